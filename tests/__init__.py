@@ -1,0 +1,1 @@
+"""The tests: tidy, unit, property, simulation, cluster and faults, from quick to slow."""

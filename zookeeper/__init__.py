@@ -1,0 +1,1 @@
+"""Floor 1: coordination, and in `fabric` what every process shares."""

@@ -1,0 +1,4 @@
+"""What every process is woven from; each module imports only earlier ones of this list.
+
+errors, logs, config_file, settings, auth, disk, stream, handshake, rpc, remote, server, daemon
+"""

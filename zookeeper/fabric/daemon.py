@@ -1,0 +1,133 @@
+"""The life of a daemon's process: arguments, settings, signals, the ready line, a clean stop."""
+
+import argparse
+import ipaddress
+import signal
+import sys
+import threading
+from typing import Any, Callable, List, Optional
+
+from zookeeper.fabric import logs
+from zookeeper.fabric.auth import SECRET, Credentials
+from zookeeper.fabric.errors import DfsError, StartRefused
+from zookeeper.fabric.rpc import numeric_host
+from zookeeper.fabric.settings import Address, Settings, load, read_key
+
+log = logs.get("daemon")
+
+ANY_INTERFACE = "0.0.0.0"
+
+
+class Daemon:
+    """What `run` drives. `start` may wait for other daemons; `stop` ends it at any moment."""
+
+    ready = ""
+    """What the ready line says after the role: the address, and a word on the state."""
+
+    def start(self) -> None:
+        """Begin to serve; returns once requests are answered."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Finish running requests, give up sessions and locks; also before `start` returned."""
+        raise NotImplementedError
+
+
+Build = Callable[[Settings, argparse.Namespace, Credentials], Daemon]
+
+
+def run(
+    role: str,
+    description: str,
+    argv: Optional[List[str]],
+    build: Build,
+    add_arguments: Optional[Callable[[argparse.ArgumentParser], Any]] = None,
+) -> int:
+    """Run one daemon until SIGTERM or SIGINT; the process's exit status.
+
+    0 after a clean stop, 2 for a wrong command line or config.ini, 1 when it cannot start; the
+    reason is one line on standard error.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--config", metavar="FILE", help="use FILE, not the default config.ini")
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING"))
+    if add_arguments is not None:
+        add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    logs.configure(arguments.log_level)
+    try:
+        settings = load(arguments.config)
+        daemon = build(settings, arguments, credentials_of(settings, role))
+        return _live(role, daemon)
+    except DfsError as error:
+        print(f"{role}: {error.message}", file=sys.stderr)
+        return error.exit_status
+
+
+def _live(role: str, daemon: Daemon) -> int:
+    progress = threading.Event()
+    signals: List[int] = []
+    failures: List[DfsError] = []
+
+    def on_signal(number: int, _frame: Any) -> None:
+        # A second signal must end a daemon whose clean stop hangs: give it its default effect.
+        signal.signal(number, signal.SIG_DFL)
+        signals.append(number)
+        progress.set()
+
+    def start() -> None:
+        try:
+            daemon.start()
+            _say_ready(role, daemon)
+        except DfsError as error:
+            if not signals:
+                failures.append(error)
+                progress.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    threading.Thread(target=start, name="start", daemon=True).start()
+    progress.wait()
+    log.info("daemon.stopping", role=role)
+    daemon.stop()
+    if failures:
+        raise failures[0]
+    log.info("daemon.stopped", role=role)
+    return 0
+
+
+def _say_ready(role: str, daemon: Daemon) -> None:
+    log.info("daemon.ready", role=role)
+    try:
+        print(f"ready {role} {daemon.ready}", flush=True)
+    except OSError:
+        pass  # Nobody reads standard output: the log has the line too.
+
+
+def credentials_of(settings: Settings, principal: str) -> Credentials:
+    """How this process introduces itself under the cluster's security settings."""
+    mode = settings.security.mode
+    return Credentials(mode, principal, read_key(settings) if mode == SECRET else b"")
+
+
+def bind_host(settings: Settings, advertised: Address) -> str:
+    """Where a daemon that others know as `advertised` shall listen.
+
+    The setting `bind_host` decides when given; else the advertised host when it is of this
+    machine, else (a public address in front of this machine, as on EC2) every interface. In mode
+    `simple` anybody who can connect owns the data, so only loopback is allowed unless the setting
+    `allow_insecure` says otherwise. Raises StartRefused.
+    """
+    host = settings.network.bind_host or advertised.host
+    number = numeric_host(host)
+    if number is None and not settings.network.bind_host:
+        host = number = ANY_INTERFACE
+    if number is None:
+        raise StartRefused(f"[network] bind_host = {host} is no address of this machine")
+    exposed = not ipaddress.ip_address(number).is_loopback
+    if exposed and settings.security.mode != SECRET and not settings.security.allow_insecure:
+        raise StartRefused(
+            f"{advertised} would be open to everybody who can reach {host}: set [security] "
+            "mode = secret and key_file, or allow_insecure = true if the network is trusted"
+        )
+    return host

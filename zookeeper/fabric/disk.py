@@ -1,0 +1,236 @@
+"""Durable file operations: what is done here is still so after a power cut.
+
+A file's bytes are safe after fsync of the file, its name only after fsync of the directory that
+holds it; between the two a power cut can leave the old name, the new one, or an empty file. So a
+file is written under a temporary name, fsynced, renamed over the old one, and the directory is
+fsynced: at every moment the old or the new content is there, whole. A failed fsync is never tried
+again: the kernel may have dropped the bytes and would report success the second time.
+
+Every change of a disk goes through one `SystemCalls`, so that a test can put a disk in its place
+that forgets what was not synced. An OSError becomes DiskFull or DiskFailed here.
+"""
+
+import errno
+import fcntl
+import os
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Iterator, NamedTuple, Optional, Type
+
+from zookeeper.fabric.errors import CorruptData, DiskFailed, DiskFull, StartRefused
+
+TEMPORARY_SUFFIX = ".tmp"
+"""Ends the names of unfinished files; whatever has such a name at a start can be deleted."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_READ_BYTES = 1 << 20
+_LOCK_BYTES_MAX = 32
+
+
+class SystemCalls:
+    """The calls of the operating system that this module makes, under their own names."""
+
+    open = staticmethod(os.open)
+    close = staticmethod(os.close)
+    read = staticmethod(os.read)
+    write = staticmethod(os.write)
+    fsync = staticmethod(os.fsync)
+    rename = staticmethod(os.rename)
+    unlink = staticmethod(os.unlink)
+    mkdir = staticmethod(os.mkdir)
+    isdir = staticmethod(os.path.isdir)
+
+
+SYSTEM = SystemCalls()
+
+
+class Space(NamedTuple):
+    """Bytes of a file system: all of them, and those that this process may still fill."""
+
+    total: int
+    free: int
+
+
+@contextmanager
+def disk_errors(path: str, operation: str = "use") -> Iterator[None]:
+    """Turns an OSError of the body into DiskFull or DiskFailed, "cannot write /a: No space …"."""
+    try:
+        yield
+    except OSError as error:
+        failure = DiskFull if error.errno in _NO_ROOM else DiskFailed
+        raise failure(f"cannot {operation} {path}: {error.strerror or error}") from error
+
+
+def write_file(path: str, data: bytes, system: SystemCalls = SYSTEM) -> None:
+    """Makes `data` the durable content of the file at `path`, in place of any older content.
+
+    After an error or a power cut the old content or the new is there, whole. One writer a path at
+    a time: whoever holds the lock of the directory.
+    """
+    temporary = path + TEMPORARY_SUFFIX
+    with disk_errors(path, "write"):
+        try:
+            _write_synced(temporary, data, system)
+            system.rename(temporary, path)
+        except OSError:
+            _discard(temporary, system)
+            raise
+    fsync_directory(_parent(path), system)
+
+
+def read_file(path: str, limit: int, system: SystemCalls = SYSTEM) -> Optional[bytes]:
+    """The content of the file at `path`, or None when there is no such file.
+
+    Raises CorruptData for more than `limit` bytes: our own files have a known size.
+    """
+    with disk_errors(path, "read"):
+        try:
+            descriptor = system.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            data = bytearray()
+            while len(data) <= limit:
+                part = system.read(descriptor, min(_READ_BYTES, limit + 1 - len(data)))
+                if not part:
+                    return bytes(data)
+                data += part
+        finally:
+            system.close(descriptor)
+    raise CorruptData(f"{path} holds more than the {limit} bytes that it may hold")
+
+
+def fsync_file(descriptor: int, path: str, system: SystemCalls = SYSTEM) -> None:
+    """Makes the bytes of an open file durable; `path` is for the error, after which it is lost."""
+    with disk_errors(path, "sync"):
+        system.fsync(descriptor)
+
+
+def fsync_directory(path: str, system: SystemCalls = SYSTEM) -> None:
+    """Makes the names in this directory durable: new, changed and removed ones."""
+    with disk_errors(path, "sync directory"):
+        descriptor = system.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            system.fsync(descriptor)
+        finally:
+            system.close(descriptor)
+
+
+def make_directories(path: str, system: SystemCalls = SYSTEM) -> None:
+    """Makes the directory durably, and those above it that are missing, open to the owner only.
+
+    A directory that is already there is taken to be durable.
+    """
+    missing = []
+    path = os.path.abspath(path)
+    while not system.isdir(path):
+        missing.append(path)
+        path = _parent(path)
+    for directory in reversed(missing):
+        with disk_errors(directory, "make directory"):
+            try:
+                system.mkdir(directory, 0o700)
+            except FileExistsError:
+                # Another process may have been faster; a file in the way is an error.
+                if not system.isdir(directory):
+                    raise
+        fsync_directory(_parent(directory), system)
+
+
+def rename_durably(source: str, destination: str, system: SystemCalls = SYSTEM) -> None:
+    """Gives a file or directory, whose content the caller has fsynced, its durable new name.
+
+    What had that name is replaced. After a power cut at least one of the two names is there.
+    """
+    with disk_errors(destination, "rename to"):
+        system.rename(source, destination)
+    # The new name first: were the old one gone before, the file could have none at all.
+    fsync_directory(_parent(destination), system)
+    if _parent(source) != _parent(destination):
+        fsync_directory(_parent(source), system)
+
+
+def remove_durably(path: str, system: SystemCalls = SYSTEM) -> None:
+    """Removes the file at `path` for good; no error when it is gone already."""
+    with disk_errors(path, "remove"):
+        try:
+            system.unlink(path)
+        except FileNotFoundError:
+            # Perhaps an earlier removal was cut short before its fsync, which follows now.
+            pass
+    fsync_directory(_parent(path), system)
+
+
+def space(path: str) -> Space:
+    """Size and room of the file system that holds `path`; the room leaves out root's reserve."""
+    with disk_errors(path, "measure"):
+        status = os.statvfs(path)
+    return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+
+
+class DirectoryLock:
+    """Holds a directory for this process, by flock on the file `lock` in it, which tells its pid.
+
+    Raises StartRefused when another has it. The kernel releases it at `close` or when the process
+    dies; the file stays, because removing it would let two processes lock two files of one name.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        with disk_errors(path, "lock"):
+            self._descriptor: Optional[int] = os.open(
+                os.path.join(path, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                self._take(self._descriptor)
+            except BaseException:
+                self.close()
+                raise
+
+    def _take(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, _LOCK_BYTES_MAX).decode("ascii", "replace").strip()
+            process = f"process {holder}" if holder.isdigit() else "another process"
+            raise StartRefused(f"{self.path} is in use by {process}") from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, b"%d\n" % os.getpid())
+
+    def close(self) -> None:
+        """Releases the directory; a second time does nothing."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __enter__(self) -> "DirectoryLock":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<DirectoryLock {self.path} {'free' if self._descriptor is None else 'held'}>"
+
+
+def _parent(path: str) -> str:
+    return os.path.dirname(os.path.abspath(path))
+
+
+def _write_synced(path: str, data: bytes, system: SystemCalls) -> None:
+    descriptor = system.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[system.write(descriptor, rest):]
+        system.fsync(descriptor)
+    finally:
+        system.close(descriptor)
+
+
+def _discard(path: str, system: SystemCalls) -> None:
+    try:
+        system.unlink(path)
+    except OSError:
+        # The error that brought us here says more; the next write starts the file afresh.
+        pass

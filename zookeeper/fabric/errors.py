@@ -1,0 +1,235 @@
+"""The error family: what went wrong, whose fault it is, whether to try again, how to exit.
+
+Every error that a person or another process can meet is one of these classes. An error
+crosses the wire as `(code, message)` and is raised again as the same class by `from_wire`;
+foreign exceptions (OSError, sqlite3.Error, rpyc's) are turned into one of them once, where
+they enter. Assertions are for our own mistakes and never cross.
+"""
+
+from typing import Dict, Type
+
+
+class DfsError(Exception):
+    """Root of the family.
+
+    `code` names the class on the wire. `reason` is the short POSIX-like phrase that the shell
+    prints after a path, or empty when the message speaks for itself. `exit_status` is what a
+    command exits with. `retryable` says that the same call may succeed later, unchanged.
+    """
+
+    code = "error"
+    reason = ""
+    exit_status = 1
+    retryable = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.reason or self.code)
+
+    @property
+    def message(self) -> str:
+        """The sentence for a person."""
+        return str(self.args[0])
+
+
+# What the caller asked for cannot be: the namespace says no.
+
+
+class PathNotFound(DfsError):
+    """No inode has this path."""
+
+    code, reason = "path_not_found", "No such file or directory"
+
+
+class PathExists(DfsError):
+    """Something already has this path."""
+
+    code, reason = "path_exists", "File exists"
+
+
+class NotADirectory(DfsError):
+    """A component that must be a directory is a file."""
+
+    code, reason = "not_a_directory", "Is not a directory"
+
+
+class IsADirectory(DfsError):
+    """A file was expected and a directory found."""
+
+    code, reason = "is_a_directory", "Is a directory"
+
+
+class DirectoryNotEmpty(DfsError):
+    """A directory with children was to be deleted without recursion."""
+
+    code, reason = "directory_not_empty", "Directory is not empty"
+
+
+class PermissionDenied(DfsError):
+    """The caller's user may not do this."""
+
+    code, reason = "permission_denied", "Permission denied"
+
+
+class InvalidArgument(DfsError):
+    """A value is of the wrong type or out of range; also a path that cannot be a path."""
+
+    code = "invalid_argument"
+
+
+class QuotaExceeded(DfsError):
+    """A name or space quota of a directory above would be exceeded."""
+
+    code = "quota_exceeded"
+
+
+# Writers and their leases.
+
+
+class AlreadyBeingCreated(DfsError):
+    """Another client holds the lease on this path."""
+
+    code = "already_being_created"
+
+
+class LeaseExpired(DfsError):
+    """The caller's lease is gone: it expired, or the file was deleted or taken over."""
+
+    code = "lease_expired"
+
+
+# The cluster cannot do it now.
+
+
+class SafeMode(DfsError):
+    """The namenode has not heard from enough datanodes yet, or was told to stay read-only."""
+
+    code, retryable = "safe_mode", True
+
+
+class NotEnoughReplicas(DfsError):
+    """Too few datanodes are alive, or have confirmed a block."""
+
+    code, retryable = "not_enough_replicas", True
+
+
+class PipelineFailed(DfsError):
+    """A datanode of a write pipeline failed; the message names the link (protocol/failures.py)."""
+
+    code, retryable = "pipeline_failed", True
+
+
+class BlockMissing(DfsError):
+    """No live replica of a block could be read."""
+
+    code = "block_missing"
+
+
+class CorruptData(DfsError):
+    """Bytes do not match their checksum, or a store's own structure is damaged."""
+
+    code, reason = "corrupt_data", "Input/output error"
+
+
+class DiskFull(DfsError):
+    """A disk has no room left, or only its reserve."""
+
+    code = "disk_full"
+
+
+class DiskFailed(DfsError):
+    """The operating system refused a disk operation; after a failed fsync nothing is retried."""
+
+    code, reason = "disk_failed", "Input/output error"
+
+
+class LocalFileError(DfsError):
+    """A file on the client's own machine cannot be read or written."""
+
+    code = "local_file"
+
+
+# Between processes.
+
+
+class Unavailable(DfsError):
+    """A process cannot be reached, or the connection broke: the call may or may not have run."""
+
+    code, retryable = "unavailable", True
+
+
+class DeadlineExceeded(Unavailable):
+    """The answer did not come in time: the call may or may not have run."""
+
+    code = "deadline_exceeded"
+
+
+class Busy(DfsError):
+    """A limit (connections, queue, streams) is reached; nothing was done."""
+
+    code, retryable = "busy", True
+
+
+class AuthenticationFailed(DfsError):
+    """The peer did not prove who it is, or speaks another mode."""
+
+    code = "authentication_failed"
+
+
+class ProtocolViolation(DfsError):
+    """The peer sent something that the protocol does not allow."""
+
+    code = "protocol_violation"
+
+
+class SessionExpired(DfsError):
+    """The session or registration is not known (any more): open a new one."""
+
+    code = "session_expired"
+
+
+class NotLeader(DfsError):
+    """This process does not lead its role now; another may."""
+
+    code, retryable = "not_leader", True
+
+
+class Fenced(DfsError):
+    """A newer epoch exists: the holder of the older one must stop at once."""
+
+    code = "fenced"
+
+
+# The process cannot start.
+
+
+class SettingsError(DfsError):
+    """config.ini or the command line is wrong; the message names file, line and expectation."""
+
+    code, exit_status = "settings", 2
+
+
+class StartRefused(DfsError):
+    """A directory is locked, foreign or damaged, or an address is taken or not allowed."""
+
+    code = "start_refused"
+
+
+class InternalError(DfsError):
+    """A defect of ours; the process that failed logged the details."""
+
+    code = "internal"
+
+
+def _family(root: Type[DfsError]) -> Dict[str, Type[DfsError]]:
+    by_code = {root.code: root}
+    for child in root.__subclasses__():
+        by_code.update(_family(child))
+    return by_code
+
+
+_BY_CODE = _family(DfsError)
+
+
+def from_wire(code: object, message: object) -> DfsError:
+    """The error that a peer reported; an unknown code becomes a plain DfsError."""
+    return _BY_CODE.get(str(code), DfsError)(str(message))

@@ -1,0 +1,93 @@
+"""The handshake on a stream: both sides of the exchange whose bytes `auth.py` defines."""
+
+import secrets
+import time
+from typing import Optional, Tuple
+
+from zookeeper.fabric import auth
+from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
+from zookeeper.fabric.errors import AuthenticationFailed
+from zookeeper.fabric.stream import Stream
+
+ANONYMOUS = "anonymous"
+"""The principal of a stock RPyC client, which sends no hello; let in only in mode `simple`."""
+
+
+def greet(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> None:
+    """The client's side. Closes the stream and raises AuthenticationFailed on any mismatch.
+
+    `server_name` is `role@host:port` as dialled: the server must prove that it is that one, so
+    that a proof made for it is worth nothing to another server.
+    """
+    try:
+        _greet(stream, credentials, server_name, deadline)
+    except AuthenticationFailed:
+        stream.close()
+        raise
+
+
+def _greet(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> None:
+    hello = Hello(credentials.mode, secrets.token_bytes(auth.NONCE_BYTES), credentials.principal)
+    stream.write(auth.encode_hello(hello))
+    nonce, name = _receive_challenge(stream, deadline)
+    if name.partition("@")[0] != server_name.partition("@")[0]:
+        raise AuthenticationFailed(f"{stream.peer} says that it is {name}")
+    if credentials.mode == SECRET:
+        if name != server_name:
+            raise AuthenticationFailed(f"{stream.peer} says that it is {name}")
+        stream.write(auth.client_proof(credentials.key, hello, nonce, name))
+        proof, _ = _receive_challenge(stream, deadline)
+        auth.check_proof(auth.server_proof(credentials.key, hello, nonce, name), proof, name)
+
+
+def _receive_challenge(stream: Stream, deadline: float) -> Tuple[bytes, str]:
+    head = stream.read_by(auth.CHALLENGE_HEAD.size, deadline)
+    return auth.decode_challenge(head, stream.read_by(auth.challenge_tail_bytes(head), deadline))
+
+
+def welcome(
+    stream: Stream,
+    credentials: Credentials,
+    server_name: str,
+    handshake_seconds: float,
+    silent_seconds: float,
+) -> Optional[str]:
+    """The server's side: the client's principal, or None when it left without a word.
+
+    A client of mode `simple` may be silent for `silent_seconds` first (a person at a stock RPyC
+    prompt); from its first byte on, and always in mode `secret`, the whole handshake must be over
+    in `handshake_seconds`. Raises AuthenticationFailed.
+    """
+    patience = silent_seconds if credentials.mode == SIMPLE else handshake_seconds
+    first = stream.peek(time.monotonic() + patience)
+    if not first:
+        return None
+    if credentials.mode == SIMPLE and first != auth.MAGIC[:1]:
+        return ANONYMOUS
+    try:
+        return _welcome(stream, credentials, server_name, time.monotonic() + handshake_seconds)
+    except AuthenticationFailed as refusal:
+        stream.write(auth.encode_refusal(refusal.message))
+        stream.linger_and_close(0.2)
+        raise
+
+
+def _welcome(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> str:
+    head = stream.read_by(auth.HELLO_HEAD.size, deadline)
+    hello = auth.decode_hello(head, stream.read_by(auth.hello_tail_bytes(head), deadline))
+    if hello.mode != credentials.mode:
+        raise AuthenticationFailed(
+            f"{server_name} runs in mode {credentials.mode}, the client in mode {hello.mode}: "
+            "set [security] mode alike everywhere"
+        )
+    nonce = secrets.token_bytes(auth.NONCE_BYTES)
+    stream.write(auth.encode_challenge(nonce, server_name))
+    if credentials.mode == SECRET:
+        key = credentials.key
+        proof = stream.read_by(auth.PROOF_BYTES, deadline)
+        expected = auth.client_proof(key, hello, nonce, server_name)
+        auth.check_proof(expected, proof, hello.principal)
+        # The same form as the challenge, so that a refusal fits in its place.
+        answer = auth.server_proof(key, hello, nonce, server_name)
+        stream.write(auth.encode_challenge(answer, server_name))
+    return hello.principal

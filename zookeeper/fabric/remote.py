@@ -1,0 +1,233 @@
+"""The calling side: connections to other processes' services, with a deadline on every call."""
+
+import itertools
+import threading
+import time
+from collections import deque
+from typing import Any, Deque, Optional, Sequence, Tuple
+
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import NotLeader, ProtocolViolation, Unavailable
+from zookeeper.fabric.handshake import greet
+from zookeeper.fabric.rpc import Frames, dial, reply_value, request_frame
+from zookeeper.fabric.settings import Address, NetworkSettings
+from zookeeper.fabric.stream import Buffer, PacketReader, PacketWriter, Stream
+
+
+class Remote:
+    """A connection to one server; one thread uses it at a time.
+
+    Every call has a deadline. After any error but the server's own refusal the connection is
+    closed, and `closed` says so: nobody can tell what the other side still does with it.
+    """
+
+    def __init__(self, stream: Stream, network: NetworkSettings, peer: str) -> None:
+        self._stream = stream
+        self._frames = Frames(stream, network.max_frame_bytes)
+        self._sequence = itertools.count(1)
+        self.peer = peer
+
+    @classmethod
+    def connect(
+        cls, server: str, address: Address, credentials: Credentials, network: NetworkSettings
+    ) -> "Remote":
+        """Dial `address` and expect the server of this role there; raises Unavailable."""
+        peer = f"{server} {address}"
+        deadline = time.monotonic() + network.handshake_timeout_seconds
+        stream = dial(address, network, peer)
+        greet(stream, credentials, f"{server}@{address}", deadline)
+        return cls(stream, network, peer)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection cannot be used any more."""
+        return self._stream.closed
+
+    @property
+    def stale(self) -> bool:
+        """Whether an idle connection was closed by the server, or says something unasked."""
+        return self.closed or self._stream.poll(0)
+
+    def close(self) -> None:
+        """Close at once; the server notices by itself."""
+        self._stream.close()
+
+    def call(self, method: str, *args: Any, timeout: float) -> Any:
+        """Call an exposed method and return its result; raises what the server raised."""
+        deadline = time.monotonic() + timeout
+        self._request(method, args)
+        return self._reply(deadline)
+
+    def call_with_body(self, method: str, *args: Any, timeout: float) -> "OutgoingBody":
+        """Begin a call of a method that takes a body; `timeout` is for its reply."""
+        self._request(method, args)
+        return OutgoingBody(self, timeout)
+
+    def call_for_body(self, method: str, *args: Any, timeout: float) -> "IncomingBody":
+        """Begin a call of a method that answers with a body; `timeout` is for each packet."""
+        self._request(method, args)
+        return IncomingBody(self, timeout)
+
+    def _request(self, method: str, args: tuple) -> None:
+        self._frames.send(request_frame(next(self._sequence), method, args))
+
+    def _reply(self, deadline: float) -> Any:
+        self._stream.await_readable(deadline)
+        frame = self._frames.recv()
+        try:
+            return reply_value(frame)
+        except ValueError as error:
+            self.close()
+            raise ProtocolViolation(f"{self.peer}: {error}") from None
+
+
+class OutgoingBody:
+    """The caller's side of a call that takes a body."""
+
+    def __init__(self, remote: Remote, timeout: float) -> None:
+        self._remote = remote
+        self._timeout = timeout
+        self._packets = PacketWriter(remote._stream)
+
+    def send(self, data: Buffer, checksum: int) -> None:
+        """Send one packet, or raise the error that the server replied early with."""
+        if self._remote._stream.poll(0):
+            self._raise_early_reply()
+        try:
+            self._packets.send(data, checksum)
+        except Unavailable:
+            self._raise_early_reply()
+
+    def finish(self) -> Any:
+        """Mark the body as whole and return the call's result."""
+        self._packets.end()
+        return self.result()
+
+    def result(self) -> Any:
+        """The call's result, once `end` was called."""
+        return self._remote._reply(time.monotonic() + self._timeout)
+
+    def end(self) -> None:
+        """Mark the body as whole without waiting; `result` then waits."""
+        self._packets.end()
+
+    def close(self) -> None:
+        """Hang up in the middle of the body; the server drops what it has."""
+        self._remote.close()
+
+    def _raise_early_reply(self) -> None:
+        remote = self._remote
+        try:
+            remote._reply(time.monotonic() + self._timeout)
+        finally:
+            remote.close()
+        raise ProtocolViolation(f"{remote.peer} replied before the body was complete")
+
+
+class IncomingBody:
+    """The caller's side of a call that answers with a body."""
+
+    def __init__(self, remote: Remote, timeout: float) -> None:
+        self._remote = remote
+        self._timeout = timeout
+        self._packets = PacketReader(remote._stream)
+
+    def receive(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
+        """The next packet (bytes, CRC32) in `buffer`; None once the body is over and whole.
+
+        Raises what the server raised when it could not send all of it.
+        """
+        packet = self._packets.receive(buffer)
+        if packet is None:
+            self._remote._reply(time.monotonic() + self._timeout)
+            if not self._packets.whole:
+                raise ProtocolViolation(f"{self._remote.peer} broke a body off without a reason")
+        return packet
+
+
+class RemotePool:
+    """Idle connections to one server, for many threads; dials when none is idle."""
+
+    IDLE_MAX = 16
+
+    def __init__(
+        self, server: str, address: Address, credentials: Credentials, network: NetworkSettings
+    ) -> None:
+        self._parameters = (server, address, credentials, network)
+        self._idle: Deque[Remote] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
+        self.address = address
+
+    def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
+        """Call once, never again: whether to repeat is the caller's decision."""
+        network = self._parameters[3]
+        remote = self._take()
+        try:
+            seconds = network.call_timeout_seconds if timeout is None else timeout
+            return remote.call(method, *args, timeout=seconds)
+        finally:
+            self._give_back(remote)
+
+    def close(self) -> None:
+        """Close the idle connections; connections in use are closed when they come back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = list(self._idle), deque()
+        for remote in idle:
+            remote.close()
+
+    def _take(self) -> Remote:
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise Unavailable("this client has been closed")
+                remote = self._idle.pop() if self._idle else None
+            if remote is None:
+                return Remote.connect(*self._parameters)
+            if not remote.stale:
+                return remote
+            remote.close()
+
+    def _give_back(self, remote: Remote) -> None:
+        if remote.closed:
+            return
+        with self._lock:
+            if not self._closed and len(self._idle) < self.IDLE_MAX:
+                self._idle.append(remote)
+                return
+        remote.close()
+
+
+class LeaderPool:
+    """Connections to whichever of several servers of one role leads.
+
+    `call` asks the one that answered last. When it is out of reach or does not lead, the error
+    reaches the caller as usual, and the next call asks the next server: who repeats a call (with
+    the same operation id, where it changes something) finds the leader by repeating.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        addresses: Sequence[Address],
+        credentials: Credentials,
+        network: NetworkSettings,
+    ) -> None:
+        self._pools = [RemotePool(server, item, credentials, network) for item in addresses]
+        self._current = 0
+
+    def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
+        """Call the presumed leader once."""
+        asked = self._current
+        try:
+            return self._pools[asked].call(method, *args, timeout=timeout)
+        except (Unavailable, NotLeader):
+            if asked == self._current:
+                self._current = (asked + 1) % len(self._pools)
+            raise
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        for pool in self._pools:
+            pool.close()

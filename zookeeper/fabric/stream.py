@@ -1,0 +1,270 @@
+"""Bytes over a connected socket, with a deadline on every read and write, and packets.
+
+Theory of operation. RPyC's own stream retries a timed-out read for ever, copies, and needs up to
+three small writes for a frame. This one gives every operation an end: the socket blocks at most
+`stall_seconds` in the kernel (SO_RCVTIMEO and SO_SNDTIMEO, set by `rpc.py`, cost no system call),
+and an operation that makes progress but drips is cut after `stall_seconds` in all. A deadline
+that passed raises DeadlineExceeded, a broken connection Unavailable; after either, the stream is
+closed, because nobody can tell where in the stream of bytes the peer is.
+
+A *body* is a run of packets that travels inside a call, between its request and its reply:
+`length, crc32, bytes` each, then an end mark of length 0 that says whether the body is whole.
+"""
+
+import os
+import select
+import struct
+import time
+from typing import Any, Optional, Tuple, Union
+
+from zookeeper.fabric.errors import DeadlineExceeded, DfsError, ProtocolViolation, Unavailable
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+PACKET_BYTES_MAX = 1024 * 1024
+
+_PACKET = struct.Struct("!II")
+_WAIT_FOR_ALL = 0x100  # MSG_WAITALL: one system call a packet, not one a segment.
+_PEEK = 0x2  # MSG_PEEK
+_END_WHOLE, _END_FAILED = 0, 1
+
+
+class Stream:
+    """A connected socket. Also has the methods that RPyC's Channel asks of a stream."""
+
+    def __init__(self, sock: Any, stall_seconds: float, peer: str) -> None:
+        self._sock = sock
+        self._descriptor = sock.fileno()
+        self._stall = stall_seconds
+        self._poll = select.poll()
+        self._poll.register(self._descriptor, select.POLLIN)
+        self.peer = peer
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called, or an operation failed."""
+        return self._sock is None
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._descriptor
+
+    def close(self) -> None:
+        """Close at once, without waiting for the peer; may be called again."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            _shut_down(sock)
+            sock.close()
+
+    def interrupt(self) -> None:
+        """From another thread: make the owner's pending read or write fail, and return."""
+        sock = self._sock
+        if sock is not None:
+            _shut_down(sock)
+
+    def poll(self, seconds: Optional[float]) -> bool:
+        """Whether something (bytes, or the end) can be read within `seconds`."""
+        milliseconds = None if seconds is None else max(0, int(seconds * 1000 + 0.999))
+        return bool(self._poll.poll(milliseconds))
+
+    def await_readable(self, deadline: float) -> None:
+        """Wait for the peer's next byte until `deadline` (time.monotonic)."""
+        if not self.poll(deadline - time.monotonic()):
+            raise self._fail(DeadlineExceeded(f"{self.peer} did not answer in time"))
+
+    def read(self, count: int) -> bytes:
+        """Exactly `count` bytes."""
+        if count <= 65536:
+            # The common small frame: one call, no buffer of our own.
+            data = self._receive(count)
+            if len(data) == count:
+                return data
+            buffer = bytearray(count)
+            buffer[: len(data)] = data
+            self.read_into(memoryview(buffer)[len(data) :])
+        else:
+            buffer = bytearray(count)
+            self.read_into(memoryview(buffer))
+        return bytes(buffer)
+
+    def read_by(self, count: int, deadline: float) -> bytes:
+        """Exactly `count` bytes by `deadline`, however they drip: for a stranger's first bytes."""
+        data = b""
+        while len(data) < count:
+            self.await_readable(deadline)
+            try:
+                part = self._socket().recv(count - len(data))
+            except OSError as error:
+                raise self._broken(error) from None
+            if not part:
+                raise self._fail(Unavailable(f"{self.peer} closed the connection"))
+            data += part
+        return data
+
+    def peek(self, deadline: float) -> bytes:
+        """The next byte without taking it; empty when the peer closed or stayed silent."""
+        if not self.poll(deadline - time.monotonic()):
+            return b""
+        try:
+            return self._socket().recv(1, _PEEK)
+        except OSError as error:
+            raise self._broken(error) from None
+
+    def read_into(self, view: memoryview) -> None:
+        """Fill the whole view."""
+        deadline = time.monotonic() + self._stall
+        while view:
+            try:
+                count = self._socket().recv_into(view, len(view), _WAIT_FOR_ALL)
+            except OSError as error:
+                raise self._broken(error) from None
+            if not count:
+                raise self._fail(Unavailable(f"{self.peer} closed the connection"))
+            view = view[count:]
+            if view and time.monotonic() > deadline:
+                raise self._fail(DeadlineExceeded(f"{self.peer} sends too slowly"))
+
+    def write(self, data: Buffer) -> None:
+        """All of `data`."""
+        self.write_parts(data)
+
+    def write_parts(self, *parts: Buffer) -> None:
+        """All parts in order, in one system call where the kernel takes them at once."""
+        total = sum(map(len, parts))
+        try:
+            sent = self._socket().sendmsg(parts)
+        except OSError as error:
+            raise self._broken(error) from None
+        if sent < total:
+            self._write_rest(parts, sent, total)
+
+    def _write_rest(self, parts: Tuple[Buffer, ...], sent: int, total: int) -> None:
+        deadline = time.monotonic() + self._stall
+        while sent < total:
+            if time.monotonic() > deadline:
+                raise self._fail(DeadlineExceeded(f"{self.peer} reads too slowly"))
+            rest, skip = [], sent
+            for part in parts:
+                if skip < len(part):
+                    rest.append(memoryview(part)[skip:])
+                skip = max(0, skip - len(part))
+            try:
+                sent += self._socket().sendmsg(rest)
+            except OSError as error:
+                raise self._broken(error) from None
+
+    def send_file(self, descriptor: int, offset: int, count: int) -> None:
+        """`count` bytes of a file from `offset`, copied by the kernel only."""
+        deadline = time.monotonic() + self._stall
+        while count:
+            try:
+                sent = os.sendfile(self._descriptor, descriptor, offset, count)
+            except OSError as error:
+                raise self._broken(error) from None
+            if not sent:
+                raise self._fail(ProtocolViolation("a file ended before its recorded length"))
+            offset, count = offset + sent, count - sent
+            if count and time.monotonic() > deadline:
+                raise self._fail(DeadlineExceeded(f"{self.peer} reads too slowly"))
+
+    def linger_and_close(self, seconds: float) -> None:
+        """Close so that what was written last still reaches a peer that is sending.
+
+        Closing with unread bytes makes the kernel reset the connection, which can destroy the
+        error reply on the peer's side; so what still comes is read and dropped for a while.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            self._socket().shutdown(1)  # SHUT_WR
+            while self.poll(deadline - time.monotonic()) and self._sock.recv(1 << 20):
+                if time.monotonic() > deadline:
+                    break
+        except (OSError, DfsError):
+            pass  # The peer is gone already: nothing is left to be polite to.
+        self.close()
+
+    def _receive(self, count: int) -> bytes:
+        try:
+            data = self._socket().recv(count, _WAIT_FOR_ALL)
+        except OSError as error:
+            raise self._broken(error) from None
+        if not data:
+            raise self._fail(Unavailable(f"{self.peer} closed the connection"))
+        return data
+
+    def _socket(self) -> Any:
+        if self._sock is None:
+            raise Unavailable(f"the connection to {self.peer} is closed")
+        return self._sock
+
+    def _broken(self, error: OSError) -> DfsError:
+        # BlockingIOError is how SO_RCVTIMEO and SO_SNDTIMEO report that the time ran out.
+        if isinstance(error, BlockingIOError):
+            return self._fail(DeadlineExceeded(f"{self.peer} stalled for {self._stall:g} s"))
+        return self._fail(Unavailable(f"lost the connection to {self.peer}: {error.strerror}"))
+
+    def _fail(self, error: DfsError) -> DfsError:
+        self.close()
+        return error
+
+
+def _shut_down(sock: Any) -> None:
+    try:
+        sock.shutdown(2)  # SHUT_RDWR
+    except OSError:
+        pass  # Not connected any more, which is what was wanted.
+
+
+class PacketWriter:
+    """The sending side of a body."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.ended = False
+
+    def send(self, data: Buffer, checksum: int) -> None:
+        """One packet: 1 to PACKET_BYTES_MAX bytes and their CRC32."""
+        self._stream.write_parts(_PACKET.pack(len(data), checksum), data)
+
+    def send_file(self, descriptor: int, offset: int, count: int, checksum: int) -> None:
+        """One packet whose bytes come straight from a file."""
+        self._stream.write_parts(_PACKET.pack(count, checksum))
+        self._stream.send_file(descriptor, offset, count)
+
+    def end(self) -> None:
+        """The body is whole."""
+        self._finish(_END_WHOLE)
+
+    def abort(self) -> None:
+        """The body is not whole; the reply that follows says why."""
+        self._finish(_END_FAILED)
+
+    def _finish(self, mark: int) -> None:
+        self.ended = True
+        self._stream.write(_PACKET.pack(0, mark))
+
+
+class PacketReader:
+    """The receiving side of a body."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.ended = False
+        self.whole = False
+
+    def receive(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
+        """The next packet's bytes, read into `buffer`, and the CRC32 that its sender computed.
+
+        None after the end mark; `whole` then tells whether the sender had all of it. The CRC32
+        is not verified here: the caller does it where the bytes are still in the cache.
+        """
+        length, checksum = _PACKET.unpack(self._stream.read(_PACKET.size))
+        if not length:
+            self.ended, self.whole = True, checksum == _END_WHOLE
+            return None
+        if length > len(buffer):
+            self._stream.close()
+            raise ProtocolViolation(f"{self._stream.peer} sent a packet of {length} bytes")
+        view = buffer[:length]
+        self._stream.read_into(view)
+        return view, checksum
