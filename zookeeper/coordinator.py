@@ -1,0 +1,337 @@
+"""A daemon's side of coordination: stay registered, stay a candidate, know who is alive.
+
+Theory of operation. The owner says what shall hold ("this path is registered", "I want this
+role"), never when. One thread keeps a session by heartbeats, and after each of them makes good
+what does not hold yet; an expired session, a restarted zookeeper and a broken connection are all
+healed by the same comparison. Each watched path has a thread and a connection of its own, so
+that a long poll never delays a heartbeat. News about roles is told by one more thread: a daemon
+that takes a minute to become a leader must not lose its session in that minute.
+
+A zookeeper that is out of reach for longer than a session lives is told to watchers and
+candidates as None: what they knew has lost its worth. It is no news about anybody else.
+"""
+
+import queue
+import threading
+import time
+from typing import Callable, Dict, List, Optional, Set, Tuple
+
+from zookeeper.election import Leadership
+from zookeeper.fabric import logs
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import DfsError, PathNotFound, SessionExpired, Unavailable
+from zookeeper.fabric.settings import Settings, ZooKeeperSettings
+from zookeeper.link import PARTS_OF_EXPIRY, Link, Outage
+
+log = logs.get("coordinator")
+
+OnChildren = Callable[[Optional[Dict[str, str]]], None]
+OnLeadership = Callable[[Optional[Leadership]], None]
+
+STOP_SECONDS = 2.0
+"""How long `stop` takes at most, also when the zookeeper hangs."""
+
+
+class Coordinator:
+    """Keeps a daemon's session, znodes, candidacies and watches; all methods are thread-safe."""
+
+    def __init__(self, name: str, settings: Settings, credentials: Credentials) -> None:
+        """`name` is this daemon's own, and the same after a restart, such as host:port.
+
+        By its name a restarted daemon takes over at once what its predecessor still holds.
+        """
+        self._name = name
+        self._settings = settings
+        self._credentials = credentials
+        self._lock = threading.Lock()
+        self._started = False
+        self._stopping = threading.Event()
+        self._session = _Session(name, Link(settings, credentials), settings.zookeeper)
+        self._watches: List[_Watch] = []
+        self._threads: List[threading.Thread] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last heartbeat was answered, in a session that lives."""
+        return self._session.connected
+
+    def register(self, path: str, data: str) -> None:
+        """Keep an ephemeral znode at `path` from now on; call again to change its data."""
+        self._session.want_znode(path, data)
+
+    def unregister(self, path: str) -> None:
+        """Take the znode back."""
+        self._session.want_znode(path, None)
+
+    def campaign(self, role: str, data: str, callback: OnLeadership) -> None:
+        """Be a candidate for `role` from now on; `data` is what the others know of the leader.
+
+        `callback` is told every change of who leads, in a thread that it may keep busy, and None
+        when the zookeeper has been out of reach for longer than a session lives. Then another
+        may lead already, or nobody can: what fences the leader decides, not this silence.
+        """
+        self._session.want_role(role, (data, callback))
+
+    def resign(self, role: str) -> None:
+        """Be no candidate any more, and give the role up when leading."""
+        self._session.want_role(role, None)
+
+    def watch(self, parent_path: str, callback: OnChildren) -> None:
+        """Tell `callback` the znodes (path -> data) directly below a path, and every change.
+
+        It is told None when the zookeeper has been out of reach for longer than a session lives.
+        It has a thread of its own, which it may keep busy: it then skips to the newest state.
+        """
+        watch = _Watch(parent_path, callback, Link(self._settings, self._credentials))
+        with self._lock:
+            self._watches.append(watch)
+            if self._started and not self._stopping.is_set():
+                self._run_watch(watch)
+
+    def start(self) -> None:
+        """Begin; returns at once, whether a zookeeper runs or not."""
+        with self._lock:
+            self._started = True
+            self._run("session", self._session.keep, self._stopping)
+            self._run("roles", self._session.tell_roles)
+            for watch in self._watches:
+                self._run_watch(watch)
+
+    def stop(self) -> None:
+        """Close the session and end all threads, within STOP_SECONDS; also before `start`."""
+        deadline = time.monotonic() + STOP_SECONDS
+        with self._lock:
+            self._stopping.set()
+            threads, watches = list(self._threads), list(self._watches)
+        self._session.wake()
+        for watch in watches:
+            watch.link.close()
+        # Half of the time is for a goodbye; then a zookeeper that hangs is hung up on.
+        _join(threads[:1], deadline - STOP_SECONDS / 2)
+        self._session.link.close()
+        _join(threads, deadline)
+
+    def _run_watch(self, watch: "_Watch") -> None:
+        expiry = self._settings.zookeeper.session_expiry_seconds
+        self._run(f"watch {watch.parent_path}", watch.keep, self._stopping, expiry)
+
+    def _run(self, what: str, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, name=f"zookeeper-{what}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def __repr__(self) -> str:
+        return f"<Coordinator {self._name} {self._session}>"
+
+
+class _Session:
+    """One session and what shall hold in it. Fields without a lock are the keeping thread's."""
+
+    def __init__(self, name: str, link: Link, settings: ZooKeeperSettings) -> None:
+        self.link = link
+        self.connected = False
+        self._name = name
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._wanted_znodes: Dict[str, str] = {}
+        self._wanted_roles: Dict[str, Tuple[str, OnLeadership]] = {}
+        self._session_id = ""
+        self._beat_seconds = settings.heartbeat_seconds
+        # What the session may hold: entered before the call, because its answer can be lost.
+        self._held_znodes: Dict[str, Optional[str]] = {}
+        self._held_roles: Set[str] = set()
+        self._told_roles: Dict[str, Tuple[OnLeadership, Optional[Leadership]]] = {}
+        self._refusals: Dict[str, str] = {}
+        self._news: queue.SimpleQueue = queue.SimpleQueue()
+
+    def want_znode(self, path: str, data: Optional[str]) -> None:
+        """From now on `path` shall have this data, or (None) not be registered."""
+        with self._lock:
+            _set(self._wanted_znodes, path, data)
+        self._wake.set()
+
+    def want_role(self, role: str, candidacy: Optional[Tuple[str, OnLeadership]]) -> None:
+        """From now on the role is wanted, or (None) not."""
+        with self._lock:
+            _set(self._wanted_roles, role, candidacy)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Let the next round begin now."""
+        self._wake.set()
+
+    def keep(self, stopping: threading.Event) -> None:
+        """The thread: a round each heartbeat, until `stopping`; then say goodbye."""
+        outage = Outage(self._settings.session_expiry_seconds, time.monotonic())
+        while not stopping.is_set():
+            try:
+                self._round()
+                outage.reached(time.monotonic())
+                pause = self._beat_seconds
+            except DfsError as error:
+                pause = self._lost(error, outage)
+            except Exception as error:
+                # Also a defect of ours must not end this thread: without a session a daemon is
+                # dead to all others.
+                log.error("session.failed", exc_info=True, error=type(error).__name__)
+                pause = self._lost(error, outage)
+            self._wake.wait(pause)
+            self._wake.clear()
+        self._say_goodbye()
+        self._news.put(None)
+
+    def tell_roles(self) -> None:
+        """The other thread: tell candidates what is new, in order."""
+        for callback, leadership in iter(self._news.get, None):
+            _tell(callback, leadership)
+
+    def _round(self) -> None:
+        """Show that we live, then compare what is wanted with what holds, and make it good."""
+        if self._session_id:
+            self.link.call("heartbeat", self._session_id)
+        else:
+            self._session_id, expiry = self.link.call("open_session", self._name)
+            self._beat_seconds = min(self._settings.heartbeat_seconds, expiry / PARTS_OF_EXPIRY)
+            self._held_znodes, self._held_roles, self._refusals = {}, set(), {}
+            log.info("session.opened", name=self._name)
+        self.connected = True
+        with self._lock:
+            znodes, roles = dict(self._wanted_znodes), dict(self._wanted_roles)
+        for path in set(self._held_znodes) - set(znodes):
+            self._try(f"remove {path}", self._remove, path)
+        for path, data in znodes.items():
+            if self._held_znodes.get(path) != data:
+                self._try(f"create {path}", self._create, path, data)
+        for role in self._held_roles - set(roles):
+            self._try(f"resign {role}", self._resign, role)
+        # The leader asks again, too: so it hears when its successor took its role.
+        for role, (data, callback) in roles.items():
+            self._try(f"campaign {role}", self._campaign, role, data, callback)
+
+    def _try(self, what: str, step: Callable[..., None], *args: object) -> None:
+        """One step, whose refusal must not hinder the others; it is tried again next round."""
+        try:
+            step(*args)
+            self._refusals.pop(what, None)
+        except (Unavailable, SessionExpired):
+            raise
+        except DfsError as error:
+            if self._refusals.get(what) != error.message:
+                log.warning("step.refused", step=what, error=error.message)
+            self._refusals[what] = error.message
+
+    def _create(self, path: str, data: str) -> None:
+        self._held_znodes[path] = None
+        self.link.call("create", self._session_id, path, data)
+        self._held_znodes[path] = data
+
+    def _remove(self, path: str) -> None:
+        try:
+            self.link.call("remove", self._session_id, path)
+        except PathNotFound:
+            pass  # It was never created, or our successor has it: either way it is not ours.
+        del self._held_znodes[path]
+
+    def _resign(self, role: str) -> None:
+        self.link.call("resign", self._session_id, role)
+        self._held_roles.discard(role)
+        self._told_roles.pop(role, None)
+
+    def _campaign(self, role: str, data: str, callback: OnLeadership) -> None:
+        self._held_roles.add(role)
+        reply = self.link.call("campaign", self._session_id, role, data)
+        self._tell_role(role, callback, Leadership._make(reply))
+
+    def _tell_role(self, role: str, callback: OnLeadership, news: Optional[Leadership]) -> None:
+        if self._told_roles.get(role) != (callback, news):
+            self._told_roles[role] = (callback, news)
+            self._news.put((callback, news))
+
+    def _lost(self, error: Exception, outage: Outage) -> float:
+        """The round failed; the seconds until the next."""
+        if self.connected:
+            log.warning("session.interrupted", name=self._name, error=error)
+        self.connected = False
+        if isinstance(error, SessionExpired):
+            self._session_id = ""
+        elif outage.failed(time.monotonic()):
+            with self._lock:
+                roles = dict(self._wanted_roles)
+            for role, (_, callback) in roles.items():
+                self._tell_role(role, callback, None)
+        return self.link.pause()
+
+    def _say_goodbye(self) -> None:
+        try:
+            if self._session_id:
+                self.link.call("close_session", self._session_id)
+        except DfsError as error:
+            log.warning("session.left_to_expire", name=self._name, error=error.message)
+        self.connected = False
+        self.link.close()
+
+    def __repr__(self) -> str:
+        state = "connected" if self.connected else "not connected"
+        return f"{state}, {len(self._held_znodes)} znodes, {len(self._held_roles)} roles"
+
+
+class _Watch:
+    """One watched path: a long poll after the other, and what its owner was told last."""
+
+    def __init__(self, parent_path: str, callback: OnChildren, link: Link) -> None:
+        self.parent_path = parent_path
+        self.link = link
+        self._callback = callback
+        self._told: List[Optional[Dict[str, str]]] = []
+
+    def keep(self, stopping: threading.Event, expiry_seconds: float) -> None:
+        """The thread, until `stopping` and a closed link."""
+        poll_seconds = expiry_seconds / PARTS_OF_EXPIRY
+        outage = Outage(expiry_seconds, time.monotonic())
+        version = -1
+        while not stopping.is_set():
+            try:
+                version, rows = self.link.call(
+                    "watch", self.parent_path, version, poll_seconds, waiting=poll_seconds
+                )
+                self._tell(dict(rows))
+                outage.reached(time.monotonic())
+            except Exception as error:
+                # Also a defect of ours must not end this thread: it would freeze the list.
+                if stopping.is_set():
+                    return
+                if not isinstance(error, Unavailable):
+                    defect = not isinstance(error, DfsError)
+                    log.error("watch.failed", exc_info=defect, path=self.parent_path, error=error)
+                version = -1
+                if outage.failed(time.monotonic()):
+                    self._tell(None)
+                stopping.wait(self.link.pause())
+
+    def _tell(self, news: Optional[Dict[str, str]]) -> None:
+        if self._told != [news]:
+            self._told = [news]
+            _tell(self._callback, news)
+
+
+def _set(wanted: dict, key: str, value: object) -> None:
+    if value is None:
+        wanted.pop(key, None)
+    else:
+        wanted[key] = value
+
+
+def _tell(callback: Callable[..., None], news: object) -> None:
+    try:
+        callback(news)
+    except Exception as error:
+        # What its owner does with the news must not end the thread that brings it.
+        log.error("callback.failed", exc_info=True, error=type(error).__name__)
+
+
+def _join(threads: List[threading.Thread], deadline: float) -> None:
+    for thread in threads:
+        # A callback may stop its own coordinator; its thread ends when the callback returns.
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))

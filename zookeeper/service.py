@@ -1,0 +1,307 @@
+"""The zookeeper's daemon: the pure state behind one lock, its clock, its disk, its service.
+
+Theory of operation. Requests arrive on one thread a connection. Each takes the lock for one step
+of the state, which is microseconds; watchers sleep on a condition of that lock. One more thread
+ticks. Only the epochs are durable: they are written between the two steps of a campaign, outside
+that lock, so that a slow disk delays candidates and never a heartbeat. Everything else comes
+back by itself after a restart, because clients find their session gone and register again.
+
+A session id is random and is told to nobody but its client: who presents it is its owner.
+"""
+
+import argparse
+import os
+import secrets
+import threading
+import time
+from typing import Dict, List, Optional
+
+from zookeeper.election import Leadership, decode_epochs, encode_epochs
+from zookeeper.fabric import daemon, disk, logs
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import CorruptData, InvalidArgument, StartRefused, Unavailable
+from zookeeper.fabric.rpc import Service
+from zookeeper.fabric.server import Server
+from zookeeper.fabric.settings import Address, Settings
+from zookeeper.sessions import Children
+from zookeeper.state import ZooKeeperState
+
+log = logs.get("zookeeper")
+
+WATCH_SECONDS_MAX = 30.0
+TICKS_PER_EXPIRY = 10
+EPOCHS_BYTES_MAX = 16384
+
+
+class Coordination:
+    """The one state that all connections share. Every method may be called by any thread."""
+
+    def __init__(self, directory: str, expiry_seconds: float) -> None:
+        """Read the epochs of `directory`. Raises StartRefused when they are damaged."""
+        self.expiry_seconds = expiry_seconds
+        self._epochs_path = os.path.join(directory, "epochs")
+        # A random base keeps the versions of this process apart from those of earlier ones.
+        self._state = ZooKeeperState(
+            expiry_seconds, secrets.randbits(60), read_epochs(self._epochs_path), time.monotonic()
+        )
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._stopped = False
+        # Held over the write of the epochs. It keeps two campaigns from writing out of order;
+        # nothing but a campaign ever waits for it.
+        self._campaigning = threading.Lock()
+
+    # Sessions and znodes.
+
+    def open_session(self, owner: str) -> str:
+        """A new session's id."""
+        session_id = secrets.token_hex(16)
+        with self._lock:
+            self._state.sessions.open(session_id, owner, time.monotonic())
+        log.info("session.opened", owner=owner)
+        return session_id
+
+    def heartbeat(self, session_id: str) -> None:
+        """The session's client is alive."""
+        with self._lock:
+            self._state.sessions.heartbeat(session_id, time.monotonic())
+
+    def close_session(self, session_id: str) -> None:
+        """End a session with all that it holds."""
+        with self._lock:
+            owner = self._state.sessions.owner(session_id)
+            self._state.close(session_id)
+            self._changed.notify_all()
+        log.info("session.closed", owner=owner)
+
+    def tick(self) -> None:
+        """Remove the silent sessions; to be called TICKS_PER_EXPIRY times an expiry."""
+        with self._lock:
+            expired = self._state.tick(time.monotonic())
+            if expired:
+                self._changed.notify_all()
+        for owner in expired.values():
+            log.warning("session.expired", owner=owner)
+
+    def create(self, session_id: str, path: str, data: str) -> None:
+        """Register a znode or change its data."""
+        with self._lock:
+            self._state.sessions.create(session_id, path, data)
+            self._changed.notify_all()
+
+    def remove(self, session_id: str, path: str) -> None:
+        """Take a znode back."""
+        with self._lock:
+            self._state.sessions.remove(session_id, path)
+            self._changed.notify_all()
+
+    def children(self, parent_path: str) -> Children:
+        """The znodes directly below a path, and the version of that answer."""
+        with self._lock:
+            return self._state.sessions.children(parent_path)
+
+    def watch(self, parent_path: str, known_version: int, seconds: float) -> Children:
+        """The same, once the version is another than `known_version` or the time is over.
+
+        Raises Unavailable when the zookeeper stops meanwhile.
+        """
+        sessions = self._state.sessions
+        with self._lock:
+            self._changed.wait_for(
+                lambda: self._stopped or sessions.version(parent_path) != known_version, seconds
+            )
+            if self._stopped:
+                raise Unavailable("the zookeeper is stopping")
+            return sessions.children(parent_path)
+
+    # Leadership.
+
+    def campaign(self, session_id: str, role: str, data: str) -> Leadership:
+        """Ask for a role; the epoch in the answer is on disk."""
+        with self._campaigning:
+            with self._lock:
+                epoch = self._state.campaign(session_id, role, data)
+                epochs = self._state.election.epochs()
+            if epoch is not None:
+                disk.write_file(self._epochs_path, encode_epochs(epochs))
+            with self._lock:
+                if epoch is not None:
+                    self._state.won(session_id, role, data, epoch)
+                leadership = self._state.leadership(session_id, role)
+        if epoch is not None:
+            log.info("leader.elected", role=role, epoch=epoch, data=data)
+        return leadership
+
+    def resign(self, session_id: str, role: str) -> None:
+        """Give a role up, if the session leads it."""
+        with self._lock:
+            self._state.resign(session_id, role)
+
+    def leader(self, role: str) -> Optional[tuple]:
+        """(epoch, data) of the role's leader, or None."""
+        with self._lock:
+            leader = self._state.election.leader(role)
+        return (leader.epoch, leader.data) if leader else None
+
+    def stop(self) -> None:
+        """Send all watchers home."""
+        with self._lock:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def __repr__(self) -> str:
+        with self._lock:
+            return f"<Coordination {self._state}>"
+
+
+class ZooKeeperService(Service):
+    """What clients may call; one instance a connection. All errors of `Coordination` cross."""
+
+    def __init__(self, coordination: Coordination) -> None:
+        super().__init__()
+        self._coordination = coordination
+
+    def exposed_open_session(self, name: str) -> tuple:
+        """(session id, expiry in seconds). A restarted client must give the same name again."""
+        _require_text(name)
+        # Who has another principal is another owner, whatever name he gives.
+        owner = f"{self.peer.principal} {name}"
+        return self._coordination.open_session(owner), self._coordination.expiry_seconds
+
+    def exposed_heartbeat(self, session_id: str) -> None:
+        """Say that the session's client is alive."""
+        _require_text(session_id)
+        self._coordination.heartbeat(session_id)
+
+    def exposed_close_session(self, session_id: str) -> None:
+        """End the session; its znodes and leaderships go at once."""
+        _require_text(session_id)
+        self._coordination.close_session(session_id)
+
+    def exposed_create(self, session_id: str, path: str, data: str) -> None:
+        """Register an ephemeral znode, or set the data of one's own."""
+        _require_text(session_id, path, data)
+        self._coordination.create(session_id, path, data)
+
+    def exposed_remove(self, session_id: str, path: str) -> None:
+        """Take back one's own znode."""
+        _require_text(session_id, path)
+        self._coordination.remove(session_id, path)
+
+    def exposed_children(self, parent_path: str) -> tuple:
+        """(version, ((path, data), …)) of the znodes directly below a path, sorted."""
+        _require_text(parent_path)
+        return self._coordination.children(parent_path)
+
+    def exposed_watch(self, parent_path: str, known_version: int, timeout_seconds: float) -> tuple:
+        """The same, after a change from `known_version` or the timeout (at most 30 s)."""
+        _require_text(parent_path)
+        if type(known_version) is not int:
+            raise InvalidArgument("a version is an integer")
+        if type(timeout_seconds) not in (int, float) or not timeout_seconds >= 0:
+            raise InvalidArgument("a timeout is a number of seconds from 0")
+        seconds = min(timeout_seconds, WATCH_SECONDS_MAX)
+        return self._coordination.watch(parent_path, known_version, seconds)
+
+    def exposed_campaign(self, session_id: str, role: str, data: str) -> tuple:
+        """(leads, epoch, leader's data). The same session asking again keeps its epoch."""
+        _require_text(session_id, role, data)
+        return self._coordination.campaign(session_id, role, data)
+
+    def exposed_resign(self, session_id: str, role: str) -> None:
+        """Give the role up, if this session leads it."""
+        _require_text(session_id, role)
+        self._coordination.resign(session_id, role)
+
+    def exposed_leader(self, role: str) -> Optional[tuple]:
+        """(epoch, data) of the role's leader, or None."""
+        _require_text(role)
+        return self._coordination.leader(role)
+
+
+class ZooKeeper(daemon.Daemon):
+    """The zookeeper's process: directory, listening address, ticking thread."""
+
+    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+        """Lock the directory, read it, and listen. Raises StartRefused."""
+        zookeeper = settings.zookeeper
+        advertised = zookeeper.hosts[0]
+        directory = zookeeper.zookeeper_dir
+        disk.make_directories(directory)
+        self._directory_lock = disk.DirectoryLock(directory)
+        try:
+            self._coordination = Coordination(directory, zookeeper.session_expiry_seconds)
+            self._server = Server(
+                f"zookeeper@{advertised}",
+                daemon.bind_host(settings, advertised),
+                advertised.port,
+                lambda: ZooKeeperService(self._coordination),
+                credentials,
+                settings.network,
+            )
+        except BaseException:
+            self._directory_lock.close()
+            raise
+        self.address = Address(advertised.host, self._server.address.port)
+        self.ready = str(self.address)
+        self._stopping = threading.Event()
+        self._ticker = threading.Thread(target=self._keep_ticking, name="tick", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve and to tick."""
+        self._ticker.start()
+        self._server.start()
+
+    def stop(self) -> None:
+        """Send watchers home, let running calls finish, free the directory."""
+        self._stopping.set()
+        self._coordination.stop()
+        self._server.stop()
+        if self._ticker.is_alive():
+            self._ticker.join()
+        self._directory_lock.close()
+
+    def _keep_ticking(self) -> None:
+        pause = self._coordination.expiry_seconds / TICKS_PER_EXPIRY
+        while not self._stopping.wait(pause):
+            try:
+                self._coordination.tick()
+            except Exception as error:
+                # Without ticks a dead datanode would stay on the list for ever.
+                log.error("tick.failed", exc_info=True, error=type(error).__name__)
+
+    def __repr__(self) -> str:
+        return f"<ZooKeeper {self.ready} {self._coordination}>"
+
+
+def read_epochs(path: str) -> Dict[str, int]:
+    """The epochs on disk; none before the first campaign. Raises StartRefused on damage."""
+    try:
+        content = disk.read_file(path, EPOCHS_BYTES_MAX)
+        return {} if content is None else decode_epochs(content)
+    except CorruptData as error:
+        # To begin at 0 again would hand out epochs that were handed out before.
+        raise StartRefused(
+            f"{path} is damaged ({error.message}): restore it from a copy; it may be removed "
+            "only while every daemon of the cluster is stopped"
+        ) from None
+
+
+def _require_text(*values: object) -> None:
+    """Raises InvalidArgument unless every value is a string and no subclass of it."""
+    if not all(type(value) is str for value in values):
+        raise InvalidArgument("every name, path and datum is text")
+
+
+def _build(settings: Settings, _arguments: argparse.Namespace, own: Credentials) -> ZooKeeper:
+    return ZooKeeper(settings, own)
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the zookeeper until a signal; the process's exit status."""
+    return daemon.run(
+        role="zookeeper",
+        description="Tracks which daemons are alive, and elects leaders.",
+        argv=argv,
+        build=_build,
+    )

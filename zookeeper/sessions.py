@@ -1,0 +1,260 @@
+"""Who is registered, and until when: sessions and the ephemeral znodes that hang on them.
+
+Theory of operation. A session lives until its deadline, which every heartbeat moves to `now +
+expiry_seconds`. `now` is the monotonic time of the process that owns this table, so no other
+machine's clock takes part. A session that stays silent is removed by `tick`, and its znodes go
+with it: a znode exists exactly as long as a session holds it.
+
+A tick that was itself late proves nothing about the others: a process that slept for an hour
+has heard nobody for an hour. Such a tick expires nobody and gives the lost time back
+(HDFS-9107: a pause of the namenode declared every datanode dead).
+
+A restarted process opens a new session while its old one still runs down. It proves that it is
+the same one by the same owner name, and then takes its znodes over at once; a znode of another
+owner is never touched. Between two sessions of one owner the later opened one wins, so that two
+processes that share a name by mistake cannot take a znode from each other for ever.
+
+Versions tell a watcher that something changed. All parents draw from one counter that starts at
+an arbitrary base: a parent with children has the number of its last change, one without has the
+base itself. Nothing is stored for empty parents, so asking for many costs no memory, and no
+version of an earlier process (another base) is mistaken for a present one.
+"""
+
+import re
+from typing import Dict, List, NamedTuple, Set, Tuple
+
+from zookeeper.fabric.errors import Busy, InvalidArgument, PathExists, PathNotFound, SessionExpired
+
+SESSIONS_MAX = 10_000
+ZNODES_PER_SESSION_MAX = 16
+PATH_LENGTH_MAX = 512
+DATA_BYTES_MAX = 4096
+
+# Printable ASCII without the blank: every path can be logged as it is.
+_PATH = re.compile(r"(/[!-.0-~]+)+")
+
+
+class Children(NamedTuple):
+    """The znodes directly below a parent, sorted by path, and the version of that answer."""
+
+    version: int
+    znodes: Tuple[Tuple[str, str], ...]
+
+
+class _Session:
+    """One open session. `number` orders sessions by age; `deadline` is monotonic seconds."""
+
+    def __init__(self, owner: str, number: int, deadline: float) -> None:
+        self.owner = owner
+        self.number = number
+        self.deadline = deadline
+        self.paths: Set[str] = set()
+
+
+class _Znode:
+    """One registered path; `session_id` names the only session that may change it."""
+
+    def __init__(self, session_id: str, data: str) -> None:
+        self.session_id = session_id
+        self.data = data
+
+
+class _Parent:
+    """The children of one path, and the version of their last change."""
+
+    def __init__(self) -> None:
+        self.znodes: Dict[str, _Znode] = {}
+        self.version = 0
+
+
+class Sessions:
+    """The table of sessions and znodes. Every method is one step; errors change nothing."""
+
+    def __init__(self, expiry_seconds: float, base_version: int, now: float) -> None:
+        """An empty table. `base_version` must differ from that of every earlier process."""
+        assert expiry_seconds > 0
+        self.expiry_seconds = expiry_seconds
+        self._base_version = base_version
+        self._last_version = base_version
+        self._last_tick = now
+        self._opened = 0
+        self._sessions: Dict[str, _Session] = {}
+        self._parents: Dict[str, _Parent] = {}
+
+    # Sessions.
+
+    def open(self, session_id: str, owner: str, now: float) -> None:
+        """Begin a session under an id that was never used. Raises Busy, InvalidArgument."""
+        if not 0 < len(owner) <= PATH_LENGTH_MAX or not owner.isprintable():
+            raise InvalidArgument(f"a session needs a printable name of {PATH_LENGTH_MAX} at most")
+        if len(self._sessions) >= SESSIONS_MAX:
+            raise Busy(f"{SESSIONS_MAX} sessions are open")
+        assert session_id not in self._sessions
+        self._opened += 1
+        self._sessions[session_id] = _Session(owner, self._opened, now + self.expiry_seconds)
+
+    def heartbeat(self, session_id: str, now: float) -> None:
+        """The holder is alive now. Raises SessionExpired."""
+        self._session(session_id).deadline = now + self.expiry_seconds
+
+    def close(self, session_id: str) -> None:
+        """End a session; its znodes go at once. Raises SessionExpired."""
+        for path in sorted(self._session(session_id).paths):
+            self._forget(path)
+        del self._sessions[session_id]
+
+    def tick(self, now: float) -> Dict[str, str]:
+        """Remove the silent sessions; their ids and owners, oldest deadline first."""
+        late = now - self._last_tick
+        self._last_tick = now
+        if late > self.expiry_seconds / 2:
+            for session in self._sessions.values():
+                # A heartbeat that was handled after the pause must not gain the pause as well.
+                session.deadline = min(session.deadline + late, now + self.expiry_seconds)
+            return {}
+        silent = sorted(
+            (session.deadline, session_id, session.owner)
+            for session_id, session in self._sessions.items()
+            if session.deadline < now
+        )
+        for _, session_id, _ in silent:
+            self.close(session_id)
+        return {session_id: owner for _, session_id, owner in silent}
+
+    def is_open(self, session_id: str) -> bool:
+        """Whether the session lives."""
+        return session_id in self._sessions
+
+    def owner(self, session_id: str) -> str:
+        """Whose session it is. Raises SessionExpired."""
+        return self._session(session_id).owner
+
+    def require(self, session_id: str) -> None:
+        """Raises SessionExpired unless the session lives."""
+        self._session(session_id)
+
+    def supersedes(self, session_id: str, other_id: str) -> bool:
+        """Whether the first session was opened later, by the same owner. Raises SessionExpired."""
+        session, other = self._session(session_id), self._session(other_id)
+        return session.owner == other.owner and session.number > other.number
+
+    # Znodes.
+
+    def create(self, session_id: str, path: str, data: str) -> None:
+        """Register a znode, or set the data of one's own.
+
+        Raises SessionExpired, InvalidArgument, PathExists when another owner or a later session
+        holds it, and Busy when the session holds its full number.
+        """
+        session = self._session(session_id)
+        _check_path(path)
+        check_data(data)
+        parent = self._parents.get(_parent_of(path))
+        znode = parent.znodes.get(path) if parent else None
+        if znode and znode.session_id != session_id:
+            if not self.supersedes(session_id, znode.session_id):
+                raise PathExists(f"{path} is registered by another session")
+        if path not in session.paths and len(session.paths) >= ZNODES_PER_SESSION_MAX:
+            raise Busy(f"the session holds {ZNODES_PER_SESSION_MAX} znodes")
+        if znode:
+            self._sessions[znode.session_id].paths.discard(path)
+            znode.session_id = session_id
+        session.paths.add(path)
+        # Registering again what is known already wakes no watcher.
+        if znode is None or znode.data != data:
+            self._store(path, _Znode(session_id, data))
+
+    def remove(self, session_id: str, path: str) -> None:
+        """Take back a znode of this session. Raises SessionExpired, PathNotFound."""
+        session = self._session(session_id)
+        if path not in session.paths:
+            raise PathNotFound(f"{path} is not registered by this session")
+        session.paths.discard(path)
+        self._forget(path)
+
+    def children(self, parent_path: str) -> Children:
+        """What is registered directly below a path; empty when nothing is. InvalidArgument."""
+        if parent_path != "/":
+            _check_path(parent_path)
+        parent = self._parents.get(parent_path)
+        if parent is None:
+            return Children(self._base_version, ())
+        rows = sorted((path, znode.data) for path, znode in parent.znodes.items())
+        return Children(parent.version, tuple(rows))
+
+    def version(self, parent_path: str) -> int:
+        """The version that `children` would tell, without the children."""
+        parent = self._parents.get(parent_path)
+        return parent.version if parent else self._base_version
+
+    # Inside.
+
+    def _session(self, session_id: str) -> _Session:
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise SessionExpired("the session is not known; open a new one")
+        return session
+
+    def _store(self, path: str, znode: _Znode) -> None:
+        parent = self._parents.setdefault(_parent_of(path), _Parent())
+        parent.znodes[path] = znode
+        self._changed(parent)
+
+    def _forget(self, path: str) -> None:
+        parent_path = _parent_of(path)
+        parent = self._parents[parent_path]
+        del parent.znodes[path]
+        if parent.znodes:
+            self._changed(parent)
+        else:
+            del self._parents[parent_path]
+
+    def _changed(self, parent: _Parent) -> None:
+        self._last_version += 1
+        parent.version = self._last_version
+
+    def check(self) -> None:
+        """Assert the invariants: sessions and znodes point at each other, within the limits."""
+        assert len(self._sessions) <= SESSIONS_MAX
+        held: Dict[str, str] = {}
+        for session_id, session in self._sessions.items():
+            assert len(session.paths) <= ZNODES_PER_SESSION_MAX
+            assert 0 < session.number <= self._opened
+            for path in session.paths:
+                assert path not in held, "a znode has two sessions"
+                held[path] = session_id
+        stored: Dict[str, str] = {}
+        versions: List[int] = []
+        for parent_path, parent in self._parents.items():
+            assert parent.znodes, "an empty parent is kept"
+            assert self._base_version < parent.version <= self._last_version
+            versions.append(parent.version)
+            for path, znode in parent.znodes.items():
+                assert _parent_of(path) == parent_path
+                stored[path] = znode.session_id
+        assert stored == held, "a znode without its session, or the reverse"
+        assert len(set(versions)) == len(versions), "two parents share a version"
+
+    def __repr__(self) -> str:
+        znodes = sum(len(parent.znodes) for parent in self._parents.values())
+        return f"<Sessions {len(self._sessions)} open, {znodes} znodes>"
+
+
+def _parent_of(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
+
+
+def _check_path(path: str) -> None:
+    if len(path) > PATH_LENGTH_MAX or not _PATH.fullmatch(path):
+        raise InvalidArgument("a znode path is /name/name of printable ASCII without blanks")
+
+
+def check_data(data: str) -> None:
+    """Raises InvalidArgument unless the text is short enough and can be sent to others."""
+    try:
+        size = len(data.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        # A lone surrogate could not be sent to anybody who asks for the children.
+        raise InvalidArgument("the data of a znode must be Unicode text") from error
+    if size > DATA_BYTES_MAX:
+        raise InvalidArgument(f"the data of a znode is at most {DATA_BYTES_MAX} bytes")
