@@ -1,0 +1,1 @@
+"""Floor 2: the durable, fenced record of the namespace."""

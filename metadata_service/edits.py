@@ -1,0 +1,163 @@
+"""An edit: one transaction on the namespace, as row changes that replay the same everywhere.
+
+`TABLES` is the one description of the image: the namenode fills its maps from rows of this shape, the
+metadata service makes its SQL from it, and an edit is checked against it before it is stored.
+
+On the wire and in the database an edit is one line of JSON text in ASCII. Several edits (and the
+rows of a table) travel as lines of one bytes value, so that the sender, the database and a standby
+keep the very same text: a repeated edit is recognised by comparing text, and nothing is encoded
+twice.
+"""
+
+import itertools
+import json
+import zlib
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from zookeeper.fabric.errors import ProtocolViolation
+
+Row = Tuple[Any, ...]
+"""A row's values (int, str or None) in the order of its table's columns, the key first."""
+
+Change = Tuple[str, Any, Optional[Row]]
+"""(table, key, the whole new row); None in the row's place deletes it, whether it exists or not."""
+
+
+class Edit(NamedTuple):
+    """One transaction. All of its changes are durable together, or none is.
+
+    `txid` numbers edits densely from 1. (`client_id`, `call_number`) names the call that caused it,
+    and `result` (JSON text) what it was answered: a repeated call finds both here after a restart.
+    """
+
+    txid: int
+    operation: str
+    client_id: str
+    call_number: int
+    result: str
+    changes: Tuple[Change, ...]
+
+
+class Column(NamedTuple):
+    """A column of the image; `kind` is int (signed, 64 bits) or str; `optional` admits None."""
+
+    name: str
+    kind: type
+    optional: bool = False
+
+
+class Table:
+    """A table of the image. Its first column is its key."""
+
+    def __init__(self, name: str, *columns: Column) -> None:
+        self.name = name
+        self.columns = columns
+        self.key = columns[0]
+        kinds = [(c.kind, type(None)) if c.optional else (c.kind,) for c in columns]
+        # Every allowed combination of types: a row is then checked by one look into this set.
+        self._shapes = frozenset(itertools.product(*kinds))
+
+    def accepts(self, row: Sequence[Any]) -> bool:
+        """Whether `row` has the right number of values, each of its column's type."""
+        return tuple(map(type, row)) in self._shapes
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}({', '.join(column.name for column in self.columns)})>"
+
+
+TABLES: Dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            "inodes",
+            Column("id", int),
+            Column("parent", int),
+            Column("name", str),
+            Column("kind", str),
+            Column("owner", str),
+            Column("grp", str),
+            Column("mode", int),
+            Column("mtime_ms", int),
+            Column("atime_ms", int),
+            Column("replication", int),
+            Column("block_size", int),
+            Column("name_quota", int, optional=True),
+            Column("space_quota", int, optional=True),
+        ),
+        Table(
+            "blocks",
+            Column("id", int),
+            Column("generation", int),
+            Column("length", int),
+            Column("inode", int),
+            Column("position", int),
+        ),
+        Table("deleted_blocks", Column("id", int), Column("generation", int)),
+        Table("counters", Column("name", str), Column("value", int)),
+    )
+}
+
+# A cached encoder: `json.dumps` with any option of ours would build a new one for every edit.
+_encode_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_HEAD = (int, str, str, int, str)
+
+
+def encode(edit: Edit) -> str:
+    """The edit as one line of ASCII JSON; equal edits give equal text. TypeError on odd values."""
+    return _encode_json(edit)
+
+
+def decode(text: str) -> Edit:
+    """The edit in `text`, checked against TABLES; raises ProtocolViolation on anything else."""
+    try:
+        *head, changes = json.loads(text)
+        if tuple(map(type, head)) != _HEAD or type(changes) is not list:
+            raise ValueError("not the fields of an edit")
+        return Edit(*head, tuple([_decode_change(*change) for change in changes]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ProtocolViolation(f"malformed edit: {str(error)[:200]}") from None
+
+
+def _decode_change(name: Any, key: Any, row: Any) -> Change:
+    table = TABLES.get(name)
+    if table is None:
+        raise ValueError(f"no table {name!r:.50}")
+    if type(key) is not table.key.kind:
+        raise ValueError(f"a key of {name} of the wrong type")
+    if row is None:
+        return name, key, None
+    if type(row) is not list or not table.accepts(row) or row[0] != key:
+        raise ValueError(f"a row that does not fit {name}")
+    return name, key, tuple(row)
+
+
+def encode_row(row: Row) -> str:
+    """A row as one line of ASCII JSON."""
+    return _encode_json(row)
+
+
+def decode_rows(payload: bytes) -> List[Row]:
+    """The rows in the lines of `payload`; ProtocolViolation on anything but lists of values."""
+    try:
+        lines = b"[" + payload.replace(b"\n", b",") + b"]"
+        return [tuple(row) for row in json.loads(lines)]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ProtocolViolation(f"malformed rows: {str(error)[:200]}") from None
+
+
+def checksum(line: str) -> int:
+    """The CRC32 of an encoded row, stored beside it: SQLite itself does not checksum its pages."""
+    return zlib.crc32(line.encode("ascii"))
+
+
+def join_lines(lines: Iterable[str]) -> bytes:
+    """Many encoded edits or rows as one value for the wire."""
+    return "\n".join(lines).encode("ascii")
+
+
+def split_lines(payload: bytes) -> List[str]:
+    """The reverse of `join_lines`; raises ProtocolViolation on bytes that are not ASCII."""
+    try:
+        return payload.decode("ascii").split("\n") if payload else []
+    except UnicodeDecodeError:
+        raise ProtocolViolation("edits are ASCII text") from None

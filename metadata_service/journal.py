@@ -1,0 +1,367 @@
+"""The namenode's side of the metadata service: edits become durable in groups.
+
+Theory of operation. `submit` numbers an edit and puts it into a queue: no input or output, for the
+namenode calls it under its lock, so that the order of edits is the order in which they were
+decided. `wait` makes it durable: of the threads that wait, one has the turn and sends the oldest
+edits of everybody in one append; when the turn comes back, every thread looks again. No thread of
+our own stands between: hand-overs between threads cost more than the append does. An edit that
+nobody waits for travels with the next one that somebody waits for.
+
+An append is safe to repeat: the service compares what it has already. So after a failure that
+may pass (the service restarts, its disk is full) the same edits are sent again, until
+`append_timeout_seconds` after the first attempt. Then, or when the service refuses (a newer epoch
+exists), the journal has failed for ever: what the namenode holds in memory may never become
+durable, so it must stop being the namenode. `on_failure` tells it, once.
+"""
+
+import threading
+import time
+from collections import deque
+from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Tuple
+
+from metadata_service.edits import (
+    TABLES,
+    Edit,
+    Row,
+    decode,
+    decode_rows,
+    encode,
+    join_lines,
+    split_lines,
+)
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import (
+    Busy,
+    DeadlineExceeded,
+    DfsError,
+    DiskFull,
+    Fenced,
+    InternalError,
+    NotLeader,
+    ProtocolViolation,
+    Unavailable,
+)
+
+log = logs.get("journal")
+
+PENDING_EDITS_MAX = 100_000
+PENDING_BYTES_MAX = 64 << 20
+BATCH_EDITS_MAX = 1_000
+PAGE_ROWS = 5_000
+ATTEMPTS = 3
+"""An attempt may take this part of the whole timeout, so that one lost answer is survived."""
+
+RETRY_SECONDS_MIN = 0.01
+RETRY_SECONDS_MAX = 0.5
+PROBE_SECONDS = 1.0
+"""While the service's disk is nearly full, one change in this time is let through, to hear news."""
+
+
+class _Pending(NamedTuple):
+    txid: int
+    line: str
+
+
+class Journal:
+    """One namenode's right to write edits, from `open` until it fails or is closed.
+
+    `pool` needs `call(method, *args, timeout=seconds)`. `on_failure(error)` is called in some
+    thread, perhaps one that holds the caller's locks: it must neither block nor lock.
+    """
+
+    def __init__(
+        self,
+        pool: Any,
+        owner: str,
+        append_timeout_seconds: float,
+        frame_bytes_max: int,
+        on_failure: Callable[[DfsError], None],
+    ) -> None:
+        self._pool = pool
+        self._owner = owner
+        self._timeout_seconds = append_timeout_seconds
+        self._batch_bytes_max = frame_bytes_max // 2
+        self._on_failure = on_failure
+        self._changed = threading.Condition()
+        self._pending: Deque[_Pending] = deque()
+        self._pending_bytes = 0
+        self._last_txid = 0
+        self._durable_txid = 0
+        self._turn_taken = False
+        # While appends fail: since when, and when to try again after how long a pause.
+        self._failing_since: Optional[float] = None
+        self._retry_at = 0.0
+        self._retry_seconds = 0.0
+        self._room = True
+        self._probe_at = 0.0
+        self._closed = threading.Event()
+        self.failure: Optional[DfsError] = None
+        self.epoch = 0
+        self.cluster_id = ""
+
+    # Reading, before the namenode serves.
+
+    def open(self) -> int:
+        """Claim a new epoch, which ends all earlier ones, and return it.
+
+        Raises Unavailable when the service does not answer in time, Fenced when another namenode
+        claimed a still newer epoch at the same moment.
+        """
+        self.epoch = self._call("claim_epoch", self._owner)
+        self.cluster_id, _, last_txid = self.confirm()
+        with self._changed:
+            self._last_txid = self._durable_txid = last_txid
+        return self.epoch
+
+    def confirm(self) -> Any:
+        """The service's status, if no newer epoch was claimed since; raises Fenced otherwise.
+
+        What `load` gave is one consistent image only if this holds after it.
+        """
+        status = self._call("status")
+        if status[1] != self.epoch:
+            raise Fenced(f"epoch {self.epoch} is over, {status[1]} has been claimed")
+        return status
+
+    def load(self, table: str) -> Iterator[Row]:
+        """Every row of an image table in order of its key, fetched page by page."""
+        after = None
+        while True:
+            rows = decode_rows(self._call("load", table, after, PAGE_ROWS))
+            if not rows:
+                return
+            if not all(map(TABLES[table].accepts, rows)):
+                raise ProtocolViolation(f"the metadata service sent odd rows of {table}")
+            yield from rows
+            after = rows[-1][0]
+
+    def recent_edits(self, limit: int) -> Iterator[Edit]:
+        """The newest durable edits, at most `limit`, oldest first; fewer when fewer are kept."""
+        txid = max(self.durable_txid - limit, 0)
+        while True:
+            lines = split_lines(self._call("edits_since", txid, PAGE_ROWS))
+            if not lines:
+                return
+            for line in lines:
+                edit = decode(line)
+                yield edit
+            txid = edit.txid
+
+    # Writing.
+
+    @property
+    def durable_txid(self) -> int:
+        """Every edit up to this one is durable."""
+        return self._durable_txid
+
+    @property
+    def last_txid(self) -> int:
+        """The newest edit that was submitted."""
+        return self._last_txid
+
+    def check_room(self) -> None:
+        """Raises NotLeader, Busy or DiskFull when a change must not be accepted now.
+
+        To be called before the change is applied: afterwards nothing may fail, and `submit` does
+        not.
+        """
+        with self._changed:
+            if self.failure is not None or not self.epoch:
+                reason = self.failure.message if self.failure else "it is not open yet"
+                raise NotLeader(f"the journal takes no edits: {reason}")
+            if (
+                len(self._pending) >= PENDING_EDITS_MAX
+                or self._pending_bytes >= PENDING_BYTES_MAX
+            ):
+                raise Busy("too many edits wait for the metadata service")
+            if not self._room:
+                now = time.monotonic()
+                if now < self._probe_at:
+                    raise DiskFull("the disk of the metadata service is nearly full")
+                self._probe_at = now + PROBE_SECONDS
+
+    def submit(self, edit: Edit) -> int:
+        """Queue an edit and return its txid; its own txid is the next one, or 0 to be numbered.
+
+        Never blocks on input or output. An edit that cannot be sent is a defect of the caller: the
+        journal fails then, since the change was made in memory. After a failure edits go nowhere,
+        which `wait` tells.
+        """
+        with self._changed:
+            txid = self._last_txid = self._last_txid + 1
+            if self.failure is not None:
+                return txid
+            try:
+                line = self._encoded(edit, txid)
+            except (TypeError, ValueError) as error:
+                self._fail(InternalError(f"edit {txid} cannot be sent: {error}"))
+                return txid
+            self._pending.append(_Pending(txid, line))
+            self._pending_bytes += len(line)
+            return txid
+
+    def wait(self, txid: int, timeout: Optional[float] = None) -> None:
+        """Return when edit `txid` is durable.
+
+        Raises DeadlineExceeded after `timeout` seconds, Unavailable when the journal failed or was
+        closed: in both cases the edit may become durable all the same, or be so already.
+        """
+        if txid <= self._durable_txid:
+            return
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            batch = self._await_turn(txid, deadline)
+            if batch is None:
+                return
+            self._send(batch, deadline)
+
+    def close(self) -> None:
+        """Take no more edits and send every waiting thread home. The pool stays the caller's."""
+        self._closed.set()
+        with self._changed:
+            self.failure = self.failure or Unavailable("the journal has been closed")
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Assert what must always hold."""
+        with self._changed:
+            txids = [pending.txid for pending in self._pending]
+            first = self._last_txid - len(txids) + 1
+            assert self._durable_txid <= self._last_txid
+            if self.failure is None:
+                assert txids == list(range(first, self._last_txid + 1))
+                assert self._durable_txid == first - 1
+                assert self._pending_bytes == sum(len(pending.line) for pending in self._pending)
+
+    def __repr__(self) -> str:
+        failed = f", failed: {self.failure}" if self.failure else ""
+        return (
+            f"<Journal epoch {self.epoch}, durable to {self._durable_txid} "
+            f"of {self._last_txid}{failed}>"
+        )
+
+    def _encoded(self, edit: Edit, txid: int) -> str:
+        if edit.txid not in (0, txid):
+            raise ValueError(f"it is numbered {edit.txid}")
+        line = encode(edit if edit.txid else edit._replace(txid=txid))
+        if len(line) > self._batch_bytes_max:
+            raise ValueError(f"it has {len(line)} bytes, {self._batch_bytes_max} are allowed")
+        return line
+
+    def _await_turn(self, txid: int, deadline: Optional[float]) -> Optional[List[_Pending]]:
+        """None once `txid` is durable; else the edits to send, and with them the turn."""
+        with self._changed:
+            while self._durable_txid < txid:
+                now = time.monotonic()
+                if self.failure is not None:
+                    raise Unavailable(f"the change may be lost: {self.failure.message}")
+                if deadline is not None and now >= deadline:
+                    raise DeadlineExceeded("the change was not recorded in time; it may be later")
+                if txid > self._last_txid:
+                    raise InternalError(f"edit {txid} was never submitted")
+                if not self._turn_taken and now >= self._retry_at:
+                    self._turn_taken = True
+                    return self._oldest()
+                # The turn wakes everybody when it is given back; nothing does at `_retry_at`.
+                until = [deadline, None if self._turn_taken else self._retry_at]
+                limits = [moment - now for moment in until if moment is not None]
+                self._changed.wait(min(limits, default=None))
+            return None
+
+    def _oldest(self) -> List[_Pending]:
+        batch: List[_Pending] = []
+        total = 0
+        for pending in self._pending:
+            total += len(pending.line) + 1
+            if batch and (total > self._batch_bytes_max or len(batch) >= BATCH_EDITS_MAX):
+                break
+            batch.append(pending)
+        return batch
+
+    def _send(self, batch: List[_Pending], deadline: Optional[float]) -> None:
+        """One attempt to append; whatever comes of it, the turn is given back."""
+        started = time.monotonic()
+        seconds = self._timeout_seconds / ATTEMPTS
+        if deadline is not None:
+            seconds = min(seconds, max(deadline - started, RETRY_SECONDS_MIN))
+        failure: Optional[DfsError] = None
+        try:
+            last_txid, room = self._append(batch, seconds)
+        except DfsError as error:
+            failure = error
+        with self._changed:
+            self._turn_taken = False
+            if failure is None:
+                self._after_success(last_txid, room)
+            else:
+                self._after_failure(failure, started)
+            self._changed.notify_all()
+
+    def _append(self, batch: List[_Pending], seconds: float) -> Tuple[int, bool]:
+        """(last durable txid, is there room) as the service answers; raises errors of ours only."""
+        payload = join_lines(pending.line for pending in batch)
+        first, last = batch[0].txid, batch[-1].txid
+        try:
+            durable, room = self._pool.call("append", self.epoch, first, payload, timeout=seconds)
+            if not last <= durable <= self._last_txid:
+                raise ProtocolViolation(f"an append up to edit {last} was answered by {durable}")
+        except DfsError:
+            raise
+        except Exception as error:  # A defect must fail the journal, not leave the turn taken.
+            log.error("append.failed", exc_info=True, error=error)
+            raise InternalError(f"the append broke: {error}") from error
+        return durable, room
+
+    def _after_success(self, last_txid: int, room: bool) -> None:
+        while self._pending and self._pending[0].txid <= last_txid:
+            self._pending_bytes -= len(self._pending.popleft().line)
+        self._durable_txid = max(self._durable_txid, last_txid)
+        self._failing_since = None
+        self._retry_at = self._retry_seconds = 0.0
+        self._room = room
+
+    def _after_failure(self, error: DfsError, started: float) -> None:
+        """Plan the next attempt, or give up. The first one is at once: perhaps only an idle
+        connection had been broken by a restart of the service."""
+        full = isinstance(error, DiskFull)
+        if not error.retryable and not full:
+            self._fail(error)
+            return
+        self._room = self._room and not full
+        if self._failing_since is None:
+            self._failing_since = started
+        now = time.monotonic()
+        if now - self._failing_since >= self._timeout_seconds:
+            self._fail(error)
+            return
+        self._retry_at = now + self._retry_seconds
+        self._retry_seconds = min(
+            max(2 * self._retry_seconds, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX
+        )
+        log.warning("append.delayed", edits=len(self._pending), error=error.message)
+
+    def _fail(self, error: DfsError) -> None:
+        """Under the lock: for ever from now on, the journal takes and sends nothing."""
+        if self.failure is not None:
+            return
+        self.failure = error
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._changed.notify_all()
+        log.error("journal.failed", epoch=self.epoch, code=error.code, error=error.message)
+        self._on_failure(error)
+
+    def _call(self, method: str, *args: Any) -> Any:
+        """A call that may be repeated, until it is answered or the time is over."""
+        deadline = time.monotonic() + self._timeout_seconds
+        pause = 0.0
+        while True:
+            try:
+                return self._pool.call(method, *args, timeout=self._timeout_seconds / ATTEMPTS)
+            except DfsError as error:
+                if not error.retryable or time.monotonic() >= deadline:
+                    raise
+                log.info("metadata.awaited", method=method, error=error.message)
+            pause = min(max(2 * pause, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX)
+            if self._closed.wait(pause):
+                raise Unavailable("the journal has been closed")

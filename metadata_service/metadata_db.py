@@ -1,0 +1,364 @@
+"""The durable record of the namespace: edits and image tables in one SQLite database.
+
+Theory of operation. One transaction holds the edits of an append and their row changes; it is
+synced (WAL, `synchronous=FULL`) before the append is answered. There is exactly one connection, used
+under one lock by whichever thread serves the request: SQLite before 3.51.3, which stock Pythons
+have, can corrupt a database that two connections write or checkpoint at once. For the same reason
+`locking_mode=EXCLUSIVE` keeps other programs out. Input and output under this lock is the lock's
+purpose, and a hand-over to a writing thread would cost more than the lock does.
+
+What SQLite does not notice by itself is noticed here: a row carries the CRC32 of its values, the
+log is searched for damage before SQLite drops what follows it (`write_ahead_log.py`), a lost log
+or an old copy of the database is known by VERSION (`version_file.py`), and a directory that was
+used before is never taken for a new one (`inspection.py`).
+
+After a failed write or sync nothing more is accepted until the process is started again: the
+kernel forgets that pages were dirty, so a second sync that succeeds proves nothing.
+"""
+
+import os
+import pathlib
+import sqlite3
+import threading
+import uuid
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
+
+from metadata_service import version_file
+from metadata_service.edits import TABLES, Edit, Row, Table, decode, join_lines
+from metadata_service.inspection import (
+    ADVICE,
+    is_complete,
+    read_state,
+    span_of_edits,
+    was_created,
+)
+from metadata_service.schema import EDITS, SQL, STATE, STATE_NAMES, bounded, stored, verified
+from metadata_service.version_file import LAYOUT, Version
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import (
+    Busy,
+    CorruptData,
+    DfsError,
+    DiskFailed,
+    DiskFull,
+    Fenced,
+    InternalError,
+    ProtocolViolation,
+    StartRefused,
+)
+
+log = logs.get("metadata_db")
+
+NAME = "metadata.db"
+LOG_ROWS = 2_000
+"""Rows written to the write-ahead log before its pages are copied into the database; each is about
+one page of 4 KiB."""
+
+PRUNE_EDITS = 256
+"""How many edits more than asked for are kept, to be removed together."""
+
+
+class MetadataDatabase:
+    """An open database. Every method may be called from any thread."""
+
+    def __init__(self, directory: str, connection: sqlite3.Connection, keep_edits: int) -> None:
+        self._directory = directory
+        self._connection = connection
+        self._keep_edits = keep_edits
+        self._lock = threading.Lock()
+        self._failure: Optional[DfsError] = None
+        self._log_rows = 0
+        with _translated():
+            state = read_state(connection)
+            _, self._first_txid, self._last_txid = span_of_edits(connection)
+        self.cluster_id = state["cluster_id"]
+        self._log_number = int(state["log"])
+        self._epoch = int(state["epoch"])
+        with self._lock:
+            self._begin_log()
+
+    @classmethod
+    def open(cls, directory: str, keep_edits: int) -> "MetadataDatabase":
+        """Open the database in `directory`, or create it in a directory that was never used.
+
+        The caller holds the directory's lock. Raises StartRefused when anything is missing,
+        damaged, foreign or too new: then nothing has been changed.
+        """
+        path = os.path.join(directory, NAME)
+        version = version_file.read(directory)
+        try:
+            connection = _connect(path, "rw") if _inspect(path, version) else _create(path)
+            with _closed_on_error(connection):
+                return cls(directory, connection, keep_edits)
+        except CorruptData as error:
+            raise StartRefused(f"{path} is damaged ({error.message}): {ADVICE}") from None
+        except Busy:
+            raise StartRefused(f"another program has {path} open: end it first") from None
+
+    @property
+    def status(self) -> Tuple[str, int, int]:
+        """(cluster id, newest claimed epoch, last durable txid)."""
+        with self._lock:
+            return self.cluster_id, self._epoch, self._last_txid
+
+    def claim_epoch(self, owner: str) -> int:
+        """A new epoch, greater than every earlier one and durable; `owner` is told to people."""
+        with self._lock:
+            epoch = self._epoch + 1
+            with self._transaction():
+                self._put(STATE, ("epoch", str(epoch)))
+                self._put(STATE, ("owner", owner))
+            self._epoch = epoch
+        log.info("epoch.claimed", epoch=epoch, owner=owner)
+        return epoch
+
+    def append(self, epoch: int, first_txid: int, lines: Sequence[str]) -> int:
+        """Make encoded edits, numbered from `first_txid`, durable; returns the last durable txid.
+
+        Edits that are here already are compared and passed over, so an append whose answer was
+        lost may be sent again. Raises Fenced when a newer epoch was claimed, ProtocolViolation on
+        a gap or on other content under a known txid, DiskFull (nothing happened) or DiskFailed.
+        """
+        edits = [decode(line) for line in lines]
+        if not edits or any(edit.txid != first_txid + i for i, edit in enumerate(edits)):
+            raise ProtocolViolation(f"edits from txid {first_txid} are not numbered densely")
+        with self._lock:
+            self._admit(epoch)
+            known = self._last_txid + 1 - first_txid
+            if known < 0:
+                raise ProtocolViolation(f"edits from {first_txid} come after {self._last_txid}")
+            self._compare(first_txid, lines[:known])
+            if known < len(edits):
+                self._commit(epoch, edits[known:], lines[known:])
+                self._checkpoint_when_due()
+            return self._last_txid
+
+    def load(self, table: Table, after: Any, limit: int, bytes_max: int) -> bytes:
+        """Encoded rows in order of their keys, from behind key `after` (None: from the first).
+
+        At most `limit` rows and, behind the first, `bytes_max` bytes; none at the end. Raises
+        CorruptData when a row is not what was written.
+        """
+        with self._lock, _translated():
+            return join_lines(bounded(self._lines(table, after, limit), bytes_max))
+
+    def edits_since(self, txid: int, limit: int, bytes_max: int) -> bytes:
+        """Encoded edits behind `txid`, bounded as in `load`. Older ones may have been pruned."""
+        with self._lock, _translated():
+            rows = verified(EDITS, self._connection.execute(SQL["edits"].behind, (txid, limit)))
+            return join_lines(bounded((row[2] for row, _ in rows), bytes_max))
+
+    def close(self) -> None:
+        """End the last running call, then close; SQLite copies the log into the database."""
+        with self._lock:
+            self._failure = self._failure or DiskFailed("the database has been closed")
+            try:
+                self._connection.close()
+            except sqlite3.Error as error:
+                # What was promised is durable in the log; the next start reads it there.
+                log.warning("close.failed", directory=self._directory, error=error)
+
+    def check(self) -> None:
+        """Assert what must always hold between the database and what is kept in memory."""
+        with self._lock, _translated():
+            assert self._connection.in_transaction is False
+            count, first, last = span_of_edits(self._connection)
+            assert (first, last) == (self._first_txid, self._last_txid)
+            assert count == (last - first + 1 if last else 0)
+            assert int(read_state(self._connection)["epoch"]) == self._epoch
+
+    def __repr__(self) -> str:
+        failed = f", failed: {self._failure}" if self._failure else ""
+        return f"<MetadataDatabase to txid {self._last_txid}, epoch {self._epoch}{failed}>"
+
+    def _admit(self, epoch: int) -> None:
+        if epoch < self._epoch:
+            raise Fenced(f"epoch {epoch} is over, {self._epoch} has been claimed")
+        if epoch > self._epoch:
+            raise ProtocolViolation(f"epoch {epoch} was never claimed, {self._epoch} is the newest")
+
+    def _compare(self, first_txid: int, lines: Sequence[str]) -> None:
+        """Refuse edits that say something else than what is stored under their txids."""
+        if not lines:
+            return
+        with _translated():
+            rows = self._connection.execute(SQL["edits"].behind, (first_txid - 1, len(lines)))
+            if [row[2] for row in rows] != list(lines):
+                raise ProtocolViolation(f"edits from {first_txid} differ from those stored there")
+
+    def _commit(self, epoch: int, edits: Sequence[Edit], lines: Sequence[str]) -> None:
+        last = edits[-1].txid
+        first = max(self._first_txid, 1)
+        surplus = last + 1 - first - self._keep_edits
+        if surplus >= PRUNE_EDITS:
+            # A bit at a time, yet never slower than edits come in.
+            first += min(surplus, max(PRUNE_EDITS, 2 * len(edits)))
+        with self._transaction():
+            for edit, line in zip(edits, lines):
+                self._put(EDITS, (edit.txid, epoch, line))
+                for name, key, row in edit.changes:
+                    if row is None:
+                        self._connection.execute(SQL[name].drop, (key,))
+                    else:
+                        self._put(TABLES[name], row)
+            if first > self._first_txid:
+                self._connection.execute("DELETE FROM edits WHERE txid < ?", (first,))
+        self._first_txid, self._last_txid = first, last
+        self._log_rows += sum(1 + len(edit.changes) for edit in edits)
+
+    def _put(self, table: Table, row: Row) -> None:
+        self._connection.execute(SQL[table.name].put, stored(row))
+
+    def _lines(self, table: Table, after: Any, limit: int) -> Iterator[str]:
+        sql = SQL[table.name]
+        if after is None:
+            rows = self._connection.execute(sql.first, (limit,))
+        else:
+            rows = self._connection.execute(sql.behind, (after, limit))
+        return (line for _, line in verified(table, rows))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit what the block wrote, durably, or roll all of it back and raise one of ours."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            with _translated():
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+        except Exception as error:
+            self._roll_back()
+            if isinstance(error, (DiskFailed, CorruptData)):
+                self._fail(error)
+            raise
+
+    def _roll_back(self) -> None:
+        try:
+            # After some errors SQLite has rolled back by itself.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Accept nothing more: what is on the disk is not known until the next start."""
+        self._failure = DiskFailed(f"the database failed and takes no more edits: {error}")
+        log.error("database.failed", directory=self._directory, error=error)
+
+    def _checkpoint_when_due(self) -> None:
+        """Begin a new log when this one is long. The append before it is durable in any case."""
+        if self._log_rows < LOG_ROWS:
+            return
+        try:
+            self._begin_log()
+        except DiskFull as error:
+            log.warning("checkpoint.failed", directory=self._directory, error=error)
+        except DfsError as error:
+            self._fail(error)
+
+    def _begin_log(self) -> None:
+        """Copy the log into the database, begin it again, and give it its number.
+
+        The number is committed as the first transaction of the new log, then written to VERSION:
+        whoever loses the log later has a database that knows a smaller number than VERSION. The
+        file of the log is written over, not truncated: a sync of a file that grows takes twice as
+        long (measured: 0.22 against 0.11 ms).
+        """
+        with _translated():
+            self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        number = self._log_number + 1
+        with self._transaction():
+            self._put(STATE, ("log", str(number)))
+        self._log_number = number
+        self._log_rows = 0
+        version_file.write(self._directory, Version(self.cluster_id, LAYOUT, number))
+
+
+def _inspect(path: str, version: Optional[Version]) -> bool:
+    """Whether a whole database is at `path`; False when one shall be created there."""
+    if not was_created(path, version):
+        return False
+    connection = _connect(path, "ro")
+    try:
+        with _translated():
+            return is_complete(connection, path, version)
+    finally:
+        connection.close()
+
+
+def _create(path: str) -> sqlite3.Connection:
+    connection = _connect(path, "rwc")
+    values = (str(uuid.uuid4()), str(LAYOUT), "0", "0", "")
+    with _closed_on_error(connection), _translated():
+        connection.execute("BEGIN IMMEDIATE")
+        for sql in SQL.values():
+            connection.execute(sql.create)
+        for row in zip(STATE_NAMES, values):
+            connection.execute(SQL["state"].put, stored(row))
+        connection.execute("COMMIT")
+    return connection
+
+
+def _connect(path: str, mode: str) -> sqlite3.Connection:
+    """The connection, in SQLite's `mode` ro, rw or rwc; raises Busy when another holds it."""
+    with _translated():
+        connection = sqlite3.connect(
+            f"{pathlib.Path(path).absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,  # Transactions begin and end where the code says so.
+            check_same_thread=False,
+            timeout=1.0,
+        )
+        if mode != "ro":
+            with _closed_on_error(connection):
+                _configure(connection, path)
+        return connection
+
+
+def _configure(connection: sqlite3.Connection, path: str) -> None:
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        raise StartRefused(f"{path}: this file system does not support a write-ahead log")
+    # `fullfsync` matters on macOS only, where a plain fsync leaves data in the drive's cache.
+    for setting in ("synchronous=FULL", "fullfsync=ON", "wal_autocheckpoint=0",
+                    "cell_size_check=ON", "cache_size=-16384"):
+        connection.execute("PRAGMA " + setting)
+
+
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, DfsError):
+        with _translated():
+            connection.close()
+        raise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The border: SQLite's errors come out of the block as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _our_own(error) from error
+    except UnicodeDecodeError as error:
+        raise CorruptData(f"text in it is not UTF-8: {error.reason}") from None
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise ProtocolViolation(f"a value that cannot be stored: {error}") from None
+
+
+def _our_own(error: sqlite3.Error) -> DfsError:
+    # The error codes are in the exception from Python 3.11 on only; the texts are stable.
+    text = str(error)
+    if "is full" in text:
+        return DiskFull("the disk of the metadata service is full")
+    if "is locked" in text:
+        return Busy("another program uses the database of the metadata service")
+    if isinstance(error, sqlite3.ProgrammingError):
+        return InternalError(f"SQLite was misused: {text}")
+    if isinstance(error, sqlite3.OperationalError) and "decode" not in text:
+        return DiskFailed(f"the database of the metadata service failed: {text}")
+    return CorruptData(text)

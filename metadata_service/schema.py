@@ -1,0 +1,74 @@
+"""The database's tables as SQL text, and its rows as verified lines.
+
+Beside the image tables of `edits.py` there are two: the edits themselves, and the state of the
+service. Every table has one more column than its rows have values, `crc`: SQLite notices a
+damaged structure, but not a flipped bit in a name or a number.
+"""
+
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Tuple
+
+from metadata_service.edits import TABLES, Column, Row, Table, checksum, encode_row
+from zookeeper.fabric.errors import CorruptData
+
+EDITS = Table("edits", Column("txid", int), Column("epoch", int), Column("edit", str))
+STATE = Table("state", Column("name", str), Column("value", str))
+STATE_NAMES = ("cluster_id", "layout", "log", "epoch", "owner")
+
+
+class Statements(NamedTuple):
+    """The SQL of one table. SQLite's module keeps what it compiled, by this text."""
+
+    create: str
+    put: str
+    drop: str
+    first: str
+    behind: str
+
+
+def _statements(table: Table) -> Statements:
+    kinds = {int: "INTEGER", str: "TEXT"}
+    key, name = table.key.name, table.name
+    columns = [f"{c.name} {kinds[c.kind]}{'' if c.optional else ' NOT NULL'}" for c in table.columns]
+    columns[0] += " PRIMARY KEY"
+    options = " WITHOUT ROWID" if table.key.kind is str else ""
+    names = ", ".join([column.name for column in table.columns] + ["crc"])
+    marks = ", ".join("?" * (len(table.columns) + 1))
+    return Statements(
+        create=f"CREATE TABLE {name} ({', '.join(columns)}, crc INTEGER NOT NULL){options}",
+        put=f"INSERT OR REPLACE INTO {name} ({names}) VALUES ({marks})",
+        drop=f"DELETE FROM {name} WHERE {key} = ?",
+        first=f"SELECT {names} FROM {name} ORDER BY {key} LIMIT ?",
+        behind=f"SELECT {names} FROM {name} WHERE {key} > ? ORDER BY {key} LIMIT ?",
+    )
+
+
+SQL: Dict[str, Statements] = {
+    table.name: _statements(table) for table in (*TABLES.values(), EDITS, STATE)
+}
+
+
+def stored(row: Row) -> Row:
+    """The row as it is stored: with its checksum behind it."""
+    return (*row, checksum(encode_row(row)))
+
+
+def verified(table: Table, rows: Iterable[Tuple[Any, ...]]) -> Iterator[Tuple[List[Any], str]]:
+    """Each stored row without its checksum, and as a line; CorruptData when the two disagree."""
+    for *row, crc in rows:
+        try:
+            line = encode_row(row)
+        except TypeError:
+            line = ""  # A value of a type that is never written: bytes.
+        if checksum(line) != crc:
+            raise CorruptData(f"row {str(row[0])[:50]} of table {table.name} is damaged")
+        yield row, line
+
+
+def bounded(lines: Iterable[str], bytes_max: int) -> Iterator[str]:
+    """The first line, then as many as fit into `bytes_max` bytes with it."""
+    total = 0
+    for line in lines:
+        total += len(line) + 1
+        if total > bytes_max and total > len(line) + 1:
+            return
+        yield line

@@ -1,0 +1,65 @@
+"""VERSION: whose directory this is, in which layout, and how far its database must have come.
+
+Three lines of `key=value`. `log` is the number of the newest write-ahead log: the first transaction
+in each log stores the same number in the database before it is written here. A database that
+knows only a smaller number has lost a log of committed edits, or is an old copy.
+"""
+
+import os
+from typing import NamedTuple, Optional
+
+from zookeeper.fabric import disk
+from zookeeper.fabric.errors import CorruptData, StartRefused
+
+NAME = "VERSION"
+LAYOUT = 1
+"""The arrangement of directory and database that this program writes."""
+
+_BYTES_MAX = 4096
+
+
+class Version(NamedTuple):
+    """The content of VERSION."""
+
+    cluster_id: str
+    layout: int
+    log: int
+
+    def lines(self) -> str:
+        """The file's text."""
+        return "".join(f"{name}={value}\n" for name, value in zip(self._fields, self))
+
+
+def write(directory: str, version: Version) -> None:
+    """Replace the file durably; raises DiskFull or DiskFailed."""
+    disk.write_file(os.path.join(directory, NAME), version.lines().encode("utf-8"))
+
+
+def read(directory: str) -> Optional[Version]:
+    """The directory's VERSION, or None without one; raises StartRefused on a damaged or new one."""
+    path = os.path.join(directory, NAME)
+    try:
+        data = disk.read_file(path, _BYTES_MAX)
+    except CorruptData:
+        data = b""
+    if data is None:
+        return None
+    version = _parse(data)
+    if version is None:
+        raise StartRefused(f"{path} is damaged: restore it from a backup of the directory")
+    if version.layout > LAYOUT:
+        raise StartRefused(
+            f"{path} says layout {version.layout}, but this program knows layouts up to {LAYOUT}: "
+            "start the newer program that wrote it"
+        )
+    return version
+
+
+def _parse(data: bytes) -> Optional[Version]:
+    """The version if `data` is exactly what `write` writes, else None."""
+    try:
+        pairs = dict(line.split("=", 1) for line in data.decode("ascii").splitlines())
+        version = Version(pairs["cluster_id"], int(pairs["layout"]), int(pairs["log"]))
+    except (ValueError, KeyError):
+        return None
+    return version if version.cluster_id and version.lines().encode("ascii") == data else None

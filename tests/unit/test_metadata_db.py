@@ -1,0 +1,424 @@
+"""The database: all or nothing, once only, fenced, and durable before it answers."""
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any, Callable, Iterator, List
+
+import pytest
+
+from metadata_service import metadata_db, version_file
+from metadata_service.edits import TABLES, Edit, decode_rows, split_lines
+from metadata_service.metadata_db import PRUNE_EDITS, MetadataDatabase
+from tests.support.sample_edits import (
+    BYTES_MAX,
+    file_edit,
+    file_edits,
+    image_after,
+    image_of,
+    lines_of,
+)
+from zookeeper.fabric.errors import (
+    DfsError,
+    DiskFailed,
+    DiskFull,
+    Fenced,
+    ProtocolViolation,
+    StartRefused,
+)
+
+KEEP_EDITS = 1000
+Open = Callable[[], MetadataDatabase]
+
+
+@pytest.fixture(name="open_database")
+def _open_database(tmp_path: Path) -> Iterator[Open]:
+    """Opens the one database of this test; the one opened before is checked and closed."""
+    opened: List[MetadataDatabase] = []
+
+    def close() -> None:
+        while opened:
+            database = opened.pop()
+            database.check()
+            database.close()
+
+    def open_again() -> MetadataDatabase:
+        close()
+        opened.append(MetadataDatabase.open(str(tmp_path), KEEP_EDITS))
+        return opened[0]
+
+    yield open_again
+    close()
+
+
+@pytest.fixture(name="database")
+def _database(open_database: Open) -> MetadataDatabase:
+    database = open_database()
+    assert database.claim_epoch("test") == 1
+    return database
+
+
+def now_and_restarted(database: MetadataDatabase, again: Open) -> Iterator[MetadataDatabase]:
+    """The database as it is, then the same one opened anew."""
+    yield database
+    yield again()
+
+
+def kept_edits(database: MetadataDatabase, txid: int = 0) -> List[str]:
+    """The lines of all edits that are kept behind `txid`."""
+    return split_lines(database.edits_since(txid, 1 << 30, 1 << 30))
+
+
+class BrokenConnection:
+    """A connection that refuses statements of one beginning, as a failing disk would."""
+
+    def __init__(self, real: Any, beginning: str, error: sqlite3.Error) -> None:
+        self._real = real
+        self._beginning = beginning
+        self._error = error
+        self.refused = 0
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        """Refuse, or pass the statement on."""
+        if statement.startswith(self._beginning):
+            self.refused += 1
+            raise self._error
+        return self._real.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def test_a_new_directory_gets_a_database_and_an_identity(tmp_path: Path, open_database: Open) -> None:
+    database = open_database()
+    cluster_id, epoch, last_txid = database.status
+    assert (epoch, last_txid) == (0, 0)
+    version = version_file.read(str(tmp_path))
+    assert version is not None and version.cluster_id == cluster_id and len(cluster_id) == 36
+    assert open_database().status == (cluster_id, 0, 0)
+
+
+def test_two_directories_have_two_identities(tmp_path: Path) -> None:
+    found = set()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        database = MetadataDatabase.open(str(tmp_path / name), KEEP_EDITS)
+        found.add(database.cluster_id)
+        database.close()
+    assert len(found) == 2
+
+
+def test_commits_are_synced_by_one_connection_alone(
+    tmp_path: Path, database: MetadataDatabase
+) -> None:
+    settings = ("journal_mode", "synchronous", "locking_mode", "wal_autocheckpoint")
+    found = [database._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in settings]
+    assert found == ["wal", 2, "exclusive", 0]
+    other = sqlite3.connect(str(tmp_path / metadata_db.NAME), timeout=0)
+    try:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("SELECT count(*) FROM edits")
+    finally:
+        other.close()
+    with pytest.raises(StartRefused, match="another program"):
+        MetadataDatabase.open(str(tmp_path), KEEP_EDITS)
+
+
+def test_edits_and_their_rows_survive_a_restart(
+    database: MetadataDatabase, open_database: Open
+) -> None:
+    edits = file_edits(1, 50)
+    assert database.append(1, 1, lines_of(edits[:1])) == 1
+    assert database.append(1, 2, lines_of(edits[1:])) == 50
+    for current in now_and_restarted(database, open_database):
+        assert current.status == (database.cluster_id, 1, 50)
+        assert image_of(current) == image_after(edits)
+        assert kept_edits(current) == lines_of(edits)
+
+
+def test_a_copy_of_the_directory_at_any_moment_has_all_that_was_answered(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, database: MetadataDatabase
+) -> None:
+    """A kill leaves exactly these files: nothing of an answered append is in memory only."""
+    for txid in range(1, 30):
+        database.append(1, txid, lines_of(file_edits(txid, txid)))
+        crashed = tmp_path_factory.mktemp("crashed")
+        for path in tmp_path.iterdir():
+            (crashed / path.name).write_bytes(path.read_bytes())
+        restarted = MetadataDatabase.open(str(crashed), KEEP_EDITS)
+        try:
+            assert restarted.status == (database.cluster_id, 1, txid)
+            assert image_of(restarted) == image_after(file_edits(1, txid))
+            restarted.check()
+        finally:
+            restarted.close()
+
+
+@pytest.mark.parametrize("page_rows", [1, 7, 1000])
+@pytest.mark.parametrize("bytes_max", [1, 500, BYTES_MAX])
+def test_pages_have_every_row_once(
+    database: MetadataDatabase, page_rows: int, bytes_max: int
+) -> None:
+    edits = file_edits(1, 40)
+    database.append(1, 1, lines_of(edits))
+    keys: List[int] = []
+    while True:
+        after = keys[-1] if keys else None
+        payload = database.load(TABLES["inodes"], after, page_rows, bytes_max)
+        page = [row[0] for row in decode_rows(payload)]
+        assert len(page) <= page_rows and (len(payload) <= bytes_max or len(page) == 1)
+        if not page:
+            break
+        keys += page
+    assert keys == sorted(image_after(edits)["inodes"])
+
+
+def test_edits_come_in_pages_too(database: MetadataDatabase) -> None:
+    lines = lines_of(file_edits(1, 9))
+    database.append(1, 1, lines)
+    assert split_lines(database.edits_since(0, 4, BYTES_MAX)) == lines[:4]
+    assert split_lines(database.edits_since(4, 4, BYTES_MAX)) == lines[4:8]
+    assert split_lines(database.edits_since(4, 4, 1)) == lines[4:5]
+    assert database.edits_since(9, 4, BYTES_MAX) == b""
+
+
+@pytest.mark.parametrize("first, last", [(1, 5), (1, 1), (5, 5), (2, 4), (3, 9), (5, 6), (1, 9)])
+def test_a_repeated_append_counts_once(
+    database: MetadataDatabase, open_database: Open, first: int, last: int
+) -> None:
+    edits = file_edits(1, 9)
+    assert database.append(1, 1, lines_of(edits[:5])) == 5
+    assert database.append(1, first, lines_of(edits[first - 1 : last])) == max(last, 5)
+    for current in now_and_restarted(database, open_database):
+        assert kept_edits(current) == lines_of(edits[: max(last, 5)])
+        assert image_of(current) == image_after(edits[: max(last, 5)])
+
+
+@pytest.mark.parametrize("position", range(1, 6))
+def test_other_content_under_a_known_txid_is_refused(
+    database: MetadataDatabase, position: int
+) -> None:
+    edits = file_edits(1, 7)
+    database.append(1, 1, lines_of(edits[:5]))
+    edits[position - 1] = file_edit(position, "other name")
+    with pytest.raises(ProtocolViolation, match="differ"):
+        database.append(1, 1, lines_of(edits))
+    assert database.status[2] == 5 and kept_edits(database) == lines_of(file_edits(1, 5))
+
+
+@pytest.mark.parametrize(
+    "first, txids",
+    [(7, [7]), (8, [8, 9]), (6, [6, 8]), (6, [7]), (6, [6, 6]), (6, []), (0, [0]), (-3, [-3])],
+)
+def test_gaps_and_nonsense_are_refused(
+    database: MetadataDatabase, first: int, txids: List[int]
+) -> None:
+    database.append(1, 1, lines_of(file_edits(1, 5)))
+    with pytest.raises(ProtocolViolation):
+        database.append(1, first, lines_of(file_edit(txid) for txid in txids))
+    assert database.append(1, 6, lines_of(file_edits(6, 6))) == 6
+
+
+@pytest.mark.parametrize(
+    "name, size", [("lone surrogate \ud800", 1), ("number too large", 1 << 63)], ids=["text", "int"]
+)
+def test_an_append_that_cannot_be_stored_leaves_nothing_behind(
+    database: MetadataDatabase, open_database: Open, name: str, size: int
+) -> None:
+    database.append(1, 1, lines_of(file_edits(1, 5)))
+    odd = ("inodes", 99, (99, 1, name, "f", "a", "g", 0, 0, 0, 1, size, None, None))
+    edits = file_edits(6, 8) + [Edit(9, "complete", "c", 9, "null", (odd,))]
+    with pytest.raises(ProtocolViolation, match="cannot be stored"):
+        database.append(1, 6, lines_of(edits))
+    database.check()
+    for current in now_and_restarted(database, open_database):
+        assert current.status[2] == 5 and image_of(current) == image_after(file_edits(1, 5))
+    assert current.append(1, 6, lines_of(file_edits(6, 9))) == 9, "the service goes on"
+
+
+def test_an_older_epoch_is_fenced_for_ever(
+    database: MetadataDatabase, open_database: Open
+) -> None:
+    """HDFS's journal nodes: whoever was paused and comes back finds its epoch refused."""
+    database.append(1, 1, lines_of(file_edits(1, 3)))
+    assert database.claim_epoch("another") == 2
+    for current in now_and_restarted(database, open_database):
+        for first in (1, 4):
+            with pytest.raises(Fenced):
+                current.append(1, first, lines_of(file_edits(first, first)))
+        assert current.status[1:] == (2, 3)
+    assert current.append(2, 4, lines_of(file_edits(4, 4))) == 4
+    assert current.claim_epoch("another") == 3
+    with pytest.raises(Fenced):
+        current.append(2, 5, lines_of(file_edits(5, 5)))
+
+
+def test_an_epoch_that_nobody_claimed_is_refused(database: MetadataDatabase) -> None:
+    with pytest.raises(ProtocolViolation, match="never claimed"):
+        database.append(2, 1, lines_of(file_edits(1, 1)))
+
+
+def test_epochs_grow_over_restarts_and_threads(open_database: Open) -> None:
+    claimed: List[int] = []
+    for _ in range(3):
+        database = open_database()
+        threads = [
+            threading.Thread(target=lambda: claimed.append(database.claim_epoch("racer")))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(claimed) == list(range(1, 13))
+
+
+def test_old_edits_go_a_bit_at_a_time(
+    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_keep_edits", 20)
+    monkeypatch.setattr(metadata_db, "PRUNE_EDITS", 10)
+    most = 0
+    for txid in range(1, 200, 3):
+        database.append(1, txid, lines_of(file_edits(txid, txid + 2)))
+        kept = kept_edits(database)
+        most = max(most, len(kept))
+        assert kept[-20:] == lines_of(file_edits(max(txid + 2 - 19, 1), txid + 2))
+        database.check()
+    assert 20 <= most < 20 + 10 + 3
+    assert image_of(database) == image_after(file_edits(1, 201)), "only the edits are pruned"
+    with pytest.raises(ProtocolViolation):
+        database.append(1, 1, lines_of(file_edits(1, 1)))
+
+
+def test_pruning_catches_up_when_fewer_edits_shall_be_kept(
+    tmp_path: Path, database: MetadataDatabase, open_database: Open
+) -> None:
+    database.append(1, 1, lines_of(file_edits(1, 4 * PRUNE_EDITS)))
+    later = open_database()
+    later._keep_edits = 1
+    for txid in range(4 * PRUNE_EDITS + 1, 4 * PRUNE_EDITS + 6):
+        later.append(1, txid, lines_of(file_edits(txid, txid)))
+    assert len(kept_edits(later)) <= PRUNE_EDITS
+
+
+def test_the_log_begins_again_and_nothing_is_lost(
+    tmp_path: Path,
+    database: MetadataDatabase,
+    open_database: Open,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metadata_db, "LOG_ROWS", 25)
+    before = version_file.read(str(tmp_path))
+    sizes = set()
+    for txid in range(1, 101):
+        database.append(1, txid, lines_of(file_edits(txid, txid)))
+        sizes.add(os.path.getsize(tmp_path / (metadata_db.NAME + "-wal")))
+    after = version_file.read(str(tmp_path))
+    assert before is not None and after is not None and after.log >= before.log + 10
+    assert max(sizes) < 60 * 4120, "the file of the log is used again and again"
+    assert image_of(open_database()) == image_after(file_edits(1, 100))
+
+
+def test_a_full_disk_refuses_an_append_whole_and_passes(
+    database: MetadataDatabase, open_database: Open
+) -> None:
+    database.append(1, 1, lines_of(file_edits(1, 5)))
+    pages = database._connection.execute("PRAGMA page_count").fetchone()[0]
+    database._connection.execute(f"PRAGMA max_page_count={pages}")
+    many = lines_of(file_edits(6, 200))
+    with pytest.raises(DiskFull):
+        database.append(1, 6, many)
+    database.check()
+    assert database.status[2] == 5 and image_of(database) == image_after(file_edits(1, 5))
+    database._connection.execute("PRAGMA max_page_count=1000000")
+    assert database.append(1, 6, many) == 200
+    assert image_of(open_database()) == image_after(file_edits(1, 200))
+
+
+@pytest.mark.parametrize("beginning", ["COMMIT", "INSERT", "BEGIN"])
+def test_after_a_failed_write_nothing_is_tried_again(
+    database: MetadataDatabase,
+    open_database: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    beginning: str,
+) -> None:
+    """ATC'20 Rebello: after a failed fsync the kernel takes the pages for clean."""
+    database.append(1, 1, lines_of(file_edits(1, 5)))
+    error = sqlite3.OperationalError("disk I/O error")
+    broken = BrokenConnection(database._connection, beginning, error)
+    monkeypatch.setattr(database, "_connection", broken)
+    with pytest.raises(DiskFailed, match="disk I/O error"):
+        database.append(1, 6, lines_of(file_edits(6, 8)))
+    monkeypatch.undo()
+    for attempt in (lambda: database.append(1, 6, lines_of(file_edits(6, 8))),
+                    lambda: database.claim_epoch("next")):
+        with pytest.raises(DiskFailed, match="takes no more edits"):
+            attempt()
+    assert broken.refused == 1 and database.status[1:] == (1, 5)
+    assert image_of(database) == image_after(file_edits(1, 5)), "reads go on"
+    assert open_database().append(1, 6, lines_of(file_edits(6, 8))) == 8
+
+
+def test_a_failed_rollback_ends_it_too(
+    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullAndStuck(BrokenConnection):
+        """Says full at COMMIT, and cannot roll back either."""
+
+        def execute(self, statement: str, *values: Any) -> Any:
+            if statement == "ROLLBACK":
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(statement, *values)
+
+    error = sqlite3.OperationalError("database or disk is full")
+    stuck = FullAndStuck(database._connection, "COMMIT", error)
+    monkeypatch.setattr(database, "_connection", stuck)
+    with pytest.raises(DiskFull):
+        database.append(1, 1, lines_of(file_edits(1, 1)))
+    monkeypatch.undo()
+    database._connection.execute("ROLLBACK")
+    with pytest.raises(DiskFailed):
+        database.append(1, 1, lines_of(file_edits(1, 1)))
+
+
+def test_a_log_that_cannot_be_emptied_costs_no_answer(
+    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata_db, "LOG_ROWS", 1)
+    real = database._connection
+    full = sqlite3.OperationalError("database or disk is full")
+    monkeypatch.setattr(database, "_connection", BrokenConnection(real, "PRAGMA wal", full))
+    assert database.append(1, 1, lines_of(file_edits(1, 1))) == 1
+    assert database.append(1, 2, lines_of(file_edits(2, 2))) == 2, "it stays in the log"
+    failed = sqlite3.OperationalError("disk I/O error")
+    monkeypatch.setattr(database, "_connection", BrokenConnection(real, "PRAGMA wal", failed))
+    assert database.append(1, 3, lines_of(file_edits(3, 3))) == 3, "it was durable before"
+    with pytest.raises(DiskFailed):
+        database.append(1, 4, lines_of(file_edits(4, 4)))
+
+
+def test_threads_that_race_with_the_same_appends_agree(database: MetadataDatabase) -> None:
+    lines = lines_of(file_edits(1, 60))
+    errors: List[DfsError] = []
+
+    def send() -> None:
+        for first in range(1, 61, 3):
+            try:
+                database.append(1, first, lines[first - 1 : first + 2])
+            except DfsError as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors and kept_edits(database) == lines
+    assert image_of(database) == image_after(file_edits(1, 60))
+
+
+def test_repr_tells_the_state(database: MetadataDatabase) -> None:
+    database.append(1, 1, lines_of(file_edits(1, 2)))
+    assert repr(database) == "<MetadataDatabase to txid 2, epoch 1>"

@@ -1,0 +1,218 @@
+"""The metadata service: who may call, what is refused, how its process starts and stops."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Iterator, List
+
+import pytest
+
+from metadata_service import service as service_module
+from metadata_service.edits import join_lines, split_lines
+from metadata_service.journal import Journal
+from metadata_service.metadata_db import NAME
+from metadata_service.service import Metadata, MetadataService
+from tests.support.ports import Ports
+from tests.support.sample_edits import file_edits, image_after, lines_of
+from zookeeper.fabric.auth import SIMPLE, Credentials
+from zookeeper.fabric.disk import Space
+from zookeeper.fabric.errors import (
+    DfsError,
+    Fenced,
+    InvalidArgument,
+    PermissionDenied,
+    ProtocolViolation,
+    StartRefused,
+)
+from zookeeper.fabric.remote import RemotePool
+from zookeeper.fabric.rpc import Peer
+from zookeeper.fabric.settings import Address, MetadataSettings, Settings
+
+NAMENODE = Credentials(SIMPLE, "name_node:localhost:1800", b"")
+
+
+@pytest.fixture(name="settings")
+def _settings(tmp_path: Path) -> Iterator[Settings]:
+    ports = Ports()
+    address = Address(ports.host, ports.take())
+    yield Settings(metadata=MetadataSettings(hosts=(address,), metadata_dir=str(tmp_path / "m")))
+    ports.close()
+
+
+@pytest.fixture(name="daemon")
+def _daemon(settings: Settings) -> Iterator[Metadata]:
+    daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+    daemon.start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(name="pool")
+def _pool(daemon: Metadata, settings: Settings) -> Iterator[RemotePool]:
+    pool = RemotePool("metadata", daemon.address, NAMENODE, settings.network)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(name="service")
+def _service(daemon: Metadata, settings: Settings) -> MetadataService:
+    assert daemon._database is not None
+    service = MetadataService(daemon._database, settings.metadata.metadata_dir, 1 << 20)
+    service.peer = Peer("name_node:localhost:1800", "127.0.0.1")
+    return service
+
+
+def test_a_journal_records_over_a_real_connection(pool: RemotePool, settings: Settings) -> None:
+    failures: List[DfsError] = []
+    frame_bytes = settings.network.max_frame_bytes
+    journal = Journal(pool, "test", 30.0, frame_bytes, failures.append)
+    assert journal.open() == 1
+    edits = file_edits(1, 80)
+    lock = threading.Lock()
+
+    def client() -> None:
+        while True:
+            with lock:
+                if not edits[journal.last_txid :]:
+                    return
+                txid = journal.submit(edits[journal.last_txid])
+            journal.wait(txid, 30.0)
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert pool.call("status")[1:] == (1, 80) and failures == []
+    for name, rows in image_after(edits).items():
+        assert list(journal.load(name)) == [rows[key] for key in sorted(rows)]
+    assert pool.call("claim_epoch", "another") == 2
+    with pytest.raises(DfsError):
+        journal.wait(journal.submit(file_edits(81, 81)[0]))
+    assert [type(error) for error in failures] == [Fenced]
+
+
+@pytest.mark.parametrize(
+    "principal", ["anonymous", "user:alice", "data_node:1", "name_nodes:x", "", "user:name_node:x"]
+)
+def test_nobody_but_a_namenode_may_call(service: MetadataService, principal: str) -> None:
+    service.peer = Peer(principal, "127.0.0.1")
+    calls = [
+        ("claim_epoch", "me"), ("append", 1, 1, b""), ("status",), ("load", "inodes", None, 1),
+        ("edits_since", 0, 1),
+    ]  # fmt: skip
+    exposed = {name for name in vars(MetadataService) if name.startswith("exposed_")}
+    assert exposed == {"exposed_" + call[0] for call in calls}
+    for name, *args in calls:
+        with pytest.raises(PermissionDenied):
+            getattr(service, "exposed_" + name)(*args)
+
+
+class Text(str):
+    """A string that is not exactly one."""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("claim_epoch", None), ("claim_epoch", Text("me")), ("claim_epoch", "x" * 201),
+        ("claim_epoch", b"me"), ("append", True, 1, b""), ("append", "1", 1, b""),
+        ("append", 1, 0, b""), ("append", 1, -1, b""), ("append", 1, 1.0, b""),
+        ("append", 1, 1, "text"), ("append", 1, 1, ()), ("load", "edits", None, 1),
+        ("load", "state", None, 1), ("load", "sqlite_master", None, 1), ("load", b"inodes", None, 1),
+        ("load", "inodes", "1", 1), ("load", "counters", 1, 1), ("load", "inodes", True, 1),
+        ("load", "inodes", None, 0), ("load", "inodes", None, -1), ("load", "inodes", None, None),
+        ("edits_since", -1, 1), ("edits_since", 0, 0), ("edits_since", "0", 1),
+        ("edits_since", 0, True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_arguments_of_the_wrong_kind_are_refused(service: MetadataService, call: tuple) -> None:
+    name, *args = call
+    with pytest.raises(InvalidArgument):
+        getattr(service, "exposed_" + name)(*args)
+    assert service.exposed_status()[1:] == (0, 0)
+
+
+@pytest.mark.parametrize("key", [1 << 63, -(1 << 70)])
+def test_a_key_beyond_all_keys_is_refused(service: MetadataService, key: int) -> None:
+    with pytest.raises(ProtocolViolation):
+        service.exposed_load("inodes", key, 1)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\n", b"[]", b"\xff\xfe", b"null\nnull"])
+def test_a_payload_that_is_no_edits_is_refused(service: MetadataService, payload: bytes) -> None:
+    assert service.exposed_claim_epoch("me") == 1
+    with pytest.raises(ProtocolViolation):
+        service.exposed_append(1, 1, payload)
+
+
+def test_answers_fit_into_a_frame(service: MetadataService) -> None:
+    lines = lines_of(file_edits(1, 3000))
+    service.exposed_claim_epoch("me")
+    for first in range(0, 3000, 500):
+        service.exposed_append(1, first + 1, join_lines(lines[first : first + 500]))
+    service._reply_bytes_max = 10_000
+    for answer in (service.exposed_load("inodes", None, 1 << 40), service.exposed_edits_since(0, 9999)):
+        assert 5_000 < len(answer) <= 10_000
+    assert split_lines(answer) == lines[: len(split_lines(answer))]
+
+
+def test_little_room_on_the_disk_is_told(
+    service: MetadataService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.exposed_claim_epoch("me")
+    lines = lines_of(file_edits(1, 2))
+    assert service.exposed_append(1, 1, lines[0].encode()) == (1, True)
+    little = Space(1 << 30, service_module.RESERVE_BYTES - 1)
+    monkeypatch.setattr(service_module.disk, "space", lambda path: little)
+    assert service.exposed_append(1, 2, lines[1].encode()) == (2, False), "it is recorded still"
+
+
+def test_a_restart_keeps_everything(settings: Settings) -> None:
+    seen: List[Any] = []
+    for _ in range(3):
+        daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+        daemon.start()
+        pool = RemotePool("metadata", daemon.address, NAMENODE, settings.network)
+        seen.append(pool.call("status"))
+        epoch = pool.call("claim_epoch", "me")
+        txid = seen[-1][2] + 1
+        line = lines_of(file_edits(txid, txid))[0].encode()
+        assert pool.call("append", epoch, txid, line) == (txid, True)
+        assert str(daemon.address) in daemon.ready and seen[-1][0] in daemon.ready
+        pool.close()
+        daemon.stop()
+        daemon.stop()
+    assert [status[1:] for status in seen] == [(0, 0), (1, 1), (2, 2)]
+    assert len({status[0] for status in seen}) == 1
+
+
+def test_a_second_process_on_the_directory_is_refused(
+    daemon: Metadata, settings: Settings
+) -> None:
+    again = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+    with pytest.raises(StartRefused, match="in use"):
+        again.start()
+    again.stop()
+
+
+def test_a_refused_start_lets_go_of_the_directory(daemon: Metadata, settings: Settings) -> None:
+    elsewhere = settings.metadata.metadata_dir + "2"
+    taken = replace(settings, metadata=replace(settings.metadata, metadata_dir=elsewhere))
+    again = Metadata(taken, Credentials(SIMPLE, "metadata", b""))
+    with pytest.raises(StartRefused, match="cannot listen"):
+        again.start()
+    again.stop()
+    daemon.stop()
+    once_more = Metadata(taken, Credentials(SIMPLE, "metadata", b""))
+    once_more.start()
+    once_more.stop()
+    assert Path(elsewhere, NAME).exists()
+
+
+def test_stopped_before_it_started_it_stays_stopped(settings: Settings) -> None:
+    daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+    daemon.stop()
+    daemon.start()
+    assert not Path(settings.metadata.metadata_dir).exists()
