@@ -1,0 +1,1 @@
+"""The namespace, the block map and the daemon that owns them."""

@@ -1,0 +1,292 @@
+"""Every committed block, where its replicas are, and how well it is kept.
+
+Theory of operation. A node's replica of a block is one of three things. *Good*: the node reported
+exactly the recorded generation and length. *Corrupt*: it reported something else, or the bytes do
+not match their checksums; the mark keeps reason and generation, and goes only when the deletion of
+that replica is confirmed or, for a mere mismatch, when the node reports the right one (HDFS-5438,
+HDFS-4799). *Leaving*: it was good, is surplus, and its node was told to delete it: it counts for
+nothing any more, because nobody knows when the node obeys. Only good replicas count.
+
+A million blocks must fit, so a block is not an object: it is a row in parallel arrays, and the
+tuple of its good holders is shared with all blocks that have the same holders. There is no list
+of blocks per node: the rare questions that need one walk the rows.
+"""
+
+from array import array
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from data_service.namenode.nodes import Node
+from data_service.protocol.blocks import Block
+
+GENERATION = "generation"
+LENGTH = "length"
+CHECKSUM = "checksum"
+
+MISSING, CORRUPT, UNDER, FULL, EXCESS = range(5)
+"""What a block is: no replica, only corrupt ones, good ones but too few, enough, too many."""
+
+_LEVELS = 8
+_SHARED_TUPLES = 65536
+
+
+class Mark(NamedTuple):
+    """Why a replica is corrupt, and the generation and length that its node reported."""
+
+    reason: str
+    generation: int
+    length: int
+
+
+def urgency(good: int, wanted: int) -> int:
+    """The level of an under-replicated block, 0 first: one good replica left, then by deficit."""
+    return 0 if good <= 1 else max(1, _LEVELS - (wanted - good))
+
+
+class BlockMap:
+    """The rows. Methods that change a block re-judge it, so `under`, `excess` and the counts
+    are right after every call."""
+
+    def __init__(self) -> None:
+        self._rows: Dict[int, int] = {}
+        self._ids = array("Q")
+        self._generations = array("Q")
+        self._lengths = array("Q")
+        self._inodes = array("Q")
+        self._wanted = array("H")
+        self._judged = array("B")
+        self._holders: List[Tuple[Node, ...]] = []
+        self._free_rows: List[int] = []
+        self._shared: Dict[Tuple[Node, ...], Tuple[Node, ...]] = {}
+        self.marks: Dict[int, Dict[Node, Mark]] = {}
+        self.leaving: Dict[int, Node] = {}
+        self.under: Tuple[Dict[int, None], ...] = tuple({} for _ in range(_LEVELS))
+        self.excess: Dict[int, None] = {}
+        self.totals = [0] * 5
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, block_id: int) -> bool:
+        return block_id in self._rows
+
+    def __repr__(self) -> str:
+        missing, corrupt, under, _, excess = self.totals
+        return (f"<BlockMap {len(self)} blocks, {under} under-replicated, {excess} in excess, "
+                f"{missing} missing, {corrupt} corrupt>")
+
+    # Rows.
+
+    def add(self, block: Block, inode_id: int, wanted: int) -> None:
+        """A block is committed; nobody holds it yet. Its id must be new."""
+        assert block.block_id not in self._rows, block
+        if self._free_rows:
+            row = self._free_rows.pop()
+            self._ids[row], self._generations[row], self._lengths[row] = block
+            self._inodes[row], self._wanted[row], self._judged[row] = inode_id, wanted, MISSING
+        else:
+            row = len(self._ids)
+            self._ids.append(block.block_id)
+            self._generations.append(block.generation)
+            self._lengths.append(block.length)
+            self._inodes.append(inode_id)
+            self._wanted.append(wanted)
+            self._judged.append(MISSING)
+            self._holders.append(())
+        self._rows[block.block_id] = row
+        self.totals[MISSING] += 1
+
+    def remove(self, block_id: int) -> None:
+        """A block is deleted: forget it and all that is known of its replicas."""
+        row = self._rows[block_id]
+        self.marks.pop(block_id, None)
+        self.leaving.pop(block_id, None)
+        self._settle(row, ())
+        self.totals[MISSING] -= 1
+        del self._rows[block_id]
+        self._ids[row] = 0
+        self._free_rows.append(row)
+
+    def get(self, block_id: int) -> Optional[Block]:
+        """The committed block with this id, or None."""
+        row = self._rows.get(block_id)
+        if row is None:
+            return None
+        return Block(block_id, self._generations[row], self._lengths[row])
+
+    def inode_id(self, block_id: int) -> Optional[int]:
+        """The inode that a committed block belongs to, or None."""
+        row = self._rows.get(block_id)
+        return None if row is None else self._inodes[row]
+
+    def wanted(self, block_id: int) -> int:
+        """How many good replicas the block shall have."""
+        return self._wanted[self._rows[block_id]]
+
+    def holders(self, block_id: int) -> Tuple[Node, ...]:
+        """The nodes with a good replica, in the order of their registration."""
+        row = self._rows.get(block_id)
+        return () if row is None else self._holders[row]
+
+    def everyone(self, block_id: int) -> Tuple[Node, ...]:
+        """All nodes with any replica: good, corrupt or leaving."""
+        nodes = self.holders(block_id) + tuple(self.marks.get(block_id, ()))
+        leaver = self.leaving.get(block_id)
+        return nodes if leaver is None else nodes + (leaver,)
+
+    def judged(self, block_id: int) -> int:
+        """MISSING, CORRUPT, UNDER, FULL or EXCESS."""
+        return self._judged[self._rows[block_id]]
+
+    # Changes.
+
+    def set_wanted(self, block_id: int, wanted: int) -> None:
+        """The file's replication changed."""
+        row = self._rows[block_id]
+        # A level is found by what was wanted when the block was filed there.
+        self._unfile(row)
+        self._wanted[row] = wanted
+        self._file(row)
+
+    def set_inode(self, block_id: int, inode_id: int) -> None:
+        """The block belongs to another inode now."""
+        self._inodes[self._rows[block_id]] = inode_id
+
+    def put(self, block_id: int, node: Node) -> None:
+        """The node has a good replica; a mark of it, or its leaving, is over."""
+        row = self._rows[block_id]
+        holders = self._holders[row]
+        if node in holders:
+            return
+        self._clear(block_id, node)
+        self._settle(row, tuple(sorted(holders + (node,), key=_by_index)))
+
+    def drop(self, block_id: int, node: Node) -> None:
+        """The node has no replica of the block any more, whatever it was."""
+        row = self._rows[block_id]
+        self._clear(block_id, node)
+        self._settle(row, tuple(other for other in self._holders[row] if other is not node))
+
+    def mark(self, block_id: int, node: Node, mark: Mark) -> None:
+        """The node's replica is corrupt. A checksum error is not weakened to a mismatch."""
+        row = self._rows[block_id]
+        earlier = self.marks.get(block_id, {}).get(node)
+        self._clear(block_id, node)
+        if earlier is not None and earlier.reason == CHECKSUM:
+            mark = mark._replace(reason=CHECKSUM)
+        self.marks.setdefault(block_id, {})[node] = mark
+        self._settle(row, tuple(other for other in self._holders[row] if other is not node))
+
+    def leave(self, block_id: int, node: Node) -> None:
+        """A good replica is surplus: its node will be told to delete it."""
+        assert block_id not in self.leaving and node in self.holders(block_id), (block_id, node)
+        self.drop(block_id, node)
+        self.leaving[block_id] = node
+
+    def rejudge(self, block_id: int) -> None:
+        """A node with a mark on this block died or returned."""
+        row = self._rows[block_id]
+        self._settle(row, self._holders[row])
+
+    def held_by(self, node: Node, start: int, stop: int) -> Iterator[int]:
+        """The ids of good replicas on a node in rows `start` up to `stop`; safe while they go."""
+        for row, holders in enumerate(self._holders[start:stop], start):
+            if node in holders:
+                yield self._ids[row]
+
+    @property
+    def rows(self) -> int:
+        """One more than the highest row in use: the end for `held_by`."""
+        return len(self._ids)
+
+    def _clear(self, block_id: int, node: Node) -> None:
+        """Forget that the node's replica is corrupt or leaving."""
+        if self.leaving.get(block_id) is node:
+            del self.leaving[block_id]
+        marks = self.marks.get(block_id)
+        if marks is not None and marks.pop(node, None) is not None and not marks:
+            del self.marks[block_id]
+
+    def _settle(self, row: int, holders: Tuple[Node, ...]) -> None:
+        """Set the good holders of a block and judge it anew."""
+        before = self._holders[row]
+        if len(self._shared) >= _SHARED_TUPLES:
+            self._shared.clear()
+        # The queue that a block is in depends on its holders, so it leaves before they change.
+        self._unfile(row)
+        self._holders[row] = self._shared.setdefault(holders, holders)
+        self._file(row)
+        for node in before:
+            node.replicas -= 1
+        for node in holders:
+            node.replicas += 1
+
+    def _unfile(self, row: int) -> None:
+        """Take the block out of the count and the queue that it is in."""
+        state = self._judged[row]
+        self.totals[state] -= 1
+        if state == UNDER:
+            level = self.under[urgency(len(self._holders[row]), self._wanted[row])]
+            _discard(level, self._ids[row])
+        elif state == EXCESS:
+            _discard(self.excess, self._ids[row])
+
+    def _file(self, row: int) -> None:
+        """Judge the block and put it into its count and queue."""
+        good, wanted = len(self._holders[row]), self._wanted[row]
+        state = self._state(row, good, wanted)
+        self._judged[row] = state
+        self.totals[state] += 1
+        if state == UNDER:
+            self.under[urgency(good, wanted)][self._ids[row]] = None
+        elif state == EXCESS:
+            self.excess[self._ids[row]] = None
+
+    def _state(self, row: int, good: int, wanted: int) -> int:
+        if good:
+            return UNDER if good < wanted else FULL if good == wanted else EXCESS
+        marks = self.marks.get(self._ids[row])
+        if marks and not all(node.dead for node in marks):
+            return CORRUPT
+        return MISSING
+
+    def check(self) -> None:
+        """Assert that counts and queues equal what a walk over all rows finds."""
+        totals = [0] * 5
+        replicas: Dict[Node, int] = {}
+        assert sorted(self._rows.values()) == sorted(
+            set(range(len(self._ids))) - set(self._free_rows)), self
+        for block_id, row in self._rows.items():
+            good, wanted = self._holders[row], self._wanted[row]
+            state = self._state(row, len(good), wanted)
+            totals[state] += 1
+            nodes = self.everyone(block_id)
+            assert self._ids[row] == block_id and self._judged[row] == state, block_id
+            assert len(set(nodes)) == len(nodes), (block_id, nodes)
+            assert list(good) == sorted(good, key=_by_index), good
+            queues = [level for level in range(_LEVELS) if block_id in self.under[level]]
+            assert queues == ([urgency(len(good), wanted)] if state == UNDER else []), block_id
+            assert (block_id in self.excess) == (state == EXCESS), block_id
+            for node in good:
+                replicas[node] = replicas.get(node, 0) + 1
+        assert totals == self.totals, (totals, self.totals)
+        assert totals[UNDER] == sum(map(len, self.under)) and totals[EXCESS] == len(self.excess)
+        assert all(node.replicas == count for node, count in replicas.items()), replicas
+        assert all(self.marks.values()) and set(self.marks) <= set(self._rows), self.marks
+        assert set(self.leaving) <= set(self._rows), self.leaving
+
+
+def rotate(queue: Dict[int, None], block_id: int) -> None:
+    """Move an entry that can do nothing now behind the others."""
+    del queue[block_id]
+    queue[block_id] = None
+
+
+def _discard(queue: Dict[int, None], block_id: int) -> None:
+    del queue[block_id]
+    if not queue:
+        # A dict keeps its size when its entries go; the one after a restart was large.
+        queue.clear()
+
+
+def _by_index(node: Node) -> int:
+    return node.index

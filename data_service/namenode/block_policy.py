@@ -1,0 +1,27 @@
+"""The settings that the block side of the namenode decides by, as one plain value."""
+
+from typing import NamedTuple
+
+
+class BlockPolicy(NamedTuple):
+    """Durations are seconds of the namenode's monotonic clock.
+
+    `tick_seconds` is how often `Blocks.tick` is called; `safe_mode_threshold` is the share of
+    committed blocks that need a reported replica; `max_replications` bounds the copies under way
+    in all, `max_replication_streams` those of one source; `replication_seconds` is after how
+    long a copy that did not arrive is planned anew; `command_repeat_seconds` after how long an
+    order to delete that was not confirmed is sent again; `trash_grace_seconds` how long a
+    replica of an unknown block is left alone before its datanode is asked to move it to trash.
+    """
+
+    heartbeat_seconds: float = 1.0
+    stale_seconds: float = 10.0
+    dead_seconds: float = 60.0
+    tick_seconds: float = 1.0
+    safe_mode_threshold: float = 0.999
+    safe_mode_extension_seconds: float = 5.0
+    max_replications: int = 100
+    max_replication_streams: int = 2
+    replication_seconds: float = 300.0
+    command_repeat_seconds: float = 30.0
+    trash_grace_seconds: float = 3600.0

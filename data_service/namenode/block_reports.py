@@ -1,0 +1,229 @@
+"""What datanodes say about their replicas, and what it means.
+
+Theory of operation. A full report is one transaction in parts: nothing happens before its last
+part, and a part that is repeated, missing, out of order or of an older report changes nothing
+(HDFS-10301, HDFS-7960). A datanode sends the first part empty and makes its list only after the
+answer; so whatever it says incrementally after that answer is newer than the list, and the
+report is silent about those ids. Absence from the list means that the replica is gone from that
+node, which removes knowledge and never orders a deletion. A refused report is an error, never
+silence (HDFS-12914).
+
+One replica is judged by the recorded generation and length. What is older than what the node is
+already known to hold demotes nothing (HDFS-2742, HDFS-16922). A replica of an unknown block is
+remembered as a stranger: it may belong to a file that is about to be known.
+"""
+
+from typing import AbstractSet, Dict, Iterable
+
+from data_service.namenode.block_map import CHECKSUM, GENERATION, LENGTH, BlockMap, Mark
+from data_service.namenode.deletion import Deletions
+from data_service.namenode.events import Events
+from data_service.namenode.nodes import Node, OpenReport, Stranger
+from data_service.namenode.open_blocks import OpenBlocks
+from data_service.namenode.replication import Replication
+from data_service.protocol.blocks import Block
+from zookeeper.fabric.errors import ProtocolViolation
+
+_MOST_PARTS = 100_000
+
+
+class BlockReports:
+    """Turns the news of datanodes into changes of the block map and the others."""
+
+    def __init__(self, blocks: BlockMap, opened: OpenBlocks, replication: Replication,
+                 deletions: Deletions, events: Events) -> None:
+        self._blocks = blocks
+        self._opened = opened
+        self._replication = replication
+        self._deletions = deletions
+        self._events = events
+
+    # Full reports.
+
+    def part(self, node: Node, report_id: int, part: int, parts: int, blocks: Iterable[Block],
+             now: float) -> bool:
+        """Take one part of a full report; True when it was the last and the whole was applied.
+
+        Report ids grow within a session. A repeated part is accepted and ignored; raises
+        ProtocolViolation when the report cannot be continued: the node begins a new one.
+        """
+        if not 0 <= part < parts <= _MOST_PARTS:
+            raise ProtocolViolation(f"part {part} of {parts} of a block report")
+        if report_id == node.last_report_id:
+            return False
+        report = self._report(node, report_id, parts)
+        if part < report.next_part:
+            return False
+        if part > report.next_part:
+            raise ProtocolViolation(f"part {part} of block report {report_id} came before part "
+                                    f"{report.next_part}; begin a new report")
+        report.blocks.extend(blocks)
+        report.next_part += 1
+        if report.next_part < parts:
+            return False
+        self._apply(node, report, now)
+        return True
+
+    def _report(self, node: Node, report_id: int, parts: int) -> OpenReport:
+        report = node.report
+        newest = node.last_report_id if report is None else report.report_id
+        if report_id < newest:
+            raise ProtocolViolation(f"block report {report_id} was overtaken by {newest}")
+        if report is None or report_id > report.report_id:
+            report = node.report = OpenReport(report_id, parts)
+        if parts != report.parts:
+            raise ProtocolViolation(f"block report {report_id} has {report.parts} parts, "
+                                    f"not {parts}; begin a new report")
+        return report
+
+    def _apply(self, node: Node, report: OpenReport, now: float) -> None:
+        node.report = None
+        node.last_report_id = report.report_id
+        node.last_report = now
+        node.reported = True
+        listed: Dict[int, Block] = {}
+        for block in report.blocks:
+            earlier = listed.get(block.block_id)
+            if earlier is None or earlier.generation < block.generation:
+                listed[block.block_id] = block
+        known = set(listed) | report.touched
+        for block_id in report.touched.intersection(listed):
+            del listed[block_id]
+        for block in listed.values():
+            self._has(node, block, now, True)
+        absent = self._remove_absent(node, known)
+        self._events.note("report.applied", node=node.info.node_id, blocks=len(listed),
+                          absent=absent)
+
+    def _remove_absent(self, node: Node, known: AbstractSet[int]) -> int:
+        """The node has nothing but `known`; how many good replicas that took away."""
+        held = sum(1 for block_id in known if node in self._blocks.holders(block_id))
+        absent = 0
+        if held != node.replicas:
+            # The only walk over all rows, and only when something is really missing.
+            for block_id in list(self._blocks.held_by(node, 0, self._blocks.rows)):
+                if block_id not in known:
+                    self._blocks.drop(block_id, node)
+                    absent += 1
+        marked = [block_id for block_id, marks in self._blocks.marks.items() if node in marks]
+        opened = [block_id for block_id in self._opened if block_id not in known]
+        for block_id in marked + node.outbox.ids() + list(node.strangers) + opened:
+            if block_id not in known:
+                self._lacks(node, block_id)
+        return absent
+
+    # Incremental changes.
+
+    def changes(self, node: Node, received: Iterable[Block], deleted: Iterable[Block],
+                corrupt: Iterable[Block], now: float) -> None:
+        """Apply news at once, in the order deleted, received, corrupt."""
+        touched = node.report.touched if node.report is not None else set()
+        for block in deleted:
+            touched.add(block.block_id)
+            self._deleted(node, block)
+        for block in received:
+            touched.add(block.block_id)
+            self._has(node, block, now, False)
+        for block in corrupt:
+            touched.add(block.block_id)
+            self._has_corrupt(node, block, now)
+
+    def _deleted(self, node: Node, block: Block) -> None:
+        recorded = self._blocks.get(block.block_id)
+        mark = self._blocks.marks.get(block.block_id, {}).get(node)
+        held = mark or recorded
+        if held is None or held.generation == block.generation:
+            self._lacks(node, block.block_id)
+
+    def _lacks(self, node: Node, block_id: int) -> None:
+        """The node has no replica of this block; the one confirmation that all trust."""
+        if block_id in self._blocks:
+            self._blocks.drop(block_id, node)
+            self._replication.cancel_from(block_id, node)
+        elif block_id in self._opened:
+            self._opened.lacks(node, block_id)
+        node.strangers.pop(block_id, None)
+        self._deletions.gone(node, block_id)
+
+    def _has(self, node: Node, block: Block, now: float, in_full_report: bool) -> None:
+        """The node has this replica."""
+        block_id = block.block_id
+        node.outbox.supersede(block)
+        recorded = self._blocks.get(block_id)
+        if recorded is not None:
+            self._judge(node, block, recorded, in_full_report)
+            self._replication.arrived(block_id, node)
+        elif block_id in self._deletions:
+            self._deletions.found(node, block)
+        elif block_id in self._opened:
+            if self._deletions.may_stay(node, block_id):
+                node.unexpect(block_id)
+                self._opened.has(node, block)
+        else:
+            earlier = node.strangers.get(block_id)
+            since = now if earlier is None else earlier.since
+            node.strangers[block_id] = Stranger(block.generation, block.length, since)
+
+    def _has_corrupt(self, node: Node, block: Block, now: float) -> None:
+        """The node itself found that its replica does not match its checksums."""
+        recorded = self._blocks.get(block.block_id)
+        if recorded is not None and recorded.generation == block.generation:
+            node.outbox.supersede(block)
+            self._mark(node, block, CHECKSUM)
+            return
+        self._has(node, block, now, False)
+        if block.block_id in self._opened:
+            self._opened.spoil(node, block.block_id)
+
+    def _judge(self, node: Node, block: Block, recorded: Block, in_full_report: bool) -> None:
+        block_id = block.block_id
+        holds = node in self._blocks.holders(block_id)
+        if block == recorded:
+            mark = self._blocks.marks.get(block_id, {}).get(node)
+            # Its name and length say nothing about its bytes: only a confirmed deletion ends
+            # the mark of a checksum error (HDFS-4799).
+            spoilt = mark is not None and mark.reason == CHECKSUM
+            leaves = self._blocks.leaving.get(block_id) is node
+            if not (holds or spoilt or leaves) and self._deletions.may_stay(node, block_id):
+                self._blocks.put(block_id, node)
+        elif not holds or in_full_report or block.generation >= recorded.generation:
+            reason = LENGTH if block.generation == recorded.generation else GENERATION
+            self._mark(node, block, reason)
+
+    def spoiled(self, node: Node, block: Block) -> bool:
+        """A reader says that the node's replica does not match its checksums; False when the
+        node is not known to have this very replica: a reader's word counts for no other."""
+        block_id = block.block_id
+        recorded = self._blocks.get(block_id)
+        if recorded is None:
+            return block_id in self._opened and self._opened.spoil(node, block_id)
+        known = node in self._blocks.everyone(block_id)
+        if not known or block.generation != recorded.generation:
+            return False
+        if node not in self._blocks.marks.get(block_id, {}):
+            self._mark(node, recorded, CHECKSUM)
+        return True
+
+    def _mark(self, node: Node, block: Block, reason: str) -> None:
+        self._blocks.mark(block.block_id, node, Mark(reason, block.generation, block.length))
+        self._replication.cancel_from(block.block_id, node)
+        self._events.note("replica.corrupt", block=block.name, node=node.info.node_id,
+                          reason=reason)
+
+    # Blocks that become known.
+
+    def adopt(self, node: Node, block_id: int, now: float) -> None:
+        """A stranger's id has become known: take the replica for what it is."""
+        stranger = node.strangers.get(block_id)
+        if stranger is not None and self._deletions.may_stay(node, block_id):
+            del node.strangers[block_id]
+            self._has(node, Block(block_id, stranger.generation, stranger.length), now, True)
+
+    def settle(self, node: Node, block: Block, spoilt: bool) -> None:
+        """A replica that was reported while its block was being written, now committed."""
+        recorded = self._blocks.get(block.block_id)
+        assert recorded is not None, block
+        if spoilt:
+            self._mark(node, recorded, CHECKSUM)
+        else:
+            self._judge(node, block, recorded, True)

@@ -1,0 +1,395 @@
+"""The block side of the namenode: where replicas are, and what must be done about them.
+
+`Blocks` composes the pure parts (nodes, block map, open blocks, reports, replication, deletion,
+safe mode) behind one set of calls. It is soft state: after a restart the committed blocks come
+from the namespace (`track`), the deleted ones too (`invalidate`), and everything else from the
+datanodes. The caller holds the namenode's lock; nothing here waits or does input or output.
+`now` is monotonic seconds.
+"""
+
+from random import Random
+from typing import AbstractSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+
+from data_service.namenode.block_map import (
+    CORRUPT, EXCESS, FULL, MISSING, UNDER, BlockMap, Mark)
+from data_service.namenode.block_policy import BlockPolicy
+from data_service.namenode.block_reports import BlockReports
+from data_service.namenode.dead_nodes import DeadNodes
+from data_service.namenode.deletion import Deletions
+from data_service.namenode.events import Event, Events
+from data_service.namenode.nodes import Node, Nodes
+from data_service.namenode.open_blocks import OpenBlocks
+from data_service.namenode.placement import choose_targets, refusal
+from data_service.namenode.replication import Replication
+from data_service.namenode.safe_mode import SafeMode
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import Command, DataNodeStatus, NodeInfo, NodeStats, Target
+
+class Health(NamedTuple):
+    """The replicas of one committed block on nodes that are not dead.
+
+    `leaving` are surplus ones on their way out. Missing: neither live nor corrupt ones. Corrupt:
+    only corrupt ones. Under-replicated: 0 < live < wanted. Excess: live > wanted.
+    """
+
+    wanted: int
+    live: int
+    corrupt: int
+    leaving: int
+
+
+class Counts(NamedTuple):
+    """How many blocks. `missing`, `corrupt`, `under_replicated` and `excess` exclude each other
+    (see `Health`). `corrupt_replicas`: blocks with any corrupt replica. `pending_deletion`:
+    deleted ones that some node may still hold. `unknown`: replicas of ids that nobody knows.
+    """
+
+    blocks: int
+    under_replicated: int
+    excess: int
+    missing: int
+    corrupt: int
+    corrupt_replicas: int
+    pending_deletion: int
+    pending_replication: int
+    unknown: int
+
+
+class Blocks:
+    """The facade. Every method is one event; `check()` must hold after each."""
+
+    def __init__(self, cluster_id: str, epoch: int, policy: BlockPolicy) -> None:
+        self._policy = policy
+        self._events = Events()
+        self._nodes = Nodes(cluster_id, epoch, policy)
+        self._map = BlockMap()
+        self._opened = OpenBlocks()
+        self._replication = Replication(self._map, self._nodes, policy)
+        self._deletions = Deletions(self._map, self._nodes, self._replication, policy)
+        self._reports = BlockReports(self._map, self._opened, self._replication,
+                                     self._deletions, self._events)
+        self._safe_mode = SafeMode(policy.safe_mode_threshold,
+                                   policy.safe_mode_extension_seconds)
+        self._dead_nodes = DeadNodes(self._map)
+        self._calm_since = 0.0
+        self._now = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Blocks {self._map!r} {self._nodes!r} {self._deletions!r} {self._safe_mode!r}>"
+
+    # What the namespace says.
+
+    def track(self, block: Block, inode_id: int, replication: int) -> None:
+        """A committed block, read at start. Its id must not be tracked already."""
+        self._map.add(block, inode_id, replication)
+        if block.block_id in self._opened:
+            self._settle(block)
+        self._adopt(block.block_id)
+
+    def loaded(self, now: float) -> None:
+        """All blocks of the namespace are tracked: safe mode may begin to count."""
+        self._safe_mode.loaded()
+        self._update_safe_mode(now)
+
+    def begin(self, block_id: int, generation: int, targets: Iterable[Target],
+              size: int = 0) -> None:
+        """A block is allocated for a file being written; reports of it are expected.
+
+        `size` (the file's block size) is set aside on the targets until they report or the
+        block ends. A writer that resumes after a restart begins its blocks again.
+        """
+        known = (self._nodes.get(target.node_id) for target in targets)
+        nodes = [node for node in known if node is not None and not node.dead]
+        self._opened.begin(block_id, generation, nodes, size)
+        self._adopt(block_id)
+
+    def confirmations(self, block: Block) -> int:
+        """How many distinct living nodes reported exactly this replica, and not as corrupt."""
+        if block.block_id in self._opened:
+            return self._opened.confirmations(block)
+        if self._map.get(block.block_id) == block:
+            return self.health(block.block_id).live
+        return 0
+
+    def commit(self, block: Block, inode_id: int, replication: int) -> None:
+        """A block becomes part of a complete file: its length is final."""
+        self.track(block, inode_id, replication)
+
+    def abandon(self, block_id: int) -> None:
+        """A block being written is given up; replicas that were reported are deleted."""
+        if block_id not in self._opened:
+            return
+        opened = self._opened.end(block_id)
+        self._deletions.bury(block_id, 0, False, [
+            (node, Block(block_id, opened.generation, length))
+            for node, length in opened.replicas.items()])
+
+    def invalidate(self, block: Block, txid: int) -> None:
+        """A block is deleted by edit `txid`. Its holders get orders once that is durable."""
+        block_id = block.block_id
+        replicas: List[Tuple[Node, Block]] = []
+        if block_id in self._map:
+            replicas = [(node, _replica(block, self._map.marks.get(block_id, {}).get(node)))
+                        for node in self._map.everyone(block_id) if not node.dead]
+            self._map.remove(block_id)
+        self.abandon(block_id)
+        self._replication.cancel(block_id)
+        self._deletions.bury(block_id, txid, True, replicas)
+        self._adopt(block_id)
+
+    def take_confirmed_deletions(self, limit: int) -> Tuple[int, ...]:
+        """Deleted ids whose every known holder confirmed; each is told once."""
+        return () if self._safe_mode.on else self._deletions.take_confirmed(limit)
+
+    def set_replication(self, block_ids: Iterable[int], replication: int) -> None:
+        """The replication of a file changed; ids that are not committed are passed over."""
+        for block_id in block_ids:
+            if block_id in self._map:
+                self._map.set_wanted(block_id, replication)
+
+    def move(self, block_ids: Iterable[int], inode_id: int) -> None:
+        """Committed blocks belong to another inode now."""
+        for block_id in block_ids:
+            self._map.set_inode(block_id, inode_id)
+
+    def _settle(self, block: Block) -> None:
+        opened = self._opened.end(block.block_id)
+        for node, length in opened.replicas.items():
+            replica = Block(block.block_id, opened.generation, length)
+            self._reports.settle(node, replica, node in opened.bad)
+
+    def _adopt(self, block_id: int) -> None:
+        for node in self._nodes:
+            if block_id in node.strangers:
+                self._reports.adopt(node, block_id, self._now)
+
+    # What readers, writers and fsck ask.
+
+    def get(self, block_id: int) -> Optional[Block]:
+        """The committed block with this id, or None."""
+        return self._map.get(block_id)
+
+    def inode_id(self, block_id: int) -> Optional[int]:
+        """The inode that a committed block belongs to, or None."""
+        return self._map.inode_id(block_id)
+
+    def locations(self, block_id: int) -> Tuple[Target, ...]:
+        """Who to read a block from: fresh holders, then stale ones; if there is none, who may
+        still have it, then corrupt ones. Different blocks begin with different nodes."""
+        opened = self._opened.get(block_id)
+        good = tuple(opened.replicas) if opened is not None else self._map.holders(block_id)
+        first = [node.target for node in good if node.usable]
+        start = block_id % len(first) if first else 0
+        stale = [node.target for node in good if not node.usable and not node.dead]
+        if first or stale:
+            return tuple(first[start:] + first[:start] + stale)
+        others = self._map.everyone(block_id)
+        return tuple(node.target for node in reversed(others) if not node.dead)
+
+    def is_corrupt(self, block_id: int) -> bool:
+        """Whether all replicas of a committed block are corrupt."""
+        health = self.health(block_id)
+        return health.live == 0 and health.leaving == 0 and health.corrupt > 0
+
+    def health(self, block_id: int) -> Health:
+        """The state of one committed block; raises KeyError for another id."""
+        holders = self._map.holders(block_id)
+        return Health(self._map.wanted(block_id),
+                      sum(1 for node in holders if not node.dead),
+                      sum(1 for node in self._map.marks.get(block_id, ()) if not node.dead),
+                      int(block_id in self._map.leaving))
+
+    def counts(self) -> Counts:
+        """The totals, kept up to date by every event."""
+        totals = self._map.totals
+        return Counts(len(self._map), totals[UNDER], totals[EXCESS], totals[MISSING],
+                      totals[CORRUPT], len(self._map.marks), len(self._deletions),
+                      len(self._replication), sum(len(node.strangers) for node in self._nodes))
+
+    def choose_targets(self, count: int, excluded: AbstractSet[str], writer_host: str, size: int,
+                       random: Random, label: str = "") -> Tuple[Target, ...]:
+        """Up to `count` distinct usable datanodes with room for `size` bytes, fewer when there
+        are fewer. Raises NotEnoughReplicas when there is none; `label` is the file's path."""
+        nodes = [node for node in self._nodes.usable() if node.info.node_id not in excluded]
+        chosen = choose_targets(nodes, count, (), writer_host, size, random)
+        if not chosen:
+            raise refusal(label, self.live_nodes(), excluded)
+        return tuple(node.target for node in chosen)
+
+    def report_bad(self, block: Block, node_id: str) -> bool:
+        """A reader found a replica that does not match its checksums; False when that node is
+        not known to have it."""
+        node = self._nodes.get(node_id)
+        return node is not None and not node.dead and self._reports.spoiled(node, block)
+
+    # What datanodes say.
+
+    def register(self, info: NodeInfo, now: float) -> int:
+        """A datanode's process introduces itself; its session. Its earlier session ends and so
+        do the orders of it; a full report must follow. Raises StartRefused."""
+        self._now = now
+        node = self._nodes.register(info, now)
+        self._dead_nodes.returned(node)
+        self._deletions.new_session(node)
+        self._replication.cancel_node(node)
+        self._events.note("node.registered", node=info.node_id, host=info.host, port=info.port)
+        return node.session
+
+    def node_of(self, session: int) -> str:
+        """The id of the datanode that holds this session; raises SessionExpired."""
+        return self._nodes.by_session(session).info.node_id
+
+    def heartbeat(self, session: int, stats: NodeStats, now: float,
+                  durable_txid: int) -> Tuple[Command, ...]:
+        """A datanode lives; what it shall do now. Raises SessionExpired."""
+        self._now = now
+        return self._commands(self._nodes.heartbeat(session, stats, now), now, durable_txid)
+
+    def take_commands(self, session: int, now: float, durable_txid: int) -> Tuple[Command, ...]:
+        """What a datanode whose heartbeat waits for a command shall do now; usually nothing.
+        Raises SessionExpired."""
+        return self._commands(self._nodes.by_session(session), now, durable_txid)
+
+    def _commands(self, node: Node, now: float, durable_txid: int) -> Tuple[Command, ...]:
+        if self._safe_mode.on or not node.reported:
+            return ()
+        return node.outbox.take_copies() + self._deletions.commands(node, now, durable_txid)
+
+    def block_report(self, session: int, report_id: int, part: int, parts: int,
+                     blocks: Iterable[Block], now: float) -> None:
+        """One part (0 up to `parts` - 1) of a full report; see `block_reports.py` for the rules.
+
+        Raises SessionExpired, or ProtocolViolation when a new report must be begun.
+        """
+        self._now = now
+        node = self._nodes.by_session(session)
+        if self._reports.part(node, report_id, part, parts, blocks, now):
+            self._update_safe_mode(now)
+
+    def block_changes(self, session: int, received: Iterable[Block], deleted: Iterable[Block],
+                      corrupt: Iterable[Block], now: float) -> None:
+        """Replicas that came, went or were found corrupt since the last call; an id stands in
+        one of the lists only. Raises SessionExpired."""
+        self._now = now
+        self._reports.changes(self._nodes.by_session(session), received, deleted, corrupt, now)
+        self._update_safe_mode(now)
+
+    # What time and the zookeeper say.
+
+    def zookeeper_view(self, registered: Optional[Mapping[str, str]], now: float) -> None:
+        """The datanodes that the zookeeper sees, address to node id; None: it cannot be asked."""
+        for node in self._nodes.see(registered, now):
+            self._events.note("node.stale", node=node.info.node_id)
+
+    def tick(self, now: float, random: Random) -> List[Event]:
+        """Let time pass: judge the nodes, repeat orders, plan copies and deletions.
+
+        Called every `tick_seconds`. After a late call nobody is judged and nothing is planned
+        (HDFS-9107). Returns what happened since the last tick, for the log.
+        """
+        self._now = now
+        verdict = self._nodes.tick(now)
+        if verdict.late:
+            self._shift(verdict.late, now)
+            return self._events.drain()
+        for node in verdict.stale:
+            self._events.note("node.stale", node=node.info.node_id)
+        for node in verdict.died:
+            self._give_up(node)
+        self._dead_nodes.sweep()
+        self._update_safe_mode(now)
+        for block_id in self._replication.expire(now):
+            self._events.note("replication.expired", block=block_id)
+        for node in self._deletions.repeat(now):
+            self._nodes.end_session(node)
+            self._events.note("session.ended", node=node.info.node_id)
+        if not self._safe_mode.on:
+            self._plan_copies(now, random)
+            self._deletions.plan(now, self._calm_since)
+        return self._events.drain()
+
+    def refill(self, now: float, random: Random) -> None:
+        """Between ticks: when copies ended, begin others in their place."""
+        if self._replication.ended and not self._safe_mode.on:
+            self._plan_copies(now, random)
+
+    def _plan_copies(self, now: float, random: Random) -> None:
+        planned = self._replication.plan(now, random)
+        if planned:
+            self._events.note("replication.planned", blocks=planned)
+
+    def _shift(self, late: float, now: float) -> None:
+        self._replication.shift(late)
+        self._safe_mode.shift(late)
+        self._calm_since = now
+        for node in self._nodes:
+            node.outbox.shift(late)
+        self._events.note("tick.late", seconds=round(late, 3))
+
+    def _give_up(self, node: Node) -> None:
+        self._events.note("node.dead", node=node.info.node_id, replicas=node.replicas)
+        self._replication.cancel_node(node)
+        self._deletions.forget(node)
+        for block_id in self._opened:
+            self._opened.lacks(node, block_id)
+        for block_id in list(node.expected):
+            node.unexpect(block_id)
+        self._dead_nodes.add(node)
+
+    # Safe mode and reports.
+
+    @property
+    def safe_mode(self) -> bool:
+        """Whether the namenode is read-only now."""
+        return self._safe_mode.on
+
+    def safe_mode_reason(self, now: float) -> str:
+        """Why it is on, in HDFS's words; empty when it is off."""
+        return self._safe_mode.reason(now)
+
+    def enter_safe_mode(self) -> None:
+        """Turn it on by hand, until it is turned off by hand."""
+        self._safe_mode.enter()
+
+    def leave_safe_mode(self, now: float) -> None:
+        """Turn it off by hand."""
+        if self._safe_mode.on:
+            self._safe_mode.leave()
+            self._calm_since = now
+
+    def _update_safe_mode(self, now: float) -> None:
+        totals = self._map.totals
+        safe = totals[UNDER] + totals[FULL] + totals[EXCESS]
+        if self._safe_mode.on and self._safe_mode.update(len(self._map), safe, now):
+            self._calm_since = now
+            self._events.note("safe_mode.left", blocks=len(self._map), reported=safe)
+
+    def datanode_reports(self, now: float) -> Tuple[DataNodeStatus, ...]:
+        """A line of `report` for every datanode that ever registered, by address."""
+        return self._nodes.statuses(now)
+
+    def live_nodes(self) -> int:
+        """How many datanodes are live."""
+        return self._nodes.live()
+
+    def check(self) -> None:
+        """Assert every invariant; slow, for tests."""
+        self._nodes.check()
+        self._map.check()
+        self._opened.check()
+        self._replication.check()
+        self._deletions.check()
+        assert not any(block_id in self._map or block_id in self._deletions
+                       for block_id in self._opened), self._opened
+        for node in self._nodes:
+            known = [block_id for block_id in node.strangers
+                     if block_id in self._map and not node.outbox.is_sent(block_id)]
+            assert not known, (node, known)
+            assert not (node.dead and (node.outbox.ids() or node.expected)), node
+
+
+def _replica(block: Block, mark: Optional[Mark]) -> Block:
+    """The replica as its node reported it."""
+    if mark is None:
+        return block
+    return Block(block.block_id, mark.generation, mark.length)

@@ -1,0 +1,254 @@
+"""From row changes to edits: numbers, the retry cache, and what a reply must wait for.
+
+Theory of operation. An edit is applied to memory before it is durable, so memory runs a little
+ahead of what a crash would leave. Every answer therefore carries the txid that must be durable
+before anybody sees it:
+- a change waits for its own edit, and so does its repetition from the retry cache;
+- a read waits for the last pending edit that touched an inode on its path (`depends_on`);
+- an answer that may tell of anything waits for `last_txid`; so does every error.
+
+Numbers of inodes and blocks are reserved a thousand at a time, by an edit, and given out from
+memory. An answer with a number waits for the edit that reserved it. After a restart the rest of a
+reserved run is skipped, so no number is ever given out twice.
+"""
+
+import json
+from collections import OrderedDict, deque
+from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from data_service.namenode.image import BLOCK_NUMBERS, COUNTERS, INODE_NUMBERS, INODES, Image
+from data_service.namenode.inodes import Inode
+from data_service.protocol.messages import Completed, FileStatus
+from metadata_service.edits import Change, Edit
+from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
+
+Op = Tuple[str, int]
+"""The name of a call: the client's id and the client's number for it. Repetitions have the same."""
+
+NO_OP: Op = ("", 0)
+"""The name of what the namenode does by itself; never remembered."""
+
+_RESERVED = 1000
+"""How many numbers one edit reserves."""
+
+_CALLS_PER_CLIENT = 64
+"""Calls remembered of one client. It can repeat only calls whose answers are on their way."""
+
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Outcome(NamedTuple):
+    """What an operation did: its answer, the edit to submit, and the txid to wait for."""
+
+    result: Any
+    edit: Optional[Edit]
+    depends: int
+
+
+class Answer(NamedTuple):
+    """A remembered result, as JSON text."""
+
+    operation: str
+    result: str
+    txid: int
+
+
+class RetryCache:
+    """Answers to recent calls, so that a repeated call has one effect and one answer.
+
+    Bounded in two ways: a client's oldest calls go first, so that a busy client cannot push out
+    the calls of others; then the calls of clients that have been silent for longest.
+    """
+
+    def __init__(self, entries_max: int = 10_000) -> None:
+        self._clients: "OrderedDict[str, OrderedDict[int, Answer]]" = OrderedDict()
+        self._entries_max = entries_max
+        self._entries = 0
+
+    def get(self, op: Op) -> Optional[Answer]:
+        """The answer to a call, if it is remembered."""
+        calls = self._clients.get(op[0])
+        return calls.get(op[1]) if calls else None
+
+    def put(self, op: Op, answer: Answer) -> None:
+        """Remember the answer to a call that had none."""
+        client_id, number = op
+        calls = self._clients.setdefault(client_id, OrderedDict())
+        self._clients.move_to_end(client_id)
+        self._entries += number not in calls
+        calls[number] = answer
+        if len(calls) > _CALLS_PER_CLIENT:
+            calls.popitem(last=False)
+            self._entries -= 1
+        while self._entries > self._entries_max:
+            _, forgotten = self._clients.popitem(last=False)
+            self._entries -= len(forgotten)
+
+    def check(self) -> None:
+        """Assert the bounds."""
+        sizes = [len(calls) for calls in self._clients.values()]
+        assert sum(sizes) == self._entries <= self._entries_max, "entries miscounted"
+        assert max(sizes, default=0) <= _CALLS_PER_CLIENT, "a client with too many"
+
+
+class Commits:
+    """Numbers edits, applies them to the image, and knows which are not durable yet."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self.last_txid = 0
+        self.retries = RetryCache()
+        self._durable_txid = 0
+        self._numbers_txid = 0
+        self._next: Dict[str, int] = {}
+        self._pending: Dict[int, int] = {}  # Inode number: its last edit that is not durable.
+        self._queue: Deque[Tuple[int, List[int]]] = deque()
+        self.start(0, ())
+
+    def start(self, last_txid: int, edits: Iterable[Edit]) -> None:
+        """Go on from a loaded image; `edits` are the most recent ones, for the retry cache."""
+        self.last_txid = self._durable_txid = last_txid
+        self._next = {n: self._image.counters[n] for n in (INODE_NUMBERS, BLOCK_NUMBERS)}
+        for edit in edits:
+            if edit.client_id:
+                op = (edit.client_id, edit.call_number)
+                self.retries.put(op, Answer(edit.operation, edit.result, edit.txid))
+
+    def new_inode_number(self) -> int:
+        """A number that no inode ever had. The next outcome waits until it is reserved."""
+        return self._take(INODE_NUMBERS)
+
+    def new_block_number(self) -> int:
+        """A number that no block ever had. The next outcome waits until it is reserved."""
+        return self._take(BLOCK_NUMBERS)
+
+    def was_given_out(self, counter: str, number: int) -> bool:
+        """Whether this namenode, or one before it, may have given out this number."""
+        return 0 < number < self._next[counter]
+
+    def commit(
+        self, operation: str, op: Op, changes: List[Change], result: Any = None
+    ) -> Outcome:
+        """Make the changes one edit and apply it. Nothing is left that could refuse it."""
+        self.last_txid = txid = self.last_txid + 1
+        reservations = self._reservations()
+        if reservations:
+            self._numbers_txid = txid
+            changes = changes + reservations
+        self._image.apply(changes)
+        self._mark(txid, changes)
+        text = "null" if result is None else _encode(result)
+        if op is not NO_OP:
+            self.retries.put(op, Answer(operation, text, txid))
+        return Outcome(result, Edit(txid, operation, *op, text, tuple(changes)), txid)
+
+    def unchanged(self, operation: str, op: Op, result: Any = None) -> Outcome:
+        """The outcome of a call that found nothing to do; it may tell of any pending edit."""
+        self.retries.put(op, Answer(operation, _encode(result), self.last_txid))
+        return Outcome(result, None, self.last_txid)
+
+    def volatile(
+        self, operation: str, op: Op, result: Any, changes: Optional[List[Change]] = None
+    ) -> Outcome:
+        """The outcome of what changed only soft state; `changes` are what it ended on the way.
+
+        After a restart the answer is forgotten, as the soft state is.
+        """
+        edit = None
+        changes = changes or []
+        if changes or self._reservations():
+            edit = self.commit(operation, NO_OP, changes).edit
+        depends = max(self._numbers_txid, edit.txid if edit else 0)
+        if op is not NO_OP:
+            self.retries.put(op, Answer(operation, _encode(result), depends))
+        return Outcome(result, edit, depends)
+
+    def repeated(self, operation: str, op: Op, decode: Callable[[Any], Any]) -> Optional[Outcome]:
+        """The outcome of an earlier call with the same op; ProtocolViolation for another call's."""
+        check_op(op)
+        answer = self.retries.get(op)
+        if answer is None:
+            return None
+        if answer.operation != operation:
+            raise ProtocolViolation(f"call {op[1]} was {answer.operation}, now {operation}")
+        return Outcome(decode(json.loads(answer.result)), None, answer.txid)
+
+    def depends_on(self, inode: Inode) -> int:
+        """The last edit, of those not durable yet, that touched the inode or one above it."""
+        pending = self._pending
+        if not pending:
+            return 0
+        depends = pending.get(inode.id, 0)
+        while inode.parent is not inode:
+            inode = inode.parent
+            depends = max(depends, pending.get(inode.id, 0))
+        return depends
+
+    def depends_on_all(self, inodes: Iterable[Inode]) -> int:
+        """The last edit, of those not durable yet, that touched one of these inodes."""
+        pending = self._pending
+        if not pending:
+            return 0
+        return max((pending.get(inode.id, 0) for inode in inodes), default=0)
+
+    def note_durable(self, txid: int) -> None:
+        """Every edit up to `txid` is durable: nothing waits for those any more."""
+        if txid <= self._durable_txid:
+            return
+        self._durable_txid = txid
+        while self._queue and self._queue[0][0] <= txid:
+            done, inodes = self._queue.popleft()
+            for number in inodes:
+                if self._pending.get(number) == done:
+                    del self._pending[number]
+
+    def _take(self, counter: str) -> int:
+        number = self._next[counter]
+        self._next[counter] = number + 1
+        return number
+
+    def _reservations(self) -> List[Change]:
+        """Changes that cover every number given out; most often none."""
+        changes: List[Change] = []
+        for name, following in self._next.items():
+            if following > self._image.counters[name]:
+                changes.append((COUNTERS, name, (name, following + _RESERVED)))
+        return changes
+
+    def _mark(self, txid: int, changes: Iterable[Change]) -> None:
+        touched = [key for table, key, _ in changes if table == INODES]
+        for number in touched:
+            self._pending[number] = txid
+        self._queue.append((txid, touched))
+
+    def check(self) -> None:
+        """Assert that nothing waits for what is durable, or for what does not exist."""
+        self.retries.check()
+        waiting = self._pending.values()
+        assert all(self._durable_txid < txid <= self.last_txid for txid in waiting), "pending"
+        for name, following in self._next.items():
+            assert following <= self._image.counters[name], f"{name} is ahead of its reservation"
+
+    def __repr__(self) -> str:
+        ahead = self.last_txid - self._durable_txid
+        return f"<Commits at {self.last_txid}, {ahead} not durable, {len(self._pending)} touched>"
+
+
+def check_op(op: Op) -> None:
+    """Raise InvalidArgument when this cannot name a call."""
+    client_id, number = op
+    check_client(client_id)
+    if type(number) is not int or not 0 <= number < 1 << 63:
+        raise InvalidArgument("a call's number must be an integer from 0 to 2^63-1")
+
+
+def check_client(client_id: str) -> None:
+    """Raise InvalidArgument when this cannot be the id of a client."""
+    if type(client_id) is not str or not 0 < len(client_id) <= 255 or not client_id.isprintable():
+        raise InvalidArgument("a client's id must be printable text of 1 to 255 characters")
+
+
+def completed(value: Any) -> Completed:
+    """A remembered answer to `complete`."""
+    status, replicas = value
+    return Completed(FileStatus._make(status), replicas)

@@ -1,0 +1,260 @@
+"""Which replicas are deleted: decided here, never concluded from absence.
+
+Theory of operation. Nearly every loss of data in the systems before us was a deletion decided on
+stale knowledge (HDFS-1972, HDFS-4799, HDFS-15200), so there are four reasons and no others:
+
+- its file was deleted. The id is buried under a *tombstone* until every node known to hold a
+  replica has confirmed; orders go out only when the edit that deleted the file is durable.
+- it is *surplus*: every holder has fully reported in its present session, and as many other good
+  replicas as wanted are on usable nodes. One at a time for each block. From the decision on, the
+  replica counts for nothing; the decision is made again whenever the order is (re)sent. When a
+  repetition finds too few others, the node's session is ended: then it drops all its orders and
+  reports what it still has, and only then its replica counts again.
+- it is *corrupt*, and as many good ones as wanted are on usable nodes; or one is, and the corrupt
+  one occupies the place of the copy that shall replace it (HDFS-3493). A replica of a generation
+  later than the recorded one is never deleted: we may be the ones who are behind.
+- its id is *unknown* although safe mode has been off for a grace time: it goes to the trash.
+"""
+
+from itertools import islice
+from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
+
+from data_service.namenode.block_map import BlockMap, Mark, rotate
+from data_service.namenode.block_policy import BlockPolicy
+from data_service.namenode.nodes import Node, Nodes
+from data_service.namenode.orders import Order
+from data_service.namenode.placement import choose_surplus
+from data_service.namenode.replication import Replication
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import DELETE, TRASH, Command
+
+_EXAMINED = 1000
+"""Blocks of each kind that a tick looks at, and orders of one node that it repeats."""
+
+
+class Tombstone(NamedTuple):
+    """A deleted id: the edit that deleted it, whether the namespace keeps a row for it, and the
+    nodes that have not confirmed that their replica is gone."""
+
+    txid: int
+    recorded: bool
+    waiting: Tuple[Node, ...]
+
+
+class Deletions:
+    """Tombstones, and the decisions about surplus, corrupt and unknown replicas."""
+
+    def __init__(self, blocks: BlockMap, nodes: Nodes, replication: Replication,
+                 policy: BlockPolicy) -> None:
+        self._blocks = blocks
+        self._nodes = nodes
+        self._replication = replication
+        self._policy = policy
+        self._tombstones: Dict[int, Tombstone] = {}
+        self._confirmed: Dict[int, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._tombstones)
+
+    def __contains__(self, block_id: int) -> bool:
+        return block_id in self._tombstones
+
+    def __repr__(self) -> str:
+        return f"<Deletions {len(self)} tombstones, {len(self._confirmed)} confirmed>"
+
+    # Deleted files.
+
+    def bury(self, block_id: int, txid: int, recorded: bool,
+             replicas: Iterable[Tuple[Node, Block]]) -> None:
+        """The block is deleted by edit `txid`; these replicas of it are known.
+
+        A block that was buried unrecorded, when its writing ended, may be recorded afterwards.
+        """
+        waiting = self._tombstones[block_id].waiting if block_id in self._tombstones else ()
+        self._tombstones[block_id] = Tombstone(txid, recorded, waiting)
+        for node in waiting:
+            node.outbox.hold_until(block_id, txid)
+        if not waiting:
+            self._confirmed[block_id] = None
+        for node, replica in replicas:
+            self.found(node, replica)
+
+    def found(self, node: Node, replica: Block) -> None:
+        """A node has a replica of a deleted block: it is told to delete it."""
+        block_id = replica.block_id
+        tombstone = self._tombstones[block_id]
+        if node not in tombstone.waiting:
+            self._tombstones[block_id] = tombstone._replace(waiting=tombstone.waiting + (node,))
+            self._confirmed.pop(block_id, None)
+            node.outbox.drop(block_id)
+        node.outbox.add(Order(replica, DELETE, tombstone.txid, False))
+
+    def gone(self, node: Node, block_id: int) -> None:
+        """A node has no replica of this block (any more)."""
+        node.outbox.drop(block_id)
+        tombstone = self._tombstones.get(block_id)
+        if tombstone is not None and node in tombstone.waiting:
+            waiting = tuple(other for other in tombstone.waiting if other is not node)
+            self._tombstones[block_id] = tombstone._replace(waiting=waiting)
+            if not waiting:
+                self._confirmed[block_id] = None
+
+    def take_confirmed(self, limit: int) -> Tuple[int, ...]:
+        """Forget tombstones that every holder confirmed; the ids that the namespace has rows for.
+
+        Only when all nodes have reported: before, an unheard holder is still possible. One
+        that returns much later has an unknown block, which goes to its trash.
+        """
+        if not self._nodes.all_reported():
+            return ()
+        taken: List[int] = []
+        for block_id in list(islice(self._confirmed, limit)):
+            del self._confirmed[block_id]
+            if self._tombstones.pop(block_id).recorded:
+                taken.append(block_id)
+        return tuple(taken)
+
+    # Nodes that come and go.
+
+    def new_session(self, node: Node) -> None:
+        """A node registered: it has dropped its orders, so a leaving replica may be there still."""
+        for block_id in node.outbox.ids():
+            if self._blocks.leaving.get(block_id) is node:
+                self._blocks.put(block_id, node)
+        node.outbox.keep_only(self._tombstones.__contains__)
+
+    def forget(self, node: Node) -> None:
+        """A node died: nobody waits for it; should it return, it reports what it has."""
+        for block_id in node.outbox.ids():
+            if self._blocks.leaving.get(block_id) is node:
+                self._blocks.drop(block_id, node)
+            self.gone(node, block_id)
+        node.strangers.clear()
+
+    # Decisions.
+
+    def plan(self, now: float, calm_since: float) -> None:
+        """Order what is due; `calm_since` is when safe mode ended or the namenode last slept."""
+        for block_id in list(islice(self._blocks.excess, _EXAMINED)):
+            self._plan_surplus(block_id)
+        for block_id in list(islice(self._blocks.marks, _EXAMINED)):
+            self._plan_corrupt(block_id)
+        for node in self._nodes:
+            if node.strangers and node.reported:
+                self._plan_trash(node, now, calm_since)
+
+    def _plan_surplus(self, block_id: int) -> None:
+        rotate(self._blocks.excess, block_id)
+        if block_id in self._blocks.leaving or block_id in self._replication:
+            return
+        holders = self._blocks.holders(block_id)
+        usable = sum(1 for node in holders if node.usable)
+        spare = usable > self._blocks.wanted(block_id)
+        candidates = [node for node in holders if spare or not node.usable]
+        if not candidates:
+            return
+        victim = choose_surplus(candidates, holders)
+        block = self._blocks.get(block_id)
+        if block is not None and victim.session and self._is_surplus(block_id, victim):
+            self._blocks.leave(block_id, victim)
+            victim.outbox.add(Order(block, DELETE, 0, False))
+
+    def _is_surplus(self, block_id: int, victim: Node) -> bool:
+        """Whether the block is kept as wanted without this node's replica, by fresh knowledge."""
+        if not all(node.reported or node.dead for node in self._blocks.everyone(block_id)):
+            return False
+        others = [node for node in self._blocks.holders(block_id)
+                  if node is not victim and node.usable]
+        return len(others) >= self._blocks.wanted(block_id)
+
+    def _plan_corrupt(self, block_id: int) -> None:
+        marks = self._blocks.marks[block_id]
+        # Behind the others, so that blocks which cannot be helped do not hide those that can.
+        self._blocks.marks[block_id] = self._blocks.marks.pop(block_id)
+        for node, mark in marks.items():
+            if node.session and block_id not in node.outbox and self._is_useless(block_id, mark):
+                replica = Block(block_id, mark.generation, mark.length)
+                node.outbox.add(Order(replica, DELETE, 0, False))
+
+    def _is_useless(self, block_id: int, mark: Mark) -> bool:
+        """Whether a corrupt replica can go."""
+        block = self._blocks.get(block_id)
+        if block is None or mark.generation > block.generation:
+            return False
+        good = sum(1 for node in self._blocks.holders(block_id) if node.usable)
+        if good >= self._blocks.wanted(block_id):
+            return True
+        if not good or block_id in self._replication:
+            return False
+        taken: Set[Node] = set(self._blocks.everyone(block_id))
+        return not any(node not in taken and node.free >= block.length
+                       for node in self._nodes.usable())
+
+    def _plan_trash(self, node: Node, now: float, calm_since: float) -> None:
+        for block_id, stranger in list(islice(node.strangers.items(), _EXAMINED)):
+            if now - max(stranger.since, calm_since) < self._policy.trash_grace_seconds:
+                return
+            # To the end, where new ones are: the head is always the one known longest.
+            del node.strangers[block_id]
+            node.strangers[block_id] = stranger._replace(since=now)
+            replica = Block(block_id, stranger.generation, stranger.length)
+            node.outbox.add(Order(replica, TRASH, 0, False))
+
+    # Sending.
+
+    def commands(self, node: Node, now: float, durable_txid: int) -> Tuple[Command, ...]:
+        """The orders to put into this node's heartbeat reply."""
+        if not node.outbox.ready:
+            return ()
+        return node.outbox.take(durable_txid, now + self._policy.command_repeat_seconds,
+                                lambda order: self._still_right(node, order))
+
+    def _still_right(self, node: Node, order: Order) -> bool:
+        """Decide again, at the last moment. A wrong order that was never sent is withdrawn."""
+        block_id = order.block.block_id
+        if block_id in self._tombstones:
+            return True
+        if self._blocks.leaving.get(block_id) is node:
+            right = self._is_surplus(block_id, node)
+            if not right and not order.repeated:
+                self._blocks.put(block_id, node)
+        else:
+            mark = self._blocks.marks.get(block_id, {}).get(node)
+            right = (self._is_useless(block_id, mark) if mark is not None
+                     else order.action == TRASH and block_id in node.strangers)
+        if not right and not order.repeated:
+            node.outbox.drop(block_id)
+        return right
+
+    def may_stay(self, node: Node, block_id: int) -> bool:
+        """Whether a replica that a node reports can count: not when the node was told to delete
+        it, since it may obey at any moment. An order that was never sent is withdrawn."""
+        if node.outbox.is_sent(block_id):
+            return False
+        node.outbox.drop(block_id)
+        return True
+
+    def repeat(self, now: float) -> Tuple[Node, ...]:
+        """Queue unconfirmed orders again; the nodes whose session must end instead.
+
+        Such a node was told to delete a replica that has become needed since. It may have, or
+        may do so any moment: only after it starts over is its replica known to stay.
+        """
+        doubtful: List[Node] = []
+        for node in self._nodes:
+            if not node.outbox.sent:
+                continue
+            late = [order.block.block_id for order in node.outbox.overdue(now, _EXAMINED)]
+            if any(self._blocks.leaving.get(block_id) is node
+                   and not self._is_surplus(block_id, node) for block_id in late):
+                doubtful.append(node)
+        return tuple(doubtful)
+
+    def check(self) -> None:
+        """Assert that all that waits has an order, and that all orders have a reason."""
+        for block_id, tombstone in self._tombstones.items():
+            assert block_id not in self._blocks, block_id
+            assert all(block_id in node.outbox for node in tombstone.waiting), block_id
+            assert (block_id in self._confirmed) == (not tombstone.waiting), block_id
+        for block_id, node in self._blocks.leaving.items():
+            assert block_id in node.outbox and not node.dead, (block_id, node)

@@ -1,0 +1,52 @@
+"""Taking deleted trees apart, a bounded piece at a time.
+
+Deleting moved one row to the graveyard. What hangs below it goes later, in edits of a bounded
+size, leaves first; the numbers of its blocks are kept as deleted until every holder has confirmed
+that the replicas are gone.
+"""
+
+from typing import Iterator, List, Tuple
+
+from data_service.namenode.image import BLOCKS, DELETED_BLOCKS, INODES, block_rows, put
+from data_service.namenode.inodes import ROOT_ID, Directory, Inode
+from data_service.protocol.blocks import Block
+from metadata_service.edits import Change
+
+
+def purge(graveyard: Directory, limit: int) -> Tuple[List[Change], List[Block]]:
+    """Changes that remove about `limit` rows from the graveyard, and the blocks they end.
+
+    Leaves go first. A file with more blocks than the limit loses its last ones first.
+    """
+    changes: List[Change] = []
+    blocks: List[Block] = []
+    for inode in _leaves_first(graveyard):
+        if len(changes) >= limit:
+            break
+        rows = block_rows(inode)
+        ended = rows[-max(1, limit - len(changes)) :]
+        for row in ended:
+            changes.append((BLOCKS, row.id, None))
+            changes.append((DELETED_BLOCKS, row.id, (row.id, row.generation)))
+            blocks.append(Block(*row[:3]))
+        whole = len(ended) == len(rows)
+        changes.append((INODES, inode.id, None) if whole else put(inode.row()))
+        if not whole:
+            break
+    return changes, blocks
+
+
+def _leaves_first(graveyard: Directory) -> Iterator[Inode]:
+    """Everything below the graveyard, what a directory holds before the directory itself."""
+    stack = [(graveyard, iter(graveyard.children.values()))]
+    while stack:
+        directory, children = stack[-1]
+        child = next(children, None)
+        if child is None:
+            stack.pop()
+            if directory.id > ROOT_ID:
+                yield directory
+        elif isinstance(child, Directory):
+            stack.append((child, iter(child.children.values())))
+        else:
+            yield child

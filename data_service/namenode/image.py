@@ -1,0 +1,238 @@
+"""The image in memory: the rows of the four tables, and the one function that changes them.
+
+Theory of operation. The namenode's hard state is four tables of rows (inodes, blocks, deleted
+blocks, counters). An operation first looks whether it may happen, then says what it does as a list
+of row changes, and `apply` carries them out. The same changes are stored by the metadata service,
+so that live, after a restart and on a standby the same function has made the same tree. `apply`
+has no condition that could fail for a reason of the world: a failed assertion in it is our defect.
+
+Two rules make row changes enough:
+- An edit that changes a file's blocks also names the file's inode row. Blocks whose rows go are
+  then found by looking at these few files, and no index from blocks to files is needed here.
+- A deleted inode keeps its row, under the graveyard. Its row goes, with all that hung below it,
+  only after the rows below: a row's parent always exists.
+"""
+
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+
+from data_service.namenode.inodes import (
+    GRAVEYARD_ID,
+    ROOT_ID,
+    Attributes,
+    BlockRow,
+    Directory,
+    File,
+    Graveyard,
+    Inode,
+    InodeRow,
+)
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import DIRECTORY
+from metadata_service.edits import Change, Row
+from zookeeper.fabric.errors import CorruptData
+
+INODES, BLOCKS, DELETED_BLOCKS, COUNTERS = "inodes", "blocks", "deleted_blocks", "counters"
+
+INODE_NUMBERS = "inode_id"
+BLOCK_NUMBERS = "block_id"
+"""Counters: every number below their value may have been given out, and never is again."""
+
+
+class Image:
+    """The tables as objects. A fresh image has a root directory of the given owner."""
+
+    def __init__(self, owner: str, group: str) -> None:
+        self._shared: Dict[Attributes, Attributes] = {}
+        none = Attributes("", "", 0, 0, 0)
+        home = Attributes(owner, group, 0o755, 0, 0)
+        self.root = Directory(_empty_row(ROOT_ID), None, home)
+        self.graveyard = Graveyard(_empty_row(GRAVEYARD_ID), None, none)
+        self.inodes: Dict[int, Inode] = {ROOT_ID: self.root, GRAVEYARD_ID: self.graveyard}
+        self.deleted_blocks: Dict[int, int] = {}
+        self.counters: Dict[str, int] = {INODE_NUMBERS: ROOT_ID + 1, BLOCK_NUMBERS: 1}
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Carry out the row changes of one edit, in their order."""
+        dropped: Set[int] = set()
+        for table, key, row in changes:
+            if table == INODES:
+                if row is None:
+                    self._remove_inode(key)
+                else:
+                    self._put_inode(row)
+            elif table == BLOCKS:
+                if row is None:
+                    dropped.add(key)
+                else:
+                    self._append_block(row)
+            elif table == DELETED_BLOCKS:
+                _put(self.deleted_blocks, key, row)
+            else:
+                assert table == COUNTERS, f"no table {table}"
+                _put(self.counters, key, row)
+        if dropped:
+            self._drop_blocks(dropped, changes)
+
+    def load(self, tables: Mapping[str, Iterable[Row]]) -> None:
+        """Fill a fresh image with the stored rows; CorruptData when they do not fit together."""
+        assert len(self.inodes) == 2, "only a fresh image can be loaded"
+        self._load_inodes(tables[INODES])
+        self._load_blocks(tables[BLOCKS])
+        self.deleted_blocks.update((row[0], row[1]) for row in tables[DELETED_BLOCKS])
+        self.counters.update((row[0], row[1]) for row in tables[COUNTERS])
+
+    def rows(self) -> Dict[str, List[Row]]:
+        """All rows, ordered by key: what the metadata service holds when all edits are durable.
+
+        The root has a row here even while no edit has touched it.
+        """
+        inodes = sorted(self.inodes.values(), key=lambda inode: inode.id)
+        return {
+            INODES: [tuple(inode.row()) for inode in inodes if inode.id != GRAVEYARD_ID],
+            BLOCKS: sorted(row for inode in inodes for row in block_rows(inode)),
+            DELETED_BLOCKS: sorted(self.deleted_blocks.items()),
+            COUNTERS: sorted(self.counters.items()),
+        }
+
+    def files(self) -> Iterator[File]:
+        """Every file, deleted ones too."""
+        return (inode for inode in self.inodes.values() if type(inode) is File)
+
+    def _attributes(self, row: InodeRow) -> Attributes:
+        attributes = Attributes(row.owner, row.grp, row.mode, row.replication, row.block_size)
+        return self._shared.setdefault(attributes, attributes)
+
+    def _put_inode(self, row: Row) -> None:
+        row = InodeRow._make(row)
+        inode = self.inodes.get(row.id)
+        if inode is None:
+            self._new_inode(row, self._directory(row.parent))
+            return
+        inode.attributes = self._attributes(row)
+        inode.mtime_ms = row.mtime_ms
+        inode.atime_ms = row.atime_ms
+        if type(inode) is Directory:
+            inode.name_quota = row.name_quota
+            inode.space_quota = row.space_quota
+        if inode.parent.id != row.parent or inode.name != row.name:
+            parent = self._directory(row.parent)
+            inode.parent.detach(inode)
+            inode.parent = parent
+            inode.name = row.name
+            parent.attach(inode)
+
+    def _new_inode(self, row: InodeRow, parent: Directory) -> None:
+        kind = Directory if row.kind == DIRECTORY else File
+        inode = kind(row, parent, self._attributes(row))
+        self.inodes[inode.id] = inode
+        parent.attach(inode)
+
+    def _remove_inode(self, key: int) -> None:
+        inode = self.inodes.pop(key)
+        assert not isinstance(inode, Directory) or not inode.children, f"{inode!r} is not empty"
+        inode.parent.detach(inode)
+
+    def _directory(self, key: int) -> Directory:
+        parent = self.inodes[key]
+        assert isinstance(parent, Directory), f"{parent!r} is no directory"
+        return parent
+
+    def _append_block(self, row: Row) -> None:
+        row = BlockRow._make(row)
+        file = self.inodes[row.inode]
+        assert type(file) is File and row.position == len(file.blocks), f"{row} does not fit"
+        file.blocks = file.blocks + (Block(row.id, row.generation, row.length),)
+
+    def _drop_blocks(self, dropped: Set[int], changes: Iterable[Change]) -> None:
+        for table, key, _ in changes:
+            file = self.inodes.get(key) if table == INODES else None
+            if type(file) is File:
+                file.blocks = tuple(b for b in file.blocks if b.block_id not in dropped)
+
+    def _load_inodes(self, rows: Iterable[Row]) -> None:
+        """A directory that was moved may have a greater number than its new child: those wait."""
+        waiting: Dict[int, List[InodeRow]] = {}
+        for values in rows:
+            row = InodeRow._make(values)
+            if row.id == ROOT_ID:
+                self._put_inode(row)
+            elif row.parent in self.inodes:
+                self._load_inode(row, waiting)
+            else:
+                waiting.setdefault(row.parent, []).append(row)
+        if waiting:
+            raise CorruptData(f"The image is damaged: there is no directory {min(waiting)}")
+
+    def _load_inode(self, first: InodeRow, waiting: Dict[int, List[InodeRow]]) -> None:
+        ready = [first]
+        while ready:
+            row = ready.pop()
+            parent = self.inodes[row.parent]
+            if not isinstance(parent, Directory) or parent.holds(row.name):
+                raise CorruptData(f"The image is damaged: inode {row.id} has no place")
+            self._new_inode(row, parent)
+            if waiting:
+                ready += waiting.pop(row.id, ())
+
+    def _load_blocks(self, rows: Iterable[Row]) -> None:
+        """Blocks come in the order of their numbers, which is nearly always that of the file."""
+        late: List[BlockRow] = []
+        for values in rows:
+            row = BlockRow._make(values)
+            file = self.inodes.get(row.inode)
+            if type(file) is not File:
+                raise CorruptData(f"The image is damaged: block {row.id} has no file {row.inode}")
+            if row.position == len(file.blocks):
+                self._append_block(row)
+            else:
+                late.append(row)
+        for row in sorted(late, key=lambda row: (row.inode, row.position)):
+            if row.position != len(self.inodes[row.inode].blocks):
+                raise CorruptData(f"The image is damaged: block {row.id} is out of its place")
+            self._append_block(row)
+
+    def check(self) -> None:
+        """Assert that tree, blocks and counters fit together."""
+        seen = {ROOT_ID, GRAVEYARD_ID}
+        waiting: List[Directory] = [self.root, self.graveyard]
+        while waiting:
+            directory = waiting.pop()
+            directory.check()
+            for child in directory.children.values():
+                assert child.parent is directory, f"{child!r} does not know its parent"
+                assert self.inodes[child.id] is child and child.id not in seen, f"{child!r} twice"
+                seen.add(child.id)
+                if isinstance(child, Directory):
+                    waiting.append(child)
+        assert len(seen) == len(self.inodes), "inodes that hang nowhere"
+        assert max(seen) < self.counters[INODE_NUMBERS], "an inode number that was not reserved"
+        blocks = [block.block_id for file in self.files() for block in file.blocks]
+        blocks += self.deleted_blocks
+        assert len(blocks) == len(set(blocks)), "a block in two places"
+        assert max(blocks, default=0) < self.counters[BLOCK_NUMBERS], "a block number too high"
+
+    def __repr__(self) -> str:
+        return f"<Image {len(self.inodes) - 2} inodes, {len(self.graveyard.children)} deleted>"
+
+
+def block_rows(inode: Inode) -> List[BlockRow]:
+    """The rows of a file's blocks; none for a directory."""
+    if type(inode) is not File:
+        return []
+    return [BlockRow(*block, inode.id, position) for position, block in enumerate(inode.blocks)]
+
+
+def put(row: InodeRow) -> Change:
+    """The change that stores this row of an inode."""
+    return INODES, row.id, row
+
+
+def _put(table: Dict[Any, int], key: Any, row: Optional[Sequence[Any]]) -> None:
+    if row is None:
+        table.pop(key, None)
+    else:
+        table[key] = row[1]
+
+
+def _empty_row(key: int) -> InodeRow:
+    return InodeRow(key, key, "", DIRECTORY, "", "", 0, 0, 0, 0, 0)

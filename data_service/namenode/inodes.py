@@ -1,0 +1,248 @@
+"""Inodes: the directories and files of the namespace, as small as Python allows.
+
+A million files stand in memory at once, so a file is one object with seven slots. What many
+inodes have in common (owner, group, mode, replication, block size) is one shared `Attributes`.
+Only `image.py` changes an inode, by applying row changes; everybody else reads.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import DIRECTORY, FILE, FileStatus
+
+GRAVEYARD_ID = 0
+"""The parent of what was deleted and is not yet taken apart. No path leads there."""
+
+ROOT_ID = 1
+"""The inode of `/`, which is its own parent."""
+
+INDEX_FROM = 1000
+"""Directories with more children than this keep their sorted names between pages of a listing."""
+
+
+class Attributes(NamedTuple):
+    """What many inodes share. Directories have replication and block size 0."""
+
+    owner: str
+    group: str
+    mode: int
+    replication: int
+    block_size: int
+
+
+class InodeRow(NamedTuple):
+    """An inode as a row of the image; the columns of the table `inodes`. Quotas: None = unset."""
+
+    id: int
+    parent: int
+    name: str
+    kind: str
+    owner: str
+    grp: str
+    mode: int
+    mtime_ms: int
+    atime_ms: int
+    replication: int
+    block_size: int
+    name_quota: Optional[int] = None
+    space_quota: Optional[int] = None
+
+
+class BlockRow(NamedTuple):
+    """A committed block as a row of the image; the columns of the table `blocks`."""
+
+    id: int
+    generation: int
+    length: int
+    inode: int
+    position: int
+
+
+class Inode:
+    """What directories and files have in common. `parent` is the object, not its id."""
+
+    __slots__ = ("id", "parent", "name", "attributes", "mtime_ms", "atime_ms")
+
+    kind = ""
+
+    def __init__(self, row: InodeRow, parent: "Directory", attributes: Attributes) -> None:
+        self.id = row.id
+        self.parent = parent
+        self.name = row.name
+        self.attributes = attributes
+        self.mtime_ms = row.mtime_ms
+        # Both times of most files are equal: one integer object instead of two.
+        self.atime_ms = row.mtime_ms if row.atime_ms == row.mtime_ms else row.atime_ms
+
+    def row(self) -> InodeRow:
+        """The inode as it stands in the image."""
+        owner, group, mode, replication, block_size = self.attributes
+        return InodeRow(
+            self.id, self.parent.id, self.name, self.kind, owner, group, mode,
+            self.mtime_ms, self.atime_ms, replication, block_size,
+        )  # fmt: skip
+
+    @property
+    def path(self) -> str:
+        """The absolute path, for messages. That of a deleted inode starts in the graveyard."""
+        names = []
+        inode = self
+        while inode.id > ROOT_ID:
+            names.append(inode.name)
+            inode = inode.parent
+        names.reverse()
+        return "/" + "/".join(names)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the inode is in the graveyard, itself or with a directory above it."""
+        inode = self
+        while inode.id > ROOT_ID:
+            inode = inode.parent
+        return inode.id == GRAVEYARD_ID
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.path}>"
+
+
+class File(Inode):
+    """A complete file. Its blocks never change but by an edit that also names the file's row."""
+
+    __slots__ = ("_content",)
+
+    kind = FILE
+
+    # One block is kept without a tuple around it, which saves 48 bytes a file.
+    _content: Union[Block, Tuple[Block, ...]]
+
+    def __init__(self, row: InodeRow, parent: "Directory", attributes: Attributes) -> None:
+        super().__init__(row, parent, attributes)
+        self._content = ()
+
+    @property
+    def blocks(self) -> Tuple[Block, ...]:
+        """The blocks in order."""
+        content = self._content
+        return (content,) if type(content) is Block else content
+
+    @blocks.setter
+    def blocks(self, blocks: Tuple[Block, ...]) -> None:
+        self._content = blocks[0] if len(blocks) == 1 else blocks
+
+    @property
+    def length(self) -> int:
+        """The file's length in bytes."""
+        content = self._content
+        if type(content) is Block:
+            return content[2]
+        return sum([block[2] for block in content]) if content else 0
+
+    def status(self) -> FileStatus:
+        """What `stat` tells."""
+        owner, group, mode, replication, block_size = self.attributes
+        return FileStatus(
+            self.name, self.id, FILE, self.length, replication, block_size,
+            owner, group, mode, self.mtime_ms, self.atime_ms,
+        )  # fmt: skip
+
+
+class Directory(Inode):
+    """A directory. The root and the graveyard have no parent but themselves."""
+
+    __slots__ = ("children", "name_quota", "space_quota", "_sorted")
+
+    kind = DIRECTORY
+
+    children: Dict[str, Inode]
+    _sorted: Optional[List[str]]
+
+    def __init__(
+        self, row: InodeRow, parent: Optional["Directory"], attributes: Attributes
+    ) -> None:
+        super().__init__(row, self if parent is None else parent, attributes)
+        self.children = {}
+        self.name_quota = row.name_quota
+        self.space_quota = row.space_quota
+        self._sorted = None
+
+    def row(self) -> InodeRow:
+        """The inode as it stands in the image."""
+        owner, group, mode, _, _ = self.attributes
+        return InodeRow(
+            self.id, self.parent.id, self.name, DIRECTORY, owner, group, mode,
+            self.mtime_ms, self.atime_ms, 0, 0, self.name_quota, self.space_quota,
+        )  # fmt: skip
+
+    def status(self) -> FileStatus:
+        """What `stat` tells; length, replication and block size are 0."""
+        owner, group, mode, _, _ = self.attributes
+        return FileStatus(
+            self.name, self.id, DIRECTORY, 0, 0, 0,
+            owner, group, mode, self.mtime_ms, self.atime_ms,
+        )  # fmt: skip
+
+    def holds(self, name: str) -> bool:
+        """Whether an entry has this name."""
+        return name in self.children
+
+    def attach(self, child: Inode) -> None:
+        """Make `child` an entry of this directory; its name must be free."""
+        assert not self.holds(child.name), f"{child.name!r} is taken in {self!r}"
+        self.children[child.name] = child
+        if self._sorted is not None:
+            insort(self._sorted, child.name)
+
+    def detach(self, child: Inode) -> None:
+        """Take `child` out of this directory."""
+        assert self.children[child.name] is child, f"{child!r} is not in {self!r}"
+        del self.children[child.name]
+        if self._sorted is not None:
+            del self._sorted[bisect_left(self._sorted, child.name)]
+
+    def page(self, after: str, limit: int) -> Tuple[List[Inode], bool]:
+        """At most `limit` children whose names follow `after`, in order, and whether more follow.
+
+        The order is that of code points, which is that of the names' UTF-8 bytes. A big directory
+        keeps its sorted names from the first page of a listing to the last.
+        """
+        names = self._sorted
+        if names is None:
+            names = sorted(self.children)
+            if len(names) > INDEX_FROM:
+                self._sorted = names
+        start = bisect_right(names, after) if after else 0
+        children = self.children
+        page = [children[name] for name in names[start : start + limit]]
+        more = start + limit < len(names)
+        if not more:
+            self._sorted = None
+        return page, more
+
+    def ordered(self, after: str = "") -> Iterator[Inode]:
+        """Every child whose name follows `after`, in order; the directory must not change."""
+        names = sorted(self.children) if self._sorted is None else self._sorted
+        for index in range(bisect_right(names, after) if after else 0, len(names)):
+            yield self.children[names[index]]
+
+    def check(self) -> None:
+        """Assert that the kept names are the children's, in order."""
+        assert self._sorted is None or self._sorted == sorted(self.children), f"index of {self!r}"
+
+
+class Graveyard(Directory):
+    """Where deleted inodes wait. Names repeat here, so its entries are known by their numbers."""
+
+    __slots__ = ()
+
+    def holds(self, name: str) -> bool:
+        """No: a name never keeps another inode out of the graveyard."""
+        return False
+
+    def attach(self, child: Inode) -> None:
+        """Take in a deleted inode."""
+        self.children[str(child.id)] = child
+
+    def detach(self, child: Inode) -> None:
+        """Let an inode go for good."""
+        del self.children[str(child.id)]

@@ -1,0 +1,215 @@
+"""The namenode daemon: campaigns for leadership, and serves while it leads.
+
+Theory of operation. The zookeeper says who may lead; the metadata service, whose epoch every append
+carries, says who does. A namenode that is told to lead claims a new epoch, which fences every
+earlier one, loads the image, and serves. When its journal fails or another leads, the term is over
+and it becomes a candidate again, with empty hands. A zookeeper that cannot be reached changes
+nothing: it stops failover, not service.
+"""
+
+import getpass
+import grp
+import os
+import pwd
+import threading
+from typing import Dict, List, Optional
+
+from data_service.namenode.service import NameNodeService
+from data_service.namenode.term import Term
+from metadata_service.journal import Journal
+from zookeeper.coordinator import Coordinator
+from zookeeper.election import Leadership
+from zookeeper.fabric import daemon, logs
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import (
+    CorruptData,
+    DfsError,
+    NotLeader,
+    ProtocolViolation,
+    StartRefused,
+)
+from zookeeper.fabric.remote import RemotePool
+from zookeeper.fabric.server import Server
+from zookeeper.fabric.settings import Address, Settings
+
+log = logs.get("name_node")
+
+ROLE = "name_node"
+RETRY_SECONDS = 0.5
+
+
+class NameNode(daemon.Daemon):
+    """One namenode process."""
+
+    def __init__(self, settings: Settings, credentials: Credentials, index: int = 0) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self.address: Address = settings.name_node.hosts[index]
+        self._superuser = getpass.getuser()
+        self._wake = threading.Condition()
+        self._leads = False
+        self._stopping = False
+        self._term: Optional[Term] = None
+        self._refusal: Optional[DfsError] = None
+        self._coordinator = Coordinator(str(self.address), settings, credentials)
+        self._server: Optional[Server] = None
+
+    def start(self) -> None:
+        """Serve; returns when this namenode leads and has loaded the image."""
+        host = daemon.bind_host(self._settings, self.address)
+        own = self._settings.name_node
+        self._server = Server(
+            f"name_node@{self.address}",
+            host,
+            self.address.port,
+            lambda: NameNodeService(
+                self.term, groups_of, self._superuser, (own.replication_factor, own.block_size)
+            ),
+            self._credentials,
+            self._settings.network,
+        )
+        self._server.start()
+        self._coordinator.register(f"/name_nodes/{self.address}", str(self.address))
+        self._coordinator.campaign(ROLE, str(self.address), self._on_leadership)
+        self._coordinator.watch("/data_nodes", self._on_datanodes)
+        self._coordinator.start()
+        threading.Thread(target=self._lead, name="leading", daemon=True).start()
+        with self._wake:
+            while self._term is None and not self._refusal and not self._stopping:
+                self._wake.wait()
+            if self._refusal:
+                raise StartRefused(self._refusal.message)
+            epoch = self._term.journal.epoch if self._term else 0
+        self.ready = f"{self.address} epoch={epoch}"
+
+    def stop(self) -> None:
+        """Finish running calls, resign, close."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._server is not None:
+            self._server.stop()
+        self._end_term()
+        self._coordinator.stop()
+
+    def term(self) -> Term:
+        """The current term; raises NotLeader when there is none."""
+        term = self._term
+        if term is None or term.over:
+            raise NotLeader(f"the namenode {self.address} does not lead (yet)")
+        return term
+
+    def _on_leadership(self, leadership: Optional[Leadership]) -> None:
+        if leadership is None:
+            log.warning("zookeeper.out_of_reach", effect="no failover; service goes on")
+            return
+        with self._wake:
+            if self._leads != leadership.leads:
+                log.info("leadership.changed", leads=leadership.leads, epoch=leadership.epoch)
+            self._leads = leadership.leads
+            self._wake.notify_all()
+
+    def _on_datanodes(self, registered: Optional[Dict[str, str]]) -> None:
+        with self._wake:
+            self._datanodes = registered
+            term = self._term
+        if term is not None:
+            term.see_zookeeper(_by_address(registered))
+
+    _datanodes: Optional[Dict[str, str]] = None
+
+    def _lead(self) -> None:
+        """Begin a term whenever this namenode may lead and has none; end it when it must."""
+        while True:
+            with self._wake:
+                while not self._stopping and self._leads == (self._serving() is not None):
+                    self._wake.wait()
+                if self._stopping:
+                    return
+            self._end_term()
+            if self._leads:
+                self._begin_term()
+
+    def _serving(self) -> Optional[Term]:
+        return None if self._term is None or self._term.over else self._term
+
+    def _begin_term(self) -> None:
+        settings = self._settings
+        pool = RemotePool(
+            "metadata", settings.metadata.hosts[0], self._credentials, settings.network
+        )
+        journal = Journal(
+            pool,
+            str(self.address),
+            settings.metadata.append_timeout_seconds,
+            settings.network.max_frame_bytes,
+            self._on_journal_failure,
+        )
+        try:
+            epoch = journal.open()
+            term = Term(settings, journal, self._superuser, self._notice)
+            term.load()
+        except (CorruptData, ProtocolViolation) as error:
+            log.error("image.refused", error=error.message)
+            with self._wake:
+                self._refusal = error
+                self._wake.notify_all()
+                self._wake.wait(RETRY_SECONDS)
+            return
+        except DfsError as error:
+            log.info("metadata.out_of_reach", error=error.message)
+            with self._wake:
+                self._wake.wait(RETRY_SECONDS)
+            return
+        term.see_zookeeper(_by_address(self._datanodes))
+        log.info("term.begun", epoch=epoch)
+        with self._wake:
+            self._term = term
+            self._wake.notify_all()
+
+    def _end_term(self) -> None:
+        with self._wake:
+            term, self._term = self._term, None
+        if term is not None:
+            log.info("term.ended", epoch=term.journal.epoch)
+            term.end()
+
+    def _on_journal_failure(self, error: DfsError) -> None:
+        # Called in any thread, perhaps one that holds locks: another one draws the conclusion.
+        log.error("journal.failed", error=error.message)
+        threading.Thread(target=self._notice, name="journal failure", daemon=True).start()
+
+    def _notice(self) -> None:
+        with self._wake:
+            self._wake.notify_all()
+
+
+def groups_of(user: str) -> List[str]:
+    """The groups of an OS user of this machine; a user that is not known here has none."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return []
+    names = []
+    for number in os.getgrouplist(user, entry.pw_gid):
+        try:
+            names.append(grp.getgrgid(number).gr_name)
+        except KeyError:
+            continue  # A group number without a name grants nothing here.
+    return names
+
+
+def _by_address(registered: Optional[Dict[str, str]]) -> Optional[Dict[str, str]]:
+    if registered is None:
+        return None
+    return {path.rpartition("/")[2]: node_id for path, node_id in registered.items()}
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run a namenode until it is told to stop; the process's exit status."""
+    return daemon.run(
+        ROLE,
+        "Owns the names of all files and knows where their blocks are.",
+        argv,
+        lambda settings, _arguments, credentials: NameNode(settings, credentials),
+    )

@@ -1,0 +1,147 @@
+"""Leases: who may write which path, and until when.
+
+Theory of operation. A client renews one lease for all files that it writes. After the soft limit
+without renewal another client may take a path over; after the hard limit the lease ends by
+itself. Only one file at a time is written at a place.
+
+A place is a directory that exists (its inode number, so that a rename of it or above it does not
+matter) and the names below it that do not exist yet. When one of these names becomes a directory,
+the place is `move`d below it, so that one path is always one place.
+
+Time is `now`, monotonic seconds. A process that was itself suspended has heard no renewals, so a
+round that comes late ends nobody's lease: everybody gets the lost time back.
+"""
+
+from collections import OrderedDict
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+
+from zookeeper.fabric.errors import LeaseExpired
+
+
+class Place(NamedTuple):
+    """Where a file will appear: `names` below the directory `anchor`."""
+
+    anchor: int
+    names: Tuple[str, ...]
+
+
+class Leases:
+    """The leases of all clients. `expired` is to be called at least every `round_seconds`."""
+
+    def __init__(
+        self, soft_limit_seconds: float, hard_limit_seconds: float, round_seconds: float = 5.0
+    ) -> None:
+        self._soft_limit = soft_limit_seconds
+        self._hard_limit = hard_limit_seconds
+        self._round_seconds = round_seconds
+        self._last_round: Optional[float] = None
+        self._renewed: "OrderedDict[str, float]" = OrderedDict()  # By client; the oldest first.
+        self._files: Dict[str, Set[int]] = {}
+        self._clients: Dict[int, str] = {}
+        self._places: Dict[int, Place] = {}
+        self._writers: Dict[Place, int] = {}
+        self._anchored: Dict[int, Set[int]] = {}
+
+    def take(self, client_id: str, file_id: int, place: Place, now: float) -> None:
+        """Give the client the lease on a place that is free, for a file that is new."""
+        assert place not in self._writers and file_id not in self._clients, f"{place} is taken"
+        self._clients[file_id] = client_id
+        self._files.setdefault(client_id, set()).add(file_id)
+        self._settle(file_id, place)
+        self._renewed[client_id] = now
+        self._renewed.move_to_end(client_id)
+
+    def renew(self, client_id: str, now: float) -> bool:
+        """Renew the client's lease; False when it has none."""
+        if client_id not in self._renewed:
+            return False
+        self._renewed[client_id] = now
+        self._renewed.move_to_end(client_id)
+        return True
+
+    def release(self, file_id: int) -> None:
+        """The file is complete or given up: its place is free."""
+        client_id = self._clients.pop(file_id)
+        self._unsettle(file_id)
+        files = self._files[client_id]
+        files.remove(file_id)
+        if not files:
+            del self._files[client_id], self._renewed[client_id]
+
+    def move(self, file_id: int, place: Place) -> None:
+        """The same path is now this place."""
+        self._unsettle(file_id)
+        self._settle(file_id, place)
+
+    def writer(self, place: Place) -> Optional[int]:
+        """The file that is being written at a place."""
+        return self._writers.get(place)
+
+    def place(self, file_id: int) -> Place:
+        """Where a file will appear."""
+        return self._places[file_id]
+
+    def anchored(self, inode_id: int) -> List[int]:
+        """The files whose places are below this directory, with nothing that exists between."""
+        return sorted(self._anchored.get(inode_id, ()))
+
+    def holder(self, file_id: int) -> str:
+        """The client that writes a file; LeaseExpired when nobody does."""
+        try:
+            return self._clients[file_id]
+        except KeyError:
+            raise LeaseExpired(f"No lease on inode {file_id}: it is not open for write") from None
+
+    def is_overdue(self, client_id: str, now: float) -> bool:
+        """Whether the soft limit of a client that holds a lease has passed."""
+        return not self._is_late(now) and now - self._renewed[client_id] > self._soft_limit
+
+    def expired(self, now: float) -> List[int]:
+        """One round: the files of clients that are past the hard limit. They keep their leases
+        until `release`; a late round names nobody."""
+        late = self._is_late(now)
+        if late and self._last_round is not None:
+            lost = now - self._last_round
+            for client_id, renewed in self._renewed.items():
+                self._renewed[client_id] = min(now, renewed + lost)
+        self._last_round = now
+        files: List[int] = []
+        for client_id, renewed in self._renewed.items():
+            if late or now - renewed <= self._hard_limit:
+                break
+            files += sorted(self._files[client_id])
+        return files
+
+    def _is_late(self, now: float) -> bool:
+        return self._last_round is not None and now - self._last_round > self._round_seconds
+
+    def _settle(self, file_id: int, place: Place) -> None:
+        self._places[file_id] = place
+        self._writers[place] = file_id
+        self._anchored.setdefault(place.anchor, set()).add(file_id)
+
+    def _unsettle(self, file_id: int) -> None:
+        place = self._places.pop(file_id)
+        del self._writers[place]
+        anchored = self._anchored[place.anchor]
+        anchored.remove(file_id)
+        if not anchored:
+            del self._anchored[place.anchor]
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def check(self) -> None:
+        """Assert that the maps tell the same story."""
+        assert set(self._clients) == set(self._places) == set(self._writers.values()), "files"
+        assert {file: place for place, file in self._writers.items()} == self._places, "places"
+        pairs = {(client, file) for client, files in self._files.items() for file in files}
+        assert pairs == {(client, file) for file, client in self._clients.items()}, "clients"
+        assert set(self._files) == set(self._renewed) and all(self._files.values()), "renewals"
+        below = {(place.anchor, file) for file, place in self._places.items()}
+        assert below == {(a, file) for a, files in self._anchored.items() for file in files}
+        times = list(self._renewed.values())
+        assert times == sorted(times), "renewals out of order"
+
+    def __repr__(self) -> str:
+        return f"<Leases of {len(self._renewed)} clients on {len(self._clients)} files>"

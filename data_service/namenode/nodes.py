@@ -1,0 +1,301 @@
+"""Registered datanodes: who they are, their sessions, and whether they are alive.
+
+Theory of operation. A datanode has one `Node` for ever, found by the id on its disk; a process
+that serves that disk registers and gets a session, and a new session ends the one before. A node
+is *live* while its heartbeats are fresh and the zookeeper sees it (or cannot be asked), *stale*
+when either fails: then it is read last and not written to. It is *dead* only when both have lost
+it for `dead_seconds`; dead nodes have no session, so the first call of one that returns is
+refused and it registers and reports all over again. Only `tick` lets time pass: when it comes
+late, the namenode itself slept, nobody is judged and all deadlines move (HDFS-9107).
+"""
+
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from data_service.namenode.block_policy import BlockPolicy
+from data_service.namenode.orders import Outbox
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import DataNodeStatus, NodeInfo, NodeStats, Target
+from zookeeper.fabric.errors import SessionExpired, StartRefused
+
+LIVE = "live"
+STALE = "stale"
+DEAD = "dead"
+
+_BEATS_ALIVE = 3
+"""A node that beat within this many heartbeats is alive when another claims its identity."""
+
+
+class OpenReport:
+    """A full block report of which not all parts have come. `touched` are the ids that changed
+    since its first part: about them the report is old news."""
+
+    __slots__ = ("report_id", "parts", "next_part", "blocks", "touched")
+
+    def __init__(self, report_id: int, parts: int) -> None:
+        self.report_id = report_id
+        self.parts = parts
+        self.next_part = 0
+        self.blocks: List[Block] = []
+        self.touched: Set[int] = set()
+
+
+class Stranger(NamedTuple):
+    """A replica of a block that the namenode does not know, and since when it was reported."""
+
+    generation: int
+    length: int
+    since: float
+
+
+class Node:
+    """One datanode. `Nodes` changes identity and liveness; the others what they own:
+    `replicas` (good ones, counted by the block map), `strangers`, `expected`, `streams`, `outbox`.
+    """
+
+    __slots__ = ("index", "info", "target", "session", "stats", "state", "last_heartbeat",
+                 "zookeeper_lost", "reported", "last_report", "last_report_id", "report",
+                 "replicas", "strangers", "expected", "scheduled", "streams", "outbox")
+
+    def __init__(self, index: int, info: NodeInfo, now: float) -> None:
+        self.index = index
+        self.info = info
+        self.target = Target(info.node_id, info.host, info.port)
+        self.session = 0
+        self.stats = NodeStats(0, 0, 0, 0, 0, 0)
+        self.state = LIVE
+        self.last_heartbeat = now
+        self.zookeeper_lost: Optional[float] = None
+        self.reported = False
+        self.last_report = now
+        self.last_report_id = -1
+        self.report: Optional[OpenReport] = None
+        self.replicas = 0
+        self.strangers: Dict[int, Stranger] = {}
+        self.expected: Dict[int, int] = {}
+        self.scheduled = 0
+        self.streams = 0
+        self.outbox = Outbox()
+
+    def __repr__(self) -> str:
+        known = "reported" if self.reported else "unreported"
+        return f"<Node {self.info.node_id} {self.state} {known}, {self.replicas} replicas>"
+
+    @property
+    def dead(self) -> bool:
+        """Whether the cluster has given this node up."""
+        return self.state == DEAD
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may be written to, and its replicas may justify removing others."""
+        return self.reported and self.state == LIVE
+
+    @property
+    def free(self) -> int:
+        """Bytes left when everything on its way has arrived."""
+        return self.stats.remaining - self.scheduled
+
+    def expect(self, block_id: int, size: int) -> None:
+        """A replica of `size` bytes is on its way here."""
+        self.scheduled += size - self.expected.get(block_id, 0)
+        self.expected[block_id] = size
+
+    def unexpect(self, block_id: int) -> None:
+        """That replica arrived, or will not."""
+        self.scheduled -= self.expected.pop(block_id, 0)
+
+
+class Round(NamedTuple):
+    """What a tick found: seconds that the tick came late (0.0 when in time), who changed."""
+
+    late: float
+    died: Tuple[Node, ...]
+    stale: Tuple[Node, ...]
+
+
+class Nodes:
+    """All datanodes that ever registered with this namenode."""
+
+    def __init__(self, cluster_id: str, epoch: int, policy: BlockPolicy) -> None:
+        self._cluster_id = cluster_id
+        self._policy = policy
+        self._by_id: Dict[str, Node] = {}
+        self._by_session: Dict[int, Node] = {}
+        # Sessions of an earlier epoch must not be mistaken for ours.
+        self._last_session = epoch << 32
+        self._view: Optional[Mapping[str, str]] = None
+        self._seen: Set[str] = set()
+        self._last_tick: Optional[float] = None
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __repr__(self) -> str:
+        states = [node.state for node in self._by_id.values()]
+        return (f"<Nodes {states.count(LIVE)} live, {states.count(STALE)} stale, "
+                f"{states.count(DEAD)} dead>")
+
+    def get(self, node_id: str) -> Optional[Node]:
+        """The node with this id, also a dead one, or None."""
+        return self._by_id.get(node_id)
+
+    def usable(self) -> List[Node]:
+        """The nodes that may be written to."""
+        return [node for node in self._by_id.values() if node.usable]
+
+    def live(self) -> int:
+        """How many nodes are neither stale nor dead."""
+        return sum(1 for node in self._by_id.values() if node.state == LIVE)
+
+    def all_reported(self) -> bool:
+        """Whether every node that is not dead has fully reported in its present session."""
+        return all(node.reported or node.dead for node in self._by_id.values())
+
+    def register(self, info: NodeInfo, now: float) -> Node:
+        """Open a session for the process that serves a datanode's disk, ending the one before.
+
+        Raises StartRefused for a disk of another cluster, and for a second process with the
+        identity of one that is alive at another address: a cloned disk (SeaweedFS #6857).
+        """
+        if info.cluster_id not in ("", self._cluster_id):
+            raise StartRefused(f"datanode {info.node_id} belongs to cluster {info.cluster_id}, "
+                               f"this is cluster {self._cluster_id}")
+        if self._last_tick is None:
+            self._last_tick = now
+        node = self._by_id.get(info.node_id)
+        if node is None:
+            node = self._by_id[info.node_id] = Node(len(self._by_id), info, now)
+        else:
+            self._refuse_clone(node, info, now)
+            self.end_session(node)
+        self._vacate(info)
+        node.info = info
+        node.target = Target(info.node_id, info.host, info.port)
+        self._last_session += 1
+        node.session = self._last_session
+        self._by_session[node.session] = node
+        node.last_heartbeat = now
+        node.last_report_id = -1
+        seen = self._view is None or info.node_id in self._seen
+        node.zookeeper_lost = None if seen else now
+        node.state = LIVE if seen else STALE
+        return node
+
+    def _refuse_clone(self, node: Node, info: NodeInfo, now: float) -> None:
+        beating = (node.session != 0
+                   and now - node.last_heartbeat <= _BEATS_ALIVE * self._policy.heartbeat_seconds)
+        moved = (node.info.host, node.info.port) != (info.host, info.port)
+        if beating and moved and node.info.incarnation != info.incarnation:
+            raise StartRefused(f"datanode {info.node_id} is alive at {node.info.host}:"
+                               f"{node.info.port}; is {info.host}:{info.port} a copy of its disk?")
+
+    def _vacate(self, info: NodeInfo) -> None:
+        """An address has one process: another identity that was served there no longer is."""
+        for other in self._by_id.values():
+            if (other.session and other.info.node_id != info.node_id
+                    and (other.info.host, other.info.port) == (info.host, info.port)):
+                self.end_session(other)
+
+    def end_session(self, node: Node) -> None:
+        """Refuse the node's calls from now on: it must register and report fully again."""
+        self._by_session.pop(node.session, None)
+        node.session = 0
+        node.reported = False
+        node.report = None
+        if not node.dead:
+            node.state = STALE
+
+    def by_session(self, session: int) -> Node:
+        """The node that holds this session; raises SessionExpired."""
+        node = self._by_session.get(session)
+        if node is None:
+            raise SessionExpired("this datanode's registration ended; it must register again")
+        return node
+
+    def heartbeat(self, session: int, stats: NodeStats, now: float) -> Node:
+        """Note that the node lives; raises SessionExpired, also for one that was given up."""
+        node = self.by_session(session)
+        node.last_heartbeat = max(now, node.last_heartbeat)
+        node.stats = stats
+        if node.zookeeper_lost is None:
+            node.state = LIVE
+        return node
+
+    def see(self, registered: Optional[Mapping[str, str]], now: float) -> Tuple[Node, ...]:
+        """What the zookeeper sees: address to node id, or None when it cannot be asked.
+
+        A zookeeper that cannot be asked has lost nobody: nodes then live by their heartbeats
+        and none dies, so that an outage there starts no storm of copies. Returns the nodes that
+        became stale.
+        """
+        stale: List[Node] = []
+        self._view = registered
+        self._seen = set(registered.values()) if registered is not None else set()
+        for node in self._by_id.values():
+            if registered is None or node.info.node_id in self._seen:
+                node.zookeeper_lost = None
+            elif node.zookeeper_lost is None:
+                node.zookeeper_lost = now
+            if node.state == LIVE and node.zookeeper_lost is not None:
+                node.state = STALE
+                stale.append(node)
+            elif node.state == STALE and self._is_fresh(node, now):
+                node.state = LIVE
+        return tuple(stale)
+
+    def tick(self, now: float) -> Round:
+        """Let time pass: find who became stale or died. A late tick only moves deadlines."""
+        policy = self._policy
+        last, self._last_tick = self._last_tick, now
+        late = now - last - policy.tick_seconds if last is not None else 0.0
+        if late > max(2 * policy.tick_seconds, policy.stale_seconds / 4):
+            for node in self._by_id.values():
+                node.last_heartbeat = min(now, node.last_heartbeat + late)
+                if node.zookeeper_lost is not None:
+                    node.zookeeper_lost = min(now, node.zookeeper_lost + late)
+            return Round(late, (), ())
+        died: List[Node] = []
+        stale: List[Node] = []
+        for node in self._by_id.values():
+            if node.dead:
+                continue
+            if self._is_lost(node, now):
+                self.end_session(node)
+                node.state = DEAD
+                died.append(node)
+            elif self._is_fresh(node, now):
+                node.state = LIVE
+            elif node.state == LIVE:
+                node.state = STALE
+                stale.append(node)
+        return Round(0.0, tuple(died), tuple(stale))
+
+    def _is_fresh(self, node: Node, now: float) -> bool:
+        return (node.session != 0 and node.zookeeper_lost is None
+                and now - node.last_heartbeat < self._policy.stale_seconds)
+
+    def _is_lost(self, node: Node, now: float) -> bool:
+        dead_seconds = self._policy.dead_seconds
+        return (node.zookeeper_lost is not None and now - node.zookeeper_lost >= dead_seconds
+                and now - node.last_heartbeat >= dead_seconds)
+
+    def statuses(self, now: float) -> Tuple[DataNodeStatus, ...]:
+        """A line of `report` for each node, in the order of their addresses."""
+        nodes = sorted(self._by_id.values(), key=lambda node: (node.info.host, node.info.port))
+        return tuple(DataNodeStatus(node.info.node_id, node.info.host, node.info.port,
+                                    node.info.rack, node.state, node.stats,
+                                    now - node.last_heartbeat, now - node.last_report)
+                     for node in nodes)
+
+    def check(self) -> None:
+        """Assert what must hold between the fields."""
+        for session, node in self._by_session.items():
+            assert node.session == session and not node.dead, node
+        for node in self._by_id.values():
+            assert node.scheduled == sum(node.expected.values()), node
+            assert (node.session in self._by_session) == (node.session != 0), node
+            assert not (node.dead and (node.session or node.reported)), node
+            assert not (node.usable and not node.session), node

@@ -1,0 +1,96 @@
+"""Blocks of files that are being written: allocated, perhaps reported, not yet committed.
+
+They live in RAM only, like the files that they belong to. Their length is not known before the
+commit, so what each node reported is kept until then and judged at once.
+"""
+
+from typing import Dict, Iterable, Iterator, Optional, Set, Tuple
+
+from data_service.namenode.nodes import Node
+from data_service.protocol.blocks import Block
+
+
+class OpenBlock:
+    """One such block: the nodes it was allocated on, the length that each holder reported."""
+
+    __slots__ = ("generation", "targets", "replicas", "bad")
+
+    def __init__(self, generation: int, targets: Tuple[Node, ...]) -> None:
+        self.generation = generation
+        self.targets = targets
+        self.replicas: Dict[Node, int] = {}
+        self.bad: Set[Node] = set()
+
+
+class OpenBlocks:
+    """All blocks being written, by id."""
+
+    def __init__(self) -> None:
+        self._blocks: Dict[int, OpenBlock] = {}
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __contains__(self, block_id: int) -> bool:
+        return block_id in self._blocks
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._blocks)
+
+    def __repr__(self) -> str:
+        return f"<OpenBlocks {len(self._blocks)} blocks>"
+
+    def get(self, block_id: int) -> Optional[OpenBlock]:
+        """The block, or None."""
+        return self._blocks.get(block_id)
+
+    def begin(self, block_id: int, generation: int, targets: Iterable[Node], size: int) -> None:
+        """A block is allocated on `targets`, where up to `size` bytes are now expected.
+
+        A writer that resumes after a restart of the namenode may begin the same block again.
+        """
+        block = self._blocks.setdefault(block_id, OpenBlock(generation, tuple(targets)))
+        assert block.generation == generation, (block_id, generation)
+        for node in block.targets:
+            if node not in block.replicas:
+                node.expect(block_id, size)
+
+    def has(self, node: Node, block: Block) -> None:
+        """A node reported a replica; one of another generation is not of this writing."""
+        opened = self._blocks[block.block_id]
+        if block.generation == opened.generation:
+            opened.replicas[node] = block.length
+
+    def lacks(self, node: Node, block_id: int) -> None:
+        """A node has no replica (any more)."""
+        opened = self._blocks[block_id]
+        opened.replicas.pop(node, None)
+        opened.bad.discard(node)
+
+    def spoil(self, node: Node, block_id: int) -> bool:
+        """A node's replica does not match its checksums; False when it has none."""
+        opened = self._blocks[block_id]
+        if node in opened.replicas:
+            opened.bad.add(node)
+        return node in opened.replicas
+
+    def confirmations(self, block: Block) -> int:
+        """How many nodes reported exactly this block, and not as corrupt."""
+        opened = self._blocks[block.block_id]
+        if block.generation != opened.generation:
+            return 0
+        return sum(1 for node, length in opened.replicas.items()
+                   if length == block.length and node not in opened.bad)
+
+    def end(self, block_id: int) -> OpenBlock:
+        """The block is committed or abandoned; nothing is expected of its targets any more."""
+        opened = self._blocks.pop(block_id)
+        for node in opened.targets:
+            node.unexpect(block_id)
+        return opened
+
+    def check(self) -> None:
+        """Assert that nothing is kept of nodes that were given up."""
+        for block_id, opened in self._blocks.items():
+            assert opened.bad <= set(opened.replicas), block_id
+            assert not any(node.dead for node in opened.replicas), block_id

@@ -1,0 +1,224 @@
+"""Files that are being written: soft state, until `complete` makes one edit of each.
+
+A namenode that restarts knows none of them. Their clients present them again (`Writing.resume`).
+"""
+
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+from data_service.namenode.image import DELETED_BLOCKS, INODE_NUMBERS, INODES, Image
+from data_service.namenode.inodes import ROOT_ID, Directory
+from data_service.namenode.leases import Leases, Place
+from data_service.namenode.namespace import NewFile
+from data_service.namenode.paths import render
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import DIRECTORY, LocatedBlock, OpenedFile, Target
+from metadata_service.edits import Change
+from zookeeper.fabric.errors import InvalidArgument, LeaseExpired
+
+BLOCKS_MAX = 10_000
+"""The most blocks of one file: an edit holds them all."""
+
+BLOCK_SIZE_MAX = 1 << 50
+
+
+class Allocated(NamedTuple):
+    """A block that was given to a writer. Its length is 0 until the writer has told it.
+
+    `targets` is None for a block that was resumed: nobody here knows where it was sent.
+    """
+
+    block: Block
+    targets: Optional[Tuple[Target, ...]]
+
+
+class OpenFile:
+    """One file and its blocks so far, by their position in the file: a writer may have several
+    blocks under way at a time, and give any of them up for another."""
+
+    __slots__ = ("new", "blocks")
+
+    def __init__(self, new: NewFile, blocks: Mapping[int, Block]) -> None:
+        self.new = new
+        self.blocks: Dict[int, Allocated] = {
+            position: Allocated(block, None) for position, block in blocks.items()
+        }
+
+    def opened(self) -> OpenedFile:
+        """What the writer is told."""
+        return OpenedFile(self.new.file_id, self.new.replication, self.new.block_size)
+
+    def located(self, position: int) -> LocatedBlock:
+        """The block at a position, for its writer."""
+        block, targets = self.blocks[position]
+        return LocatedBlock(block, position * self.new.block_size, targets or (), False, b"")
+
+    def allocations(self) -> List[Allocated]:
+        """The blocks in the order of their positions."""
+        return [allocated for _, allocated in sorted(self.blocks.items())]
+
+    def final_blocks(self, presented: Sequence[Block]) -> List[Block]:
+        """The blocks with their final lengths, as the writer presents them at the end.
+
+        InvalidArgument when they are not the blocks that it was given, or not of the right sizes.
+        """
+        size = self.new.block_size
+        if len(presented) != len(self.blocks) or set(self.blocks) != set(range(len(presented))):
+            raise InvalidArgument(
+                f"inode {self.new.file_id} has {len(self.blocks)} blocks, not {len(presented)}"
+            )
+        for (block, _), told in zip(self.allocations(), presented):
+            check_block(told)
+            if not _is_final(block, told) or not 0 < told.length <= size:
+                raise InvalidArgument(f"{told.name} of {told.length} bytes is not {block}")
+        if any(block.length != size for block in presented[:-1]):
+            raise InvalidArgument(f"only the last block may have less than {size} bytes")
+        return list(presented)
+
+    def __repr__(self) -> str:
+        return f"<OpenFile {self.new.file_id} of {len(self.blocks)} blocks>"
+
+
+class OpenRow(NamedTuple):
+    """A line of the list of open files."""
+
+    path: str
+    client_id: str
+    file_id: int
+    owner: str
+    blocks: Tuple[Block, ...]
+
+
+class OpenFiles:
+    """All files that are being written, with the leases that hold their places."""
+
+    def __init__(self, image: Image, leases: Leases) -> None:
+        self._image = image
+        self._leases = leases
+        self._files: Dict[int, OpenFile] = {}
+        self._first_number = 0
+        self._ended: Set[int] = set()
+
+    def start(self) -> None:
+        """The image is loaded: files with smaller numbers were opened by an earlier namenode."""
+        self._first_number = self._image.counters[INODE_NUMBERS]
+
+    def open(self, file: OpenFile, client_id: str, place: Place, now: float) -> None:
+        """Give the client the lease on a place that is free."""
+        self._leases.take(client_id, file.new.file_id, place, now)
+        self._files[file.new.file_id] = file
+
+    def close(self, file: OpenFile) -> None:
+        """The file is complete, or ends in nothing: its lease is over, for ever."""
+        file_id = file.new.file_id
+        self._leases.release(file_id)
+        del self._files[file_id]
+        if file_id < self._first_number:
+            self._ended.add(file_id)
+
+    def get(self, file_id: int) -> Optional[OpenFile]:
+        """The file of this number, if it is open."""
+        return self._files.get(file_id)
+
+    def find(self, client_id: str, file_id: int) -> OpenFile:
+        """The file of this number, whose lease the client holds; LeaseExpired otherwise."""
+        if self._leases.holder(file_id) != client_id:
+            raise LeaseExpired(f"No lease on inode {file_id}: it is held by another client")
+        return self._files[file_id]
+
+    def was_ended(self, file_id: int) -> bool:
+        """Whether a file that is not open was closed by this namenode, or completed ever."""
+        ours = file_id >= self._first_number or file_id in self._ended
+        return ours or file_id in self._image.inodes
+
+    def was_deleted(self, block_id: int) -> bool:
+        """Whether a block is recorded as deleted."""
+        return block_id in self._image.deleted_blocks
+
+    def block_ids(self) -> Set[int]:
+        """The blocks of all open files."""
+        return {
+            block.block_id for file in self._files.values() for block, _ in file.allocations()
+        }
+
+    def anchor(self, file: OpenFile) -> Directory:
+        """The directory that the file's place is in; LeaseExpired when it was deleted."""
+        anchor = self._image.inodes.get(self._leases.place(file.new.file_id).anchor)
+        if not isinstance(anchor, Directory) or anchor.is_deleted:
+            raise LeaseExpired(f"No lease on {self.path(file)}: its directory was deleted")
+        return anchor
+
+    def path(self, file: OpenFile) -> str:
+        """The path at which the file would appear now."""
+        anchor_id, names = self._leases.place(file.new.file_id)
+        anchor = self._image.inodes.get(anchor_id)
+        above = "" if anchor is None or anchor.id == ROOT_ID else anchor.path
+        return above + render(names)
+
+    def rows(self) -> List[OpenRow]:
+        """Every open file, the oldest first."""
+        return [
+            OpenRow(
+                self.path(file),
+                self._leases.holder(file_id),
+                file_id,
+                file.new.owner,
+                tuple(block for block, _ in file.allocations()),
+            )
+            for file_id, file in sorted(self._files.items())
+        ]
+
+    def follow(self, changes: Iterable[Change]) -> None:
+        """Directories were made or moved: places that lead through them now start at them."""
+        if not self._files:
+            return
+        for table, key, row in changes:
+            if table != INODES or row is None or row[3] != DIRECTORY:
+                continue
+            for file_id in self._leases.anchored(row[1]):
+                names = self._leases.place(file_id).names
+                place = Place(key, names[1:])
+                # Should two writers meet at one path because a directory was renamed below the
+                # other's, the later stays where it is; whoever completes first has the path.
+                if len(names) > 1 and names[0] == row[2] and self._leases.writer(place) is None:
+                    self._leases.move(file_id, place)
+
+    def check(self) -> None:
+        """Assert that leases and open files belong together, and own their blocks."""
+        self._leases.check()
+        assert len(self._leases) == len(self._files), "leases without files"
+        blocks = self.block_ids()
+        assert len(blocks) == sum(len(file.blocks) for file in self._files.values()), "shared"
+        assert not blocks & self._image.deleted_blocks.keys(), "a deleted block is written"
+        for file_id, file in self._files.items():
+            assert file.new.file_id == file_id and self._leases.holder(file_id), f"{file!r}"
+            assert file_id not in self._image.inodes, f"{file!r} is complete and open"
+
+    def __repr__(self) -> str:
+        return f"<OpenFiles {len(self._files)}>"
+
+
+def deleted_rows(files: Iterable[OpenFile]) -> List[Change]:
+    """Changes that record all blocks of these files as deleted."""
+    return [deleted_row(allocated.block) for file in files for allocated in file.allocations()]
+
+
+def deleted_row(block: Block) -> Change:
+    """The change that records a block as deleted."""
+    return DELETED_BLOCKS, block.block_id, (block.block_id, block.generation)
+
+
+def check_block_size(block_size: int) -> None:
+    """Raise InvalidArgument when no file may have this block size."""
+    if type(block_size) is not int or not 0 < block_size <= BLOCK_SIZE_MAX:
+        raise InvalidArgument(f"block size {block_size!r} is not between 1 and {BLOCK_SIZE_MAX}")
+
+
+def check_block(block: Block) -> None:
+    """Raise InvalidArgument unless the numbers of a block that a client sent can be stored."""
+    if any(type(value) is not int or not 0 <= value < 1 << 63 for value in block):
+        raise InvalidArgument("a block's numbers must be integers from 0 to 2^63-1")
+
+
+def _is_final(known: Block, told: Block) -> bool:
+    """Whether `told` is the known block, with the length that was missing or the same one."""
+    return known[:2] == told[:2] and known.length in (0, told.length)

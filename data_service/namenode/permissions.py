@@ -1,0 +1,125 @@
+"""Who may do what to an inode: POSIX classes, the sticky bit, and HDFS's messages.
+
+The first class that fits the caller decides: owner, else group, else others. An owner whom the
+mode shuts out stays out, even where others may enter. The superuser is never asked.
+"""
+
+from typing import Callable, FrozenSet, Iterable, NamedTuple
+
+from data_service.namenode.inodes import Directory, Inode
+from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
+
+EXECUTE, WRITE, READ = 1, 2, 4
+WRITE_EXECUTE = WRITE | EXECUTE
+READ_EXECUTE = READ | EXECUTE
+ALL = READ | WRITE | EXECUTE
+STICKY = 0o1000
+MODE_MAX = 0o1777
+"""Permission bits and the sticky bit; there is no set-user-id here."""
+
+NAME_LENGTH_MAX = 255
+"""The longest name of a user or a group, in characters."""
+
+_ACCESS_NAMES = (
+    "NONE", "EXECUTE", "WRITE", "WRITE_EXECUTE", "READ", "READ_EXECUTE", "READ_WRITE", "ALL",
+)  # fmt: skip
+
+
+class Caller(NamedTuple):
+    """The user who asks, with the groups that the namenode found for them."""
+
+    user: str
+    groups: FrozenSet[str]
+    superuser: bool
+
+
+def identify(
+    user: str, groups_of: Callable[[str], Iterable[str]], superuser: str, supergroup: str
+) -> Caller:
+    """The caller of this name: `superuser` and the members of `supergroup` may do everything."""
+    check_name(user)
+    groups = frozenset(groups_of(user))
+    return Caller(user, groups, user == superuser or supergroup in groups)
+
+
+def check_name(name: str) -> None:
+    """Raise InvalidArgument when this cannot be the name of a user or a group."""
+    if type(name) is not str or not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable():
+        raise InvalidArgument(f"not a name of a user or group: {name!a:.80}")
+
+
+def allows(inode: Inode, caller: Caller, access: int) -> bool:
+    """Whether the inode's mode gives the caller all of `access`."""
+    owner, group, mode, _, _ = inode.attributes
+    if caller.superuser:
+        return True
+    if caller.user == owner:
+        mode >>= 6
+    elif group in caller.groups:
+        mode >>= 3
+    return mode & access == access
+
+
+def require(inode: Inode, caller: Caller, access: int) -> None:
+    """Raise PermissionDenied unless the inode's mode gives the caller all of `access`."""
+    if not allows(inode, caller, access):
+        raise PermissionDenied(
+            f"Permission denied: user={caller.user}, access={_ACCESS_NAMES[access]}, "
+            f"inode={_describe(inode)}"
+        )
+
+
+def require_owner(inode: Inode, caller: Caller) -> None:
+    """Raise PermissionDenied unless the caller owns the inode."""
+    if not caller.superuser and caller.user != inode.attributes.owner:
+        raise PermissionDenied(
+            f"Permission denied. user={caller.user} is not the owner of inode={inode.path}"
+        )
+
+
+def require_unsticky(parent: Directory, child: Inode, caller: Caller) -> None:
+    """Raise PermissionDenied when the parent's sticky bit keeps the caller from removing `child`.
+
+    In a sticky directory an entry belongs to its owner and to the directory's.
+    """
+    if caller.superuser or not parent.attributes.mode & STICKY:
+        return
+    if caller.user not in (parent.attributes.owner, child.attributes.owner):
+        raise PermissionDenied(
+            f"Permission denied by sticky bit: user={caller.user}, path={_describe(child)}, "
+            f"parent={_describe(parent)}"
+        )
+
+
+def require_tree(inode: Inode, caller: Caller) -> None:
+    """Raise PermissionDenied unless the caller may take apart the whole tree at `inode`.
+
+    That needs everything on each directory that is not empty, and its sticky bit.
+    """
+    if caller.superuser or not isinstance(inode, Directory):
+        return
+    waiting = [inode]
+    while waiting:
+        directory = waiting.pop()
+        if directory.children:
+            require(directory, caller, ALL)
+        for child in directory.children.values():
+            require_unsticky(directory, child, caller)
+            if isinstance(child, Directory):
+                waiting.append(child)
+
+
+def symbolic(mode: int) -> str:
+    """A mode as nine letters, such as `rwxr-xr-t`."""
+    letters = "".join(
+        letter if mode >> shift & 1 else "-" for letter, shift in zip("rwxrwxrwx", range(8, -1, -1))
+    )
+    if mode & STICKY:
+        letters = letters[:-1] + ("t" if mode & EXECUTE else "T")
+    return letters
+
+
+def _describe(inode: Inode) -> str:
+    kind = "d" if isinstance(inode, Directory) else "-"
+    owner, group, mode, _, _ = inode.attributes
+    return f'"{inode.path}":{owner}:{group}:{kind}{symbolic(mode)}'

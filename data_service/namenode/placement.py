@@ -1,0 +1,81 @@
+"""Which datanodes get a replica, and which of too many replicas goes.
+
+As HDFS: the first replica is on the writer's own host when a datanode runs there, the second on
+another rack, the third on the second's rack, and no rack gets more than its share. Within these
+wishes a node is drawn at random, by its free space and against its load. Wishes give way when
+no node meets them; being usable, distinct, not excluded and having room never do.
+"""
+
+from random import Random
+from typing import AbstractSet, Callable, List, Sequence
+
+from data_service.namenode.nodes import Node
+from zookeeper.fabric.errors import NotEnoughReplicas
+
+
+def choose_targets(nodes: Sequence[Node], count: int, holders: Sequence[Node],
+                   writer_host: str, size: int, random: Random) -> List[Node]:
+    """Up to `count` of `nodes` (usable, not excluded) for `size` bytes each, the first first.
+
+    `holders` have or get a replica already: they are not chosen, and the racks are spread with
+    them in mind. The answer is shorter, or empty, when fewer nodes have room.
+    """
+    left = [node for node in nodes if node not in holders and node.free >= size]
+    racks = len({node.info.rack for node in nodes} | {node.info.rack for node in holders})
+    share = (len(holders) + count - 1) // racks + 2 if racks else 0
+    placed = list(holders)
+    chosen: List[Node] = []
+    while left and len(chosen) < count:
+        fitting = _wished(left, placed, writer_host, racks, share)
+        node = _draw(fitting, random)
+        left.remove(node)
+        placed.append(node)
+        chosen.append(node)
+    return chosen
+
+
+def _wished(left: List[Node], placed: List[Node], writer_host: str, racks: int,
+            share: int) -> List[Node]:
+    """The nodes of `left` that meet the wishes for the next replica, as far as any do."""
+    if not placed:
+        return _prefer(left, lambda node: node.info.host == writer_host)
+    hosts = {node.info.host for node in placed}
+    on = [node.info.rack for node in placed]
+    if racks > 1:
+        if len(set(on)) == 1:
+            left = _prefer(left, lambda node: node.info.rack != on[0])
+        elif len(placed) == 2:
+            left = _prefer(left, lambda node: node.info.rack == on[1])
+        else:
+            left = _prefer(left, lambda node: on.count(node.info.rack) < share)
+    return _prefer(left, lambda node: node.info.host not in hosts)
+
+
+def _prefer(nodes: List[Node], wish: Callable[[Node], bool]) -> List[Node]:
+    return [node for node in nodes if wish(node)] or nodes
+
+
+def _draw(nodes: List[Node], random: Random) -> Node:
+    weights = [max(node.free, 1) / (1 + node.stats.streams + len(node.expected)) for node in nodes]
+    point = random.random() * sum(weights)
+    for node, weight in zip(nodes, weights):
+        point -= weight
+        if point < 0:
+            return node
+    return nodes[-1]
+
+
+def choose_surplus(candidates: Sequence[Node], holders: Sequence[Node]) -> Node:
+    """Which of the candidates among the holders of a block goes when there are too many: not the
+    only one of its rack while others share one, then the one whose node has the least room."""
+    racks = [node.info.rack for node in holders]
+    crowded = [node for node in candidates if racks.count(node.info.rack) > 1]
+    return min(crowded or candidates, key=lambda node: (node.stats.remaining, node.index))
+
+
+def refusal(label: str, running: int, excluded: AbstractSet[str]) -> NotEnoughReplicas:
+    """HDFS's words for a block that can be placed nowhere; `label` is the file's path."""
+    return NotEnoughReplicas(
+        f"File {label} could only be written to 0 of the 1 minReplication nodes. There are "
+        f"{running} datanode(s) running and {len(excluded)} node(s) are excluded in this "
+        "operation.")

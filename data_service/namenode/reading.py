@@ -1,0 +1,151 @@
+"""What readers ask. Nothing here changes anything, and safe mode refuses none of it.
+
+Every answer is an Outcome without an edit; its `depends` says which pending edit it would reveal.
+"""
+
+from typing import Iterator, List, NamedTuple, Optional, Tuple
+
+from data_service.namenode.blocks import Blocks, Health
+from data_service.namenode.commits import Commits, Outcome
+from data_service.namenode.image import Image
+from data_service.namenode.inodes import Directory, File, Inode
+from data_service.namenode.paths import parse
+from data_service.namenode.permissions import READ, READ_EXECUTE, Caller, require
+from data_service.namenode.resolver import Names, Resolver
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import FileStatus, LocatedBlock, Locations, Target
+from zookeeper.fabric.errors import InvalidArgument
+
+PAGE_MAX = 10_000
+"""The most rows of one answer, whatever the caller asks for."""
+
+
+class BlockHealth(NamedTuple):
+    """A block of a file and how its replicas are."""
+
+    block: Block
+    health: Health
+    targets: Tuple[Target, ...]
+
+
+class FsckRow(NamedTuple):
+    """A directory or file with its absolute path, and the state of its blocks."""
+
+    path: str
+    status: FileStatus
+    blocks: Tuple[BlockHealth, ...]
+
+
+class Reading:
+    """The operations that only look."""
+
+    def __init__(
+        self, image: Image, resolver: Resolver, commits: Commits, blocks: Blocks
+    ) -> None:
+        self._image = image
+        self._resolver = resolver
+        self._commits = commits
+        self._blocks = blocks
+
+    def stat(self, caller: Caller, path: str) -> Outcome:
+        """The FileStatus of a path."""
+        inode = self._resolver.find(caller, parse(path))
+        return Outcome(inode.status(), None, self._commits.depends_on(inode))
+
+    def list(self, caller: Caller, path: str, after: str, limit: int) -> Outcome:
+        """A page of a directory: (list of FileStatus in order of names, whether more follow).
+
+        The page starts behind the name `after`; that name need not exist (any more). The path of
+        a file gives its own status.
+        """
+        limit = _check_limit(limit)
+        if type(after) is not str:
+            raise InvalidArgument("a page starts behind a name")
+        inode = self._resolver.find(caller, parse(path))
+        depends = self._commits.depends_on(inode)
+        if not isinstance(inode, Directory):
+            return Outcome(([inode.status()], False), None, depends)
+        require(inode, caller, READ_EXECUTE)
+        page, more = inode.page(after, limit)
+        depends = max(depends, self._commits.depends_on_all(page))
+        return Outcome(([child.status() for child in page], more), None, depends)
+
+    def block_locations(self, caller: Caller, path: str, offset: int, length: int) -> Outcome:
+        """The blocks that hold `length` bytes from `offset` of a file, as Locations, no tokens."""
+        if type(offset) is not int or type(length) is not int or offset < 0 or length < 0:
+            raise InvalidArgument("offset and length must be integers from 0")
+        file = self._resolver.find_file(caller, parse(path))
+        require(file, caller, READ)
+        located: List[LocatedBlock] = []
+        start = 0
+        for block in file.blocks:
+            if start < offset + length and offset < start + block.length:
+                located.append(self._locate(block, start))
+            start += block.length
+        answer = Locations(file.status(), tuple(located))
+        return Outcome(answer, None, self._commits.depends_on(file))
+
+    def content_summary(self, caller: Caller, path: str) -> Outcome:
+        """The ContentSummary of the tree at a path."""
+        summary = self._resolver.content_summary(caller, parse(path))
+        return Outcome(summary, None, self._commits.last_txid)
+
+    def fsck(self, caller: Caller, path: str, after: str, limit: int) -> Outcome:
+        """A page of the tree at a path: (list of FsckRow, whether more may follow).
+
+        Directories come before what they hold, siblings in order. `after` is the path of the last
+        row of the page before, or empty. The page ends after about `limit` inodes and blocks.
+        """
+        limit = _check_limit(limit)
+        names = parse(path)
+        top = self._resolver.find(caller, names)
+        rows: List[FsckRow] = []
+        size = 0
+        more = False
+        for inode in self._resolver.descend(top, _below(names, after)):
+            if size >= limit:
+                more = True
+                break
+            if isinstance(inode, Directory):
+                require(inode, caller, READ_EXECUTE)
+            rows.append(self._examine(inode))
+            size += 1 + len(rows[-1].blocks)
+        return Outcome((rows, more), None, self._commits.last_txid)
+
+    def path_of(self, inode_id: int) -> Optional[str]:
+        """The path of an inode, for logs; None when it is deleted or unknown."""
+        inode = self._image.inodes.get(inode_id)
+        return None if inode is None or inode.is_deleted else inode.path
+
+    def _locate(self, block: Block, offset: int) -> LocatedBlock:
+        targets = self._blocks.locations(block.block_id)
+        corrupt = self._blocks.is_corrupt(block.block_id)
+        return LocatedBlock(block, offset, targets, corrupt, b"")
+
+    def _examine(self, inode: Inode) -> FsckRow:
+        blocks: Iterator[Block] = iter(inode.blocks if isinstance(inode, File) else ())
+        health = tuple(
+            BlockHealth(
+                block,
+                self._blocks.health(block.block_id),
+                self._blocks.locations(block.block_id),
+            )
+            for block in blocks
+        )
+        return FsckRow(inode.path, inode.status(), health)
+
+
+def _below(names: Names, after: str) -> Optional[Names]:
+    """The components of `after` below the directory of `names`; None for the first page."""
+    if not after:
+        return None
+    last = parse(after)
+    if last[: len(names)] != names:
+        raise InvalidArgument(f"{after} is not below /{'/'.join(names)}")
+    return last[len(names) :]
+
+
+def _check_limit(limit: int) -> int:
+    if type(limit) is not int or limit < 1:
+        raise InvalidArgument("a page must have at least one row")
+    return min(limit, PAGE_MAX)

@@ -1,0 +1,166 @@
+"""Which blocks are copied, from where and to where, and which copies are under way.
+
+Theory of operation. The block map keeps the under-replicated blocks in queues, those with one
+good replica left first. At each tick a bounded number of them is looked at; a block gets at most
+one copy order at a time, for all the replicas that it lacks. The source must be a good holder
+that has fully reported; a stale one serves only when no fresh one exists. The number of copies is
+bounded for each source and in all, so that the loss of a node cannot choke the cluster. A copy
+ends when its targets report the block; one that does not end in time is forgotten, and the block
+is planned anew from where it stands then. A copy that arrives late after all is a surplus.
+"""
+
+from itertools import islice
+from random import Random
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from data_service.namenode.block_map import BlockMap, rotate
+from data_service.namenode.block_policy import BlockPolicy
+from data_service.namenode.nodes import Node, Nodes
+from data_service.namenode.placement import choose_targets
+from data_service.protocol.messages import REPLICATE, Command
+
+_EXAMINED = 1000
+"""Blocks of one queue that a tick looks at: bounds its time when nothing can be done."""
+
+
+class Copy(NamedTuple):
+    """A copy under way: its source, the targets that have not reported it, and its end in time."""
+
+    source: Node
+    targets: Tuple[Node, ...]
+    deadline: float
+
+
+class Replication:
+    """The copies under way, in the order of their deadlines. `ended`: some did since `plan`."""
+
+    def __init__(self, blocks: BlockMap, nodes: Nodes, policy: BlockPolicy) -> None:
+        self._blocks = blocks
+        self._nodes = nodes
+        self._policy = policy
+        self._copies: Dict[int, Copy] = {}
+        self.ended = False
+
+    def __len__(self) -> int:
+        return len(self._copies)
+
+    def __contains__(self, block_id: int) -> bool:
+        return block_id in self._copies
+
+    def __repr__(self) -> str:
+        return f"<Replication {len(self._copies)} copies under way>"
+
+    def plan(self, now: float, random: Random) -> int:
+        """Order copies of under-replicated blocks, the most urgent first; how many."""
+        usable = self._nodes.usable()
+        before = len(self._copies)
+        self.ended = False
+        for queue in self._blocks.under:
+            for block_id in list(islice(queue, _EXAMINED)):
+                if self._is_busy():
+                    return len(self._copies) - before
+                if block_id not in self._copies:
+                    self._start(block_id, usable, now, random)
+                rotate(queue, block_id)
+        return len(self._copies) - before
+
+    def _is_busy(self) -> bool:
+        """Whether no further copy may begin anywhere."""
+        return (len(self._copies) >= self._policy.max_replications
+                or all(node.streams >= self._policy.max_replication_streams
+                       for node in self._nodes if node.reported))
+
+    def _start(self, block_id: int, usable: List[Node], now: float, random: Random) -> None:
+        source = self._source(block_id)
+        block = self._blocks.get(block_id)
+        if source is None or block is None:
+            return
+        taken = self._blocks.everyone(block_id)
+        holders = self._blocks.holders(block_id)
+        free = [node for node in usable if node not in taken]
+        count = self._blocks.wanted(block_id) - len(holders)
+        targets = choose_targets(free, count, holders, "", block.length, random)
+        if not targets:
+            return
+        for node in targets:
+            node.expect(block_id, block.length)
+        source.streams += 1
+        source.outbox.copies[block_id] = Command(
+            REPLICATE, (block,), tuple(node.target for node in targets))
+        self._copies[block_id] = Copy(source, tuple(targets),
+                                      now + self._policy.replication_seconds)
+
+    def _source(self, block_id: int) -> Optional[Node]:
+        """The least busy good holder, or None when all that may serve are busy."""
+        able = [node for node in self._blocks.holders(block_id) if node.session and node.reported]
+        able = [node for node in able if node.usable] or able
+        idle = [node for node in able if node.streams < self._policy.max_replication_streams]
+        return min(idle, key=lambda node: (node.streams, node.index)) if idle else None
+
+    def arrived(self, block_id: int, node: Node) -> None:
+        """A node reported that it has this block."""
+        copy = self._copies.get(block_id)
+        if copy is not None and node in copy.targets:
+            self._without(block_id, copy, node)
+
+    def cancel(self, block_id: int) -> None:
+        """The block was deleted, or the source's replica turned out to be corrupt."""
+        copy = self._copies.pop(block_id, None)
+        if copy is None:
+            return
+        self.ended = True
+        copy.source.streams -= 1
+        copy.source.outbox.copies.pop(block_id, None)
+        for node in copy.targets:
+            node.unexpect(block_id)
+
+    def cancel_from(self, block_id: int, source: Node) -> None:
+        """This node is no good source for the block any more."""
+        copy = self._copies.get(block_id)
+        if copy is not None and copy.source is source:
+            self.cancel(block_id)
+
+    def cancel_node(self, node: Node) -> None:
+        """A node died or restarted: what it was sending or receiving will not end."""
+        for block_id, copy in list(self._copies.items()):
+            if copy.source is node:
+                self.cancel(block_id)
+            elif node in copy.targets:
+                self._without(block_id, copy, node)
+
+    def _without(self, block_id: int, copy: Copy, node: Node) -> None:
+        node.unexpect(block_id)
+        left = tuple(other for other in copy.targets if other is not node)
+        self._copies[block_id] = copy._replace(targets=left)
+        if not left:
+            self.cancel(block_id)
+
+    def expire(self, now: float) -> List[int]:
+        """Forget the copies whose time is over; their blocks."""
+        late: List[int] = []
+        for block_id, copy in self._copies.items():
+            if copy.deadline > now:
+                break
+            late.append(block_id)
+        for block_id in late:
+            self.cancel(block_id)
+        return late
+
+    def shift(self, seconds: float) -> None:
+        """The namenode itself slept so long: all copies get that much longer."""
+        for block_id, copy in self._copies.items():
+            self._copies[block_id] = copy._replace(deadline=copy.deadline + seconds)
+
+    def check(self) -> None:
+        """Assert the bounds, and that streams and expectations match the copies."""
+        assert len(self._copies) <= self._policy.max_replications, self
+        streams: Dict[Node, int] = {}
+        for block_id, copy in self._copies.items():
+            streams[copy.source] = streams.get(copy.source, 0) + 1
+            assert block_id in self._blocks and copy.targets, block_id
+            assert copy.source not in copy.targets, block_id
+            assert all(block_id in node.expected for node in copy.targets), block_id
+        for node in self._nodes:
+            assert node.streams == streams.get(node, 0), node
+            assert node.streams <= self._policy.max_replication_streams, node
+            assert set(node.outbox.copies) <= set(self._copies), node

@@ -1,0 +1,96 @@
+"""Safe mode: after its start the namenode changes nothing until datanodes have reported.
+
+While it is on there is no mutation of the namespace, no copy and no deletion of any kind. At
+start it ends by itself: when the namespace is loaded and enough blocks have a reported replica,
+and after a further extension in which the other reports come in. It never comes back by itself.
+Turned on by hand it stays until it is turned off by hand.
+"""
+
+from math import ceil
+from typing import Optional
+
+STARTING = "starting"
+MANUAL = "manual"
+OFF = "off"
+
+
+class SafeMode:
+    """`update` is told how many committed blocks there are and how many have a replica."""
+
+    def __init__(self, threshold: float, extension_seconds: float) -> None:
+        self._threshold = threshold
+        self._extension_seconds = extension_seconds
+        self._state = STARTING
+        self._loaded = False
+        self._total = 0
+        self._safe = 0
+        self._reached: Optional[float] = None
+
+    def __repr__(self) -> str:
+        return f"<SafeMode {self._state}, {self._safe} of {self._total} blocks reported>"
+
+    @property
+    def on(self) -> bool:
+        """Whether the namenode is read-only now."""
+        return self._state != OFF
+
+    @property
+    def _needed(self) -> int:
+        # Rounded up: with few blocks "99.9 %" must not mean that one may be missing. The small
+        # number keeps 0.999 x 1000 from becoming 1000.
+        return ceil(self._total * self._threshold - 1e-9)
+
+    def loaded(self) -> None:
+        """Every committed block is known now; before this, no number means anything."""
+        self._loaded = True
+
+    def update(self, total: int, safe: int, now: float) -> bool:
+        """Note the numbers; True when this ended the safe mode of the start.
+
+        With no blocks there is nothing to wait for, so the extension is left out.
+        """
+        self._total, self._safe = total, safe
+        if self._state != STARTING or not self._loaded:
+            return False
+        if safe < self._needed:
+            self._reached = None
+            return False
+        if self._reached is None:
+            self._reached = now
+        if total and now - self._reached < self._extension_seconds:
+            return False
+        self._state = OFF
+        return True
+
+    def shift(self, seconds: float) -> None:
+        """The namenode itself slept so long: the extension ends that much later."""
+        if self._reached is not None:
+            self._reached += seconds
+
+    def enter(self) -> None:
+        """Turn it on by hand."""
+        self._state = MANUAL
+
+    def leave(self) -> None:
+        """Turn it off by hand, also before the reports are in."""
+        self._state = OFF
+
+    def reason(self, now: float) -> str:
+        """HDFS's sentence about why it is on and when it ends; empty when it is off."""
+        if self._state == OFF:
+            return ""
+        if self._state == MANUAL:
+            return 'It was turned on manually. Use "dfsadmin -safemode leave" to turn it off.'
+        if not self._loaded:
+            return "The namespace is being loaded."
+        total = f"the threshold {self._threshold:.4f} of total blocks {self._total}. "
+        end = "Safe mode will be turned off automatically "
+        nodes = "The minimum number of live datanodes is not required. "
+        if self._safe < self._needed:
+            return (f"The reported blocks {self._safe} needs additional "
+                    f"{self._needed - self._safe} blocks to reach {total}{nodes}{end}"
+                    "once the thresholds have been reached.")
+        since = now - self._reached if self._reached is not None else 0.0
+        left = max(0, ceil(self._extension_seconds - since))
+        return (f"The reported blocks {self._safe} has reached {total}{nodes}"
+                f"In safe mode extension. {end}in {left} seconds.")

@@ -1,0 +1,326 @@
+"""What clients and datanodes may ask of the namenode: checks of arguments, then the term's core."""
+
+import time
+from typing import Any, Callable, Iterable, Tuple
+
+from data_service.namenode.commits import Op, Outcome
+from data_service.namenode.permissions import Caller, identify
+from data_service.namenode.state import State
+from data_service.namenode.term import Term
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import (
+    NodeInfo,
+    NodeStats,
+    Registration,
+    pack_rows,
+    unpack_blocks,
+)
+from data_service.protocol.validation import (
+    check_block,
+    check_blocks,
+    check_integers,
+    check_operation,
+    check_strings,
+)
+from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
+from zookeeper.fabric.rpc import Service, plain
+
+DATA_NODE = "data_node"
+"""The principal that the calls of datanodes are kept for."""
+
+HEARTBEAT_WAIT_SECONDS_MAX = 60.0
+SUPERGROUP = "supergroup"
+
+
+class NameNodeService(Service):
+    """One client's connection. `term_of` gives the current term, or raises NotLeader."""
+
+    def __init__(
+        self,
+        term_of: Callable[[], Term],
+        groups_of: Callable[[str], Iterable[str]],
+        superuser: str,
+        defaults: Tuple[int, int],
+    ) -> None:
+        self._term_of = term_of
+        self._groups_of = groups_of
+        self._superuser = superuser
+        self._replication, self._block_size = defaults
+
+    # The namespace.
+
+    def exposed_stat(self, path: str) -> tuple:
+        """FileStatus of a path."""
+        check_strings(path)
+        return self._read(lambda state: state.reading.stat(self._caller, path))
+
+    def exposed_list(self, path: str, after: str, limit: int) -> Tuple[bytes, bool]:
+        """A page of FileStatus rows behind the name `after`, and whether more follow."""
+        check_strings(path, after)
+        check_integers(limit)
+        rows, more = self._read(
+            lambda state: state.reading.list(self._caller, path, after, limit)
+        )
+        return pack_rows(rows), more
+
+    def exposed_mkdir(self, op: Op, path: str, make_parents: bool, mode: int) -> None:
+        """Make a directory."""
+        check_operation(op)
+        check_strings(path)
+        check_integers(mode)
+        self._change(
+            lambda state: state.mkdir(self._caller, op, path, bool(make_parents), mode, _wall_ms())
+        )
+
+    def exposed_delete(self, op: Op, path: str, recursive: bool) -> bool:
+        """Delete a path; whether there was one."""
+        check_operation(op)
+        check_strings(path)
+        return self._change(
+            lambda state: state.delete(self._caller, op, path, bool(recursive), _wall_ms())
+        )
+
+    def exposed_rename(self, op: Op, source: str, destination: str) -> None:
+        """Rename; nothing may be at the destination."""
+        check_operation(op)
+        check_strings(source, destination)
+        self._change(
+            lambda state: state.rename(self._caller, op, source, destination, _wall_ms())
+        )
+
+    def exposed_content_summary(self, path: str) -> tuple:
+        """ContentSummary of a tree."""
+        check_strings(path)
+        return self._read(lambda state: state.reading.content_summary(self._caller, path))
+
+    def exposed_block_locations(self, path: str, offset: int, length: int) -> tuple:
+        """Locations of a range of a file."""
+        check_strings(path)
+        check_integers(offset, length)
+        return self._read(
+            lambda state: state.reading.block_locations(self._caller, path, offset, length)
+        )
+
+    def exposed_fsck(self, path: str, after: str, limit: int) -> Tuple[bytes, bool]:
+        """A page of FsckRow rows behind the path `after`, and whether more follow."""
+        check_strings(path, after)
+        check_integers(limit)
+        rows, more = self._read(
+            lambda state: state.reading.fsck(self._caller, path, after, limit)
+        )
+        return pack_rows(plain(tuple(rows))), more
+
+    # Writing files.
+
+    def exposed_create(
+        self, op: Op, path: str, overwrite: bool, replication: int, block_size: int, mode: int
+    ) -> tuple:
+        """Open a file for writing (OpenedFile); replication or block size 0 mean the default."""
+        check_operation(op)
+        check_strings(path)
+        check_integers(replication, block_size, mode)
+        return self._change(
+            lambda state: state.writing.create(
+                self._caller,
+                op,
+                path,
+                bool(overwrite),
+                replication or self._replication,
+                block_size or self._block_size,
+                mode,
+                time.monotonic(),
+            )
+        )
+
+    def exposed_add_block(
+        self, client_id: str, file_id: int, position: int, excluded: tuple
+    ) -> tuple:
+        """The LocatedBlock for one position of an open file."""
+        check_strings(client_id, *_tuple(excluded))
+        check_integers(file_id, position)
+        term, host = self._term_of(), self.peer.host
+        return term.change(
+            lambda state: state.writing.add_block(
+                client_id, file_id, position, excluded, host, time.monotonic(), term.random
+            )
+        )
+
+    def exposed_abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:
+        """Give a block up whose pipeline failed."""
+        check_strings(client_id)
+        check_integers(file_id, block_id)
+        self._change(lambda state: state.writing.abandon_block(client_id, file_id, block_id))
+
+    def exposed_complete(self, op: Op, file_id: int, blocks: tuple) -> tuple:
+        """Make an open file appear (Completed), once all its replicas are confirmed."""
+        check_operation(op)
+        check_integers(file_id)
+        presented = check_blocks(blocks)
+        return self._term_of().change_when_confirmed(
+            lambda state: state.writing.complete(
+                op, file_id, presented, time.monotonic(), _wall_ms()
+            )
+        )
+
+    def exposed_resume(
+        self,
+        client_id: str,
+        path: str,
+        file_id: int,
+        overwrite: bool,
+        replication: int,
+        block_size: int,
+        mode: int,
+        blocks: tuple,
+    ) -> tuple:
+        """Present a file in progress, with (position, block) pairs, to a restarted namenode."""
+        check_strings(client_id, path)
+        check_integers(file_id, replication, block_size, mode)
+        positions = [pair[0] for pair in _pairs(blocks)]
+        check_integers(*positions)
+        presented = dict(zip(positions, check_blocks(tuple(pair[1] for pair in blocks))))
+        return self._change(
+            lambda state: state.writing.resume(
+                self._caller,
+                client_id,
+                path,
+                file_id,
+                bool(overwrite),
+                replication,
+                block_size,
+                mode,
+                presented,
+                time.monotonic(),
+            )
+        )
+
+    def exposed_abandon_file(self, client_id: str, file_id: int) -> None:
+        """Give an open file up."""
+        check_strings(client_id)
+        check_integers(file_id)
+        self._change(lambda state: state.writing.abandon_file(client_id, file_id))
+
+    def exposed_renew_lease(self, client_id: str) -> None:
+        """Keep all files that a client has open."""
+        check_strings(client_id)
+        self._read(
+            lambda state: Outcome(
+                state.writing.renew_lease(client_id, time.monotonic()), None, 0
+            )
+        )
+
+    # The cluster.
+
+    def exposed_report_bad_block(self, block: tuple, node_id: str) -> None:
+        """A reader met a replica whose bytes do not match its checksums."""
+        check_block(block)
+        check_strings(node_id)
+        self._term_of().tell_blocks(lambda blocks: blocks.report_bad(Block._make(block), node_id))
+
+    def exposed_cluster_status(self) -> tuple:
+        """ClusterStatus."""
+        return self._term_of().cluster_status()
+
+    def exposed_datanode_reports(self) -> tuple:
+        """DataNodeStatus of every known datanode."""
+        return self._term_of().tell_blocks(
+            lambda blocks: blocks.datanode_reports(time.monotonic())
+        )
+
+    def exposed_safe_mode(self, action: str) -> bool:
+        """`get`, `enter` or `leave`; whether safe mode is on afterwards."""
+        if action not in ("get", "enter", "leave"):
+            raise InvalidArgument("safe mode can be told: get, enter, leave")
+        if action != "get" and not self._caller.superuser:
+            raise PermissionDenied(
+                f"Access denied for user {self._caller.user}. Superuser privilege is required"
+            )
+        term = self._term_of()
+        if action == "enter":
+            term.tell_blocks(lambda blocks: blocks.enter_safe_mode())
+        elif action == "leave":
+            term.tell_blocks(lambda blocks: blocks.leave_safe_mode(time.monotonic()))
+        return term.cluster_status().safe_mode
+
+    # Datanodes.
+
+    def exposed_register(self, info: tuple) -> tuple:
+        """A datanode introduces itself (NodeInfo); the answer is its Registration."""
+        self._require_datanode()
+        if type(info) is not tuple or len(info) != len(NodeInfo._fields):
+            raise InvalidArgument("a registration has other fields")
+        node = NodeInfo._make(info)
+        check_strings(*(field for name, field in node._asdict().items() if name != "port"))
+        check_integers(node.port)
+        term = self._term_of()
+        session = term.tell_blocks(lambda blocks: blocks.register(node, time.monotonic()))
+        return Registration(session, term.journal.epoch, term.journal.cluster_id)
+
+    def exposed_heartbeat(self, session: int, stats: tuple, wait_seconds: float) -> tuple:
+        """(epoch, commands); waits up to `wait_seconds` for commands."""
+        self._require_datanode()
+        check_integers(session, *_tuple(stats))
+        if len(stats) != len(NodeStats._fields) or type(wait_seconds) is not float:
+            raise InvalidArgument("a heartbeat has other fields")
+        wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
+        return self._term_of().heartbeat(session, NodeStats._make(stats), wait)
+
+    def exposed_block_report(
+        self, session: int, report_id: int, part: int, parts: int, payload: bytes
+    ) -> None:
+        """One part of a full block report."""
+        self._require_datanode()
+        check_integers(session, report_id, part, parts)
+        if type(payload) is not bytes or len(payload) % 24:
+            raise InvalidArgument("a block report is 24 bytes a block")
+        reported = list(unpack_blocks(payload))
+        self._term_of().tell_blocks(
+            lambda blocks: blocks.block_report(
+                session, report_id, part, parts, reported, time.monotonic()
+            )
+        )
+
+    def exposed_block_changes(
+        self, session: int, received: tuple, deleted: tuple, corrupt: tuple
+    ) -> None:
+        """What happened to single replicas of a datanode."""
+        self._require_datanode()
+        check_integers(session)
+        changes = [check_blocks(blocks) for blocks in (received, deleted, corrupt)]
+        self._term_of().tell_blocks(
+            lambda blocks: blocks.block_changes(session, *changes, time.monotonic())
+        )
+
+    # Within.
+
+    @property
+    def _caller(self) -> Caller:
+        user = self.peer.principal.partition(":")[2] or self.peer.principal
+        return identify(user, self._groups_of, self._superuser, SUPERGROUP)
+
+    def _require_datanode(self) -> None:
+        if self.peer.principal != DATA_NODE:
+            raise PermissionDenied("only datanodes may call this")
+
+    def _read(self, operation: Callable[[State], Outcome]) -> Any:
+        return self._term_of().read(operation)
+
+    def _change(self, operation: Callable[[State], Outcome]) -> Any:
+        return self._term_of().change(operation)
+
+
+def _wall_ms() -> int:
+    """For people to read: no decision rests on it."""
+    return time.time_ns() // 1_000_000
+
+
+def _tuple(value: Any) -> tuple:
+    if type(value) is not tuple:
+        raise InvalidArgument("expected a list")
+    return value
+
+
+def _pairs(value: Any) -> tuple:
+    if any(type(pair) is not tuple or len(pair) != 2 for pair in _tuple(value)):
+        raise InvalidArgument("expected pairs")
+    return value

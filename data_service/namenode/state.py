@@ -1,0 +1,197 @@
+"""The namenode's core: everything that it decides, without a socket, file, thread or clock.
+
+How to use it, all of it under one lock:
+
+    state.commits.note_durable(journal.durable_txid)
+    outcome = state.writing.create(...)          # Or any other method that returns an Outcome.
+    if outcome.edit: journal.submit(outcome.edit)
+
+and, the lock released: wait until `outcome.depends` is durable, then reply `outcome.result`.
+Edits carry their txid and must be submitted in the order in which they were made. A DfsError may
+tell of a pending change too: before it is raised to a caller, wait for the `commits.last_txid`
+of the moment when it was raised.
+
+`Op` names a call (client id, number), so that its repetition has one effect and one answer.
+`now` is monotonic seconds, `wall_ms` milliseconds since 1970; paths are absolute text.
+"""
+
+from typing import Any, Callable, Iterable, List, Mapping, Optional
+
+from data_service.namenode.blocks import Blocks
+from data_service.namenode.commits import NO_OP, Commits, Op, Outcome
+from data_service.namenode.graveyard import purge
+from data_service.namenode.image import DELETED_BLOCKS, Image
+from data_service.namenode.inodes import File
+from data_service.namenode.leases import Leases
+from data_service.namenode.namespace import Namespace
+from data_service.namenode.open_files import OpenFiles
+from data_service.namenode.paths import parse
+from data_service.namenode.permissions import Caller
+from data_service.namenode.reading import Reading
+from data_service.namenode.resolver import Resolver
+from data_service.namenode.writing import Writing, refused_in_safe_mode
+from data_service.protocol.blocks import Block
+from metadata_service.edits import Change, Edit, Row
+
+
+class State:
+    """Composes namespace, leases and blocks. Writers use `writing`, readers `reading`.
+
+    `superuser` and `supergroup` own the root directory of a new file system.
+    """
+
+    def __init__(
+        self,
+        blocks: Blocks,
+        superuser: str,
+        supergroup: str,
+        soft_limit_seconds: float = 60.0,
+        hard_limit_seconds: float = 1200.0,
+        replication_max: int = 512,
+    ) -> None:
+        self.image = Image(superuser, supergroup)
+        self.commits = Commits(self.image)
+        self.blocks = blocks
+        leases = Leases(soft_limit_seconds, hard_limit_seconds)
+        resolver = Resolver(self.image.root)
+        self._namespace = Namespace(resolver, replication_max)
+        self.open_files = OpenFiles(self.image, leases)
+        self.reading = Reading(self.image, resolver, self.commits, blocks)
+        self.writing = Writing(
+            resolver, self._namespace, self.commits, leases, self.open_files, blocks
+        )
+
+    def load(
+        self, tables: Mapping[str, Iterable[Row]], edits: Iterable[Edit], last_txid: int
+    ) -> None:
+        """Start from what is stored: each table's rows ordered by key, and the latest edits.
+
+        Tells the block side every block; `blocks.loaded` is left to the caller. CorruptData when
+        the rows do not fit together.
+        """
+        self.image.load(tables)
+        self.commits.start(last_txid, edits)
+        self.open_files.start()
+        for file in self.image.files():
+            for block in file.blocks:
+                self.blocks.track(block, file.id, file.attributes.replication)
+        for block_id, generation in self.image.deleted_blocks.items():
+            self.blocks.invalidate(Block(block_id, generation, 0), last_txid)
+
+    def mkdir(
+        self, caller: Caller, op: Op, path: str, make_parents: bool, mode: int, wall_ms: int
+    ) -> Outcome:
+        """Make a directory, with its parents if asked to; then an existing one is no error."""
+        number = self.commits.new_inode_number
+        return self._change(
+            "mkdir", op, f"Cannot create directory {path}",
+            lambda: self._namespace.mkdir(
+                caller, parse(path), make_parents, mode, wall_ms, number
+            ),
+        )  # fmt: skip
+
+    def delete(
+        self, caller: Caller, op: Op, path: str, recursive: bool, wall_ms: int
+    ) -> Outcome:
+        """Delete a path; the result says whether there was one. Constant time: see `purge_step`."""
+        return self._change(
+            "delete", op, f"Cannot delete {path}",
+            lambda: self._namespace.delete(caller, parse(path), recursive, wall_ms),
+            result=bool,
+        )  # fmt: skip
+
+    def rename(
+        self, caller: Caller, op: Op, source: str, destination: str, wall_ms: int
+    ) -> Outcome:
+        """Move an inode to a path that does not exist. Constant time, whatever is below it."""
+        return self._change(
+            "rename", op, f"Cannot rename {source}",
+            lambda: self._namespace.rename(caller, parse(source), parse(destination), wall_ms),
+        )  # fmt: skip
+
+    def set_mode(self, caller: Caller, op: Op, path: str, mode: int) -> Outcome:
+        """Set the permission bits of a path."""
+        return self._change(
+            "set_mode", op, f"Cannot set permission for {path}",
+            lambda: self._namespace.set_mode(caller, parse(path), mode),
+        )  # fmt: skip
+
+    def set_owner(self, caller: Caller, op: Op, path: str, owner: str, group: str) -> Outcome:
+        """Set owner and group of a path; an empty one stays as it is."""
+        return self._change(
+            "set_owner", op, f"Cannot set owner for {path}",
+            lambda: self._namespace.set_owner(caller, parse(path), owner, group),
+        )  # fmt: skip
+
+    def set_times(
+        self, caller: Caller, op: Op, path: str, mtime_ms: Optional[int], atime_ms: Optional[int]
+    ) -> Outcome:
+        """Set the times of a path; None leaves one as it is."""
+        return self._change(
+            "set_times", op, f"Cannot set times {path}",
+            lambda: self._namespace.set_times(caller, parse(path), mtime_ms, atime_ms),
+        )  # fmt: skip
+
+    def set_replication(self, caller: Caller, op: Op, path: str, replication: int) -> Outcome:
+        """Set the replication of a file; replicas are made or removed in the background."""
+        outcome = self._change(
+            "set_replication", op, f"Cannot set replication for {path}",
+            lambda: self._namespace.set_replication(caller, parse(path), replication),
+        )  # fmt: skip
+        if outcome.edit is not None:
+            file = self.image.inodes[outcome.edit.changes[0][1]]
+            assert isinstance(file, File), f"{file!r} has no replication"
+            self.blocks.set_replication([block.block_id for block in file.blocks], replication)
+        return outcome
+
+    def purge_step(self, limit: int) -> Optional[Outcome]:
+        """Take apart a piece of what was deleted, about `limit` rows; None: nothing to do now."""
+        if self.blocks.safe_mode or not self.image.graveyard.children:
+            return None
+        changes, ended = purge(self.image.graveyard, limit)
+        outcome = self.commits.commit("purge", NO_OP, changes)
+        for block in ended:
+            self.blocks.invalidate(block, outcome.depends)
+        return outcome
+
+    def forget_deleted(self, limit: int) -> Optional[Outcome]:
+        """Forget deleted blocks whose replicas are all confirmed to be gone; None: there are none."""
+        if self.blocks.safe_mode:
+            return None
+        gone = self.blocks.take_confirmed_deletions(limit)
+        changes: List[Change] = [(DELETED_BLOCKS, block_id, None) for block_id in gone]
+        return self.commits.commit("forget", NO_OP, changes) if changes else None
+
+    def check(self) -> None:
+        """Assert every invariant of every part."""
+        self.image.check()
+        self.commits.check()
+        self.open_files.check()
+        self.blocks.check()
+        for file in self.image.files():
+            for block in file.blocks:
+                assert self.blocks.get(block.block_id) == block, f"{block.name} is not tracked"
+
+    def __repr__(self) -> str:
+        return f"<State {self.image!r} {self.commits!r} {self.open_files!r}>"
+
+    def _change(
+        self,
+        operation: str,
+        op: Op,
+        refusal: str,
+        decide: Callable[[], Optional[List[Change]]],
+        result: Callable[[Optional[List[Change]]], Any] = lambda changes: None,
+    ) -> Outcome:
+        """Every change of the tree: once for each op, not in safe mode, decided, then one edit."""
+        repeated = self.commits.repeated(operation, op, lambda value: value)
+        if repeated is not None:
+            return repeated
+        if self.blocks.safe_mode:
+            raise refused_in_safe_mode(refusal)
+        changes = decide()
+        if not changes:
+            return self.commits.unchanged(operation, op, result(changes))
+        outcome = self.commits.commit(operation, op, changes, result(changes))
+        self.open_files.follow(changes)
+        return outcome

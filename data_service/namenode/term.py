@@ -1,0 +1,253 @@
+"""One term of leadership: the core, the journal that makes its decisions durable, and a lock.
+
+Theory of operation. Every operation decides and applies under the lock, in memory only; the lock is
+released, and the reply waits until the edits that it depends on are durable, so that no reply
+reveals a change which a crash could still undo (DESIGN, promise 3). When the journal fails or is
+fenced by a newer epoch, what is in memory may never become true: the term is over at once, answers
+nothing more, and a new one starts from the durable record.
+"""
+
+import threading
+import time
+from random import Random
+from typing import Any, Callable, List, Mapping, Optional, Tuple
+
+from data_service.namenode.block_policy import BlockPolicy
+from data_service.namenode.blocks import Blocks
+from data_service.namenode.commits import Outcome
+from data_service.namenode.state import State
+from data_service.protocol.messages import ClusterStatus, NodeStats
+from metadata_service.edits import TABLES
+from metadata_service.journal import Journal
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import DfsError, NotEnoughReplicas, NotLeader
+from zookeeper.fabric.settings import Settings
+
+log = logs.get("namenode")
+
+RECENT_EDITS = 10_000
+"""How many edits are read at start for the retry cache."""
+
+PURGE_INODES = 1000
+FORGET_BLOCKS = 1000
+HOUSEKEEPING_SECONDS = 0.5
+
+Operation = Callable[[State], Outcome]
+
+
+class Term:
+    """From `load` to `end`, this namenode is the one that leads, in `journal.epoch`."""
+
+    def __init__(
+        self, settings: Settings, journal: Journal, user: str, on_over: Callable[[], None]
+    ) -> None:
+        self._settings = settings.name_node
+        self._timeout = settings.metadata.append_timeout_seconds
+        self.journal = journal
+        self._on_over = on_over
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._random = Random()
+        self._over = threading.Event()
+        # How many times datanodes told of replicas: who waits for one compares it.
+        self._reports = 0
+        blocks = Blocks(journal.cluster_id, journal.epoch, policy_of(settings))
+        self._state = State(
+            blocks,
+            user,
+            "supergroup",
+            self._settings.lease_soft_seconds,
+            self._settings.lease_hard_seconds,
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether this term has ended; then nothing may be answered from it any more."""
+        return self._over.is_set() or self.journal.failure is not None
+
+    def load(self) -> None:
+        """Read the image, check that no newer epoch began meanwhile, start housekeeping."""
+        started = time.monotonic()
+        tables = {name: self.journal.load(name) for name in TABLES}
+        edits = self.journal.recent_edits(RECENT_EDITS)
+        self._state.load(tables, edits, self.journal.durable_txid)
+        self.journal.confirm()
+        self._state.blocks.loaded(time.monotonic())
+        seconds = round(time.monotonic() - started, 3)
+        log.info("image.loaded", seconds=seconds, txid=self.journal.durable_txid)
+        threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
+
+    def end(self) -> None:
+        """Stop: every waiting call is sent home with an error."""
+        self._over.set()
+        self.journal.close()
+        with self._lock:
+            self._changed.notify_all()
+
+    def read(self, operation: Operation) -> Any:
+        """Run an operation that only looks; the reply waits for what it would reveal."""
+        return self._run(operation)
+
+    def change(self, operation: Operation) -> Any:
+        """Run an operation that may make an edit; the reply waits until it is durable."""
+        self.journal.check_room()
+        return self._run(operation)
+
+    def change_when_confirmed(self, operation: Operation) -> Any:
+        """Like `change`, but while replicas are not confirmed yet, wait for the datanodes."""
+        deadline = time.monotonic() + self._settings.complete_timeout_seconds
+        while True:
+            with self._lock:
+                reports = self._reports
+            try:
+                return self.change(operation)
+            except NotEnoughReplicas:
+                with self._lock:
+                    left = deadline - time.monotonic()
+                    if reports == self._reports and not self._await(left):
+                        raise
+
+    def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
+        """Run an operation of the block side; whoever waits for replicas looks again."""
+        with self._lock:
+            self._require_office()
+            result = operation(self._state.blocks)
+            self._reports += 1
+            self._changed.notify_all()
+            return result
+
+    def heartbeat(
+        self, session: int, stats: NodeStats, wait_seconds: float
+    ) -> Tuple[int, Tuple]:
+        """(epoch, commands): at once when there are commands, else when they come or time is up."""
+        deadline = time.monotonic() + wait_seconds
+        with self._lock:
+            self._require_office()
+            blocks, durable = self._state.blocks, self.journal.durable_txid
+            commands = blocks.heartbeat(session, stats, time.monotonic(), durable)
+            while not commands and self._await(deadline - time.monotonic()):
+                self._require_office()
+                durable = self.journal.durable_txid
+                commands = blocks.take_commands(session, time.monotonic(), durable)
+            return self.journal.epoch, commands
+
+    def cluster_status(self) -> ClusterStatus:
+        """Capacity and health as of now."""
+        now = time.monotonic()
+        with self._lock:
+            self._require_office()
+            blocks = self._state.blocks
+            counts = blocks.counts()
+            nodes = [node for node in blocks.datanode_reports(now) if node.state != "dead"]
+            return ClusterStatus(
+                sum(node.stats.capacity for node in nodes),
+                sum(node.stats.used for node in nodes),
+                sum(node.stats.remaining for node in nodes),
+                blocks.safe_mode,
+                blocks.safe_mode_reason(now) if blocks.safe_mode else "",
+                counts.under_replicated,
+                counts.corrupt,
+                counts.missing,
+                counts.pending_deletion,
+                self.journal.epoch,
+                self.journal.cluster_id,
+            )
+
+    def see_zookeeper(self, registered: Optional[Mapping[str, str]]) -> None:
+        """What the zookeeper says of datanodes (address -> node id), or None: out of reach."""
+        with self._lock:
+            self._state.blocks.zookeeper_view(registered, time.monotonic())
+            self._changed.notify_all()
+
+    @property
+    def random(self) -> Random:
+        """This term's source of chance, to be used under the lock only."""
+        return self._random
+
+    def _run(self, operation: Operation) -> Any:
+        failure: Optional[DfsError] = None
+        result: Any = None
+        with self._lock:
+            self._require_office()
+            self._state.commits.note_durable(self.journal.durable_txid)
+            try:
+                outcome = operation(self._state)
+                self._submit(outcome)
+                result, depends = outcome.result, outcome.depends
+            except DfsError as error:
+                # A refusal, too, may rest on a change that is not durable yet.
+                failure, depends = error, self._state.commits.last_txid
+        if depends > self.journal.durable_txid:
+            self.journal.wait(depends, self._timeout)
+        self._require_office()
+        if failure is not None:
+            raise failure
+        return result
+
+    def _submit(self, outcome: Outcome) -> None:
+        if outcome.edit is not None:
+            txid = self.journal.submit(outcome.edit)
+            assert txid == outcome.edit.txid, "edits are submitted in the order of their making"
+
+    def _require_office(self) -> None:
+        if self.over:
+            self._on_over()
+            raise NotLeader("this namenode does not lead any more; another one does, or will soon")
+
+    def _await(self, seconds: float) -> bool:
+        """Wait, under the lock, for news; False when the time is up or the term is over."""
+        return seconds > 0 and not self._over.is_set() and self._changed.wait(seconds)
+
+    def _keep_house(self) -> None:
+        """Time passes: liveness, copies to order, leases to end, deleted trees to take apart."""
+        while not self._over.wait(HOUSEKEEPING_SECONDS):
+            try:
+                with self._lock:
+                    events = self._state.blocks.tick(time.monotonic(), self._random)
+                    self._state.commits.note_durable(self.journal.durable_txid)
+                    made = self._housekeeping_edits()
+                    if events or made:
+                        self._changed.notify_all()
+                for event in events:
+                    log.info(event.name, **dict(event.fields))
+                if made:
+                    self.journal.wait(made[-1].depends, self._timeout)
+            except DfsError as error:
+                log.warning("housekeeping.failed", error=error.message)
+            if self.over:
+                self._on_over()
+
+    def _housekeeping_edits(self) -> List[Outcome]:
+        state = self._state
+        if state.blocks.safe_mode or self.over:
+            return []
+        outcomes = state.writing.expire_leases(time.monotonic())
+        for step in (state.purge_step(PURGE_INODES), state.forget_deleted(FORGET_BLOCKS)):
+            if step is not None:
+                outcomes.append(step)
+        for outcome in outcomes:
+            self._submit(outcome)
+        return outcomes
+
+    def check(self) -> None:
+        """Assert the invariants of the whole core."""
+        with self._lock:
+            self._state.check()
+
+
+def policy_of(settings: Settings) -> BlockPolicy:
+    """The limits of the block side, from the settings."""
+    own = settings.name_node
+    return BlockPolicy(
+        heartbeat_seconds=settings.data_node.heartbeat_seconds,
+        stale_seconds=own.stale_seconds,
+        dead_seconds=own.dead_seconds,
+        tick_seconds=HOUSEKEEPING_SECONDS,
+        safe_mode_threshold=own.safe_mode_threshold,
+        safe_mode_extension_seconds=own.safe_mode_extension_seconds,
+        max_replications=own.max_replications,
+        max_replication_streams=own.max_replication_streams,
+        replication_seconds=own.replication_timeout_seconds,
+        # A writer may come back with its blocks until its lease ends, also after a restart.
+        trash_grace_seconds=own.lease_hard_seconds,
+    )

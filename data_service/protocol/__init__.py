@@ -1,0 +1,1 @@
+"""What may be said between namenode, datanode and client; pure values, no input or output."""

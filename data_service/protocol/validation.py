@@ -1,0 +1,62 @@
+"""Checks of what a peer sent: exact types, since a subclass or a bool can behave like anything."""
+
+from typing import Any, Tuple
+
+from data_service.protocol.blocks import Block
+from zookeeper.fabric.errors import InvalidArgument
+
+INTEGER_MAX = 2**63 - 1
+TARGETS_MAX = 512
+
+
+def check_integers(*values: Any) -> None:
+    """Each value is an int from 0 to 2^63 - 1."""
+    for value in values:
+        if type(value) is not int or not 0 <= value <= INTEGER_MAX:
+            raise InvalidArgument(f"expected a whole number, found {_shown(value)}")
+
+
+def check_strings(*values: Any) -> None:
+    """Each value is a str."""
+    for value in values:
+        if type(value) is not str:
+            raise InvalidArgument(f"expected text, found {_shown(value)}")
+
+
+def check_targets(targets: Any) -> None:
+    """A tuple of (node id, host, port)."""
+    if type(targets) is not tuple or len(targets) > TARGETS_MAX:
+        raise InvalidArgument("expected a list of datanodes")
+    for target in targets:
+        if type(target) is not tuple or len(target) != 3:
+            raise InvalidArgument("expected (node id, host, port)")
+        check_strings(*target[:2])
+        check_integers(target[2])
+
+
+def check_block(block: Any) -> None:
+    """A tuple of (block id, generation, length)."""
+    if type(block) is not tuple or len(block) != 3:
+        raise InvalidArgument("expected (block id, generation, length)")
+    check_integers(*block)
+
+
+def check_blocks(blocks: Any) -> Tuple[Block, ...]:
+    """A tuple of blocks, as Block values."""
+    if type(blocks) is not tuple:
+        raise InvalidArgument("expected a list of blocks")
+    for block in blocks:
+        check_block(block)
+    return tuple(map(Block._make, blocks))
+
+
+def check_operation(operation: Any) -> None:
+    """An operation id: (client id, call number)."""
+    if type(operation) is not tuple or len(operation) != 2:
+        raise InvalidArgument("expected an operation id (client id, call number)")
+    check_strings(operation[0])
+    check_integers(operation[1])
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60]
