@@ -1,0 +1,1 @@
+"""The bytes: blocks, their checksums and the daemon that keeps them."""

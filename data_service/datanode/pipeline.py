@@ -1,0 +1,113 @@
+"""The write pipeline: take a block in, pass it on while it comes, acknowledge when it is safe.
+
+Theory of operation. Packets arrive from the client or the datanode before us. Each is sent on to the
+next datanode from the same buffer, then verified, then written: nothing is stored before it is
+forwarded, and no block is ever whole in memory. At the end mark each datanode makes its replica
+durable at the same time as those after it, tells the namenode, waits for the datanodes after it, and
+answers with the list of all that hold the block. Anything that goes wrong anywhere breaks the whole
+pipeline off: the block is abandoned by the client and written again under a new id. A replica is
+never resumed in the middle (HDFS-4660, HDFS-7065).
+"""
+
+from typing import Callable, Optional, Tuple
+
+from data_service.datanode.block_store import BlockStore
+from data_service.datanode.volume import ReplicaWriter
+from data_service.protocol.blocks import Block
+from data_service.protocol.checksums import CHUNK_BYTES, crc32
+from data_service.protocol.failures import pipeline_failure
+from zookeeper.fabric.errors import (
+    CorruptData,
+    DfsError,
+    InvalidArgument,
+    PipelineFailed,
+    Unavailable,
+)
+from zookeeper.fabric.remote import OutgoingBody
+from zookeeper.fabric.stream import PacketReader
+
+
+class Downstream:
+    """The next datanode of a pipeline, or none when this one is the last."""
+
+    def __init__(self, node_id: str, next_node_id: str, body: Optional[OutgoingBody]) -> None:
+        self._link = (node_id, next_node_id)
+        self._body = body
+
+    def send(self, data: memoryview, checksum: int) -> None:
+        """Pass one packet on; raises PipelineFailed that names the link."""
+        if self._body is not None:
+            self._guard(lambda body: body.send(data, checksum))
+
+    def end(self) -> None:
+        """Say that the block is whole."""
+        if self._body is not None:
+            self._guard(lambda body: body.end())
+
+    def holders(self) -> Tuple[str, ...]:
+        """Wait until the datanodes downstream have the block; their ids."""
+        if self._body is None:
+            return ()
+        return tuple(self._guard(lambda body: body.result()))
+
+    def abandon(self) -> None:
+        """Hang up; the datanodes downstream drop what they have."""
+        if self._body is not None:
+            self._body.close()
+
+    def _guard(self, action: Callable[[OutgoingBody], Tuple[str, ...]]) -> Tuple[str, ...]:
+        try:
+            return action(self._body)  # type: ignore[arg-type]
+        except PipelineFailed:
+            raise
+        except DfsError as error:
+            raise pipeline_failure(self._link, error.message) from None
+
+
+def receive_block(
+    packets: PacketReader,
+    store: BlockStore,
+    writer: ReplicaWriter,
+    downstream: Downstream,
+    report: Callable[[Block], None],
+) -> Tuple[str, ...]:
+    """Run one datanode's part of a pipeline; the ids of the datanodes that hold the block.
+
+    `report` tells the namenode of the finished replica. Raises PipelineFailed when a datanode
+    downstream failed, CorruptData when the bytes were damaged on the way, DiskFull, DiskFailed.
+    """
+    try:
+        _receive_packets(packets, writer, downstream)
+        downstream.end()
+    except DfsError:
+        downstream.abandon()
+        store.discard(writer)
+        raise
+    try:
+        block = store.finish(writer)
+    except DfsError:
+        downstream.abandon()
+        raise
+    report(block)
+    return (store.node_id,) + downstream.holders()
+
+
+def _receive_packets(
+    packets: PacketReader, writer: ReplicaWriter, downstream: Downstream
+) -> None:
+    buffer = memoryview(bytearray(CHUNK_BYTES))
+    last_size = CHUNK_BYTES
+    while True:
+        packet = packets.receive(buffer)
+        if packet is None:
+            break
+        data, checksum = packet
+        if last_size != CHUNK_BYTES:
+            raise InvalidArgument("a short chunk can only be the last one of a block")
+        last_size = len(data)
+        downstream.send(data, checksum)
+        if crc32(data) != checksum:
+            raise CorruptData("a packet was damaged on its way to this datanode")
+        writer.write(data, checksum)
+    if not packets.whole:
+        raise Unavailable("the writer gave the block up")
