@@ -1,0 +1,315 @@
+"""FileSystem: the whole cluster as one object, for Python programs and for the shell."""
+
+import getpass
+import io
+import os
+import sys
+from typing import Any, BinaryIO, Callable, Iterator, Optional, Tuple, Union
+
+from data_service.filesystem.download import Progress, download
+from data_service.filesystem.local import local_errors
+from data_service.filesystem.namenode import NameNodeClient
+from data_service.filesystem.reader import FileReader
+from data_service.filesystem.replicas import Replicas
+from data_service.filesystem.upload import FileWriter, LocalBlocks
+from data_service.filesystem.writer import LeaseKeeper, WriteOptions, WritingFile
+from data_service.protocol.blocks import Block
+from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.messages import (
+    ClusterStatus,
+    Completed,
+    ContentSummary,
+    DataNodeStatus,
+    FileStatus,
+    FsckRow,
+    LocatedBlock,
+    Locations,
+    unpack_rows,
+)
+from zookeeper.fabric import logs
+from zookeeper.fabric.daemon import credentials_of
+from zookeeper.fabric.errors import DfsError, PathNotFound
+from zookeeper.fabric.settings import Settings, load
+
+log = logs.get("filesystem")
+
+LIST_ROWS = 1000
+"""Rows of one page of a listing."""
+
+BUFFER_BYTES = CHUNK_BYTES
+FILE_MODE, DIRECTORY_MODE = 0o644, 0o755
+READ_WHOLE = 2**62
+
+
+class FileSystem:
+    """A client of one cluster. Thread-safe; close it, or use it in a `with`.
+
+    Paths are absolute. Every method raises errors of `zookeeper.fabric.errors`: PathNotFound,
+    PermissionDenied, Unavailable and so on. `on_warning` is told, in a sentence, of a file that
+    was written with fewer replicas than asked for because too few datanodes are alive.
+    """
+
+    def __init__(
+        self,
+        config: Union[str, Settings, None] = None,
+        user: Optional[str] = None,
+        on_warning: Optional[Callable[[str], None]] = None,
+    ) -> None:
+        self.settings = config if isinstance(config, Settings) else load(config)
+        self.user = user or current_user()
+        self._on_warning = on_warning or _warn
+        self._credentials = credentials_of(self.settings, f"user:{self.user}")
+        self._namenode = NameNodeClient(self.settings, self._credentials)
+        interval = self.settings.name_node.lease_soft_seconds / 3
+        self._leases = LeaseKeeper(self._namenode, interval)
+
+    def __enter__(self) -> "FileSystem":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; open files fail."""
+        self._leases.close()
+        self._namenode.close()
+
+    # The namespace.
+
+    def stat(self, path: str) -> FileStatus:
+        """What the namenode knows of a path."""
+        return FileStatus._make(self._namenode.call("stat", path))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or directory at `path`."""
+        try:
+            self.stat(path)
+        except PathNotFound:
+            return False
+        return True
+
+    def list(self, path: str) -> Iterator[FileStatus]:
+        """The children of a directory, or the file itself, sorted by name; fetched in pages."""
+        after, more = "", True
+        while more:
+            data, more = self._namenode.call("list", path, after, LIST_ROWS)
+            rows = unpack_rows(data)
+            yield from map(FileStatus._make, rows)
+            after = rows[-1][0] if rows else after
+
+    def mkdir(self, path: str, parents: bool = False, mode: int = DIRECTORY_MODE) -> None:
+        """Make a directory; with `parents` also those above it, and an existing one is fine."""
+        self._namenode.mutate("mkdir", path, parents, mode)
+
+    def delete(self, path: str, recursive: bool = False) -> bool:
+        """Delete a file, or a directory (that must be empty unless `recursive`).
+
+        False when there was nothing at `path`.
+        """
+        return self._namenode.mutate("delete", path, recursive)
+
+    def rename(self, source: str, destination: str) -> None:
+        """Rename atomically; nothing may be at `destination`."""
+        self._namenode.mutate("rename", source, destination)
+
+    def content_summary(self, path: str) -> ContentSummary:
+        """How much a tree holds."""
+        return ContentSummary._make(self._namenode.call("content_summary", path))
+
+    def block_locations(self, path: str, offset: int = 0, length: int = READ_WHOLE) -> Locations:
+        """The blocks that cover a range of a file, and who holds them."""
+        row = self._namenode.call("block_locations", path, offset, length)
+        return Locations.from_wire(row)
+
+    # Bytes.
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        *,
+        overwrite: bool = True,
+        replication: int = 0,
+        block_size: int = 0,
+    ) -> Any:
+        """A file as a Python io object: `rb` seekable and buffered, `wb` appears when closed.
+
+        A with-block that ends with an exception gives a file opened for writing up.
+        """
+        if mode == "rb":
+            locations = self.block_locations(path)
+            reader = FileReader(locations, self._replicas(path))
+            return io.BufferedReader(reader, BUFFER_BYTES)
+        if mode == "wb":
+            options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
+            return self._open_writer(path, options)
+        raise ValueError(f"mode {mode!r}: only 'rb' and 'wb' are possible")
+
+    def put(
+        self,
+        local_path: str,
+        path: str,
+        *,
+        overwrite: bool = False,
+        replication: int = 0,
+        block_size: int = 0,
+        progress: Optional[Progress] = None,
+    ) -> FileStatus:
+        """Store a local file; when this returns, it is on its full number of datanodes, synced."""
+        options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
+        with local_errors(local_path):
+            descriptor = os.open(local_path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            file = self._create(path, options)
+            parallel = self.settings.client.parallel_blocks
+            with self._leases:
+                return self._write(
+                    file,
+                    lambda: LocalBlocks(file, local_path, progress).send(descriptor, parallel),
+                )
+        finally:
+            os.close(descriptor)
+
+    def put_stream(
+        self,
+        stream: BinaryIO,
+        path: str,
+        *,
+        overwrite: bool = False,
+        replication: int = 0,
+        block_size: int = 0,
+        progress: Optional[Progress] = None,
+    ) -> None:
+        """Store what `stream` yields, of any length; `progress` is told 0 as the total."""
+        options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
+        with self._open_writer(path, options) as writer:
+            while True:
+                with local_errors("standard input"):
+                    data = stream.read(CHUNK_BYTES)
+                if not data:
+                    break
+                writer.write(data)
+                if progress is not None:
+                    progress(writer.length, 0)
+
+    def get(
+        self,
+        path: str,
+        local_path: str,
+        *,
+        overwrite: bool = False,
+        progress: Optional[Progress] = None,
+    ) -> None:
+        """Fetch a file; the local one appears complete and verified, or not at all."""
+        if not overwrite and os.path.lexists(local_path):
+            with local_errors(local_path):
+                raise FileExistsError(17, "File exists")
+        locations = self.block_locations(path)
+        parallel = self.settings.client.parallel_blocks
+        download(locations, self._replicas(path), local_path, parallel, progress)
+
+    def cat(
+        self,
+        path: str,
+        sink: Callable[[memoryview], object],
+        progress: Optional[Progress] = None,
+    ) -> None:
+        """Give the verified bytes of a file to `sink`, in order, in pieces of up to a chunk."""
+        locations = self.block_locations(path)
+        replicas, done = self._replicas(path), 0
+        for located in locations.blocks:
+            for piece in replicas.read(located, 0, located.block.length):
+                sink(piece)
+                done += len(piece)
+                if progress is not None:
+                    progress(done, locations.status.length)
+
+    # The cluster.
+
+    def cluster_status(self) -> ClusterStatus:
+        """Capacity, health, safe mode."""
+        return ClusterStatus._make(self._namenode.call("cluster_status"))
+
+    def datanodes(self) -> Tuple[DataNodeStatus, ...]:
+        """Every datanode that the namenode knows."""
+        return tuple(map(DataNodeStatus.from_wire, self._namenode.call("datanode_reports")))
+
+    def fsck(self, path: str) -> Iterator[FsckRow]:
+        """The health of every file and directory in a tree, fetched in pages."""
+        after, more = "", True
+        while more:
+            data, more = self._namenode.call("fsck", path, after, LIST_ROWS)
+            rows = [FsckRow.from_wire(row) for row in unpack_rows(data)]
+            yield from rows
+            after = rows[-1].path if rows else after
+
+    def safe_mode(self, action: str) -> bool:
+        """`get`, `enter` or `leave`; whether safe mode is on afterwards."""
+        return self._namenode.call("safe_mode", action)
+
+    # Within.
+
+    def _create(self, path: str, options: WriteOptions) -> WritingFile:
+        return WritingFile(
+            self._namenode, path, options, self._credentials, self.settings.network
+        )
+
+    def _write(self, file: WritingFile, send: Callable[[], None]) -> FileStatus:
+        try:
+            send()
+            return self._completed(file)
+        except BaseException:
+            file.abandon()
+            raise
+
+    def _completed(self, file: WritingFile) -> FileStatus:
+        completed: Completed = file.complete()
+        if completed.replicas < completed.status.replication:
+            self._on_warning(
+                f"{file.path}: only {completed.replicas} of {completed.status.replication} "
+                "replicas, because no more datanodes are alive; the rest follows by itself"
+            )
+        return completed.status
+
+    def _open_writer(self, path: str, options: WriteOptions) -> FileWriter:
+        file = self._create(path, options)
+        self._leases.__enter__()
+
+        def on_close(whole: bool) -> None:
+            try:
+                if whole:
+                    self._write(file, lambda: None)
+                else:
+                    file.abandon()
+            finally:
+                self._leases.__exit__()
+
+        return FileWriter(file, on_close)
+
+    def _replicas(self, path: str) -> Replicas:
+        def relocate(located: LocatedBlock) -> Optional[LocatedBlock]:
+            try:
+                blocks = self.block_locations(path, located.offset, 1).blocks
+            except DfsError as error:
+                log.info("block.not_located", path=path, error=error.message)
+                return None
+            same = [other for other in blocks if other.block == located.block]
+            return same[0] if same else None
+
+        def report_bad(block: Block, node_id: str) -> None:
+            log.info("replica.bad", block=block.name, node=node_id)
+            try:
+                self._namenode.call("report_bad_block", block, node_id)
+            except DfsError as error:
+                log.info("replica.not_reported", block=block.name, error=error.message)
+
+        return Replicas(path, self._credentials, self.settings.network, relocate, report_bad)
+
+
+def current_user() -> str:
+    """Who the caller is: $PYHDFS_USER, else the user of the operating system."""
+    return os.environ.get("PYHDFS_USER") or getpass.getuser()
+
+
+def _warn(sentence: str) -> None:
+    print(f"warning: {sentence}", file=sys.stderr)

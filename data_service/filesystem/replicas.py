@@ -1,0 +1,133 @@
+"""Reading a block: the nearest good replica first, the next one on any trouble.
+
+Theory of operation. Every chunk is verified against the checksum that its writer computed before
+one byte of it is given away. When a replica is out of reach, slow, or damaged, reading goes on with
+the next replica from the chunk that was not verified yet, and the namenode is told of the damage. A
+read fails only when no replica is left, also after asking the namenode once more where they are.
+"""
+
+from typing import Callable, Iterator, List, Optional, Tuple
+
+from data_service.protocol.blocks import Block
+from data_service.protocol.checksums import CHUNK_BYTES, crc32
+from data_service.protocol.messages import LocatedBlock, Target
+from zookeeper.fabric import logs
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import BlockMissing, CorruptData, DfsError
+from zookeeper.fabric.remote import IncomingBody, Remote
+from zookeeper.fabric.settings import Address, NetworkSettings
+
+log = logs.get("reader")
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+Relocate = Callable[[LocatedBlock], Optional[LocatedBlock]]
+ReportBad = Callable[[Block, str], None]
+
+
+class Replicas:
+    """How one file's blocks are read. Thread-safe; each read has connections of its own.
+
+    `relocate` asks the namenode again for a block's replicas (None: it has no such block any
+    more), `report_bad` tells it of a damaged replica; neither may raise.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        credentials: Credentials,
+        network: NetworkSettings,
+        relocate: Relocate,
+        report_bad: ReportBad,
+    ) -> None:
+        self._path = path
+        self._credentials = credentials
+        self._network = network
+        self._relocate = relocate
+        self._report_bad = report_bad
+
+    def read(
+        self, located: LocatedBlock, offset: int, length: int, buffer: Optional[memoryview] = None
+    ) -> Iterator[memoryview]:
+        """The verified bytes of a range of a block, in order, in pieces of at most a chunk.
+
+        Each piece is valid until the next one is asked for. Raises BlockMissing.
+        """
+        if buffer is None:
+            buffer = memoryview(bytearray(CHUNK_BYTES))
+        position, end = offset, min(offset + length, located.block.length)
+        problems: List[str] = []
+        for target, source in self._sources(located):
+            if position >= end:
+                return
+            try:
+                for piece in self._read_replica(source, target, position, end, buffer):
+                    position += len(piece)
+                    yield piece
+            except DfsError as error:
+                log.debug("replica.skipped", block=located.block.name, error=error.message)
+                problems.append(f"{target.host}:{target.port}: {error.message}")
+        if position < end:
+            raise BlockMissing(
+                f"Could not obtain block: {located.block.name} file={self._path} "
+                + ("; ".join(problems) or "No live nodes contain current block")
+            )
+
+    def _sources(self, located: LocatedBlock) -> Iterator[Tuple[Target, LocatedBlock]]:
+        """Every replica to try: those known, then those that the namenode knows by then."""
+        for target in nearest_first(located.targets):
+            yield target, located
+        again = self._relocate(located)
+        for target in nearest_first(again.targets) if again else ():
+            yield target, again
+
+    def _read_replica(
+        self, located: LocatedBlock, target: Target, position: int, end: int, buffer: memoryview
+    ) -> Iterator[memoryview]:
+        remote = Remote.connect(
+            "data_node", Address(target.host, target.port), self._credentials, self._network
+        )
+        try:
+            body = remote.call_for_body(
+                "read_block",
+                *located.block[:2],
+                position,
+                end - position,
+                located.token,
+                timeout=self._network.call_timeout_seconds,
+            )
+            yield from self._verified(body, located.block, target, position, end, buffer)
+        finally:
+            remote.close()
+
+    def _verified(
+        self,
+        body: IncomingBody,
+        block: Block,
+        target: Target,
+        position: int,
+        end: int,
+        buffer: memoryview,
+    ) -> Iterator[memoryview]:
+        start = position - position % CHUNK_BYTES
+        while True:
+            packet = body.receive(buffer)
+            if packet is None:
+                break
+            data, checksum = packet
+            if len(data) != min(CHUNK_BYTES, block.length - start):
+                raise CorruptData(f"a chunk of {len(data)} bytes at byte {start}")
+            if crc32(data) != checksum:
+                self._report_bad(block, target.node_id)
+                raise CorruptData(f"checksum mismatch at byte {start}")
+            piece = data[position - start : end - start]
+            start += len(data)
+            position = min(start, end)
+            yield piece
+        if position < end:
+            raise CorruptData(f"the replica ended at byte {position} of {end}")
+
+
+def nearest_first(targets: Tuple[Target, ...]) -> List[Target]:
+    """Replicas on this machine first, else in the namenode's order, which spreads the load."""
+    return sorted(targets, key=lambda target: target.host not in LOOPBACK)
