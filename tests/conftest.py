@@ -1,0 +1,60 @@
+"""Clusters for tests that need one, marks by folder, and daemons' logs in failed tests' reports."""
+
+from pathlib import Path
+from typing import Any, Iterator, List
+
+import pytest
+
+pytest.register_assert_rewrite("tests.support")
+
+from tests.support.cluster import Cluster  # noqa: E402
+
+_TESTS = Path(__file__).parent
+_MARKED_FOLDERS = ("cluster", "faults")
+_CLUSTER_FIXTURES = {"cluster", "shared_cluster"}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster for this test alone, which may hurt it.
+
+    `@pytest.mark.parametrize("cluster", [{"data_nodes": 1}], indirect=True)` gives options.
+    """
+    with Cluster(tmp_path, **getattr(request, "param", {})) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One cluster for all tests that leave it as whole as they found it.
+
+    Each works below a directory of its own, named after itself.
+    """
+    with Cluster(tmp_path_factory.mktemp("shared")) as started:
+        yield started
+
+
+def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+    """Mark tests by the folder that they are in, and by the fixtures that they ask for."""
+    for item in items:
+        for folder in _MARKED_FOLDERS:
+            if _TESTS / folder in item.path.parents:
+                item.add_marker(folder)
+        if _CLUSTER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("cluster")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Forget the clusters of the test before; the shared one stays, because it runs."""
+    Cluster.recent[:] = [made for made in Cluster.recent if made.running]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Show in a failed test's report what each daemon logged last."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.failed:
+        for made in Cluster.recent:
+            report.sections.append((f"daemons in {made.folder}", made.logs()))

@@ -1,0 +1,57 @@
+"""The real block side with datanodes that do what a test tells them, for tests of the namespace."""
+
+from typing import Dict, Iterable, List
+
+from data_service.namenode.block_policy import BlockPolicy
+from data_service.namenode.blocks import Blocks
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import DELETE, NodeInfo, NodeStats, Target
+
+CLUSTER = "cluster-1"
+STATS = NodeStats(1 << 50, 0, 1 << 50, 0, 0, 0)
+
+
+class Datanodes:
+    """`count` datanodes that are registered and have reported what they hold."""
+
+    def __init__(self, blocks: Blocks, count: int) -> None:
+        self.blocks = blocks
+        self.held: Dict[str, Dict[int, Block]] = {}
+        self.sessions: Dict[str, int] = {}
+        self.addresses: Dict[str, str] = {}
+        for number in range(count):
+            self.start(f"node-{number}")
+
+    def start(self, node_id: str) -> None:
+        """A datanode registers, and reports what it holds."""
+        port = 1800 + len(self.sessions)
+        info = NodeInfo(node_id, "first", "127.0.0.1", port, "/rack", CLUSTER)
+        session = self.sessions[node_id] = self.blocks.register(info, 0.0)
+        self.addresses[f"127.0.0.1:{port}"] = node_id
+        self.blocks.zookeeper_view(self.addresses, 0.0)
+        self.blocks.heartbeat(session, STATS, 0.0, 0)
+        held = self.held.setdefault(node_id, {})
+        self.blocks.block_report(session, 1, 0, 1, list(held.values()), 0.0)
+
+    def receive(self, block: Block, targets: Iterable[Target]) -> None:
+        """The pipeline has written the block: each of these datanodes reports it."""
+        for target in targets:
+            self.held[target.node_id][block.block_id] = block
+            self.blocks.block_changes(self.sessions[target.node_id], [block], [], [], 0.0)
+
+    def obey(self, durable_txid: int) -> List[int]:
+        """Every datanode asks for orders and deletes what it is told to; the ids of the blocks."""
+        deleted: List[int] = []
+        for node_id, session in self.sessions.items():
+            for command in self.blocks.heartbeat(session, STATS, 0.0, durable_txid):
+                if command.action == DELETE:
+                    for block in command.blocks:
+                        del self.held[node_id][block.block_id]
+                        deleted.append(block.block_id)
+                    self.blocks.block_changes(session, [], list(command.blocks), [], 0.0)
+        return deleted
+
+
+def new_blocks() -> Blocks:
+    """A block side that leaves safe mode as soon as every block has been reported."""
+    return Blocks(CLUSTER, 1, BlockPolicy(safe_mode_extension_seconds=0.0))

@@ -1,0 +1,137 @@
+"""A namenode's core with real parts, a model of the metadata service, and obedient datanodes."""
+
+from random import Random
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Type
+
+import pytest
+
+from data_service.namenode.commits import Op, Outcome
+from data_service.namenode.permissions import Caller
+from data_service.namenode.state import State
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import LocatedBlock
+from tests.support.block_side import Datanodes
+from tests.support.metadata_model import MetadataModel
+from zookeeper.fabric.errors import DfsError
+
+ROOT = Caller("root", frozenset(), True)
+BLOCK_SIZE = 100
+
+
+def refusal(kind: Type[DfsError], deed: Callable[[], Any]) -> str:
+    """The message with which a deed is refused."""
+    with pytest.raises(kind) as caught:
+        deed()
+    return caught.value.message
+
+
+class Core:
+    """`now` is what the operations are told; every edit is stored as soon as it is made."""
+
+    def __init__(self, datanodes: int = 3) -> None:
+        self.metadata = MetadataModel()
+        self.random = Random(1)
+        self.now = 0.0
+        self.calls = 0
+        self.state: State = self.metadata.start()
+        self.nodes = Datanodes(self.state.blocks, datanodes)
+        self.state.blocks.loaded(0.0)
+
+    def op(self, client: str = "client") -> Op:
+        """A new call of a client."""
+        self.calls += 1
+        return client, self.calls
+
+    def do(self, outcome: Optional[Outcome]) -> Any:
+        """Store the outcome's edit, check everything; the outcome's result."""
+        result = None if outcome is None else self.metadata.store(outcome)
+        self.state.check()
+        return result
+
+    def create(
+        self, path: str, client: str = "client", overwrite: bool = False, replication: int = 2
+    ) -> int:
+        """Open a file; its number."""
+        return self.do(
+            self.state.writing.create(
+                ROOT, self.op(client), path, overwrite, replication, BLOCK_SIZE, 0o644, self.now
+            )
+        ).file_id
+
+    def add(
+        self, file_id: int, position: int, client: str = "client", excluded: Sequence[str] = ()
+    ) -> LocatedBlock:
+        """Allocate a block."""
+        return self.do(
+            self.state.writing.add_block(
+                client, file_id, position, excluded, "", self.now, self.random
+            )
+        )
+
+    def write(self, file_id: int, *lengths: int, client: str = "client") -> Tuple[Block, ...]:
+        """Allocate and write blocks of these lengths; all their datanodes report them."""
+        blocks: List[Block] = []
+        for position, length in enumerate(lengths):
+            located = self.add(file_id, position, client)
+            block = located.block._replace(length=length)
+            self.nodes.receive(block, located.targets)
+            blocks.append(block)
+        return tuple(blocks)
+
+    def complete(self, file_id: int, blocks: Sequence[Block], client: str = "client") -> Any:
+        """Make a file appear."""
+        return self.do(
+            self.state.writing.complete(self.op(client), file_id, blocks, self.now, 8)
+        )
+
+    def put(self, path: str, *lengths: int, overwrite: bool = False) -> int:
+        """A whole file; its number."""
+        file_id = self.create(path, overwrite=overwrite)
+        self.complete(file_id, self.write(file_id, *lengths))
+        return file_id
+
+    def resume(
+        self, path: str, file_id: int, blocks: Sequence[Block], client: str = "client"
+    ) -> Any:
+        """Present a file to a namenode that may have been restarted."""
+        return self.do(
+            self.state.writing.resume(
+                ROOT, client, path, file_id, False, 2, BLOCK_SIZE, 0o644,
+                dict(enumerate(blocks)), self.now,
+            )
+        )  # fmt: skip
+
+    def restart(self) -> None:
+        """The namenode dies and starts again; the datanodes register and report what they hold."""
+        held = self.nodes.held
+        self.state = self.metadata.start()
+        self.nodes = Datanodes(self.state.blocks, 0)
+        self.nodes.held = held
+        for node_id in sorted(held):
+            self.nodes.start(node_id)
+        self.state.blocks.loaded(0.0)
+        self.state.check()
+
+    def mkdir(self, path: str) -> None:
+        """Make a directory and its parents."""
+        self.do(self.state.mkdir(ROOT, self.op(), path, True, 0o755, 1))
+
+    def delete(self, path: str) -> bool:
+        """Delete a tree; whether there was one."""
+        return self.do(self.state.delete(ROOT, self.op(), path, True, 9))
+
+    def rename(self, source: str, target: str) -> None:
+        """Move an inode."""
+        self.do(self.state.rename(ROOT, self.op(), source, target, 5))
+
+    def length(self, path: str) -> int:
+        """The length of a file."""
+        return self.state.reading.stat(ROOT, path).result.length
+
+    def sweep(self) -> List[int]:
+        """Take deleted trees apart and carry the deletions out; the blocks that are gone."""
+        while self.state.image.graveyard.children:
+            self.do(self.state.purge_step(10))
+        deleted = self.nodes.obey(self.metadata.last_txid)
+        self.do(self.state.forget_deleted(1000))
+        return sorted(set(deleted))

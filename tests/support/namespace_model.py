@@ -1,0 +1,112 @@
+"""The namespace as nested dictionaries, and its writers: what random walks compare with."""
+
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
+
+from data_service.namenode.permissions import Caller
+from data_service.namenode.state import State
+from data_service.protocol.blocks import Block
+from zookeeper.fabric import errors
+
+ROOT = Caller("root", frozenset(), True)
+
+Names = Tuple[str, ...]
+
+
+class ModelFile:
+    """A file of the model: its number, and the lengths of its blocks."""
+
+    def __init__(self, file_id: int, lengths: Tuple[int, ...]) -> None:
+        self.file_id = file_id
+        self.lengths = lengths
+
+
+class ModelWriter:
+    """A file that is being written: below which dictionary, by which client, with what so far."""
+
+    def __init__(self, client: str, file_id: int, above: dict, names: Names, over: bool) -> None:
+        self.client = client
+        self.file_id = file_id
+        self.above = above
+        self.names = names
+        self.overwrite = over
+        self.blocks: Dict[int, Block] = {}
+        self.confirmed = True
+        self.path = ""
+
+
+def refused(deed: Callable[[], Any]) -> Tuple[Any, Optional[Type[errors.DfsError]]]:
+    """What a deed returned, and the class of the error that it raised instead."""
+    try:
+        return deed(), None
+    except errors.DfsError as error:
+        return None, type(error)
+
+
+def listing(state: State, path: str = "/") -> Dict[str, Any]:
+    """The tree as the operations show it, page by page."""
+    found: Dict[str, Any] = {}
+    prefix = path if path == "/" else path + "/"
+    after, more = "", True
+    while more:
+        rows, more = state.reading.list(ROOT, path, after, 2).result
+        for row in rows:
+            found[row.name] = (
+                listing(state, prefix + row.name)
+                if row.is_directory
+                else (row.inode_id, row.length)
+            )
+            after = row.name
+    return found
+
+
+def plain(tree: dict) -> Dict[str, Any]:
+    """The model's tree in the form of `listing`."""
+    return {
+        name: plain(node) if isinstance(node, dict) else (node.file_id, sum(node.lengths))
+        for name, node in tree.items()
+    }
+
+
+def find(tree: dict, names: Names) -> Tuple[Any, Names, Optional[Type[errors.DfsError]]]:
+    """The deepest node on the way, what is left of it, and the error of walking it."""
+    node: Any = tree
+    for depth, name in enumerate(names):
+        if not isinstance(node, dict):
+            return node, names[depth:], errors.NotADirectory
+        if name not in node:
+            return node, names[depth:], None
+        node = node[name]
+    return node, (), None
+
+
+def lost(tree: dict, writer: ModelWriter) -> bool:
+    """Whether the directory below which the writer's file would appear was deleted."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if node is writer.above:
+            return False
+        waiting += [child for child in node.values() if isinstance(child, dict)]
+    return True
+
+
+def settle(writers: List[ModelWriter]) -> None:
+    """A writer whose next directory has been made is below that one, unless one is there."""
+    moved = True
+    while moved:
+        moved = False
+        for writer in sorted(writers, key=lambda writer: writer.file_id):
+            below = writer.above.get(writer.names[0])
+            place = writer.names[1:]
+            if not place or not isinstance(below, dict):
+                continue
+            if not any(w.above is below and w.names == place for w in writers):
+                writer.above, writer.names = below, place
+                moved = True
+
+
+def strip(result: Any) -> Any:
+    """An answer without what only datanodes can tell."""
+    if hasattr(result, "blocks"):
+        return result.status, [(located.block, located.offset) for located in result.blocks]
+    return result

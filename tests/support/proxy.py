@@ -1,0 +1,174 @@
+"""One breakable link: a TCP proxy that passes bytes on, until a test tells it not to."""
+
+import socket
+import struct
+import threading
+import time
+from typing import List, Optional, Set, Tuple
+
+Address = Tuple[str, int]
+
+_PIECE_BYTES = 1 << 16
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s.
+
+
+class Proxy:
+    """Listens on `address` and passes everything on to `target`, in both directions.
+
+    Who connects to the proxy instead of to the target can be delayed, stalled and cut, alone:
+    others that connect to the target itself notice nothing. Every state holds for connections
+    that exist and for those yet to come, until `heal`.
+    """
+
+    def __init__(self, target: Address, listen: Address = ("127.0.0.1", 0)) -> None:
+        self.target = target
+        self._changed = threading.Condition()
+        self._delay_seconds = 0.0
+        self._stalled = False
+        self._is_cut = False
+        self._closed = False
+        self._open: Set[socket.socket] = set()
+        self._drained: Set[socket.socket] = set()  # Ends that will send no more.
+        self._threads: List[threading.Thread] = []
+        self.bytes_passed = 0
+        self.connections_made = 0
+        self._listener = socket.create_server(listen, backlog=64)
+        self.address: Address = self._listener.getsockname()[:2]
+        self._start(self._accept)
+
+    def __repr__(self) -> str:
+        state = "cut" if self._is_cut else "stalled" if self._stalled else "whole"
+        return f"<Proxy {self.address} to {self.target}, {state}, {len(self._open) // 2} links>"
+
+    def delay(self, seconds: float) -> None:
+        """Hold every piece of bytes back for `seconds`, in each direction."""
+        with self._changed:
+            self._delay_seconds = seconds
+            self._changed.notify_all()
+
+    def stall(self) -> None:
+        """Pass nothing on; connections stay open and new ones are made: a host that hangs."""
+        with self._changed:
+            self._stalled = True
+
+    def cut(self) -> None:
+        """Reset every connection, and each new one at once."""
+        with self._changed:
+            self._is_cut = True
+            self._changed.notify_all()
+        self.reset()
+
+    def reset(self) -> None:
+        """Reset the connections that exist; new ones work."""
+        with self._changed:
+            broken, self._open = self._open, set()
+        for end in broken:
+            _reset(end)
+
+    def heal(self) -> None:
+        """Pass everything on again, first of all what was stalled."""
+        with self._changed:
+            self._delay_seconds, self._stalled, self._is_cut = 0.0, False, False
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End for good; returns when no thread and no socket is left."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        # A thread in accept does not notice that its socket is closed, but does notice a shutdown.
+        _shut_down(self._listener)
+        self._listener.close()
+        self.reset()
+        while self._threads:
+            self._threads.pop().join()
+
+    def _start(self, target: object, *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return  # Closed.
+            with self._changed:
+                refused = self._closed or self._is_cut
+            far = None if refused else self._dial()
+            if far is None:
+                _reset(near)
+            else:
+                self._join(near, far)
+
+    def _dial(self) -> Optional[socket.socket]:
+        try:
+            return socket.create_connection(self.target, timeout=10)
+        except OSError:
+            return None  # The target is down: whoever connects to it through us shall see that.
+
+    def _join(self, near: socket.socket, far: socket.socket) -> None:
+        for end in (near, far):
+            end.settimeout(None)
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self._changed:
+            self._open.update((near, far))
+            self.connections_made += 1
+        self._start(self._pump, near, far)
+        self._start(self._pump, far, near)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        """Pass one direction on until its end; half of a connection may end before the other."""
+        ended = self._pass_on(source, sink)
+        with self._changed:
+            self._drained.add(source)
+            if ended and sink not in self._drained:
+                return  # The other direction goes on; its thread will close both.
+            self._drained -= {source, sink}
+            self._open -= {source, sink}
+        for end in (source, sink):
+            _reset(end)
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> bool:
+        """Whether the source came to its proper end, and the sink knows it."""
+        try:
+            while True:
+                piece = source.recv(_PIECE_BYTES)
+                if not self._hold_back():
+                    return False
+                if not piece:
+                    sink.shutdown(socket.SHUT_WR)
+                    return True
+                sink.sendall(piece)
+                self.bytes_passed += len(piece)
+        except OSError:
+            return False  # One end is gone: the other one must learn it.
+
+    def _hold_back(self) -> bool:
+        """Wait as long as the link's state demands; whether the link still is one then."""
+        arrived = time.monotonic()
+        with self._changed:
+            while not (self._closed or self._is_cut):
+                left = arrived + self._delay_seconds - time.monotonic()
+                if not self._stalled and left <= 0:
+                    return True
+                self._changed.wait(None if self._stalled else left)
+        return False
+
+
+def _reset(end: socket.socket) -> None:
+    try:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+    except OSError:
+        pass  # Reset by the peer already, or closed.
+    # A thread may be blocked in recv on it: only a shutdown wakes that one up.
+    _shut_down(end)
+    end.close()
+
+
+def _shut_down(end: socket.socket) -> None:
+    try:
+        end.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # Not connected any more.

@@ -1,0 +1,1 @@
+"""Architecture and style, held by tests: floors, purity, gates, sizes, names, launchers."""
