@@ -19,7 +19,9 @@ from metadata_service.edits import (
 from tests.support.sample_edits import file_edit, file_edits, inode_row, lines_of
 from zookeeper.fabric.errors import ProtocolViolation
 
-NAMES = ["plain", "a b", "é", "日本", "\U0001f600", 'quo"te', "back\\slash", "line\nbreak", "\x00", ""]
+NAMES = [
+    "plain", "a b", "é", "日本", "\U0001f600", 'quo"te', "back\\slash", "line\nbreak", "\x00", "",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

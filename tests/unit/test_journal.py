@@ -1,19 +1,27 @@
 """The journal: no edit is lost, doubled or reordered, whatever the way to the service does."""
 
-import random
-import sys
 import threading
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional, Type
+from typing import Any, Iterator, List, Optional
 
 import pytest
 
 from metadata_service import journal as journal_module
-from metadata_service.edits import Edit, decode, join_lines, split_lines
+from metadata_service.edits import decode, join_lines
 from metadata_service.journal import Journal
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.service import MetadataService
-from tests.support.sample_edits import file_edit, file_edits, image_after, lines_of
+from tests.support.journals import (
+    FRAME_BYTES,
+    GatedPool,
+    ModelService,
+    Opened,
+    ScriptedPool,
+    edit,
+    record,
+    run_threads,
+)
+from tests.support.sample_edits import file_edits, image_after
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import (
     Busy,
@@ -29,154 +37,6 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.rpc import Peer
-
-FRAME_BYTES = 1 << 20
-
-
-class ModelService:
-    """What the metadata service promises, as plainly as it can be said; also a pool to it."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.lines: List[str] = []
-        self.epoch = 0
-        self.room = True
-        self.batches: List[int] = []
-
-    def call(self, method: str, *args: Any, timeout: float) -> Any:
-        """Run a method, as the real pool does."""
-        assert timeout > 0
-        with self.lock:
-            return getattr(self, method)(*args)
-
-    def claim_epoch(self, _owner: str) -> int:
-        """One more than ever before."""
-        self.epoch += 1
-        return self.epoch
-
-    def status(self) -> tuple:
-        """As exposed."""
-        return "cluster", self.epoch, len(self.lines)
-
-    def append(self, epoch: int, first_txid: int, payload: bytes) -> tuple:
-        """As exposed."""
-        if epoch != self.epoch:
-            raise Fenced("a newer epoch")
-        lines = split_lines(payload)
-        assert [decode(line).txid for line in lines] == list(
-            range(first_txid, first_txid + len(lines))
-        )
-        known = self.lines[first_txid - 1 :][: len(lines)]
-        if first_txid > len(self.lines) + 1 or known != lines[: len(known)]:
-            raise ProtocolViolation("a gap, or other content")
-        self.lines += lines[len(known) :]
-        self.batches.append(len(lines))
-        return len(self.lines), self.room
-
-
-class ChancyPool:
-    """Loses requests, loses answers, and lets lost requests arrive late, by a seed."""
-
-    def __init__(self, service: ModelService, seed: int) -> None:
-        self._service = service
-        self._chance = random.Random(seed)
-        self._late: List[tuple] = []
-        self._lock = threading.Lock()
-
-    def call(self, method: str, *args: Any, timeout: float) -> Any:
-        """One call that may or may not happen, now or later, and may or may not be answered."""
-        with self._lock:
-            fate = self._chance.random()
-            late = self._late.pop() if self._late and self._chance.random() < 0.3 else None
-            if fate < 0.15:
-                self._late.append((method, *args))
-        if late is not None:
-            self._service.call(*late, timeout=timeout)
-        if fate < 0.15:
-            raise DeadlineExceeded("the request will arrive later")
-        if fate < 0.25:
-            raise Unavailable("the request was lost")
-        result = self._service.call(method, *args, timeout=timeout)
-        if fate < 0.4:
-            raise Unavailable("the answer was lost")
-        return result
-
-
-class ScriptedPool(ModelService):
-    """A model service whose appends meet a script: an error to raise, or None to work."""
-
-    def __init__(self, *script: Optional[Exception], then: Optional[Exception] = None) -> None:
-        super().__init__()
-        self.script = list(script)
-        self.then = then
-        self.attempts = 0
-
-    def append(self, epoch: int, first_txid: int, payload: bytes) -> tuple:
-        """Meet the next entry of the script, or what comes after its end."""
-        self.attempts += 1
-        error = self.script.pop(0) if self.script else self.then
-        if error is not None:
-            raise error
-        return super().append(epoch, first_txid, payload)
-
-
-class GatedPool(ModelService):
-    """A model service whose appends stand still until `gate` is opened."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrived = threading.Semaphore(0)
-        self.gate = threading.Event()
-
-    def call(self, method: str, *args: Any, timeout: float) -> Any:
-        """Stand still outside of the service's lock."""
-        if method == "append":
-            self.arrived.release()
-            assert self.gate.wait(PATIENCE_SECONDS)
-        return super().call(method, *args, timeout=timeout)
-
-
-class Opened:
-    """A journal on a pool, with what it told by `on_failure`."""
-
-    def __init__(
-        self, pool: Any, timeout: float = PATIENCE_SECONDS, kind: Type[Journal] = Journal
-    ) -> None:
-        self.failures: List[DfsError] = []
-        self.journal = kind(pool, "test", timeout, FRAME_BYTES, self.failures.append)
-        self.journal.open()
-
-
-def edit(number: int = 0, txid: int = 0) -> Edit:
-    """An edit that lets the journal number it."""
-    return file_edit(number or 1, call_number=number)._replace(txid=txid)
-
-
-def record(journal: Journal, number: int = 0, timeout: Optional[float] = None) -> int:
-    """Submit an edit and wait for it."""
-    txid = journal.submit(edit(number))
-    journal.wait(txid, timeout)
-    return txid
-
-
-def run_threads(*bodies: Callable[[], Any]) -> List[BaseException]:
-    """Run every body in a thread of its own to its end; what they raised."""
-    raised: List[BaseException] = []
-
-    def guarded(body: Callable[[], Any]) -> None:
-        try:
-            body()
-        except BaseException as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(body,), daemon=True) for body in bodies]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-        assert not thread.is_alive(), "a thread waits for ever"
-    return raised
-
 
 @pytest.fixture(name="service")
 def _service() -> ModelService:
@@ -211,98 +71,6 @@ def test_txids_go_on_from_those_of_the_service(service: ModelService) -> None:
     second.wait(2)
     with pytest.raises(Unavailable):
         record(first, 3)
-
-
-def walk_on_a_bad_connection(seed: int, kind: Type[Journal]) -> None:
-    """Eight threads record 25 edits each; asserts that the service has all of them in order."""
-    service = ModelService()
-    opened = Opened(service, kind=kind)
-    journal = opened.journal
-    journal._pool = ChancyPool(service, seed)
-    namenode_lock = threading.Lock()
-    submitted: List[int] = []
-
-    def client(name: int) -> None:
-        for number in range(25):
-            with namenode_lock:
-                journal.check_room()
-                txid = journal.submit(edit(1000 * name + number))
-                submitted.append(1000 * name + number)
-            journal.wait(txid, PATIENCE_SECONDS)
-            assert len(service.lines) >= txid, "wait returned too early"
-
-    assert run_threads(*[lambda name=name: client(name) for name in range(1, 9)]) == []
-    journal.check()
-    assert [decode(line).call_number for line in service.lines] == submitted
-    assert [decode(line).txid for line in service.lines] == list(range(1, 201))
-    assert opened.failures == [] and journal.durable_txid == 200
-
-
-@pytest.fixture(name="impatient")
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Short pauses, and threads that take turns often enough to get into each other's way."""
-    monkeypatch.setattr(journal_module, "RETRY_SECONDS_MIN", 0.0005)
-    monkeypatch.setattr(journal_module, "RETRY_SECONDS_MAX", 0.002)
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(usual)
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("seed", range(25))
-def test_threads_on_a_bad_connection_lose_and_reorder_nothing(seed: int) -> None:
-    walk_on_a_bad_connection(seed, Journal)
-
-
-class AnswersBeforeItIsDurable(Journal):
-    """Mutant: one attempt, and the edit is taken for recorded."""
-
-    def wait(self, txid: int, timeout: Optional[float] = None) -> None:
-        """Send, and do not look again."""
-        batch = self._await_turn(txid, None)
-        if batch is not None:
-            self._send(batch, None)
-
-
-class TakesAFailureForSuccess(Journal):
-    """Mutant: an append that was not answered is not repeated."""
-
-    def _after_failure(self, error: DfsError, started: float) -> None:
-        self._after_success(self._last_txid, True)
-
-
-class SendsTheNewestFirst(Journal):
-    """Mutant: what came last goes out first."""
-
-    def _oldest(self) -> Any:
-        return list(self._pending)[-1:]
-
-
-class GivesTheTurnToNobody(Journal):
-    """Mutant: the first failure leaves the turn taken."""
-
-    def _after_failure(self, error: DfsError, started: float) -> None:
-        super()._after_failure(error, started)
-        self._turn_taken = True
-
-
-MUTANTS = [AnswersBeforeItIsDurable, TakesAFailureForSuccess, SendsTheNewestFirst]
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_the_walk_catches_a_journal_that_is_wrong(mutant: Type[Journal]) -> None:
-    with pytest.raises(AssertionError):
-        for seed in range(25):
-            walk_on_a_bad_connection(seed, mutant)
-
-
-@pytest.mark.usefixtures("impatient")
-def test_the_walk_catches_a_turn_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(globals(), "PATIENCE_SECONDS", 0.5)
-    with pytest.raises(AssertionError):
-        walk_on_a_bad_connection(1, GivesTheTurnToNobody)
 
 
 def test_waiting_threads_share_an_append() -> None:
@@ -602,4 +370,3 @@ def test_odd_rows_are_refused(service: ModelService) -> None:
     service.load = lambda *args: join_lines(["[1,2,3]"])  # type: ignore[attr-defined]
     with pytest.raises(ProtocolViolation):
         list(journal.load("deleted_blocks"))
-    assert lines_of([]) == []

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
-from typing import Any, Callable, Iterator, List
+from typing import Callable, Iterator, List
 
 import pytest
 
@@ -19,14 +19,7 @@ from tests.support.sample_edits import (
     image_of,
     lines_of,
 )
-from zookeeper.fabric.errors import (
-    DfsError,
-    DiskFailed,
-    DiskFull,
-    Fenced,
-    ProtocolViolation,
-    StartRefused,
-)
+from zookeeper.fabric.errors import DfsError, Fenced, ProtocolViolation, StartRefused
 
 KEEP_EDITS = 1000
 Open = Callable[[], MetadataDatabase]
@@ -70,27 +63,9 @@ def kept_edits(database: MetadataDatabase, txid: int = 0) -> List[str]:
     return split_lines(database.edits_since(txid, 1 << 30, 1 << 30))
 
 
-class BrokenConnection:
-    """A connection that refuses statements of one beginning, as a failing disk would."""
-
-    def __init__(self, real: Any, beginning: str, error: sqlite3.Error) -> None:
-        self._real = real
-        self._beginning = beginning
-        self._error = error
-        self.refused = 0
-
-    def execute(self, statement: str, *values: Any) -> Any:
-        """Refuse, or pass the statement on."""
-        if statement.startswith(self._beginning):
-            self.refused += 1
-            raise self._error
-        return self._real.execute(statement, *values)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-
-def test_a_new_directory_gets_a_database_and_an_identity(tmp_path: Path, open_database: Open) -> None:
+def test_a_new_directory_gets_a_database_and_an_identity(
+    tmp_path: Path, open_database: Open
+) -> None:
     database = open_database()
     cluster_id, epoch, last_txid = database.status
     assert (epoch, last_txid) == (0, 0)
@@ -319,84 +294,6 @@ def test_the_log_begins_again_and_nothing_is_lost(
     assert before is not None and after is not None and after.log >= before.log + 10
     assert max(sizes) < 60 * 4120, "the file of the log is used again and again"
     assert image_of(open_database()) == image_after(file_edits(1, 100))
-
-
-def test_a_full_disk_refuses_an_append_whole_and_passes(
-    database: MetadataDatabase, open_database: Open
-) -> None:
-    database.append(1, 1, lines_of(file_edits(1, 5)))
-    pages = database._connection.execute("PRAGMA page_count").fetchone()[0]
-    database._connection.execute(f"PRAGMA max_page_count={pages}")
-    many = lines_of(file_edits(6, 200))
-    with pytest.raises(DiskFull):
-        database.append(1, 6, many)
-    database.check()
-    assert database.status[2] == 5 and image_of(database) == image_after(file_edits(1, 5))
-    database._connection.execute("PRAGMA max_page_count=1000000")
-    assert database.append(1, 6, many) == 200
-    assert image_of(open_database()) == image_after(file_edits(1, 200))
-
-
-@pytest.mark.parametrize("beginning", ["COMMIT", "INSERT", "BEGIN"])
-def test_after_a_failed_write_nothing_is_tried_again(
-    database: MetadataDatabase,
-    open_database: Open,
-    monkeypatch: pytest.MonkeyPatch,
-    beginning: str,
-) -> None:
-    """ATC'20 Rebello: after a failed fsync the kernel takes the pages for clean."""
-    database.append(1, 1, lines_of(file_edits(1, 5)))
-    error = sqlite3.OperationalError("disk I/O error")
-    broken = BrokenConnection(database._connection, beginning, error)
-    monkeypatch.setattr(database, "_connection", broken)
-    with pytest.raises(DiskFailed, match="disk I/O error"):
-        database.append(1, 6, lines_of(file_edits(6, 8)))
-    monkeypatch.undo()
-    for attempt in (lambda: database.append(1, 6, lines_of(file_edits(6, 8))),
-                    lambda: database.claim_epoch("next")):
-        with pytest.raises(DiskFailed, match="takes no more edits"):
-            attempt()
-    assert broken.refused == 1 and database.status[1:] == (1, 5)
-    assert image_of(database) == image_after(file_edits(1, 5)), "reads go on"
-    assert open_database().append(1, 6, lines_of(file_edits(6, 8))) == 8
-
-
-def test_a_failed_rollback_ends_it_too(
-    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class FullAndStuck(BrokenConnection):
-        """Says full at COMMIT, and cannot roll back either."""
-
-        def execute(self, statement: str, *values: Any) -> Any:
-            if statement == "ROLLBACK":
-                raise sqlite3.OperationalError("disk I/O error")
-            return super().execute(statement, *values)
-
-    error = sqlite3.OperationalError("database or disk is full")
-    stuck = FullAndStuck(database._connection, "COMMIT", error)
-    monkeypatch.setattr(database, "_connection", stuck)
-    with pytest.raises(DiskFull):
-        database.append(1, 1, lines_of(file_edits(1, 1)))
-    monkeypatch.undo()
-    database._connection.execute("ROLLBACK")
-    with pytest.raises(DiskFailed):
-        database.append(1, 1, lines_of(file_edits(1, 1)))
-
-
-def test_a_log_that_cannot_be_emptied_costs_no_answer(
-    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(metadata_db, "LOG_ROWS", 1)
-    real = database._connection
-    full = sqlite3.OperationalError("database or disk is full")
-    monkeypatch.setattr(database, "_connection", BrokenConnection(real, "PRAGMA wal", full))
-    assert database.append(1, 1, lines_of(file_edits(1, 1))) == 1
-    assert database.append(1, 2, lines_of(file_edits(2, 2))) == 2, "it stays in the log"
-    failed = sqlite3.OperationalError("disk I/O error")
-    monkeypatch.setattr(database, "_connection", BrokenConnection(real, "PRAGMA wal", failed))
-    assert database.append(1, 3, lines_of(file_edits(3, 3))) == 3, "it was durable before"
-    with pytest.raises(DiskFailed):
-        database.append(1, 4, lines_of(file_edits(4, 4)))
 
 
 def test_threads_that_race_with_the_same_appends_agree(database: MetadataDatabase) -> None:

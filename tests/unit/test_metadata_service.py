@@ -119,7 +119,8 @@ class Text(str):
         ("claim_epoch", b"me"), ("append", True, 1, b""), ("append", "1", 1, b""),
         ("append", 1, 0, b""), ("append", 1, -1, b""), ("append", 1, 1.0, b""),
         ("append", 1, 1, "text"), ("append", 1, 1, ()), ("load", "edits", None, 1),
-        ("load", "state", None, 1), ("load", "sqlite_master", None, 1), ("load", b"inodes", None, 1),
+        ("load", "state", None, 1), ("load", "sqlite_master", None, 1),
+        ("load", b"inodes", None, 1),
         ("load", "inodes", "1", 1), ("load", "counters", 1, 1), ("load", "inodes", True, 1),
         ("load", "inodes", None, 0), ("load", "inodes", None, -1), ("load", "inodes", None, None),
         ("edits_since", -1, 1), ("edits_since", 0, 0), ("edits_since", "0", 1),
@@ -153,9 +154,10 @@ def test_answers_fit_into_a_frame(service: MetadataService) -> None:
     for first in range(0, 3000, 500):
         service.exposed_append(1, first + 1, join_lines(lines[first : first + 500]))
     service._reply_bytes_max = 10_000
-    for answer in (service.exposed_load("inodes", None, 1 << 40), service.exposed_edits_since(0, 9999)):
-        assert 5_000 < len(answer) <= 10_000
-    assert split_lines(answer) == lines[: len(split_lines(answer))]
+    rows = service.exposed_load("inodes", None, 1 << 40)
+    edits = service.exposed_edits_since(0, 9999)
+    assert 5_000 < len(rows) <= 10_000 and 5_000 < len(edits) <= 10_000
+    assert split_lines(edits) == lines[: len(split_lines(edits))]
 
 
 def test_little_room_on_the_disk_is_told(

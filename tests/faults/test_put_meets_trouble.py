@@ -1,0 +1,205 @@
+"""A put in whose middle something dies, hangs or restarts: it succeeds whole, or leaves nothing.
+
+Trouble comes out of the put itself, which tells of its progress between two packets of a block, so
+that it always comes in the middle of a pipeline.
+"""
+
+from pathlib import Path
+from typing import Callable, Iterator, List, Tuple
+
+import pytest
+
+from data_service.filesystem import FileSystem, writer
+from data_service.filesystem.pipeline import Pipeline
+from data_service.protocol.messages import LocatedBlock, Target
+from tests.support.cluster import Cluster
+from tests.support.replicas import block_names, holders, noise, role_at, unfinished
+from tests.support.waiting import wait_until
+
+MEGABYTE = 1 << 20
+BLOCKS = 3
+SIZE = BLOCKS * MEGABYTE + 12345
+MIDDLE = MEGABYTE + MEGABYTE // 2
+"""In the middle of the second block."""
+
+
+@pytest.fixture(scope="module")
+def four_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One datanode more than the largest replication, and one block sent at a time."""
+    folder = tmp_path_factory.mktemp("four")
+    with Cluster(folder, data_nodes=4, client={"parallel_blocks": 1}) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def pipelines(monkeypatch: pytest.MonkeyPatch) -> List[Tuple[Target, ...]]:
+    """The targets of each pipeline that a writer of this process opens, in order."""
+    opened: List[Tuple[Target, ...]] = []
+
+    class Recorded(Pipeline):
+        def __init__(self, located: LocatedBlock, *rest: object) -> None:
+            opened.append(located.targets)
+            super().__init__(located, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(writer, "Pipeline", Recorded)
+    return opened
+
+
+class Once:
+    """A progress callback that does one thing when so many bytes have been sent."""
+
+    def __init__(self, at: int, action: Callable[[], None]) -> None:
+        self.at = at
+        self.done = False
+        self._action = action
+
+    def __call__(self, sent: int, _total: int) -> None:
+        if sent >= self.at and not self.done:
+            self.done = True
+            self._action()
+
+
+def source(tmp_path: Path, size: int = SIZE) -> Path:
+    """A local file to put."""
+    local = tmp_path / "source"
+    local.write_bytes(noise(size, size))
+    return local
+
+
+def assert_whole(cluster: Cluster, file_system: FileSystem, path: str, replicas: int) -> None:
+    """The file has the source's bytes, and every block is on `replicas` disks of live nodes."""
+    with file_system.open(path) as reader:
+        assert reader.read() == noise(SIZE, SIZE)
+    names = block_names(file_system, path)
+    assert len(names) == BLOCKS + 1
+    for name in names:
+        alive = [role for role in holders(cluster, name) if cluster.daemons[role].running]
+        assert len(alive) >= replicas, f"{name} is on {alive}"
+
+
+@pytest.mark.parametrize(
+    "replication, position", [(r, p) for r in (1, 2, 3) for p in range(r)]
+)
+def test_a_datanode_killed_in_the_middle_of_a_pipeline_is_replaced(
+    four_nodes: Cluster, pipelines: list, tmp_path: Path, replication: int, position: int
+) -> None:
+    cluster, path = four_nodes, f"/killed-{replication}-{position}"
+    killed: List[str] = []
+
+    def kill() -> None:
+        killed.append(role_at(cluster, pipelines[-1][position].port))
+        cluster.kill(killed[0])
+
+    with cluster.file_system() as file_system:
+        trouble = Once(MIDDLE, kill)
+        file_system.put(str(source(tmp_path)), path, replication=replication, progress=trouble)
+        assert trouble.done and len(pipelines) > BLOCKS + 1
+        second = file_system.block_locations(path).blocks[1]
+        assert killed[0] not in [role_at(cluster, target.port) for target in second.targets]
+        if replication > 1:
+            with file_system.open(path) as reader:
+                assert reader.read() == noise(SIZE, SIZE)
+        cluster.start_daemon(killed[0])
+        cluster.wait_live(4)
+        assert_whole(cluster, file_system, path, replication)
+    assert not unfinished(cluster, killed[0])
+
+
+def test_a_datanode_that_hangs_in_the_middle_of_a_pipeline_is_replaced(
+    four_nodes: Cluster, pipelines: list, tmp_path: Path
+) -> None:
+    hung: List[str] = []
+
+    def hang() -> None:
+        hung.append(role_at(four_nodes, pipelines[-1][1].port))
+        four_nodes.pause(hung[0])
+
+    with four_nodes.file_system() as file_system:
+        trouble = Once(MIDDLE, hang)
+        file_system.put(str(source(tmp_path)), "/hung", replication=3, progress=trouble)
+        four_nodes.resume(hung[0])
+        assert trouble.done
+        assert_whole(four_nodes, file_system, "/hung", 3)
+    four_nodes.wait_live(4)
+
+
+@pytest.mark.parametrize("role", ["name_node", "metadata", "zookeeper"])
+def test_a_put_goes_on_when_a_daemon_is_killed_and_restarted_in_its_middle(
+    four_nodes: Cluster, tmp_path: Path, role: str
+) -> None:
+    path = f"/restarted-{role}"
+
+    def restart() -> None:
+        four_nodes.kill(role)
+        four_nodes.daemons[role].start()
+
+    with four_nodes.file_system() as file_system:
+        trouble = Once(MIDDLE, restart)
+        file_system.put(str(source(tmp_path)), path, replication=3, progress=trouble)
+        assert trouble.done
+        four_nodes.daemons[role].wait_ready()
+        assert_whole(four_nodes, file_system, path, 3)
+    four_nodes.wait_live(4)
+
+
+def test_a_put_goes_on_when_every_daemon_is_killed_and_restarted_in_its_middle(
+    four_nodes: Cluster, tmp_path: Path
+) -> None:
+    def restart() -> None:
+        for role in four_nodes.roles:
+            four_nodes.kill(role)
+        for role in reversed(four_nodes.roles):
+            four_nodes.daemons[role].start()
+        for role in four_nodes.roles:
+            four_nodes.daemons[role].wait_ready()
+
+    with four_nodes.file_system() as file_system:
+        trouble = Once(MIDDLE, restart)
+        file_system.put(str(source(tmp_path)), "/power", replication=3, progress=trouble)
+        assert trouble.done
+        assert_whole(four_nodes, file_system, "/power", 3)
+    four_nodes.wait_live(4)
+
+
+def test_files_are_put_and_read_while_the_zookeeper_is_dead(
+    four_nodes: Cluster, tmp_path: Path
+) -> None:
+    four_nodes.kill("zookeeper")
+    with four_nodes.file_system() as file_system:
+        file_system.put(str(source(tmp_path)), "/alone", replication=3)
+        assert_whole(four_nodes, file_system, "/alone", 3)
+        assert file_system.delete("/alone")
+    four_nodes.start_daemon("zookeeper")
+    four_nodes.wait_live(4)
+
+
+def test_a_datanode_that_is_dead_for_good_before_the_end_of_a_long_put_is_made_up_for(
+    four_nodes: Cluster, tmp_path: Path
+) -> None:
+    victim: List[str] = []
+
+    with four_nodes.file_system() as file_system:
+
+        def is_dead() -> bool:
+            address = four_nodes.address(victim[0])
+            states = {(node.host, node.port): node.state for node in file_system.datanodes()}
+            return states[address] == "dead"
+
+        with file_system.open("/long", "wb", replication=2) as file:
+            file.write(noise(SIZE, SIZE)[:MIDDLE])
+
+            def first_block() -> List[str]:
+                roles = four_nodes.data_nodes
+                return [role for role in roles if unfinished(four_nodes, role)] or [
+                    role
+                    for role in roles
+                    if any(p.stat().st_size == MEGABYTE for p in recent(four_nodes, role))
+                ]
+
+            victim.append(wait_until(first_block)[0])
+            four_nodes.kill(victim[0])
+            wait_until(is_dead, what="the namenode's notice of the death")
+            file.write(noise(SIZE, SIZE)[MIDDLE:])
+        assert_whole(four_nodes, file_system, "/long", 2)
+    four_nodes.start_daemon(victim[0])
+    four_nodes.wait_live(4)

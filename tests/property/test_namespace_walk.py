@@ -1,0 +1,387 @@
+"""Random walks over all operations of the namenode's core, against plain nested dictionaries.
+
+After each step the tree, the answer and every `check()` must agree with the model. What each edit
+says is also carried out on plain tables of rows; a namenode that loads those tables must have the
+same tree (a restart), and a read must not tell of an edit that it did not wait for (a crash).
+"""
+
+from random import Random
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type
+
+import pytest
+
+from data_service.namenode import inodes
+from data_service.namenode.commits import Op, Outcome
+from data_service.namenode.paths import render
+from tests.support.block_side import Datanodes
+from tests.support.metadata_model import MetadataModel
+from tests.support.namespace_model import (
+    ROOT,
+    ModelFile,
+    ModelWriter,
+    Names,
+    find,
+    listing,
+    lost,
+    plain,
+    refused,
+    settle,
+    strip,
+)
+from zookeeper.fabric import errors
+
+NAMES = ("a", "b", "c", "é")
+BLOCK_SIZE = 100
+STEPS = 40
+SEEDS = 600
+
+
+class Walk:
+    """One seed: the real core, the model, and the tables that the edits make."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.metadata = MetadataModel()
+        self.tree: dict = {}
+        self.writers: List[ModelWriter] = []
+        self.now = 0.0
+        self.calls = 0
+        self.durable = 0
+        self.renewed: Dict[str, float] = {}
+        self.orphans: Set[int] = set()
+        self.browsed = ""
+        self.state = self.metadata.start()
+        self.nodes = Datanodes(self.state.blocks, 3)
+        self.state.blocks.loaded(0.0)
+
+    # -- Both sides of an operation.
+
+    def op(self, client: str = "walker") -> Op:
+        """A call that was not made before."""
+        self.calls += 1
+        return client, self.calls
+
+    def store(self, outcome: Optional[Outcome]) -> Any:
+        """Have the outcome's edit stored; its result."""
+        return None if outcome is None else self.metadata.store(outcome)
+
+    def call(self, deed: Callable[[], Optional[Outcome]]) -> Tuple[Any, Optional[Type]]:
+        """Do it, store its edit; the result or the class of the error."""
+        return refused(lambda: self.store(deed()))
+
+    def change(self, deed: Callable[[], Outcome], expected: Optional[Type]) -> Any:
+        """Do it; it must succeed, or fail as expected. Once more must give the same answer."""
+        result, error = self.call(deed)
+        assert error is expected, (error, expected)
+        if error is None and self.random.random() < 0.3:
+            again = deed()
+            assert (again.result, again.edit) == (result, None)
+        return result
+
+    def path(self) -> Names:
+        """A path that may exist."""
+        return tuple(self.random.choice(NAMES) for _ in range(self.random.choice((1, 1, 2, 2, 3))))
+
+    # -- The operations.
+
+    def mkdir(self) -> None:
+        names, parents = self.path(), self.random.random() < 0.5
+        node, rest, error = find(self.tree, names)
+        if error is None and not rest:
+            error = None if parents else errors.PathExists
+            error = error if isinstance(node, dict) else errors.NotADirectory
+        elif error is None and len(rest) > 1 and not parents:
+            error = errors.PathNotFound
+        op, path = self.op(), render(names)
+        self.change(lambda: self.state.mkdir(ROOT, op, path, parents, 0o755, 5), error)
+        if error is None:
+            for name in rest:
+                node = node.setdefault(name, {})
+
+    def delete(self) -> None:
+        names, recursive = self.path(), self.random.random() < 0.6
+        node, rest, error = find(self.tree, names)
+        if error is None and not rest and isinstance(node, dict) and node and not recursive:
+            error = errors.DirectoryNotEmpty
+        op, path = self.op(), render(names)
+        result = self.change(lambda: self.state.delete(ROOT, op, path, recursive, 6), error)
+        if error is None:
+            assert result is (not rest)
+            if result:
+                del find(self.tree, names[:-1])[0][names[-1]]
+
+    def rename(self) -> None:
+        source, target = self.path(), self.path()
+        moved, rest, error = find(self.tree, source)
+        above, left, target_error = find(self.tree, target)
+        if source == target:
+            error = errors.PathExists
+        elif target[: len(source)] == source:
+            error = errors.InvalidArgument
+        elif error is None and rest:
+            error = errors.PathNotFound
+        elif error is None:
+            error = target_error
+            if error is None and not left:
+                error = errors.PathExists
+            elif error is None and len(left) > 1:
+                error = errors.PathNotFound
+        op, paths = self.op(), (render(source), render(target))
+        self.change(lambda: self.state.rename(ROOT, op, *paths, 7), error)
+        if error is None:
+            del find(self.tree, source[:-1])[0][source[-1]]
+            above[target[-1]] = moved
+
+    def attributes(self) -> None:
+        names = self.path()
+        node, rest, error = find(self.tree, names)
+        if error is None and rest:
+            error = errors.PathNotFound
+        op, path, choice = self.op(), render(names), self.random.randrange(4)
+        if choice == 3 and error is None and isinstance(node, dict):
+            error = errors.IsADirectory
+        number = self.random.randrange(1, 500)
+        deeds = (
+            lambda: self.state.set_mode(ROOT, op, path, number),
+            lambda: self.state.set_owner(ROOT, op, path, "u", f"g{number}"),
+            lambda: self.state.set_times(ROOT, op, path, number, None),
+            lambda: self.state.set_replication(ROOT, op, path, number),
+        )
+        self.change(deeds[choice], error)
+        if error is None:
+            status = self.state.reading.stat(ROOT, path).result
+            told = (status.mode, status.group, status.mtime_ms, status.replication)[choice]
+            assert told == (f"g{number}" if choice == 1 else number)
+
+    def create(self) -> None:
+        names, over = self.path(), self.random.random() < 0.5
+        client = self.random.choice(("x", "y"))
+        node, rest, error = find(self.tree, names)
+        above = node if rest else find(self.tree, names[:-1])[0]
+        if error is None and not rest:
+            error = errors.IsADirectory if isinstance(node, dict) else None
+            error = error or (None if over else errors.PathExists)
+        place = rest or names[-1:]
+        rivals = [w for w in self.writers if w.above is above and w.names == place]
+        if error is None and rivals:
+            if self.now - self.renewed[rivals[0].client] <= 10.0:
+                error = errors.AlreadyBeingCreated
+        op, path = self.op(client), render(names)
+        opened = self.change(
+            lambda: self.state.writing.create(ROOT, op, path, over, 2, BLOCK_SIZE, 0o644, self.now),
+            error,
+        )
+        if error is None:
+            self.writers = [writer for writer in self.writers if writer not in rivals]
+            self.renewed[client] = self.now
+            writer = ModelWriter(client, opened.file_id, above, place, over)
+            writer.path = path
+            self.writers.append(writer)
+
+    def write(self) -> None:
+        if not self.writers:
+            return
+        writer = self.random.choice(self.writers)
+        position = self.random.choice((len(writer.blocks), len(writer.blocks), 0, 1, 2))
+        if position in writer.blocks:
+            return
+        error = errors.LeaseExpired if lost(self.tree, writer) else None
+        located, found = self.call(
+            lambda: self.state.writing.add_block(
+                writer.client, writer.file_id, position, (), "", self.now, self.random
+            )
+        )
+        assert found is error, (found, error)
+        if error is not None:
+            return
+        assert located.offset == position * BLOCK_SIZE
+        self.renewed[writer.client] = self.now
+        block = located.block._replace(length=self.random.choice((BLOCK_SIZE, BLOCK_SIZE, 7)))
+        sent = self.random.choice((1, 2, 2, 2, 2, 2))
+        self.nodes.receive(block, located.targets[:sent])
+        if self.random.random() < 0.2:
+            number = block.block_id
+            for _ in range(2):
+                assert self.call(
+                    lambda: self.state.writing.abandon_block(writer.client, writer.file_id, number)
+                ) == (None, None)
+            return
+        writer.blocks[position] = block
+        writer.confirmed &= sent == 2
+
+    def complete(self) -> None:
+        if not self.writers:
+            return
+        writer = self.random.choice(self.writers)
+        node, depth = writer.above, 0
+        while depth < len(writer.names) - 1 and isinstance(node.get(writer.names[depth]), dict):
+            node, depth = node[writer.names[depth]], depth + 1
+        name = writer.names[depth]
+        error: Optional[Type] = None
+        blocks = [writer.blocks[position] for position in sorted(writer.blocks)]
+        if writer.blocks.keys() != set(range(len(blocks))):
+            error = errors.InvalidArgument
+        elif any(block.length < BLOCK_SIZE for block in blocks[:-1]):
+            error = errors.InvalidArgument
+        elif not writer.confirmed:
+            error = errors.NotEnoughReplicas
+        elif lost(self.tree, writer):
+            error = errors.LeaseExpired
+        elif name in node and depth < len(writer.names) - 1:
+            error = errors.NotADirectory
+        elif isinstance(node.get(name), dict):
+            error = errors.IsADirectory
+        elif name in node and not writer.overwrite:
+            error = errors.PathExists
+        if error is not errors.InvalidArgument:
+            self.renewed[writer.client] = self.now
+        op = self.op(writer.client)
+        done = self.change(
+            lambda: self.state.writing.complete(op, writer.file_id, blocks, self.now, 8), error
+        )
+        if error is None:
+            self.writers.remove(writer)
+            for name in writer.names[depth:-1]:
+                node = node.setdefault(name, {})
+            lengths = tuple(block.length for block in blocks)
+            node[writer.names[-1]] = ModelFile(writer.file_id, lengths)
+            assert done.status.length == sum(lengths) and done.replicas == 2
+
+    def abandon(self) -> None:
+        if self.writers:
+            writer = self.writers.pop(self.random.randrange(len(self.writers)))
+            for _ in range(2):
+                assert self.call(
+                    lambda: self.state.writing.abandon_file(writer.client, writer.file_id)
+                ) == (None, None)
+
+    def pass_time(self) -> None:
+        silent = self.random.choice(("x", "y", ""))
+        for _ in range(self.random.choice((3, 8))):
+            self.now += 4.0
+            for client in {"x", "y"} - {silent}:
+                self.state.writing.renew_lease(client, self.now)
+                self.renewed[client] = self.now
+            for outcome in self.state.writing.expire_leases(self.now):
+                self.store(outcome)
+        ended = {client for client, time in self.renewed.items() if self.now - time > 30.0}
+        self.writers = [writer for writer in self.writers if writer.client not in ended]
+
+    def sweep(self) -> None:
+        self.store(self.state.purge_step(self.random.randrange(1, 5)))
+        self.durable = self.random.randint(self.durable, self.metadata.last_txid)
+        self.state.commits.note_durable(self.durable)
+        self.nodes.obey(self.metadata.last_txid)
+        self.store(self.state.forget_deleted(self.random.randrange(1, 5)))
+
+    def restart(self) -> None:
+        """Everything is durable, the namenode dies, and the writers present their files again."""
+        before = self.state.image.rows()
+        self.durable = self.metadata.last_txid
+        self.state = self.metadata.start()
+        after = self.state.image.rows()
+        assert after == before
+        held = self.nodes.held
+        self.nodes = Datanodes(self.state.blocks, 0)
+        self.nodes.held = held
+        for node_id in sorted(held):
+            self.nodes.start(node_id)
+        self.state.blocks.loaded(0.0)
+        writers, self.writers = self.writers, []
+        for writer in writers:
+            self.resume(writer)
+
+    def resume(self, writer: ModelWriter) -> None:
+        names = tuple(writer.path[1:].split("/"))
+        _, found = self.call(
+            lambda: self.state.writing.resume(
+                ROOT, writer.client, writer.path, writer.file_id, writer.overwrite,
+                2, BLOCK_SIZE, 0o644, writer.blocks, self.now,
+            )
+        )  # fmt: skip
+        node, rest, error = find(self.tree, names)
+        above = node if rest else find(self.tree, names[:-1])[0]
+        if error is None and not rest:
+            error = errors.IsADirectory if isinstance(node, dict) else None
+            error = error or (None if writer.overwrite else errors.PathExists)
+        writer.above, writer.names = above, rest or names[-1:]
+        same = [w for w in self.writers if w.above is above and w.names == writer.names]
+        if error is None and same:
+            error = errors.LeaseExpired
+        assert found is error, (found, error)
+        if error is None:
+            self.writers.append(writer)
+            self.renewed[writer.client] = self.now
+        else:
+            self.orphans.update(block.block_id for block in writer.blocks.values())
+
+    def browse(self) -> None:
+        """The next page of a listing of the root that goes on while the root changes."""
+        rows, more = self.state.reading.list(ROOT, "/", self.browsed, 1).result
+        following = [name for name in sorted(self.tree) if name > self.browsed]
+        assert ([row.name for row in rows], more) == (following[:1], len(following) > 1)
+        self.browsed = rows[-1].name if more else ""
+
+    def peek(self) -> None:
+        """A read may wait for fewer edits than there are, but must not tell of the rest."""
+        path = render(self.random.choice(((), self.path())))
+        for read in ("stat", "list", "block_locations"):
+            page = {"stat": (), "list": ("", 3), "block_locations": (0, 1000)}[read]
+            outcome, error = refused(lambda: getattr(self.state.reading, read)(ROOT, path, *page))
+            if error is None:
+                last = self.metadata.last_txid
+                seen = self.random.randint(max(self.durable, outcome.depends), last)
+                crashed = self.metadata.start(seen)
+                again = getattr(crashed.reading, read)(ROOT, path, *page)
+                assert strip(again.result) == strip(outcome.result), (read, path, seen)
+
+    # -- The walk.
+
+    def step(self) -> str:
+        deed = self.random.choice(
+            (self.mkdir, self.mkdir, self.delete, self.rename, self.rename, self.attributes,
+             self.create, self.create, self.write, self.write, self.write, self.complete,
+             self.complete, self.complete, self.abandon, self.pass_time, self.sweep)
+        )  # fmt: skip
+        if self.random.random() < 0.02:
+            deed = self.restart
+        deed()
+        settle(self.writers)
+        self.state.check()
+        assert listing(self.state) == plain(self.tree)
+        if self.random.random() < 0.2:
+            self.peek()
+        self.browse()
+        return deed.__name__
+
+    def drain(self) -> None:
+        """Carry out all deletions: datanodes hold what files and writers have, nothing else."""
+        while self.state.image.graveyard.children:
+            self.store(self.state.purge_step(3))
+        if self.random.random() < 0.5:
+            self.restart()
+        self.nodes.obey(self.metadata.last_txid)
+        self.store(self.state.forget_deleted(1000))
+        self.state.check()
+        assert not self.metadata.tables["deleted_blocks"]
+        kept = set(self.metadata.tables["blocks"]) | self.orphans
+        kept.update(block.block_id for writer in self.writers for block in writer.blocks.values())
+        held = {block_id for blocks in self.nodes.held.values() for block_id in blocks}
+        assert held == kept
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, 50))
+def test_the_core_does_what_the_model_does(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inodes, "INDEX_FROM", 1)
+    for seed in range(first, first + 50):
+        walk = Walk(seed)
+        steps: List[str] = []
+        try:
+            for _ in range(STEPS):
+                steps.append(walk.step())
+            walk.drain()
+            assert listing(walk.state) == plain(walk.tree)
+        except Exception as error:  # Whatever went wrong, the seed is what replays it.
+            raise AssertionError(f"seed {seed} after {steps}: {error!r}") from error

@@ -1,0 +1,127 @@
+"""Commits: numbers, repeated calls, and what an answer waits for."""
+
+import pytest
+
+from data_service.namenode.commits import NO_OP, Answer, Commits, RetryCache
+from data_service.namenode.image import INODE_NUMBERS, Image, put
+from data_service.namenode.inodes import InodeRow
+from metadata_service.edits import Change, Edit
+from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
+
+
+def directory(commits: Commits, name: str, parent: int = 1) -> Change:
+    """A change that makes a directory."""
+    number = commits.new_inode_number()
+    return put(InodeRow(number, parent, name, "d", "u", "g", 0o755, 1, 1, 0, 0))
+
+
+def test_edits_are_numbered_densely_and_applied_at_once() -> None:
+    image = Image("root", "supergroup")
+    commits = Commits(image)
+    commits.start(41, ())
+    first = commits.commit("mkdir", ("c", 1), [directory(commits, "a")])
+    second = commits.commit("mkdir", ("c", 2), [directory(commits, "b")], result=True)
+    assert (first.depends, second.depends, commits.last_txid) == (42, 43, 43)
+    assert second.edit == Edit(43, "mkdir", "c", 2, "true", second.edit.changes)
+    assert sorted(image.root.children) == ["a", "b"]
+    commits.check()
+    assert repr(commits) == "<Commits at 43, 2 not durable, 2 touched>"
+
+
+def test_numbers_are_reserved_by_the_edit_that_gives_them_out() -> None:
+    image = Image("root", "supergroup")
+    commits = Commits(image)
+    outcome = commits.volatile("create", NO_OP, commits.new_inode_number())
+    assert outcome.result == 2
+    assert outcome.edit.changes == (("counters", "inode_id", ("inode_id", 1003)),)
+    assert outcome.depends == outcome.edit.txid == 1
+    commits.note_durable(1)
+    # The next thousand need no edit, and wait for the one that reserved them.
+    for number in range(3, 1003):
+        outcome = commits.volatile("create", NO_OP, commits.new_inode_number())
+        assert (outcome.result, outcome.edit, outcome.depends) == (number, None, 1)
+    assert commits.volatile("create", NO_OP, commits.new_inode_number()).edit.txid == 2
+    # A restart goes on behind everything that may have been given out.
+    restarted = Commits(image)
+    restarted.start(2, ())
+    assert restarted.new_inode_number() == image.counters[INODE_NUMBERS] == 2004
+    assert restarted.was_given_out(INODE_NUMBERS, 2004)
+    assert not restarted.was_given_out(INODE_NUMBERS, 2005)
+    assert not restarted.was_given_out(INODE_NUMBERS, 0)
+
+
+def test_a_read_waits_for_what_touched_its_path_and_no_more() -> None:
+    image = Image("root", "supergroup")
+    commits = Commits(image)
+    one = commits.commit("mkdir", ("c", 1), [directory(commits, "one")])
+    two = commits.commit("mkdir", ("c", 2), [directory(commits, "two")])
+    below = commits.commit(
+        "mkdir", ("c", 3), [directory(commits, "x", image.root.children["two"].id)]
+    )
+    first, second = image.root.children["one"], image.root.children["two"]
+    assert commits.depends_on(first) == one.depends
+    assert commits.depends_on(second) == two.depends
+    assert commits.depends_on(second.children["x"]) == below.depends
+    assert commits.depends_on_all([first, second]) == two.depends
+    assert commits.depends_on_all([]) == commits.depends_on(image.root) == 0
+    commits.note_durable(two.depends)
+    commits.note_durable(one.depends)
+    assert commits.depends_on(first) == commits.depends_on(second) == 0
+    assert commits.depends_on(second.children["x"]) == below.depends
+    commits.check()
+
+
+def test_the_later_of_two_edits_of_an_inode_is_waited_for() -> None:
+    image = Image("root", "supergroup")
+    commits = Commits(image)
+    commits.commit("mkdir", ("c", 1), [directory(commits, "d")])
+    inode = image.root.children["d"]
+    commits.commit("set_mode", ("c", 2), [put(inode.row()._replace(mode=0o700))])
+    commits.note_durable(1)
+    assert commits.depends_on(inode) == 2
+
+
+def test_an_answer_that_changed_nothing_may_tell_of_anything() -> None:
+    commits = Commits(Image("root", "supergroup"))
+    commits.commit("mkdir", ("c", 1), [directory(commits, "d")])
+    outcome = commits.unchanged("delete", ("c", 2), False)
+    assert (outcome.result, outcome.edit, outcome.depends) == (False, None, 1)
+    again = commits.repeated("delete", ("c", 2), lambda value: value)
+    assert again == outcome
+
+
+def test_a_repeated_call_is_answered_also_after_a_restart() -> None:
+    commits = Commits(Image("root", "supergroup"))
+    edit = Edit(9, "delete", "c", 5, "true", ())
+    commits.start(9, [edit, Edit(10, "purge", "", 0, "null", ())])
+    again = commits.repeated("delete", ("c", 5), lambda value: value)
+    assert again is not None and (again.result, again.edit, again.depends) == (True, None, 9)
+    assert commits.repeated("delete", ("c", 6), lambda value: value) is None
+    with pytest.raises(ProtocolViolation):
+        commits.repeated("mkdir", ("c", 5), lambda value: value)
+
+
+@pytest.mark.parametrize(
+    "op", [("", 1), ("x" * 256, 1), ("a\n", 1), ("\ud800", 1), (7, 1), ("c", -1), ("c", True),
+           ("c", 1 << 63), ("c", "1")]
+)  # fmt: skip
+def test_what_cannot_name_a_call_is_refused(op: tuple) -> None:
+    with pytest.raises(InvalidArgument):
+        Commits(Image("root", "supergroup")).repeated("mkdir", op, lambda value: value)
+
+
+def test_the_cache_is_bounded_and_fair() -> None:
+    cache = RetryCache(entries_max=200)
+    answer = Answer("mkdir", "null", 1)
+    cache.put(("quiet", 1), answer)
+    for number in range(1000):
+        cache.put(("busy", number), answer)
+        cache.check()
+    # A busy client does not push out others, only its own old calls.
+    assert cache.get(("quiet", 1)) == answer
+    assert cache.get(("busy", 999)) == answer and cache.get(("busy", 900)) is None
+    for number in range(199):
+        cache.put((f"client {number}", 1), answer)
+        cache.check()
+    assert cache.get(("quiet", 1)) is None and cache.get(("busy", 999)) is None
+    assert cache.get(("client 198", 1)) == answer

@@ -1,0 +1,328 @@
+"""The coordinator against a real zookeeper in this process, over real connections."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+import pytest
+
+from tests.support.coordination import IMPATIENT, PATIENT, Told, World, coordinator_threads
+from tests.support.waiting import wait_until
+from zookeeper.coordinator import STOP_SECONDS, Coordinator
+from zookeeper.election import Leadership
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.settings import Address
+
+ROLE = "name_node"
+
+
+@pytest.fixture(name="world")
+def _world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+def test_it_registers_campaigns_and_leaves(world: World) -> None:
+    zookeeper = world.start_zookeeper()
+    seen, leads = world.watcher(), Told()
+    seen.wait_for({})
+    coordinator = world.coordinator("node-1")
+    coordinator.register("/data_nodes/a", "1")
+    coordinator.campaign(ROLE, "me", leads)
+    assert not coordinator.connected
+    coordinator.start()
+    seen.wait_for({"/data_nodes/a": "1"})
+    leads.wait_for(Leadership(True, 1, "me"))
+    assert coordinator.connected
+    assert repr(coordinator) == "<Coordinator node-1 connected, 1 znodes, 1 roles>"
+    coordinator.stop()
+    seen.wait_for({})
+    assert not coordinator.connected
+    assert "name_node epoch 1 free" in repr(zookeeper), "the goodbye frees at once, not by expiry"
+
+
+def test_wishes_can_change_while_it_runs(world: World) -> None:
+    world.start_zookeeper()
+    seen, leads, late = world.watcher(), Told(), Told()
+    coordinator = world.coordinator("node-1")
+    coordinator.start()
+    coordinator.register("/data_nodes/a", "1")
+    seen.wait_for({"/data_nodes/a": "1"})
+    coordinator.register("/data_nodes/a", "2")
+    coordinator.register("/data_nodes/b", "1")
+    seen.wait_for({"/data_nodes/a": "2", "/data_nodes/b": "1"})
+    coordinator.unregister("/data_nodes/a")
+    seen.wait_for({"/data_nodes/b": "1"})
+    coordinator.watch("/data_nodes", late)
+    late.wait_for({"/data_nodes/b": "1"})
+    coordinator.campaign(ROLE, "me", leads)
+    leads.wait_for(Leadership(True, 1, "me"))
+    coordinator.campaign(ROLE, "you", leads)
+    leads.wait_for(Leadership(True, 1, "you"))
+
+
+def test_the_next_candidate_leads_after_a_resignation(world: World) -> None:
+    world.start_zookeeper()
+    first, second = world.coordinator("nn-1"), world.coordinator("nn-2")
+    first_told, second_told = Told(), Told()
+    first.campaign(ROLE, "1", first_told)
+    first.start()
+    first_told.wait_for(Leadership(True, 1, "1"))
+    second.campaign(ROLE, "2", second_told)
+    second.start()
+    second_told.wait_for(Leadership(False, 1, "1"))
+    first.resign(ROLE)
+    second_told.wait_for(Leadership(True, 2, "2"))
+    first.campaign(ROLE, "1", first_told)
+    first_told.wait_for(Leadership(False, 2, "2"))
+    second.stop()
+    first_told.wait_for(Leadership(True, 3, "1"))
+
+
+def test_it_may_start_before_the_zookeeper(world: World) -> None:
+    seen = world.watcher()
+    coordinator = world.coordinator("node-1")
+    coordinator.register("/data_nodes/a", "1")
+    coordinator.start()
+    world.start_zookeeper()
+    seen.wait_for({"/data_nodes/a": "1"})
+
+
+def test_everything_comes_back_after_a_restart_of_the_zookeeper(world: World) -> None:
+    world.start_zookeeper()
+    seen, leads = world.watcher(), Told()
+    coordinator = world.coordinator("node-1")
+    coordinator.register("/data_nodes/a", "1")
+    coordinator.campaign(ROLE, "me", leads)
+    coordinator.start()
+    seen.wait_for({"/data_nodes/a": "1"})
+    leads.wait_for(Leadership(True, 1, "me"))
+    world.stop_zookeeper()
+    wait_until(lambda: not coordinator.connected)
+    zookeeper = world.start_zookeeper()
+    leads.wait_for(Leadership(True, 2, "me"))
+    wait_until(lambda: "2 open, 1 znodes" in repr(zookeeper))
+    seen.wait_for({"/data_nodes/a": "1"})
+    assert None not in seen.news + leads.news, "the outage was shorter than the expiry"
+
+
+def test_a_broken_connection_does_not_cost_the_session(world: World) -> None:
+    zookeeper = world.start_zookeeper()
+    seen, leads, proxy = world.watcher(), Told(), world.proxy()
+    coordinator = world.coordinator("node-1", Address(*proxy.address))
+    coordinator.register("/data_nodes/a", "1")
+    coordinator.campaign(ROLE, "me", leads)
+    coordinator.start()
+    seen.wait_for({"/data_nodes/a": "1"})
+    leads.wait_for(Leadership(True, 1, "me"))
+    for _ in range(3):
+        made = proxy.connections_made
+        proxy.reset()
+        wait_until(lambda made=made: proxy.connections_made > made and coordinator.connected)
+    assert seen.news[-1:] == [{"/data_nodes/a": "1"}] and seen.news.count({}) <= 1
+    assert leads.news == [Leadership(True, 1, "me")]
+    assert "<Sessions 2 open, 1 znodes>" in repr(zookeeper)
+
+
+@pytest.mark.parametrize("failure", ["cut", "stall"])
+def test_an_outage_is_told_once_it_is_longer_than_the_expiry(world: World, failure: str) -> None:
+    world.intervals = IMPATIENT
+    world.start_zookeeper()
+    seen, leads, proxy = Told(), Told(), world.proxy()
+    coordinator = world.coordinator("node-1", Address(*proxy.address))
+    coordinator.register("/data_nodes/a", "1")
+    coordinator.watch("/data_nodes", seen)
+    coordinator.campaign(ROLE, "me", leads)
+    coordinator.start()
+    seen.wait_for({"/data_nodes/a": "1"})
+    leads.wait_for(Leadership(True, 1, "me"))
+    began = time.monotonic()
+    getattr(proxy, failure)()
+    seen.wait_for(None)
+    leads.wait_for(None)
+    assert time.monotonic() - began > IMPATIENT["session_expiry_seconds"] / 2
+    assert not coordinator.connected
+    proxy.heal()
+    seen.wait_for({"/data_nodes/a": "1"})
+    wait_until(lambda: leads.news[-1] is not None and leads.news[-1].leads)
+    assert leads.news.count(None) == 1 and seen.news.count(None) == 1
+
+
+def test_a_zookeeper_that_was_never_reached_is_told_as_none(world: World) -> None:
+    world.intervals = {"heartbeat_seconds": 0.2, "session_expiry_seconds": 0.4}
+    seen, leads = world.watcher(), Told()
+    world.coordinators[0].campaign(ROLE, "me", leads)
+    seen.wait_for(None)
+    leads.wait_for(None)
+
+
+def test_an_expired_session_is_replaced(world: World) -> None:
+    world.intervals = IMPATIENT
+    zookeeper = world.start_zookeeper()
+    seen, proxy = world.watcher(), world.proxy()
+    coordinator = world.coordinator("node-1", Address(*proxy.address))
+    coordinator.register("/data_nodes/a", "1")
+    coordinator.start()
+    seen.wait_for({"/data_nodes/a": "1"})
+    proxy.cut()
+    seen.wait_for({})
+    proxy.heal()
+    seen.wait_for({"/data_nodes/a": "1"})
+    assert "2 open" in repr(zookeeper)
+
+
+def test_a_restarted_daemon_takes_over_from_its_dead_predecessor_at_once(world: World) -> None:
+    world.start_zookeeper()
+    seen, proxy, old_told, new_told = world.watcher(), world.proxy(), Told(), Told()
+    old = world.coordinator("nn-1", Address(*proxy.address))
+    old.register("/data_nodes/a", "1")
+    old.campaign(ROLE, "old", old_told)
+    old.start()
+    seen.wait_for({"/data_nodes/a": "1"})
+    old_told.wait_for(Leadership(True, 1, "old"))
+    proxy.cut()  # It cannot say goodbye, and its session has a minute left.
+    began = time.monotonic()
+    new = world.coordinator("nn-1")
+    new.register("/data_nodes/a", "1")
+    new.campaign(ROLE, "new", new_told)
+    new.start()
+    new_told.wait_for(Leadership(True, 2, "new"))
+    assert time.monotonic() - began < PATIENT["session_expiry_seconds"] / 2
+    new.register("/data_nodes/a", "2")
+    seen.wait_for({"/data_nodes/a": "2"})
+    assert seen.news.count({"/data_nodes/a": "1"}) == 1, "the takeover itself is no change"
+    proxy.heal()  # It was not dead after all: it hears who leads now.
+    old_told.wait_for(Leadership(False, 2, "new"))
+
+
+def test_a_znode_of_another_owner_is_waited_for(world: World) -> None:
+    world.start_zookeeper()
+    seen = world.watcher()
+    first, second = world.coordinator("node-1"), world.coordinator("node-2")
+    first.register("/data_nodes/a", "1")
+    first.start()
+    seen.wait_for({"/data_nodes/a": "1"})
+    second.register("/data_nodes/a", "2")
+    second.register("/data_nodes/b", "2")
+    second.start()
+    seen.wait_for({"/data_nodes/a": "1", "/data_nodes/b": "2"})
+    first.stop()
+    seen.wait_for({"/data_nodes/a": "2", "/data_nodes/b": "2"})
+
+
+def test_a_refused_wish_does_not_hinder_the_others(world: World) -> None:
+    world.start_zookeeper()
+    seen = world.watcher()
+    coordinator = world.coordinator("node-1")
+    coordinator.register("no path", "")
+    coordinator.register("/data_nodes/a", "1")
+    coordinator.campaign("No Role", "", Told())
+    coordinator.start()
+    seen.wait_for({"/data_nodes/a": "1"})
+    coordinator.unregister("no path")
+    coordinator.unregister("/data_nodes/a")
+    seen.wait_for({})
+
+
+def test_the_first_zookeeper_that_answers_is_used(world: World) -> None:
+    world.start_zookeeper()
+    seen = world.watcher()
+    nobody = Address("127.0.0.1", world.ports.take())
+    coordinator = world.coordinator("node-1", nobody, world.address)
+    coordinator.register("/data_nodes/a", "1")
+    coordinator.start()
+    seen.wait_for({"/data_nodes/a": "1"})
+
+
+def test_a_busy_or_failing_callback_costs_nothing(world: World) -> None:
+    zookeeper = world.start_zookeeper()
+    may_return, entered, calls = threading.Event(), threading.Event(), Told()
+
+    def busy(_leadership: Optional[Leadership]) -> None:
+        entered.set()
+        may_return.wait()
+
+    def failing(children: Optional[Dict[str, str]]) -> None:
+        calls(children)
+        raise RuntimeError("a defect of the owner")
+
+    beats = count_calls(zookeeper._coordination, "heartbeat")
+    coordinator = world.coordinator("node-1")
+    coordinator.campaign(ROLE, "me", busy)
+    coordinator.watch("/data_nodes", failing)
+    coordinator.start()
+    assert entered.wait(30)
+    calls.wait_for({})
+    seen = len(beats)
+    wait_until(lambda: len(beats) >= seen + 3)
+    coordinator.register("/data_nodes/a", "1")
+    calls.wait_for({"/data_nodes/a": "1"})
+    may_return.set()
+
+
+def count_calls(target: Any, name: str) -> List[tuple]:
+    """The arguments of every call of a method from now on."""
+    calls: List[tuple] = []
+    real: Callable[..., Any] = getattr(target, name)
+
+    def counted(*args: Any) -> Any:
+        calls.append(args)
+        return real(*args)
+
+    setattr(target, name, counted)
+    return calls
+
+
+@pytest.mark.parametrize("failure", ["none", "cut", "stall", "no zookeeper"])
+def test_stop_ends_soon_whatever_the_zookeeper_does(world: World, failure: str) -> None:
+    if failure != "no zookeeper":
+        world.start_zookeeper()
+    seen, proxy = Told(), world.proxy()
+    coordinator = world.coordinator("node-1", Address(*proxy.address))
+    coordinator.watch("/data_nodes", seen)
+    coordinator.register("/data_nodes/a", "1")
+    coordinator.start()
+    if failure != "no zookeeper":
+        seen.wait_for({"/data_nodes/a": "1"})
+    if failure in ("cut", "stall"):
+        getattr(proxy, failure)()
+    began = time.monotonic()
+    coordinator.stop()
+    assert time.monotonic() - began < STOP_SECONDS + 1
+    assert not coordinator_threads()
+    coordinator.stop()
+
+
+def test_stop_before_start_is_fine(world: World) -> None:
+    coordinator = world.coordinator("node-1")
+    coordinator.watch("/data_nodes", Told())
+    coordinator.stop()
+    assert not coordinator.connected
+
+
+def test_a_callback_may_stop_its_coordinator(world: World) -> None:
+    world.start_zookeeper()
+    stopped = threading.Event()
+    coordinator = world.coordinator("node-1")
+
+    def stop(_children: Optional[Dict[str, str]]) -> None:
+        coordinator.stop()
+        stopped.set()
+
+    coordinator.watch("/data_nodes", stop)
+    coordinator.start()
+    assert stopped.wait(30)
+
+
+def test_a_refused_handshake_is_tried_again(world: World) -> None:
+    zookeeper = world.start_zookeeper()
+    before = repr(zookeeper)
+    stranger = Coordinator("node-1", world.settings(), Credentials("secret", "node-1", b"k" * 32))
+    world.coordinators.append(stranger)
+    stranger.register("/data_nodes/a", "1")
+    dials = count_calls(stranger._session.link, "_dial")
+    stranger.start()
+    wait_until(lambda: len(dials) >= 3)
+    assert not stranger.connected and repr(zookeeper) == before

@@ -1,0 +1,148 @@
+"""What the coordinator's threads say to the zookeeper, call by call, over a link that is a list."""
+
+import threading
+from typing import Any, Callable, List, Tuple
+
+from tests.support.coordination import Told
+from zookeeper.coordinator import _Session, _Watch
+from zookeeper.fabric.errors import DfsError, PathExists, SessionExpired, Unavailable
+from zookeeper.fabric.settings import ZooKeeperSettings
+
+OPENED: Tuple[str, float] = ("s1", 10.0)
+FOLLOWS = (False, 7, "another")
+
+
+class Script:
+    """A link that answers from a list, in order, and stops the thread when the list is over."""
+
+    def __init__(self, *answers: object) -> None:
+        self._answers = list(answers)
+        self.calls: List[tuple] = []
+        self.stopping = threading.Event()
+        self.before: Callable[[int], None] = lambda number: None
+
+    def call(self, *call: object, waiting: float = 0.0) -> Any:
+        """The next answer, or error."""
+        self.calls.append(call)
+        if call[0] == "close_session":
+            return None
+        self.before(len(self.calls))
+        answer = self._answers.pop(0)
+        if not self._answers:
+            self.stopping.set()
+        if isinstance(answer, DfsError):
+            raise answer
+        return answer
+
+    def pause(self) -> float:
+        """No pause."""
+        return 0.0
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def session_of(script: Script) -> _Session:
+    """A session over the script."""
+    settings = ZooKeeperSettings(heartbeat_seconds=0.2)
+    return _Session("me", script, settings)  # type: ignore[arg-type]
+
+
+def test_a_round_asks_only_for_what_does_not_hold() -> None:
+    script = Script(OPENED, None, FOLLOWS, None, FOLLOWS, None, None, None, None)
+    session, told = session_of(script), Told()
+    session.want_znode("/a", "1")
+    session.want_role("leader", ("data", told))
+
+    def wishes_end(number: int) -> None:
+        if number == 5:
+            session.want_znode("/a", None)
+            session.want_role("leader", None)
+
+    script.before = wishes_end
+    session.keep(script.stopping)
+    assert script.calls == [
+        ("open_session", "me"),
+        ("create", "s1", "/a", "1"),
+        ("campaign", "s1", "leader", "data"),
+        ("heartbeat", "s1"),
+        ("campaign", "s1", "leader", "data"),
+        ("heartbeat", "s1"),
+        ("remove", "s1", "/a"),
+        ("resign", "s1", "leader"),
+        ("heartbeat", "s1"),
+        ("close_session", "s1"),
+    ]
+    session.tell_roles()
+    assert told.news == [FOLLOWS]
+
+
+def test_a_round_ends_at_the_first_sign_of_an_outage() -> None:
+    script = Script(OPENED, Unavailable(), None, None, None)
+    session = session_of(script)
+    session.want_znode("/a", "1")
+    session.want_znode("/b", "2")
+    session.keep(script.stopping)
+    assert [call[0] for call in script.calls] == [
+        "open_session", "create", "heartbeat", "create", "create", "close_session"
+    ], "a zookeeper that hangs must not be asked again before the next heartbeat"
+
+
+def test_a_registration_whose_answer_was_lost_is_taken_back() -> None:
+    script = Script(OPENED, Unavailable(), None, Unavailable(), None, None)
+    session = session_of(script)
+    session.want_znode("/a", "1")
+    script.before = lambda number: session.want_znode("/a", None) if number == 2 else None
+    session.keep(script.stopping)
+    assert [call[0] for call in script.calls] == [
+        "open_session", "create", "heartbeat", "remove", "heartbeat", "remove", "close_session"
+    ]
+
+
+def test_a_lost_campaign_is_resigned() -> None:
+    script = Script(OPENED, Unavailable(), None, None)
+    session = session_of(script)
+    session.want_role("leader", ("", Told()))
+    script.before = lambda number: session.want_role("leader", None) if number == 2 else None
+    session.keep(script.stopping)
+    assert [call[0] for call in script.calls] == [
+        "open_session", "campaign", "heartbeat", "resign", "close_session"
+    ]
+
+
+def test_a_new_session_begins_from_nothing() -> None:
+    script = Script(OPENED, None, SessionExpired(), ("s2", 10.0), None)
+    session = session_of(script)
+    session.want_znode("/a", "1")
+    session.keep(script.stopping)
+    assert script.calls == [
+        ("open_session", "me"),
+        ("create", "s1", "/a", "1"),
+        ("heartbeat", "s1"),
+        ("open_session", "me"),
+        ("create", "s2", "/a", "1"),
+        ("close_session", "s2"),
+    ]
+
+
+def test_a_refusal_is_asked_about_again_each_round() -> None:
+    script = Script(OPENED, PathExists(), None, None)
+    session = session_of(script)
+    session.want_znode("/a", "1")
+    session.keep(script.stopping)
+    assert [call[0] for call in script.calls] == [
+        "open_session", "create", "heartbeat", "create", "close_session"
+    ]
+
+
+def test_a_watch_tells_changes_only_and_asks_anew_after_a_failure() -> None:
+    rows = (("/a/1", "x"),)
+    script = Script((5, rows), (6, rows), Unavailable(), (6, rows), (7, ()))
+    told = Told()
+    watch = _Watch("/a", told, script)  # type: ignore[arg-type]
+    watch.keep(script.stopping, expiry_seconds=9.0)
+    assert [call[:3] for call in script.calls] == [
+        ("watch", "/a", -1), ("watch", "/a", 5), ("watch", "/a", 6), ("watch", "/a", -1),
+        ("watch", "/a", 6),
+    ]
+    assert told.news == [{"/a/1": "x"}, {}]

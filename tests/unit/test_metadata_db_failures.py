@@ -1,0 +1,130 @@
+"""The database on a disk that is full or fails: all or nothing, and no second try."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from metadata_service import metadata_db
+from metadata_service.metadata_db import MetadataDatabase
+from tests.support.sample_edits import file_edits, image_after, image_of, lines_of
+from zookeeper.fabric.errors import DiskFailed, DiskFull
+
+KEEP_EDITS = 1000
+
+
+@pytest.fixture(name="database")
+def _database(tmp_path: Path) -> Iterator[MetadataDatabase]:
+    database = MetadataDatabase.open(str(tmp_path), KEEP_EDITS)
+    database.claim_epoch("test")
+    database.append(1, 1, lines_of(file_edits(1, 5)))
+    yield database
+    database.close()
+
+
+def edits_after_restart(directory: Path) -> int:
+    """The last durable edit of the closed database, whose image must be the one of these edits."""
+    database = MetadataDatabase.open(str(directory), KEEP_EDITS)
+    try:
+        database.check()
+        last_txid = database.status[2]
+        assert image_of(database) == image_after(file_edits(1, last_txid))
+        return last_txid
+    finally:
+        database.close()
+
+
+class BrokenConnection:
+    """A connection that refuses statements of one beginning, as a failing disk would."""
+
+    def __init__(self, real: Any, beginning: str, error: sqlite3.Error) -> None:
+        self._real = real
+        self._beginning = beginning
+        self._error = error
+        self.refused = 0
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        """Refuse, or pass the statement on."""
+        if statement.startswith(self._beginning):
+            self.refused += 1
+            raise self._error
+        return self._real.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def test_a_full_disk_refuses_an_append_whole_and_passes(
+    database: MetadataDatabase, tmp_path: Path
+) -> None:
+    pages = database._connection.execute("PRAGMA page_count").fetchone()[0]
+    database._connection.execute(f"PRAGMA max_page_count={pages}")
+    many = lines_of(file_edits(6, 200))
+    with pytest.raises(DiskFull):
+        database.append(1, 6, many)
+    database.check()
+    assert database.status[2] == 5 and image_of(database) == image_after(file_edits(1, 5))
+    database._connection.execute("PRAGMA max_page_count=1000000")
+    assert database.append(1, 6, many) == 200
+    database.close()
+    assert edits_after_restart(tmp_path) == 200
+
+
+@pytest.mark.parametrize("beginning", ["COMMIT", "INSERT", "BEGIN"])
+def test_after_a_failed_write_nothing_is_tried_again(
+    database: MetadataDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beginning: str
+) -> None:
+    """ATC'20 Rebello: after a failed fsync the kernel takes the pages for clean."""
+    error = sqlite3.OperationalError("disk I/O error")
+    broken = BrokenConnection(database._connection, beginning, error)
+    monkeypatch.setattr(database, "_connection", broken)
+    with pytest.raises(DiskFailed, match="disk I/O error"):
+        database.append(1, 6, lines_of(file_edits(6, 8)))
+    monkeypatch.undo()
+    with pytest.raises(DiskFailed, match="takes no more edits"):
+        database.append(1, 6, lines_of(file_edits(6, 8)))
+    with pytest.raises(DiskFailed, match="takes no more edits"):
+        database.claim_epoch("next")
+    assert broken.refused == 1 and database.status[1:] == (1, 5)
+    assert image_of(database) == image_after(file_edits(1, 5)), "reads go on"
+    database.close()
+    assert edits_after_restart(tmp_path) == 5
+
+
+def test_a_failed_rollback_ends_it_too(
+    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullAndStuck(BrokenConnection):
+        """Says full at COMMIT, and cannot roll back either."""
+
+        def execute(self, statement: str, *values: Any) -> Any:
+            if statement == "ROLLBACK":
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(statement, *values)
+
+    error = sqlite3.OperationalError("database or disk is full")
+    stuck = FullAndStuck(database._connection, "COMMIT", error)
+    monkeypatch.setattr(database, "_connection", stuck)
+    with pytest.raises(DiskFull):
+        database.append(1, 6, lines_of(file_edits(6, 6)))
+    monkeypatch.undo()
+    database._connection.execute("ROLLBACK")
+    with pytest.raises(DiskFailed):
+        database.append(1, 6, lines_of(file_edits(6, 6)))
+
+
+def test_a_log_that_cannot_be_emptied_costs_no_answer(
+    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata_db, "LOG_ROWS", 1)
+    real = database._connection
+    full = sqlite3.OperationalError("database or disk is full")
+    monkeypatch.setattr(database, "_connection", BrokenConnection(real, "PRAGMA wal", full))
+    assert database.append(1, 6, lines_of(file_edits(6, 6))) == 6
+    assert database.append(1, 7, lines_of(file_edits(7, 7))) == 7, "it stays in the log"
+    failed = sqlite3.OperationalError("disk I/O error")
+    monkeypatch.setattr(database, "_connection", BrokenConnection(real, "PRAGMA wal", failed))
+    assert database.append(1, 8, lines_of(file_edits(8, 8))) == 8, "it was durable before"
+    with pytest.raises(DiskFailed):
+        database.append(1, 9, lines_of(file_edits(9, 9)))

@@ -1,0 +1,306 @@
+"""Writing: a file appears whole or not at all, one writer a path, and a restart loses no write."""
+
+from typing import Any, Callable, Type
+
+import pytest
+
+from data_service.namenode.open_files import BLOCKS_MAX
+from data_service.protocol.blocks import Block
+from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
+from zookeeper.fabric import errors
+
+
+def test_a_file_is_seen_when_it_is_complete_and_not_before() -> None:
+    core = Core()
+    file_id = core.create("/new/f")
+    blocks = core.write(file_id, 100, 100, 30)
+    refusal(errors.PathNotFound, lambda: core.length("/new"))
+    done = core.complete(file_id, blocks)
+    assert done.replicas == 2 and done.status == core.state.reading.stat(ROOT, "/new/f").result
+    assert (done.status.length, done.status.inode_id, done.status.mtime_ms) == (230, file_id, 8)
+    located = core.state.reading.block_locations(ROOT, "/new/f", 0, 1000).result.blocks
+    assert [(row.block, row.offset, len(row.targets)) for row in located] == [
+        (blocks[0], 0, 2), (blocks[1], 100, 2), (blocks[2], 200, 2),
+    ]  # fmt: skip
+    assert core.state.open_files.rows() == []
+
+
+def test_complete_is_one_edit() -> None:
+    core = Core()
+    file_id = core.create("/a/b/f")
+    blocks = core.write(file_id, 100, 1)
+    before = core.metadata.last_txid
+    core.complete(file_id, blocks)
+    assert core.metadata.last_txid == before + 1
+    # The parent's time, two new directories, the file and its two blocks.
+    assert len(core.metadata.edits[-1].changes) == 6
+
+
+def test_overwriting_keeps_the_old_content_until_the_new_is_complete() -> None:
+    core = Core()
+    old = core.put("/f", 40)
+    file_id = core.create("/f", overwrite=True)
+    blocks = core.write(file_id, 70)
+    assert core.length("/f") == 40
+    core.complete(file_id, blocks)
+    assert core.length("/f") == 70
+    assert core.state.image.inodes[old].is_deleted
+    assert core.sweep() == [1]
+
+
+def test_complete_waits_for_every_replica() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    located = core.add(file_id, 0)
+    block = located.block._replace(length=50)
+    why = "File /f cannot be completed: blk_1_1 is confirmed by {} of 2 datanodes"
+    assert refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [block])) == (
+        why.format(0)
+    )
+    core.nodes.receive(block, located.targets[:1])
+    assert refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [block])) == (
+        why.format(1)
+    )
+    # The same datanode again is not a second replica, and another length is none at all.
+    core.nodes.receive(block, located.targets[:1])
+    core.nodes.receive(block._replace(length=49), located.targets[1:])
+    refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [block]))
+    core.nodes.receive(block, located.targets[1:])
+    assert core.complete(file_id, [block]).replicas == 2
+
+
+def test_fewer_datanodes_than_replicas_are_said() -> None:
+    core = Core(datanodes=1)
+    file_id = core.create("/f", replication=3)
+    blocks = core.write(file_id, 10)
+    done = core.complete(file_id, blocks)
+    assert (done.replicas, done.status.replication) == (1, 3)
+    empty = core.create("/empty", replication=3)
+    assert core.complete(empty, ()).replicas == 3
+
+
+def test_without_datanodes_no_block_is_given() -> None:
+    core = Core(datanodes=0)
+    file_id = core.create("/x/f")
+    assert refusal(errors.NotEnoughReplicas, lambda: core.add(file_id, 0)).startswith(
+        "File /x/f could only be written to 0 of the 1 minReplication nodes."
+    )
+    core.state.check()
+
+
+def test_excluded_datanodes_are_not_chosen() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    targets = core.add(file_id, 0, excluded=["node-1"]).targets
+    assert sorted(target.node_id for target in targets) == ["node-0", "node-2"]
+
+
+def test_a_block_that_is_asked_for_again_is_the_same() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    first = core.add(file_id, 0)
+    assert core.add(file_id, 0) == first
+    other = core.add(file_id, 2)
+    assert other.block.block_id != first.block.block_id and other.offset == 2 * BLOCK_SIZE
+    for position in (-1, BLOCKS_MAX):
+        refusal(errors.InvalidArgument, lambda: core.add(file_id, position))
+
+
+@pytest.mark.parametrize(
+    "present",
+    [
+        lambda a, b: (a,),
+        lambda a, b: (b, a),
+        lambda a, b: (a, b, b),
+        lambda a, b: (a._replace(length=99), b),
+        lambda a, b: (a, b._replace(length=0)),
+        lambda a, b: (a, b._replace(length=101)),
+        lambda a, b: (a, b._replace(generation=2)),
+        lambda a, b: (a, b._replace(block_id=99)),
+        lambda a, b: (),
+    ],
+)
+def test_only_the_blocks_that_were_given_make_a_file(present: Callable[..., Any]) -> None:
+    core = Core()
+    file_id = core.create("/f")
+    blocks = core.write(file_id, 100, 60)
+    refusal(errors.InvalidArgument, lambda: core.complete(file_id, present(*blocks)))
+    core.state.check()
+    core.complete(file_id, blocks)
+
+
+def test_a_hole_makes_no_file() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    first, second = core.add(file_id, 0).block, core.add(file_id, 2).block
+    full = [first._replace(length=100), second._replace(length=5)]
+    refusal(errors.InvalidArgument, lambda: core.complete(file_id, full))
+
+
+def test_an_abandoned_block_is_recorded_before_it_is_deleted() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    (block,) = core.write(file_id, 50)
+    outcome = core.state.writing.abandon_block("client", file_id, block.block_id)
+    assert outcome.edit.changes == (("deleted_blocks", 1, (1, 1)),)
+    assert core.nodes.obey(durable_txid=outcome.depends - 1) == []
+    core.do(outcome)
+    assert set(core.nodes.obey(durable_txid=outcome.depends)) == {1}
+    again = core.state.writing.abandon_block("client", file_id, block.block_id)
+    assert again.edit is None
+    assert core.add(file_id, 0).block.block_id == 2
+
+
+def test_an_abandoned_file_leaves_nothing() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    core.write(file_id, 100, 5)
+    core.do(core.state.writing.abandon_file("client", file_id))
+    core.do(core.state.writing.abandon_file("client", file_id))
+    assert core.sweep() == [1, 2]
+    assert core.metadata.tables["deleted_blocks"] == {}
+    refusal(errors.LeaseExpired, lambda: core.add(file_id, 2))
+    core.put("/f", 1)
+
+
+def test_one_writer_a_path() -> None:
+    core = Core()
+    core.create("/f", client="one")
+    assert refusal(errors.AlreadyBeingCreated, lambda: core.create("/f", client="two")) == (
+        "Failed to CREATE_FILE /f for two because this file lease is currently owned by one"
+    )
+    # Also when the first client asks a second time, and where parents are missing.
+    refusal(errors.AlreadyBeingCreated, lambda: core.create("/f", client="one"))
+    core.create("/a/b/g", client="one")
+    core.mkdir("/a")
+    refusal(errors.AlreadyBeingCreated, lambda: core.create("/a/b/g", client="two"))
+    core.mkdir("/a/b")
+    refusal(errors.AlreadyBeingCreated, lambda: core.create("/a/b/g", client="two"))
+    core.rename("/a", "/z")
+    refusal(errors.AlreadyBeingCreated, lambda: core.create("/z/b/g", client="two"))
+    core.create("/a/b/g", client="two")
+
+
+def test_two_writers_that_a_rename_brings_to_one_path() -> None:
+    core = Core()
+    core.mkdir("/elsewhere")
+    late = core.create("/p/f", client="one")
+    first = core.create("/elsewhere/f", client="two")
+    core.rename("/elsewhere", "/p")
+    assert [row.path for row in core.state.open_files.rows()] == ["/p/f", "/p/f"]
+    core.complete(first, core.write(first, 7, client="two"), client="two")
+    refusal(errors.PathExists, lambda: core.complete(late, (), client="one"))
+    assert core.length("/p/f") == 7
+
+
+def test_a_repeated_create_is_the_same_file() -> None:
+    core = Core()
+    op = core.op()
+
+    def create() -> Any:
+        return core.do(
+            core.state.writing.create(ROOT, op, "/f", False, 2, BLOCK_SIZE, 0o644, 0.0)
+        )
+
+    assert create() == create()
+    refusal(errors.ProtocolViolation, lambda: core.state.delete(ROOT, op, "/f", False, 1))
+
+
+def test_a_repeated_complete_is_answered_the_same_also_after_a_restart() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    blocks = core.write(file_id, 20)
+    op = core.op()
+
+    def complete() -> Any:
+        return core.do(core.state.writing.complete(op, file_id, blocks, 0.0, 8))
+
+    first = complete()
+    core.rename("/f", "/g")
+    assert complete() == first
+    core.restart()
+    assert complete() == first and type(complete()) is type(first)
+    refusal(errors.LeaseExpired, lambda: core.complete(file_id, blocks))
+
+
+def test_another_client_cannot_write_the_file() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    blocks = core.write(file_id, 20)
+    for deed in (
+        lambda: core.add(file_id, 1, client="thief"),
+        lambda: core.complete(file_id, blocks, client="thief"),
+        lambda: core.state.writing.abandon_block("thief", file_id, 1),
+        lambda: core.state.writing.abandon_file("thief", file_id),
+        lambda: core.resume("/f", file_id, blocks, client="thief"),
+    ):
+        refusal(errors.LeaseExpired, deed)
+
+
+def test_the_file_follows_a_rename_above_it() -> None:
+    core = Core()
+    core.mkdir("/a/b")
+    file_id = core.create("/a/b/f")
+    core.rename("/a", "/z")
+    core.complete(file_id, core.write(file_id, 3))
+    assert core.length("/z/b/f") == 3
+
+
+def test_the_lease_ends_with_the_directory() -> None:
+    core = Core()
+    core.mkdir("/a/b")
+    file_id = core.create("/a/b/f")
+    blocks = core.write(file_id, 3)
+    core.delete("/a")
+    core.mkdir("/a/b")
+    refusal(errors.LeaseExpired, lambda: core.add(file_id, 1))
+    refusal(errors.LeaseExpired, lambda: core.complete(file_id, blocks))
+    core.do(core.state.writing.abandon_file("client", file_id))
+    assert core.sweep() == [1]
+
+
+def test_the_path_is_checked_again_at_the_end() -> None:
+    core = Core()
+    there, above = core.create("/f"), core.create("/g/h")
+    core.mkdir("/f")
+    core.put("/g")
+    assert refusal(errors.IsADirectory, lambda: core.complete(there, ())) == (
+        "/f already exists as a directory"
+    )
+    refusal(errors.NotADirectory, lambda: core.complete(above, ()))
+    core.delete("/f")
+    core.complete(there, ())
+
+
+def test_safe_mode_refuses_writers_in_the_words_of_hdfs() -> None:
+    core = Core()
+    file_id = core.create("/d/f")
+    blocks = core.write(file_id, 5)
+    core.state.blocks.enter_safe_mode()
+    told = " Name node is in safe mode."
+    assert refusal(errors.SafeMode, lambda: core.create("/x")) == "Cannot create file/x." + told
+    assert refusal(errors.SafeMode, lambda: core.add(file_id, 1)) == (
+        "Cannot add block to /d/f." + told
+    )
+    assert refusal(errors.SafeMode, lambda: core.complete(file_id, blocks)) == (
+        "Cannot complete file /d/f." + told
+    )
+    refusal(errors.SafeMode, lambda: core.state.writing.abandon_block("client", file_id, 1))
+    refusal(errors.SafeMode, lambda: core.state.writing.abandon_file("client", file_id))
+    core.state.blocks.leave_safe_mode(0.0)
+    core.complete(file_id, blocks)
+
+
+@pytest.mark.parametrize(
+    "replication, block_size, mode",
+    [(0, 100, 0o644), (513, 100, 0o644), (2, 0, 0o644), (2, 1 << 51, 0o644), (2, 100, 0o4644),
+     (2, 100, -1), (2, 100.0, 0o644)],
+)  # fmt: skip
+def test_attributes_have_limits(replication: int, block_size: int, mode: int) -> None:
+    core = Core()
+    with pytest.raises(errors.InvalidArgument):
+        core.state.writing.create(
+            ROOT, core.op(), "/f", False, replication, block_size, mode, 0.0
+        )
+    core.state.check()
+    assert core.metadata.last_txid == 0
