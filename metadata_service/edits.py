@@ -1,7 +1,7 @@
 """An edit: one transaction on the namespace, as row changes that replay the same everywhere.
 
-`TABLES` is the one description of the image: the namenode fills its maps from rows of this shape, the
-metadata service makes its SQL from it, and an edit is checked against it before it is stored.
+`TABLES` is the one description of the image: the namenode fills its maps from rows of this shape,
+the metadata service makes its SQL from it, and an edit is checked against it before it is stored.
 
 On the wire and in the database an edit is one line of JSON text in ASCII. Several edits (and the
 rows of a table) travel as lines of one bytes value, so that the sender, the database and a standby

@@ -1,9 +1,9 @@
 """Before a database is used: is it whole, is it the one of this directory, is nothing missing?
 
-The rule: a directory that was used before is never taken for a new one. Whatever is missing, damaged,
-foreign or old stops the start with a sentence on what to do, and stays as it was found, so that a
-person can still repair it. The checks only read, through a connection that cannot write: one that
-can would, when closed, copy the log into a damaged database.
+The rule: a directory that was used before is never taken for a new one. Whatever is missing,
+damaged, foreign or old stops the start with a sentence on what to do, and stays as it was found, so
+that a person can still repair it. The checks only read, through a connection that cannot write: one
+that can would, when closed, copy the log into a damaged database.
 """
 
 import os

@@ -1,11 +1,11 @@
 """The durable record of the namespace: edits and image tables in one SQLite database.
 
 Theory of operation. One transaction holds the edits of an append and their row changes; it is
-synced (WAL, `synchronous=FULL`) before the append is answered. There is exactly one connection, used
-under one lock by whichever thread serves the request: SQLite before 3.51.3, which stock Pythons
-have, can corrupt a database that two connections write or checkpoint at once. For the same reason
-`locking_mode=EXCLUSIVE` keeps other programs out. Input and output under this lock is the lock's
-purpose, and a hand-over to a writing thread would cost more than the lock does.
+synced (WAL, `synchronous=FULL`) before the append is answered. There is exactly one connection,
+used under one lock by whichever thread serves the request: SQLite before 3.51.3, which stock
+Pythons have, can corrupt a database that two connections write or checkpoint at once. For the same
+reason `locking_mode=EXCLUSIVE` keeps other programs out. Input and output under this lock is the
+lock's purpose, and a hand-over to a writing thread would cost more than the lock does.
 
 What SQLite does not notice by itself is noticed here: a row carries the CRC32 of its values, the
 log is searched for damage before SQLite drops what follows it (`write_ahead_log.py`), a lost log

@@ -28,7 +28,10 @@ class Statements(NamedTuple):
 def _statements(table: Table) -> Statements:
     kinds = {int: "INTEGER", str: "TEXT"}
     key, name = table.key.name, table.name
-    columns = [f"{c.name} {kinds[c.kind]}{'' if c.optional else ' NOT NULL'}" for c in table.columns]
+    columns = [
+        f"{column.name} {kinds[column.kind]}{'' if column.optional else ' NOT NULL'}"
+        for column in table.columns
+    ]
     columns[0] += " PRIMARY KEY"
     options = " WITHOUT ROWID" if table.key.kind is str else ""
     names = ", ".join([column.name for column in table.columns] + ["crc"])

@@ -130,6 +130,7 @@ class _Session:
     def __init__(self, name: str, link: Link, settings: ZooKeeperSettings) -> None:
         self.link = link
         self.connected = False
+        self._failing = False
         self._name = name
         self._settings = settings
         self._lock = threading.Lock()
@@ -195,7 +196,7 @@ class _Session:
             self._beat_seconds = min(self._settings.heartbeat_seconds, expiry / PARTS_OF_EXPIRY)
             self._held_znodes, self._held_roles, self._refusals = {}, set(), {}
             log.info("session.opened", name=self._name)
-        self.connected = True
+        self.connected, self._failing = True, False
         with self._lock:
             znodes, roles = dict(self._wanted_znodes), dict(self._wanted_roles)
         for path in set(self._held_znodes) - set(znodes):
@@ -205,6 +206,8 @@ class _Session:
                 self._try(f"create {path}", self._create, path, data)
         for role in self._held_roles - set(roles):
             self._try(f"resign {role}", self._resign, role)
+        for role in set(self._told_roles) - set(roles):
+            del self._told_roles[role]
         # The leader asks again, too: so it hears when its successor took its role.
         for role, (data, callback) in roles.items():
             self._try(f"campaign {role}", self._campaign, role, data, callback)
@@ -236,7 +239,6 @@ class _Session:
     def _resign(self, role: str) -> None:
         self.link.call("resign", self._session_id, role)
         self._held_roles.discard(role)
-        self._told_roles.pop(role, None)
 
     def _campaign(self, role: str, data: str, callback: OnLeadership) -> None:
         self._held_roles.add(role)
@@ -250,9 +252,9 @@ class _Session:
 
     def _lost(self, error: Exception, outage: Outage) -> float:
         """The round failed; the seconds until the next."""
-        if self.connected:
-            log.warning("session.interrupted", name=self._name, error=error)
-        self.connected = False
+        if not self._failing:
+            log.warning("zookeeper.lost", name=self._name, error=error)
+        self.connected, self._failing = False, True
         if isinstance(error, SessionExpired):
             self._session_id = ""
         elif outage.failed(time.monotonic()):

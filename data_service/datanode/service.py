@@ -22,12 +22,11 @@ from zookeeper.fabric.errors import (
     CorruptData,
     DfsError,
 
-    SettingsError,
 )
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
 from zookeeper.fabric.server import Server
-from zookeeper.fabric.settings import Address, Settings
+from zookeeper.fabric.settings import Settings
 from zookeeper.fabric.stream import PacketReader, PacketWriter
 
 log = logs.get("data_node")
@@ -43,7 +42,7 @@ class DataNode(daemon.Daemon):
 
     def __init__(self, settings: Settings, index: int, credentials: Credentials) -> None:
         self.settings = settings
-        self.address = _address(settings, index)
+        self.address = daemon.address_at(settings.data_node.hosts, index, "data_node_hosts")
         directories = settings.data_node.directories_of(self.address)
         self.store = BlockStore(directories, settings.data_node.reserved_bytes)
         self.credentials = credentials
@@ -250,17 +249,6 @@ class DataNodeService(Service):
         self._node.stream(
             lambda: self._node.read_block(packets, block_id, generation, offset, length)
         )
-
-
-def _address(settings: Settings, index: int) -> Address:
-    hosts = settings.data_node.hosts
-    if not 0 <= index < len(hosts):
-        listed = ", ".join(f"{number} = {host}" for number, host in enumerate(hosts))
-        raise SettingsError(
-            f"no datanode has index {index}: data_node_hosts in {settings.path or 'the defaults'} "
-            f"lists {listed}"
-        )
-    return hosts[index]
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

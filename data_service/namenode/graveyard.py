@@ -24,7 +24,8 @@ def purge(graveyard: Directory, limit: int) -> Tuple[List[Change], List[Block]]:
         if len(changes) >= limit:
             break
         rows = block_rows(inode)
-        ended = rows[-max(1, limit - len(changes)) :]
+        # Each block costs two changes.
+        ended = rows[-max(1, (limit - len(changes)) // 2) :]
         for row in ended:
             changes.append((BLOCKS, row.id, None))
             changes.append((DELETED_BLOCKS, row.id, (row.id, row.generation)))

@@ -7,6 +7,7 @@ and it becomes a candidate again, with empty hands. A zookeeper that cannot be r
 nothing: it stops failover, not service.
 """
 
+import argparse
 import getpass
 import grp
 import os
@@ -30,7 +31,7 @@ from zookeeper.fabric.errors import (
 )
 from zookeeper.fabric.remote import RemotePool
 from zookeeper.fabric.server import Server
-from zookeeper.fabric.settings import Address, Settings
+from zookeeper.fabric.settings import Settings
 
 log = logs.get("name_node")
 
@@ -44,10 +45,12 @@ class NameNode(daemon.Daemon):
     def __init__(self, settings: Settings, credentials: Credentials, index: int = 0) -> None:
         self._settings = settings
         self._credentials = credentials
-        self.address: Address = settings.name_node.hosts[index]
+        self.address = daemon.address_at(settings.name_node.hosts, index, "name_node_hosts")
         self._superuser = getpass.getuser()
         self._wake = threading.Condition()
         self._leads = False
+        self._leader = ""
+        self._datanodes: Optional[Dict[str, str]] = None
         self._stopping = False
         self._term: Optional[Term] = None
         self._refusal: Optional[DfsError] = None
@@ -55,7 +58,7 @@ class NameNode(daemon.Daemon):
         self._server: Optional[Server] = None
 
     def start(self) -> None:
-        """Serve; returns when this namenode leads and has loaded the image."""
+        """Serve; returns when this namenode leads and has loaded the image, or another leads."""
         host = daemon.bind_host(self._settings, self.address)
         own = self._settings.name_node
         self._server = Server(
@@ -75,12 +78,12 @@ class NameNode(daemon.Daemon):
         self._coordinator.start()
         threading.Thread(target=self._lead, name="leading", daemon=True).start()
         with self._wake:
-            while self._term is None and not self._refusal and not self._stopping:
+            while not (self._term or self._leader or self._refusal or self._stopping):
                 self._wake.wait()
             if self._refusal:
                 raise StartRefused(self._refusal.message)
-            epoch = self._term.journal.epoch if self._term else 0
-        self.ready = f"{self.address} epoch={epoch}"
+            state = f"epoch={self._term.journal.epoch}" if self._term else "standby"
+        self.ready = f"{self.address} {state}"
 
     def stop(self) -> None:
         """Finish running calls, resign, close."""
@@ -107,6 +110,7 @@ class NameNode(daemon.Daemon):
             if self._leads != leadership.leads:
                 log.info("leadership.changed", leads=leadership.leads, epoch=leadership.epoch)
             self._leads = leadership.leads
+            self._leader = "" if leadership.leads else leadership.leader_data
             self._wake.notify_all()
 
     def _on_datanodes(self, registered: Optional[Dict[str, str]]) -> None:
@@ -115,8 +119,6 @@ class NameNode(daemon.Daemon):
             term = self._term
         if term is not None:
             term.see_zookeeper(_by_address(registered))
-
-    _datanodes: Optional[Dict[str, str]] = None
 
     def _lead(self) -> None:
         """Begin a term whenever this namenode may lead and has none; end it when it must."""
@@ -205,11 +207,22 @@ def _by_address(registered: Optional[Dict[str, str]]) -> Optional[Dict[str, str]
     return {path.rpartition("/")[2]: node_id for path, node_id in registered.items()}
 
 
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "index",
+        nargs="?",
+        type=int,
+        default=0,
+        help="which namenode to be: index into name_node_hosts, from 0 (the default)",
+    )
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     """Run a namenode until it is told to stop; the process's exit status."""
     return daemon.run(
         ROLE,
         "Owns the names of all files and knows where their blocks are.",
         argv,
-        lambda settings, _arguments, credentials: NameNode(settings, credentials),
+        lambda settings, arguments, credentials: NameNode(settings, credentials, arguments.index),
+        _add_arguments,
     )

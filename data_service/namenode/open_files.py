@@ -62,12 +62,12 @@ class OpenFile:
         InvalidArgument when they are not the blocks that it was given, or not of the right sizes.
         """
         size = self.new.block_size
-        if len(presented) != len(self.blocks) or set(self.blocks) != set(range(len(presented))):
+        if self.blocks.keys() != set(range(len(presented))):
             raise InvalidArgument(
-                f"inode {self.new.file_id} has {len(self.blocks)} blocks, not {len(presented)}"
+                f"inode {self.new.file_id} has {len(self.blocks)} blocks, "
+                f"presented were {len(presented)}, and none may be left out"
             )
         for (block, _), told in zip(self.allocations(), presented):
-            check_block(told)
             if not _is_final(block, told) or not 0 < told.length <= size:
                 raise InvalidArgument(f"{told.name} of {told.length} bytes is not {block}")
         if any(block.length != size for block in presented[:-1]):
@@ -213,10 +213,10 @@ def check_block_size(block_size: int) -> None:
         raise InvalidArgument(f"block size {block_size!r} is not between 1 and {BLOCK_SIZE_MAX}")
 
 
-def check_block(block: Block) -> None:
-    """Raise InvalidArgument unless the numbers of a block that a client sent can be stored."""
-    if any(type(value) is not int or not 0 <= value < 1 << 63 for value in block):
-        raise InvalidArgument("a block's numbers must be integers from 0 to 2^63-1")
+def check_position(position: int) -> None:
+    """Raise InvalidArgument when a file can have no block at this position."""
+    if not 0 <= position < BLOCKS_MAX:
+        raise InvalidArgument(f"a file has at most {BLOCKS_MAX} blocks: none at {position}")
 
 
 def _is_final(known: Block, told: Block) -> bool:

@@ -79,7 +79,7 @@ class Reading:
         located: List[LocatedBlock] = []
         start = 0
         for block in file.blocks:
-            if start < offset + length and offset < start + block.length:
+            if max(start, offset) < min(start + block.length, offset + length):
                 located.append(self._locate(block, start))
             start += block.length
         answer = Locations(file.status(), tuple(located))

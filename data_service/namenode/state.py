@@ -155,7 +155,7 @@ class State:
         return outcome
 
     def forget_deleted(self, limit: int) -> Optional[Outcome]:
-        """Forget deleted blocks whose replicas are all confirmed to be gone; None: there are none."""
+        """Forget deleted blocks whose replicas are confirmed to be gone; None: nothing to do."""
         if self.blocks.safe_mode:
             return None
         gone = self.blocks.take_confirmed_deletions(limit)

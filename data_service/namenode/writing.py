@@ -19,12 +19,11 @@ from data_service.namenode.inodes import Directory, Inode
 from data_service.namenode.leases import Leases, Place
 from data_service.namenode.namespace import Namespace, NewFile, check_mode, require_replaceable
 from data_service.namenode.open_files import (
-    BLOCKS_MAX,
     Allocated,
     OpenFile,
     OpenFiles,
-    check_block,
     check_block_size,
+    check_position,
     deleted_row,
     deleted_rows,
 )
@@ -123,8 +122,7 @@ class Writing:
             raise refused_in_safe_mode(f"Cannot add block to {path}")
         self._files.anchor(file)
         self._leases.renew(client_id, now)
-        if not 0 <= position < BLOCKS_MAX:
-            raise InvalidArgument(f"File {path} has reached the limit of {BLOCKS_MAX} blocks")
+        check_position(position)
         if position not in file.blocks:
             new = file.new
             targets = self._blocks.choose_targets(
@@ -147,7 +145,6 @@ class Writing:
             return Outcome(None, None, self._commits.last_txid)
         del file.blocks[position]
         outcome = self._commits.commit("abandon_block", NO_OP, [deleted_row(block)])
-        self._blocks.abandon(block_id)
         self._blocks.invalidate(block, outcome.depends)
         return outcome
 
@@ -168,9 +165,9 @@ class Writing:
         final = file.final_blocks(tuple(blocks))
         self._leases.renew(op[0], now)
         replicas = self._count_replicas(file, final)
-        names = self._leases.place(file_id).names
+        anchor, names = self._files.anchor(file), self._leases.place(file_id).names
         row, changes = self._namespace.attach(
-            self._files.anchor(file), names, file.new, final, wall_ms, self._commits.new_inode_number
+            anchor, names, file.new, final, wall_ms, self._commits.new_inode_number
         )
         self._files.close(file)
         status = FileStatus(
@@ -204,6 +201,8 @@ class Writing:
         """
         check_client(client_id)
         names = parse(path)
+        for position in blocks:
+            check_position(position)
         presented = tuple(blocks.values())
         self._check_attributes(names, replication, block_size, mode)
         known = self._files.get(file_id)
@@ -290,7 +289,6 @@ class Writing:
             raise LeaseExpired(f"No lease on inode {file_id}: the write has ended")
         taken = self._files.block_ids()
         for block in blocks:
-            check_block(block)
             block_id = block.block_id
             if not self._commits.was_given_out(BLOCK_NUMBERS, block_id) or block.generation < 1:
                 raise InvalidArgument(f"there never was a {block.name}")
@@ -308,8 +306,8 @@ class Writing:
             needed = min(file.new.replication, max(1, sent))
             if found < needed:
                 raise NotEnoughReplicas(
-                    f"File {self._files.path(file)} cannot be completed: {block.name} is confirmed by "
-                    f"{found} of {needed} datanodes"
+                    f"File {self._files.path(file)} cannot be completed: {block.name} is "
+                    f"confirmed by {found} of {needed} datanodes"
                 )
             least = min(least, found)
         return least

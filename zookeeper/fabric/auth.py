@@ -92,7 +92,7 @@ def encode_challenge(nonce: bytes, server_name: str) -> bytes:
 
 def encode_refusal(reason: str) -> bytes:
     """The server's answer to a hello that it does not accept, in words for a person."""
-    text = reason.encode("utf-8")[:NAME_BYTES_MAX]
+    text = reason.encode("utf-8", "replace")[:NAME_BYTES_MAX]
     return CHALLENGE_HEAD.pack(_REFUSED, bytes(NONCE_BYTES), len(text)) + text
 
 
@@ -108,7 +108,9 @@ def decode_challenge(head: bytes, tail: bytes) -> Tuple[bytes, str]:
     """(the server's nonce, the server's name); raises AuthenticationFailed on a refusal."""
     status, nonce, _ = CHALLENGE_HEAD.unpack(head)
     if status != _ACCEPTED:
-        raise AuthenticationFailed(tail.decode("utf-8", "replace"))
+        words = tail.decode("utf-8", "replace")
+        # They are a stranger's words, and may end on a terminal: no escape sequences.
+        raise AuthenticationFailed("".join(c if c.isprintable() else "?" for c in words))
     return nonce, _decode_name(tail)
 
 
@@ -144,14 +146,23 @@ def _proof(key: bytes, label: bytes, hello: Hello, nonce: bytes, server_name: st
 
 
 def _encode_name(name: str) -> bytes:
-    data = name.encode("utf-8")
-    if not 0 < len(data) <= NAME_BYTES_MAX:
-        raise AuthenticationFailed(f"a name of {len(data)} bytes; 1 to {NAME_BYTES_MAX} allowed")
+    data = name.encode("utf-8", "replace")
+    _check_name(name, len(data))
     return data
 
 
 def _decode_name(data: bytes) -> str:
     try:
-        return data.decode("utf-8")
+        name = data.decode("utf-8")
     except UnicodeDecodeError:
         raise AuthenticationFailed("the peer's name is not UTF-8") from None
+    _check_name(name, len(data))
+    return name
+
+
+def _check_name(name: str, size: int) -> None:
+    # Names end in logs and listings, so they are of one line and nothing invisible.
+    if not 0 < size <= NAME_BYTES_MAX or not name.isprintable():
+        raise AuthenticationFailed(
+            f"a name has 1 to {NAME_BYTES_MAX} bytes of printable text, this one {size} bytes"
+        )

@@ -5,11 +5,11 @@ import ipaddress
 import signal
 import sys
 import threading
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Sequence
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import SECRET, Credentials
-from zookeeper.fabric.errors import DfsError, StartRefused
+from zookeeper.fabric.errors import DfsError, SettingsError, StartRefused
 from zookeeper.fabric.rpc import numeric_host
 from zookeeper.fabric.settings import Address, Settings, load, read_key
 
@@ -78,7 +78,8 @@ def _live(role: str, daemon: Daemon) -> int:
     def start() -> None:
         try:
             daemon.start()
-            _say_ready(role, daemon)
+            if not signals:
+                _say_ready(role, daemon)
         except DfsError as error:
             if not signals:
                 failures.append(error)
@@ -108,6 +109,14 @@ def credentials_of(settings: Settings, principal: str) -> Credentials:
     """How this process introduces itself under the cluster's security settings."""
     mode = settings.security.mode
     return Credentials(mode, principal, read_key(settings) if mode == SECRET else b"")
+
+
+def address_at(hosts: Sequence[Address], index: int, key: str) -> Address:
+    """The address of the daemon that the command line names by its index; SettingsError."""
+    if not 0 <= index < len(hosts):
+        listed = ", ".join(f"{number} = {host}" for number, host in enumerate(hosts))
+        raise SettingsError(f"found index {index}, expected one of {key}: {listed}")
+    return hosts[index]
 
 
 def bind_host(settings: Settings, advertised: Address) -> str:

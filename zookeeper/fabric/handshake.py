@@ -6,7 +6,7 @@ from typing import Optional, Tuple
 
 from zookeeper.fabric import auth
 from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
-from zookeeper.fabric.errors import AuthenticationFailed
+from zookeeper.fabric.errors import AuthenticationFailed, Unavailable
 from zookeeper.fabric.stream import Stream
 
 ANONYMOUS = "anonymous"
@@ -67,9 +67,16 @@ def welcome(
     try:
         return _welcome(stream, credentials, server_name, time.monotonic() + handshake_seconds)
     except AuthenticationFailed as refusal:
+        _refuse(stream, refusal)
+        raise
+
+
+def _refuse(stream: Stream, refusal: AuthenticationFailed) -> None:
+    try:
         stream.write(auth.encode_refusal(refusal.message))
         stream.linger_and_close(0.2)
-        raise
+    except Unavailable:
+        pass  # It did not stay to hear it; the refusal itself is what the caller must see.
 
 
 def _welcome(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> str:

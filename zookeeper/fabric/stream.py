@@ -11,20 +11,30 @@ A *body* is a run of packets that travels inside a call, between its request and
 `length, crc32, bytes` each, then an end mark of length 0 that says whether the body is whole.
 """
 
+import errno
 import os
 import select
 import struct
 import time
-from typing import Any, Optional, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
-from zookeeper.fabric.errors import DeadlineExceeded, DfsError, ProtocolViolation, Unavailable
+from zookeeper.fabric.errors import (
+    CorruptData,
+    DeadlineExceeded,
+    DfsError,
+    DiskFailed,
+    ProtocolViolation,
+    Unavailable,
+)
 
 Buffer = Union[bytes, bytearray, memoryview]
 
 PACKET_BYTES_MAX = 1024 * 1024
 
 _PACKET = struct.Struct("!II")
+_PACKET_MARK = 1 << 31  # Set in a packet's length, never in a frame's: one is not read as the other.
 _WAIT_FOR_ALL = 0x100  # MSG_WAITALL: one system call a packet, not one a segment.
+_DO_NOT_WAIT = 0x40  # MSG_DONTWAIT
 _PEEK = 0x2  # MSG_PEEK
 _END_WHOLE, _END_FAILED = 0, 1
 
@@ -35,9 +45,9 @@ class Stream:
     def __init__(self, sock: Any, stall_seconds: float, peer: str) -> None:
         self._sock = sock
         self._descriptor = sock.fileno()
-        self._stall = stall_seconds
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLIN)
+        self.stall_seconds = stall_seconds
         self.peer = peer
 
     @property
@@ -62,10 +72,11 @@ class Stream:
         if sock is not None:
             _shut_down(sock)
 
-    def poll(self, seconds: Optional[float]) -> bool:
+    def poll(self, seconds: float) -> bool:
         """Whether something (bytes, or the end) can be read within `seconds`."""
-        milliseconds = None if seconds is None else max(0, int(seconds * 1000 + 0.999))
-        return bool(self._poll.poll(milliseconds))
+        if self._sock is None:
+            return True  # The descriptor may be another connection's by now.
+        return bool(self._poll.poll(_milliseconds(seconds)))
 
     def await_readable(self, deadline: float) -> None:
         """Wait for the peer's next byte until `deadline` (time.monotonic)."""
@@ -74,32 +85,34 @@ class Stream:
 
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes."""
-        if count <= 65536:
-            # The common small frame: one call, no buffer of our own.
-            data = self._receive(count)
-            if len(data) == count:
-                return data
-            buffer = bytearray(count)
-            buffer[: len(data)] = data
-            self.read_into(memoryview(buffer)[len(data) :])
-        else:
-            buffer = bytearray(count)
-            self.read_into(memoryview(buffer))
-        return bytes(buffer)
+        try:
+            data = self._socket().recv(count, _WAIT_FOR_ALL)
+        except OSError as error:
+            raise self._broken(error) from None
+        if len(data) == count:
+            return data
+        if not data:
+            raise self._gone()
+        rest = bytearray(count - len(data))
+        self.read_into(memoryview(rest))
+        return data + rest
 
     def read_by(self, count: int, deadline: float) -> bytes:
-        """Exactly `count` bytes by `deadline`, however they drip: for a stranger's first bytes."""
-        data = b""
-        while len(data) < count:
-            self.await_readable(deadline)
+        """Exactly `count` bytes by `deadline`, however they drip."""
+        parts: List[bytes] = []
+        while count:
             try:
-                part = self._socket().recv(count - len(data))
+                part = self._socket().recv(count, _DO_NOT_WAIT)
+            except BlockingIOError:
+                self.await_readable(deadline)
+                continue
             except OSError as error:
                 raise self._broken(error) from None
             if not part:
-                raise self._fail(Unavailable(f"{self.peer} closed the connection"))
-            data += part
-        return data
+                raise self._gone()
+            parts.append(part)
+            count -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def peek(self, deadline: float) -> bytes:
         """The next byte without taking it; empty when the peer closed or stayed silent."""
@@ -112,14 +125,14 @@ class Stream:
 
     def read_into(self, view: memoryview) -> None:
         """Fill the whole view."""
-        deadline = time.monotonic() + self._stall
+        deadline = time.monotonic() + self.stall_seconds
         while view:
             try:
                 count = self._socket().recv_into(view, len(view), _WAIT_FOR_ALL)
             except OSError as error:
                 raise self._broken(error) from None
             if not count:
-                raise self._fail(Unavailable(f"{self.peer} closed the connection"))
+                raise self._gone()
             view = view[count:]
             if view and time.monotonic() > deadline:
                 raise self._fail(DeadlineExceeded(f"{self.peer} sends too slowly"))
@@ -130,39 +143,47 @@ class Stream:
 
     def write_parts(self, *parts: Buffer) -> None:
         """All parts in order, in one system call where the kernel takes them at once."""
-        total = sum(map(len, parts))
+        deadline = time.monotonic() + self.stall_seconds
         try:
             sent = self._socket().sendmsg(parts)
         except OSError as error:
             raise self._broken(error) from None
-        if sent < total:
-            self._write_rest(parts, sent, total)
+        if sent < sum(map(len, parts)):
+            self.write_by(deadline, *_after(parts, sent))
 
-    def _write_rest(self, parts: Tuple[Buffer, ...], sent: int, total: int) -> None:
-        deadline = time.monotonic() + self._stall
-        while sent < total:
-            if time.monotonic() > deadline:
-                raise self._fail(DeadlineExceeded(f"{self.peer} reads too slowly"))
-            rest, skip = [], sent
-            for part in parts:
-                if skip < len(part):
-                    rest.append(memoryview(part)[skip:])
-                skip = max(0, skip - len(part))
+    def write_by(self, deadline: float, *parts: Buffer) -> None:
+        """All parts in order by `deadline`, however slowly the peer takes them."""
+        rest: Sequence[Buffer] = parts
+        while True:
             try:
-                sent += self._socket().sendmsg(rest)
+                rest = _after(rest, self._socket().sendmsg(rest, (), _DO_NOT_WAIT))
+            except BlockingIOError:
+                pass
             except OSError as error:
                 raise self._broken(error) from None
+            if not rest:
+                return
+            poll = select.poll()
+            poll.register(self._descriptor, select.POLLOUT)
+            if not poll.poll(_milliseconds(deadline - time.monotonic())):
+                raise self._fail(DeadlineExceeded(f"{self.peer} reads too slowly"))
 
     def send_file(self, descriptor: int, offset: int, count: int) -> None:
-        """`count` bytes of a file from `offset`, copied by the kernel only."""
-        deadline = time.monotonic() + self._stall
+        """`count` bytes of a file from `offset`, copied by the kernel only.
+
+        Raises DiskFailed when the file cannot be read, and closes the stream, because the peer
+        has been promised those bytes.
+        """
+        deadline = time.monotonic() + self.stall_seconds
         while count:
             try:
-                sent = os.sendfile(self._descriptor, descriptor, offset, count)
+                sent = os.sendfile(self._socket().fileno(), descriptor, offset, count)
             except OSError as error:
+                if error.errno == errno.EIO:
+                    raise self._fail(DiskFailed(f"cannot read a file: {error.strerror}")) from None
                 raise self._broken(error) from None
             if not sent:
-                raise self._fail(ProtocolViolation("a file ended before its recorded length"))
+                raise self._fail(CorruptData("a file ended before its recorded length"))
             offset, count = offset + sent, count - sent
             if count and time.monotonic() > deadline:
                 raise self._fail(DeadlineExceeded(f"{self.peer} reads too slowly"))
@@ -176,21 +197,12 @@ class Stream:
         deadline = time.monotonic() + seconds
         try:
             self._socket().shutdown(1)  # SHUT_WR
-            while self.poll(deadline - time.monotonic()) and self._sock.recv(1 << 20):
+            while self.poll(deadline - time.monotonic()) and self._socket().recv(1 << 18):
                 if time.monotonic() > deadline:
                     break
         except (OSError, DfsError):
             pass  # The peer is gone already: nothing is left to be polite to.
         self.close()
-
-    def _receive(self, count: int) -> bytes:
-        try:
-            data = self._socket().recv(count, _WAIT_FOR_ALL)
-        except OSError as error:
-            raise self._broken(error) from None
-        if not data:
-            raise self._fail(Unavailable(f"{self.peer} closed the connection"))
-        return data
 
     def _socket(self) -> Any:
         if self._sock is None:
@@ -200,12 +212,31 @@ class Stream:
     def _broken(self, error: OSError) -> DfsError:
         # BlockingIOError is how SO_RCVTIMEO and SO_SNDTIMEO report that the time ran out.
         if isinstance(error, BlockingIOError):
-            return self._fail(DeadlineExceeded(f"{self.peer} stalled for {self._stall:g} s"))
+            stall = f"{self.peer} stalled for {self.stall_seconds:g} s"
+            return self._fail(DeadlineExceeded(stall))
         return self._fail(Unavailable(f"lost the connection to {self.peer}: {error.strerror}"))
+
+    def _gone(self) -> DfsError:
+        return self._fail(Unavailable(f"{self.peer} closed the connection"))
 
     def _fail(self, error: DfsError) -> DfsError:
         self.close()
         return error
+
+
+def _milliseconds(seconds: float) -> int:
+    # Rounded up, so that no wait ends before its time; at most what poll(2) takes, 24 days.
+    return max(0, min(int(seconds * 1000 + 0.999), 2**31 - 1))
+
+
+def _after(parts: Sequence[Buffer], sent: int) -> List[Buffer]:
+    """What is left of `parts` without their first `sent` bytes."""
+    rest: List[Buffer] = []
+    for part in parts:
+        if sent < len(part):
+            rest.append(memoryview(part)[sent:] if sent else part)
+        sent = max(0, sent - len(part))
+    return rest
 
 
 def _shut_down(sock: Any) -> None:
@@ -224,11 +255,11 @@ class PacketWriter:
 
     def send(self, data: Buffer, checksum: int) -> None:
         """One packet: 1 to PACKET_BYTES_MAX bytes and their CRC32."""
-        self._stream.write_parts(_PACKET.pack(len(data), checksum), data)
+        self._stream.write_parts(_packet_head(len(data), checksum), data)
 
     def send_file(self, descriptor: int, offset: int, count: int, checksum: int) -> None:
         """One packet whose bytes come straight from a file."""
-        self._stream.write_parts(_PACKET.pack(count, checksum))
+        self._stream.write_parts(_packet_head(count, checksum))
         self._stream.send_file(descriptor, offset, count)
 
     def end(self) -> None:
@@ -241,7 +272,12 @@ class PacketWriter:
 
     def _finish(self, mark: int) -> None:
         self.ended = True
-        self._stream.write(_PACKET.pack(0, mark))
+        self._stream.write(_PACKET.pack(_PACKET_MARK, mark))
+
+
+def _packet_head(count: int, checksum: int) -> bytes:
+    assert 0 < count <= PACKET_BYTES_MAX, "an empty packet would be taken for the end"
+    return _PACKET.pack(_PACKET_MARK | count, checksum)
 
 
 class PacketReader:
@@ -258,13 +294,19 @@ class PacketReader:
         None after the end mark; `whole` then tells whether the sender had all of it. The CRC32
         is not verified here: the caller does it where the bytes are still in the cache.
         """
-        length, checksum = _PACKET.unpack(self._stream.read(_PACKET.size))
+        marked, checksum = _PACKET.unpack(self._stream.read(_PACKET.size))
+        length = marked ^ _PACKET_MARK
         if not length:
             self.ended, self.whole = True, checksum == _END_WHOLE
             return None
         if length > len(buffer):
             self._stream.close()
-            raise ProtocolViolation(f"{self._stream.peer} sent a packet of {length} bytes")
+            raise ProtocolViolation(f"{self._stream.peer} sent something else than a packet")
         view = buffer[:length]
         self._stream.read_into(view)
         return view, checksum
+
+
+def starts_packet(first: bytes) -> bool:
+    """Whether a packet, not the frame of an early reply, starts with this byte."""
+    return first >= b"\x80"
