@@ -1,0 +1,13 @@
+#!/usr/bin/env python3
+"""Launches the command line."""
+
+import os
+import sys
+
+if not __package__:
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+
+from data_service.shell.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The table of all commands: the one place that knows which there are.
+
+Nothing is imported for a command but the module that it lives in, when it is run: a short command
+takes no longer to start than it must.
+"""
+
+from typing import Dict, NamedTuple
+
+
+class Command(NamedTuple):
+    """A row of the table. `function` takes the Session and the command's own words.
+
+    Commands of `tool` "dfsadmin" follow its rules: any error is exit status 255.
+    """
+
+    module: str
+    function: str
+    usage: str
+    summary: str
+    tool: str = "fs"
+
+
+def _row(place: str, usage: str, summary: str, tool: str = "fs") -> Command:
+    module, _, function = place.partition(":")
+    return Command(f"data_service.shell.{module}", function, usage, summary, tool)
+
+
+_PUT = "[-f] [-p] [-l] [-d] [-t <thread count>] [-q <thread pool queue size>] <localsrc> ... <dst>"
+_GET = (
+    "[-f] [-p] [-crc] [-ignoreCrc] [-t <thread count>] [-q <thread pool queue size>] "
+    "<src> ... <localdst>"
+)
+
+COMMANDS: Dict[str, Command] = {
+    # What is there.
+    "ls": _row(
+        "listing:ls",
+        "[-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [-e] [--json] [<path> ...]",
+        "list files and directories",
+    ),
+    "stat": _row(
+        "listing:stat", "[-R] [--json] [format] <path> ...", "show facts in a format of your own"
+    ),
+    "find": _row(
+        "listing:find", "<path> ... <expression> ...", "print the paths whose names match"
+    ),
+    "test": _row("naming:test", "-[defszrw] <path>", "answer a question by the exit status"),
+    # How much there is.
+    "du": _row(
+        "space:du", "[-s] [-h] [-v] [-x] [--json] <path> ...", "show the sizes of files and trees"
+    ),
+    "df": _row("space:df", "[-h] [--json] [<path> ...]", "show the room in the file system"),
+    "count": _row(
+        "space:count",
+        "[-q] [-h] [-v] [-t [<storage type>]] [-u] [-x] [-e] [-s] [--json] <path> ...",
+        "count directories, files and bytes",
+    ),
+    # Names.
+    "mkdir": _row("naming:mkdir", "[-p] <path> ...", "make directories"),
+    "touchz": _row("naming:touchz", "<path> ...", "make empty files"),
+    "mv": _row("naming:mv", "<src> ... <dst>", "rename, or move into a directory"),
+    "rm": _row(
+        "removal:rm",
+        "[-f] [-r|-R] [-skipTrash] [-safely] <src> ...",
+        "delete files, with -r trees",
+    ),
+    "rmdir": _row(
+        "removal:rmdir", "[--ignore-fail-on-non-empty] <dir> ...", "delete empty directories"
+    ),
+    # Bytes in and out.
+    "put": _row("transfer:put", _PUT, "store local files, or with - standard input"),
+    "copyFromLocal": _row("transfer:put", _PUT, "the same as put"),
+    "moveFromLocal": _row(
+        "transfer:move_from_local", "[-f] [-p] [-l] [-d] <localsrc> ... <dst>",
+        "put, then delete the local files",
+    ),
+    "get": _row(
+        "transfer:get", _GET, "fetch files; without a local name, to standard output"
+    ),
+    "copyToLocal": _row("transfer:get", _GET, "the same as get"),
+    "moveToLocal": _row("transfer:move_to_local", "<src> <localdst>", "not implemented in HDFS"),
+    "getmerge": _row(
+        "contents:getmerge", "[-nl] [-skip-empty-file] <src> <localdst>",
+        "fetch the files of directories into one local file",
+    ),
+    "cp": _row(
+        "transfer:cp",
+        "[-f] [-p | -p[topax]] [-d] [-t <thread count>] [-q <thread pool queue size>] "
+        "<src> ... <dst>",
+        "copy files and trees",
+    ),
+    "cat": _row("contents:cat", "[-ignoreCrc] <src> ...", "write files to standard output"),
+    "text": _row("contents:text", "[-ignoreCrc] <src> ...", "cat that unpacks compressed files"),
+    "head": _row("contents:head", "<file>", "write the first kilobyte of a file"),
+    "tail": _row(
+        "contents:tail", "[-f] [-s <sleep interval>] <file>", "write the last kilobyte of a file"
+    ),
+    # The cluster.
+    "report": _row(
+        "administration:report",
+        "[-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance] [--json]",
+        "show capacity, health and every datanode", "dfsadmin",
+    ),
+    "safemode": _row(
+        "administration:safemode", "<enter | leave | get | wait | forceExit>",
+        "ask whether changes are refused, and switch that", "dfsadmin",
+    ),
+    "printTopology": _row(
+        "administration:print_topology", "", "show the racks and their datanodes", "dfsadmin"
+    ),
+    "fsck": _row(
+        "fsck:fsck",
+        "<path> [-list-corruptfileblocks | [-delete] [-files [-blocks [-locations | -racks | "
+        "-replicaDetails]]]] [--json]",
+        "check that the blocks of a tree are all there", "fsck",
+    ),
+    # This shell.
+    "help": _row("guide:help_command", "[cmd ...]", "explain commands"),
+    "usage": _row("guide:usage_command", "[cmd ...]", "show how commands are called"),
+}
+
+DEPRECATED = {"lsr": ("ls", "-R"), "dus": ("du", "-s"), "rmr": ("rm", "-r")}
+"""Old names, and what they stand for."""

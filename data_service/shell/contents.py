@@ -1,0 +1,148 @@
+"""cat, text, head, tail, getmerge: the bytes of files."""
+
+import time
+import zlib
+from typing import Any, BinaryIO, List
+
+from data_service.shell.failures import IS_A_DIRECTORY, PathError
+from data_service.shell.items import Item
+from data_service.shell.options import parse
+from data_service.shell.session import Session
+from data_service.shell.transfer import write_out
+from zookeeper.fabric.errors import CorruptData
+
+END_BYTES = 1024
+FOLLOW_MILLISECONDS = 5000
+CHUNK_BYTES = 1 << 20
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def cat(session: Session, words: List[str]) -> None:
+    """Write files to standard output."""
+    options = parse(words, "ignoreCrc", least=1)
+    session.each(options.arguments, lambda item: write_out(session, item))
+
+
+def text(session: Session, words: List[str]) -> None:
+    """Write files to standard output, compressed ones unpacked."""
+    options = parse(words, "ignoreCrc", least=1)
+    session.each(options.arguments, lambda item: _unpack(session, item))
+
+
+def _unpack(session: Session, item: Item) -> None:
+    if item.is_directory:
+        raise PathError(item.text, IS_A_DIRECTORY)
+    with item.store.open(item.path, "rb") as file:
+        start = file.read(len(GZIP_MAGIC))
+        unpacked = _unpacked(item.name, start)
+        if unpacked is None:
+            write_out(session, item)
+            return
+        file.seek(0)
+        try:
+            unpacked(file, session.out.write)
+        except (EOFError, OSError, zlib.error) as error:
+            raise CorruptData(f"`{item.text}': {error}") from error
+    session.out.flush()
+
+
+def _unpacked(name: str, start: bytes) -> Any:
+    """The function that unpacks such a file, or None."""
+    if start == GZIP_MAGIC:
+        return _unpack_gzip
+    if name.endswith(".bz2"):
+        return _unpack_bzip2
+    if name.endswith(".deflate"):
+        return _unpack_deflate
+    return None
+
+
+def _unpack_gzip(file: BinaryIO, sink: Any) -> None:
+    import gzip
+
+    with gzip.open(file, "rb") as stream:
+        _drain(stream, sink)
+
+
+def _unpack_bzip2(file: BinaryIO, sink: Any) -> None:
+    import bz2
+
+    with bz2.open(file, "rb") as stream:
+        _drain(stream, sink)
+
+
+def _unpack_deflate(file: BinaryIO, sink: Any) -> None:
+    unpacker = zlib.decompressobj()
+    for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
+        sink(unpacker.decompress(chunk))
+    sink(unpacker.flush())
+
+
+def _drain(stream: Any, sink: Any) -> None:
+    for chunk in iter(lambda: stream.read(CHUNK_BYTES), b""):
+        sink(chunk)
+
+
+def head(session: Session, words: List[str]) -> None:
+    """Write the first kilobyte of a file."""
+    options = parse(words, least=1, most=1)
+    item = _file(session, options.arguments[0])
+    session.out.write(_read(item, 0, END_BYTES))
+
+
+def tail(session: Session, words: List[str]) -> None:
+    """Write the last kilobyte of a file, with -f also what is added to it."""
+    options = parse(words, "f", "s", least=1, most=1)
+    pause = options.number("s", FOLLOW_MILLISECONDS) / 1000
+    item = _file(session, options.arguments[0])
+    position = max(0, item.found.length - END_BYTES)
+    while True:
+        data = _read(item, position, item.found.length - position)
+        session.out.write(data)
+        position += len(data)
+        if not options.has("f"):
+            return
+        session.out.flush()
+        time.sleep(pause)
+        length = item.refresh().found.length
+        # A file that was replaced by a shorter one is followed from its end.
+        position = min(position, length)
+
+
+def _file(session: Session, text_: str) -> Item:
+    item = session.item(text_)
+    if item.found.is_directory:
+        raise PathError(item.text, IS_A_DIRECTORY)
+    return item
+
+
+def _read(item: Item, position: int, length: int) -> bytes:
+    if length <= 0:
+        return b""
+    with item.store.open(item.path, "rb") as file:
+        file.seek(position)
+        return file.read(length)
+
+
+def getmerge(session: Session, words: List[str]) -> None:
+    """Fetch all files of directories, in the order of names, into one local file."""
+    options = parse(words, "nl skip-empty-file", least=2)
+    target = session.local_item(options.arguments.pop())
+    if target.is_directory:
+        raise PathError(target.text, IS_A_DIRECTORY)
+    files: List[Item] = []
+
+    def collect(item: Item) -> None:
+        if item.is_directory:
+            files.extend(child for child in item.children() if not child.is_directory)
+        else:
+            files.append(item)
+
+    session.each(options.arguments, collect)
+    if session.failures:
+        return
+    with target.store.create(target.path) as sink:
+        for item in files:
+            item.store.cat(item.path, sink.write)
+            if options.has("nl") and (item.found.length or not options.has("skip-empty-file")):
+                sink.write(b"\n")

@@ -1,0 +1,189 @@
+"""Copies of files and trees from any store to any store.
+
+A copy appears whole or not at all: the cluster shows a file when it is complete, a local copy is
+written beside its target and renamed. So no temporary name is ever seen.
+"""
+
+import os
+import stat
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+
+from data_service.shell import paths
+from data_service.shell.failures import FILE_EXISTS, NOT_A_DIRECTORY, PathError
+from data_service.shell.items import Item
+from data_service.shell.session import Session
+from data_service.shell.targets import Destination, check_not_into_itself
+from zookeeper.fabric.errors import PathExists
+
+After = Callable[[Item, Item], None]
+
+
+class CopyOptions(NamedTuple):
+    """How to copy. Replication and block size 0 are the cluster's defaults.
+
+    `after` is done to each (source, target) pair that was copied, directories after what they
+    hold. `merge` allows that a directory's target is there already.
+    """
+
+    overwrite: bool = False
+    replication: int = 0
+    block_size: int = 0
+    threads: int = 1
+    merge: bool = True
+    after: Optional[After] = None
+
+
+class Copier:
+    """The copies of one command."""
+
+    def __init__(self, session: Session, options: CopyOptions) -> None:
+        self._session = session
+        self._options = options
+        self._pool: Any = None
+        self._running: List[Any] = []
+
+    def __enter__(self) -> "Copier":
+        if self._options.threads > 1:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._pool = ThreadPoolExecutor(self._options.threads, "copy")
+        return self
+
+    def __exit__(self, kind: Optional[type], *_rest: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=kind is not None)
+
+    def copy_all(self, sources: List[Item], destination: Destination) -> None:
+        """Copy each source to its target; what fails is reported, the rest is done."""
+        for source in sources:
+            self._session.attempt(lambda: self._copy(source, destination), source.text)
+        self._wait()
+
+    def _copy(self, source: Item, destination: Destination) -> None:
+        is_directory = source.found.is_directory
+        target = destination.target(source)
+        if not is_directory:
+            self._submit(source, target)
+            return
+        if source.store is target.store:
+            check_not_into_itself(source, target)
+        if target.exists and not self._options.merge:
+            raise PathError(target.text, FILE_EXISTS)
+        self._tree(source, target)
+
+    def _tree(self, top: Item, target: Item) -> None:
+        """Copy a directory; the order is that of the names, directories before their contents."""
+        made: List[Tuple[Item, Item]] = []
+        waiting = [(top, target)]
+        while waiting:
+            source, target = waiting.pop()
+            if not source.is_directory:
+                self._submit(source, target)
+            elif self._session.attempt(lambda: self._directory(target), target.text):
+                made.append((source, target))
+                below = [
+                    (child, target.child(child.name)) for child in self._session.children(source)
+                ]
+                waiting.extend(reversed(below))
+        self._wait()
+        for source, target in reversed(made):
+            self._finish(source, target)
+
+    def _submit(self, source: Item, target: Item) -> None:
+        def run() -> None:
+            self._session.attempt(lambda: self._file(source, target), source.text)
+
+        if self._pool is None:
+            run()
+        else:
+            self._running.append(self._pool.submit(run))
+
+    def _wait(self) -> None:
+        running, self._running = self._running, []
+        for copy in running:
+            copy.result()
+
+    @staticmethod
+    def _directory(target: Item) -> None:
+        if not target.exists:
+            target.store.mkdir(target.path, parents=True)
+            target.refresh()
+        elif not target.is_directory:
+            raise PathError(target.text, NOT_A_DIRECTORY)
+
+    def _file(self, source: Item, target: Item) -> None:
+        if target.exists and (target.is_directory or not self._options.overwrite):
+            raise PathError(target.text, FILE_EXISTS)
+        if not target.store.is_local:
+            paths.check_name(source.text, target.path)
+        # Several bars would draw over each other.
+        progress = self._session.progress(source.text) if self._pool is None else None
+        transfer = _TRANSFERS[source.store.is_local, target.store.is_local]
+        try:
+            transfer(source, target, self._options, progress)
+        except PathExists:
+            raise PathError(target.text, FILE_EXISTS) from None
+        finally:
+            if progress is not None:
+                progress.clear()
+        self._finish(source, target)
+
+    def _finish(self, source: Item, target: Item) -> None:
+        if self._options.after is not None:
+            after = self._options.after
+            self._session.attempt(lambda: after(source, target), source.text)
+
+
+def _creation(options: CopyOptions) -> dict:
+    return {
+        "overwrite": options.overwrite,
+        "replication": options.replication,
+        "block_size": options.block_size,
+    }
+
+
+def _put(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
+    filesystem = target.store.filesystem
+    if is_regular(source.path):
+        filesystem.put(source.path, target.path, progress=progress, **_creation(options))
+        return
+    # A pipe or device tells no size: it is read to its end.
+    with source.store.open(source.path) as stream:
+        filesystem.put_stream(stream, target.path, progress=progress, **_creation(options))
+
+
+def _get(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
+    filesystem = source.store.filesystem
+    if target.exists and not is_regular(target.path):
+        with target.store.create(target.path) as sink:
+            filesystem.cat(source.path, sink.write, progress)
+        return
+    filesystem.get(source.path, target.path, overwrite=options.overwrite, progress=progress)
+
+
+def _within_cluster(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
+    with source.store.open(source.path, "rb") as stream:
+        target.store.filesystem.put_stream(
+            stream, target.path, progress=progress, **_creation(options)
+        )
+
+
+def _within_machine(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
+    with target.store.create(target.path) as sink:
+        source.store.cat(source.path, sink.write)
+
+
+_TRANSFERS = {
+    (True, False): _put,
+    (False, True): _get,
+    (False, False): _within_cluster,
+    (True, True): _within_machine,
+}
+
+
+def is_regular(path: str) -> bool:
+    """Whether a local path is an ordinary file, behind any symbolic links."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True  # The transfer itself finds out, and says what is wrong.

@@ -1,0 +1,77 @@
+"""Runs one command: finds it, calls it, and turns whatever happens into an exit status."""
+
+import importlib
+from typing import Callable, List, Optional
+
+from data_service.shell.commands import COMMANDS, DEPRECATED
+from data_service.shell.failures import UsageError, describe, first_line
+from data_service.shell.session import Session, Surroundings
+from data_service.shell.streams import OutputClosed, OutputFailed, complain
+from zookeeper.fabric.errors import DfsError, SettingsError
+
+SUCCESS, FAILURE, MISUSE = 0, 1, 255
+INTERRUPTED = 130
+NOBODY_READS = 141
+"""What a shell shows of a program that a closed pipe ended."""
+
+ADMINISTRATION = "dfsadmin"
+
+
+def run(words: List[str], surroundings: Surroundings) -> int:
+    """Run a command given as words; its exit status."""
+    name = words[0][1:] if words[0].startswith("-") else words[0]
+    rest = words[1:]
+    if name in DEPRECATED:
+        complain(f"{name}: DEPRECATED: Please use '{' '.join(DEPRECATED[name])}' instead.")
+        rest = list(DEPRECATED[name][1:]) + rest
+        name = DEPRECATED[name][0]
+    if name not in COMMANDS:
+        complain(f"{words[0]}: Unknown command")
+        return MISUSE
+    session = Session(name, surroundings)
+    try:
+        status = _call(name, session, rest)
+        session.out.flush()
+    except KeyboardInterrupt:
+        session.out.discard()
+        session.warn("Interrupted")
+        return INTERRUPTED
+    except OutputClosed:
+        return NOBODY_READS
+    except OutputFailed as error:
+        session.warn(error.message)
+        return FAILURE
+    return status
+
+
+def _call(name: str, session: Session, words: List[str]) -> int:
+    command = COMMANDS[name]
+    function: Callable[[Session, List[str]], Optional[int]] = getattr(
+        importlib.import_module(command.module), command.function
+    )
+    try:
+        status = function(session, words)
+    except UsageError as error:
+        _explain_usage(name, session, error)
+        return MISUSE
+    except OutputFailed:
+        raise
+    except DfsError as error:
+        session.complain(describe(error))
+        if isinstance(error, SettingsError):
+            return error.exit_status
+    except OSError as error:
+        session.complain(first_line(error.strerror or str(error)))
+    if session.failures:
+        return MISUSE if command.tool == ADMINISTRATION else FAILURE
+    return status or SUCCESS
+
+
+def _explain_usage(name: str, session: Session, error: UsageError) -> None:
+    from data_service.shell.guide import usage_line, whole_usage
+
+    session.out.flush()
+    complain(f"-{name}: {error.message}")
+    if COMMANDS[name].tool == "fs":
+        complain("\n".join(whole_usage()))
+    complain(usage_line(name))

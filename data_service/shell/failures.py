@@ -1,0 +1,59 @@
+"""What the shell says when something fails: usage faults, path faults, everybody else's errors."""
+
+from zookeeper.fabric.errors import (
+    DfsError,
+    DirectoryNotEmpty,
+    IsADirectory,
+    PathExists,
+    PathNotFound,
+)
+
+NO_SUCH_FILE = PathNotFound.reason
+FILE_EXISTS = PathExists.reason
+IS_A_DIRECTORY = IsADirectory.reason
+NOT_A_DIRECTORY = "Is not a directory"
+NOT_EMPTY = DirectoryNotEmpty.reason
+INPUT_OUTPUT = "Input/output error"
+
+# The namenode's wording of these names its own absolute path; a person typed another one.
+_NAMED_BY_PATH = (PathNotFound, PathExists, IsADirectory, DirectoryNotEmpty)
+
+
+class UsageError(Exception):
+    """The words of a command are wrong: the message, the usage, exit status 255."""
+
+    @property
+    def message(self) -> str:
+        """The sentence for a person."""
+        return str(self.args[0])
+
+
+class PathError(DfsError):
+    """Something is wrong with a path, which is named as the person typed it.
+
+    `to` is the other path of a command with two, `full` the URI that a message ends with, and
+    `deed` what was tried, when that is not plain from the command.
+    """
+
+    def __init__(
+        self, text: str, reason: str, to: str = "", full: str = "", deed: str = ""
+    ) -> None:
+        sentence = f"{deed} `{text}'".lstrip()
+        if to:
+            sentence += f" to `{to}'"
+        sentence += f": {reason}"
+        if full and full != text:
+            sentence += f": `{full}'"
+        super().__init__(sentence)
+
+
+def describe(error: DfsError, text: str = "") -> str:
+    """One line about an error that `text`, a path as it was typed, ran into."""
+    if text and isinstance(error, _NAMED_BY_PATH) and not isinstance(error, PathError):
+        return f"`{text}': {error.reason}"
+    return first_line(error.message)
+
+
+def first_line(message: str) -> str:
+    """A message without what follows its first line."""
+    return message.split("\n", 1)[0]

@@ -1,0 +1,153 @@
+"""How values are written: sizes, dates, modes, percentages, aligned columns. Nothing here acts."""
+
+import struct
+import time
+from typing import Collection, List, Sequence
+
+from data_service.protocol.messages import FileStatus
+
+_PREFIXES = "KMGTPE"
+_LETTERS = "rwxrwxrwx"
+STICKY = 0o1000
+
+
+def scaled(number: int, unit: str = "", decimals: int = 1) -> str:
+    """A size in binary steps: `999`, `1.0 K`, `512 M`; with a unit `1.97 TB`."""
+    step = 0
+    while step < len(_PREFIXES) and number >= 1 << 10 * (step + 1):
+        step += 1
+    if not step:
+        return f"{number} {unit}".rstrip()
+    if number % (1 << 10 * step) == 0:
+        digits = str(number >> 10 * step)
+    else:
+        digits = half_up(number, 1 << 10 * step, decimals)
+        if digits.startswith("1024") and step < len(_PREFIXES):
+            step += 1
+            digits = half_up(number, 1 << 10 * step, decimals)
+    return f"{digits} {_PREFIXES[step - 1]}{unit}"
+
+
+def half_up(numerator: int, denominator: int, decimals: int) -> str:
+    """A quotient in decimals, a half rounded up (Python's own formatting rounds it to even)."""
+    shift = 10**decimals
+    value = (2 * numerator * shift + denominator) // (2 * denominator)
+    if not decimals:
+        return str(value)
+    return f"{value // shift}.{value % shift:0{decimals}d}"
+
+
+def bytes_long(number: int) -> str:
+    """A size the long way: `196608 (192 KB)`."""
+    return f"{number} ({scaled(number, 'B', 2)})"
+
+
+def percent(part: int, whole: int, decimals: int) -> str:
+    """`12.34%`; nothing of nothing is `0%`."""
+    return half_up(100 * part, whole or 1, decimals) + "%"
+
+
+def single_precision(value: float) -> str:
+    """A number as a 32-bit float is written: with the fewest digits that give it back."""
+    exact = struct.unpack("f", struct.pack("f", value))[0]
+    for digits in range(1, 10):
+        text = f"{exact:.{digits}g}"
+        if struct.pack("f", float(text)) == struct.pack("f", exact):
+            break
+    return str(float(text))
+
+
+def minute(time_ms: int) -> str:
+    """A time as `ls` shows it, local."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ms // 1000))
+
+
+def second_utc(time_ms: int) -> str:
+    """A time as `stat` shows it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_ms // 1000))
+
+
+def calendar(seconds: float) -> str:
+    """A time as reports show it: `Fri Nov 20 09:25:15 UTC 2026`."""
+    return time.strftime("%a %b %d %H:%M:%S %Z %Y", time.localtime(seconds))
+
+
+def permissions(mode: int) -> str:
+    """The nine letters, the last one `t` or `T` when the sticky bit is set."""
+    letters = [
+        letter if mode & 1 << (8 - place) else "-" for place, letter in enumerate(_LETTERS)
+    ]
+    if mode & STICKY:
+        letters[8] = "t" if mode & 1 else "T"
+    return "".join(letters)
+
+
+def printable(text: str) -> str:
+    """The text with `?` for each character that a terminal could not show."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> List[str]:
+    """Lines of aligned columns, two spaces apart; those of `right` are aligned to the right."""
+    if not rows:
+        return []
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths))
+        ]
+        # The last column, when it is aligned to the left, has no trailing spaces.
+        cells[-1] = cells[-1] if len(row) - 1 in right else row[-1]
+        lines.append("  ".join(cells))
+    return lines
+
+
+def status_format(pattern: str, status: FileStatus, name: str) -> str:
+    """`stat`'s format: `%n` name, `%b` bytes and so on; any other `%c` is `c`."""
+    out, position = [], 0
+    while position < len(pattern):
+        character = pattern[position]
+        if character == "%" and position + 1 < len(pattern):
+            position += 1
+            out.append(_status_field(pattern[position], status, name))
+        else:
+            out.append(character)
+        position += 1
+    return "".join(out)
+
+
+def _status_field(letter: str, status: FileStatus, name: str) -> str:
+    fields = {
+        "a": f"{status.mode:o}",
+        "A": permissions(status.mode),
+        "b": status.length,
+        "F": "directory" if status.is_directory else "regular file",
+        "g": status.group,
+        "n": name,
+        "o": status.block_size,
+        "r": status.replication,
+        "u": status.owner,
+        "x": second_utc(status.atime_ms),
+        "X": status.atime_ms,
+        "y": second_utc(status.mtime_ms),
+        "Y": status.mtime_ms,
+    }
+    return str(fields.get(letter, letter))
+
+
+def status_record(status: FileStatus, text: str) -> dict:
+    """A file or directory for `--json`; sizes in bytes, times in milliseconds since 1970."""
+    return {
+        "path": text,
+        "type": "directory" if status.is_directory else "file",
+        "length": status.length,
+        "replication": status.replication,
+        "block_size": status.block_size,
+        "owner": status.owner,
+        "group": status.group,
+        "mode": f"{status.mode:o}",
+        "modified_ms": status.mtime_ms,
+        "accessed_ms": status.atime_ms,
+    }

@@ -1,0 +1,133 @@
+"""Globs: `?` `*` `[abc]` `[a-z]` `[^a]` `[!a]` `{a,b}` `\\c`, on paths, component by component.
+
+`*` and `?` match leading dots too, and never a slash. `{a,b}` may hold slashes, so it is expanded
+before the path is cut into components.
+"""
+
+import re
+from typing import List, Pattern, Tuple
+
+from zookeeper.fabric.errors import DfsError
+
+_WILD = re.compile(r"\\.|([*?\[{])", re.DOTALL)
+
+
+class IllegalPattern(DfsError):
+    """A glob with an unclosed class or group, or a backslash at its end."""
+
+    def __init__(self, fault: str, pattern: str) -> None:
+        super().__init__(
+            "Illegal file pattern: error parsing regexp: "
+            f"{fault} at pos {len(pattern)}: `{pattern}`"
+        )
+
+
+def is_glob(text: str) -> bool:
+    """Whether a path has anything to expand; an escaped character is no wildcard."""
+    return any(match.group(1) for match in _WILD.finditer(text))
+
+
+def unescape(text: str) -> str:
+    """A path without wildcards as it is meant: `\\c` is c."""
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def expand_braces(pattern: str) -> List[str]:
+    """Every alternative of every `{a,b}`, nested ones too; raises IllegalPattern."""
+    start = _first_unescaped(pattern, "{")
+    if start < 0:
+        return [pattern]
+    alternatives, end = _group(pattern, start)
+    tails = expand_braces(pattern[end:])
+    return [
+        pattern[:start] + head + tail
+        for alternative in alternatives
+        for head in expand_braces(alternative)
+        for tail in tails
+    ]
+
+
+def compile_component(pattern: str, ignore_case: bool = False) -> Pattern[str]:
+    """The matcher (with `fullmatch`) of one component; raises IllegalPattern."""
+    source, position = [], 0
+    while position < len(pattern):
+        piece, position = _translate(pattern, position)
+        source.append(piece)
+    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+    try:
+        return re.compile("".join(source), flags)
+    except re.error as error:
+        raise IllegalPattern(str(error), pattern) from None
+
+
+def compile_name(pattern: str, ignore_case: bool = False) -> Pattern[str]:
+    """The matcher of a whole name in which `{a,b}` may stand; raises IllegalPattern."""
+    sources = [compile_component(one).pattern for one in expand_braces(pattern)]
+    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+    return re.compile("|".join(f"(?:{source})" for source in sources), flags)
+
+
+def _translate(pattern: str, position: int) -> Tuple[str, int]:
+    """The regular expression of the piece at `position`, and where the next one starts."""
+    character = pattern[position]
+    if character == "\\":
+        if position + 1 == len(pattern):
+            raise IllegalPattern("Missing escaped character", pattern)
+        return re.escape(pattern[position + 1]), position + 2
+    if character == "*":
+        return ".*", position + 1
+    if character == "?":
+        return ".", position + 1
+    if character == "[":
+        return _character_class(pattern, position)
+    return re.escape(character), position + 1
+
+
+def _character_class(pattern: str, start: int) -> Tuple[str, int]:
+    position = start + 1
+    negated = pattern[position : position + 1] in ("^", "!")
+    position += negated
+    first, content = position, []
+    while position < len(pattern):
+        character = pattern[position]
+        if character == "]" and position > first:
+            return f"[{'^' if negated else ''}{''.join(content)}]", position + 1
+        if character == "\\" and position + 1 < len(pattern):
+            position += 1
+            content.append(re.escape(pattern[position]))
+        else:
+            # A dash makes a range; every other character of a class stands for itself.
+            content.append(character if character == "-" else re.escape(character))
+        position += 1
+    raise IllegalPattern("Unclosed character class", pattern)
+
+
+def _first_unescaped(pattern: str, wanted: str) -> int:
+    position = 0
+    while position < len(pattern):
+        if pattern[position] == "\\":
+            position += 1
+        elif pattern[position] == wanted:
+            return position
+        position += 1
+    return -1
+
+
+def _group(pattern: str, start: int) -> Tuple[List[str], int]:
+    """The alternatives of the group that opens at `start`, and the position behind it."""
+    alternatives, depth, begin, position = [], 0, start + 1, start
+    while position < len(pattern):
+        character = pattern[position]
+        if character == "\\":
+            position += 1
+        elif character == "{":
+            depth += 1
+        elif character == "," and depth == 1:
+            alternatives.append(pattern[begin:position])
+            begin = position + 1
+        elif character == "}":
+            depth -= 1
+            if not depth:
+                return alternatives + [pattern[begin:position]], position + 1
+        position += 1
+    raise IllegalPattern("Unclosed group", pattern)

@@ -1,0 +1,90 @@
+"""help and usage: what the table of commands says to people."""
+
+from typing import Iterable, Iterator, List
+
+from data_service.shell.commands import COMMANDS, Command
+from data_service.shell.failures import UsageError
+from data_service.shell.manual import DETAILS, GENERIC_OPTIONS
+from data_service.shell.session import Session
+
+FILE_SYSTEM = "Usage: hadoop fs [generic options]"
+_PREFIXES = {"fs": FILE_SYSTEM, "dfsadmin": "Usage: hdfs dfsadmin", "fsck": "Usage: hdfs"}
+
+
+def help_command(session: Session, words: List[str]) -> None:
+    """Explain commands, all if none are named."""
+    _show(session, words, _explained)
+
+
+def usage_command(session: Session, words: List[str]) -> None:
+    """Show how commands are called, all if none are named."""
+    _show(session, words, lambda name: [usage_line(name)])
+
+
+def _show(session: Session, words: List[str], lines_of) -> None:
+    names = [word.lstrip("-") for word in words]
+    for name in names:
+        if name not in COMMANDS:
+            raise UsageError(f"`{name}': Unknown command")
+    lines: Iterable[str] = (line for name in names for line in lines_of(name))
+    if not names:
+        lines = whole_usage() if lines_of is not _explained else _whole_help()
+    for line in lines:
+        session.out.line(line)
+
+
+def invocation(name: str) -> str:
+    """A command with its options and arguments."""
+    return f"-{name} {COMMANDS[name].usage}".rstrip()
+
+
+def usage_line(name: str) -> str:
+    """How one command is called."""
+    command: Command = COMMANDS[name]
+    if command.tool == "fsck":
+        return f"{_PREFIXES['fsck']} {name} {command.usage}"
+    if command.tool == "dfsadmin":
+        return f"{_PREFIXES['dfsadmin']} [{invocation(name)}]"
+    return f"{FILE_SYSTEM} {invocation(name)}"
+
+
+def whole_usage() -> Iterator[str]:
+    """How every command is called, and the options that go before any of them."""
+    yield FILE_SYSTEM
+    for name in sorted(COMMANDS):
+        yield f"\t[{invocation(name)}]"
+    yield ""
+    yield from GENERIC_OPTIONS
+
+
+def _whole_help() -> Iterator[str]:
+    yield FILE_SYSTEM
+    for name in sorted(COMMANDS):
+        yield f"\t[{invocation(name)}]"
+    for name in sorted(COMMANDS):
+        yield ""
+        yield from _explained(name)
+    yield ""
+    yield from GENERIC_OPTIONS
+
+
+def _explained(name: str) -> Iterator[str]:
+    yield f"{invocation(name)} :"
+    summary = COMMANDS[name].summary
+    yield f"  {summary[0].upper()}{summary[1:]}."
+    for line in DETAILS.get(name, "").strip().splitlines():
+        yield f"  {line}".rstrip()
+
+
+def overview() -> Iterator[str]:
+    """What `--help` shows: a line for every command."""
+    yield "usage: client.py [--config FILE] [-D name=value] [COMMAND [options] [arguments]]"
+    yield ""
+    yield "Commands, with or without a dash; without any, an interactive prompt:"
+    width = max(map(len, COMMANDS))
+    for name, command in COMMANDS.items():
+        yield f"  {name:{width}}  {command.summary}"
+    yield ""
+    yield from GENERIC_OPTIONS
+    yield ""
+    yield "`help COMMAND` explains one."

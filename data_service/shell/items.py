@@ -1,0 +1,151 @@
+"""An argument of a command: the path as it was typed, next to what it stands for."""
+
+from typing import Iterator, List, Optional, Union
+
+from data_service.protocol.messages import FileStatus
+from data_service.shell import globs, paths
+from data_service.shell.failures import NO_SUCH_FILE, NOT_A_DIRECTORY, PathError
+from data_service.shell.stores import ClusterStore, LocalStore
+from zookeeper.fabric.errors import NotADirectory, PathNotFound
+
+Store = Union[ClusterStore, LocalStore]
+
+
+class Item:
+    """A path in a store. `status` is None when nothing is there; `text` is for messages."""
+
+    def __init__(self, store: Store, path: str, text: str, status: Optional[FileStatus]) -> None:
+        self.store = store
+        self.path = path
+        self.text = text
+        self.status = status
+
+    def __repr__(self) -> str:
+        return f"<Item {self.text} {self.path} {'there' if self.exists else 'missing'}>"
+
+    @property
+    def exists(self) -> bool:
+        """Whether something was there when it was looked at."""
+        return self.status is not None
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it was a directory."""
+        return self.status is not None and self.status.is_directory
+
+    @property
+    def found(self) -> FileStatus:
+        """The status; raises PathError when nothing is there."""
+        if self.status is None:
+            raise PathError(self.text, NO_SUCH_FILE)
+        return self.status
+
+    @property
+    def name(self) -> str:
+        """The last component; empty for the root."""
+        return paths.base_name(self.path)
+
+    @property
+    def full(self) -> str:
+        """The path as a URI."""
+        return self.store.uri + self.path
+
+    @property
+    def names_directory(self) -> bool:
+        """Whether the text alone says that a directory is meant, as `d/` does."""
+        return self.text.rpartition("/")[2] in ("", ".", "..")
+
+    def refresh(self) -> "Item":
+        """Look again."""
+        self.status = look(self.store, self.path)
+        return self
+
+    def child(self, name: str, status: Optional[FileStatus] = None) -> "Item":
+        """What has this name inside of this directory; without a status it is looked at."""
+        path = self.path.rstrip("/") + "/" + name
+        item = Item(self.store, path, paths.child(self.text, name), status)
+        return item if status is not None else item.refresh()
+
+    def children(self) -> Iterator["Item"]:
+        """What is in this directory, in the order of names."""
+        if not self.found.is_directory:
+            raise PathError(self.text, NOT_A_DIRECTORY)
+        for status in self.store.list(self.path):
+            yield self.child(status.name, status)
+
+    def parent_exists(self) -> bool:
+        """Whether the directory that it lies in (or is, by its text) is there."""
+        path = self.path if self.names_directory else paths.parent(self.path)
+        return look(self.store, path) is not None
+
+
+def look(store: Store, path: str) -> Optional[FileStatus]:
+    """The status of a path, None when nothing is there."""
+    try:
+        return store.stat(path)
+    except PathNotFound:
+        return None
+
+
+def single(store: Store, typed: paths.Typed) -> Item:
+    """What a path without wildcards stands for, there or not."""
+    literal = globs.unescape(typed.path)
+    if not store.is_local:
+        paths.check_name(typed.text, literal)
+    path = paths.resolve(literal, store.directory)
+    status = look(store, path)
+    text = paths.shown(typed, path, store.directory) if status is not None else typed.text
+    return Item(store, path, text, status)
+
+
+def expand(store: Store, typed: paths.Typed) -> List[Item]:
+    """What a path stands for, sorted; wildcards may match nothing at all."""
+    if not globs.is_glob(typed.path):
+        return [single(store, typed)]
+    if not store.is_local:
+        paths.check_name(typed.text, typed.path)
+    start = "/" if typed.path.startswith("/") else store.directory
+    found = {}
+    for pattern in globs.expand_braces(typed.path):
+        for path, status in _matches(store, start, pattern.split("/")):
+            found[path] = status
+    return [
+        Item(store, path, paths.shown(typed, path, store.directory), found[path])
+        for path in sorted(found, key=lambda path: path.encode("utf-8", "surrogateescape"))
+    ]
+
+
+def _matches(
+    store: Store, directory: str, parts: List[str]
+) -> Iterator["tuple[str, FileStatus]"]:
+    """Every (path, status) that the pattern's components lead to, starting at `directory`."""
+    for place, part in enumerate(parts):
+        if globs.is_glob(part):
+            break
+    else:
+        path = paths.resolve(globs.unescape("/".join(parts)).lstrip("/"), directory)
+        status = look_for_match(store, path)
+        if status is not None:
+            yield path, status
+        return
+    above = paths.resolve(globs.unescape("/".join(parts[:place])).lstrip("/"), directory)
+    matcher = globs.compile_component(part)
+    top = look_for_match(store, above)
+    if top is None or not top.is_directory:
+        return
+    rest = parts[place + 1 :]
+    for status in store.list(above):
+        if matcher.fullmatch(status.name):
+            path = paths.resolve(status.name, above)
+            if not any(rest):
+                yield path, status
+            elif status.is_directory:
+                yield from _matches(store, path, rest)
+
+
+def look_for_match(store: Store, path: str) -> Optional[FileStatus]:
+    """As `look`; what lies below a file is simply no match."""
+    try:
+        return look(store, path)
+    except NotADirectory:
+        return None

@@ -1,0 +1,195 @@
+"""ls, stat, find: what is there."""
+
+import json
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Tuple
+
+from data_service.protocol.messages import FileStatus
+from data_service.shell import formats, globs
+from data_service.shell.failures import UsageError
+from data_service.shell.items import Item
+from data_service.shell.options import JSON, Options, check_count, parse
+from data_service.shell.session import Session
+from zookeeper.fabric.errors import DfsError
+
+REPLICAS_WIDTH, LENGTH_WIDTH = 3, 10
+ERASURE_CODING = "Replicated"
+"""What `-e` shows for every file: blocks are copied, not coded."""
+
+
+def ls(session: Session, words: List[str]) -> None:
+    """List files, and the contents of directories."""
+    options = parse(words, f"C d e h q R r S t u {JSON}")
+    listing = _Listing(session, options)
+    session.each(options.arguments or ["."], listing.show)
+    if options.has(JSON):
+        session.out.line(json.dumps(listing.records, indent=1))
+
+
+class Widths(NamedTuple):
+    """How wide the columns of one group of lines are."""
+
+    replicas: int
+    owner: int
+    group: int
+    length: int
+
+
+class _Listing:
+    """The lines of one `ls`."""
+
+    def __init__(self, session: Session, options: Options) -> None:
+        self.records: List[dict] = []
+        self._session = session
+        self._options = options
+        self._recursive = options.has("R") and not options.has("d")
+
+    def show(self, item: Item) -> None:
+        """An argument: the item itself, or what is in it."""
+        if not item.is_directory or self._options.has("d"):
+            self._lines([item])
+        elif self._recursive:
+            self._show_tree(item)
+        else:
+            children = self._sorted(item.children())
+            if children and not self._options.has("C", JSON):
+                self._session.out.line(f"Found {len(children)} items")
+            self._lines(children)
+
+    def _show_tree(self, top: Item) -> None:
+        groups = [self._group(list(top.children()))]
+        while groups:
+            found = next(groups[-1], None)
+            if found is None:
+                groups.pop()
+                continue
+            item, widths = found
+            self._line(item, widths)
+            if item.is_directory:
+                groups.append(self._group(self._session.children(item)))
+
+    def _group(self, items: List[Item]) -> Iterator[Tuple[Item, Widths]]:
+        widths = widths_of([item.found for item in items])
+        return iter([(item, widths) for item in self._sorted(items)])
+
+    def _lines(self, items: List[Item]) -> None:
+        widths = widths_of([item.found for item in items])
+        for item in items:
+            self._line(item, widths)
+
+    def _line(self, item: Item, widths: Widths) -> None:
+        if self._options.has(JSON):
+            self.records.append(formats.status_record(item.found, item.text))
+            return
+        text = formats.printable(item.text) if self._options.has("q") else item.text
+        if not self._options.has("C"):
+            text = self._columns(item.found, widths) + text
+        self._session.out.line(text)
+
+    def _columns(self, status: FileStatus, widths: Widths) -> str:
+        size = formats.scaled(status.length) if self._options.has("h") else str(status.length)
+        time_ms = status.atime_ms if self._options.has("u") else status.mtime_ms
+        coding = ""
+        if self._options.has("e"):
+            coding = f" {'' if status.is_directory else ERASURE_CODING:{len(ERASURE_CODING)}} "
+        return (
+            f"{'d' if status.is_directory else '-'}{formats.permissions(status.mode)} "
+            f"{'-' if status.is_directory else status.replication:>{widths.replicas}} "
+            f"{status.owner:{widths.owner}} {status.group:{widths.group}} {coding}"
+            f"{size:>{widths.length}} {formats.minute(time_ms)} "
+        )
+
+    def _sorted(self, items: Iterable[Item]) -> List[Item]:
+        ordered = list(items)
+        if self._options.has("t"):
+            ordered.sort(key=lambda item: -self._time(item.found))
+        elif self._options.has("S"):
+            ordered.sort(key=lambda item: -item.found.length)
+        if self._options.has("r"):
+            ordered.reverse()
+        return ordered
+
+    def _time(self, status: FileStatus) -> int:
+        return status.atime_ms if self._options.has("u") else status.mtime_ms
+
+
+def widths_of(group: List[FileStatus]) -> Widths:
+    """The widths that fit a group of lines."""
+    return Widths(
+        max([REPLICAS_WIDTH] + [len(str(status.replication)) for status in group]),
+        max([0] + [len(status.owner) for status in group]),
+        max([0] + [len(status.group) for status in group]),
+        max([LENGTH_WIDTH] + [len(str(status.length)) for status in group]),
+    )
+
+
+def stat(session: Session, words: List[str]) -> None:
+    """Show chosen facts about files and directories."""
+    options = parse(words, f"R {JSON}", least=1)
+    pattern = "%y"
+    if "%" in options.arguments[0]:
+        pattern = options.arguments.pop(0)
+        check_count(options.arguments, 1)
+    records: List[dict] = []
+
+    def show(item: Item) -> None:
+        for found in session.walk(item) if options.has("R") else [item]:
+            if options.has(JSON):
+                records.append(formats.status_record(found.found, found.text))
+            else:
+                session.out.line(formats.status_format(pattern, found.found, found.name))
+
+    session.each(options.arguments, show)
+    if options.has(JSON):
+        session.out.line(json.dumps(records, indent=1))
+
+
+def find(session: Session, words: List[str]) -> None:
+    """Print the paths of a tree whose names match."""
+    options = parse(words, "L H", least=1, ignore_unknown=True)
+    count = next(
+        (place for place, word in enumerate(options.arguments) if word.startswith("-")),
+        len(options.arguments),
+    )
+    tops, expression = options.arguments[:count], options.arguments[count:]
+    steps = _steps(session, expression)
+
+    def show(item: Item) -> None:
+        for found in session.walk(item):
+            all(step(found) for step in steps)
+
+    session.each(tops or ["."], show)
+
+
+Step = Callable[[Item], bool]
+
+
+def _steps(session: Session, expression: List[str]) -> List[Step]:
+    """What is done to each path in turn, until one step says no; raises DfsError, UsageError."""
+    steps: List[Step] = []
+    acts = False
+    words = iter(expression)
+    for word in words:
+        if word in ("-print", "-print0"):
+            acts = True
+            steps.append(_printer(session, "\0" if word == "-print0" else "\n"))
+        elif word in ("-name", "-iname"):
+            pattern = next(words, None)
+            if pattern is None:
+                raise UsageError("Not enough arguments: expected 1 but got 0")
+            steps.append(_matcher(pattern, word == "-iname"))
+        elif word not in ("-a", "-and", "(", ")"):
+            raise DfsError(f"Unexpected argument: {word}")
+    return steps if acts else steps + [_printer(session, "\n")]
+
+
+def _printer(session: Session, end: str) -> Step:
+    def show(item: Item) -> bool:
+        session.out.write((item.text + end).encode("utf-8", "surrogateescape"))
+        return True
+
+    return show
+
+
+def _matcher(pattern: str, ignore_case: bool) -> Step:
+    compiled = globs.compile_name(pattern, ignore_case)
+    return lambda item: compiled.fullmatch(item.name) is not None

@@ -1,0 +1,100 @@
+"""The command line's entry: generic options, then one command, or the prompt.
+
+It may be called again and again in one process, which keeps its connections.
+"""
+
+import sys
+from typing import Dict, List, NamedTuple, Optional
+
+from data_service.shell.connections import connect
+from data_service.shell.dispatch import FAILURE, MISUSE, SUCCESS, run
+from data_service.shell.failures import UsageError
+from data_service.shell.session import Surroundings
+from data_service.shell.streams import Output, OutputFailed, complain
+
+TOOLS = ("dfs", "fs", "dfsadmin", "admin")
+"""First words that HDFS's users type, and that are not needed here."""
+
+_CONFIG = ("--config", "-conf")
+_IGNORED = ("-jt", "-files", "-libjars", "-archives")
+
+
+class Generic(NamedTuple):
+    """What stood before the command. `tool` is one of TOOLS, or empty."""
+
+    words: List[str]
+    config: Optional[str]
+    definitions: Dict[str, str]
+    default_uri: str
+    tool: str
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command line `argv` (without the program's name); the exit status."""
+    try:
+        generic = parse_generic(list(sys.argv[1:] if argv is None else argv))
+    except UsageError as error:
+        complain(error.message)
+        return MISUSE
+    surroundings = Surroundings(
+        lambda: connect(generic.config), generic.default_uri, generic.definitions, None
+    )
+    if generic.words:
+        if generic.words[0] in ("--help", "-h"):
+            return _show_overview()
+        return run(generic.words, surroundings)
+    if generic.tool:
+        from data_service.shell.guide import whole_usage
+
+        complain("\n".join(whole_usage()))
+        return MISUSE
+    from data_service.shell import prompt
+
+    return prompt.run(surroundings)
+
+
+def parse_generic(words: List[str]) -> Generic:
+    """Take the generic options off the front of a command line; raises UsageError."""
+    config: Optional[str] = None
+    definitions: Dict[str, str] = {}
+    default_uri = tool = ""
+    position = 0
+    while position < len(words):
+        word, _, attached = words[position].partition("=")
+        if word in _CONFIG:
+            # Both `--config FILE` and `--config=FILE`.
+            config = attached or _value(words, position := position + 1)
+        elif word == "-fs":
+            default_uri = _value(words, position := position + 1)
+        elif words[position].startswith("-D"):
+            text = words[position][2:] or _value(words, position := position + 1)
+            name, _, definitions_value = text.partition("=")
+            definitions[name] = definitions_value
+        elif word in _IGNORED:
+            position += 1
+        elif not tool and words[position] in TOOLS:
+            tool = words[position]
+        else:
+            break
+        position += 1
+    return Generic(words[position:], config, definitions, default_uri, tool)
+
+
+def _value(words: List[str], position: int) -> str:
+    if position == len(words):
+        raise UsageError(f"Missing argument for option: {words[position - 1]}")
+    return words[position]
+
+
+def _show_overview() -> int:
+    from data_service.shell.guide import overview
+
+    try:
+        out = Output()
+        for line in overview():
+            out.line(line)
+        out.flush()
+    except OutputFailed as error:
+        complain(error.message)
+        return FAILURE
+    return SUCCESS

@@ -1,0 +1,108 @@
+"""What `help` says of commands besides their summary."""
+
+from typing import Dict, Tuple
+
+GENERIC_OPTIONS: Tuple[str, ...] = (
+    "Generic options, before the command:",
+    "  --config FILE     use this config.ini, not $PYHDFS_CONFIG or the default one",
+    "  -D name=value     dfs.replication and dfs.blocksize of new files",
+    "  -fs URI           what paths without a scheme belong to: this cluster, or file:///",
+)
+
+_COPY = """
+More than one source needs an existing directory as the destination; directories are copied whole.
+-f  overwrite files that exist
+-t  copy so many files at once
+"""
+
+DETAILS: Dict[str, str] = {
+    "ls": """
+Without a path, the home directory /user/<user> is listed.
+-C  paths only
+-d  directories themselves, not what is in them
+-h  sizes for people: 2.9 M
+-q  ? for characters that cannot be printed
+-R  whole trees
+-t  newest first
+-S  largest first
+-r  in reverse order
+-u  time of last access, for display and order
+-e  how files are made redundant
+""",
+    "stat": """
+%a mode in octal, %A in letters, %b bytes, %F type, %g group, %n name, %o block size,
+%r replication, %u owner, %x and %X time of access (date, milliseconds), %y and %Y of change.
+Without a format, %y.
+-R  whole trees
+""",
+    "find": """
+-name PATTERN, -iname PATTERN   the last component matches; -iname ignores case
+-print, -print0                 print the path, and a newline or a NUL character
+-a, -and, or nothing            both sides hold
+""",
+    "test": """
+-d  is a directory     -e  exists           -f  is a file
+-s  is not empty       -z  is empty         -r, -w  may be read, written
+""",
+    "du": """
+Columns: size, size with all replicas, path. Directories are shown one level deep.
+-s  one line for each argument
+-h  sizes for people: 2.9 M
+-v  a header
+-x  without snapshots
+""",
+    "df": "-h  sizes for people: 2.9 M",
+    "count": """
+Columns: directories, files, bytes, path. A directory counts itself.
+-q  quotas in front      -u  quotas only        -t  quotas of these storage types
+-h  sizes for people     -v  a header           -e  how files are made redundant
+-x, -s  without snapshots, only snapshots
+""",
+    "mkdir": "-p  make missing directories above, too; an existing one is no error",
+    "mv": "Never overwrites. Several sources need an existing directory.",
+    "rm": """
+-f          what is missing is no error
+-r, -R      directories with all that is in them
+-skipTrash  delete at once
+-safely     ask before very many files go
+""",
+    "rmdir": "--ignore-fail-on-non-empty  a directory that is not empty is no error",
+    "put": _COPY
+    + """
+Missing directories of the destination are made. `-` as the only source is standard input.
+-l  one replica only
+-d  accepted; a file is never seen before it is complete
+""",
+    "get": _COPY
+    + """
+Without a local name the bytes go to standard output (at the prompt: to a file of that name).
+-p    keep times, mode and, for root, the owner
+-crc  also write .name.crc, the checksums of every 512 bytes
+-ignoreCrc  accepted; what is fetched is always verified
+""",
+    "cp": _COPY + "-d  accepted; a file is never seen before it is complete",
+    "getmerge": """
+-nl               a newline after every file
+-skip-empty-file  but not after empty ones
+""",
+    "text": "Unpacks gzip, .bz2 and .deflate.",
+    "tail": """
+-f  go on with what is added to the file
+-s  look again after so many milliseconds (5000)
+""",
+    "report": "-live, -dead, …  only these datanodes",
+    "safemode": """
+get       say whether it is on
+enter     switch it on: reads work, changes are refused
+leave     switch it off
+wait      wait until it is off
+""",
+    "fsck": """
+-files      every file and directory
+-blocks     and its blocks
+-locations  and where they are
+-racks      and on which racks
+-delete     delete the files of which bytes are lost
+-list-corruptfileblocks  only the lost blocks and their files
+""",
+}

@@ -1,0 +1,123 @@
+"""mkdir, touchz, mv, test: names, and what stands behind them."""
+
+from typing import List
+
+from data_service.shell import paths
+from data_service.shell.failures import (
+    FILE_EXISTS,
+    IS_A_DIRECTORY,
+    NO_SUCH_FILE,
+    NOT_A_DIRECTORY,
+    PathError,
+    UsageError,
+)
+from data_service.shell.items import Item, look
+from data_service.shell.options import parse
+from data_service.shell.session import Session
+from data_service.shell.targets import Destination, check_not_into_itself
+from zookeeper.fabric.errors import DfsError
+
+TEST_FLAGS = "d e f s w r z"
+
+
+def mkdir(session: Session, words: List[str]) -> None:
+    """Make directories."""
+    options = parse(words, "p", least=1)
+
+    def existing(item: Item) -> None:
+        if not item.is_directory:
+            raise PathError(item.text, NOT_A_DIRECTORY)
+        if not options.has("p"):
+            raise PathError(item.text, FILE_EXISTS)
+
+    def make(item: Item) -> None:
+        above = paths.parent(item.path)
+        if not options.has("p") and look(item.store, above) is None:
+            raise PathError(item.store.uri + above, NO_SUCH_FILE)
+        item.store.mkdir(item.path, parents=options.has("p"))
+
+    session.each(options.arguments, existing, make)
+
+
+def touchz(session: Session, words: List[str]) -> None:
+    """Make empty files."""
+    options = parse(words, least=1)
+
+    def existing(item: Item) -> None:
+        if item.is_directory:
+            raise PathError(item.text, IS_A_DIRECTORY)
+        if item.found.length:
+            raise PathError(item.text, "Not a zero-length file")
+        _make_empty(session, item)
+
+    def make(item: Item) -> None:
+        if not item.parent_exists():
+            raise PathError(item.text, NO_SUCH_FILE, full=item.full)
+        _make_empty(session, item)
+
+    session.each(options.arguments, existing, make)
+
+
+def _make_empty(session: Session, item: Item) -> None:
+    if item.store.is_local:
+        item.store.open(item.path, "wb").close()
+        return
+    replication = session.definition("dfs.replication")
+    block_size = session.definition("dfs.blocksize")
+    file = item.store.open(item.path, "wb", replication=replication, block_size=block_size)
+    file.close()
+
+
+def mv(session: Session, words: List[str]) -> None:
+    """Rename, or move into a directory; never overwrites."""
+    options = parse(words, least=2)
+    destination = Destination.of(session, options.arguments.pop())
+    sources = session.expand_all(options.arguments)
+    if not sources:
+        return
+    destination.check(len(sources))
+    for source in sources:
+        session.attempt(lambda: _move(source, destination), source.text)
+
+
+def _move(source: Item, destination: Destination) -> None:
+    status = source.found
+    target = destination.target(source)
+    if status.is_directory and source.store is target.store:
+        check_not_into_itself(source, target)
+    if source.store is not target.store:
+        raise PathError(source.text, "Does not match target filesystem")
+    if target.exists:
+        raise PathError(target.text, FILE_EXISTS)
+    source.store.rename(source.path, target.path)
+
+
+def test(session: Session, words: List[str]) -> int:
+    """Answer a question about a path by the exit status: 0 yes, 1 no."""
+    options = parse(words, TEST_FLAGS, least=1, most=1)
+    flags = [flag for flag in TEST_FLAGS.split() if options.has(flag)]
+    if not flags:
+        raise UsageError("No test flag given")
+    if len(flags) > 1:
+        raise UsageError("Only one test flag is allowed")
+    if flags[0] in ("w", "r"):
+        # Only the namenode knows a user's groups, and who is the superuser.
+        raise DfsError(f"Option '-{flags[0]}' is not implemented yet.")
+    answers = []
+    session.each(
+        options.arguments,
+        lambda item: answers.append(_answer(flags[0], item)),
+        lambda item: answers.append(False),
+    )
+    return 0 if answers and all(answers) else 1
+
+
+def _answer(flag: str, item: Item) -> bool:
+    status = item.found
+    return {
+        "d": status.is_directory,
+        "e": True,
+        "f": not status.is_directory,
+        "s": status.length > 0,
+        "z": status.length == 0,
+    }[flag]

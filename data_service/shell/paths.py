@@ -1,0 +1,111 @@
+"""Paths as people type them: URIs, relative paths, and the form in which they are shown again.
+
+Whatever a person typed relative stays relative in every message, what had a scheme keeps it.
+"""
+
+from typing import NamedTuple, Optional
+
+from data_service.shell.failures import PathError, UsageError
+
+
+class Typed(NamedTuple):
+    """A path taken apart. `scheme` is empty and `authority` None where none was typed."""
+
+    text: str
+    scheme: str
+    authority: Optional[str]
+    path: str
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the path: `hdfs://host:1`, `hdfs://`, or nothing."""
+        if not self.scheme:
+            return ""
+        return f"{self.scheme}://{self.authority or ''}"
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the path starts at the working directory."""
+        return not self.scheme and not self.path.startswith("/")
+
+    @property
+    def names_directory(self) -> bool:
+        """Whether the text alone says that a directory is meant: `d/`, `.`, `..`."""
+        return self.path.rpartition("/")[2] in ("", ".", "..")
+
+
+def parse(text: str) -> Typed:
+    """Take a path apart; raises UsageError for what cannot be one."""
+    if not text:
+        raise UsageError("Can not create a Path from an empty string")
+    scheme, authority, rest = "", None, text
+    colon, slash = text.find(":"), text.find("/")
+    if colon == 0:
+        raise UsageError(f"Expected scheme name at index 0: {text}")
+    if colon > 0 and (slash < 0 or colon < slash):
+        scheme, rest = text[:colon], text[colon + 1 :]
+        if not rest.startswith("/"):
+            raise UsageError(f"Relative path in absolute URI: {text}")
+    if rest.startswith("//") and len(rest) > 2:
+        authority, slash, path = rest[2:].partition("/")
+        rest = slash + path
+        authority = authority or None
+    return Typed(text, scheme, authority, rest)
+
+
+def check_name(text: str, path: str) -> None:
+    """Raise PathError for a name that UTF-8 cannot hold, as a local file may have one."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        raise PathError(text, "The name is not valid UTF-8") from None
+
+
+def normalise(path: str) -> str:
+    """An absolute path without empty components, `.` and `..`."""
+    parts = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def resolve(path: str, directory: str) -> str:
+    """The absolute form of a path that is relative to `directory`."""
+    return normalise(path if path.startswith("/") else f"{directory}/{path}")
+
+
+def relative(path: str, directory: str) -> str:
+    """How to get from `directory` to `path`; both absolute and normalised."""
+    there = [part for part in path.split("/") if part]
+    here = [part for part in directory.split("/") if part]
+    same = 0
+    while same < min(len(there), len(here)) and there[same] == here[same]:
+        same += 1
+    return "/".join([".."] * (len(here) - same) + there[same:]) or "."
+
+
+def shown(typed: Typed, path: str, directory: str) -> str:
+    """The text for an existing `path` that was found by what was typed, in the typed form."""
+    if typed.is_relative:
+        return relative(path, directory)
+    return typed.prefix + path
+
+
+def child(text: str, name: str) -> str:
+    """The text of a name inside of the directory that was typed as `text`."""
+    if text == ".":
+        return name
+    return f"{text}{name}" if text.endswith("/") else f"{text}/{name}"
+
+
+def parent(path: str) -> str:
+    """The directory that an absolute path lies in; `/` lies in itself."""
+    return path.rpartition("/")[0] or "/"
+
+
+def base_name(path: str) -> str:
+    """The last component of a normalised path; empty for `/`."""
+    return path.rpartition("/")[2]

@@ -1,0 +1,217 @@
+"""One run of one command: its output, its stores, its errors.
+
+Errors are collected: a failing argument is reported, the other arguments are still done, and the
+exit status says that something failed. What ends the whole command (no namenode, no standard
+output) is raised on.
+"""
+
+import sys
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
+
+from data_service.shell import paths
+from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
+from data_service.shell.items import Item, Store, expand, single
+from data_service.shell.streams import Output, OutputFailed, complain
+from data_service.shell.stores import ClusterStore, LocalStore
+from zookeeper.fabric.errors import (
+    AuthenticationFailed,
+    DfsError,
+    ProtocolViolation,
+    SettingsError,
+    Unavailable,
+)
+
+CLUSTER_SCHEMES = ("hdfs", "pyhdfs")
+FATAL = (Unavailable, AuthenticationFailed, ProtocolViolation, SettingsError, OutputFailed)
+"""Errors that would meet every further argument, too."""
+
+
+class Surroundings(NamedTuple):
+    """What a command is run with, besides its own words.
+
+    `connect` gives the FileSystem; it is called when the cluster is needed, and cheap to repeat.
+    `default_uri` is what `-fs` named, or empty; `definitions` are the `-D name=value`;
+    `directory` is the prompt's working directory (empty: home), None outside of the prompt.
+    """
+
+    connect: Callable[[], Any]
+    default_uri: str
+    definitions: Dict[str, str]
+    directory: Optional[str]
+
+
+class Session:
+    """What a command's function gets: see the module."""
+
+    def __init__(self, name: str, surroundings: Surroundings) -> None:
+        self.name = name
+        self.out = Output()
+        self.failures = 0
+        self.interactive = surroundings.directory is not None
+        self._surroundings = surroundings
+        self._cluster: Optional[ClusterStore] = None
+        self._local = LocalStore()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.name} {self.failures} failures>"
+
+    # What is told to people.
+
+    def complain(self, message: str) -> None:
+        """A line on standard error that makes the exit status 1."""
+        self.failures += 1
+        self.warn(message)
+
+    def warn(self, message: str) -> None:
+        """A line on standard error."""
+        self.out.flush()
+        complain(f"{self.name}: {message}")
+
+    def progress(self, label: str) -> Any:
+        """A progress bar for one transfer, or None when nobody would see it."""
+        if sys.stderr is None or not sys.stderr.isatty():
+            return None
+        from data_service.shell.progress import ProgressBar
+
+        return ProgressBar(label, sys.stderr)
+
+    # Where things are.
+
+    @property
+    def filesystem(self) -> Any:
+        """The cluster's FileSystem."""
+        return self._surroundings.connect()
+
+    @property
+    def user(self) -> str:
+        """Who the cluster takes the caller for."""
+        return self.filesystem.user
+
+    @property
+    def local(self) -> LocalStore:
+        """The disk of this machine."""
+        return self._local
+
+    @property
+    def cluster(self) -> ClusterStore:
+        """The cluster as a store."""
+        if self._cluster is None:
+            filesystem = self.filesystem
+            directory = self._surroundings.directory or f"/user/{filesystem.user}"
+            self._cluster = ClusterStore(filesystem, self._uri(filesystem), directory)
+        return self._cluster
+
+    def _uri(self, filesystem: Any) -> str:
+        given = self._surroundings.default_uri
+        typed = paths.parse(given) if given else None
+        if typed is not None and typed.authority and typed.scheme in CLUSTER_SCHEMES:
+            return typed.prefix
+        return f"hdfs://{filesystem.settings.name_node.hosts[0]}"
+
+    def store_of(self, scheme: str) -> Store:
+        """The store that a URI's scheme names; the empty scheme is the default."""
+        default = self._surroundings.default_uri
+        if not scheme and default:
+            scheme = paths.parse(default).scheme
+        if scheme == "file":
+            return self._local
+        if not scheme or scheme in CLUSTER_SCHEMES:
+            return self.cluster
+        raise DfsError(f'No FileSystem for scheme "{scheme}"')
+
+    def definition(self, name: str, default: int = 0) -> int:
+        """The number that `-D name=value` gives, such as `64m`; raises UsageError."""
+        text = self._surroundings.definitions.get(name)
+        if text is None:
+            return default
+        digits, scale = text.strip(), 1
+        if digits[-1:].lower() in "kmgtpe" and digits:
+            scale = 1 << 10 * ("kmgtpe".index(digits[-1].lower()) + 1)
+            digits = digits[:-1]
+        if not (digits.isascii() and digits.isdigit()):
+            raise UsageError(f'For input string: "{text}"')
+        return int(digits) * scale
+
+    # Arguments.
+
+    def item(self, text: str) -> Item:
+        """What a path without wildcards stands for."""
+        typed = paths.parse(text)
+        return single(self.store_of(typed.scheme), typed)
+
+    def local_item(self, text: str) -> Item:
+        """A path on the disk of this machine, literally but for a `file:` in front of it."""
+        path = paths.parse(text).path if text.startswith("file:/") else text
+        if not path:
+            raise UsageError("Can not create a Path from an empty string")
+        item = Item(self._local, paths.resolve(path, self._local.directory), path, None)
+        return item.refresh()
+
+    def matches(self, text: str) -> List[Item]:
+        """What an argument stands for; nothing when its wildcards match nothing."""
+        typed = paths.parse(text)
+        return expand(self.store_of(typed.scheme), typed)
+
+    def expand(self, text: str) -> List[Item]:
+        """What an argument stands for; raises PathError when its wildcards match nothing."""
+        found = self.matches(text)
+        if not found:
+            raise PathError(text, NO_SUCH_FILE)
+        return found
+
+    def expand_all(self, arguments: Iterable[str], forgiving: bool = False) -> List[Item]:
+        """What all arguments stand for; those that fail are reported and left out."""
+        found: List[Item] = []
+        expand = self.matches if forgiving else self.expand
+        for text in arguments:
+            self.attempt(lambda: found.extend(expand(text)), text)
+        return found
+
+    def each(
+        self,
+        arguments: Iterable[str],
+        act: Callable[[Item], object],
+        missing: Optional[Callable[[Item], object]] = None,
+        forgiving: bool = False,
+    ) -> None:
+        """Do `act` to all that the arguments stand for, and `missing` to what is not there.
+
+        Without `missing` it is an error that something is not there, unless `forgiving`.
+        """
+
+        def nothing(item: Item) -> None:
+            if not forgiving:
+                raise PathError(item.text, NO_SUCH_FILE)
+
+        for item in self.expand_all(arguments, forgiving):
+            deed = act if item.exists else missing or nothing
+            self.attempt(lambda: deed(item), item.text)
+
+    def attempt(self, deed: Callable[[], object], text: str = "") -> bool:
+        """Do something to the path `text`, and report its error; whether it went well."""
+        try:
+            deed()
+            return True
+        except FATAL:
+            raise
+        except DfsError as error:
+            self.complain(describe(error, text))
+            return False
+
+    def walk(self, top: Item) -> Iterator[Item]:
+        """The item and all below it, directories first; an unreadable directory is reported."""
+        stack = [iter([top])]
+        while stack:
+            item = next(stack[-1], None)
+            if item is None:
+                stack.pop()
+                continue
+            yield item
+            if item.is_directory:
+                stack.append(iter(self.children(item)))
+
+    def children(self, item: Item) -> List[Item]:
+        """What is in a directory; nothing, and a report, when it cannot be read."""
+        found: List[Item] = []
+        self.attempt(lambda: found.extend(item.children()), item.text)
+        return found

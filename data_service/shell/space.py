@@ -1,0 +1,140 @@
+"""du, df, count: how much there is."""
+
+import json
+from typing import List, Optional, Tuple
+
+from data_service.protocol.messages import ContentSummary
+from data_service.shell import formats
+from data_service.shell.items import Item
+from data_service.shell.listing import ERASURE_CODING
+from data_service.shell.options import JSON, parse
+from data_service.shell.session import Session
+from zookeeper.fabric.errors import InvalidArgument
+
+DU_HEADER = ("SIZE", "DISK_SPACE_CONSUMED_WITH_ALL_REPLICAS", "FULL_PATH_NAME")
+DF_HEADER = ("Filesystem", "Size", "Used", "Available", "Use%")
+COUNT_FORMAT = "{:>12} {:>12} {:>18} "
+QUOTA_FORMAT = "{:>12} {:>15} {:>15} {:>15} "
+TYPE_FORMAT = "{:>13} {:>17} "
+STORAGE_TYPES = ("SSD", "DISK", "ARCHIVE", "PROVIDED")
+NO_QUOTA, NO_LIMIT = "none", "inf"
+
+
+def du(session: Session, words: List[str]) -> None:
+    """Show the sizes of files and trees, alone and with all replicas."""
+    options = parse(words, f"s h v x {JSON}")
+    found: List[Tuple[int, int, str]] = []
+
+    def measure(item: Item) -> None:
+        length, space = _size(item)
+        found.append((length, space, item.text))
+
+    def argument(item: Item) -> None:
+        if item.is_directory and not options.has("s"):
+            for child in item.children():
+                session.attempt(lambda: measure(child), child.text)
+        else:
+            measure(item)
+
+    session.each(options.arguments or ["."], argument)
+    if options.has(JSON):
+        names = ("length", "space", "path")
+        session.out.line(json.dumps([dict(zip(names, row)) for row in found], indent=1))
+        return
+    rows = [(_size_text(a, options.has("h")), _size_text(b, options.has("h")), text)
+            for a, b, text in found]
+    header = [DU_HEADER] if rows and options.has("v") else []
+    for line in formats.columns(header + rows):
+        session.out.line(line)
+
+
+def _size(item: Item) -> Tuple[int, int]:
+    if not item.is_directory:
+        return item.found.length, item.found.length * item.found.replication
+    summary = item.store.content_summary(item.path)
+    return summary.length, summary.space
+
+
+def _size_text(size: int, human: bool) -> str:
+    return formats.scaled(size) if human else str(size)
+
+
+def df(session: Session, words: List[str]) -> None:
+    """Show the room in the file system."""
+    options = parse(words, f"h {JSON}")
+    found = []
+
+    def measure(item: Item) -> None:
+        found.append((item.store.uri, *item.store.space()))
+
+    session.each(options.arguments or ["/"], measure)
+    if options.has(JSON):
+        names = ("filesystem", "capacity", "used", "remaining")
+        session.out.line(json.dumps([dict(zip(names, row)) for row in found], indent=1))
+        return
+    rows = [DF_HEADER] if found else []
+    for uri, capacity, used, remaining in found:
+        sizes = [_size_text(size, options.has("h")) for size in (capacity, used, remaining)]
+        rows.append((uri, *sizes, formats.percent(used, capacity, 0)))
+    for line in formats.columns(rows, right=(1, 2, 3, 4)):
+        session.out.line(line)
+
+
+def count(session: Session, words: List[str]) -> None:
+    """Count directories, files and bytes."""
+    options = parse(words, f"q u h v x e s {JSON}", "t", least=1)
+    quotas = options.has("q", "u")
+    types = _storage_types(options.value("t")) if quotas else None
+    records: List[dict] = []
+    if options.has("v") and not options.has(JSON):
+        session.out.line(_count_header(quotas, options.has("u"), types) + "PATHNAME")
+
+    def show(item: Item) -> None:
+        summary = item.store.content_summary(item.path)
+        if options.has(JSON):
+            records.append(dict(summary._asdict(), path=item.text))
+            return
+        line = _quota_columns(types) if quotas else ""
+        if types is None and not options.has("u"):
+            line += _count_columns(summary, options.has("h"))
+        if options.has("e"):
+            line += ERASURE_CODING + " "
+        session.out.line(line + item.text)
+
+    session.each(options.arguments, show)
+    if options.has(JSON):
+        session.out.line(json.dumps(records, indent=1))
+
+
+def _count_columns(summary: ContentSummary, human: bool) -> str:
+    sizes = (summary.directories, summary.files, summary.length)
+    return COUNT_FORMAT.format(*(_size_text(size, human) for size in sizes))
+
+
+def _quota_columns(types: Optional[List[str]]) -> str:
+    if types is None:
+        return QUOTA_FORMAT.format(NO_QUOTA, NO_LIMIT, NO_QUOTA, NO_LIMIT)
+    return TYPE_FORMAT.format(NO_QUOTA, NO_LIMIT) * len(types)
+
+
+def _count_header(quotas: bool, quotas_only: bool, types: Optional[List[str]]) -> str:
+    if types is not None:
+        return "".join(TYPE_FORMAT.format(f"{t}_QUOTA", f"REM_{t}_QUOTA") for t in types)
+    header = ""
+    if quotas:
+        header = QUOTA_FORMAT.format("QUOTA", "REM_QUOTA", "SPACE_QUOTA", "REM_SPACE_QUOTA")
+    if not quotas_only:
+        header += COUNT_FORMAT.format("DIR_COUNT", "FILE_COUNT", "CONTENT_SIZE")
+    return header
+
+
+def _storage_types(text: Optional[str]) -> Optional[List[str]]:
+    if text is None:
+        return None
+    if text.lower() in ("", "all"):
+        return list(STORAGE_TYPES)
+    types = [name.upper() for name in text.split(",")]
+    for name in types:
+        if name not in STORAGE_TYPES:
+            raise InvalidArgument(f"No enum constant of a storage type: {name}")
+    return types

@@ -1,0 +1,231 @@
+"""The places where files are: the cluster, and the disk of this machine, seen alike by commands.
+
+A store takes absolute paths and raises errors of the family (PathNotFound and so on).
+"""
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, BinaryIO, Callable, Dict, Iterator, NamedTuple, Optional, Type
+
+from data_service.protocol.messages import DIRECTORY, FILE, ContentSummary, FileStatus
+from zookeeper.fabric.errors import (
+    DfsError,
+    DirectoryNotEmpty,
+    IsADirectory,
+    LocalFileError,
+    NotADirectory,
+    PathExists,
+    PathNotFound,
+)
+
+LOCAL_BLOCK_BYTES = 32 << 20
+"""What HDFS shows as the block size of a local file."""
+
+CHUNK_BYTES = 1 << 20
+
+Sink = Callable[[memoryview], object]
+Progress = Optional[Callable[[int, int], None]]
+
+
+class Space(NamedTuple):
+    """How much room a store has, in bytes."""
+
+    capacity: int
+    used: int
+    remaining: int
+
+
+class ClusterStore:
+    """The cluster. `uri` is how it is named in messages, `directory` where relative paths start."""
+
+    is_local = False
+
+    def __init__(self, filesystem: Any, uri: str, directory: str) -> None:
+        self.filesystem = filesystem
+        self.uri = uri
+        self.directory = directory
+        self.stat = filesystem.stat
+        self.list = filesystem.list
+        self.mkdir = filesystem.mkdir
+        self.delete = filesystem.delete
+        self.rename = filesystem.rename
+        self.content_summary = filesystem.content_summary
+        self.cat = filesystem.cat
+        self.open = filesystem.open
+
+    def space(self) -> Space:
+        """The sums over all live datanodes."""
+        status = self.filesystem.cluster_status()
+        return Space(status.capacity, status.used, status.remaining)
+
+
+class LocalStore:
+    """The disk of this machine."""
+
+    is_local = True
+    uri = "file://"
+
+    @property
+    def directory(self) -> str:
+        """Where relative paths start: the working directory of the process."""
+        with _local_errors("."):
+            return os.getcwd()
+
+    def stat(self, path: str) -> FileStatus:
+        """What the operating system knows of a path; symbolic links are followed."""
+        with _local_errors(path):
+            return _status(os.path.basename(path), os.stat(path))
+
+    def list(self, path: str) -> Iterator[FileStatus]:
+        """The children of a directory, sorted by the bytes of their names."""
+        with _local_errors(path):
+            names = sorted(os.listdir(path), key=os.fsencode)
+        for name in names:
+            try:
+                yield self.stat(os.path.join(path, name))
+            except PathNotFound:
+                continue  # It went away meanwhile, or is a link to nowhere.
+
+    def mkdir(self, path: str, parents: bool = False) -> None:
+        """Make a directory; with `parents` also those above it, and an existing one is fine."""
+        with _local_errors(path):
+            if parents:
+                os.makedirs(path, exist_ok=True)
+            else:
+                os.mkdir(path)
+
+    def delete(self, path: str, recursive: bool = False) -> bool:
+        """Delete a file or directory; False when there was nothing."""
+        try:
+            with _local_errors(path):
+                if os.path.isdir(path) and not os.path.islink(path):
+                    _remove_tree(path) if recursive else os.rmdir(path)
+                else:
+                    os.unlink(path)
+        except PathNotFound:
+            return False
+        return True
+
+    def rename(self, source: str, destination: str) -> None:
+        """Rename; nothing may be at `destination`."""
+        with _local_errors(destination):
+            if os.path.lexists(destination):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            os.rename(source, destination)
+
+    def open(self, path: str, mode: str = "rb") -> BinaryIO:
+        """A local file as a Python file object."""
+        with _local_errors(path):
+            return open(path, mode)
+
+    @contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """A file to write, which appears at `path` whole, or not at all when the block fails.
+
+        What is no ordinary file (a pipe, /dev/null) is written into.
+        """
+        with _local_errors(path):
+            ordinary = not os.path.exists(path) or os.path.isfile(path)
+            temporary = f"{path}.{os.getpid()}.part" if ordinary else path
+            try:
+                with open(temporary, "wb") as file:
+                    yield file
+                if ordinary:
+                    os.replace(temporary, path)
+            except BaseException:
+                if ordinary and os.path.lexists(temporary):
+                    os.unlink(temporary)
+                raise
+
+    def cat(self, path: str, sink: Sink, progress: Progress = None) -> None:
+        """Give the bytes of a file to `sink`, in order."""
+        with self.open(path) as file:
+            while True:
+                with _local_errors(path):
+                    data = file.read(CHUNK_BYTES)
+                if not data:
+                    return
+                sink(memoryview(data))
+
+    def content_summary(self, path: str) -> ContentSummary:
+        """How much a tree holds."""
+        status = self.stat(path)
+        if not status.is_directory:
+            return ContentSummary(0, 1, status.length, status.length)
+        totals = [1, 0, 0, 0]
+        for found in self.list(path):
+            below = self.content_summary(os.path.join(path, found.name))
+            totals = [total + part for total, part in zip(totals, below)]
+        return ContentSummary(*totals)
+
+    def space(self) -> Space:
+        """The file system of `/`."""
+        with _local_errors("/"):
+            found = os.statvfs("/")
+        capacity = found.f_blocks * found.f_frsize
+        remaining = found.f_bavail * found.f_frsize
+        return Space(capacity, capacity - found.f_bfree * found.f_frsize, remaining)
+
+
+_FAMILY: Dict[int, Type[DfsError]] = {
+    errno.ENOENT: PathNotFound,
+    errno.EEXIST: PathExists,
+    errno.ENOTDIR: NotADirectory,
+    errno.EISDIR: IsADirectory,
+    errno.ENOTEMPTY: DirectoryNotEmpty,
+}
+
+
+@contextmanager
+def _local_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = _FAMILY.get(error.errno or 0, LocalFileError)
+        raise kind(f"{path}: {error.strerror or error}") from error
+
+
+def _remove_tree(path: str) -> None:
+    import shutil
+
+    shutil.rmtree(path)
+
+
+def _status(name: str, found: os.stat_result) -> FileStatus:
+    directory = stat.S_ISDIR(found.st_mode)
+    return FileStatus(
+        name=name,
+        inode_id=found.st_ino,
+        kind=DIRECTORY if directory else FILE,
+        length=0 if directory else found.st_size,
+        replication=0 if directory else 1,
+        block_size=0 if directory else LOCAL_BLOCK_BYTES,
+        owner=_user_name(found.st_uid),
+        group=_group_name(found.st_gid),
+        mode=found.st_mode & 0o1777,
+        mtime_ms=found.st_mtime_ns // 1_000_000,
+        atime_ms=found.st_atime_ns // 1_000_000,
+    )
+
+
+@lru_cache(maxsize=None)
+def _user_name(number: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+@lru_cache(maxsize=None)
+def _group_name(number: int) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)

@@ -1,0 +1,127 @@
+"""Standard output and standard error, as they are when a command runs.
+
+Bytes go past Python's own buffers: what could not be written (a pipe that nobody reads, a full
+disk) must fail here, in the command, and not again when the interpreter ends.
+"""
+
+import errno
+import io
+import os
+import sys
+from typing import Any, List, Optional, Union
+
+from zookeeper.fabric.errors import LocalFileError
+
+BUFFER_BYTES = 65536
+CLEAR_LINE = "\r\033[K"
+"""What empties the line of a terminal."""
+
+Bytes = Union[bytes, memoryview]
+
+
+class OutputFailed(LocalFileError):
+    """Standard output takes nothing more; a command ends at once."""
+
+
+class OutputClosed(OutputFailed):
+    """Nobody reads standard output any more, as after `| head`: no fault, but the end."""
+
+
+class Output:
+    """Lines and bytes to `sys.stdout` of this moment, gathered into large writes."""
+
+    def __init__(self) -> None:
+        self._text = sys.stdout
+        self._binary: Any = getattr(self._text, "buffer", None)
+        self._raw: Any = getattr(self._binary, "raw", None)
+        self._pending: List[bytes] = []
+        self._size = 0
+        if self._text is not None:
+            self._text.flush()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads it."""
+        return self._text is not None and self._text.isatty()
+
+    def line(self, text: str = "") -> None:
+        """A line of text."""
+        self.write(to_bytes(text + "\n"))
+
+    def write(self, data: Bytes) -> None:
+        """Bytes, whatever they are; a memoryview may be reused afterwards."""
+        if len(data) >= BUFFER_BYTES:
+            self.flush()
+            self._deliver(data)
+            return
+        self._pending.append(bytes(data))
+        self._size += len(data)
+        if self._size >= BUFFER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered; raises OutputFailed, and forgets it then."""
+        pending, self._pending, self._size = self._pending, [], 0
+        if pending:
+            self._deliver(b"".join(pending))
+
+    def discard(self) -> None:
+        """Forget what has gathered."""
+        self._pending, self._size = [], 0
+
+    def _deliver(self, data: Bytes) -> None:
+        try:
+            if self._text is None:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            if self._raw is not None:
+                self._deliver_raw(memoryview(data))
+            elif self._binary is not None:
+                self._binary.write(data)
+                self._binary.flush()
+            else:
+                self._text.write(bytes(data).decode("utf-8", "replace"))
+        except BrokenPipeError as error:
+            raise OutputClosed("standard output: nobody reads it") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise OutputFailed(f"standard output: {reason}") from error
+
+    def _deliver_raw(self, view: memoryview) -> None:
+        while view:
+            written = self._raw.write(view)
+            if written is None:
+                # Somebody made the pipe or terminal non-blocking: wait for room in it.
+                import select
+
+                select.select([], [self._raw], [])
+                continue
+            view = view[written:]
+
+
+def to_bytes(text: str) -> bytes:
+    """Text in UTF-8; the name of a local file that is no UTF-8 comes out as it went in."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def complain(line: str) -> None:
+    """A line on `sys.stderr` of this moment, in the place of a progress bar that stands there.
+
+    Nobody hears of it when standard error is closed.
+    """
+    stream = sys.stderr
+    if stream is None:
+        return
+    try:
+        start = CLEAR_LINE if stream.isatty() else ""
+        stream.write(start + line.encode("utf-8", "replace").decode("utf-8") + "\n")
+        stream.flush()
+    except (OSError, ValueError):
+        pass  # There is no other place to say it.
+
+
+def standard_input() -> io.BufferedIOBase:
+    """The bytes of `sys.stdin`; nothing at all when it is closed."""
+    binary: Optional[Any] = getattr(sys.stdin, "buffer", None)
+    if binary is not None:
+        return binary
+    return io.BytesIO(to_bytes(sys.stdin.read()) if sys.stdin is not None else b"")

@@ -1,0 +1,61 @@
+"""Many sources, one destination: the rules that put, get, cp and mv share."""
+
+from data_service.shell import paths
+from data_service.shell.failures import (
+    FILE_EXISTS,
+    NO_SUCH_FILE,
+    NOT_A_DIRECTORY,
+    PathError,
+)
+from data_service.shell.items import Item
+from data_service.shell.session import Session
+
+
+class Destination:
+    """The last argument of a command with sources."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+
+    @classmethod
+    def of(cls, session: Session, text: str) -> "Destination":
+        """The destination that was typed; its wildcards must match exactly one path."""
+        found = session.expand(text)
+        if len(found) > 1:
+            raise PathError(text, "Too many matches")
+        return cls(found[0])
+
+    def check(self, sources: int, overwrite: bool = False, make_parents: bool = False) -> None:
+        """Raise PathError unless so many sources can go here; no source is looked at."""
+        item = self.item
+        if sources > 1:
+            if not item.exists:
+                raise PathError(item.text, NO_SUCH_FILE)
+            if not item.is_directory:
+                raise PathError(item.text, NOT_A_DIRECTORY)
+        elif item.exists:
+            if not item.is_directory and not overwrite:
+                raise PathError(item.text, FILE_EXISTS)
+        elif item.names_directory or not make_parents:
+            if not item.parent_exists():
+                raise PathError(item.text, NO_SUCH_FILE, full=item.full)
+
+    def target(self, source: Item) -> Item:
+        """Where this source goes: into a directory, or to the destination's own name."""
+        if self.item.is_directory or self.item.names_directory:
+            return self.child(source.name)
+        return self.item
+
+    def child(self, name: str) -> Item:
+        """The target of a source of this name inside of the destination, a directory."""
+        if not self.item.found.is_directory:
+            raise PathError(self.item.text, NOT_A_DIRECTORY)
+        return self.item.child(name)
+
+
+def check_not_into_itself(source: Item, target: Item) -> None:
+    """Raise PathError when a directory would go to its own place or below itself."""
+    if target.path == source.path:
+        raise PathError(source.text, "are identical", to=target.full)
+    if paths.resolve(target.path, "/").startswith(source.path.rstrip("/") + "/"):
+        raise PathError(source.text, "is a subdirectory of itself", to=target.text)

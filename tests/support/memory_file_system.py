@@ -1,0 +1,385 @@
+"""A FileSystem in memory: the library's interface and errors, without a cluster behind it.
+
+Commands of the shell are tested against it in process. `fail` makes the next calls of a method
+raise; `health` and `nodes` are what `fsck` and `datanodes` tell.
+"""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple, Type
+
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import (
+    DIRECTORY,
+    FILE,
+    BlockHealth,
+    ClusterStatus,
+    ContentSummary,
+    DataNodeStatus,
+    FileStatus,
+    FsckRow,
+    Health,
+    NodeStats,
+    Target,
+)
+from zookeeper.fabric.errors import (
+    DfsError,
+    DirectoryNotEmpty,
+    InvalidArgument,
+    IsADirectory,
+    LocalFileError,
+    NotADirectory,
+    PathExists,
+    PathNotFound,
+)
+from zookeeper.fabric.settings import Address, NameNodeSettings, Settings
+
+BLOCK_SIZE = 1024
+START_MS = 1_763_631_551_000
+"""The time of the first change: 2025-11-20 09:39:11 UTC. Each change is a minute later."""
+
+Progress = Optional[Callable[[int, int], None]]
+
+
+class Inode:
+    """A file or directory."""
+
+    def __init__(self, number: int, kind: str, time_ms: int, mode: int) -> None:
+        self.number = number
+        self.kind = kind
+        self.time_ms = time_ms
+        self.mode = mode
+        self.data = b""
+        self.replication = 1
+        self.block_size = BLOCK_SIZE
+        self.owner = "root"
+
+
+class MemoryFileSystem:
+    """See the module."""
+
+    def __init__(self, user: str = "root") -> None:
+        self.user = user
+        name_node = NameNodeSettings(
+            hosts=(Address("localhost", 1800),), block_size=BLOCK_SIZE, replication_factor=1
+        )
+        self.settings = replace(Settings(), name_node=name_node)
+        self.calls: List[str] = []
+        self.health: Dict[str, Health] = {}
+        self.nodes: Tuple[DataNodeStatus, ...] = (node(1801), node(1802))
+        self.status = ClusterStatus(3000, 300, 2700, False, "", 0, 0, 0, 0, 7, "c1")
+        self.closed = False
+        self._inodes: Dict[str, Inode] = {}
+        self._failures: Dict[str, DfsError] = {}
+        self._clock_ms = START_MS - 60_000
+        self._inodes["/"] = self._inode(DIRECTORY, 0o755)
+
+    def fail(self, method: str, error: DfsError) -> None:
+        """Let every further call of `method` raise."""
+        self._failures[method] = error
+
+    def close(self) -> None:
+        """Remember that it was closed."""
+        self.closed = True
+
+    # The namespace.
+
+    def stat(self, path: str) -> FileStatus:
+        """As FileSystem.stat."""
+        self._called("stat")
+        return self._status(path, self._find(path))
+
+    def exists(self, path: str) -> bool:
+        """As FileSystem.exists."""
+        return path in self._inodes
+
+    def list(self, path: str) -> Iterator[FileStatus]:
+        """As FileSystem.list."""
+        self._called("list")
+        inode = self._find(path)
+        names = self._names(path) if inode.kind == DIRECTORY else []
+        for name in names:
+            child = self._join(path, name)
+            yield self._status(child, self._inodes[child])
+        if inode.kind == FILE:
+            yield self._status(path, inode)
+
+    def mkdir(self, path: str, parents: bool = False, mode: int = 0o755) -> None:
+        """As FileSystem.mkdir."""
+        self._called("mkdir")
+        if path in self._inodes:
+            if parents and self._inodes[path].kind == DIRECTORY:
+                return
+            raise PathExists(f"{path} already exists")
+        self._require_parent(path, make=parents)
+        self._inodes[path] = self._inode(DIRECTORY, mode)
+
+    def delete(self, path: str, recursive: bool = False) -> bool:
+        """As FileSystem.delete."""
+        self._called("delete")
+        if path not in self._inodes:
+            return False
+        below = self._below(path)
+        if len(below) > 1 and not recursive:
+            raise DirectoryNotEmpty(f"{path} is non empty")
+        for found in below:
+            del self._inodes[found]
+        return True
+
+    def rename(self, source: str, destination: str) -> None:
+        """As FileSystem.rename."""
+        self._called("rename")
+        self._find(source)
+        if destination in self._inodes:
+            raise PathExists(f"rename destination {destination} already exists")
+        self._require_parent(destination)
+        for found in self._below(source):
+            self._inodes[destination + found[len(source) :]] = self._inodes.pop(found)
+
+    def content_summary(self, path: str) -> ContentSummary:
+        """As FileSystem.content_summary."""
+        self._called("content_summary")
+        self._find(path)
+        found = [self._inodes[name] for name in self._below(path)]
+        files = [inode for inode in found if inode.kind == FILE]
+        return ContentSummary(
+            len(found) - len(files),
+            len(files),
+            sum(len(inode.data) for inode in files),
+            sum(len(inode.data) * inode.replication for inode in files),
+        )
+
+    # Bytes.
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        *,
+        overwrite: bool = True,
+        replication: int = 0,
+        block_size: int = 0,
+    ) -> Any:
+        """As FileSystem.open."""
+        self._called("open")
+        if mode == "rb":
+            return io.BytesIO(self._file(path).data)
+        return _Writer(lambda data: self._write(path, data, overwrite, replication, block_size))
+
+    def put(
+        self,
+        local_path: str,
+        path: str,
+        *,
+        overwrite: bool = False,
+        replication: int = 0,
+        block_size: int = 0,
+        progress: Progress = None,
+    ) -> FileStatus:
+        """As FileSystem.put."""
+        self._called("put")
+        try:
+            data = Path(local_path).read_bytes()
+        except OSError as error:
+            raise LocalFileError(f"{local_path}: {error.strerror}") from error
+        return self._write(path, data, overwrite, replication, block_size)
+
+    def put_stream(
+        self,
+        stream: BinaryIO,
+        path: str,
+        *,
+        overwrite: bool = False,
+        replication: int = 0,
+        block_size: int = 0,
+        progress: Progress = None,
+    ) -> None:
+        """As FileSystem.put_stream."""
+        self._called("put_stream")
+        self._write(path, stream.read(), overwrite, replication, block_size)
+
+    def get(
+        self, path: str, local_path: str, *, overwrite: bool = False, progress: Progress = None
+    ) -> None:
+        """As FileSystem.get."""
+        self._called("get")
+        data = self._file(path).data
+        if not overwrite and Path(local_path).exists():
+            raise LocalFileError(f"{local_path}: File exists")
+        Path(local_path).write_bytes(data)
+
+    def cat(
+        self, path: str, sink: Callable[[memoryview], object], progress: Progress = None
+    ) -> None:
+        """As FileSystem.cat."""
+        self._called("cat")
+        data = memoryview(self._file(path).data)
+        for start in range(0, len(data), 1000):
+            sink(data[start : start + 1000])
+
+    # The cluster.
+
+    def cluster_status(self) -> ClusterStatus:
+        """As FileSystem.cluster_status."""
+        self._called("cluster_status")
+        return self.status
+
+    def datanodes(self) -> Tuple[DataNodeStatus, ...]:
+        """As FileSystem.datanodes."""
+        self._called("datanodes")
+        return self.nodes
+
+    def fsck(self, path: str) -> Iterator[FsckRow]:
+        """As FileSystem.fsck; a file that `health` does not name has one good replica."""
+        for name in self._below(path):
+            inode = self._inodes[name]
+            yield FsckRow(name, self._status(name, inode), tuple(self._blocks(name, inode)))
+
+    def safe_mode(self, action: str) -> bool:
+        """As FileSystem.safe_mode."""
+        self._called("safe_mode")
+        if action != "get":
+            self.status = self.status._replace(safe_mode=action == "enter")
+        return self.status.safe_mode
+
+    # Within.
+
+    def contents(self, path: str) -> bytes:
+        """The bytes of a file, for a test to compare."""
+        return self._file(path).data
+
+    def tree(self) -> List[str]:
+        """Every path but the root, for a test to compare."""
+        return sorted(set(self._inodes) - {"/"})
+
+    def write(self, path: str, data: bytes = b"", replication: int = 1) -> None:
+        """Make a file with the directories above it, for a test to start from."""
+        self._require_parent(path, make=True)
+        self._write(path, data, True, replication, 0)
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Change a mode, for a test to start from."""
+        self._find(path).mode = mode
+
+    def _called(self, method: str) -> None:
+        self.calls.append(method)
+        if method in self._failures:
+            raise self._failures[method]
+
+    def _inode(self, kind: str, mode: int) -> Inode:
+        self._clock_ms += 60_000
+        inode = Inode(len(self._inodes) + 1, kind, self._clock_ms, mode)
+        inode.owner = self.user
+        return inode
+
+    def _find(self, path: str) -> Inode:
+        assert path.startswith("/") and (path == "/" or not path.endswith("/")), path
+        parts = path.split("/")[1:]
+        for count in range(1, len(parts)):
+            above = "/" + "/".join(parts[:count])
+            if above in self._inodes and self._inodes[above].kind == FILE:
+                raise NotADirectory(f"{above} (is not a directory)")
+        if path not in self._inodes:
+            raise PathNotFound(f"File does not exist: {path}")
+        return self._inodes[path]
+
+    def _file(self, path: str) -> Inode:
+        inode = self._find(path)
+        if inode.kind == DIRECTORY:
+            raise IsADirectory(f"Path is not a file: {path}")
+        return inode
+
+    def _require_parent(self, path: str, make: bool = False) -> None:
+        above = path.rpartition("/")[0] or "/"
+        try:
+            if self._find(above).kind == FILE:
+                raise NotADirectory(f"{above} (is not a directory)")
+        except PathNotFound:
+            if not make:
+                raise PathNotFound(f"Parent directory doesn't exist: {above}") from None
+            self._require_parent(above, make=True)
+            self._inodes[above] = self._inode(DIRECTORY, 0o755)
+
+    def _write(
+        self, path: str, data: bytes, overwrite: bool, replication: int, block_size: int
+    ) -> FileStatus:
+        if replication > 512:
+            raise InvalidArgument(
+                f"Requested replication factor of {replication} exceeds maximum of 512 for {path}"
+            )
+        self._require_parent(path, make=True)
+        if path in self._inodes:
+            if self._inodes[path].kind == DIRECTORY:
+                raise IsADirectory(f"{path} already exists as a directory")
+            if not overwrite:
+                raise PathExists(f"{path} already exists")
+        inode = self._inode(FILE, 0o644)
+        inode.data = data
+        inode.replication = replication or 1
+        inode.block_size = block_size or BLOCK_SIZE
+        self._inodes[path] = inode
+        return self._status(path, inode)
+
+    def _status(self, path: str, inode: Inode) -> FileStatus:
+        is_file = inode.kind == FILE
+        return FileStatus(
+            path.rpartition("/")[2],
+            inode.number,
+            inode.kind,
+            len(inode.data),
+            inode.replication if is_file else 0,
+            inode.block_size if is_file else 0,
+            inode.owner,
+            "supergroup",
+            inode.mode,
+            inode.time_ms,
+            inode.time_ms + 1000,
+        )
+
+    def _names(self, path: str) -> List[str]:
+        start = path.rstrip("/") + "/"
+        names = [name[len(start) :] for name in self._inodes if name.startswith(start)]
+        return sorted((n for n in names if n and "/" not in n), key=lambda n: n.encode())
+
+    def _below(self, path: str) -> List[str]:
+        start = path.rstrip("/") + "/"
+        return sorted(name for name in self._inodes if name == path or name.startswith(start))
+
+    @staticmethod
+    def _join(path: str, name: str) -> str:
+        return path.rstrip("/") + "/" + name
+
+    def _blocks(self, path: str, inode: Inode) -> Iterator[BlockHealth]:
+        size = inode.block_size
+        for place, start in enumerate(range(0, len(inode.data), size)):
+            block = Block(100 * inode.number + place, 1, len(inode.data[start : start + size]))
+            health = self.health.get(path, Health(inode.replication, inode.replication, 0, 0))
+            held = tuple(Target(n.node_id, n.host, n.port) for n in self.nodes[: health.live])
+            yield BlockHealth(block, health, held)
+
+
+class _Writer(io.BytesIO):
+    """Bytes that become a file when the writer is closed without an error."""
+
+    def __init__(self, done: Callable[[bytes], object]) -> None:
+        super().__init__()
+        self._done = done
+
+    def __exit__(self, kind: Optional[Type[BaseException]], *rest: Any) -> None:
+        if kind is not None:
+            self._done = lambda data: None
+        self.close()
+
+    def close(self) -> None:
+        """Make the file appear."""
+        if not self.closed:
+            data = self.getvalue()
+            super().close()
+            self._done(data)
+
+
+def node(port: int, state: str = "live", rack: str = "/default-rack") -> DataNodeStatus:
+    """A datanode to report."""
+    stats = NodeStats(1000, 100, 900, 3, 0, 0)
+    return DataNodeStatus(f"node-{port}", "localhost", port, rack, state, stats, 1.0, 10.0)
