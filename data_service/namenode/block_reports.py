@@ -183,8 +183,7 @@ class BlockReports:
             # Its name and length say nothing about its bytes: only a confirmed deletion ends
             # the mark of a checksum error (HDFS-4799).
             spoilt = mark is not None and mark.reason == CHECKSUM
-            leaves = self._blocks.leaving.get(block_id) is node
-            if not (holds or spoilt or leaves) and self._deletions.may_stay(node, block_id):
+            if not (holds or spoilt) and self._deletions.may_stay(node, block_id):
                 self._blocks.put(block_id, node)
         elif not holds or in_full_report or block.generation >= recorded.generation:
             reason = LENGTH if block.generation == recorded.generation else GENERATION

@@ -285,7 +285,8 @@ class Blocks:
         """Let time pass: judge the nodes, repeat orders, plan copies and deletions.
 
         Called every `tick_seconds`. After a late call nobody is judged and nothing is planned
-        (HDFS-9107). Returns what happened since the last tick, for the log.
+        (HDFS-9107). Returns what happened since the last tick, for the log: when there is
+        anything, some datanode's heartbeat may have a command to answer with.
         """
         self._now = now
         verdict = self._nodes.tick(now)
@@ -305,7 +306,9 @@ class Blocks:
             self._events.note("session.ended", node=node.info.node_id)
         if not self._safe_mode.on:
             self._plan_copies(now, random)
-            self._deletions.plan(now, self._calm_since)
+            ordered = self._deletions.plan(now, self._calm_since)
+            if ordered:
+                self._events.note("deletion.planned", replicas=ordered)
         return self._events.drain()
 
     def refill(self, now: float, random: Random) -> None:

@@ -133,31 +133,36 @@ class Deletions:
 
     # Decisions.
 
-    def plan(self, now: float, calm_since: float) -> None:
-        """Order what is due; `calm_since` is when safe mode ended or the namenode last slept."""
+    def plan(self, now: float, calm_since: float) -> int:
+        """Order what is due, how many; `calm_since` is when safe mode ended or the namenode last
+        slept."""
+        ordered = 0
         for block_id in list(islice(self._blocks.excess, _EXAMINED)):
-            self._plan_surplus(block_id)
+            ordered += self._plan_surplus(block_id)
         for block_id in list(islice(self._blocks.marks, _EXAMINED)):
-            self._plan_corrupt(block_id)
+            ordered += self._plan_corrupt(block_id)
         for node in self._nodes:
             if node.strangers and node.reported:
-                self._plan_trash(node, now, calm_since)
+                ordered += self._plan_trash(node, now, calm_since)
+        return ordered
 
-    def _plan_surplus(self, block_id: int) -> None:
+    def _plan_surplus(self, block_id: int) -> int:
         rotate(self._blocks.excess, block_id)
         if block_id in self._blocks.leaving or block_id in self._replication:
-            return
+            return 0
         holders = self._blocks.holders(block_id)
         usable = sum(1 for node in holders if node.usable)
         spare = usable > self._blocks.wanted(block_id)
         candidates = [node for node in holders if spare or not node.usable]
         if not candidates:
-            return
+            return 0
         victim = choose_surplus(candidates, holders)
         block = self._blocks.get(block_id)
-        if block is not None and victim.session and self._is_surplus(block_id, victim):
-            self._blocks.leave(block_id, victim)
-            victim.outbox.add(Order(block, DELETE, 0, False))
+        if block is None or not victim.session or not self._is_surplus(block_id, victim):
+            return 0
+        self._blocks.leave(block_id, victim)
+        victim.outbox.add(Order(block, DELETE, 0, False))
+        return 1
 
     def _is_surplus(self, block_id: int, victim: Node) -> bool:
         """Whether the block is kept as wanted without this node's replica, by fresh knowledge."""
@@ -167,7 +172,8 @@ class Deletions:
                   if node is not victim and node.usable]
         return len(others) >= self._blocks.wanted(block_id)
 
-    def _plan_corrupt(self, block_id: int) -> None:
+    def _plan_corrupt(self, block_id: int) -> int:
+        ordered = 0
         marks = self._blocks.marks[block_id]
         # Behind the others, so that blocks which cannot be helped do not hide those that can.
         self._blocks.marks[block_id] = self._blocks.marks.pop(block_id)
@@ -175,6 +181,8 @@ class Deletions:
             if node.session and block_id not in node.outbox and self._is_useless(block_id, mark):
                 replica = Block(block_id, mark.generation, mark.length)
                 node.outbox.add(Order(replica, DELETE, 0, False))
+                ordered += 1
+        return ordered
 
     def _is_useless(self, block_id: int, mark: Mark) -> bool:
         """Whether a corrupt replica can go."""
@@ -190,15 +198,18 @@ class Deletions:
         return not any(node not in taken and node.free >= block.length
                        for node in self._nodes.usable())
 
-    def _plan_trash(self, node: Node, now: float, calm_since: float) -> None:
+    def _plan_trash(self, node: Node, now: float, calm_since: float) -> int:
+        ordered = 0
         for block_id, stranger in list(islice(node.strangers.items(), _EXAMINED)):
             if now - max(stranger.since, calm_since) < self._policy.trash_grace_seconds:
-                return
+                break
             # To the end, where new ones are: the head is always the one known longest.
             del node.strangers[block_id]
             node.strangers[block_id] = stranger._replace(since=now)
             replica = Block(block_id, stranger.generation, stranger.length)
             node.outbox.add(Order(replica, TRASH, 0, False))
+            ordered += 1
+        return ordered
 
     # Sending.
 

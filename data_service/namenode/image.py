@@ -13,7 +13,7 @@ Two rules make row changes enough:
   only after the rows below: a row's parent always exists.
 """
 
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set
 
 from data_service.namenode.inodes import (
     GRAVEYARD_ID,

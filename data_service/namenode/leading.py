@@ -25,6 +25,7 @@ from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
     CorruptData,
     DfsError,
+    Fenced,
     NotLeader,
     ProtocolViolation,
     StartRefused,
@@ -37,6 +38,8 @@ log = logs.get("name_node")
 
 ROLE = "name_node"
 RETRY_SECONDS = 0.5
+FENCED_PAUSE_SECONDS = 1.0
+"""How long a fenced namenode is no candidate, so that another one can be elected."""
 
 
 class NameNode(daemon.Daemon):
@@ -55,6 +58,9 @@ class NameNode(daemon.Daemon):
         self._term: Optional[Term] = None
         self._refusal: Optional[DfsError] = None
         self._coordinator = Coordinator(str(self.address), settings, credentials)
+        self._metadata = RemotePool(
+            "metadata", settings.metadata.hosts[0], credentials, settings.network
+        )
         self._server: Optional[Server] = None
 
     def start(self) -> None:
@@ -94,6 +100,7 @@ class NameNode(daemon.Daemon):
             self._server.stop()
         self._end_term()
         self._coordinator.stop()
+        self._metadata.close()
 
     def term(self) -> Term:
         """The current term; raises NotLeader when there is none."""
@@ -115,10 +122,9 @@ class NameNode(daemon.Daemon):
 
     def _on_datanodes(self, registered: Optional[Dict[str, str]]) -> None:
         with self._wake:
-            self._datanodes = registered
-            term = self._term
-        if term is not None:
-            term.see_zookeeper(_by_address(registered))
+            self._datanodes = _by_address(registered)
+            if self._term is not None:
+                self._term.see_zookeeper(self._datanodes)
 
     def _lead(self) -> None:
         """Begin a term whenever this namenode may lead and has none; end it when it must."""
@@ -128,20 +134,31 @@ class NameNode(daemon.Daemon):
                     self._wake.wait()
                 if self._stopping:
                     return
-            self._end_term()
-            if self._leads:
-                self._begin_term()
+            if self._end_term() or (self._leads and not self._begin_term()):
+                self._stand_again()
+
+    def _stand_again(self) -> None:
+        """A newer epoch fenced this namenode: it leads again only if the zookeeper says so anew.
+
+        Two namenodes that both believe in their leadership would else fence each other for ever.
+        """
+        self._leads = False
+        self._coordinator.resign(ROLE)
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopping, FENCED_PAUSE_SECONDS)
+        self._coordinator.campaign(ROLE, str(self.address), self._on_leadership)
+
+    def _is_elected(self) -> bool:
+        return self._leads and self._coordinator.connected
 
     def _serving(self) -> Optional[Term]:
         return None if self._term is None or self._term.over else self._term
 
-    def _begin_term(self) -> None:
+    def _begin_term(self) -> bool:
+        """Lead, or wait a little; False when a newer epoch fenced this namenode meanwhile."""
         settings = self._settings
-        pool = RemotePool(
-            "metadata", settings.metadata.hosts[0], self._credentials, settings.network
-        )
         journal = Journal(
-            pool,
+            self._metadata,
             str(self.address),
             settings.metadata.append_timeout_seconds,
             settings.network.max_frame_bytes,
@@ -149,7 +166,7 @@ class NameNode(daemon.Daemon):
         )
         try:
             epoch = journal.open()
-            term = Term(settings, journal, self._superuser, self._notice)
+            term = Term(settings, journal, self._superuser, self._is_elected, self._on_term_over)
             term.load()
         except (CorruptData, ProtocolViolation) as error:
             log.error("image.refused", error=error.message)
@@ -157,29 +174,37 @@ class NameNode(daemon.Daemon):
                 self._refusal = error
                 self._wake.notify_all()
                 self._wake.wait(RETRY_SECONDS)
-            return
+            return True
+        except Fenced:
+            return False
         except DfsError as error:
             log.info("metadata.out_of_reach", error=error.message)
             with self._wake:
                 self._wake.wait(RETRY_SECONDS)
-            return
-        term.see_zookeeper(_by_address(self._datanodes))
+            return True
         log.info("term.begun", epoch=epoch)
         with self._wake:
+            term.see_zookeeper(self._datanodes)
             self._term = term
             self._wake.notify_all()
+        return True
 
-    def _end_term(self) -> None:
+    def _end_term(self) -> bool:
+        """End the term, if there is one; whether it was fenced by a newer epoch."""
         with self._wake:
             term, self._term = self._term, None
         if term is not None:
             log.info("term.ended", epoch=term.journal.epoch)
             term.end()
+        return term is not None and term.fenced
 
     def _on_journal_failure(self, error: DfsError) -> None:
         # Called in any thread, perhaps one that holds locks: another one draws the conclusion.
         log.error("journal.failed", error=error.message)
-        threading.Thread(target=self._notice, name="journal failure", daemon=True).start()
+        self._on_term_over()
+
+    def _on_term_over(self) -> None:
+        threading.Thread(target=self._notice, name="term over", daemon=True).start()
 
     def _notice(self) -> None:
         with self._wake:

@@ -88,6 +88,34 @@ class NameNodeService(Service):
             lambda state: state.rename(self._caller, op, source, destination, _wall_ms())
         )
 
+    def exposed_set_replication(self, op: Op, path: str, replication: int) -> None:
+        """Raise or lower how many replicas a file shall have."""
+        check_operation(op)
+        check_strings(path)
+        check_integers(replication)
+        self._change(lambda state: state.set_replication(self._caller, op, path, replication))
+
+    def exposed_set_mode(self, op: Op, path: str, mode: int) -> None:
+        """Change the permission bits."""
+        check_operation(op)
+        check_strings(path)
+        check_integers(mode)
+        self._change(lambda state: state.set_mode(self._caller, op, path, mode))
+
+    def exposed_set_owner(self, op: Op, path: str, owner: str, group: str) -> None:
+        """Change owner and group; an empty one stays as it is."""
+        check_operation(op)
+        check_strings(path, owner, group)
+        self._change(lambda state: state.set_owner(self._caller, op, path, owner, group))
+
+    def exposed_set_times(self, op: Op, path: str, mtime_ms: int, atime_ms: int) -> None:
+        """Change the times; -1 leaves one as it is."""
+        check_operation(op)
+        check_strings(path)
+        times = [None if time_ms == -1 else time_ms for time_ms in (mtime_ms, atime_ms)]
+        check_integers(*(time_ms for time_ms in times if time_ms is not None))
+        self._change(lambda state: state.set_times(self._caller, op, path, *times))
+
     def exposed_content_summary(self, path: str) -> tuple:
         """ContentSummary of a tree."""
         check_strings(path)

@@ -15,12 +15,13 @@ from typing import Any, Callable, List, Mapping, Optional, Tuple
 from data_service.namenode.block_policy import BlockPolicy
 from data_service.namenode.blocks import Blocks
 from data_service.namenode.commits import Outcome
+from data_service.namenode.office import Office
 from data_service.namenode.state import State
 from data_service.protocol.messages import ClusterStatus, NodeStats
 from metadata_service.edits import TABLES
 from metadata_service.journal import Journal
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, NotEnoughReplicas, NotLeader
+from zookeeper.fabric.errors import DfsError, Fenced, NotEnoughReplicas, NotLeader
 from zookeeper.fabric.settings import Settings
 
 log = logs.get("namenode")
@@ -39,9 +40,16 @@ class Term:
     """From `load` to `end`, this namenode is the one that leads, in `journal.epoch`."""
 
     def __init__(
-        self, settings: Settings, journal: Journal, user: str, on_over: Callable[[], None]
+        self,
+        settings: Settings,
+        journal: Journal,
+        user: str,
+        elected: Callable[[], bool],
+        on_over: Callable[[], None],
     ) -> None:
         self._settings = settings.name_node
+        expiry = settings.zookeeper.session_expiry_seconds
+        self._office = Office(journal.prove, elected, expiry, on_over)
         self._timeout = settings.metadata.append_timeout_seconds
         self.journal = journal
         self._on_over = on_over
@@ -63,7 +71,13 @@ class Term:
     @property
     def over(self) -> bool:
         """Whether this term has ended; then nothing may be answered from it any more."""
-        return self._over.is_set() or self.journal.failure is not None
+        ended = self._over.is_set() or self._office.lost
+        return ended or self.journal.failure is not None
+
+    @property
+    def fenced(self) -> bool:
+        """Whether it was ended by a newer epoch."""
+        return self._office.fenced or isinstance(self.journal.failure, Fenced)
 
     def load(self) -> None:
         """Read the image, check that no newer epoch began meanwhile, start housekeeping."""
@@ -76,10 +90,12 @@ class Term:
         seconds = round(time.monotonic() - started, 3)
         log.info("image.loaded", seconds=seconds, txid=self.journal.durable_txid)
         threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
+        self._office.hold()
 
     def end(self) -> None:
         """Stop: every waiting call is sent home with an error."""
         self._over.set()
+        self._office.lose()
         self.journal.close()
         with self._lock:
             self._changed.notify_all()
@@ -121,6 +137,7 @@ class Term:
     ) -> Tuple[int, Tuple]:
         """(epoch, commands): at once when there are commands, else when they come or time is up."""
         deadline = time.monotonic() + wait_seconds
+        self._office.require()
         with self._lock:
             self._require_office()
             blocks, durable = self._state.blocks, self.journal.durable_txid
@@ -129,7 +146,9 @@ class Term:
                 self._require_office()
                 durable = self.journal.durable_txid
                 commands = blocks.take_commands(session, time.monotonic(), durable)
-            return self.journal.epoch, commands
+        if commands:
+            self._office.require()
+        return self.journal.epoch, commands
 
     def cluster_status(self) -> ClusterStatus:
         """Capacity and health as of now."""
@@ -167,6 +186,7 @@ class Term:
     def _run(self, operation: Operation) -> Any:
         failure: Optional[DfsError] = None
         result: Any = None
+        self._office.require()
         with self._lock:
             self._require_office()
             self._state.commits.note_durable(self.journal.durable_txid)

@@ -36,13 +36,13 @@ class Walk:
             node.start()
             self.cluster.connect(node)
         self.steps: List[Callable[[], None]] = (
-            [self.connect] * 14 + [self.obey] * 10 + [self.pass_time] * 12 + [self.write] * 5
-            + [self.finish] * 5 + [self.delete, self.set_replication, self.crash, self.start]
-            + [self.start, self.rot, self.scan, self.scan, self.read_bad, self.lose_file]
-            + [self.save_disk, self.restore_disk, self.lose_reply, self.full_report]
-            + [self.partial_report, self.continue_report, self.repeat_changes, self.sleep]
-            + [self.zookeeper_flaps, self.durable, self.durable, self.confirm, self.orphan, self.restart_namenode]
-            + [self.leave_safe_mode] * 2)
+            [self.connect] * 14 + [self.obey] * 10 + [self.pass_time] * 12
+            + [self.write, self.finish] * 5 + [self.leave_safe_mode, self.start, self.scan] * 2
+            + [self.delete, self.set_replication, self.durable, self.durable, self.confirm]
+            + [self.crash, self.rot, self.read_bad, self.lose_file, self.orphan]
+            + [self.save_disk, self.restore_disk, self.lose_reply, self.repeat_changes]
+            + [self.full_report, self.partial_report, self.continue_report]
+            + [self.sleep, self.zookeeper_flaps, self.restart_namenode])
 
     # Choices.
 
@@ -236,9 +236,8 @@ class Walk:
     def scan(self) -> None:
         """A node's scanner finds what is rotten."""
         node = self.running()
-        for replica in node.disk.values():
-            if not replica.intact and node.up:
-                node.untold.append(("corrupt", replica.block))
+        if node.up:
+            self.cluster.scan(node)
 
     def orphan(self) -> None:
         """A node has a block of which the namenode never heard."""
@@ -318,23 +317,21 @@ class Walk:
     # The end.
 
     def calm_down(self) -> None:
-        """All faults end: everything runs, every scanner has been everywhere."""
+        """All faults end: everything runs, every scanner goes everywhere. What has a good
+        replica once all that is rotten is known (`alive`) must have all of them in the end."""
         self.cluster.zookeeper_up = True
+        self.cluster.scanning = True
         for block_id in list(self.open):
             self.bury(Block(block_id, 1, 0))
         self.open.clear()
         for node in self.cluster.nodes.values():
             if not node.up:
                 node.start()
-        self.cluster.quiet(5)
+        self.cluster.quiet_rounds(5)
         # A block that is missing since the restart keeps safe mode on; somebody looks into it.
         self.cluster.blocks.leave_safe_mode(self.cluster.now)
-        for node in self.cluster.nodes.values():
-            for replica in node.disk.values():
-                if not replica.intact:
-                    node.untold.append(("corrupt", replica.block))
         self.alive = {block_id for block_id in self.committed if self.intact(block_id)}
-        self.cluster.quiet(120)
+        self.cluster.quiet_rounds(120)
 
     def intact(self, block_id: int) -> List[str]:
         """The nodes whose disk has a good replica."""
@@ -348,7 +345,8 @@ class Walk:
             health = blocks.health(block_id)
             good = self.intact(block_id)
             assert health.leaving == 0
-            assert sorted(target.node_id for target in blocks.locations(block_id)) == good or not good
+            found = sorted(target.node_id for target in blocks.locations(block_id))
+            assert found == good or not good
             if block_id in self.alive:
                 assert (health.live, len(good), health.corrupt) == (health.wanted,) * 2 + (0,), (
                     block_id, health, good)
@@ -371,7 +369,8 @@ def test_a_random_walk_keeps_every_block_and_converges(seed: int) -> None:
         walk.calm_down()
         walk.assert_converged()
     except AssertionError as error:
-        raise AssertionError(f"seed {seed} after {' '.join(walk.history[-40:])}: {error}") from error
+        history = " ".join(walk.history[-40:])
+        raise AssertionError(f"seed {seed} after {history}: {error}") from error
 
 
 def test_the_walks_reach_what_they_are_about() -> None:
@@ -384,5 +383,5 @@ def test_the_walks_reach_what_they_are_about() -> None:
         seen |= walk.cluster.seen
         committed += len(walk.committed)
     assert {"replica.corrupt", "replication.planned", "replication.expired", "node.dead",
-            "node.stale", "tick.late", "report.applied", "session.ended"} <= seen
+            "node.stale", "tick.late", "report.applied", "session.ended", "deletion.planned"} <= seen
     assert committed > 100

@@ -85,6 +85,7 @@ class Walk:
     # -- The operations.
 
     def mkdir(self) -> None:
+        """Make a directory, with or without its parents."""
         names, parents = self.path(), self.random.random() < 0.5
         node, rest, error = find(self.tree, names)
         if error is None and not rest:
@@ -99,6 +100,7 @@ class Walk:
                 node = node.setdefault(name, {})
 
     def delete(self) -> None:
+        """Delete a path."""
         names, recursive = self.path(), self.random.random() < 0.6
         node, rest, error = find(self.tree, names)
         if error is None and not rest and isinstance(node, dict) and node and not recursive:
@@ -111,6 +113,7 @@ class Walk:
                 del find(self.tree, names[:-1])[0][names[-1]]
 
     def rename(self) -> None:
+        """Rename any path to any other."""
         source, target = self.path(), self.path()
         moved, rest, error = find(self.tree, source)
         above, left, target_error = find(self.tree, target)
@@ -133,6 +136,7 @@ class Walk:
             above[target[-1]] = moved
 
     def attributes(self) -> None:
+        """Set one attribute; it must be told afterwards."""
         names = self.path()
         node, rest, error = find(self.tree, names)
         if error is None and rest:
@@ -154,6 +158,7 @@ class Walk:
             assert told == (f"g{number}" if choice == 1 else number)
 
     def create(self) -> None:
+        """Open a file for writing."""
         names, over = self.path(), self.random.random() < 0.5
         client = self.random.choice(("x", "y"))
         node, rest, error = find(self.tree, names)
@@ -179,6 +184,7 @@ class Walk:
             self.writers.append(writer)
 
     def write(self) -> None:
+        """Add a block to an open file, and perhaps give it up."""
         if not self.writers:
             return
         writer = self.random.choice(self.writers)
@@ -210,6 +216,7 @@ class Walk:
         writer.confirmed &= sent == 2
 
     def complete(self) -> None:
+        """Make an open file appear."""
         if not self.writers:
             return
         writer = self.random.choice(self.writers)
@@ -248,6 +255,7 @@ class Walk:
             assert done.status.length == sum(lengths) and done.replicas == 2
 
     def abandon(self) -> None:
+        """Give an open file up."""
         if self.writers:
             writer = self.writers.pop(self.random.randrange(len(self.writers)))
             for _ in range(2):
@@ -256,6 +264,7 @@ class Walk:
                 ) == (None, None)
 
     def pass_time(self) -> None:
+        """Let clients be silent: up to a soft or a hard limit."""
         silent = self.random.choice(("x", "y", ""))
         for _ in range(self.random.choice((3, 8))):
             self.now += 4.0
@@ -268,6 +277,7 @@ class Walk:
         self.writers = [writer for writer in self.writers if writer.client not in ended]
 
     def sweep(self) -> None:
+        """Carry out a piece of the deletions; some more edits are durable."""
         self.store(self.state.purge_step(self.random.randrange(1, 5)))
         self.durable = self.random.randint(self.durable, self.metadata.last_txid)
         self.state.commits.note_durable(self.durable)
@@ -292,6 +302,7 @@ class Walk:
             self.resume(writer)
 
     def resume(self, writer: ModelWriter) -> None:
+        """Present a file to the restarted namenode."""
         names = tuple(writer.path[1:].split("/"))
         _, found = self.call(
             lambda: self.state.writing.resume(
@@ -338,6 +349,7 @@ class Walk:
     # -- The walk.
 
     def step(self) -> str:
+        """Do any operation, and compare; its name."""
         deed = self.random.choice(
             (self.mkdir, self.mkdir, self.delete, self.rename, self.rename, self.attributes,
              self.create, self.create, self.write, self.write, self.write, self.complete,

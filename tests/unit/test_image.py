@@ -38,14 +38,18 @@ def test_a_directory_with_a_greater_number_than_its_child_loads() -> None:
 
 def damage(rows: Dict[str, List[Any]], what: str) -> None:
     """Break one thing in the stored rows of `/d` (2), `/d/f` (3, blocks 1 and 2) and `/g` (4)."""
+
+    def move(position: int, **changes: Any) -> None:
+        rows["inodes"][position] = InodeRow._make(rows["inodes"][position])._replace(**changes)
+
     if what == "parent is missing":
-        del rows["inodes"][1]
+        move(3, parent=77)
     elif what == "parent is a file":
-        rows["inodes"][3] = tuple(InodeRow._make(rows["inodes"][3])._replace(parent=3))
+        move(3, parent=3)
     elif what == "name is taken":
-        rows["inodes"][3] = tuple(InodeRow._make(rows["inodes"][3])._replace(name="d"))
+        move(3, name="d")
     elif what == "directories hold each other":
-        rows["inodes"][1] = tuple(InodeRow._make(rows["inodes"][1])._replace(parent=2))
+        move(1, parent=2)
     elif what == "file is missing":
         del rows["inodes"][2]
     elif what == "block is missing":
@@ -55,11 +59,18 @@ def damage(rows: Dict[str, List[Any]], what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "what",
-    ["parent is missing", "parent is a file", "name is taken", "directories hold each other",
-     "file is missing", "block is missing", "position is taken"],
-)  # fmt: skip
-def test_damaged_rows_are_refused(what: str) -> None:
+    "what, why",
+    [
+        ("parent is missing", "there is no directory 77"),
+        ("parent is a file", "inode 4 has no place"),
+        ("name is taken", "inode 4 has no place"),
+        ("directories hold each other", "there is no directory 2"),
+        ("file is missing", "block 1 has no file 3"),
+        ("block is missing", "block 2 is out of its place"),
+        ("position is taken", "block 2 is out of its place"),
+    ],
+)
+def test_damaged_rows_are_refused(what: str, why: str) -> None:
     tree = Tree()
     tree.mkdir("/d")
     tree.file("/d/f", 100, 1)
@@ -67,8 +78,8 @@ def test_damaged_rows_are_refused(what: str) -> None:
     rows = tree.image.rows()
     Image("root", "supergroup").load(rows)
     damage(rows, what)
-    why = refusal(errors.CorruptData, lambda: Image("root", "supergroup").load(rows))
-    assert why.startswith("The image is damaged")
+    refused = refusal(errors.CorruptData, lambda: Image("root", "supergroup").load(rows))
+    assert refused == f"The image is damaged: {why}"
 
 
 def test_check_sees_what_is_wrong() -> None:

@@ -93,3 +93,10 @@ def test_a_place_moves_below_a_new_directory(leases: Leases) -> None:
     leases.move(7, Place(5, ("c",)))
     assert leases.writer(B) is None and leases.writer(Place(5, ("c",))) == 7
     assert leases.anchored(1) == [] and leases.anchored(5) == [7]
+
+
+def test_a_late_round_names_nobody_whatever_came_before(leases: Leases) -> None:
+    leases.take("x", 7, A, 0.0)
+    assert rounds(leases, 0, 31) == [7]
+    assert leases.expired(100.0) == []
+    assert leases.expired(101.0) == [7]

@@ -6,10 +6,11 @@ from typing import Any, Iterator
 
 import pytest
 
-from metadata_service import metadata_db
+from metadata_service import inspection, metadata_db
+from metadata_service.edits import TABLES
 from metadata_service.metadata_db import MetadataDatabase
-from tests.support.sample_edits import file_edits, image_after, image_of, lines_of
-from zookeeper.fabric.errors import DiskFailed, DiskFull
+from tests.support.sample_edits import BYTES_MAX, file_edits, image_after, image_of, lines_of
+from zookeeper.fabric.errors import CorruptData, DiskFailed, DiskFull
 
 KEEP_EDITS = 1000
 
@@ -128,3 +129,38 @@ def test_a_log_that_cannot_be_emptied_costs_no_answer(
     assert database.append(1, 8, lines_of(file_edits(8, 8))) == 8, "it was durable before"
     with pytest.raises(DiskFailed):
         database.append(1, 9, lines_of(file_edits(9, 9)))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE inodes SET name = 'evil' WHERE id = 12",
+        "UPDATE inodes SET id = 900000 WHERE id = 12",
+        "UPDATE inodes SET mode = CAST('x' AS BLOB) WHERE id = 12",
+        "UPDATE inodes SET name = CAST(x'ff' AS TEXT) WHERE id = 12",
+        "UPDATE inodes SET mode = 420.5 WHERE id = 12",
+        "UPDATE inodes SET crc = crc + 1 WHERE id = 12",
+    ],
+)
+def test_a_damaged_row_is_never_read_out(database: MetadataDatabase, statement: str) -> None:
+    database._connection.execute(statement)
+    with pytest.raises(CorruptData):
+        database.load(TABLES["inodes"], None, 100, BYTES_MAX)
+    assert database.load(TABLES["blocks"], None, 100, BYTES_MAX), "the others are whole"
+
+
+def test_a_damaged_edit_is_never_read_out(database: MetadataDatabase) -> None:
+    database._connection.execute("UPDATE edits SET epoch = 2 WHERE txid = 4")
+    assert database.edits_since(0, 3, BYTES_MAX)
+    with pytest.raises(CorruptData):
+        database.edits_since(0, 4, BYTES_MAX)
+
+
+def test_a_start_compares_only_some_checksums(
+    database: MetadataDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database._connection.execute("UPDATE inodes SET name = 'evil' WHERE id = 15")
+    database.close()
+    monkeypatch.setattr(inspection, "ROWS_CHECKED", 2)
+    with pytest.raises(CorruptData):
+        edits_after_restart(tmp_path)

@@ -1,20 +1,17 @@
-"""The namespace: what each operation does to the tree, with HDFS's messages, and how rows load."""
+"""The namespace: what each operation does to the tree, with HDFS's messages."""
 
-from typing import Any, Callable, Dict, List, Type
+from typing import Any, Callable, List, Type
 
 import pytest
 
 from data_service.namenode import inodes, namespace
 from data_service.namenode.graveyard import purge
 from data_service.namenode.image import Image, put
-from data_service.namenode.inodes import GRAVEYARD_ID, InodeRow
-from data_service.namenode.namespace import Namespace, NewFile
+from data_service.namenode.inodes import GRAVEYARD_ID
 from data_service.namenode.paths import parse
-from data_service.namenode.resolver import Resolver
-from data_service.protocol.blocks import Block
 from data_service.protocol.messages import ContentSummary
-from metadata_service.edits import Change
 from tests.support.namenode_core import ROOT, refusal
+from tests.support.namespace_tree import Tree
 from zookeeper.fabric import errors
 
 

@@ -121,6 +121,21 @@ def test_the_sticky_bit_keeps_entries_to_their_owners() -> None:
     assert message(lambda: tree.state.rename(BOB, tree.op(), "/tmp/a", "/tmp/b", 1)) == refusal
     tree.metadata.store(tree.state.rename(ALICE, tree.op(), "/tmp/a", "/tmp/b", 1))
     assert tree.metadata.store(tree.state.delete(ALICE, tree.op(), "/tmp/b", False, 1)) is True
+    # Whoever owns the directory may take anything out of it.
+    tree.own("/tmp", "bob", 0o1777, "supergroup")
+    tree.file("/tmp/c", "alice", 0o644, "supergroup")
+    assert tree.metadata.store(tree.state.delete(BOB, tree.op(), "/tmp/c", False, 1)) is True
+
+
+def test_deleting_needs_write_on_the_parent_and_nothing_on_the_file() -> None:
+    tree = Tree()
+    tree.directory("/d", "alice", 0o755)
+    tree.file("/d/f", "bob", 0o666)
+    assert message(lambda: tree.state.delete(BOB, tree.op(), "/d/f", False, 1)) == (
+        'Permission denied: user=bob, access=WRITE, inode="/d":alice:users:drwxr-xr-x'
+    )
+    tree.own("/d/f", "bob", 0o000, "users")
+    assert tree.metadata.store(tree.state.delete(ALICE, tree.op(), "/d/f", False, 1)) is True
 
 
 def test_deleting_a_tree_needs_everything_on_what_is_not_empty() -> None:
@@ -190,7 +205,8 @@ def test_read_on_the_file() -> None:
     read = tree.state.reading.block_locations
     assert read(ALICE, "/f", 0, 1).result.blocks == ()
     assert read(BOB, "/f", 0, 1).result.status.name == "f"
-    assert 'access=READ, inode="/f":alice:users:-rw-r-----' in message(lambda: read(EVE, "/f", 0, 1))
+    refused = message(lambda: read(EVE, "/f", 0, 1))
+    assert 'access=READ, inode="/f":alice:users:-rw-r-----' in refused
 
 
 def test_counting_needs_every_directory_below() -> None:

@@ -1,6 +1,6 @@
 """Reading: status, pages, locations and the state of blocks; in safe mode too."""
 
-from typing import Any, Callable, List, Type
+from typing import Any, List
 
 import pytest
 

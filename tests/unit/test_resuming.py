@@ -87,6 +87,17 @@ def test_a_resumed_write_needs_as_many_replicas_as_there_are_datanodes() -> None
     core.complete(file_id, [block])
 
 
+def test_a_length_that_was_told_is_final() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    (block,) = core.write(file_id, 50)
+    core.restart()
+    core.resume("/f", file_id, [block])
+    other = [block._replace(length=51)]
+    refusal(errors.InvalidArgument, lambda: core.complete(file_id, other))
+    core.complete(file_id, [block])
+
+
 def test_a_write_resumes_in_safe_mode() -> None:
     core = Core()
     file_id = core.create("/f")

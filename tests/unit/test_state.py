@@ -1,6 +1,6 @@
-"""The core as a whole: one effect a call, safe mode, restarts, and deletions that are carried out."""
+"""The core as a whole: one effect a call, safe mode, restarts, deletions carried out."""
 
-from typing import Any, Callable, List, Tuple, Type
+from typing import Any, Callable, List, Tuple
 
 import pytest
 

@@ -1,11 +1,10 @@
-"""Writing: a file appears whole or not at all, one writer a path, and a restart loses no write."""
+"""Writing: a file appears whole or not at all, one writer a path."""
 
-from typing import Any, Callable, Type
+from typing import Any, Callable
 
 import pytest
 
 from data_service.namenode.open_files import BLOCKS_MAX
-from data_service.protocol.blocks import Block
 from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
 
@@ -191,6 +190,22 @@ def test_two_writers_that_a_rename_brings_to_one_path() -> None:
     core.complete(first, core.write(first, 7, client="two"), client="two")
     refusal(errors.PathExists, lambda: core.complete(late, (), client="one"))
     assert core.length("/p/f") == 7
+
+
+def test_an_opened_file_tells_of_what_is_above_it() -> None:
+    core = Core()
+    core.put("/warm", 1)
+    core.mkdir("/d")
+    made = core.metadata.last_txid
+
+    def create(path: str) -> int:
+        return core.state.writing.create(
+            ROOT, core.op(), path, False, 2, BLOCK_SIZE, 0o644, 0.0
+        ).depends
+
+    assert create("/d/f") == made
+    core.state.commits.note_durable(made)
+    assert create("/d/g") < made
 
 
 def test_a_repeated_create_is_the_same_file() -> None:

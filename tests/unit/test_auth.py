@@ -1,0 +1,135 @@
+"""The handshake's bytes: what they bind together, and which bytes are refused."""
+
+from typing import Callable, List
+
+import pytest
+
+from zookeeper.fabric import auth
+from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
+from zookeeper.fabric.errors import AuthenticationFailed
+
+KEY, OTHER_KEY = b"k" * 32, b"K" * 32
+HELLO = Hello(SECRET, b"c" * 32, "user:alice")
+NONCE = b"s" * 32
+SERVER = "name_node@127.0.0.1:1800"
+
+
+@pytest.mark.parametrize("mode", [SIMPLE, SECRET])
+@pytest.mark.parametrize("principal", ["a", "user:José", "x" * auth.NAME_BYTES_MAX])
+def test_a_hello_is_read_as_it_was_written(mode: str, principal: str) -> None:
+    hello = Hello(mode, bytes(range(32)), principal)
+    data = auth.encode_hello(hello)
+    head, tail = data[: auth.HELLO_HEAD.size], data[auth.HELLO_HEAD.size :]
+    assert auth.hello_tail_bytes(head) == len(tail)
+    assert auth.decode_hello(head, tail) == hello
+
+
+def test_a_hello_of_the_longest_name_costs_few_bytes() -> None:
+    longest = Hello(SECRET, bytes(32), "x" * auth.NAME_BYTES_MAX)
+    assert len(auth.encode_hello(longest)) <= 256
+    assert len(auth.encode_challenge(bytes(32), "x" * auth.NAME_BYTES_MAX)) <= 256
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x" * 201, "é" * 101, "a\nb", "a\x00b", "a\x1b[2J", "a\u202eb", "\udcff\n"]
+)
+def test_a_name_that_is_empty_long_or_invisible_is_refused(name: str) -> None:
+    with pytest.raises(AuthenticationFailed):
+        auth.encode_hello(HELLO._replace(principal=name))
+    head = auth.encode_hello(HELLO)[: auth.HELLO_HEAD.size]
+    with pytest.raises(AuthenticationFailed):
+        auth.decode_hello(head, name.encode("utf-8", "surrogateescape"))
+
+
+def test_a_name_that_is_not_utf8_is_refused() -> None:
+    head = auth.encode_hello(HELLO)[: auth.HELLO_HEAD.size]
+    with pytest.raises(AuthenticationFailed, match="UTF-8"):
+        auth.decode_hello(head, b"\xff\xfe")
+
+
+@pytest.mark.parametrize("position, byte", [(0, 0), (7, 2), (8, 2), (8, 255), (41, 201), (41, 255)])
+def test_the_head_of_a_foreign_hello_is_refused(position: int, byte: int) -> None:
+    head = bytearray(auth.encode_hello(HELLO)[: auth.HELLO_HEAD.size])
+    head[position] = byte
+    with pytest.raises(AuthenticationFailed):
+        auth.hello_tail_bytes(bytes(head))
+
+
+def test_a_challenge_is_read_as_it_was_written() -> None:
+    data = auth.encode_challenge(NONCE, SERVER)
+    head, tail = data[: auth.CHALLENGE_HEAD.size], data[auth.CHALLENGE_HEAD.size :]
+    assert auth.challenge_tail_bytes(head) == len(tail)
+    assert auth.decode_challenge(head, tail) == (NONCE, SERVER)
+
+
+def test_a_challenge_with_too_long_a_name_is_refused() -> None:
+    head = auth.CHALLENGE_HEAD.pack(0, NONCE, 201)
+    with pytest.raises(AuthenticationFailed):
+        auth.challenge_tail_bytes(head)
+
+
+@pytest.mark.parametrize("reason", ["no", "no" * 500, "ungültig" * 50, "\udcff"])
+def test_a_refusal_is_bounded_and_raises_its_reason(reason: str) -> None:
+    data = auth.encode_refusal(reason)
+    head, tail = data[: auth.CHALLENGE_HEAD.size], data[auth.CHALLENGE_HEAD.size :]
+    assert auth.challenge_tail_bytes(head) == len(tail) <= auth.NAME_BYTES_MAX
+    with pytest.raises(AuthenticationFailed) as caught:
+        auth.decode_challenge(head, tail)
+    assert caught.value.message[:100] == reason[:100].replace("\udcff", "?")
+
+
+def test_a_refusal_cannot_steer_a_terminal() -> None:
+    data = auth.encode_refusal("\x1b[2J\x9b31m\u202eyes")
+    with pytest.raises(AuthenticationFailed) as caught:
+        auth.decode_challenge(data[: auth.CHALLENGE_HEAD.size], data[auth.CHALLENGE_HEAD.size :])
+    assert caught.value.message == "?[2J?31m?yes"
+
+
+CHANGES: List[Callable[[], bytes]] = [
+    lambda: auth.client_proof(OTHER_KEY, HELLO, NONCE, SERVER),
+    lambda: auth.client_proof(KEY, HELLO._replace(mode=SIMPLE), NONCE, SERVER),
+    lambda: auth.client_proof(KEY, HELLO._replace(nonce=b"d" * 32), NONCE, SERVER),
+    lambda: auth.client_proof(KEY, HELLO._replace(principal="user:bob"), NONCE, SERVER),
+    lambda: auth.client_proof(KEY, HELLO, b"t" * 32, SERVER),
+    lambda: auth.client_proof(KEY, HELLO, NONCE, "name_node@127.0.0.1:1801"),
+    lambda: auth.client_proof(KEY, HELLO, NONCE, "metadata@127.0.0.1:1800"),
+    lambda: auth.client_proof(KEY, HELLO._replace(nonce=NONCE), HELLO.nonce, SERVER),
+    # What one name loses at its end, the other wins at its beginning: still another transcript.
+    lambda: auth.client_proof(
+        KEY, HELLO._replace(principal="0" + HELLO.principal), NONCE, SERVER[:-1]
+    ),
+    lambda: auth.server_proof(KEY, HELLO, NONCE, SERVER),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_proof_is_of_everything_that_was_said(change: Callable[[], bytes]) -> None:
+    proof = auth.client_proof(KEY, HELLO, NONCE, SERVER)
+    assert proof == auth.client_proof(KEY, HELLO, NONCE, SERVER)
+    assert len(proof) == auth.PROOF_BYTES
+    auth.check_proof(proof, proof, "alice")
+    with pytest.raises(AuthenticationFailed):
+        auth.check_proof(proof, change(), "alice")
+
+
+def test_every_byte_of_a_proof_is_compared() -> None:
+    proof = auth.client_proof(KEY, HELLO, NONCE, SERVER)
+    for position in range(len(proof)):
+        wrong = bytearray(proof)
+        wrong[position] ^= 1
+        with pytest.raises(AuthenticationFailed):
+            auth.check_proof(proof, bytes(wrong), "alice")
+    with pytest.raises(AuthenticationFailed):
+        auth.check_proof(proof, proof[:-1], "alice")
+
+
+def test_keys_are_derived_one_for_each_purpose() -> None:
+    keys = {auth.derive_key(key, to) for key in (KEY, OTHER_KEY) for to in ("user:a", "user:b")}
+    assert len(keys) == 4
+    assert auth.derive_key(KEY, "user:a") in keys
+    assert all(len(key) == 32 for key in keys)
+
+
+def test_credentials_act_under_another_name_with_the_same_key() -> None:
+    credentials = Credentials(SECRET, "name_node", KEY)
+    assert credentials.acting_as("user:alice") == Credentials(SECRET, "user:alice", KEY)

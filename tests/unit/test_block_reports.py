@@ -1,0 +1,266 @@
+"""Reports: full ones are one transaction, news is judged by generation, length and order."""
+
+from random import Random
+from typing import List, Tuple
+
+import pytest
+
+from data_service.protocol.blocks import Block
+from tests.support.model_datanodes import POLICY, ModelCluster, ModelDataNode
+from zookeeper.fabric.errors import ProtocolViolation, SessionExpired
+
+
+def cluster(names: str = "abc") -> ModelCluster:
+    """Running datanodes named by the letters."""
+    return ModelCluster(tuple(names), Random(0)).start_all()
+
+
+def send(world: ModelCluster, node: ModelDataNode, report_id: int, part: int, parts: int,
+         *blocks: Block) -> None:
+    """One part of a full report."""
+    world.blocks.block_report(node.session, report_id, part, parts, blocks, world.now)
+
+
+def change(world: ModelCluster, name: str, received: Tuple[Block, ...] = (),
+           deleted: Tuple[Block, ...] = (), corrupt: Tuple[Block, ...] = ()) -> None:
+    """Incremental news from a node."""
+    world.blocks.block_changes(world.nodes[name].session, received, deleted, corrupt, world.now)
+    world.blocks.check()
+
+
+def live(world: ModelCluster, *block_ids: int) -> List[int]:
+    """How many good replicas each of these blocks has."""
+    world.blocks.check()
+    return [world.blocks.health(block_id).live for block_id in block_ids]
+
+
+# Full reports.
+
+
+def test_nothing_is_applied_before_the_last_part_hdfs_10301() -> None:
+    world = cluster()
+    first, second = world.put(1, "a", 1), world.put(2, "a", 1)
+    node = world.nodes["a"]
+    send(world, node, 5, 0, 3)
+    send(world, node, 5, 1, 3, second)
+    assert live(world, 1, 2) == [1, 1], "absence of the first is not yet said"
+    send(world, node, 5, 2, 3)
+    assert live(world, 1, 2) == [0, 1]
+    send(world, node, 6, 0, 1, first, second)
+    assert live(world, 1, 2) == [1, 1]
+
+
+def test_a_repeated_part_changes_nothing_hdfs_10301() -> None:
+    world = cluster()
+    block = world.put(1, "a", 1)
+    node = world.nodes["a"]
+    send(world, node, 5, 0, 2, block)
+    send(world, node, 5, 0, 2)
+    send(world, node, 5, 1, 2)
+    change(world, "a", deleted=(block,))
+    send(world, node, 5, 1, 2, block)
+    send(world, node, 5, 0, 2, block)
+    assert live(world, 1) == [0], "the whole report came before the deletion"
+
+
+def test_an_overtaken_report_is_refused_and_changes_nothing_hdfs_7960() -> None:
+    world = cluster()
+    block = world.put(1, "a", 1)
+    node = world.nodes["a"]
+    send(world, node, 5, 0, 2)
+    send(world, node, 6, 0, 2, block)
+    with pytest.raises(ProtocolViolation, match="overtaken"):
+        send(world, node, 5, 1, 2)
+    send(world, node, 6, 1, 2)
+    with pytest.raises(ProtocolViolation, match="overtaken"):
+        send(world, node, 5, 1, 2)
+    assert live(world, 1) == [1]
+
+
+@pytest.mark.parametrize("part, parts", [(2, 4), (1, 3), (-1, 2), (2, 2), (0, 0), (0, 10**9)])
+def test_a_part_out_of_order_or_range_is_refused_hdfs_12914(part: int, parts: int) -> None:
+    world = cluster()
+    block = world.put(1, "a", 1)
+    node = world.nodes["a"]
+    send(world, node, 5, 0, 4)
+    with pytest.raises(ProtocolViolation):
+        send(world, node, 5, part, parts)
+    send(world, node, 6, 0, 1, block)
+    assert live(world, 1) == [1]
+
+
+def test_a_report_of_an_ended_session_is_refused_aloud_hdfs_12914() -> None:
+    world = cluster()
+    node = world.nodes["a"]
+    send(world, node, 5, 0, 2)
+    old = node.session
+    node.start()
+    world.register(node)
+    with pytest.raises(SessionExpired):
+        world.blocks.block_report(old, 5, 1, 2, (), world.now)
+    with pytest.raises(ProtocolViolation):
+        send(world, node, 5, 1, 2)
+
+
+def test_what_was_received_since_the_first_part_stays_hdfs_10301() -> None:
+    world = cluster()
+    node = world.nodes["a"]
+    send(world, node, 5, 0, 2)
+    world.put(1, "a", 1)
+    send(world, node, 5, 1, 2)
+    assert live(world, 1) == [1]
+
+
+def test_what_was_deleted_since_the_first_part_does_not_come_back_hdfs_10301() -> None:
+    world = cluster()
+    block = world.put(1, "a", 1)
+    node = world.nodes["a"]
+    send(world, node, 5, 0, 2)
+    change(world, "a", deleted=(block,))
+    send(world, node, 5, 1, 2, block)
+    assert live(world, 1) == [0]
+
+
+def test_of_two_generations_in_a_report_the_later_counts_hdfs_16922() -> None:
+    world = cluster()
+    world.blocks.track(Block(1, 2, 100), 1, 1)
+    for order in ((1, 2), (2, 1)):
+        blocks = tuple(Block(1, generation, 100) for generation in order)
+        send(world, world.nodes["a"], 4 + order[0], 0, 1, *blocks)
+        assert live(world, 1) == [1]
+
+
+def test_absence_takes_open_and_unknown_replicas_too() -> None:
+    world = cluster()
+    targets = world.blocks.choose_targets(1, frozenset(), "a", 1, world.random)
+    world.blocks.begin(1, 1, targets, 100)
+    change(world, "a", received=(Block(1, 1, 100), Block(77, 1, 5)))
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 1
+    send(world, world.nodes["a"], 5, 0, 1)
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 0
+    assert world.blocks.counts().unknown == 0
+
+
+def test_a_node_is_not_usable_before_its_first_report_is_whole_hdfs_1972() -> None:
+    world = cluster("a")
+    node = world.nodes["a"]
+    node.start()
+    world.register(node)
+    send(world, node, 5, 0, 2)
+    assert world.blocks.take_commands(node.session, world.now, 0) == ()
+    with pytest.raises(Exception, match="could only be written to 0 of the 1"):
+        world.blocks.choose_targets(1, frozenset(), "a", 1, world.random)
+    send(world, node, 5, 1, 2)
+    world.beat(node)
+    assert len(world.blocks.choose_targets(1, frozenset(), "a", 1, world.random)) == 1
+
+
+# Single replicas.
+
+
+def test_another_length_or_generation_is_corrupt_with_its_reason_hdfs_5438() -> None:
+    world = cluster()
+    world.blocks.track(Block(1, 2, 100), 1, 2)
+    change(world, "a", received=(Block(1, 2, 99),))
+    change(world, "b", received=(Block(1, 1, 100),))
+    assert world.blocks.health(1) == (2, 0, 2, 0) and world.blocks.is_corrupt(1)
+    events = world.blocks.tick(world.now, world.random)
+    reasons = [dict(event.fields)["reason"] for event in events if event.name == "replica.corrupt"]
+    assert reasons == ["length", "generation"]
+
+
+def test_a_later_good_report_clears_a_mismatch_hdfs_5438() -> None:
+    world = cluster()
+    world.blocks.track(Block(1, 2, 100), 1, 1)
+    change(world, "a", received=(Block(1, 1, 100),))
+    assert live(world, 1) == [0]
+    change(world, "a", received=(Block(1, 2, 100),))
+    assert live(world, 1) == [1] and world.blocks.counts().corrupt_replicas == 0
+
+
+def test_a_repeated_report_does_not_clear_a_checksum_error_hdfs_4799() -> None:
+    world = cluster()
+    block = world.put(1, "ab", 2)
+    change(world, "a", corrupt=(block,))
+    change(world, "a", received=(block,))
+    send(world, world.nodes["a"], 5, 0, 1, block)
+    assert world.blocks.health(1) == (2, 1, 1, 0)
+    change(world, "a", deleted=(block,))
+    change(world, "a", received=(block,))
+    assert world.blocks.health(1) == (2, 2, 0, 0)
+
+
+def test_older_news_demotes_nothing_hdfs_2742_hdfs_16922() -> None:
+    world = cluster()
+    world.blocks.track(Block(1, 2, 100), 1, 1)
+    change(world, "a", received=(Block(1, 2, 100),))
+    change(world, "a", received=(Block(1, 1, 60),))
+    change(world, "a", deleted=(Block(1, 1, 60),))
+    assert not world.blocks.report_bad(Block(1, 1, 60), "a")
+    assert world.blocks.health(1) == (1, 1, 0, 0)
+
+
+def test_a_length_reported_while_writing_is_judged_at_the_commit_hdfs_2742() -> None:
+    world = cluster("abcd")
+    targets = world.blocks.choose_targets(4, frozenset(), "a", 1, world.random)
+    world.blocks.begin(1, 1, targets, 100)
+    change(world, "a", received=(Block(1, 1, 100),))
+    change(world, "b", received=(Block(1, 1, 60),))
+    change(world, "c", received=(Block(1, 7, 100),))
+    change(world, "d", received=(Block(1, 1, 100),))
+    assert world.blocks.report_bad(Block(1, 1, 0), "d")
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 1
+    world.blocks.commit(Block(1, 1, 100), 5, 3)
+    assert world.blocks.health(1) == (3, 1, 2, 0)
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 1
+
+
+def test_confirmations_are_of_distinct_living_nodes_tahoe_happiness_hdfs_16146() -> None:
+    world = cluster("ab")
+    targets = world.blocks.choose_targets(2, frozenset(), "a", 1, world.random)
+    world.blocks.begin(1, 1, targets, 100)
+    for _ in range(3):
+        change(world, "a", received=(Block(1, 1, 100),))
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 1
+    world.nodes["a"].crash()
+    world.run(int(POLICY.dead_seconds) + 10)
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 0
+    assert world.blocks.confirmations(Block(99, 1, 1)) == 0
+
+
+def test_a_readers_word_counts_only_for_a_replica_that_is_there() -> None:
+    world = cluster()
+    block = world.put(1, "a", 1)
+    assert not world.blocks.report_bad(block, "b")
+    assert not world.blocks.report_bad(block, "nobody")
+    assert not world.blocks.report_bad(Block(9, 1, 1), "a")
+    assert world.blocks.report_bad(block, "a") and world.blocks.report_bad(block, "a")
+    assert world.blocks.counts().corrupt == 1
+
+
+def test_a_node_that_finds_its_own_replica_corrupt_is_believed_hdfs_3493() -> None:
+    world = cluster("abc")
+    block = world.put(1, "ab", 2)
+    send(world, world.nodes["b"], 5, 0, 1)
+    change(world, "b", corrupt=(block,))
+    assert world.blocks.health(1) == (2, 1, 1, 0), "although its report did not list it"
+
+
+@pytest.mark.parametrize("in_report", [True, False])
+def test_a_marked_replica_that_changed_is_ordered_by_its_new_name_hdfs_5438(
+    in_report: bool,
+) -> None:
+    world = cluster("abc")
+    block = world.put(1, "abc", 2)
+    world.rot("c", block)
+    world.run(1)
+    node = world.nodes["c"]
+    assert [order.blocks for order in node.orders] == [(block,)]
+    node.orders.clear()
+    short = block._replace(length=60)
+    if in_report:
+        send(world, node, 50, 0, 1, short)
+    else:
+        change(world, "c", corrupt=(short,))
+    world.run(2)
+    assert [order.blocks for order in node.orders] == [(short,)]

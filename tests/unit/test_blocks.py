@@ -1,0 +1,302 @@
+"""The facade: writing, reading, counting, dead nodes bit by bit, safe mode, and its speed."""
+
+from random import Random
+from time import perf_counter
+from typing import Dict
+
+import pytest
+
+from data_service.namenode import dead_nodes
+from data_service.namenode.blocks import Blocks, Health
+from data_service.namenode.events import Events
+from data_service.protocol.blocks import Block
+from tests.support.model_datanodes import (
+    CAPACITY,
+    CLUSTER_ID,
+    POLICY,
+    ModelCluster,
+    node_info,
+    node_stats,
+)
+from zookeeper.fabric.errors import NotEnoughReplicas, SessionExpired
+
+DEAD = int(POLICY.dead_seconds) + 10
+
+
+def cluster(names: str = "abcd") -> ModelCluster:
+    """Running datanodes named by the letters."""
+    return ModelCluster(tuple(names), Random(0)).start_all()
+
+
+# Writing.
+
+
+def test_a_write_reserves_room_and_load_until_it_is_reported() -> None:
+    world = cluster("a")
+    blocks = world.blocks
+    targets = blocks.choose_targets(1, frozenset(), "a", CAPACITY, world.random)
+    blocks.begin(1, 1, targets, CAPACITY)
+    with pytest.raises(NotEnoughReplicas):
+        blocks.choose_targets(1, frozenset(), "a", 1, world.random)
+    world.nodes["a"].store(Block(1, 1, 5))
+    world.beat_all()
+    assert blocks.choose_targets(1, frozenset(), "a", CAPACITY, world.random) == targets
+    blocks.begin(2, 1, targets, CAPACITY)
+    blocks.abandon(2)
+    assert blocks.choose_targets(1, frozenset(), "a", CAPACITY, world.random) == targets
+    blocks.check()
+
+
+def test_the_refusal_names_file_nodes_and_exclusions() -> None:
+    world = cluster("ab")
+    with pytest.raises(NotEnoughReplicas) as refused:
+        world.blocks.choose_targets(2, {"a", "b"}, "a", 1, world.random, label="/x")
+    assert refused.value.message == (
+        "File /x could only be written to 0 of the 1 minReplication nodes. There are 2 "
+        "datanode(s) running and 2 node(s) are excluded in this operation.")
+    (target,) = world.blocks.choose_targets(2, {"a"}, "a", 1, world.random)
+    assert target.node_id == "b"
+
+
+def test_stale_and_dead_nodes_are_not_written_to() -> None:
+    world = cluster("abc")
+    world.nodes["a"].crash()
+    world.run(6)
+    for _ in range(20):
+        targets = world.blocks.choose_targets(3, frozenset(), "a", 1, world.random)
+        assert sorted(target.node_id for target in targets) == ["b", "c"]
+
+
+def test_a_write_is_resumed_by_another_namenode() -> None:
+    world = cluster("ab")
+    targets = world.blocks.choose_targets(2, frozenset(), "a", 1, world.random)
+    world.blocks.begin(1, 1, targets, 100)
+    for target in targets:
+        world.nodes[target.node_id].store(Block(1, 1, 100))
+    world.beat_all()
+    world.new_namenode().loaded(world.now)
+    world.run(2)
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 0
+    world.blocks.begin(1, 1, (), 100)
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 2
+    world.blocks.commit(Block(1, 1, 100), 5, 2)
+    assert world.blocks.health(1) == Health(2, 2, 0, 0)
+    world.blocks.check()
+
+
+def test_an_abandoned_blocks_replicas_are_deleted() -> None:
+    world = cluster("ab")
+    targets = world.blocks.choose_targets(2, frozenset(), "a", 1, world.random)
+    world.blocks.begin(1, 1, targets, 100)
+    world.nodes["a"].store(Block(1, 1, 100))
+    world.beat_all()
+    world.blocks.abandon(1)
+    world.blocks.abandon(1)
+    world.run(1)
+    assert world.ordered() == [("a", "delete", 1)]
+    world.nodes["b"].store(Block(1, 1, 100))
+    world.run(1)
+    assert ("b", "delete", 1) in world.ordered(), "one that comes late, too"
+
+
+# Reading.
+
+
+def test_locations_are_fresh_holders_first_and_spread_by_block() -> None:
+    world = cluster("abc")
+    for block_id in (3, 4, 5):
+        world.put(block_id, "abc", 3)
+    firsts = {world.blocks.locations(block_id)[0].node_id for block_id in (3, 4, 5)}
+    assert firsts == {"a", "b", "c"}
+    world.run(6, but="a")
+    assert [world.blocks.locations(block_id)[-1].node_id for block_id in (3, 4, 5)] == ["a"] * 3
+    assert world.blocks.locations(99) == ()
+
+
+def test_a_dead_holder_is_no_location_even_before_it_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dead_nodes, "_SLICES", 0)
+    world = cluster("ab")
+    world.put(1, "ab", 2)
+    world.nodes["a"].crash()
+    world.run(DEAD)
+    assert [target.node_id for target in world.blocks.locations(1)] == ["b"]
+    assert world.blocks.health(1).live == 1
+
+
+def test_corrupt_replicas_are_left_out_while_there_are_others() -> None:
+    world = cluster("abc")
+    block = world.put(1, "ab", 2)
+    assert world.blocks.report_bad(block, "a")
+    assert [target.node_id for target in world.blocks.locations(1)] == ["b"]
+    assert world.blocks.report_bad(block, "b")
+    assert sorted(target.node_id for target in world.blocks.locations(1)) == ["a", "b"]
+
+
+def test_readers_of_a_block_being_written_find_its_replicas() -> None:
+    world = cluster("a")
+    world.blocks.begin(1, 1, (), 100)
+    world.nodes["a"].store(Block(1, 1, 100))
+    world.beat_all()
+    assert [target.node_id for target in world.blocks.locations(1)] == ["a"]
+
+
+def test_a_block_knows_its_file() -> None:
+    world = cluster("a")
+    block = world.put(1, "a", 1)
+    assert (world.blocks.get(1), world.blocks.inode_id(1)) == (block, 1)
+    world.blocks.move([1], 9)
+    assert world.blocks.inode_id(1) == 9
+    assert world.blocks.get(2) is None and world.blocks.inode_id(2) is None
+    with pytest.raises(KeyError):
+        world.blocks.health(2)
+
+
+# Counting.
+
+
+def test_counts_tell_each_kind_of_block() -> None:
+    world = cluster("abc")
+    world.blocks.enter_safe_mode()
+    world.put(1, "ab", 2)
+    world.put(2, "a", 2)
+    world.put(3, "abc", 2)
+    world.blocks.track(Block(4, 1, 1), 4, 1)
+    world.blocks.report_bad(world.put(5, "a", 1), "a")
+    world.blocks.report_bad(world.put(6, "ab", 1), "a")
+    world.blocks.invalidate(world.put(7, "a", 1), 0)
+    world.nodes["a"].store(Block(77, 1, 1))
+    world.beat_all()
+    assert world.blocks.counts() == (6, 1, 1, 1, 1, 2, 1, 0, 1)
+    world.blocks.check()
+
+
+# Dead and returning nodes.
+
+
+def test_a_dead_nodes_replicas_are_forgotten_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_nodes, "_ROWS", 10)
+    monkeypatch.setattr(dead_nodes, "_SLICES", 3)
+    monkeypatch.setattr(dead_nodes, "_REPLICAS", 15)
+    world = cluster("ab")
+    for block_id in range(1, 101):
+        world.put(block_id, "ab", 2)
+    world.nodes["a"].crash()
+    seen = []
+    for _ in range(DEAD + 10):
+        world.run(1)
+        seen.append(world.blocks.counts().under_replicated)
+    steps = sorted(set(seen))
+    assert steps == [0, 20, 40, 60, 80, 100], "slices of ten rows, until fifteen or more"
+
+
+def test_a_node_that_returns_half_forgotten_is_whole_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dead_nodes, "_ROWS", 10)
+    monkeypatch.setattr(dead_nodes, "_SLICES", 1)
+    world = cluster("ab")
+    for block_id in range(1, 101):
+        world.put(block_id, "ab", 2)
+    world.nodes["a"].crash()
+    while world.blocks.counts().under_replicated != 30:
+        world.run(1)
+    world.nodes["a"].start()
+    world.run(5)
+    assert world.blocks.counts().under_replicated == 0
+
+
+def test_a_returning_nodes_surplus_goes_and_nothing_else() -> None:
+    world = cluster("abcd")
+    for block_id in range(1, 11):
+        world.put(block_id, "ab", 2)
+    world.nodes["a"].crash()
+    world.quiet_rounds(DEAD + 20)
+    assert world.blocks.counts()[1:5] == (0, 0, 0, 0)
+    world.nodes["a"].start()
+    world.quiet_rounds(20)
+    holders = [sum(block_id in node.disk for node in world.nodes.values())
+               for block_id in range(1, 11)]
+    assert holders == [2] * 10
+
+
+def test_a_session_names_its_node() -> None:
+    world = cluster("a")
+    assert world.blocks.node_of(world.nodes["a"].session) == "a"
+    with pytest.raises(SessionExpired):
+        world.blocks.node_of(1)
+
+
+# Safe mode.
+
+
+def test_safe_mode_holds_until_reports_are_in_f2() -> None:
+    world = cluster("abc")
+    committed = [world.put(block_id, "ab", 2) for block_id in range(1, 6)]
+    blocks = world.new_namenode()
+    for block in committed:
+        blocks.track(block, 1, 2)
+    world.connect(world.nodes["c"])
+    world.connect(world.nodes["c"])
+    assert blocks.safe_mode and "being loaded" in blocks.safe_mode_reason(world.now)
+    blocks.loaded(world.now)
+    world.run(10, but="ab")
+    assert blocks.safe_mode and "needs additional 5 blocks" in blocks.safe_mode_reason(world.now)
+    world.connect(world.nodes["a"])
+    world.connect(world.nodes["a"])
+    assert "In safe mode extension" in blocks.safe_mode_reason(world.now)
+    world.run(3, but="b")
+    assert not blocks.safe_mode and blocks.safe_mode_reason(world.now) == ""
+    assert "safe_mode.left" in world.seen
+
+
+# Events.
+
+
+def test_events_are_bounded() -> None:
+    events = Events()
+    for number in range(1_005):
+        events.note("node.dead", number=number)
+    drained = events.drain()
+    assert (len(drained), drained[0].fields) == (1_001, (("number", 0),))
+    assert drained[-1] == ("events.dropped", (("count", 5),)) and events.drain() == []
+
+
+# Speed: bounds several times what was measured, so that only a change of order fails.
+
+
+def filled(count: int) -> Blocks:
+    """Blocks of which all replicas are reported, on three nodes."""
+    blocks = Blocks(CLUSTER_ID, 1, POLICY._replace(safe_mode_extension_seconds=0.0))
+    for block_id in range(1, count + 1):
+        blocks.track(Block(block_id, 1, 100), block_id, 3)
+    blocks.loaded(0.0)
+    return blocks
+
+
+def test_speed_of_reports_changes_and_idle_ticks() -> None:
+    count = 50_000
+    blocks = filled(count)
+    listed = [Block(block_id, 1, 100) for block_id in range(1, count + 1)]
+    seconds: Dict[str, float] = {}
+    sessions = [blocks.register(node_info(name), 0.0) for name in "abc"]
+    for session in sessions:
+        blocks.heartbeat(session, node_stats(), 0.0, 0)
+        start = perf_counter()
+        blocks.block_report(session, 1, 0, 1, listed, 0.0)
+        seconds["first report"] = perf_counter() - start
+    start = perf_counter()
+    blocks.block_report(sessions[0], 2, 0, 1, listed, 0.0)
+    seconds["report"] = perf_counter() - start
+    start = perf_counter()
+    for block in listed[:5_000]:
+        blocks.block_changes(sessions[0], (block,), (), (), 0.0)
+    seconds["changes"] = perf_counter() - start
+    blocks.tick(0.5, Random(0))
+    start = perf_counter()
+    for step in range(20):
+        blocks.tick(1.0 + step / 100, Random(0))
+    seconds["tick"] = (perf_counter() - start) / 20
+    assert seconds["first report"] < 3.0 and seconds["report"] < 2.0, seconds
+    assert seconds["changes"] < 0.5 and seconds["tick"] < 0.005, seconds

@@ -1,0 +1,178 @@
+"""Datanodes: registration, sessions, clones, and the judgement of who is alive."""
+
+from typing import Dict, Iterator, Optional
+
+import pytest
+
+from data_service.namenode.nodes import DEAD, LIVE, STALE, Nodes
+from tests.support.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
+from zookeeper.fabric.errors import SessionExpired, StartRefused
+
+EPOCH = 3
+
+
+@pytest.fixture(name="nodes")
+def _nodes() -> Iterator[Nodes]:
+    nodes = Nodes(CLUSTER_ID, EPOCH, POLICY)
+    yield nodes
+    nodes.check()
+
+
+def seen(*names: str) -> Dict[str, str]:
+    """The zookeeper's view: these datanodes."""
+    return {f"{name}:1800": name for name in names}
+
+
+def pass_time(nodes: Nodes, start: float, end: float, beating: Optional[int] = None) -> list:
+    """Tick every second from `start` to `end`; one session may beat. Who died when."""
+    died = []
+    now = start
+    while now < end:
+        now += 1.0
+        if beating is not None:
+            nodes.heartbeat(beating, node_stats(), now)
+        died += [(now, node.info.node_id) for node in nodes.tick(now).died]
+    return died
+
+
+def test_every_registration_is_a_new_session_of_this_epoch(nodes: Nodes) -> None:
+    first = nodes.register(node_info("a"), 0.0).session
+    second = nodes.register(node_info("a", "2"), 1.0).session
+    assert EPOCH << 32 < first < second < (EPOCH + 1) << 32
+    assert nodes.by_session(second).info.incarnation == "2"
+    with pytest.raises(SessionExpired):
+        nodes.by_session(first)
+
+
+def test_a_session_of_an_earlier_namenode_is_not_mistaken_for_another_hdfs_1972() -> None:
+    old = Nodes(CLUSTER_ID, EPOCH, POLICY).register(node_info("a"), 0.0).session
+    later = Nodes(CLUSTER_ID, EPOCH + 1, POLICY)
+    later.register(node_info("b"), 0.0)
+    with pytest.raises(SessionExpired):
+        later.heartbeat(old, node_stats(), 1.0)
+
+
+def test_a_datanode_of_another_cluster_is_refused_seaweedfs_8022(nodes: Nodes) -> None:
+    with pytest.raises(StartRefused, match="belongs to cluster other"):
+        nodes.register(node_info("a", cluster_id="other"), 0.0)
+    assert nodes.register(node_info("a", cluster_id=""), 0.0).session, "a fresh disk may join"
+
+
+def test_a_clone_of_a_living_datanode_is_refused_seaweedfs_6857(nodes: Nodes) -> None:
+    session = nodes.register(node_info("a", "1", port=1801), 0.0).session
+    nodes.heartbeat(session, node_stats(), 10.0)
+    with pytest.raises(StartRefused, match="copy of its disk"):
+        nodes.register(node_info("a", "2", port=1802), 12.0)
+    assert nodes.by_session(session).info.port == 1801
+
+
+def test_a_disk_that_moved_registers_once_its_old_process_is_silent(nodes: Nodes) -> None:
+    old = nodes.register(node_info("a", "1", port=1801), 0.0).session
+    node = nodes.register(node_info("a", "2", port=1802), 3.5)
+    assert node.target.port == 1802 and len(nodes) == 1
+    with pytest.raises(SessionExpired):
+        nodes.heartbeat(old, node_stats(), 3.6)
+
+
+def test_a_restart_at_the_same_address_replaces_at_once(nodes: Nodes) -> None:
+    nodes.register(node_info("a", "1"), 0.0)
+    assert nodes.register(node_info("a", "2"), 0.1).info.incarnation == "2"
+
+
+def test_another_disk_at_an_address_ends_the_session_of_the_one_before(nodes: Nodes) -> None:
+    old = nodes.register(node_info("a", host="h"), 0.0)
+    nodes.register(node_info("b", host="h"), 1.0)
+    assert (old.session, old.state) == (0, STALE)
+
+
+def test_a_node_is_usable_when_both_see_it_and_its_report_is_in(nodes: Nodes) -> None:
+    nodes.see(seen(), 0.0)
+    node = nodes.register(node_info("a"), 0.0)
+    node.reported = True
+    assert (node.state, node.usable) == (STALE, False)
+    nodes.see(seen("a"), 1.0)
+    assert (node.state, node.usable) == (LIVE, True)
+    node.reported = False
+    assert not node.usable
+    assert [other.info.node_id for other in nodes.see(seen(), 2.0)] == ["a"]
+
+
+def test_silence_makes_stale_and_a_beat_makes_live_again(nodes: Nodes) -> None:
+    node = nodes.register(node_info("a"), 0.0)
+    pass_time(nodes, 0.0, 5.0)
+    assert node.state == STALE
+    nodes.heartbeat(node.session, node_stats(), 5.5)
+    assert node.state == LIVE
+
+
+def test_a_node_is_dead_only_when_both_have_lost_it(nodes: Nodes) -> None:
+    nodes.see(seen("a"), 0.0)
+    node = nodes.register(node_info("a"), 0.0)
+    assert pass_time(nodes, 0.0, 60.0) == [], "the zookeeper still sees it"
+    nodes.see(seen(), 60.0)
+    assert pass_time(nodes, 60.0, 79.0) == []
+    assert pass_time(nodes, 79.0, 81.0) == [(80.0, "a")]
+    assert node.state == DEAD
+
+
+def test_a_node_that_beats_does_not_die_by_the_zookeeper_alone(nodes: Nodes) -> None:
+    nodes.see(seen(), 0.0)
+    node = nodes.register(node_info("a"), 0.0)
+    assert pass_time(nodes, 0.0, 100.0, beating=node.session) == []
+    assert node.state == STALE
+
+
+def test_an_unreachable_zookeeper_has_lost_nobody(nodes: Nodes) -> None:
+    nodes.see(None, 0.0)
+    node = nodes.register(node_info("a"), 0.0)
+    assert pass_time(nodes, 0.0, 100.0) == [] and node.state == STALE
+    nodes.heartbeat(node.session, node_stats(), 100.0)
+    assert node.state == LIVE, "it lives by its heartbeats"
+
+
+def test_the_first_call_after_death_is_refused_hdfs_9107(nodes: Nodes) -> None:
+    nodes.see(seen(), 0.0)
+    node = nodes.register(node_info("a"), 0.0)
+    old, node.reported = node.session, True
+    assert pass_time(nodes, 0.0, 20.0) == [(20.0, "a")]
+    with pytest.raises(SessionExpired):
+        nodes.heartbeat(old, node_stats(), 21.0)
+    again = nodes.register(node_info("a"), 22.0)
+    assert again is node and not node.reported and not node.dead
+
+
+def test_a_late_tick_judges_nobody_and_moves_deadlines_hdfs_9107(nodes: Nodes) -> None:
+    nodes.see(seen(), 0.0)
+    node = nodes.register(node_info("a"), 0.0)
+    assert pass_time(nodes, 0.0, 4.0) == []
+    late = nodes.tick(604.0)
+    assert late.late == pytest.approx(599.0) and late.died == () and node.state == STALE
+    assert pass_time(nodes, 604.0, 618.0) == []
+    assert pass_time(nodes, 618.0, 620.0) == [(619.0, "a")], "20 s of the time that was lived"
+
+
+def test_the_first_tick_may_be_late_too_hdfs_9107(nodes: Nodes) -> None:
+    nodes.see(seen(), 0.0)
+    nodes.register(node_info("a"), 0.0)
+    assert nodes.tick(500.0).late > 0 and nodes.tick(501.0).died == ()
+
+
+def test_statuses_are_sorted_by_address_and_tell_seconds(nodes: Nodes) -> None:
+    nodes.register(node_info("b", port=1802), 0.0)
+    session = nodes.register(node_info("a", port=1801), 1.0).session
+    nodes.heartbeat(session, node_stats(remaining=5), 2.0)
+    first, second = nodes.statuses(4.0)
+    assert (first.node_id, first.last_contact_seconds, first.stats.remaining) == ("a", 2.0, 5)
+    assert (second.node_id, second.last_contact_seconds, second.state) == ("b", 4.0, LIVE)
+    assert repr(nodes) == "<Nodes 2 live, 0 stale, 0 dead>" and nodes.live() == 2
+
+
+def test_expected_bytes_are_taken_off_the_free_ones(nodes: Nodes) -> None:
+    node = nodes.register(node_info("a"), 0.0)
+    nodes.heartbeat(node.session, node_stats(remaining=100), 1.0)
+    node.expect(1, 30)
+    node.expect(1, 40)
+    assert node.free == 60
+    node.unexpect(1)
+    node.unexpect(1)
+    assert node.free == 100

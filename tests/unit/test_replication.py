@@ -1,0 +1,210 @@
+"""Copies: when they begin, from where, to where, how many at once, and how they end."""
+
+from random import Random
+from typing import Callable, List, Tuple
+
+import pytest
+
+from data_service.protocol.messages import REPLICATE
+from tests.support.model_datanodes import POLICY, ModelCluster, node_stats
+
+DEAD = int(POLICY.dead_seconds) + 10
+
+
+def cluster(names: str = "abcd", seed: int = 0, **policy: object) -> ModelCluster:
+    """Running datanodes named by the letters."""
+    made = ModelCluster(tuple(names), Random(seed), POLICY._replace(**policy))
+    return made.start_all()
+
+
+def copies(world: ModelCluster) -> List[Tuple[str, int]]:
+    """(source, block id) of the copies that were ordered."""
+    return [(name, block_id) for name, action, block_id in world.ordered() if action == REPLICATE]
+
+
+def obey_all(world: ModelCluster) -> None:
+    """Every node carries out its orders and tells."""
+    for node in world.nodes.values():
+        while node.orders:
+            world.obey(node)
+    world.beat_all()
+
+
+def test_a_dead_nodes_blocks_are_copied_from_the_others() -> None:
+    world = cluster("abc")
+    world.put(1, "ab", 2)
+    world.nodes["a"].crash()
+    world.run(int(POLICY.dead_seconds) - 2)
+    assert copies(world) == [], "stale is not dead"
+    world.run(12)
+    assert copies(world) == [("b", 1)]
+    obey_all(world)
+    assert world.blocks.health(1).live == 2 and world.blocks.counts().pending_replication == 0
+    assert 1 in world.nodes["c"].disk
+
+
+def test_a_missing_zookeeper_and_a_silent_node_start_no_copies() -> None:
+    world = cluster("abc")
+    world.put(1, "ab", 2)
+    world.zookeeper_up = False
+    world.nodes["a"].crash()
+    world.run(100)
+    assert copies(world) == []
+
+
+def test_a_sleep_of_the_namenode_starts_no_copies_hdfs_9107_hadoop_641() -> None:
+    world = cluster("abc")
+    for block_id in range(1, 20):
+        world.put(block_id, "ab", 2)
+    world.pass_time(3600.0)
+    world.run(3)
+    assert copies(world) == [] and world.blocks.live_nodes() == 3
+
+
+def test_one_good_replica_left_comes_first_then_the_largest_deficit() -> None:
+    world = cluster("abcdefgh", max_replications=1)
+    world.put(1, "abc", 4)
+    world.put(2, "abc", 6)
+    world.put(3, "a", 2)
+    order = []
+    for _ in range(3):
+        world.run(1)
+        order += [block_id for _, block_id in copies(world)]
+        obey_all(world)
+    assert order == [3, 2, 1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_are_bounded_for_each_source_and_in_all(seed: int) -> None:
+    world = cluster("abcde", seed, max_replications=5, replication_seconds=1000.0)
+    for block_id in range(1, 30):
+        world.put(block_id, "ab", 3)
+    world.run(4)
+    sources = [name for name, _ in copies(world)]
+    assert len(sources) == 4 and sources.count("a") == sources.count("b") == 2
+    assert world.blocks.counts().pending_replication == 4
+    for block_id in range(30, 40):
+        world.put(block_id, "c", 2)
+    world.run(4)
+    assert len(copies(world)) == 5
+
+
+def test_streams_that_end_are_used_at_once_between_ticks() -> None:
+    world = cluster("abc")
+    for block_id in range(1, 6):
+        world.put(block_id, "a", 2)
+    world.run(1)
+    assert len(copies(world)) == 2
+    obey_all(world)
+    world.blocks.refill(world.now, world.random)
+    world.beat_all()
+    assert len(copies(world)) == 2 and world.blocks.counts().pending_replication == 2
+
+
+def test_a_block_is_copied_once_at_a_time_to_all_that_it_lacks() -> None:
+    world = cluster("abcd")
+    world.put(1, "a", 4)
+    world.run(3)
+    (command,) = world.nodes["a"].orders
+    assert sorted(target.node_id for target in command.targets) == ["b", "c", "d"]
+
+
+def test_a_copy_that_does_not_arrive_is_planned_anew() -> None:
+    world = cluster("abc")
+    world.put(1, "a", 2)
+    world.run(1)
+    world.nodes["a"].orders.clear()
+    world.run(int(POLICY.replication_seconds) - 2)
+    assert copies(world) == []
+    world.run(3)
+    assert copies(world) == [("a", 1)]
+
+
+def test_a_target_that_dies_ends_its_copy_at_once() -> None:
+    world = cluster("ab", replication_seconds=10_000.0)
+    world.put(1, "a", 2)
+    world.run(1)
+    world.nodes["b"].crash()
+    world.run(DEAD)
+    assert world.blocks.counts().pending_replication == 0
+    world.nodes["b"].start()
+    world.nodes["a"].orders.clear()
+    world.run(2)
+    assert copies(world) == [("a", 1)]
+
+
+def test_a_source_that_restarts_gets_a_new_order() -> None:
+    world = cluster("ab", replication_seconds=10_000.0)
+    world.put(1, "a", 2)
+    world.run(1)
+    world.nodes["a"].start()
+    world.run(2)
+    assert copies(world) == [("a", 1)] and world.blocks.counts().pending_replication == 1
+
+
+def test_a_corrupt_replica_is_no_source_hdfs_3493() -> None:
+    world = cluster("abc")
+    block = world.put(1, "ab", 3)
+    world.run(1)
+    source = copies(world)[0][0]
+    other = "b" if source == "a" else "a"
+    world.rot(source, block)
+    world.run(2)
+    assert [name for name, _ in copies(world)] == [source, other]
+
+
+def test_a_stale_node_is_the_last_source() -> None:
+    world = cluster("abc")
+    world.put(1, "ab", 2)
+    world.run(6, but="a")
+    world.blocks.set_replication([1], 3)
+    world.run(1, but="a")
+    assert {name for name, _ in copies(world)} == {"b"}
+    world = cluster("abc")
+    world.put(1, "a", 1)
+    world.run(6, but="a")
+    world.blocks.set_replication([1], 2)
+    world.pass_time(1.0)
+    world.beat(world.nodes["a"])
+    assert copies(world) == [("a", 1)]
+
+
+def test_a_source_must_have_reported_in_this_session() -> None:
+    world = cluster("abc")
+    world.put(1, "a", 2)
+    world.nodes["a"].start()
+    world.register(world.nodes["a"])
+    world.pass_time(1.0)
+    assert world.blocks.counts().pending_replication == 0
+
+
+def test_blocks_that_cannot_be_helped_do_not_hide_those_that_can() -> None:
+    world = cluster("abd")
+    world.blocks.heartbeat(world.nodes["d"].session, node_stats(remaining=10), world.now, 0)
+    for block_id in range(1, 2500):
+        world.put(block_id, "ab", 3)
+    world.put(9999, "ad", 3)
+    for _ in range(4):
+        world.pass_time(1.0)
+    assert world.blocks.counts().pending_replication == 1, "only the last one has where to go"
+
+
+def test_a_sleep_of_the_namenode_ends_no_copy_hdfs_9107() -> None:
+    world = cluster("abc")
+    world.put(1, "a", 2)
+    world.run(1)
+    world.pass_time(3600.0)
+    world.run(2)
+    assert "replication.expired" not in world.seen and copies(world) == [("a", 1)]
+
+
+@pytest.mark.parametrize("act", [
+    lambda world, block: world.blocks.invalidate(block, 0),
+    lambda world, block: world.blocks.enter_safe_mode(),
+])
+def test_no_copy_of_a_deleted_block_or_in_safe_mode(act: Callable) -> None:
+    world = cluster("abc")
+    block = world.put(1, "a", 2)
+    act(world, block)
+    world.run(3)
+    assert copies(world) == []

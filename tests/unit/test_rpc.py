@@ -1,0 +1,341 @@
+"""Calls and their values, with our own client and with a stock one, over 127.0.0.1."""
+
+import enum
+import socket
+import struct
+from typing import Any, Iterator, NamedTuple, Type
+
+import pytest
+import rpyc
+from rpyc.core import brine, consts, vinegar
+
+from tests.support.loopback import FRAME_BYTES_MAX, Loopback
+from tests.support.waiting import PATIENCE_SECONDS
+from zookeeper.fabric import rpc
+from zookeeper.fabric.errors import (
+    DfsError,
+    InternalError,
+    InvalidArgument,
+    NotLeader,
+    PathNotFound,
+    ProtocolViolation,
+    StartRefused,
+    Unavailable,
+)
+from zookeeper.fabric.remote import Remote
+from zookeeper.fabric.rpc import plain
+from zookeeper.fabric.settings import Address, NetworkSettings
+
+
+class Pair(NamedTuple):
+    """A message."""
+
+    left: int
+    right: tuple
+
+
+class Color(enum.IntEnum):
+    """Something that looks like an int."""
+
+    RED = 1
+
+
+@pytest.fixture(scope="module")
+def loopback() -> Iterator[Loopback]:
+    """One server for all tests of this file: none of them may hurt it."""
+    with Loopback() as served:
+        yield served
+
+
+@pytest.fixture
+def remote(loopback: Loopback) -> Iterator[Remote]:
+    """A connection of our own client."""
+    connection = loopback.remote()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def root(loopback: Loopback) -> Iterator[Any]:
+    """The service as a stock RPyC client sees it."""
+    connection = rpyc.connect(*loopback.address, config={"sync_request_timeout": PATIENCE_SECONDS})
+    yield connection.root
+    connection.close()
+
+
+PLAIN = [
+    None, True, False, 0, -1, 160, 2**63, -(10**200), 10**4000, 0.0, float("inf"), "", "é\x00😀", "x" * 300,
+    b"", b"\x00\xff", b"y" * 300, (), (1,), (1, (2, ("three", b"4", (None,)))), tuple(range(300)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=lambda value: repr(value)[:20])
+def test_plain_values_cross_unchanged(remote: Remote, root: Any, value: Any) -> None:
+    for answer in (remote.call("echo", value, timeout=PATIENCE_SECONDS), root.echo(value)):
+        assert answer == value
+        assert type(answer) is type(value)
+
+
+def test_named_tuples_cross_as_plain_tuples(remote: Remote) -> None:
+    answer = remote.call("echo", Pair(1, (Pair(2, ()),)), timeout=PATIENCE_SECONDS)
+    assert answer == (1, ((2, ()),))
+    assert type(answer) is type(answer[1][0]) is tuple
+
+
+UNFIT = [[], {}, set(), frozenset(), object(), bytearray(b"x"), memoryview(b"x"), 1j, Ellipsis,
+         slice(1), NotImplemented, Color.RED, range(3), len, ValueError]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", UNFIT, ids=lambda value: type(value).__name__)
+def test_our_client_sends_nothing_else(remote: Remote, value: object) -> None:
+    for argument in (value, (1, (value,))):
+        with pytest.raises(TypeError, match="may not cross the wire"):
+            plain(argument)
+        with pytest.raises(TypeError, match="may not cross the wire"):
+            remote.call("echo", argument, timeout=PATIENCE_SECONDS)
+    # Nothing was sent, so nothing is broken.
+    assert remote.call("echo", 1, timeout=PATIENCE_SECONDS) == 1
+
+
+@pytest.mark.parametrize("value", [[], {}, object(), (1, [2]), bytearray(b"x"), len])
+def test_a_stock_client_cannot_pass_objects(root: Any, value: object) -> None:
+    with pytest.raises(Exception, match="a reference to an object is refused"):
+        root.echo(value)
+    assert root.echo(1) == 1
+
+
+def test_the_service_itself_is_no_argument(root: Any) -> None:
+    for value in (root, root.echo, (root,)):
+        with pytest.raises(Exception, match="a reference to an object is refused"):
+            root.echo(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["\udcff", ("a", ("\ud800",)), 10**5000, b"x" * FRAME_BYTES_MAX],
+    ids=["surrogate", "deep surrogate", "number", "large"],
+)
+def test_a_value_that_cannot_be_sent_is_an_invalid_argument(remote: Remote, value: Any) -> None:
+    with pytest.raises(InvalidArgument, match="an argument of echo cannot be sent"):
+        remote.call("echo", value, timeout=PATIENCE_SECONDS)
+    assert remote.call("echo", 1, timeout=PATIENCE_SECONDS) == 1
+
+
+BAD_RESULTS = ["surrogate", "number", "large", "list", "dictionary", "object", "nested"]
+
+
+@pytest.mark.parametrize("kind", BAD_RESULTS)
+def test_a_result_that_cannot_be_sent_is_an_error_of_the_call(remote: Remote, kind: str) -> None:
+    with pytest.raises(InternalError):
+        remote.call("result", kind, timeout=PATIENCE_SECONDS)
+    assert not remote.closed
+    assert remote.call("echo", 1, timeout=PATIENCE_SECONDS) == 1
+
+
+def test_a_method_that_is_not_exposed_leads_nowhere_even_when_returned(root: Any) -> None:
+    """A bound method of the service is a reference, and can be called: only exposed ones."""
+    with pytest.raises(Exception, match="unexpected error"):
+        root.result("unexposed")
+
+
+def test_errors_arrive_as_the_class_that_was_raised(remote: Remote) -> None:
+    with pytest.raises(PathNotFound) as caught:
+        remote.call("refuse", "/no/such — thing", timeout=PATIENCE_SECONDS)
+    assert type(caught.value) is PathNotFound
+    assert caught.value.message == "/no/such — thing"
+    assert not remote.closed
+
+
+def test_an_error_with_an_odd_message_arrives_all_the_same(remote: Remote) -> None:
+    with pytest.raises(NotLeader) as caught:
+        remote.call("refuse_oddly", timeout=PATIENCE_SECONDS)
+    assert caught.value.message == "?" + "x" * (rpc.ERROR_CHARACTERS_MAX - 1)
+
+
+def test_a_stock_client_gets_code_and_message_and_no_more(root: Any) -> None:
+    with pytest.raises(vinegar.GenericException) as caught:
+        root.refuse("/no/such")
+    error: Any = caught.value
+    assert type(error).__name__ == "pyhdfs.PathNotFound"
+    assert error.args == ("path_not_found", "/no/such")
+    assert error._remote_tb == ""
+    assert not hasattr(error, "_remote_version")
+
+
+@pytest.mark.parametrize("method", ["fail", "crash"])
+def test_a_defect_is_internal_and_keeps_its_details(
+    remote: Remote, root: Any, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(InternalError) as caught:
+        remote.call(method, timeout=PATIENCE_SECONDS)
+    assert "secret" not in caught.value.message and "wire" not in caught.value.message
+    with pytest.raises(Exception, match="unexpected error"):
+        getattr(root, method)()
+    assert any("call.failed" in record.message and record.exc_info for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "method, arguments",
+    [("echo", ()), ("echo", (1, 2)), ("principal", (1,)), ("take", ()), ("give", (1,))],
+)
+def test_a_wrong_number_of_arguments_is_invalid(
+    loopback: Loopback, method: str, arguments: tuple
+) -> None:
+    remote = loopback.remote()
+    with pytest.raises(InvalidArgument, match=f"^{method}: "):
+        if method == "give":
+            remote.call_for_body(method, *arguments, timeout=5).receive(memoryview(bytearray(1)))
+        elif method == "take":
+            remote.call_with_body(method, *arguments, timeout=PATIENCE_SECONDS).finish()
+        else:
+            remote.call(method, *arguments, timeout=PATIENCE_SECONDS)
+
+
+HIDDEN = [
+    "secret", "_stage", "unexposed", "peer", "on_connect", "on_disconnect", "__class__",
+    "__init__", "__dict__", "__doc__", "__getattribute__", "_rpyc_getattr", "get_service_name",
+    "exposed_", "", "ECHO", "echo ", "exposed_exposed_echo", "x" * 1000, "é\x00",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HIDDEN, ids=repr)
+def test_what_is_not_exposed_does_not_exist(remote: Remote, root: Any, name: str) -> None:
+    with pytest.raises(InvalidArgument, match="no such method") as caught:
+        remote.call(name, timeout=PATIENCE_SECONDS)
+    assert len(caught.value.message) < 200
+    netref = object.__getattribute__(root, "____conn__")
+    for handler, arguments in (
+        (consts.HANDLE_GETATTR, (name,)),
+        (consts.HANDLE_CALLATTR, (name, (), ())),
+    ):
+        with pytest.raises(Exception, match="no such method"):
+            netref.sync_request(handler, root, *arguments)
+
+
+def test_nothing_can_be_set_deleted_or_looked_into(root: Any) -> None:
+    with pytest.raises(Exception, match="malformed request"):
+        root.exposed_echo = 1
+    with pytest.raises(Exception, match="malformed request"):
+        del root.exposed_echo
+    for look in (repr, str, dir, hash, bool, len, list, iter, lambda it: it == 1, lambda it: it[0]):
+        with pytest.raises(Exception):
+            look(root)
+    assert root.echo(1) == 1
+
+
+def test_keywords_are_refused_in_words(root: Any) -> None:
+    with pytest.raises(Exception, match="given by position"):
+        root.echo(value=1)
+
+
+def test_a_stock_client_pings_holds_methods_and_says_goodbye(loopback: Loopback) -> None:
+    connection = rpyc.connect(*loopback.address)
+    connection.ping("x" * 100)
+    methods = [connection.root.exposed_echo for _ in range(10)]
+    assert [method(index) for index, method in enumerate(methods)] == list(range(10))
+    del methods
+    connection.close()
+    assert connection.closed
+
+
+def test_the_configuration_allows_nothing(loopback: Loopback) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stream = rpc.dial(Address(*listener.getsockname()), loopback.network, "peer")
+    connection = rpc.serve(stream, rpc.Service(), loopback.network)
+    try:
+        allowed = {key for key, value in connection._config.items() if value and "allow" in key}
+        # Both are read by handlers that are not served at all.
+        assert allowed == {"allow_exposed_attrs", "allow_getattr"}
+        imports = ("import_custom_exceptions", "instantiate_custom_exceptions")
+        assert not any(connection._config[key] for key in imports)
+    finally:
+        connection.close()
+    assert stream.closed
+
+
+@pytest.mark.parametrize(
+    "value", [frozenset([1]), slice(1, 2), 1j, Ellipsis, NotImplemented], ids=repr
+)
+def test_brine_builds_plain_values_only(value: object) -> None:
+    data = brine.dump((value,))
+    with pytest.raises(TypeError):
+        brine.load(data)
+
+
+def test_integers_have_a_bounded_number_of_digits() -> None:
+    def message(digits: int) -> bytes:
+        return b"\x02\x11\x51\x11\x51" + brine.TAG_INT_L4 + struct.pack("!L", digits) + b"9" * digits
+
+    assert rpc.reply_outcome(message(4000), 1) == 10**4000 - 1
+    with pytest.raises(ProtocolViolation):
+        rpc.reply_outcome(message(4301), 1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"", b"\x02", b"\x02\x50", b"\x09" + brine.dump((1, (1, 2))), b"\x01" + brine.dump((1, (1, 2))),
+        b"\x02" + brine.dump((2, (1, 2))), b"\x02" + brine.dump(("1", (1, 2))),
+        b"\x02" + brine.dump((1, (4, ("builtins.list", 1, 2)))), b"\x02" + brine.dump((1, 5)),
+        b"\x02" + brine.dump((1, (1,))), b"\x02" + brine.dump((1, None)),
+        b"\x03" + brine.dump((1, ())), b"\x03" + brine.dump((1, (1, 2, 3))),
+        b"\x03" + brine.dump((1, (("a", "b"), ("code",), (), ""))),
+        b"\x03" + brine.dump((1, 1)), b"\x03" + brine.dump((2, (("", ""), ("a", "b"), (), ""))),
+        b"\x02" + b"\x13" * 5000, b"\x02\x15\xff\xff\xff\xff", b"\x02" + b"\x08" * 5000,
+    ],
+)  # fmt: skip
+def test_a_message_that_is_no_answer_is_refused(message: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        rpc.reply_outcome(message, 1)
+
+
+@pytest.mark.parametrize("code, kind", [("path_not_found", PathNotFound), ("news", DfsError)])
+def test_an_answer_is_a_value_or_an_error(code: str, kind: Type[DfsError]) -> None:
+    assert rpc.reply_outcome(b"\x02" + brine.dump((7, (1, "value"))), 7) == "value"
+    exception = brine.dump((7, (("any.module", "AnyClass"), (code, "why"), (), "traceback")))
+    error = rpc.reply_outcome(b"\x03" + exception, 7)
+    assert type(error) is kind
+    assert error.message == "why"
+
+
+def test_a_port_is_taken_once(loopback: Loopback) -> None:
+    with pytest.raises(StartRefused, match="cannot listen"):
+        rpc.listen(*loopback.address)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 70, "192.0.2.1"])
+def test_a_host_that_is_not_ours_is_none(host: str) -> None:
+    assert rpc.numeric_host(host) is None
+    with pytest.raises(StartRefused):
+        rpc.listen(host, 0)
+
+
+def test_our_own_hosts_have_numbers() -> None:
+    assert rpc.numeric_host("127.0.0.1") == "127.0.0.1"
+    assert rpc.numeric_host("localhost") in ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70])
+def test_who_cannot_be_dialled_is_unavailable(host: str) -> None:
+    with pytest.raises(Unavailable, match="cannot reach the server"):
+        rpc.dial(Address(host, 1), NetworkSettings(), "server")
+
+
+def test_where_nobody_listens_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = Address(*listener.getsockname())
+    with pytest.raises(Unavailable, match="cannot reach the server"):
+        rpc.dial(address, NetworkSettings(), "server")
+
+
+def test_connections_send_at_once_and_never_block_for_ever(loopback: Loopback) -> None:
+    network = NetworkSettings(stall_timeout_seconds=1.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stream = rpc.dial(Address(*listener.getsockname()), network, "peer")
+    with socket.socket(fileno=socket.dup(stream.fileno())) as sock:
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            seconds, micros = struct.unpack("ll", sock.getsockopt(socket.SOL_SOCKET, option, 16))
+            # The kernel counts in ticks of some milliseconds.
+            assert seconds + micros / 1e6 == pytest.approx(1.5, abs=0.02)
+    stream.close()
