@@ -10,7 +10,8 @@ import os
 from typing import Any, Dict, Optional, Tuple
 
 from metadata_service import version_file
-from metadata_service.schema import SQL, STATE, STATE_NAMES, verified
+from metadata_service.edits import TABLES
+from metadata_service.schema import EDITS, SQL, STATE, STATE_NAMES, verified
 from metadata_service.version_file import Version
 from metadata_service.write_ahead_log import dropped_commits
 from zookeeper.fabric import disk
@@ -18,6 +19,10 @@ from zookeeper.fabric.errors import CorruptData, StartRefused
 
 _LOG_BYTES_MAX = 1 << 40
 """In practice no limit: the log grows for as long as a full disk keeps it from being emptied."""
+
+ROWS_CHECKED = 50_000
+"""Rows of each table whose checksums are compared at a start (about half a second). Those of the
+others are when they are read, which a namenode does with all of them when it starts."""
 
 ADVICE = "restore the whole directory from a backup; nothing was changed here"
 
@@ -57,6 +62,9 @@ def is_complete(connection: Any, path: str, version: Optional[Version]) -> bool:
     count, first, last = span_of_edits(connection)
     if count != (last - first + 1 if last else 0):
         raise CorruptData("edits are missing")
+    for table in (EDITS, *TABLES.values()):
+        for _ in verified(table, connection.execute(SQL[table.name].first, (ROWS_CHECKED,))):
+            pass
     found = Version(state["cluster_id"], int(state["layout"]), int(state["log"]))
     if version is not None:
         _match(path, found, version)

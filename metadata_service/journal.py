@@ -123,6 +123,12 @@ class Journal:
             raise Fenced(f"epoch {self.epoch} is over, {status[1]} has been claimed")
         return status
 
+    def prove(self, timeout: float) -> None:
+        """Ask once whether this epoch still is the newest; raises Fenced or Unavailable."""
+        _, epoch, _ = self._pool.call("status", timeout=timeout)
+        if epoch != self.epoch:
+            raise Fenced(f"epoch {self.epoch} is over, {epoch} has been claimed")
+
     def load(self, table: str) -> Iterator[Row]:
         """Every row of an image table in order of its key, fetched page by page."""
         after = None

@@ -2,9 +2,9 @@
 
 Theory of operation. A datanode has one `Node` for ever, found by the id on its disk; a process
 that serves that disk registers and gets a session, and a new session ends the one before. A node
-is *live* while its heartbeats are fresh and the zookeeper sees it (or cannot be asked), *stale*
-when either fails: then it is read last and not written to. It is *dead* only when both have lost
-it for `dead_seconds`; dead nodes have no session, so the first call of one that returns is
+is *live* while both its heartbeats and the zookeeper's view of it are fresh (a zookeeper that
+cannot be asked sees everybody), *stale* when either is older than `stale_seconds`: then it is read
+last and not written to. It is *dead* only when both have lost it for `dead_seconds`; dead nodes have no session, so the first call of one that returns is
 refused and it registers and reports all over again. Only `tick` lets time pass: when it comes
 late, the namenode itself slept, nobody is judged and all deadlines move (HDFS-9107).
 """
@@ -181,7 +181,7 @@ class Nodes:
         node.last_report_id = -1
         seen = self._view is None or info.node_id in self._seen
         node.zookeeper_lost = None if seen else now
-        node.state = LIVE if seen else STALE
+        node.state = LIVE
         return node
 
     def _refuse_clone(self, node: Node, info: NodeInfo, now: float) -> None:
@@ -220,7 +220,7 @@ class Nodes:
         node = self.by_session(session)
         node.last_heartbeat = max(now, node.last_heartbeat)
         node.stats = stats
-        if node.zookeeper_lost is None:
+        if self._is_fresh(node, now):
             node.state = LIVE
         return node
 
@@ -228,8 +228,9 @@ class Nodes:
         """What the zookeeper sees: address to node id, or None when it cannot be asked.
 
         A zookeeper that cannot be asked has lost nobody: nodes then live by their heartbeats
-        and none dies, so that an outage there starts no storm of copies. Returns the nodes that
-        became stale.
+        and none dies, so that an outage there starts no storm of copies. One that was restarted
+        sees everybody again only after a while: who is missing is stale by the clock, not at
+        once. Returns the nodes that became stale.
         """
         stale: List[Node] = []
         self._view = registered
@@ -239,7 +240,7 @@ class Nodes:
                 node.zookeeper_lost = None
             elif node.zookeeper_lost is None:
                 node.zookeeper_lost = now
-            if node.state == LIVE and node.zookeeper_lost is not None:
+            if node.state == LIVE and not self._is_fresh(node, now):
                 node.state = STALE
                 stale.append(node)
             elif node.state == STALE and self._is_fresh(node, now):
@@ -274,8 +275,9 @@ class Nodes:
         return Round(0.0, tuple(died), tuple(stale))
 
     def _is_fresh(self, node: Node, now: float) -> bool:
-        return (node.session != 0 and node.zookeeper_lost is None
-                and now - node.last_heartbeat < self._policy.stale_seconds)
+        limit = self._policy.stale_seconds
+        seen = node.zookeeper_lost is None or now - node.zookeeper_lost < limit
+        return node.session != 0 and seen and now - node.last_heartbeat < limit
 
     def _is_lost(self, node: Node, now: float) -> bool:
         dead_seconds = self._policy.dead_seconds
