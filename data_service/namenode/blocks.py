@@ -311,15 +311,17 @@ class Blocks:
                 self._events.note("deletion.planned", replicas=ordered)
         return self._events.drain()
 
-    def refill(self, now: float, random: Random) -> None:
-        """Between ticks: when copies ended, begin others in their place."""
+    def refill(self, now: float, random: Random) -> int:
+        """Between ticks: when copies ended, begin others in their place; how many."""
         if self._replication.ended and not self._safe_mode.on:
-            self._plan_copies(now, random)
+            return self._plan_copies(now, random)
+        return 0
 
-    def _plan_copies(self, now: float, random: Random) -> None:
+    def _plan_copies(self, now: float, random: Random) -> int:
         planned = self._replication.plan(now, random)
         if planned:
             self._events.note("replication.planned", blocks=planned)
+        return planned
 
     def _shift(self, late: float, now: float) -> None:
         self._replication.shift(late)

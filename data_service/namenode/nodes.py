@@ -3,10 +3,11 @@
 Theory of operation. A datanode has one `Node` for ever, found by the id on its disk; a process
 that serves that disk registers and gets a session, and a new session ends the one before. A node
 is *live* while both its heartbeats and the zookeeper's view of it are fresh (a zookeeper that
-cannot be asked sees everybody), *stale* when either is older than `stale_seconds`: then it is read
-last and not written to. It is *dead* only when both have lost it for `dead_seconds`; dead nodes have no session, so the first call of one that returns is
-refused and it registers and reports all over again. Only `tick` lets time pass: when it comes
-late, the namenode itself slept, nobody is judged and all deadlines move (HDFS-9107).
+cannot be asked sees everybody), *stale* when either is older than `stale_seconds`: then it is
+read last and not written to. It is *dead* only when both have lost it for `dead_seconds`; dead
+nodes have no session, so the first call of one that returns is refused, and it registers and
+reports all over again. A tick that comes late means that the namenode itself slept: nobody is
+judged, and all deadlines move (HDFS-9107).
 """
 
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple

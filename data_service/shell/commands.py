@@ -78,7 +78,9 @@ COMMANDS: Dict[str, Command] = {
         "transfer:get", _GET, "fetch files; without a local name, to standard output"
     ),
     "copyToLocal": _row("transfer:get", _GET, "the same as get"),
-    "moveToLocal": _row("transfer:move_to_local", "<src> <localdst>", "not implemented in HDFS"),
+    "moveToLocal": _row(
+        "transfer:move_to_local", "<src> <localdst>", "not implemented in HDFS"
+    ),
     "getmerge": _row(
         "contents:getmerge", "[-nl] [-skip-empty-file] <src> <localdst>",
         "fetch the files of directories into one local file",

@@ -32,7 +32,7 @@ def text(session: Session, words: List[str]) -> None:
 def _unpack(session: Session, item: Item) -> None:
     if item.is_directory:
         raise PathError(item.text, IS_A_DIRECTORY)
-    with item.store.open(item.path, "rb") as file:
+    with item.store.open(item.path) as file:
         start = file.read(len(GZIP_MAGIC))
         unpacked = _unpacked(item.name, start)
         if unpacked is None:
@@ -119,7 +119,7 @@ def _file(session: Session, text_: str) -> Item:
 def _read(item: Item, position: int, length: int) -> bytes:
     if length <= 0:
         return b""
-    with item.store.open(item.path, "rb") as file:
+    with item.store.open(item.path) as file:
         file.seek(position)
         return file.read(length)
 

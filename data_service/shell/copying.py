@@ -6,12 +6,13 @@ written beside its target and renamed. So no temporary name is ever seen.
 
 import os
 import stat
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from data_service.shell import paths
 from data_service.shell.failures import FILE_EXISTS, NOT_A_DIRECTORY, PathError
 from data_service.shell.items import Item
 from data_service.shell.session import Session
+from data_service.shell.stores import ClusterStore
 from data_service.shell.targets import Destination, check_not_into_itself
 from zookeeper.fabric.errors import PathExists
 
@@ -74,20 +75,23 @@ class Copier:
     def _tree(self, top: Item, target: Item) -> None:
         """Copy a directory; the order is that of the names, directories before their contents."""
         made: List[Tuple[Item, Item]] = []
-        waiting = [(top, target)]
-        while waiting:
-            source, target = waiting.pop()
-            if not source.is_directory:
-                self._submit(source, target)
-            elif self._session.attempt(lambda: self._directory(target), target.text):
-                made.append((source, target))
-                below = [
-                    (child, target.child(child.name)) for child in self._session.children(source)
-                ]
-                waiting.extend(reversed(below))
+        stack = [iter([(top, target)])]
+        while stack:
+            pair = next(stack[-1], None)
+            if pair is None:
+                stack.pop()
+            elif not pair[0].is_directory:
+                self._submit(*pair)
+            elif self._session.attempt(lambda: self._directory(pair[1]), pair[1].text):
+                made.append(pair)
+                stack.append(self._below(*pair))
         self._wait()
         for source, target in reversed(made):
             self._finish(source, target)
+
+    def _below(self, source: Item, target: Item) -> Iterator[Tuple[Item, Item]]:
+        for child in self._session.children(source):
+            yield child, target.child(child.name)
 
     def _submit(self, source: Item, target: Item) -> None:
         def run() -> None:
@@ -105,14 +109,14 @@ class Copier:
 
     @staticmethod
     def _directory(target: Item) -> None:
-        if not target.exists:
+        if not target.refresh().exists:
             target.store.mkdir(target.path, parents=True)
             target.refresh()
         elif not target.is_directory:
             raise PathError(target.text, NOT_A_DIRECTORY)
 
     def _file(self, source: Item, target: Item) -> None:
-        if target.exists and (target.is_directory or not self._options.overwrite):
+        if target.refresh().exists and (target.is_directory or not self._options.overwrite):
             raise PathError(target.text, FILE_EXISTS)
         if not target.store.is_local:
             paths.check_name(source.text, target.path)
@@ -143,6 +147,7 @@ def _creation(options: CopyOptions) -> dict:
 
 
 def _put(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
+    assert isinstance(target.store, ClusterStore)
     filesystem = target.store.filesystem
     if is_regular(source.path):
         filesystem.put(source.path, target.path, progress=progress, **_creation(options))
@@ -153,6 +158,7 @@ def _put(source: Item, target: Item, options: CopyOptions, progress: Any) -> Non
 
 
 def _get(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
+    assert isinstance(source.store, ClusterStore)
     filesystem = source.store.filesystem
     if target.exists and not is_regular(target.path):
         with target.store.create(target.path) as sink:
@@ -162,7 +168,8 @@ def _get(source: Item, target: Item, options: CopyOptions, progress: Any) -> Non
 
 
 def _within_cluster(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
-    with source.store.open(source.path, "rb") as stream:
+    assert isinstance(target.store, ClusterStore)
+    with source.store.open(source.path) as stream:
         target.store.filesystem.put_stream(
             stream, target.path, progress=progress, **_creation(options)
         )

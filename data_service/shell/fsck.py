@@ -4,7 +4,6 @@ import json
 import time
 from typing import List, Tuple
 
-from data_service.protocol.messages import FsckRow
 from data_service.shell import cluster_report
 from data_service.shell.formats import calendar
 from data_service.shell.fsck_report import HEALTHY, Cluster, Detail, Findings

@@ -33,8 +33,8 @@ class Findings:
 
     def __init__(self, cluster: Cluster, detail: Detail) -> None:
         self.directories = self.files = self.blocks = self.size = 0
-        self.live = self.wanted = self.minimal = self.excess = self.under = self.missing_replicas = 0
-        self.misplaced = 0
+        self.live = self.wanted = self.missing_replicas = 0
+        self.minimal = self.excess = self.under = self.misplaced = 0
         self.missing_blocks: List[Tuple[BlockHealth, str]] = []
         self.corrupt_blocks: List[Tuple[BlockHealth, str]] = []
         self.corrupt_files: List[str] = []
@@ -76,7 +76,7 @@ class Findings:
             self.minimal += 1
         if health.live > health.wanted:
             self.excess += 1
-        if not 0 < health.live:
+        if not health.live:
             return []
         faults = []
         if health.live < health.wanted:

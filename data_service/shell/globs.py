@@ -87,7 +87,8 @@ def _character_class(pattern: str, start: int) -> Tuple[str, int]:
     position = start + 1
     negated = pattern[position : position + 1] in ("^", "!")
     position += negated
-    first, content = position, []
+    first = position
+    content: List[str] = []
     while position < len(pattern):
         character = pattern[position]
         if character == "]" and position > first:

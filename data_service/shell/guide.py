@@ -13,22 +13,25 @@ _PREFIXES = {"fs": FILE_SYSTEM, "dfsadmin": "Usage: hdfs dfsadmin", "fsck": "Usa
 
 def help_command(session: Session, words: List[str]) -> None:
     """Explain commands, all if none are named."""
-    _show(session, words, _explained)
+    names = _names(words)
+    _write(session, _explained(names) if names else _whole_help())
 
 
 def usage_command(session: Session, words: List[str]) -> None:
     """Show how commands are called, all if none are named."""
-    _show(session, words, lambda name: [usage_line(name)])
+    names = _names(words)
+    _write(session, map(usage_line, names) if names else whole_usage())
 
 
-def _show(session: Session, words: List[str], lines_of) -> None:
+def _names(words: List[str]) -> List[str]:
     names = [word.lstrip("-") for word in words]
     for name in names:
         if name not in COMMANDS:
             raise UsageError(f"`{name}': Unknown command")
-    lines: Iterable[str] = (line for name in names for line in lines_of(name))
-    if not names:
-        lines = whole_usage() if lines_of is not _explained else _whole_help()
+    return names
+
+
+def _write(session: Session, lines: Iterable[str]) -> None:
     for line in lines:
         session.out.line(line)
 
@@ -58,22 +61,19 @@ def whole_usage() -> Iterator[str]:
 
 
 def _whole_help() -> Iterator[str]:
-    yield FILE_SYSTEM
-    for name in sorted(COMMANDS):
-        yield f"\t[{invocation(name)}]"
+    yield from whole_usage()
     for name in sorted(COMMANDS):
         yield ""
-        yield from _explained(name)
-    yield ""
-    yield from GENERIC_OPTIONS
+        yield from _explained([name])
 
 
-def _explained(name: str) -> Iterator[str]:
-    yield f"{invocation(name)} :"
-    summary = COMMANDS[name].summary
-    yield f"  {summary[0].upper()}{summary[1:]}."
-    for line in DETAILS.get(name, "").strip().splitlines():
-        yield f"  {line}".rstrip()
+def _explained(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        yield f"{invocation(name)} :"
+        summary = COMMANDS[name].summary
+        yield f"  {summary[0].upper()}{summary[1:]}."
+        for line in DETAILS.get(name, "").strip().splitlines():
+            yield f"  {line}".rstrip()
 
 
 def overview() -> Iterator[str]:

@@ -61,10 +61,9 @@ class Item:
         return self
 
     def child(self, name: str, status: Optional[FileStatus] = None) -> "Item":
-        """What has this name inside of this directory; without a status it is looked at."""
+        """What has this name inside of this directory; it is not looked at."""
         path = self.path.rstrip("/") + "/" + name
-        item = Item(self.store, path, paths.child(self.text, name), status)
-        return item if status is not None else item.refresh()
+        return Item(self.store, path, paths.child(self.text, name), status)
 
     def children(self) -> Iterator["Item"]:
         """What is in this directory, in the order of names."""

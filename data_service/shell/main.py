@@ -58,32 +58,32 @@ def parse_generic(words: List[str]) -> Generic:
     config: Optional[str] = None
     definitions: Dict[str, str] = {}
     default_uri = tool = ""
-    position = 0
-    while position < len(words):
-        word, _, attached = words[position].partition("=")
+    rest = list(words)
+    while rest:
+        word, _, attached = rest[0].partition("=")
         if word in _CONFIG:
-            # Both `--config FILE` and `--config=FILE`.
-            config = attached or _value(words, position := position + 1)
+            config = attached or _value(rest)
         elif word == "-fs":
-            default_uri = _value(words, position := position + 1)
-        elif words[position].startswith("-D"):
-            text = words[position][2:] or _value(words, position := position + 1)
-            name, _, definitions_value = text.partition("=")
-            definitions[name] = definitions_value
+            default_uri = _value(rest)
+        elif word.startswith("-D"):
+            name, _, value = (rest[0][2:] or _value(rest)).partition("=")
+            definitions[name] = value
         elif word in _IGNORED:
-            position += 1
-        elif not tool and words[position] in TOOLS:
-            tool = words[position]
+            _value(rest)
+        elif word in TOOLS and not tool:
+            tool = word
         else:
             break
-        position += 1
-    return Generic(words[position:], config, definitions, default_uri, tool)
+        rest.pop(0)
+    return Generic(rest, config, definitions, default_uri, tool)
 
 
-def _value(words: List[str], position: int) -> str:
-    if position == len(words):
-        raise UsageError(f"Missing argument for option: {words[position - 1]}")
-    return words[position]
+def _value(rest: List[str]) -> str:
+    """The word behind the first one, which goes."""
+    option = rest.pop(0)
+    if not rest:
+        raise UsageError(f"Missing argument for option: {option}")
+    return rest[0]
 
 
 def _show_overview() -> int:

@@ -59,13 +59,10 @@ def touchz(session: Session, words: List[str]) -> None:
 
 
 def _make_empty(session: Session, item: Item) -> None:
-    if item.store.is_local:
-        item.store.open(item.path, "wb").close()
-        return
     replication = session.definition("dfs.replication")
     block_size = session.definition("dfs.blocksize")
-    file = item.store.open(item.path, "wb", replication=replication, block_size=block_size)
-    file.close()
+    with item.store.create(item.path, replication, block_size):
+        pass
 
 
 def mv(session: Session, words: List[str]) -> None:

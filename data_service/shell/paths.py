@@ -3,7 +3,7 @@
 Whatever a person typed relative stays relative in every message, what had a scheme keeps it.
 """
 
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from data_service.shell.failures import PathError, UsageError
 
@@ -38,7 +38,8 @@ def parse(text: str) -> Typed:
     """Take a path apart; raises UsageError for what cannot be one."""
     if not text:
         raise UsageError("Can not create a Path from an empty string")
-    scheme, authority, rest = "", None, text
+    scheme, rest = "", text
+    authority: Optional[str] = None
     colon, slash = text.find(":"), text.find("/")
     if colon == 0:
         raise UsageError(f"Expected scheme name at index 0: {text}")
@@ -47,9 +48,8 @@ def parse(text: str) -> Typed:
         if not rest.startswith("/"):
             raise UsageError(f"Relative path in absolute URI: {text}")
     if rest.startswith("//") and len(rest) > 2:
-        authority, slash, path = rest[2:].partition("/")
-        rest = slash + path
-        authority = authority or None
+        host, separator, path = rest[2:].partition("/")
+        authority, rest = host or None, separator + path
     return Typed(text, scheme, authority, rest)
 
 
@@ -63,7 +63,7 @@ def check_name(text: str, path: str) -> None:
 
 def normalise(path: str) -> str:
     """An absolute path without empty components, `.` and `..`."""
-    parts = []
+    parts: List[str] = []
     for part in path.split("/"):
         if part == "..":
             del parts[-1:]

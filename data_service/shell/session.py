@@ -11,8 +11,8 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 from data_service.shell import paths
 from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
 from data_service.shell.items import Item, Store, expand, single
-from data_service.shell.streams import Output, OutputFailed, complain
 from data_service.shell.stores import ClusterStore, LocalStore
+from data_service.shell.streams import Output, OutputFailed, complain
 from zookeeper.fabric.errors import (
     AuthenticationFailed,
     DfsError,
@@ -124,10 +124,11 @@ class Session:
         text = self._surroundings.definitions.get(name)
         if text is None:
             return default
-        digits, scale = text.strip(), 1
-        if digits[-1:].lower() in "kmgtpe" and digits:
-            scale = 1 << 10 * ("kmgtpe".index(digits[-1].lower()) + 1)
-            digits = digits[:-1]
+        digits, scale = text.strip().lower(), 1
+        for step, letter in enumerate("kmgtpe", 1):
+            if digits.endswith(letter):
+                digits, scale = digits[:-1], 1 << 10 * step
+                break
         if not (digits.isascii() and digits.isdigit()):
             raise UsageError(f'For input string: "{text}"')
         return int(digits) * scale

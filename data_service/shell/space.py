@@ -1,7 +1,7 @@
 """du, df, count: how much there is."""
 
 import json
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from data_service.protocol.messages import ContentSummary
 from data_service.shell import formats
@@ -72,7 +72,7 @@ def df(session: Session, words: List[str]) -> None:
         names = ("filesystem", "capacity", "used", "remaining")
         session.out.line(json.dumps([dict(zip(names, row)) for row in found], indent=1))
         return
-    rows = [DF_HEADER] if found else []
+    rows: List[Sequence[str]] = [DF_HEADER] if found else []
     for uri, capacity, used, remaining in found:
         sizes = [_size_text(size, options.has("h")) for size in (capacity, used, remaining)]
         rows.append((uri, *sizes, formats.percent(used, capacity, 0)))

@@ -56,6 +56,10 @@ class ClusterStore:
         self.cat = filesystem.cat
         self.open = filesystem.open
 
+    def create(self, path: str, replication: int = 0, block_size: int = 0) -> Any:
+        """A file to write in a `with`: it appears whole, or not at all when the block fails."""
+        return self.filesystem.open(path, "wb", replication=replication, block_size=block_size)
+
     def space(self) -> Space:
         """The sums over all live datanodes."""
         status = self.filesystem.cluster_status()
@@ -116,13 +120,15 @@ class LocalStore:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             os.rename(source, destination)
 
-    def open(self, path: str, mode: str = "rb") -> BinaryIO:
-        """A local file as a Python file object."""
+    def open(self, path: str) -> BinaryIO:
+        """A local file to read, as a Python file object."""
         with _local_errors(path):
-            return open(path, mode)
+            return open(path, "rb")
 
     @contextmanager
-    def create(self, path: str) -> Iterator[BinaryIO]:
+    def create(
+        self, path: str, replication: int = 0, block_size: int = 0
+    ) -> Iterator[BinaryIO]:
         """A file to write, which appears at `path` whole, or not at all when the block fails.
 
         What is no ordinary file (a pipe, /dev/null) is written into.

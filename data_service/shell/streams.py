@@ -8,7 +8,7 @@ import errno
 import io
 import os
 import sys
-from typing import Any, List, Optional, Union
+from typing import Any, List, Union
 
 from zookeeper.fabric.errors import LocalFileError
 
@@ -119,9 +119,18 @@ def complain(line: str) -> None:
         pass  # There is no other place to say it.
 
 
-def standard_input() -> io.BufferedIOBase:
-    """The bytes of `sys.stdin`; nothing at all when it is closed."""
-    binary: Optional[Any] = getattr(sys.stdin, "buffer", None)
-    if binary is not None:
-        return binary
-    return io.BytesIO(to_bytes(sys.stdin.read()) if sys.stdin is not None else b"")
+class Input:
+    """The bytes of `sys.stdin` of this moment; nothing at all when it is closed.
+
+    Each read is one read of the system. A buffered one is several of them in a row, among which
+    Ctrl+C would go unnoticed until more input comes.
+    """
+
+    def __init__(self) -> None:
+        self._binary: Any = getattr(sys.stdin, "buffer", None)
+        if self._binary is None:
+            self._binary = io.BytesIO(to_bytes(sys.stdin.read()) if sys.stdin is not None else b"")
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        return self._binary.read1(size)

@@ -50,7 +50,7 @@ class Destination:
         """The target of a source of this name inside of the destination, a directory."""
         if not self.item.found.is_directory:
             raise PathError(self.item.text, NOT_A_DIRECTORY)
-        return self.item.child(name)
+        return self.item.child(name).refresh()
 
 
 def check_not_into_itself(source: Item, target: Item) -> None:

@@ -11,7 +11,8 @@ from data_service.shell.failures import FILE_EXISTS, IS_A_DIRECTORY, PathError, 
 from data_service.shell.items import Item
 from data_service.shell.options import Options, parse
 from data_service.shell.session import Session
-from data_service.shell.streams import standard_input
+from data_service.shell.stores import ClusterStore
+from data_service.shell.streams import Input
 from data_service.shell.targets import Destination
 from zookeeper.fabric.errors import DfsError, LocalFileError
 
@@ -79,14 +80,15 @@ def _put_standard_input(
         target = destination.child(STANDARD_INPUT)
     if target.exists and (target.is_directory or not creation.overwrite):
         raise PathError(target.text, FILE_EXISTS)
+    stream = Input()
     progress = session.progress("standard input")
-    if target.store.is_local:
+    if not isinstance(target.store, ClusterStore):
         with target.store.create(target.path) as sink:
-            for chunk in iter(lambda: standard_input().read(1 << 20), b""):
+            for chunk in iter(lambda: stream.read(1 << 20), b""):
                 sink.write(chunk)
         return
     target.store.filesystem.put_stream(
-        standard_input(),
+        stream,
         target.path,
         overwrite=creation.overwrite,
         replication=creation.replication,

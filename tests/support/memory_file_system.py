@@ -197,7 +197,8 @@ class MemoryFileSystem:
     ) -> None:
         """As FileSystem.put_stream."""
         self._called("put_stream")
-        self._write(path, stream.read(), overwrite, replication, block_size)
+        data = b"".join(iter(lambda: stream.read(1000), b""))
+        self._write(path, data, overwrite, replication, block_size)
 
     def get(
         self, path: str, local_path: str, *, overwrite: bool = False, progress: Progress = None

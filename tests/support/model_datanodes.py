@@ -110,6 +110,7 @@ class ModelCluster:
         self.txid = 0
         self.durable_txid = 0
         self.zookeeper_up = True
+        self.scanning = False
         self.nodes = {name: ModelDataNode(name) for name in names}
         self.unheard_faults: Set[Tuple[str, int]] = set()
         self.deleted_by: Dict[int, int] = {}
@@ -125,6 +126,49 @@ class ModelCluster:
         self.unheard_faults |= {(node.name, block_id) for node in self.nodes.values()
                                 for block_id, replica in node.disk.items() if not replica.intact}
         return self.blocks
+
+    # Shortcuts for stories.
+
+    def start_all(self) -> "ModelCluster":
+        """Every process starts, registers, reports and beats."""
+        for node in self.nodes.values():
+            node.start()
+            self.connect(node)
+        self.see()
+        return self
+
+    def put(self, block_id: int, names: str, replication: int) -> Block:
+        """A committed block of 100 bytes on the nodes whose names are the letters of `names`."""
+        block = Block(block_id, 1, 100)
+        self.blocks.track(block, block_id, replication)
+        for name in names:
+            self.nodes[name].store(block)
+            self.tell(self.nodes[name])
+        return block
+
+    def rot(self, name: str, block: Block) -> None:
+        """The bytes of a replica go bad; the node's scanner finds it and is going to tell."""
+        self.nodes[name].disk[block.block_id] = Replica(block, False)
+        self.nodes[name].untold.append(("corrupt", block))
+
+    def beat_all(self, but: str = "") -> None:
+        """Every running node beats, but those with these names."""
+        for node in self.nodes.values():
+            if node.up and node.name not in but:
+                self.connect(node)
+
+    def run(self, seconds: int, but: str = "") -> None:
+        """So many ticks, with a heartbeat before each; orders are kept, not obeyed."""
+        for _ in range(seconds):
+            self.beat_all(but)
+            self.pass_time(1.0)
+        self.beat_all(but)
+        self.blocks.check()
+
+    def ordered(self) -> List[Tuple[str, str, int]]:
+        """(node, action, block id) of every order that a node has and did not obey yet."""
+        return [(node.name, command.action, block.block_id) for node in self.nodes.values()
+                for command in node.orders for block in command.blocks]
 
     # What happens between a datanode and the namenode.
 
@@ -167,7 +211,8 @@ class ModelCluster:
             self.blocks.block_changes(node.session, lists["received"], lists["deleted"],
                                       lists["corrupt"], self.now)
             node.untold.popleft()
-            if kind == "corrupt":
+            # What is said of a block being written is forgotten when its node dies.
+            if kind == "corrupt" and self.blocks.get(block.block_id) is not None:
                 self.unheard_faults.discard((node.name, block.block_id))
 
     def beat(self, node: ModelDataNode, lose_reply: bool = False) -> None:
@@ -185,12 +230,21 @@ class ModelCluster:
                 self.register(node)
                 node.untold.clear()
                 self.report(node)
+            if self.scanning:
+                self.scan(node)
             self.tell(node)
             self.beat(node)
         except SessionExpired:
             node.session = 0
         except ProtocolViolation:
             self.report(node)
+
+    def scan(self, node: ModelDataNode) -> None:
+        """The node's scanner finds all that is rotten; it is going to be told."""
+        known = set(node.untold)
+        for replica in node.disk.values():
+            if not replica.intact and ("corrupt", replica.block) not in known:
+                node.untold.append(("corrupt", replica.block))
 
     def obey(self, node: ModelDataNode) -> None:
         """Carry out the oldest order."""
@@ -264,15 +318,15 @@ class ModelCluster:
                     if self.now - node.beaten < ZOOKEEPER_EXPIRY_SECONDS}
         self.blocks.zookeeper_view(view, self.now)
 
-    def quiet(self, rounds: int) -> None:
-        """No more faults: every node runs, tells and obeys, round after round."""
+    def quiet_rounds(self, rounds: int) -> None:
+        """No faults: every running node tells and obeys, round after round."""
         for _ in range(rounds):
             self.durable_txid = self.txid
             for node in self.nodes.values():
-                self.connect(node)
-                while node.orders:
+                if node.up:
+                    self.connect(node)
+                while node.orders and node.up:
                     self.obey(node)
-                self.tell(node) if node.session else None
             self.blocks.take_confirmed_deletions(1000)
             self.pass_time(1.0)
             self.blocks.check()

@@ -116,7 +116,7 @@ def test_a_quick_run_is_smaller_unless_told() -> None:
 def test_every_hop_gets_every_byte(tmp_path: Path, size: int) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.write_bytes(os.urandom(size))
-    with floors.Hops(sys.executable, tmp_path / "hops") as hops:
+    with floors.Hops(sys.executable, tmp_path / "hops", source) as hops:
         for count in (1, 3):
             assert hops.pipeline(source, count) > 0
             taken = list((tmp_path / "hops").iterdir())

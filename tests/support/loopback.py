@@ -1,0 +1,307 @@
+"""A server in this process with a service to try everything on, and clients that speak raw bytes.
+
+    with Loopback(stall_timeout_seconds=0.3) as loopback:
+        assert loopback.remote().call("echo", 1, timeout=5) == 1
+        raw = loopback.raw()
+        raw.send(b"half a fra")
+
+Leaving the `with` stops the server and waits until every thread and descriptor that came up inside
+is gone again: what leaks fails the test.
+"""
+
+import dataclasses
+import gc
+import os
+import socket
+import struct
+import threading
+from types import TracebackType
+from typing import Any, List, Optional, Set, Tuple, Type
+
+from rpyc.core import brine, consts
+
+from tests.support.ports import Ports
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from zookeeper.fabric.auth import SIMPLE, Credentials
+from zookeeper.fabric.errors import NotLeader, PathNotFound, PipelineFailed
+from zookeeper.fabric.remote import Remote
+from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
+from zookeeper.fabric.server import Server
+from zookeeper.fabric.settings import Address, NetworkSettings
+from zookeeper.fabric.stream import PacketReader, PacketWriter
+
+ROLE = "zookeeper"
+KEY = bytes(range(32))
+FRAME_BYTES_MAX = 1 << 16
+BUFFER_BYTES = 1 << 20
+
+
+class Stage:
+    """What all instances of the service share with the test."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        """Released by each call of `wait` when it begins."""
+        self.gate = threading.Event()
+        """Lets calls of `wait` end."""
+        self.seen: List[Any] = []
+        """What the methods want the test to know, in order."""
+
+
+class Playground(Service):
+    """Methods of every kind, good and bad."""
+
+    secret = "not for the wire"
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def unexposed(self) -> str:
+        """Public in Python, and not for clients."""
+        return self.secret
+
+    def exposed_echo(self, value: Any) -> Any:
+        """The argument."""
+        return value
+
+    def exposed_principal(self) -> Tuple[str, str]:
+        """Who is calling, from where."""
+        return tuple(self.peer)
+
+    def exposed_wait(self) -> str:
+        """Blocks until the test opens the gate."""
+        self._stage.entered.release()
+        self._stage.gate.wait()
+        self._stage.seen.append("waited")
+        return "waited"
+
+    def exposed_refuse(self, message: str) -> None:
+        """An error of the family."""
+        raise PathNotFound(message)
+
+    def exposed_refuse_oddly(self) -> None:
+        """An error whose message has a lone surrogate, and is long."""
+        raise NotLeader("\udcff" + "x" * 1_000_000)
+
+    def exposed_fail(self) -> int:
+        """A defect in the body: a TypeError."""
+        return len(7)  # type: ignore[arg-type]
+
+    def exposed_crash(self) -> None:
+        """A defect in the body: an error with details that are nobody's business."""
+        raise KeyError(self.secret)
+
+    def exposed_result(self, kind: str) -> Any:
+        """A result that cannot cross."""
+        return {
+            "surrogate": "\udcff",
+            "number": 10**5000,
+            "large": b"x" * (FRAME_BYTES_MAX + 1),
+            "list": [1],
+            "dictionary": {"a": 1},
+            "object": object(),
+            "nested": (1, (2, [3])),
+            "unexposed": self.unexposed,
+        }[kind]
+
+    @takes_body
+    def exposed_take(self, packets: PacketReader, start: bytes) -> Tuple[int, bool]:
+        """(bytes received, whether the sender had all of them)."""
+        self._stage.entered.release()
+        buffer, total = memoryview(bytearray(BUFFER_BYTES)), len(start)
+        while True:
+            packet = packets.receive(buffer)
+            if packet is None:
+                return total, packets.whole
+            total += len(packet[0])
+
+    @takes_body
+    def exposed_take_and_refuse(self, packets: PacketReader) -> None:
+        """Take all of the body, then say no."""
+        buffer = memoryview(bytearray(BUFFER_BYTES))
+        while packets.receive(buffer) is not None:
+            pass
+        raise PipelineFailed("after all of it")
+
+    @takes_body
+    def exposed_refuse_body(self, packets: PacketReader, after: int) -> None:
+        """Take `after` packets, then say no."""
+        buffer = memoryview(bytearray(BUFFER_BYTES))
+        for _ in range(after):
+            packets.receive(buffer)
+        raise PipelineFailed(f"after {after} packets")
+
+    @takes_body
+    def exposed_ignore_body(self, packets: PacketReader) -> str:
+        """A defect: answers without reading the body."""
+        return "ignored"
+
+    @answers_with_body
+    def exposed_give(self, packets: PacketWriter, count: int, size: int) -> str:
+        """`count` packets of `size` bytes, of value 0, 1, 2, … each."""
+        for index in range(count):
+            packets.send(bytes([index % 256]) * size, index)
+        return "given"
+
+    @answers_with_body
+    def exposed_give_some(self, packets: PacketWriter, count: int) -> None:
+        """`count` packets, then an error."""
+        for index in range(count):
+            packets.send(b"x", index)
+        raise PipelineFailed(f"after {count} packets")
+
+    @answers_with_body
+    def exposed_give_file(self, packets: PacketWriter, path: str, size: int) -> None:
+        """One packet of `size` bytes straight from a file."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            packets.send_file(descriptor, 0, size, 0)
+        finally:
+            os.close(descriptor)
+
+
+class RawClient:
+    """A connection whose every byte the test decides."""
+
+    def __init__(self, address: Address) -> None:
+        self.socket = socket.create_connection(address, timeout=PATIENCE_SECONDS)
+
+    def send(self, data: bytes) -> None:
+        """Send these bytes; a server that hung up already is no error."""
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def frame(self, message: bytes, compressed: int = 0, length: int = -1) -> None:
+        """Send an RPyC frame, of which the header may lie."""
+        self.send(struct.pack("!LB", len(message) if length < 0 else length, compressed))
+        self.send(message + b"\n")
+
+    def request(self, handler: int, boxed: object, number: int = 1) -> None:
+        """Send a request to one of RPyC's handlers."""
+        self.frame(request(handler, boxed, number))
+
+    def answer(self) -> Tuple[int, Any]:
+        """(kind, content) of the next message; EOFError when the server hung up."""
+        (length,) = struct.unpack("!L", self.receive(4))
+        message = self.receive(length + 2)[1:-1]
+        return message[0], brine.load(message[1:])[1]
+
+    def refusal(self) -> str:
+        """The error code in the next message."""
+        kind, content = self.answer()
+        assert kind == consts.MSG_EXCEPTION, content
+        return str(content[1][0])
+
+    def receive(self, count: int) -> bytes:
+        """Exactly so many bytes; EOFError when the server hung up."""
+        data = b""
+        while len(data) < count:
+            part = self.socket.recv(count - len(data))
+            if not part:
+                raise EOFError
+            data += part
+        return data
+
+    def await_end(self) -> bytes:
+        """What comes until the server hangs up."""
+        data = b""
+        while True:
+            try:
+                part = self.socket.recv(65536)
+            except ConnectionResetError:
+                return data
+            if not part:
+                return data
+            data += part
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.close()
+
+
+class Loopback:
+    """A Playground served at a port of its own; `limits` replace fields of NetworkSettings."""
+
+    def __init__(self, mode: str = SIMPLE, **limits: Any) -> None:
+        self.stage = Stage()
+        self.network = dataclasses.replace(
+            NetworkSettings(), max_frame_bytes=FRAME_BYTES_MAX, **limits
+        )
+        self.credentials = Credentials(mode, "user:tester", KEY)
+        self._opened: List[Any] = []
+        self._threads = set(threading.enumerate())
+        self._descriptors = descriptors()
+        self.ports = Ports()
+        self.address = Address(self.ports.host, self.ports.take())
+        self.server = self._make_server()
+
+    def __enter__(self) -> "Loopback":
+        self.server.start()
+        return self
+
+    def _make_server(self) -> Server:
+        return Server(
+            f"{ROLE}@{self.address}",
+            *self.address,
+            lambda: Playground(self.stage),
+            self.credentials.acting_as(ROLE),
+            self.network,
+        )
+
+    def restart(self) -> None:
+        """Another server in the place of the one that was stopped."""
+        self.server = self._make_server()
+        self.server.start()
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.stage.gate.set()
+        for one in self._opened:
+            one.close()
+        self.server.stop()
+        self.ports.close()
+        if kind is None:
+            wait_until(lambda: not self.leaks(), what=f"the end of {self.leaks()}")
+
+    def remote(self, **limits: Any) -> Remote:
+        """A connection by our own client, closed at the end; `limits` are the client's own."""
+        network = dataclasses.replace(self.network, **limits)
+        return self.keep(Remote.connect(ROLE, self.address, self.credentials, network))
+
+    def raw(self) -> RawClient:
+        """A connection by raw bytes, closed at the end."""
+        return self.keep(RawClient(self.address))
+
+    def keep(self, closeable: Any) -> Any:
+        """Close this at the end."""
+        self._opened.append(closeable)
+        return closeable
+
+    def leaks(self) -> Set[Any]:
+        """Threads and descriptors that did not exist before this object did."""
+        gc.collect()
+        threads = {thread for thread in threading.enumerate() if thread not in self._threads}
+        return threads | (descriptors() - self._descriptors)
+
+
+def request(handler: int, boxed: object, number: int = 1) -> bytes:
+    """The message of a request."""
+    return bytes([consts.MSG_REQUEST]) + brine.dump((number, (handler, boxed)))
+
+
+def call(method: str, *args: object) -> bytes:
+    """The message that calls an exposed method."""
+    return request(consts.HANDLE_CALLATTR, (consts.LABEL_VALUE, (None, method, args, ())))
+
+
+def descriptors() -> Set[str]:
+    """The open descriptors of this process."""
+    found = set(os.listdir("/proc/self/fd"))
+    # The directory's own is among them, and closed by now.
+    return {number for number in found if os.path.lexists(f"/proc/self/fd/{number}")}

@@ -1,0 +1,114 @@
+"""A datanode's directory: names, `.meta` files, VERSION, numbers."""
+
+from random import Random
+from typing import Callable, List
+
+import pytest
+
+from data_service.datanode import layout
+from data_service.datanode.layout import Version
+from data_service.protocol.blocks import INTEGER_MAX, Block
+from data_service.protocol.checksums import CHUNK_BYTES, chunk_count
+from zookeeper.fabric.errors import CorruptData
+
+VERSION = Version("cluster", "node", "storage", layout.LAYOUT_VERSION)
+
+
+def meta(length: int) -> bytes:
+    """The `.meta` file of block 7, generation 3."""
+    return layout.encode_meta(Block(7, 3, length), list(range(chunk_count(length))))
+
+
+@pytest.mark.parametrize("length", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 5 * CHUNK_BYTES])
+def test_checksums_are_kept_with_their_block(length: int) -> None:
+    data = meta(length)
+    assert len(data) == layout.meta_bytes(length)
+    block, checksums = layout.decode_meta(data, 7, 3)
+    assert block == Block(7, 3, length) and checksums == tuple(range(chunk_count(length)))
+    assert layout.decode_header(data[: layout.HEADER_BYTES], 7, 3) == block
+
+
+def test_every_flipped_bit_of_the_header_is_seen() -> None:
+    data = meta(1000)
+    for position in range(layout.HEADER_BYTES):
+        for bit in range(8):
+            damaged = bytearray(data)
+            damaged[position] ^= 1 << bit
+            with pytest.raises(CorruptData, match="blk_7_3"):
+                layout.decode_meta(bytes(damaged), 7, 3)
+
+
+def test_every_truncation_and_extension_is_seen() -> None:
+    """HDFS-14706: a file of less than 7 bytes meant "no checksum"."""
+    data = meta(2 * CHUNK_BYTES)
+    for size in range(len(data)):
+        with pytest.raises(CorruptData):
+            layout.decode_meta(data[:size], 7, 3)
+    with pytest.raises(CorruptData):
+        layout.decode_meta(data + b"\0", 7, 3)
+
+
+@pytest.mark.parametrize("block_id, generation", [(8, 3), (7, 4), (0, 0)])
+def test_another_blocks_checksums_are_refused(block_id: int, generation: int) -> None:
+    with pytest.raises(CorruptData, match="has the checksums of blk_7_3"):
+        layout.decode_meta(meta(10), block_id, generation)
+
+
+def test_a_checksum_for_each_chunk_is_a_must() -> None:
+    with pytest.raises(AssertionError):
+        layout.encode_meta(Block(7, 3, CHUNK_BYTES + 1), [1])
+
+
+def test_version_is_kept() -> None:
+    assert layout.decode_version(layout.encode_version(VERSION)) == VERSION
+    new = VERSION._replace(cluster_id="")
+    assert layout.decode_version(layout.encode_version(new)) == new
+
+
+DAMAGES: List[Callable[[bytes], bytes]] = [
+    lambda data: b"",
+    lambda data: b"\xff" + data,
+    lambda data: b"garbage\n",
+    lambda data: data.replace(b"layout=1", b"layout=2"),
+    lambda data: data.replace(b"layout=1", b"layout=x"),
+    lambda data: data.replace(b"node_id=node", b"node_id="),
+    lambda data: data.replace(b"storage_id=storage\n", b""),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_version_is_refused(damage: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(CorruptData):
+        layout.decode_version(damage(layout.encode_version(VERSION)))
+
+
+@pytest.mark.parametrize("number", [0, 7, INTEGER_MAX])
+def test_numbers_are_kept(number: int) -> None:
+    assert layout.decode_number("epoch", layout.encode_number(number)) == number
+    assert layout.decode_number("epoch", None) == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"1", b"x\n", b"-1\n", b" 1\n", b"1_0\n", b"1\n1\n"])
+def test_a_damaged_number_is_refused(data: bytes) -> None:
+    with pytest.raises(CorruptData, match="epoch"):
+        layout.decode_number("epoch", data)
+
+
+def test_paths_spread_over_all_folders() -> None:
+    assert layout.replica_path("/r", 258, 4) == "/r/finalized/02/blk_258_4"
+    shards = {layout.shard_of(block_id) for block_id in range(1000, 1256)}
+    assert shards == set(layout.SHARDS) and len(shards) == 256
+
+
+def test_the_trash_tells_when_a_file_came_and_never_too_early() -> None:
+    random = Random(3)
+    for name in ("blk_7_3", "blk_7_3.meta"):
+        for seconds in [0, 1.5] + [random.random() * 1e6 for _ in range(50)]:
+            since = layout.trashed_at(layout.trash_name(name, seconds))
+            assert since is not None and seconds <= since < seconds + 1
+
+
+@pytest.mark.parametrize("name", ["blk_7_3", "blk_7_3.meta", "note.5", "blk_7_3.x", "blk_7_3.-5",
+                                  "blk_7_3.5.6", "5", ""])
+def test_files_of_others_in_the_trash_have_no_time(name: str) -> None:
+    assert layout.trashed_at(name) is None

@@ -1,0 +1,495 @@
+"""The calling side: deadlines, bodies, pools, and servers that do not keep to the protocol."""
+
+import socket
+import struct
+import threading
+import time
+from typing import Any, Callable, Iterator, List, Type
+
+import pytest
+from rpyc.core import brine
+
+from tests.support.loopback import BUFFER_BYTES, ROLE, Loopback
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from zookeeper.fabric.errors import (
+    DeadlineExceeded,
+    DfsError,
+    InternalError,
+    InvalidArgument,
+    NotLeader,
+    PathNotFound,
+    PipelineFailed,
+    ProtocolViolation,
+    Unavailable,
+)
+from zookeeper.fabric.remote import LeaderPool, Remote, RemotePool
+from zookeeper.fabric.rpc import adopt
+from zookeeper.fabric.settings import Address, NetworkSettings
+
+PACKET = b"p" * (1 << 18)
+PLENTY = 400
+"""Packets that no kernel holds for us: somebody has to read them."""
+
+
+@pytest.fixture(scope="module")
+def loopback() -> Iterator[Loopback]:
+    """One server for the tests that do not hurt it."""
+    with Loopback() as served:
+        yield served
+
+
+@pytest.fixture
+def remote(loopback: Loopback) -> Iterator[Remote]:
+    """A connection of our own client."""
+    connection = loopback.remote()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def pool(loopback: Loopback) -> Iterator[RemotePool]:
+    """Connections for many threads."""
+    made = RemotePool(ROLE, loopback.address, loopback.credentials, loopback.network)
+    yield made
+    made.close()
+
+
+def works(remote: Remote) -> bool:
+    """Whether the connection still serves its purpose."""
+    return bool(remote.call("echo", 77, timeout=PATIENCE_SECONDS) == 77)
+
+
+class Impostor:
+    """A peer of a Remote whose every byte the test decides; no handshake."""
+
+    def __init__(self, stall_seconds: float = PATIENCE_SECONDS) -> None:
+        near, self.socket = socket.socketpair()
+        self.socket.settimeout(PATIENCE_SECONDS)
+        network = NetworkSettings(stall_timeout_seconds=stall_seconds)
+        self.remote = Remote(adopt(near, network, "impostor"), network, "impostor")
+
+    def say(self, message: bytes, compressed: int = 0, length: int = -1) -> None:
+        """Send a frame ahead of the call that it will answer."""
+        size = len(message) if length < 0 else length
+        self.socket.sendall(struct.pack("!LB", size, compressed) + message + b"\n")
+
+
+@pytest.fixture
+def impostor() -> Iterator[Impostor]:
+    """A server that means no good."""
+    made = Impostor()
+    yield made
+    made.remote.close()
+    made.socket.close()
+
+
+def reply(value: object, number: int = 1) -> bytes:
+    """The message of a reply."""
+    return b"\x02" + brine.dump((number, (1, value)))
+
+
+# Bodies.
+
+
+@pytest.mark.parametrize("packets", [0, 1, 5])
+def test_a_body_is_taken_and_the_connection_used_again(remote: Remote, packets: int) -> None:
+    for _ in range(3):
+        body = remote.call_with_body("take", b"123", timeout=PATIENCE_SECONDS)
+        for _ in range(packets):
+            body.send(PACKET, 0)
+        assert body.finish() == (3 + packets * len(PACKET), True)
+    assert works(remote)
+
+
+@pytest.mark.parametrize("packets", [0, 1, 300])
+def test_a_body_is_given_and_the_connection_used_again(remote: Remote, packets: int) -> None:
+    buffer = memoryview(bytearray(BUFFER_BYTES))
+    for _ in range(3):
+        body = remote.call_for_body("give", packets, 1000, timeout=PATIENCE_SECONDS)
+        for index in range(packets):
+            received = body.receive(buffer)
+            assert received is not None
+            assert bytes(received[0]) == bytes([index % 256]) * 1000
+            assert received[1] == index
+        assert body.receive(buffer) is None
+    assert works(remote)
+
+
+def send_until_refused(remote: Remote, method: str, *args: object) -> DfsError:
+    """The error that ends a client's sending of a hundred megabytes."""
+    body = remote.call_with_body(method, *args, timeout=PATIENCE_SECONDS)
+    with pytest.raises(DfsError) as caught:
+        for _ in range(PLENTY):
+            body.send(PACKET, 0)
+        body.finish()
+    return caught.value
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_an_early_error_reaches_a_client_that_is_still_sending(
+    loopback: Loopback, after: int
+) -> None:
+    remote = loopback.remote()
+    error = send_until_refused(remote, "refuse_body", after)
+    assert type(error) is PipelineFailed
+    assert error.message == f"after {after} packets"
+    assert remote.closed
+
+
+def test_a_method_that_takes_no_body_refuses_one(loopback: Loopback) -> None:
+    remote = loopback.remote()
+    error = send_until_refused(remote, "refuse", "no body")
+    assert type(error) is PathNotFound
+    assert remote.closed
+
+
+@pytest.mark.parametrize("method", ["no_such_method", "take"])
+def test_a_call_that_never_begins_is_an_error_for_who_is_sending(
+    loopback: Loopback, method: str
+) -> None:
+    remote = loopback.remote()
+    error = send_until_refused(remote, method)
+    assert type(error) is InvalidArgument
+    assert remote.closed
+
+
+def test_an_answer_before_the_body_is_whole_breaks_the_call_off(loopback: Loopback) -> None:
+    remote = loopback.remote()
+    error = send_until_refused(remote, "ignore_body")
+    assert type(error) is ProtocolViolation
+    assert remote.closed
+
+
+def test_a_clean_error_at_the_end_of_a_body_keeps_the_connection(remote: Remote) -> None:
+    body = remote.call_with_body("take_and_refuse", timeout=PATIENCE_SECONDS)
+    body.send(PACKET, 0)
+    with pytest.raises(PipelineFailed, match="after all of it"):
+        body.finish()
+    assert works(remote)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_body_that_breaks_off_gives_the_real_error(remote: Remote, count: int) -> None:
+    buffer = memoryview(bytearray(BUFFER_BYTES))
+    body = remote.call_for_body("give_some", count, timeout=PATIENCE_SECONDS)
+    for _ in range(count):
+        assert body.receive(buffer) is not None
+    with pytest.raises(PipelineFailed, match=f"after {count} packets"):
+        body.receive(buffer)
+    assert works(remote)
+
+
+@pytest.mark.parametrize("method", ["no_such_method", "give", "refuse"])
+def test_an_error_before_the_body_is_not_taken_for_a_packet(remote: Remote, method: str) -> None:
+    body = remote.call_for_body(method, "x", timeout=PATIENCE_SECONDS)
+    with pytest.raises((InvalidArgument, PathNotFound)):
+        body.receive(memoryview(bytearray(BUFFER_BYTES)))
+    assert works(remote)
+
+
+def test_a_value_in_the_place_of_a_body_is_a_violation(loopback: Loopback) -> None:
+    remote = loopback.remote()
+    body = remote.call_for_body("echo", 1, timeout=PATIENCE_SECONDS)
+    with pytest.raises(ProtocolViolation, match="without a body"):
+        body.receive(memoryview(bytearray(BUFFER_BYTES)))
+    assert remote.closed
+
+
+def test_a_file_that_is_too_short_breaks_the_connection_not_the_data(
+    loopback: Loopback, tmp_path: Any
+) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 100)
+    remote = loopback.remote()
+    body = remote.call_for_body("give_file", str(tmp_path / "file"), 101, timeout=5)
+    with pytest.raises(Unavailable):
+        body.receive(memoryview(bytearray(BUFFER_BYTES)))
+    assert remote.closed
+
+
+def test_who_hangs_up_in_the_middle_of_a_body_leaves_nothing_behind(loopback: Loopback) -> None:
+    remote = loopback.remote()
+    body = remote.call_with_body("take", b"", timeout=PATIENCE_SECONDS)
+    body.send(PACKET, 0)
+    body.close()
+    assert remote.closed
+    assert works(loopback.remote())
+
+
+# Deadlines.
+
+
+def test_a_slow_answer_is_not_waited_for(loopback: Loopback) -> None:
+    remote = loopback.remote()
+    with pytest.raises(DeadlineExceeded):
+        remote.call("wait", timeout=0.1)
+    assert remote.closed
+    with pytest.raises(Unavailable, match="is closed"):
+        remote.call("echo", 1, timeout=1)
+    loopback.stage.gate.set()
+
+
+@pytest.mark.parametrize("answer", [b"", reply("x" * 100)[:50], b"\0\0\0\x09\0" + b"x" * 3])
+def test_a_server_that_stalls_in_its_reply_is_left(impostor: Impostor, answer: bytes) -> None:
+    impostor.socket.sendall(struct.pack("!LB", 200, 0) + answer if answer else answer)
+    with pytest.raises(DeadlineExceeded):
+        impostor.remote.call("echo", 1, timeout=0.2)
+    assert impostor.remote.closed
+
+
+def test_a_server_that_drips_its_reply_is_left(impostor: Impostor) -> None:
+    impostor.socket.sendall(struct.pack("!LB", 60_000, 0))
+    done = threading.Event()
+
+    def drip() -> None:
+        while not done.wait(0.02):
+            try:
+                impostor.socket.sendall(b".")
+            except OSError:
+                return
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    with pytest.raises(DeadlineExceeded):
+        impostor.remote.call("echo", 1, timeout=0.3)
+    done.set()
+    dripping.join()
+
+
+def test_a_server_that_does_not_read_a_large_request_is_left(impostor: Impostor) -> None:
+    with pytest.raises(DeadlineExceeded):
+        impostor.remote.call("echo", b"x" * (15 << 20), timeout=0.2)
+    assert impostor.remote.closed
+
+
+def test_a_server_that_sends_no_packet_is_left(impostor: Impostor) -> None:
+    body = impostor.remote.call_for_body("give", timeout=0.2)
+    with pytest.raises(DeadlineExceeded):
+        body.receive(memoryview(bytearray(10)))
+    assert impostor.remote.closed
+
+
+@pytest.mark.parametrize("sent", [b"\x80", b"\x80\0\0\x05\0\0\0\0ab"])
+def test_a_server_that_stalls_in_a_packet_is_left(sent: bytes) -> None:
+    impostor = Impostor(stall_seconds=0.2)
+    impostor.socket.sendall(sent)
+    body = impostor.remote.call_for_body("give", timeout=PATIENCE_SECONDS)
+    with pytest.raises(DeadlineExceeded):
+        body.receive(memoryview(bytearray(10)))
+    assert impostor.remote.closed
+    impostor.socket.close()
+
+
+def test_a_server_that_takes_no_packets_is_left() -> None:
+    impostor = Impostor(stall_seconds=0.2)
+    body = impostor.remote.call_with_body("take", timeout=PATIENCE_SECONDS)
+    with pytest.raises(DeadlineExceeded):
+        for _ in range(PLENTY):
+            body.send(PACKET, 0)
+    assert impostor.remote.closed
+    impostor.socket.close()
+
+
+# Answers that nobody asked for.
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        reply(1, number=2),
+        reply(1, number=0),
+        b"\x01" + brine.dump((1, (3, (1, ())))),
+        b"\x02" + brine.dump((1, (4, ("builtins.bytes", 1, 2)))),
+        b"\x03" + brine.dump((1, ())),
+        b"\x03" + brine.dump((2, (("", ""), ("not_leader", ""), (), ""))),
+        b"\x02" + b"\x11" * 1000,
+        b"\xff" * 100,
+    ],
+)
+def test_an_answer_to_something_else_ends_the_connection(
+    impostor: Impostor, message: bytes
+) -> None:
+    impostor.say(message)
+    with pytest.raises(ProtocolViolation, match="^impostor: "):
+        impostor.remote.call("echo", 1, timeout=PATIENCE_SECONDS)
+    assert impostor.remote.closed
+
+
+@pytest.mark.parametrize("size, compressed", [((16 << 20) + 1, 0), (2**32 - 1, 0), (10, 1)])
+def test_a_frame_that_is_not_allowed_ends_the_connection(
+    impostor: Impostor, size: int, compressed: int
+) -> None:
+    impostor.say(b"x" * 100, compressed, size)
+    with pytest.raises(ProtocolViolation, match="not allowed"):
+        impostor.remote.call("echo", 1, timeout=PATIENCE_SECONDS)
+    assert impostor.remote.closed
+
+
+def test_a_violation_that_the_server_reports_is_a_clean_error(impostor: Impostor) -> None:
+    impostor.say(b"\x03" + brine.dump((1, (("", ""), ("protocol_violation", "gap"), (), ""))))
+    with pytest.raises(ProtocolViolation, match="^gap$"):
+        impostor.remote.call("echo", 1, timeout=PATIENCE_SECONDS)
+    assert not impostor.remote.closed
+
+
+def test_a_second_answer_is_not_taken_for_the_next_calls(impostor: Impostor) -> None:
+    impostor.say(reply("first"))
+    impostor.say(reply("again"))
+    assert impostor.remote.call("echo", 1, timeout=PATIENCE_SECONDS) == "first"
+    assert impostor.remote.stale
+    with pytest.raises(ProtocolViolation):
+        impostor.remote.call("echo", 2, timeout=PATIENCE_SECONDS)
+
+
+def test_an_interrupted_call_does_not_leave_its_answer_to_the_next(
+    impostor: Impostor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_deadline: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(impostor.remote._stream, "await_readable", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        impostor.remote.call("echo", 1, timeout=PATIENCE_SECONDS)
+    assert impostor.remote.closed
+
+
+def test_another_thread_can_end_a_call(loopback: Loopback) -> None:
+    remote = loopback.remote()
+    errors: List[DfsError] = []
+
+    def wait() -> None:
+        try:
+            remote.call("wait", timeout=PATIENCE_SECONDS)
+        except DfsError as error:
+            errors.append(error)
+
+    loopback.stage.gate.clear()
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    loopback.stage.entered.acquire()
+    remote.close()
+    waiting.join(PATIENCE_SECONDS)
+    assert [type(error) for error in errors] == [Unavailable]
+    loopback.stage.gate.set()
+
+
+# Pools.
+
+
+def test_a_pool_keeps_and_reuses_connections(loopback: Loopback, pool: RemotePool) -> None:
+    assert pool.call("echo", 1) == 1
+    first = pool._idle[0]
+    assert pool.call("echo", 2) == 2
+    assert list(pool._idle) == [first]
+
+
+@pytest.mark.parametrize(
+    "method, argument, kind",
+    [
+        ("refuse", "x", PathNotFound),
+        ("result", "surrogate", InternalError),
+        ("echo", "\udcff", InvalidArgument),
+        ("echo", [], TypeError),
+    ],
+)
+def test_a_pool_keeps_a_connection_after_a_clean_error(
+    pool: RemotePool, method: str, argument: Any, kind: Type[Exception]
+) -> None:
+    pool.call("echo", 1)
+    first = pool._idle[0]
+    with pytest.raises(kind):
+        pool.call(method, argument)
+    assert list(pool._idle) == [first]
+    assert pool.call("echo", 2) == 2
+
+
+def test_a_pool_drops_a_connection_after_a_dirty_error(
+    loopback: Loopback, pool: RemotePool
+) -> None:
+    loopback.stage.gate.clear()
+    with pytest.raises(DeadlineExceeded):
+        pool.call("wait", timeout=0.1)
+    loopback.stage.gate.set()
+    assert not pool._idle
+    assert pool.call("echo", 2) == 2
+
+
+def test_a_pool_serves_many_threads_and_keeps_a_bounded_number(pool: RemotePool) -> None:
+    threads = [
+        threading.Thread(target=lambda: [pool.call("echo", n) for n in range(20)])
+        for _ in range(RemotePool.IDLE_MAX + 8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert 1 <= len(pool._idle) <= RemotePool.IDLE_MAX
+
+
+def test_a_closed_pool_is_closed_for_good(loopback: Loopback) -> None:
+    pool = RemotePool(ROLE, loopback.address, loopback.credentials, loopback.network)
+    pool.call("echo", 1)
+    taken = pool._take()
+    pool.close()
+    pool._give_back(taken)
+    assert taken.closed and not pool._idle
+    with pytest.raises(Unavailable, match="closed"):
+        pool.call("echo", 1)
+
+
+def test_a_pool_dials_again_after_the_server_was_restarted() -> None:
+    with Loopback() as served:
+        pool = served.keep(
+            RemotePool(ROLE, served.address, served.credentials, served.network)
+        )
+        assert pool.call("echo", 1) == 1
+        served.server.stop()
+        with pytest.raises(Unavailable):
+            pool.call("echo", 2)
+        served.restart()
+        assert pool.call("echo", 3) == 3
+
+
+def test_a_leader_is_found_by_repeating() -> None:
+    with Loopback() as served:
+        nobody = Address("127.0.0.1", served.ports.take())
+        pool = served.keep(
+            LeaderPool(ROLE, [nobody, served.address], served.credentials, served.network)
+        )
+        with pytest.raises(Unavailable):
+            pool.call("echo", 1)
+        assert pool.call("echo", 1) == 1
+        with pytest.raises(NotLeader):
+            pool.call("refuse_oddly")
+        with pytest.raises(Unavailable):
+            pool.call("echo", 1)
+        assert pool.call("echo", 1) == 1
+
+
+def until_error(action: Callable[[], object], kind: Type[DfsError]) -> None:
+    """Repeat the action until it raises this error."""
+
+    def raises() -> bool:
+        try:
+            action()
+        except kind:
+            return True
+        return False
+
+    wait_until(raises, what=f"{kind.__name__}")
+
+
+def test_an_idle_connection_that_the_server_closed_is_stale() -> None:
+    with Loopback(idle_timeout_seconds=0.2) as served:
+        remote = served.remote()
+        assert works(remote)
+        wait_until(lambda: remote.stale, what="the server's end of an idle connection")
+        until_error(lambda: remote.call("echo", 1, timeout=PATIENCE_SECONDS), Unavailable)
+
+
+def test_time_is_of_the_monotonic_clock(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = loopback.remote()
+    monkeypatch.setattr(time, "time", lambda: pytest.fail("asked the wall clock"))
+    assert works(remote)

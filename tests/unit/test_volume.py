@@ -1,0 +1,313 @@
+"""One directory of a datanode: identity, scan, trouble with the disk, trash."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Callable, Iterator, List
+
+import pytest
+
+from data_service.datanode import layout, volume as volume_module
+from data_service.datanode.replica_writer import ReplicaWriter
+from data_service.datanode.volume import Volume
+from data_service.protocol.blocks import Block
+from data_service.protocol.checksums import CHUNK_BYTES
+from tests.support.faulty_disk import FaultyDisk
+from tests.support.stores import fill, meta_of, names, path_of
+from zookeeper.fabric.errors import Busy, CorruptData, DiskFailed, DiskFull, StartRefused
+
+DATA = bytes(range(256)) * 1200  # Two chunks and a part of a third.
+
+
+class Clock:
+    """A monotonic clock that only a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        """Its time."""
+        return self.now
+
+
+@pytest.fixture(name="system")
+def _system() -> FaultyDisk:
+    return FaultyDisk()
+
+
+@pytest.fixture(name="failures")
+def _failures() -> List[str]:
+    return []
+
+
+@pytest.fixture(name="volume")
+def _volume(tmp_path: Path, system: FaultyDisk, failures: List[str]) -> Iterator[Volume]:
+    made = new(tmp_path / "v", system, failures)
+    yield made
+    made.close()
+
+
+def new(root: Path, system: FaultyDisk, failures: List[str]) -> Volume:
+    """An open volume, formatted if need be."""
+    made = Volume(str(root), 0, lambda: failures.append(made.failed), system)
+    made.open()
+    if not made.version.node_id:
+        made.format("node-1")
+    return made
+
+
+def write(volume: Volume, block_id: int = 7, data: bytes = DATA) -> Block:
+    """One finished replica."""
+    writer = ReplicaWriter(volume, block_id, 1, len(data))
+    fill(writer, data)
+    return writer.finish()
+
+
+def test_identity_survives_a_restart(tmp_path: Path) -> None:
+    first = new(tmp_path / "v", FaultyDisk(), [])
+    first.join_cluster("cluster-1")
+    first.write_number("epoch", 7)
+    first.close()
+    second = new(tmp_path / "v", FaultyDisk(), [])
+    assert second.version == first.version and second.version.cluster_id == "cluster-1"
+    assert second.read_number("epoch") == 7 and second.read_number("scan_position") == 0
+    second.join_cluster("cluster-2")
+    assert second.version.cluster_id == "cluster-1"
+    second.close()
+
+
+def test_two_processes_cannot_have_one_directory(tmp_path: Path, volume: Volume) -> None:
+    with pytest.raises(StartRefused, match="in use by process"):
+        Volume(str(tmp_path / "v"), 0).open()
+
+
+@pytest.mark.parametrize("stranger", ["notes.txt", "epoch", "tmp/x", "trash/blk_1_1.5",
+                                      "finalized/07/blk_7_1", "finalized/x/y"])
+def test_a_directory_with_strange_or_orphaned_contents_is_refused(
+    tmp_path: Path, stranger: str
+) -> None:
+    """A directory whose VERSION was lost must not begin a new life with old replicas."""
+    path = tmp_path / "v" / stranger
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"mine")
+    with pytest.raises(StartRefused, match="move it away"):
+        Volume(str(tmp_path / "v"), 0).open()
+    assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("leftover", ["tmp", "finalized/00", "lost+found"])
+def test_a_format_that_was_cut_short_is_begun_again(tmp_path: Path, leftover: str) -> None:
+    (tmp_path / "v" / leftover).mkdir(parents=True)
+    (tmp_path / "v" / "VERSION.tmp").write_bytes(b"clust")
+    made = new(tmp_path / "v", FaultyDisk(), [])
+    assert write(made) == Block(7, 1, len(DATA))
+    made.close()
+
+
+def test_a_damaged_version_is_refused(tmp_path: Path, volume: Volume) -> None:
+    volume.close()
+    (tmp_path / "v" / "VERSION").write_bytes(b"")
+    with pytest.raises(StartRefused, match="VERSION file"):
+        Volume(str(tmp_path / "v"), 0).open()
+
+
+def test_unfinished_writes_are_dropped_at_a_start(tmp_path: Path, volume: Volume) -> None:
+    fill(ReplicaWriter(volume, 8, 1, len(DATA)), DATA)
+    volume.close()
+    assert names(tmp_path / "v", ("tmp",))
+    new(tmp_path / "v", FaultyDisk(), []).close()
+    assert names(tmp_path / "v") == []
+
+
+def test_a_damaged_position_starts_from_the_beginning(tmp_path: Path, volume: Volume) -> None:
+    (tmp_path / "v" / layout.SCAN_POSITION).write_bytes(b"?")
+    assert volume.read_scan_position() == 0
+    (tmp_path / "v" / layout.EPOCH).write_bytes(b"?")
+    with pytest.raises(CorruptData):
+        volume.read_number(layout.EPOCH)
+
+
+def flip(path: Path) -> None:
+    """Turn a bit around."""
+    data = bytearray(path.read_bytes())
+    data[20] ^= 1
+    path.write_bytes(bytes(data))
+
+
+DAMAGES = {
+    "data gone": lambda data, meta: data.unlink(),
+    "data short": lambda data, meta: os.truncate(data, len(DATA) - 1),
+    "data long": lambda data, meta: os.truncate(data, len(DATA) + 1),
+    "meta gone": lambda data, meta: meta.unlink(),
+    "meta empty": lambda data, meta: os.truncate(meta, 0),
+    "meta short": lambda data, meta: os.truncate(meta, meta.stat().st_size - 4),
+    "meta long": lambda data, meta: os.truncate(meta, meta.stat().st_size + 1),
+    "meta huge": lambda data, meta: os.truncate(meta, 1 << 40),
+    "meta flipped": lambda data, meta: flip(meta),
+    "meta of another": lambda data, meta: meta.write_bytes(
+        layout.encode_meta(Block(8, 1, len(DATA)), [1, 2, 3])),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_scan_tells_good_from_damaged(tmp_path: Path, volume: Volume, name: str) -> None:
+    """Also a `.meta` file of a terabyte costs no memory."""
+    damaged, good = write(volume, 7), write(volume, 263)
+    root = tmp_path / "v"
+    DAMAGES[name](path_of(root, damaged), meta_of(root, damaged))
+    found = {stored.block.block_id: stored.problem for stored in volume.scan()}
+    assert set(found) == {7, 263} and found[7] and not found[good.block_id]
+    assert not volume.failed
+
+
+def test_files_of_others_are_no_replicas(tmp_path: Path, volume: Volume) -> None:
+    shard = tmp_path / "v" / "finalized" / "07"
+    for name in ("README", "blk_07_1", "blk_7_1.bak", "blk_8_1", "blk_8_1.meta"):
+        (shard / name).write_bytes(b"x")
+    assert list(volume.scan()) == []
+
+
+def test_a_replica_that_was_removed_is_gone_for_good(
+    tmp_path: Path, volume: Volume, system: FaultyDisk
+) -> None:
+    block = write(volume)
+    system.calls.clear()
+    volume.remove(block)
+    assert list(volume.scan()) == [] and names(tmp_path / "v") == []
+    assert [name for name, _ in system.calls] == ["unlink", "unlink", "open", "fsync"]
+    volume.remove(block)
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "rename", "unlink", "open"])
+def test_trouble_with_the_disk_fails_the_volume_once_and_for_ever(
+    volume: Volume, system: FaultyDisk, failures: List[str], call: str
+) -> None:
+    """ATC'20: after a failed fsync the kernel may say success; so it is never tried again."""
+    block = write(volume)
+    system.faults = {call: errno.EIO}
+    with pytest.raises(DiskFailed):
+        volume.remove(block) if call == "unlink" else write(volume, 8)
+    assert system.failing("") == 1
+    system.faults = {}
+    assert volume.failed and failures == [volume.failed]
+    volume.fail("again")
+    assert failures == [volume.failed]
+    with pytest.raises(DiskFailed):
+        volume.probe()
+
+
+@pytest.mark.parametrize("number, expected", [
+    (errno.ENOSPC, DiskFull), (errno.EDQUOT, DiskFull),
+    (errno.EMFILE, Busy), (errno.ENFILE, Busy), (errno.ENOMEM, Busy)])
+def test_a_full_disk_or_too_many_open_files_are_no_failure(
+    volume: Volume, system: FaultyDisk, number: int, expected: Callable[..., BaseException]
+) -> None:
+    system.faults = {"open": number}
+    with pytest.raises(expected):  # type: ignore[call-overload]
+        write(volume)
+    assert not volume.failed
+    system.faults = {}
+    write(volume)
+
+
+def test_a_file_that_cannot_be_read_is_one_damaged_replica(
+    tmp_path: Path, volume: Volume
+) -> None:
+    block = write(volume)
+    path_of(tmp_path / "v", block).unlink()
+    path_of(tmp_path / "v", block).mkdir()
+    with pytest.raises(CorruptData):
+        volume.read_data(volume.open_data(block._replace(length=path_of(
+            tmp_path / "v", block).stat().st_size)), memoryview(bytearray(10)), 0, block)
+    assert not volume.failed
+
+
+def test_a_directory_that_is_gone_is_a_failed_volume_and_no_damage(
+    tmp_path: Path, volume: Volume
+) -> None:
+    """HDFS-17342: an I/O error is not an absence; here a disk that was unmounted."""
+    block = write(volume)
+    (tmp_path / "v").rename(tmp_path / "elsewhere")
+    with pytest.raises(DiskFailed):
+        volume.read_meta(block.block_id, block.generation)
+    assert "not the directory any more" in volume.failed
+
+
+def test_a_disk_that_reads_but_cannot_write_fails_at_the_probe(
+    tmp_path: Path, volume: Volume, system: FaultyDisk
+) -> None:
+    block = write(volume)
+    path_of(tmp_path / "v", block).unlink()
+    system.faults = {"fsync": errno.EROFS}
+    with pytest.raises(DiskFailed):
+        volume.open_data(block)
+    assert volume.failed
+
+
+def test_a_probe_leaves_nothing_and_a_full_disk_passes_it(
+    tmp_path: Path, volume: Volume, system: FaultyDisk
+) -> None:
+    volume.probe()
+    system.faults = {"write": errno.ENOSPC}
+    volume.probe()
+    assert not volume.failed and names(tmp_path / "v") == []
+
+
+def test_space_leaves_the_reserve_out(tmp_path: Path) -> None:
+    _, total, free = Volume(str(tmp_path), 0).space()
+    assert 0 < free <= total
+    assert Volume(str(tmp_path), 1 << 60).space()[2] == 0
+
+
+def test_the_trash_keeps_whole_replicas_for_its_time(
+    tmp_path: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    clock.now = volume._opened_at
+    monkeypatch.setattr(volume_module.time, "monotonic", clock.monotonic)
+    block = write(volume)
+    clock.now += 50.5
+    volume.move_to_trash(block)
+    trash = tmp_path / "v" / "trash"
+    assert names(tmp_path / "v") == ["blk_7_1.51", "blk_7_1.meta.51"]
+    assert (trash / "blk_7_1.51").read_bytes() == DATA
+    (trash / "mine").write_bytes(b"x")
+    clock.now += 99.0
+    assert volume.empty_trash(100.0) == 0
+    clock.now += 2.0
+    assert volume.empty_trash(100.0) == 2
+    assert names(tmp_path / "v") == ["mine"]
+
+
+def test_the_trash_counts_time_of_use_and_not_the_clock_on_the_wall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that was set, and old time stamps, delete nothing early; restarts delay little."""
+    clock = Clock()
+    monkeypatch.setattr(volume_module.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(volume_module.time, "time", lambda: 1e12)
+    first = new(tmp_path / "v", FaultyDisk(), [])
+    first.move_to_trash(write(first))
+    for name in names(tmp_path / "v"):
+        os.utime(tmp_path / "v" / "trash" / name, (0, 0))
+    clock.now += 60.0
+    assert first.empty_trash(100.0) == 0
+    clock.now += 30.0  # Not saved: the machine dies.
+    first.close()
+    clock.now = 5.0
+    second = new(tmp_path / "v", FaultyDisk(), [])
+    assert second.uptime() == pytest.approx(60.0, abs=1.0)
+    clock.now += 35.0
+    assert second.empty_trash(100.0) == 0
+    clock.now += 10.0
+    assert second.empty_trash(100.0) == 2
+    second.close()
+
+
+def test_a_chunk_is_read_from_any_place(volume: Volume) -> None:
+    block = write(volume)
+    descriptor = volume.open_data(block)
+    view = memoryview(bytearray(CHUNK_BYTES))
+    assert volume.read_data(descriptor, view, 2 * CHUNK_BYTES, block) == len(DATA) % CHUNK_BYTES
+    assert bytes(view[:100]) == DATA[2 * CHUNK_BYTES : 2 * CHUNK_BYTES + 100]
+    os.close(descriptor)
