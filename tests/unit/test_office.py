@@ -1,0 +1,108 @@
+"""The proof of leadership: who cannot prove it does not answer."""
+
+import threading
+from typing import Iterator, List, Optional
+
+import pytest
+
+from data_service.namenode import office as module
+from data_service.namenode.office import Office
+from tests.support.waiting import wait_until
+from zookeeper.fabric.errors import Fenced, NotLeader, Unavailable
+
+EXPIRY_SECONDS = 3.0
+
+
+class Witnesses:
+    """The metadata service and the zookeeper, as a test lets them answer."""
+
+    def __init__(self) -> None:
+        self.error: Optional[Exception] = None
+        self.elected = True
+        self.asked = 0
+        self.lost: List[str] = []
+
+    def prove(self, _seconds: float) -> None:
+        """What the metadata service says."""
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def witnesses() -> Witnesses:
+    return Witnesses()
+
+
+@pytest.fixture
+def office(witnesses: Witnesses, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(module, "RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "PROOF_SECONDS_MAX", 0.2)
+    held = Office(
+        witnesses.prove,
+        lambda: witnesses.elected,
+        EXPIRY_SECONDS,
+        lambda: witnesses.lost.append("lost"),
+    )
+    yield held
+    held.lose()
+
+
+def refuses(office: Office) -> bool:
+    """Whether an answer is refused now."""
+    try:
+        office.require()
+    except NotLeader:
+        return True
+    return False
+
+
+def test_who_proves_it_again_and_again_answers(office: Office, witnesses: Witnesses) -> None:
+    office.hold()
+    wait_until(lambda: witnesses.asked > 5)
+    office.require()
+
+
+def test_a_proof_gets_old(office: Office) -> None:
+    # As after a suspension: nobody has renewed the proof.
+    wait_until(lambda: refuses(office), what="the end of the proof")
+
+
+def test_a_newer_epoch_ends_it_for_good(office: Office, witnesses: Witnesses) -> None:
+    witnesses.error = Fenced("epoch 1 is over")
+    office.hold()
+    wait_until(lambda: office.lost)
+    assert office.fenced and refuses(office)
+    wait_until(lambda: witnesses.lost == ["lost"])
+
+
+def test_the_zookeeper_will_do_while_the_metadata_service_is_away(
+    office: Office, witnesses: Witnesses
+) -> None:
+    witnesses.error = Unavailable("away")
+    office.hold()
+    wait_until(lambda: witnesses.asked > 30, what="longer than a proof lasts")
+    assert not refuses(office)
+    witnesses.elected = False
+    wait_until(lambda: refuses(office), what="the end of the proof")
+    assert not office.lost, "it may come back"
+    witnesses.error = None
+    wait_until(lambda: not refuses(office))
+
+
+def test_losing_it_sends_home_who_waits(witnesses: Witnesses) -> None:
+    witnesses.error = Unavailable("away")
+    witnesses.elected = False
+    held = Office(witnesses.prove, lambda: False, 0.3, lambda: None)
+    wait_until(lambda: not held._is_proved())
+    refused = threading.Event()
+
+    def ask() -> None:
+        with pytest.raises(NotLeader):
+            held.require()
+        refused.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    held.lose()
+    assert refused.wait(5)
