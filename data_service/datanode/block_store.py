@@ -2,27 +2,30 @@
 
 Theory of operation. A replica is immutable once it is finalized, so readers need no lock: they
 open it and keep the descriptor, and a removal only takes the name away. The table of replicas is
-filled by a scan of the disks at start, before anything is reported or served, and changes only when
-a write is finished or a removal ordered. A replica whose length or checksum file is wrong stays on
-the disk, is listed as corrupt, and is never served.
+filled by a scan of the disks at start, before anything is reported or served, and changes when a
+write is finished, a removal ordered, or a volume fails, which takes all of its replicas out. A
+replica whose length or checksum file is wrong stays on the disk, is listed as corrupt, and is never
+served. A datanode without a working volume stays up: it has no replicas and no room.
 """
 
 import os
 import threading
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterator, NamedTuple, Sequence, Set, Tuple
 
 from data_service.datanode import layout
-from data_service.datanode.volume import ReplicaWriter, Volume
+from data_service.datanode.replica_writer import ReplicaWriter
+from data_service.datanode.volume import Volume
+from data_service.datanode.volumes import Volumes
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, chunk_spans, crc32
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import (
     BlockMissing,
+    Busy,
     CorruptData,
     DiskFailed,
     DiskFull,
     InvalidArgument,
-    StartRefused,
 )
 
 log = logs.get("block_store")
@@ -43,18 +46,37 @@ class Inventory(NamedTuple):
     corrupt: Tuple[Block, ...]
 
 
+class Usage(NamedTuple):
+    """Bytes of the disks, bytes of replicas, bytes that may still be written; and counts."""
+
+    capacity: int
+    used: int
+    remaining: int
+    replicas: int
+    failed_volumes: int
+
+
 class _Replica(NamedTuple):
     block: Block
     volume: Volume
     problem: str
 
+    @property
+    def footprint(self) -> int:
+        """Bytes on disk."""
+        return self.block.length + layout.meta_bytes(self.block.length)
+
 
 class OpenReplica:
     """A replica being read; close it. It stays readable when the replica is removed meanwhile."""
 
-    def __init__(self, block: Block, descriptor: int, checksums: Sequence[int]) -> None:
+    def __init__(
+        self, store: "BlockStore", volume: Volume, block: Block, checksums: Sequence[int]
+    ) -> None:
         self.block = block
-        self.descriptor = descriptor
+        self.descriptor = volume.open_data(block)
+        self._store = store
+        self._volume = volume
         self._checksums = checksums
 
     def chunks(self, offset: int, length: int) -> Iterator[Chunk]:
@@ -63,12 +85,18 @@ class OpenReplica:
             yield Chunk(start, size, self._checksums[start // CHUNK_BYTES])
 
     def verified(self, chunk: Chunk, buffer: memoryview) -> memoryview:
-        """A chunk's bytes, read into `buffer`; raises CorruptData when they do not match."""
+        """A chunk's bytes, read into `buffer`.
+
+        Raises CorruptData when they do not match, and then the replica counts as corrupt.
+        """
         data = buffer[: chunk.size]
-        with disk.disk_errors(self.block.name, "read"):
-            count = os.preadv(self.descriptor, [data], chunk.offset)
-        if count != chunk.size or crc32(data) != chunk.checksum:
-            raise CorruptData(f"{self.block.name}: checksum mismatch at byte {chunk.offset}")
+        try:
+            count = self._volume.read_data(self.descriptor, data, chunk.offset, self.block)
+            if count != chunk.size or crc32(data) != chunk.checksum:
+                raise CorruptData(f"{self.block.name}: checksum mismatch at byte {chunk.offset}")
+        except CorruptData as error:
+            self._store.mark_corrupt(self.block, error.message)
+            raise
         return data
 
     def __enter__(self) -> "OpenReplica":
@@ -78,131 +106,80 @@ class OpenReplica:
         os.close(self.descriptor)
 
 
-class BlockStore:
-    """The replicas of one datanode. Thread-safe; no lock is held during disk operations."""
+def _tell_nobody(_block: Block) -> None:
+    """For a store whose owner does not want to hear of damage."""
 
-    def __init__(self, directories: Sequence[str], reserved_bytes: int) -> None:
-        self._volumes = [Volume(path, reserved_bytes) for path in directories]
+
+class BlockStore:
+    """The replicas of one datanode. Thread-safe; no lock is held during disk operations.
+
+    `on_corrupt` is told of each good replica that turns out to be damaged; it must not raise.
+    """
+
+    def __init__(
+        self,
+        directories: Sequence[str],
+        reserved_bytes: int,
+        on_corrupt: Callable[[Block], None] = _tell_nobody,
+        system: disk.SystemCalls = disk.SYSTEM,
+    ) -> None:
+        self.volumes = Volumes(directories, reserved_bytes, self._drop_failed, system)
+        self._on_corrupt = on_corrupt
         self._lock = threading.Lock()
         self._replicas: Dict[int, _Replica] = {}
         self._writing: Set[int] = set()
         self._used = 0
-        self._epoch = 0
-
-    @property
-    def node_id(self) -> str:
-        """The datanode's identity, the same in all its directories."""
-        return self._working()[0].version.node_id
-
-    @property
-    def cluster_id(self) -> str:
-        """The cluster that the directories belong to; empty before the first registration."""
-        ids = {volume.version.cluster_id for volume in self._working()} - {""}
-        return min(ids, default="")
 
     def open(self) -> None:
-        """Lock and scan every directory; raises StartRefused.
-
-        A directory whose disk fails costs its replicas only, as long as another one works.
-        """
-        node_id = ""
-        for volume in self._volumes:
-            try:
-                node_id = volume.open(node_id)
-            except (DiskFailed, DiskFull) as error:
-                volume.fail(error.message)
-        if not self._working():
-            raise StartRefused(self._volumes[0].failed)
-        for field in ("node_id", "cluster_id"):
-            values = {getattr(volume.version, field) for volume in self._working()} - {""}
-            if len(values) > 1:
-                raise StartRefused(
-                    f"the directories belong to different datanodes or clusters ({field}: "
-                    f"{', '.join(sorted(values))}); check data_node_dir in config.ini"
-                )
-        self._epoch = max(volume.read_number(layout.EPOCH) for volume in self._working())
-        self.rescan()
+        """Lock and scan every directory; raises StartRefused."""
+        self.volumes.open()
+        found: Dict[int, _Replica] = {}
+        self.volumes.for_each(lambda volume: _collect(volume, found))
+        with self._lock:
+            self._replicas = {key: r for key, r in found.items() if not r.volume.failed}
+            self._used = sum(replica.footprint for replica in self._replicas.values())
 
     def close(self) -> None:
         """Release the directories."""
-        for volume in self._volumes:
-            volume.close()
+        self.volumes.close()
 
-    def join_cluster(self, cluster_id: str) -> None:
-        """Record which cluster this datanode belongs to, once and for ever."""
-        for volume in self._working():
-            volume.join_cluster(cluster_id)
-
-    @property
-    def epoch(self) -> int:
-        """The newest namenode epoch that this datanode has obeyed; 0 for none."""
-        return self._epoch
-
-    def remember_epoch(self, epoch: int) -> None:
-        """Never obey an older namenode from now on, also after a restart."""
-        if epoch > self._epoch:
-            for volume in self._working():
-                volume.write_number(layout.EPOCH, epoch)
-            self._epoch = epoch
-
-    @property
-    def scan_position(self) -> int:
-        """The block id that the scanner looked at last, also before a restart."""
-        return self._working()[0].read_number(layout.SCAN_POSITION)
-
-    @scan_position.setter
-    def scan_position(self, block_id: int) -> None:
-        self._working()[0].write_number(layout.SCAN_POSITION, block_id)
-
-    def rescan(self) -> None:
-        """Fill the table from the disks. The first of two replicas of one block is kept."""
-        found: Dict[int, _Replica] = {}
-        for volume in self._working():
-            try:
-                for stored in volume.scan():
-                    replica = _Replica(stored.block, volume, stored.problem)
-                    other = found.setdefault(stored.block.block_id, replica)
-                    if other is not replica and _better(replica, other):
-                        found[stored.block.block_id] = replica
-            except DiskFailed as error:
-                volume.fail(error.message)
-        with self._lock:
-            self._replicas = {key: r for key, r in found.items() if not r.volume.failed}
-            self._used = sum(map(_footprint, self._replicas.values()))
+    # Writing.
 
     def create(self, block_id: int, generation: int, size: int) -> ReplicaWriter:
-        """Begin a replica of about `size` bytes, on the working volume with the most room."""
-        room, volume = max(
-            ((volume.space()[1], volume) for volume in self._working()), key=lambda pair: pair[0]
-        )
-        if room < max(size, CHUNK_BYTES):
-            raise DiskFull(f"{size} bytes do not fit: {room} bytes free besides the reserve")
+        """Begin a replica of up to `size` bytes, on the working volume with the most room.
+
+        Raises DiskFull when it has too little, DiskFailed, Busy, and InvalidArgument for a block
+        that is here already.
+        """
+        volume = self.volumes.roomiest(size)
         with self._lock:
             if block_id in self._replicas or block_id in self._writing:
                 raise InvalidArgument(f"blk_{block_id} exists here already; blocks are immutable")
             self._writing.add(block_id)
         try:
-            return volume.create(block_id, generation)
-        except (DiskFull, DiskFailed):
+            return ReplicaWriter(volume, block_id, generation, size)
+        except BaseException:
             self._stop_writing(block_id)
             raise
 
     def finish(self, writer: ReplicaWriter) -> Block:
-        """Make a written replica real and durable; raises DiskFailed, and then it is not there."""
+        """Make a written replica real and durable; after any error it is not there."""
         try:
             block = writer.finish()
+            self._enter(_Replica(block, writer.volume, ""))
+        except BaseException:
+            writer.discard()
+            raise
         finally:
             self._stop_writing(writer.block_id)
-        with self._lock:
-            replica = _Replica(block, writer.volume, "")
-            self._replicas[block.block_id] = replica
-            self._used += _footprint(replica)
         return block
 
     def discard(self, writer: ReplicaWriter) -> None:
         """Forget an unfinished replica."""
         writer.discard()
         self._stop_writing(writer.block_id)
+
+    # Reading.
 
     def read(self, block_id: int, generation: int) -> OpenReplica:
         """Open a replica; raises BlockMissing, CorruptData (then it counts as corrupt)."""
@@ -211,9 +188,11 @@ class BlockStore:
             raise CorruptData(f"{replica.block.name}: {replica.problem}")
         try:
             block, checksums = replica.volume.read_meta(block_id, generation)
-            return OpenReplica(block, replica.volume.open_data(block), checksums)
+            return OpenReplica(self, replica.volume, block, checksums)
         except CorruptData as error:
-            self.mark_corrupt(replica.block, error.message)
+            # It may have been removed between the look into the table and the one at the disk.
+            if not self.mark_corrupt(replica.block, error.message):
+                self._find(block_id, generation)
             raise
 
     def mark_corrupt(self, block: Block, problem: str) -> bool:
@@ -224,19 +203,20 @@ class BlockStore:
                 return False
             self._replicas[block.block_id] = replica._replace(problem=problem)
         log.warning("replica.corrupt", block=block.name, problem=problem)
+        self._on_corrupt(replica.block)
         return True
+
+    # Removing.
 
     def remove(self, block: Block) -> None:
         """Delete a replica for good, on the namenode's order; one that is not there is fine."""
-        replica = self._take_out(block)
-        if replica is not None:
-            replica.volume.remove(replica.block)
+        self._take_out(block, Volume.remove)
 
     def move_to_trash(self, block: Block) -> None:
         """Set a replica aside that the namenode does not know."""
-        replica = self._take_out(block)
-        if replica is not None:
-            replica.volume.move_to_trash(replica.block)
+        self._take_out(block, Volume.move_to_trash)
+
+    # Telling.
 
     def inventory(self) -> Inventory:
         """All replicas, for a full report."""
@@ -245,64 +225,76 @@ class BlockStore:
         good = tuple(replica.block for replica in replicas if not replica.problem)
         return Inventory(good, tuple(replica.block for replica in replicas if replica.problem))
 
-    def empty_trash(self, older_than_seconds: float, wall_seconds: float) -> int:
-        """Delete what has been in the trash for long enough; returns how many files went."""
-        volumes = self._working()
-        return sum(volume.empty_trash(older_than_seconds, wall_seconds) for volume in volumes)
-
-    def usage(self) -> Tuple[int, int, int, int, int]:
-        """(capacity, used, remaining, replicas, failed volumes); the first three in bytes.
-
-        Directories on one disk share its space, which must not count twice.
-        """
-        spaces = {os.stat(volume.root).st_dev: volume.space() for volume in self._working()}
-        capacity = sum(total for total, _ in spaces.values())
-        remaining = sum(free for _, free in spaces.values())
-        failed = sum(bool(volume.failed) for volume in self._volumes)
+    def usage(self) -> Usage:
+        """How full the datanode is; a volume that cannot even say that has failed."""
+        capacity, remaining = self.volumes.capacity()
+        failed = self.volumes.failed
         with self._lock:
-            return capacity, self._used, remaining, len(self._replicas), failed
+            return Usage(capacity, self._used, remaining, len(self._replicas), failed)
 
     def check(self) -> None:
-        """Assert that the table and its sum agree."""
+        """Assert that the table and its sum agree, and that no failed volume is in it."""
         with self._lock:
-            assert self._used == sum(map(_footprint, self._replicas.values())), "used bytes"
+            used = sum(replica.footprint for replica in self._replicas.values())
+            assert self._used == used, f"{self._used} bytes used, not {used}"
             for block_id, replica in self._replicas.items():
                 assert block_id == replica.block.block_id, "a replica under another id"
+                assert not replica.volume.failed, "a replica of a failed volume"
 
     def __repr__(self) -> str:
-        return f"<BlockStore {len(self._replicas)} replicas, {self._used} bytes, {self._volumes}>"
+        return f"<BlockStore {len(self._replicas)} replicas, {self._used} bytes, {self.volumes}>"
 
-    def _working(self) -> List[Volume]:
-        volumes = [volume for volume in self._volumes if not volume.failed]
-        if not volumes:
-            raise DiskFailed(f"no directory works any more: {self._volumes[0].failed}")
-        return volumes
+    # Within.
+
+    def _enter(self, replica: _Replica) -> None:
+        with self._lock:
+            if replica.volume.failed:
+                raise DiskFailed(replica.volume.failed)
+            self._replicas[replica.block.block_id] = replica
+            self._used += replica.footprint
 
     def _find(self, block_id: int, generation: int) -> _Replica:
         with self._lock:
             replica = self._replicas.get(block_id)
-        if replica is None or replica.block.generation != generation or replica.volume.failed:
+        if replica is None or replica.block.generation != generation:
             raise BlockMissing(f"blk_{block_id}_{generation} is not on this datanode")
         return replica
 
-    def _take_out(self, block: Block) -> Optional[_Replica]:
+    def _take_out(self, block: Block, action: Callable[[Volume, Block], None]) -> None:
         with self._lock:
             replica = self._replicas.get(block.block_id)
             if replica is None or replica.block.generation != block.generation:
-                return None
+                return
             del self._replicas[block.block_id]
-            self._used -= _footprint(replica)
-            return replica
+            self._used -= replica.footprint
+        try:
+            action(replica.volume, replica.block)
+        except (DiskFull, Busy):
+            # It is still there, and must not be told as gone: the order will be repeated.
+            self._enter(replica)
+            raise
+
+    def _drop_failed(self) -> None:
+        """A volume has failed: forget its replicas. The next full report is silent about them."""
+        with self._lock:
+            kept = {key: r for key, r in self._replicas.items() if not r.volume.failed}
+            lost, self._replicas = len(self._replicas) - len(kept), kept
+            self._used = sum(replica.footprint for replica in kept.values())
+        log.error("replicas.lost", count=lost)
 
     def _stop_writing(self, block_id: int) -> None:
         with self._lock:
             self._writing.discard(block_id)
 
 
+def _collect(volume: Volume, found: Dict[int, _Replica]) -> None:
+    for stored in volume.scan():
+        replica = _Replica(stored.block, volume, stored.problem)
+        other = found.setdefault(stored.block.block_id, replica)
+        if other is not replica and _better(replica, other):
+            found[stored.block.block_id] = replica
+
+
 def _better(one: _Replica, other: _Replica) -> bool:
     """Whether `one` is the replica to keep: a good one, else the newer generation."""
     return (not one.problem, one.block.generation) > (not other.problem, other.block.generation)
-
-
-def _footprint(replica: _Replica) -> int:
-    return replica.block.length + layout.meta_bytes(replica.block.length)

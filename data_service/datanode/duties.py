@@ -1,20 +1,26 @@
 """What a datanode does for the namenode: register, report, beat, obey.
 
 Theory of operation. The heartbeat is a long poll: the namenode answers when it has commands, or
-when the interval is over, so a command arrives at once and a beat is never late by design. Its
-connection is its own. A full report follows every registration; what happens to single replicas is
-told at once, and when that fails it is kept and told before the next heartbeat. The namenode's
-epoch is remembered on disk, so that an older namenode which wakes up can command nothing
-(HDFS-1972).
+when the interval is over, so a command arrives at once and a beat is never late by design. A full
+report follows every registration; what happens to single replicas is told at once, and when that
+fails it is kept and told before the next heartbeat. The first part of a full report is empty, and
+the list is made after its answer: what is told from then on is newer than the list, and the
+namenode knows it. The namenode's epoch is remembered on disk, so that an older namenode which wakes
+up can command nothing (HDFS-1972).
+
+A call that got no answer may still run later, after newer ones. For a change that would be wrong:
+so the session that it was sent in ends, which makes it void, and a new one begins with a full
+report.
 """
 
 import random
 import threading
 import time
 import uuid
-from typing import Callable, Dict, Iterable, List, Tuple
+from typing import Callable, Iterable
 
 from data_service.datanode.block_store import BlockStore
+from data_service.datanode.news import CORRUPT, Changes, News, as_arguments
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DELETE,
@@ -28,7 +34,14 @@ from data_service.protocol.messages import (
     pack_blocks,
 )
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, Fenced, SessionExpired, StartRefused
+from zookeeper.fabric.errors import (
+    DfsError,
+    Fenced,
+    InvalidArgument,
+    SessionExpired,
+    StartRefused,
+    Unavailable,
+)
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.settings import Address, DataNodeSettings
 
@@ -36,6 +49,12 @@ log = logs.get("duties")
 
 REPORT_BLOCKS = 10_000
 """Blocks in one part of a full report: 240 KB, well below the limit of a frame."""
+
+TELL_SECONDS_MAX = 10.0
+"""How long a transfer may wait for the namenode to hear of its replica."""
+
+_HEARTBEAT_GRACE_SECONDS = 10.0
+_SESSION_PAUSE_SECONDS = 0.05
 
 Obey = Callable[[Command], None]
 
@@ -64,11 +83,11 @@ class Duties:
         self._incarnation = uuid.uuid4().hex
         self._stopping = threading.Event()
         self._registered = threading.Event()
+        self._news = News(self._send_changes)
         self._session = 0
         self._report_due = 0.0
         self._failed_volumes = 0
-        self._lock = threading.Lock()
-        self._untold: List[Tuple[str, Block]] = []
+        self._trouble = ""
         self.refusal = ""
 
     def start(self) -> None:
@@ -88,100 +107,112 @@ class Duties:
             raise StartRefused(self.refusal)
 
     def tell(self, kind: str, blocks: Iterable[Block]) -> None:
-        """Tell the namenode of replicas `received`, `deleted` or found `corrupt`, at once.
+        """Tell the namenode of replicas RECEIVED, DELETED or found CORRUPT, at once.
 
         When it cannot be told now, it is told before the next heartbeat: nothing gets lost.
         """
-        with self._lock:
-            self._untold.extend((kind, block) for block in blocks)
+        self._news.add(kind, blocks)
         try:
-            self._tell_all()
+            self._news.tell()
         except DfsError as error:
-            log.info("change.kept", kind=kind, error=error.message)
+            log.debug("change.kept", kind=kind, error=error.message)
 
     def __repr__(self) -> str:
-        return f"<Duties session {self._session}, {len(self._untold)} changes untold>"
+        return f"<Duties session {self._session}, {self._news!r}>"
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._round()
+                self.attend()
             except SessionExpired:
                 log.info("session.expired", session=self._session)
                 self._session = 0
+                pause = _SESSION_PAUSE_SECONDS
             except StartRefused as error:
                 self._refused(error)
+                pause = self._settings.heartbeat_seconds
             except DfsError as error:
-                if not self._stopping.is_set():
-                    log.info("namenode.out_of_reach", error=error.message)
-                # Datanodes that lost the same namenode must not come back in step.
-                pause = self._settings.heartbeat_seconds * random.uniform(0.5, 1.0)
-                self._stopping.wait(pause)
+                self._note("namenode.out_of_reach", error.message)
+                pause = self._settings.heartbeat_seconds
+            else:
+                self._note("", "")
+                continue
+            # Datanodes that lost the same namenode must not come back in step.
+            self._stopping.wait(pause * random.uniform(0.5, 1.0))
 
-    def _round(self) -> None:
+    def attend(self) -> None:
+        """Register and report when due, tell what is untold, beat once."""
         if not self._session:
             self._register()
-        if self._failed_volumes != self._stats().failed_volumes:
+        if self._failed_volumes != self._store.volumes.failed:
             self._report_due = 0.0
         if time.monotonic() >= self._report_due:
             self._report()
             self._registered.set()
-        self._tell_all()
+        self._news.tell()
         self._beat()
 
     def _register(self) -> None:
+        volumes = self._store.volumes
         info = NodeInfo(
-            self._store.node_id,
+            volumes.node_id,
             self._incarnation,
             self._address.host,
             self._address.port,
             self._settings.rack,
-            self._store.cluster_id,
+            volumes.cluster_id,
         )
         registration = Registration._make(self._namenode.call("register", info))
         self._check_epoch(registration.epoch)
-        if not self._store.cluster_id:
-            self._store.join_cluster(registration.cluster_id)
-        self._session = registration.session
+        volumes.join_cluster(registration.cluster_id)
         self._report_due = 0.0
+        self._session = registration.session
         log.info("datanode.registered", session=self._session, epoch=registration.epoch)
 
     def _report(self) -> None:
-        with self._lock:
-            # The inventory taken next has all of these.
-            self._untold = [item for item in self._untold if item[0] != "received"]
-        stats = self._stats()
-        inventory = self._store.inventory()
-        blocks, report_id = inventory.good, time.monotonic_ns()
-        parts = max(1, -(-len(blocks) // REPORT_BLOCKS))
-        for part in range(parts):
-            chosen = blocks[part * REPORT_BLOCKS : (part + 1) * REPORT_BLOCKS]
-            payload = pack_blocks(chosen)
+        failed = self._store.volumes.failed
+        session, report_id = self._session, time.monotonic_ns()
+        lists = max(1, -(-self._store.usage().replicas // REPORT_BLOCKS))
+        self._namenode.call("block_report", session, report_id, 0, 1 + lists, b"")
+        # Made now, and not before: see the module's description.
+        good, corrupt = self._store.inventory()
+        if corrupt:
+            # Before the lists, so that the namenode never takes these replicas for gone.
+            self._news.add(CORRUPT, corrupt)
+            self._news.tell()
+        for number in range(lists):
+            payload = pack_blocks(good[number::lists])
             self._namenode.call(
-                "block_report", self._session, report_id, part, parts, payload
+                "block_report", session, report_id, 1 + number, 1 + lists, payload
             )
-        self._failed_volumes = stats.failed_volumes
+        self._failed_volumes = failed
         self._report_due = time.monotonic() + self._settings.block_report_seconds
-        if inventory.corrupt:
-            self.tell("corrupt", inventory.corrupt)
 
-    def _tell_all(self) -> None:
-        with self._lock:
-            told, session = list(self._untold), self._session
-        if not told or not session:
-            return
-        changes: Dict[str, List[Block]] = {"received": [], "deleted": [], "corrupt": []}
-        for kind, block in told:
-            changes[kind].append(block)
-        self._namenode.call("block_changes", session, *map(tuple, changes.values()))
-        known = set(told)
-        with self._lock:
-            self._untold = [item for item in self._untold if item not in known]
+    def _send_changes(self, changes: Changes) -> None:
+        session = self._session
+        if not session:
+            raise Unavailable("this datanode is not registered")
+        try:
+            self._namenode.call(
+                "block_changes", session, *as_arguments(changes), timeout=TELL_SECONDS_MAX
+            )
+        except (Unavailable, SessionExpired):
+            if self._session == session:
+                self._session = 0
+            raise
+        except InvalidArgument as error:
+            # Repeating would be refused for ever; a full report says the same in another way.
+            log.error("changes.refused", error=error.message)
+            self._report_due = 0.0
 
     def _beat(self) -> None:
         interval = self._settings.heartbeat_seconds
+        session = self._session
+        if not session:
+            raise SessionExpired("a change could not be told")
         epoch, commands = self._namenode.call(
-            "heartbeat", self._session, self._stats(), interval, timeout=interval + 10.0
+            "heartbeat", session, self._stats(), interval,
+            timeout=interval + _HEARTBEAT_GRACE_SECONDS,
         )
         self._check_epoch(epoch)
         for row in commands:
@@ -195,18 +226,28 @@ class Duties:
                 log.warning("command.unknown", action=command.action)
 
     def _check_epoch(self, epoch: int) -> None:
-        if epoch < self._store.epoch:
-            raise Fenced(f"a namenode of epoch {epoch} commands, {self._store.epoch} is known")
-        self._store.remember_epoch(epoch)
+        known = self._store.volumes.epoch
+        if epoch < known:
+            raise Fenced(f"a namenode of epoch {epoch} commands, {known} is known")
+        self._store.volumes.remember_epoch(epoch)
 
     def _stats(self) -> NodeStats:
-        capacity, used, remaining, blocks, failed = self._store.usage()
-        return NodeStats(capacity, used, remaining, blocks, self._streams(), failed)
+        capacity, used, remaining, replicas, failed = self._store.usage()
+        return NodeStats(capacity, used, remaining, replicas, self._streams(), failed)
 
     def _refused(self, error: DfsError) -> None:
         """The namenode does not want this datanode (a clone, another cluster): say so, ask on."""
-        log.error("datanode.refused", error=error.message)
+        self._note("datanode.refused", error.message)
         if not self._registered.is_set():
             self.refusal = error.message
             self._registered.set()
-        self._stopping.wait(self._settings.heartbeat_seconds)
+
+    def _note(self, trouble: str, error: str) -> None:
+        """Log when the namenode goes out of reach, or comes back, and not at every attempt."""
+        if trouble == self._trouble or self._stopping.is_set():
+            return
+        self._trouble = trouble
+        if trouble:
+            log.warning(trouble, error=error)
+        else:
+            log.info("namenode.reached")

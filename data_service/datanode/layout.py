@@ -7,15 +7,21 @@
     tmp/                                 replicas being written; emptied at start
     finalized/<2 hex>/blk_<id>_<gen>     a complete replica, never changed again
     finalized/<2 hex>/blk_<id>_<gen>.meta    its checksums
-    trash/                               replicas that nobody claims, kept for a while
+    trash/<name>.<seconds>               a replica that nobody claims, kept for a while
+    uptime                               how many seconds the directory has been in use
 
 A `.meta` file names its block and length, so that data which was truncated, extended, or paired
 with another block's checksums is recognised, and ends with one CRC32 for each chunk. A file that is
 missing, short or different in any way means a corrupt replica, never "no checksum" (HDFS-14706).
+
+The age of what is in the trash is counted in seconds of use, which only grow while a datanode
+serves the directory: the name of each file there says at which second it came. No clock that a
+person can set decides when it goes.
 """
 
 import json
-import os.path
+import math
+import re
 import struct
 from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 from zlib import crc32
@@ -27,12 +33,17 @@ from zookeeper.fabric.errors import CorruptData
 LAYOUT_VERSION = 1
 META_SUFFIX = ".meta"
 TMP, FINALIZED, TRASH = "tmp", "finalized", "trash"
-EPOCH, SCAN_POSITION = "epoch", "scan_position"
+VERSION, EPOCH, SCAN_POSITION, UPTIME = "VERSION", "epoch", "scan_position", "uptime"
 SHARDS = tuple(f"{number:02x}" for number in range(256))
 
 _HEADER = struct.Struct("!4sHHIQQQ")
 _MAGIC = b"PyDM"
 _CRC32_TYPE = 1
+_NUMBER = re.compile(rb"[0-9]{1,19}\n")
+_TRASHED = re.compile(r"blk_[0-9]+_[0-9]+(?:\.meta)?\.([0-9]{1,19})")
+
+HEADER_BYTES = _HEADER.size + 4
+"""The header of a `.meta` file with its own CRC32."""
 
 
 class Version(NamedTuple):
@@ -68,16 +79,38 @@ def decode_version(data: bytes) -> Version:
 
 def decode_number(name: str, data: Optional[bytes]) -> int:
     """The number in a file such as `epoch`, 0 when there is none yet; raises CorruptData."""
-    try:
-        return int(data) if data is not None else 0
-    except ValueError:
-        raise CorruptData(f"its file {name} is damaged") from None
+    if data is None:
+        return 0
+    if not _NUMBER.fullmatch(data):
+        raise CorruptData(f"its file {name} is damaged")
+    return int(data)
+
+
+def encode_number(number: int) -> bytes:
+    """The reverse of `decode_number`."""
+    return b"%d\n" % number
+
+
+def shard_of(block_id: int) -> str:
+    """The folder below `finalized` that a block's replica is in."""
+    return SHARDS[block_id % len(SHARDS)]
 
 
 def replica_path(root: str, block_id: int, generation: int) -> str:
     """Where a finalized replica's data is; its checksums are there plus META_SUFFIX."""
     name = Block(block_id, generation, 0).name
-    return os.path.join(root, FINALIZED, SHARDS[block_id % len(SHARDS)], name)
+    return "/".join((root, FINALIZED, shard_of(block_id), name))
+
+
+def trash_name(name: str, uptime_seconds: float) -> str:
+    """What the file `name` is called in the trash when it comes there after so much use."""
+    return f"{name}.{math.ceil(uptime_seconds)}"
+
+
+def trashed_at(name: str) -> Optional[int]:
+    """The second of use at which a file came into the trash; None for a file of somebody else."""
+    match = _TRASHED.fullmatch(name)
+    return int(match.group(1)) if match else None
 
 
 def encode_meta(block: Block, checksums: Sequence[int]) -> bytes:
@@ -89,23 +122,29 @@ def encode_meta(block: Block, checksums: Sequence[int]) -> bytes:
 
 def decode_meta(data: bytes, block_id: int, generation: int) -> Tuple[Block, Tuple[int, ...]]:
     """(the block with its length, its checksums); raises CorruptData on anything unexpected."""
-    size = _HEADER.size
-    if len(data) < size + 4:
-        raise CorruptData(f"the checksums of blk_{block_id}_{generation} are cut short")
+    block = decode_header(data[:HEADER_BYTES], block_id, generation)
+    if len(data) != meta_bytes(block.length):
+        raise CorruptData(f"{block.name} has the wrong number of checksums")
+    return block, struct.unpack_from(f"!{chunk_count(block.length)}I", data, HEADER_BYTES)
+
+
+def decode_header(data: bytes, block_id: int, generation: int) -> Block:
+    """The block that a `.meta` file's first HEADER_BYTES name; CorruptData for another one."""
+    name = Block(block_id, generation, 0).name
+    if len(data) < HEADER_BYTES:
+        raise CorruptData(f"the checksums of {name} are cut short")
     magic, layout, kind, chunk_bytes, *identity = _HEADER.unpack_from(data)
     block = Block(*identity)
     expected = (_MAGIC, LAYOUT_VERSION, _CRC32_TYPE, CHUNK_BYTES)
-    header_is_right = struct.unpack_from("!I", data, size)[0] == crc32(data[:size])
-    if not header_is_right or (magic, layout, kind, chunk_bytes) != expected:
-        raise CorruptData(f"the checksum header of blk_{block_id}_{generation} is damaged")
+    own_checksum = struct.unpack_from("!I", data, _HEADER.size)[0]
+    is_whole = own_checksum == crc32(data[: _HEADER.size])
+    if not is_whole or (magic, layout, kind, chunk_bytes) != expected:
+        raise CorruptData(f"the checksum header of {name} is damaged")
     if block[:2] != (block_id, generation):
-        raise CorruptData(f"blk_{block_id}_{generation} has the checksums of {block.name}")
-    count = chunk_count(block.length)
-    if len(data) != meta_bytes(block.length):
-        raise CorruptData(f"{block.name} has the wrong number of checksums")
-    return block, struct.unpack_from(f"!{count}I", data, size + 4)
+        raise CorruptData(f"{name} has the checksums of {block.name}")
+    return block
 
 
 def meta_bytes(length: int) -> int:
     """The size of the `.meta` file of a block of `length` bytes."""
-    return _HEADER.size + 4 + 4 * chunk_count(length)
+    return HEADER_BYTES + 4 * chunk_count(length)

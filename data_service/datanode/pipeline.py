@@ -1,28 +1,22 @@
 """The write pipeline: take a block in, pass it on while it comes, acknowledge when it is safe.
 
-Theory of operation. Packets arrive from the client or the datanode before us. Each is sent on to the
-next datanode from the same buffer, then verified, then written: nothing is stored before it is
+Theory of operation. Packets arrive from the client or the datanode before us. Each is sent on to
+the next datanode from the same buffer, then verified, then written: nothing is stored before it is
 forwarded, and no block is ever whole in memory. At the end mark each datanode makes its replica
-durable at the same time as those after it, tells the namenode, waits for the datanodes after it, and
-answers with the list of all that hold the block. Anything that goes wrong anywhere breaks the whole
-pipeline off: the block is abandoned by the client and written again under a new id. A replica is
-never resumed in the middle (HDFS-4660, HDFS-7065).
+durable at the same time as those after it, tells the namenode, waits for the datanodes after it,
+and answers with the list of all that hold the block. Anything that goes wrong anywhere breaks the
+whole pipeline off: the block is abandoned by the client and written again under a new id. A replica
+is never resumed in the middle (HDFS-4660, HDFS-7065).
 """
 
 from typing import Callable, Optional, Tuple
 
 from data_service.datanode.block_store import BlockStore
-from data_service.datanode.volume import ReplicaWriter
+from data_service.datanode.replica_writer import ReplicaWriter
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
-from data_service.protocol.failures import pipeline_failure
-from zookeeper.fabric.errors import (
-    CorruptData,
-    DfsError,
-    InvalidArgument,
-    PipelineFailed,
-    Unavailable,
-)
+from data_service.protocol.failures import seen_from_upstream
+from zookeeper.fabric.errors import CorruptData, DfsError, InvalidArgument, Unavailable
 from zookeeper.fabric.remote import OutgoingBody
 from zookeeper.fabric.stream import PacketReader
 
@@ -50,18 +44,16 @@ class Downstream:
             return ()
         return tuple(self._guard(lambda body: body.result()))
 
-    def abandon(self) -> None:
-        """Hang up; the datanodes downstream drop what they have."""
+    def close(self) -> None:
+        """Hang up; unless `holders` returned, the datanodes downstream drop what they have."""
         if self._body is not None:
             self._body.close()
 
     def _guard(self, action: Callable[[OutgoingBody], Tuple[str, ...]]) -> Tuple[str, ...]:
         try:
             return action(self._body)  # type: ignore[arg-type]
-        except PipelineFailed:
-            raise
         except DfsError as error:
-            raise pipeline_failure(self._link, error.message) from None
+            raise seen_from_upstream(self._link, error) from None
 
 
 def receive_block(
@@ -77,24 +69,20 @@ def receive_block(
     downstream failed, CorruptData when the bytes were damaged on the way, DiskFull, DiskFailed.
     """
     try:
-        _receive_packets(packets, writer, downstream)
-        downstream.end()
-    except DfsError:
-        downstream.abandon()
-        store.discard(writer)
-        raise
-    try:
+        try:
+            _receive_packets(packets, writer, downstream)
+            downstream.end()
+        except BaseException:
+            store.discard(writer)
+            raise
         block = store.finish(writer)
-    except DfsError:
-        downstream.abandon()
-        raise
-    report(block)
-    return (store.node_id,) + downstream.holders()
+        report(block)
+        return (store.volumes.node_id,) + downstream.holders()
+    finally:
+        downstream.close()
 
 
-def _receive_packets(
-    packets: PacketReader, writer: ReplicaWriter, downstream: Downstream
-) -> None:
+def _receive_packets(packets: PacketReader, writer: ReplicaWriter, downstream: Downstream) -> None:
     buffer = memoryview(bytearray(CHUNK_BYTES))
     last_size = CHUNK_BYTES
     while True:

@@ -5,9 +5,10 @@ from typing import Optional, Sequence, Tuple
 from data_service.datanode.block_store import BlockStore
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.failures import reply_seconds
 from data_service.protocol.messages import Target
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import CorruptData
+from zookeeper.fabric.errors import BlockMissing
 from zookeeper.fabric.remote import OutgoingBody, Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -29,25 +30,38 @@ def open_pipeline(
         return None
     first, rest = Target._make(targets[0]), tuple(targets[1:])
     remote = Remote.connect("data_node", Address(first.host, first.port), credentials, network)
-    return remote.call_with_body(
-        "write_block", block_id, generation, size, token, rest,
-        timeout=network.call_timeout_seconds,
-    )
+    try:
+        return remote.call_with_body(
+            "write_block", block_id, generation, size, token, rest,
+            timeout=reply_seconds(network.call_timeout_seconds, len(rest)),
+        )
+    except BaseException:
+        remote.close()
+        raise
 
 
-def copy_block(store: BlockStore, block: Block, body: OutgoingBody) -> Tuple[str, ...]:
-    """Send a replica, verified while it is read, into a pipeline; the ids of the new holders.
+def copy_block(
+    store: BlockStore,
+    block: Block,
+    targets: Sequence[Tuple[str, str, int]],
+    credentials: Credentials,
+    network: NetworkSettings,
+) -> Tuple[str, ...]:
+    """Send a replica, verified while it is read, to `targets`; the ids of the new holders.
 
-    A replica that turns out to be damaged is marked as corrupt and raises CorruptData: damage
-    must never be copied over good bytes.
+    Raises CorruptData when it turns out to be damaged, which the store then knows: damage must
+    never be copied. The same error can come from a target, and says nothing of this replica.
     """
     buffer = memoryview(bytearray(CHUNK_BYTES))
     with store.read(block.block_id, block.generation) as replica:
-        for chunk in replica.chunks(0, replica.block.length):
-            try:
-                data = replica.verified(chunk, buffer)
-            except CorruptData as error:
-                store.mark_corrupt(replica.block, error.message)
-                raise
-            body.send(data, chunk.checksum)
-    return tuple(body.finish())
+        if replica.block != block:
+            raise BlockMissing(f"{block.name} has {replica.block.length} bytes here")
+        body = open_pipeline(*block, b"", targets, credentials, network)
+        if body is None:
+            return ()
+        try:
+            for chunk in replica.chunks(0, replica.block.length):
+                body.send(replica.verified(chunk, buffer), chunk.checksum)
+            return tuple(body.finish())
+        finally:
+            body.close()

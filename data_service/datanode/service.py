@@ -5,24 +5,22 @@ import threading
 import time
 from typing import Any, Callable, List, Optional, Tuple
 
-from data_service.datanode.block_store import BlockStore
+from data_service.datanode.block_store import BlockStore, Chunk, OpenReplica
 from data_service.datanode.duties import Duties
+from data_service.datanode.news import CORRUPT, DELETED, RECEIVED
 from data_service.datanode.pipeline import Downstream, receive_block
-from data_service.datanode.scanner import Scanner
 from data_service.datanode.replicator import copy_block, open_pipeline
+from data_service.datanode.scanner import Scanner
+from data_service.datanode.trash import Trash
 from data_service.protocol.blocks import Block
-from data_service.protocol.failures import pipeline_failure
+from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.failures import seen_from_upstream
 from data_service.protocol.messages import DELETE, REPLICATE, Command
 from data_service.protocol.validation import check_integers, check_targets
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import (
-    Busy,
-    CorruptData,
-    DfsError,
-
-)
+from zookeeper.fabric.errors import Busy, DfsError, InvalidArgument
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
 from zookeeper.fabric.server import Server
@@ -34,40 +32,32 @@ log = logs.get("data_node")
 COPIES_MAX = 4
 """Commanded copies that run at a time; the namenode repeats what was not done."""
 
-ORDERS_WAITING_MAX = 100
+_Targets = Tuple[Tuple[str, str, int], ...]
 
 
 class DataNode(daemon.Daemon):
     """One datanode process: `index` into data_node_hosts tells which."""
 
     def __init__(self, settings: Settings, index: int, credentials: Credentials) -> None:
+        own = settings.data_node
         self.settings = settings
-        self.address = daemon.address_at(settings.data_node.hosts, index, "data_node_hosts")
-        directories = settings.data_node.directories_of(self.address)
-        self.store = BlockStore(directories, settings.data_node.reserved_bytes)
         self.credentials = credentials
-        self._streams = threading.BoundedSemaphore(settings.data_node.max_streams)
+        self.address = daemon.address_at(own.hosts, index, "data_node_hosts")
+        self.store = BlockStore(
+            own.directories_of(self.address),
+            own.reserved_bytes,
+            lambda block: self.duties.tell(CORRUPT, [block]),
+        )
+        self._streams = threading.BoundedSemaphore(own.max_streams)
         self._running = 0
         self._lock = threading.Lock()
         self._copies = threading.BoundedSemaphore(COPIES_MAX)
-        namenode = LeaderPool(
-            "name_node", settings.name_node.hosts, credentials, settings.network
-        )
+        namenode = LeaderPool("name_node", settings.name_node.hosts, credentials, settings.network)
         self.duties = Duties(
-            self.address,
-            settings.data_node,
-            self.store,
-            namenode,
-            self._obey,
-            lambda: self._running,
+            self.address, own, self.store, namenode, self._obey, lambda: self._running
         )
-        own = settings.data_node
-        self._scanner = Scanner(
-            self.store,
-            own.scan_period_seconds,
-            own.scan_bytes_per_second,
-            lambda block: self.duties.tell("corrupt", [block]),
-        )
+        self._scanner = Scanner(self.store, own.scan_period_seconds, own.scan_bytes_per_second)
+        self._trash = Trash(self.store.volumes, own.trash_seconds)
         self._server: Optional[Server] = None
         self._coordinator: Optional[Coordinator] = None
 
@@ -85,13 +75,17 @@ class DataNode(daemon.Daemon):
         )
         self._server.start()
         self._coordinator = Coordinator(str(self.address), self.settings, self.credentials)
-        self._coordinator.register(f"/data_nodes/{self.address}", self.store.node_id)
+        self._coordinator.register(f"/data_nodes/{self.address}", self.store.volumes.node_id)
         self._coordinator.start()
         self.duties.start()
         self._scanner.start()
+        self._trash.start()
         self.duties.await_registration()
-        _, used, remaining, blocks, _ = self.store.usage()
-        self.ready = f"{self.address} blocks={blocks} used={used} remaining={remaining}"
+        usage = self.store.usage()
+        self.ready = (
+            f"{self.address} blocks={usage.replicas} used={usage.used} "
+            f"remaining={usage.remaining}"
+        )
 
     def stop(self) -> None:
         """Finish running transfers, say goodbye, release the directories."""
@@ -100,22 +94,19 @@ class DataNode(daemon.Daemon):
         if self._coordinator is not None:
             self._coordinator.stop()
         self._scanner.stop()
+        self._trash.stop()
         self.duties.stop()
         self.store.close()
 
     def write_block(
-        self,
-        packets: PacketReader,
-        block: Tuple[int, int, int],
-        token: bytes,
-        targets: Tuple[Tuple[str, str, int], ...],
+        self, packets: PacketReader, block: Tuple[int, int, int], token: bytes, targets: _Targets
     ) -> Tuple[str, ...]:
         """This datanode's part of a write pipeline; the ids of all that hold the block then."""
         block_id, generation, size = block
         writer = self.store.create(block_id, generation, size)
         try:
             downstream = self._downstream(block, token, targets)
-        except DfsError:
+        except BaseException:
             self.store.discard(writer)
             raise
         return receive_block(
@@ -123,21 +114,24 @@ class DataNode(daemon.Daemon):
             self.store,
             writer,
             downstream,
-            lambda finished: self.duties.tell("received", [finished]),
+            lambda finished: self.duties.tell(RECEIVED, [finished]),
         )
 
     def read_block(
         self, packets: PacketWriter, block_id: int, generation: int, offset: int, length: int
     ) -> None:
-        """Send the chunks that cover a range of a replica, with their stored checksums."""
-        try:
-            replica = self.store.read(block_id, generation)
-        except CorruptData:
-            self.duties.tell("corrupt", [Block(block_id, generation, 0)])
-            raise
-        with replica:
+        """Send the chunks that cover a range of a replica, with their stored checksums.
+
+        They go from the disk's cache to the network unseen: it is the reader who verifies them.
+        """
+        with self.store.read(block_id, generation) as replica:
             for chunk in replica.chunks(offset, length):
-                packets.send_file(replica.descriptor, *chunk)
+                try:
+                    packets.send_file(replica.descriptor, *chunk)
+                except DfsError:
+                    # The reader went away, or the disk failed: sendfile does not tell which.
+                    _look_again(replica, chunk)
+                    raise
 
     def stream(self, transfer: Callable[[], Any]) -> Any:
         """Run a transfer within the limit of how many may run; raises Busy."""
@@ -153,17 +147,16 @@ class DataNode(daemon.Daemon):
             self._streams.release()
 
     def _downstream(
-        self, block: Tuple[int, int, int], token: bytes, targets: Tuple
+        self, block: Tuple[int, int, int], token: bytes, targets: _Targets
     ) -> Downstream:
+        own_id = self.store.volumes.node_id
         if not targets:
-            return Downstream(self.store.node_id, "", None)
-        link = (self.store.node_id, targets[0][0])
+            return Downstream(own_id, "", None)
+        link = (own_id, targets[0][0])
         try:
-            body = open_pipeline(
-                *block, token, targets, self.credentials, self.settings.network
-            )
+            body = open_pipeline(*block, token, targets, self.credentials, self.settings.network)
         except DfsError as error:
-            raise pipeline_failure(link, error.message) from None
+            raise seen_from_upstream(link, error) from None
         return Downstream(*link, body)
 
     def _obey(self, command: Command) -> None:
@@ -184,26 +177,22 @@ class DataNode(daemon.Daemon):
             except DfsError as error:
                 log.error("replica.not_removed", block=block.name, error=error.message)
         log.info("replicas.removed", action=command.action, count=len(removed))
-        self.duties.tell("deleted", removed)
+        self.duties.tell(DELETED, removed)
 
     def _replicate(self, command: Command) -> None:
+        if not command.blocks or not command.targets:
+            log.warning("command.malformed", action=command.action)
+            return
         block = command.blocks[0]
         if not self._copies.acquire(blocking=False):
             log.info("copy.dropped", block=block.name, reason="enough copies run")
             return
         started = time.monotonic()
         try:
-            body = open_pipeline(
-                *block, b"", command.targets, self.credentials, self.settings.network
+            copy_block(
+                self.store, block, command.targets, self.credentials, self.settings.network
             )
-            assert body is not None, "a copy has a target"
-            try:
-                copy_block(self.store, block, body)
-            finally:
-                body.close()
             log.info("copy.done", block=block.name, seconds=round(time.monotonic() - started, 3))
-        except CorruptData:
-            self.duties.tell("corrupt", [block])
         except DfsError as error:
             log.warning("copy.failed", block=block.name, error=error.message)
         finally:
@@ -226,13 +215,12 @@ class DataNodeService(Service):
         token: bytes,
         targets: tuple,
     ) -> Tuple[str, ...]:
-        """Take a block of about `size` bytes in and pass it on to `targets`."""
+        """Take a block of up to `size` bytes in and pass it on to `targets`."""
         check_integers(block_id, generation, size)
         check_targets(targets)
+        _check_token(token)
         block = (block_id, generation, size)
-        return self._node.stream(
-            lambda: self._node.write_block(packets, block, token, targets)
-        )
+        return self._node.stream(lambda: self._node.write_block(packets, block, token, targets))
 
     @answers_with_body
     def exposed_read_block(
@@ -246,9 +234,23 @@ class DataNodeService(Service):
     ) -> None:
         """Send the chunks that cover `length` bytes from `offset`."""
         check_integers(block_id, generation, offset, length)
+        _check_token(token)
         self._node.stream(
             lambda: self._node.read_block(packets, block_id, generation, offset, length)
         )
+
+
+def _check_token(token: bytes) -> None:
+    if type(token) is not bytes:
+        raise InvalidArgument("expected a block token")
+
+
+def _look_again(replica: OpenReplica, chunk: Chunk) -> None:
+    """Verify a chunk that could not be sent: the store marks the replica if it is damaged."""
+    try:
+        replica.verified(chunk, memoryview(bytearray(CHUNK_BYTES)))
+    except DfsError as error:
+        log.warning("read.failed", block=replica.block.name, error=error.message)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,12 +1,13 @@
 """`get`: all blocks of a file into a local one, several at a time, complete or not at all."""
 
 import os
-import queue
 import threading
 import uuid
-from typing import Callable, List, Optional
+from functools import partial
+from typing import Callable, Optional
 
 from data_service.filesystem.local import local_errors
+from data_service.filesystem.parallel import run_all
 from data_service.filesystem.replicas import Replicas
 from data_service.protocol.messages import LocatedBlock, Locations
 from zookeeper.fabric.errors import LocalFileError
@@ -30,8 +31,9 @@ def download(
     if os.path.exists(local_path) and not os.path.isfile(local_path):
         # A rename would put a file in the place of a device such as /dev/null.
         raise LocalFileError(f"{local_path}: not a regular file")
-    folder, name = os.path.split(os.path.abspath(local_path))
-    temporary = os.path.join(folder, f".{name[:100]}.{uuid.uuid4().hex}.part")
+    # Of fixed length: the name of the file itself may be as long as names can be.
+    folder = os.path.dirname(os.path.abspath(local_path))
+    temporary = os.path.join(folder, f".{uuid.uuid4().hex}.part")
     with local_errors(local_path):
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
@@ -39,7 +41,8 @@ def download(
         with local_errors(local_path):
             os.rename(temporary, local_path)
     except BaseException:
-        os.unlink(temporary)
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
         raise
     finally:
         os.close(descriptor)
@@ -56,43 +59,19 @@ class _Transfer:
         local_path: str,
         progress: Optional[Progress],
     ) -> None:
-        self._total = locations.status.length
+        self._locations = locations
         self._replicas = replicas
         self._descriptor = descriptor
         self._local_path = local_path
         self._progress = progress
         self._lock = threading.Lock()
+        self._stop = threading.Event()
         self._done = 0
-        self._failures: List[BaseException] = []
-        self._waiting: "queue.SimpleQueue[LocatedBlock]" = queue.SimpleQueue()
-        self._count = len(locations.blocks)
-        for located in locations.blocks:
-            self._waiting.put(located)
 
     def run(self, parallel: int) -> None:
-        """Fetch all blocks with up to `parallel` threads; raises the first failure."""
-        helpers = [
-            threading.Thread(target=self._fetch_all, name="get", daemon=True)
-            for _ in range(min(parallel, self._count) - 1)
-        ]
-        for helper in helpers:
-            helper.start()
-        self._fetch_all()
-        for helper in helpers:
-            helper.join()
-        if self._failures:
-            raise self._failures[0]
-
-    def _fetch_all(self) -> None:
-        try:
-            while not self._failures:
-                try:
-                    located = self._waiting.get_nowait()
-                except queue.Empty:
-                    return
-                self._fetch(located)
-        except BaseException as failure:  # Raised again by `run`, in the caller's thread.
-            self._failures.append(failure)
+        """Fetch all blocks, up to `parallel` at a time; raises the first failure."""
+        tasks = [partial(self._fetch, located) for located in self._locations.blocks]
+        run_all(tasks, parallel, self._stop)
 
     def _fetch(self, located: LocatedBlock) -> None:
         position = located.offset
@@ -102,13 +81,12 @@ class _Transfer:
                 while written < len(piece):
                     written += os.pwrite(self._descriptor, piece[written:], position + written)
             position += len(piece)
-            if self._failures:
+            if self._stop.is_set():
                 return
             if self._progress is not None:
-                self._advance(len(piece))
+                self._advance(self._progress, len(piece))
 
-    def _advance(self, count: int) -> None:
+    def _advance(self, progress: Progress, count: int) -> None:
         with self._lock:
             self._done += count
-            assert self._progress is not None
-            self._progress(self._done, self._total)
+            progress(self._done, self._locations.status.length)

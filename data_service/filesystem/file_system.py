@@ -1,18 +1,21 @@
 """FileSystem: the whole cluster as one object, for Python programs and for the shell."""
 
+import errno
 import getpass
 import io
 import os
-import sys
+import stat
+import weakref
 from typing import Any, BinaryIO, Callable, Iterator, Optional, Tuple, Union
 
 from data_service.filesystem.download import Progress, download
+from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.local import local_errors
 from data_service.filesystem.namenode import NameNodeClient
 from data_service.filesystem.reader import FileReader
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.upload import FileWriter, LocalBlocks
-from data_service.filesystem.writer import LeaseKeeper, WriteOptions, WritingFile
+from data_service.filesystem.writer import WriteOptions, WritingFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import (
@@ -46,7 +49,8 @@ class FileSystem:
 
     Paths are absolute. Every method raises errors of `zookeeper.fabric.errors`: PathNotFound,
     PermissionDenied, Unavailable and so on. `on_warning` is told, in a sentence, of a file that
-    was written with fewer replicas than asked for because too few datanodes are alive.
+    was written with fewer replicas than asked for because too few datanodes could take it;
+    otherwise that goes to the log.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class FileSystem:
         self._namenode = NameNodeClient(self.settings, self._credentials)
         interval = self.settings.name_node.lease_soft_seconds / 3
         self._leases = LeaseKeeper(self._namenode, interval)
+        self._writers: "weakref.WeakSet[FileWriter]" = weakref.WeakSet()
 
     def __enter__(self) -> "FileSystem":
         return self
@@ -70,7 +75,12 @@ class FileSystem:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; open files fail."""
+        """Close the connections. Files that are open for writing are given up: nobody knows
+        whether they are whole."""
+        for writer in list(self._writers):
+            if not writer.closed:
+                log.warning("file.given_up", path=writer.path)
+                writer.abandon()
         self._leases.close()
         self._namenode.close()
 
@@ -111,6 +121,26 @@ class FileSystem:
     def rename(self, source: str, destination: str) -> None:
         """Rename atomically; nothing may be at `destination`."""
         self._namenode.mutate("rename", source, destination)
+
+    def access(self, path: str, bits: int) -> bool:
+        """Whether the caller may do all of `bits` to a path: 4 read, 2 write, 1 execute."""
+        return self._namenode.call("access", path, bits)
+
+    def set_replication(self, path: str, replication: int) -> None:
+        """Set how many replicas a file shall have; they come or go in the background."""
+        self._namenode.mutate("set_replication", path, replication)
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Set the permission bits, with the sticky bit; for the owner."""
+        self._namenode.mutate("set_mode", path, mode)
+
+    def set_owner(self, path: str, owner: str = "", group: str = "") -> None:
+        """Set owner and group; an empty one stays. Only the superuser gives files away."""
+        self._namenode.mutate("set_owner", path, owner, group)
+
+    def set_times(self, path: str, mtime_ms: int = -1, atime_ms: int = -1) -> None:
+        """Set the times, in milliseconds since 1970; -1 leaves one as it is."""
+        self._namenode.mutate("set_times", path, mtime_ms, atime_ms)
 
     def content_summary(self, path: str) -> ContentSummary:
         """How much a tree holds."""
@@ -158,17 +188,19 @@ class FileSystem:
         """Store a local file; when this returns, it is on its full number of datanodes, synced."""
         options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
         with local_errors(local_path):
-            descriptor = os.open(local_path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+            stream = open(local_path, "rb", buffering=0)
+        with stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                # A pipe or a device: it can be read only once, and has no length.
+                return self._put_stream(stream, local_path, path, options, progress)
             file = self._create(path, options)
-            parallel = self.settings.client.parallel_blocks
-            with self._leases:
-                return self._write(
-                    file,
-                    lambda: LocalBlocks(file, local_path, progress).send(descriptor, parallel),
-                )
-        finally:
-            os.close(descriptor)
+            try:
+                parallel = self.settings.client.parallel_blocks
+                LocalBlocks(file, local_path, progress).send(stream.fileno(), parallel)
+                return self._complete(file)
+            except BaseException:
+                file.abandon()
+                raise
 
     def put_stream(
         self,
@@ -179,18 +211,10 @@ class FileSystem:
         replication: int = 0,
         block_size: int = 0,
         progress: Optional[Progress] = None,
-    ) -> None:
+    ) -> FileStatus:
         """Store what `stream` yields, of any length; `progress` is told 0 as the total."""
         options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
-        with self._open_writer(path, options) as writer:
-            while True:
-                with local_errors("standard input"):
-                    data = stream.read(CHUNK_BYTES)
-                if not data:
-                    break
-                writer.write(data)
-                if progress is not None:
-                    progress(writer.length, 0)
+        return self._put_stream(stream, "standard input", path, options, progress)
 
     def get(
         self,
@@ -203,7 +227,7 @@ class FileSystem:
         """Fetch a file; the local one appears complete and verified, or not at all."""
         if not overwrite and os.path.lexists(local_path):
             with local_errors(local_path):
-                raise FileExistsError(17, "File exists")
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         locations = self.block_locations(path)
         parallel = self.settings.client.parallel_blocks
         download(locations, self._replicas(path), local_path, parallel, progress)
@@ -251,40 +275,49 @@ class FileSystem:
 
     def _create(self, path: str, options: WriteOptions) -> WritingFile:
         return WritingFile(
-            self._namenode, path, options, self._credentials, self.settings.network
+            self._namenode,
+            self._leases,
+            path,
+            options,
+            self._credentials,
+            self.settings.network,
         )
 
-    def _write(self, file: WritingFile, send: Callable[[], None]) -> FileStatus:
-        try:
-            send()
-            return self._completed(file)
-        except BaseException:
-            file.abandon()
-            raise
-
-    def _completed(self, file: WritingFile) -> FileStatus:
+    def _complete(self, file: WritingFile) -> FileStatus:
         completed: Completed = file.complete()
         if completed.replicas < completed.status.replication:
             self._on_warning(
                 f"{file.path}: only {completed.replicas} of {completed.status.replication} "
-                "replicas, because no more datanodes are alive; the rest follows by itself"
+                "replicas, because no more datanodes could take it; the rest follows by itself"
             )
         return completed.status
 
     def _open_writer(self, path: str, options: WriteOptions) -> FileWriter:
         file = self._create(path, options)
-        self._leases.__enter__()
+        writer = FileWriter(file, lambda: self._complete(file))
+        self._writers.add(writer)
+        return writer
 
-        def on_close(whole: bool) -> None:
-            try:
-                if whole:
-                    self._write(file, lambda: None)
-                else:
-                    file.abandon()
-            finally:
-                self._leases.__exit__()
-
-        return FileWriter(file, on_close)
+    def _put_stream(
+        self,
+        stream: BinaryIO,
+        name: str,
+        path: str,
+        options: WriteOptions,
+        progress: Optional[Progress],
+    ) -> FileStatus:
+        with self._open_writer(path, options) as writer:
+            while True:
+                with local_errors(name):
+                    data = stream.read(CHUNK_BYTES)
+                    if data is None:
+                        raise BlockingIOError(errno.EAGAIN, "it does not wait for its data")
+                if not data:
+                    break
+                writer.write(data)
+                if progress is not None:
+                    progress(writer.length, 0)
+        return writer.status
 
     def _replicas(self, path: str) -> Replicas:
         def relocate(located: LocatedBlock) -> Optional[LocatedBlock]:
@@ -308,8 +341,12 @@ class FileSystem:
 
 def current_user() -> str:
     """Who the caller is: $PYHDFS_USER, else the user of the operating system."""
-    return os.environ.get("PYHDFS_USER") or getpass.getuser()
+    try:
+        return os.environ.get("PYHDFS_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        # A user without an entry in the system's list, as in many containers.
+        return str(os.getuid())
 
 
 def _warn(sentence: str) -> None:
-    print(f"warning: {sentence}", file=sys.stderr)
+    log.warning("file.under_replicated", what=sentence)

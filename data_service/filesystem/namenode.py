@@ -9,19 +9,32 @@ outage, such as a restart of the namenode in the middle of a put.
 
 import itertools
 import random
+import threading
 import time
 import uuid
-from typing import Any, Tuple
+from typing import Any, Tuple, Type
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import Busy, DfsError, NotLeader, SafeMode, Unavailable
+from zookeeper.fabric.errors import (
+    Busy,
+    DfsError,
+    NotLeader,
+    SafeMode,
+    Unavailable,
+)
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.settings import Settings
 
 log = logs.get("client")
 
+Awaited = Tuple[Type[DfsError], ...]
+
+_OUTAGES = (Unavailable, NotLeader, Busy)
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.05, 1.0
+
+PARTING_SECONDS = 2.0
+"""How long a client that goes waits for a namenode to hear its last words."""
 
 
 class NameNodeClient:
@@ -32,6 +45,8 @@ class NameNodeClient:
         self._settings = settings.client
         self._calls = itertools.count(1)
         self._served = False
+        self._closed = threading.Event()
+        self._servers = len(settings.name_node.hosts)
         self._pool = LeaderPool(
             "name_node", settings.name_node.hosts, credentials, settings.network
         )
@@ -42,36 +57,50 @@ class NameNodeClient:
 
     def call(self, method: str, *args: Any) -> Any:
         """Call, and repeat while the namenode is out of reach; raises what it answered."""
-        return self._repeat(method, args, (Unavailable, NotLeader, Busy))
+        return self._repeat(method, args, ())
 
     def mutate(self, method: str, *args: Any) -> Any:
         """Call a mutation under one operation id, which it gets as its first argument."""
         return self.call(method, self.operation(), *args)
 
-    def persist(self, method: str, *args: Any) -> Any:
-        """Call for a write in progress, which also waits for a restarting namenode's safe mode."""
-        return self._repeat(method, args, (Unavailable, NotLeader, Busy, SafeMode))
+    def persist(self, method: str, *args: Any, awaited: Awaited = ()) -> Any:
+        """Call for a write in progress, which also waits for a restarting namenode's safe mode.
+
+        Errors of the kinds `awaited` are waited out, too.
+        """
+        return self._repeat(method, args, (SafeMode, *awaited))
+
+    def part(self, method: str, *args: Any) -> None:
+        """Call once, briefly, for what the namenode finds out by itself if it does not hear it."""
+        self._pool.call(method, *args, timeout=PARTING_SECONDS)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; a call that waits to be repeated fails at once."""
+        self._closed.set()
         self._pool.close()
 
-    def _repeat(self, method: str, args: tuple, repeatable: Tuple[type, ...]) -> Any:
+    def _repeat(self, method: str, args: tuple, awaited: Awaited) -> Any:
+        """Call until it is answered; errors of the kinds `awaited` are waited out as well."""
         settings = self._settings
         patience = settings.retry_seconds if self._served else settings.connect_seconds
+        timeout = None if self._served else settings.connect_seconds
         deadline = time.monotonic() + patience
         pause = _PAUSE_SECONDS_MIN
-        while True:
+        for attempt in itertools.count(1):
             try:
-                result = self._pool.call(method, *args)
+                result = self._pool.call(method, *args, timeout=timeout)
                 self._served = True
                 return result
-            except repeatable as error:  # type: ignore[misc]
-                if time.monotonic() + pause > deadline:
+            except (*_OUTAGES, *awaited) as error:
+                late = time.monotonic() + pause > deadline and attempt >= self._servers
+                if late or self._closed.is_set():
                     raise
+                if isinstance(error, _OUTAGES):
+                    # The namenode that comes back, or takes over, may be in safe mode first.
+                    awaited = (*awaited, SafeMode)
                 self._note(method, error)
             # Clients that lost the same namenode must not come back in step.
-            time.sleep(pause * random.uniform(0.5, 1.0))
+            self._closed.wait(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
     @staticmethod

@@ -1,8 +1,8 @@
 """The client's end of a write pipeline, and which datanodes to stay away from after a failure."""
 
-from typing import Set, Tuple
+from typing import Dict, Set, Tuple
 
-from data_service.protocol.failures import broken_link
+from data_service.protocol.failures import broken_link, reply_seconds
 from data_service.protocol.messages import LocatedBlock
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError
@@ -24,14 +24,18 @@ class Pipeline:
         self._remote = Remote.connect(
             "data_node", Address(first.host, first.port), credentials, network
         )
-        self._body = self._remote.call_with_body(
-            "write_block",
-            *located.block[:2],
-            size,
-            located.token,
-            rest,
-            timeout=network.call_timeout_seconds,
-        )
+        try:
+            self._body = self._remote.call_with_body(
+                "write_block",
+                *located.block[:2],
+                size,
+                located.token,
+                rest,
+                timeout=reply_seconds(network.call_timeout_seconds, len(rest)),
+            )
+        except BaseException:
+            self._remote.close()
+            raise
 
     def send(self, data: memoryview, checksum: int) -> None:
         """Up to a chunk of data with its CRC32; raises the failure of any datanode downstream."""
@@ -47,25 +51,48 @@ class Pipeline:
 
 
 class Suspects:
-    """Datanodes that one file's writer stays away from, and who accused them.
+    """Datanodes that one file's writer stays away from.
 
-    The suspect is the datanode downstream of the broken link. When the same upstream has accused
-    before, it may itself be the one at fault, and both ends are excluded (HDFS-3875: a faulty
-    node blamed its healthy neighbours until it was the only holder).
+    What the client sees itself, at the first datanode of a pipeline, is *proved*. What a datanode
+    says of the one after it is hearsay: the *accused* is left out, and a datanode that accuses a
+    second one is *doubted*, because a faulty node can blame its healthy neighbours until it is the
+    only holder (HDFS-3875). When nobody is left to write to, hearsay is tested: first the accused
+    are tried without the doubted one between, and at last the doubted ones themselves.
     """
 
     def __init__(self) -> None:
-        self.excluded: Set[str] = set()
-        self._accusers: Set[str] = set()
+        self._proved: Set[str] = set()
+        self._accused: Set[str] = set()
+        self._links: Dict[str, Set[str]] = {}
+        self._doubted: Set[str] = set()
+
+    @property
+    def excluded(self) -> Set[str]:
+        """The ids of all datanodes to stay away from."""
+        return self._proved | self._accused | self._doubted
 
     def blame(self, error: DfsError, first: str) -> None:
         """A pipeline broke with `error`; `first` is its first datanode."""
-        upstream, downstream = broken_link(error) or ("", first)
-        self.excluded.add(downstream)
-        if upstream:
-            if upstream in self._accusers:
-                self.excluded.add(upstream)
-            self._accusers.add(upstream)
+        link = broken_link(error)
+        if not link:
+            self._proved.add(first)
+            return
+        upstream, downstream = link
+        self._accused.add(downstream)
+        accused = self._links.setdefault(upstream, set())
+        accused.add(downstream)
+        # Several blocks may break at one link at a time, which is one event.
+        if len(accused) > 1:
+            self._doubted.add(upstream)
+
+    def forgive(self) -> bool:
+        """Nobody is left: give those another chance whom least speaks against; whether any."""
+        if self._accused:
+            self._accused.clear()
+            return True
+        forgiven = bool(self._doubted)
+        self._doubted.clear()
+        return forgiven
 
     def __repr__(self) -> str:
         return f"<Suspects {sorted(self.excluded)}>"

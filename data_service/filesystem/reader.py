@@ -39,10 +39,12 @@ class FileReader(io.RawIOBase):
 
     def tell(self) -> int:
         """The offset of the next byte."""
+        self._checkClosed()
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move; a position after the end reads nothing."""
+        self._checkClosed()
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.status.length}
         if whence not in base:
             raise ValueError(f"invalid whence: {whence}")

@@ -6,7 +6,8 @@ the next replica from the chunk that was not verified yet, and the namenode is t
 read fails only when no replica is left, also after asking the namenode once more where they are.
 """
 
-from typing import Callable, Iterator, List, Optional, Tuple
+import os
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
@@ -19,7 +20,7 @@ from zookeeper.fabric.settings import Address, NetworkSettings
 
 log = logs.get("reader")
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1", os.uname().nodename)
 
 Relocate = Callable[[LocatedBlock], Optional[LocatedBlock]]
 ReportBad = Callable[[Block, str], None]
@@ -56,25 +57,35 @@ class Replicas:
         if buffer is None:
             buffer = memoryview(bytearray(CHUNK_BYTES))
         position, end = offset, min(offset + length, located.block.length)
-        problems: List[str] = []
-        for target, source in self._sources(located):
-            if position >= end:
-                return
+        problems: Dict[Target, DfsError] = {}
+        sources = self._sources(located)
+        while position < end:
+            target, source = next(sources, (None, located))
+            if target is None:
+                raise self._missing(located.block, problems)
+            if isinstance(problems.get(target), CorruptData):
+                continue
             try:
                 for piece in self._read_replica(source, target, position, end, buffer):
                     position += len(piece)
                     yield piece
             except DfsError as error:
                 log.debug("replica.skipped", block=located.block.name, error=error.message)
-                problems.append(f"{target.host}:{target.port}: {error.message}")
-        if position < end:
-            raise BlockMissing(
-                f"Could not obtain block: {located.block.name} file={self._path} "
-                + ("; ".join(problems) or "No live nodes contain current block")
-            )
+                problems[target] = error
 
-    def _sources(self, located: LocatedBlock) -> Iterator[Tuple[Target, LocatedBlock]]:
-        """Every replica to try: those known, then those that the namenode knows by then."""
+    def _missing(self, block: Block, problems: Dict[Target, DfsError]) -> BlockMissing:
+        """The error in HDFS's words, and what was the matter with each replica."""
+        tried = [f" {node.host}:{node.port}: {error.message};" for node, error in problems.items()]
+        return BlockMissing(
+            f"Could not obtain block: {block.name} file={self._path} "
+            "No live nodes contain current block" + "".join(tried).rstrip(";")
+        )
+
+    def _sources(self, located: LocatedBlock) -> Iterator[Tuple[Optional[Target], LocatedBlock]]:
+        """Every replica to try: those known, then those that the namenode knows by then.
+
+        It is asked only when all of the former were in vain.
+        """
         for target in nearest_first(located.targets):
             yield target, located
         again = self._relocate(located)
@@ -130,4 +141,4 @@ class Replicas:
 
 def nearest_first(targets: Tuple[Target, ...]) -> List[Target]:
     """Replicas on this machine first, else in the namenode's order, which spreads the load."""
-    return sorted(targets, key=lambda target: target.host not in LOOPBACK)
+    return sorted(targets, key=lambda target: target.host not in THIS_MACHINE)

@@ -11,7 +11,9 @@ class BlockPolicy(NamedTuple):
     in all, `max_replication_streams` those of one source; `replication_seconds` is after how
     long a copy that did not arrive is planned anew; `command_repeat_seconds` after how long an
     order to delete that was not confirmed is sent again; `trash_grace_seconds` how long a
-    replica of an unknown block is left alone before its datanode is asked to move it to trash.
+    replica of an unknown block is left alone before its datanode is asked to move it to trash;
+    `settling_seconds` how long after a start missing datanodes are waited for by writers: the
+    first one after a restart would else find few of them, or none.
     """
 
     heartbeat_seconds: float = 1.0
@@ -25,3 +27,4 @@ class BlockPolicy(NamedTuple):
     replication_seconds: float = 300.0
     command_repeat_seconds: float = 30.0
     trash_grace_seconds: float = 3600.0
+    settling_seconds: float = 0.0

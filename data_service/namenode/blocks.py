@@ -23,19 +23,9 @@ from data_service.namenode.placement import choose_targets, refusal
 from data_service.namenode.replication import Replication
 from data_service.namenode.safe_mode import SafeMode
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import Command, DataNodeStatus, NodeInfo, NodeStats, Target
-
-class Health(NamedTuple):
-    """The replicas of one committed block on nodes that are not dead.
-
-    `leaving` are surplus ones on their way out. Missing: neither live nor corrupt ones. Corrupt:
-    only corrupt ones. Under-replicated: 0 < live < wanted. Excess: live > wanted.
-    """
-
-    wanted: int
-    live: int
-    corrupt: int
-    leaving: int
+from data_service.protocol.messages import (
+    Command, DataNodeStatus, Health, NodeInfo, NodeStats, Target)
+from zookeeper.fabric.errors import SafeMode as StillStarting
 
 
 class Counts(NamedTuple):
@@ -73,6 +63,7 @@ class Blocks:
         self._dead_nodes = DeadNodes(self._map)
         self._calm_since = 0.0
         self._now = 0.0
+        self._settled_at = 0.0
 
     def __repr__(self) -> str:
         return f"<Blocks {self._map!r} {self._nodes!r} {self._deletions!r} {self._safe_mode!r}>"
@@ -88,6 +79,8 @@ class Blocks:
 
     def loaded(self, now: float) -> None:
         """All blocks of the namespace are tracked: safe mode may begin to count."""
+        self._now = now
+        self._settled_at = now + self._policy.settling_seconds
         self._safe_mode.loaded()
         self._update_safe_mode(now)
 
@@ -103,6 +96,11 @@ class Blocks:
         self._opened.begin(block_id, generation, nodes, size)
         self._adopt(block_id)
 
+    def lost_any(self, targets: Iterable[Target]) -> bool:
+        """Whether any of these datanodes is dead, or was never met."""
+        nodes = [self._nodes.get(target.node_id) for target in targets]
+        return any(node is None or node.dead for node in nodes)
+
     def confirmations(self, block: Block) -> int:
         """How many distinct living nodes reported exactly this replica, and not as corrupt."""
         if block.block_id in self._opened:
@@ -112,8 +110,11 @@ class Blocks:
         return 0
 
     def commit(self, block: Block, inode_id: int, replication: int) -> None:
-        """A block becomes part of a complete file: its length is final."""
-        self.track(block, inode_id, replication)
+        """A block is final; it, or its file, is complete. Again is the same as once."""
+        if self._map.get(block.block_id) == block:
+            self._map.set_wanted(block.block_id, replication)
+        else:
+            self.track(block, inode_id, replication)
 
     def abandon(self, block_id: int) -> None:
         """A block being written is given up; replicas that were reported are deleted."""
@@ -212,6 +213,9 @@ class Blocks:
         are fewer. Raises NotEnoughReplicas when there is none; `label` is the file's path."""
         nodes = [node for node in self._nodes.usable() if node.info.node_id not in excluded]
         chosen = choose_targets(nodes, count, (), writer_host, size, random)
+        if len(chosen) < count and self._now < self._settled_at:
+            # Too few, but most likely only because they have not come back to us yet.
+            raise StillStarting(f"Cannot add block to {label}. Name node has just started.")
         if not chosen:
             raise refusal(label, self.live_nodes(), excluded)
         return tuple(node.target for node in chosen)

@@ -3,37 +3,34 @@
 Every answer is an Outcome without an edit; its `depends` says which pending edit it would reveal.
 """
 
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
-from data_service.namenode.blocks import Blocks, Health
+from data_service.namenode.blocks import Blocks
 from data_service.namenode.commits import Commits, Outcome
 from data_service.namenode.image import Image
 from data_service.namenode.inodes import Directory, File, Inode
 from data_service.namenode.paths import parse
-from data_service.namenode.permissions import READ, READ_EXECUTE, Caller, require
+from data_service.namenode.permissions import (
+    ALL,
+    READ,
+    READ_EXECUTE,
+    Caller,
+    allows,
+    require,
+)
 from data_service.namenode.resolver import Names, Resolver
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import FileStatus, LocatedBlock, Locations, Target
+from data_service.protocol.messages import (
+    BlockHealth,
+    FileStatus,
+    FsckRow,
+    LocatedBlock,
+    Locations,
+)
 from zookeeper.fabric.errors import InvalidArgument
 
 PAGE_MAX = 10_000
 """The most rows of one answer, whatever the caller asks for."""
-
-
-class BlockHealth(NamedTuple):
-    """A block of a file and how its replicas are."""
-
-    block: Block
-    health: Health
-    targets: Tuple[Target, ...]
-
-
-class FsckRow(NamedTuple):
-    """A directory or file with its absolute path, and the state of its blocks."""
-
-    path: str
-    status: FileStatus
-    blocks: Tuple[BlockHealth, ...]
 
 
 class Reading:
@@ -51,6 +48,13 @@ class Reading:
         """The FileStatus of a path."""
         inode = self._resolver.find(caller, parse(path))
         return Outcome(inode.status(), None, self._commits.depends_on(inode))
+
+    def access(self, caller: Caller, path: str, bits: int) -> Outcome:
+        """Whether the caller may do all of `bits` (READ, WRITE, EXECUTE) to a path."""
+        if type(bits) is not int or not 0 <= bits <= ALL:
+            raise InvalidArgument(f"access must be between 0 and {ALL}")
+        inode = self._resolver.find(caller, parse(path))
+        return Outcome(allows(inode, caller, bits), None, self._commits.depends_on(inode))
 
     def list(self, caller: Caller, path: str, after: str, limit: int) -> Outcome:
         """A page of a directory: (list of FileStatus in order of names, whether more follow).

@@ -54,6 +54,12 @@ class NameNodeService(Service):
         check_strings(path)
         return self._read(lambda state: state.reading.stat(self._caller, path))
 
+    def exposed_access(self, path: str, bits: int) -> bool:
+        """Whether the caller may do all of `bits` to a path: 4 read, 2 write, 1 execute."""
+        check_strings(path)
+        check_integers(bits)
+        return self._read(lambda state: state.reading.access(self._caller, path, bits))
+
     def exposed_list(self, path: str, after: str, limit: int) -> Tuple[bytes, bool]:
         """A page of FileStatus rows behind the name `after`, and whether more follow."""
         check_strings(path, after)

@@ -33,6 +33,7 @@ RECENT_EDITS = 10_000
 PURGE_INODES = 1000
 FORGET_BLOCKS = 1000
 HOUSEKEEPING_SECONDS = 0.5
+SETTLING_HEARTBEATS = 3
 
 Operation = Callable[[State], Outcome]
 
@@ -138,6 +139,7 @@ class Term:
 
     def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
         """Run an operation of the block side; a file that waits for replicas looks again."""
+        self._office.require()
         with self._lock:
             self._require_office()
             result = operation(self._state.blocks)
@@ -168,6 +170,7 @@ class Term:
 
     def cluster_status(self) -> ClusterStatus:
         """Capacity and health as of now."""
+        self._office.require()
         now = time.monotonic()
         with self._lock:
             self._require_office()
@@ -285,6 +288,7 @@ def policy_of(settings: Settings) -> BlockPolicy:
         max_replications=own.max_replications,
         max_replication_streams=own.max_replication_streams,
         replication_seconds=own.replication_timeout_seconds,
+        settling_seconds=SETTLING_HEARTBEATS * settings.data_node.heartbeat_seconds,
         # A writer may come back with its blocks until its lease ends, also after a restart.
         trash_grace_seconds=own.lease_hard_seconds,
     )

@@ -31,7 +31,7 @@ from data_service.namenode.paths import parse, render
 from data_service.namenode.permissions import WRITE, Caller, require
 from data_service.namenode.resolver import Names, Resolver
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import FILE, Completed, FileStatus, OpenedFile
+from data_service.protocol.messages import FILE, Completed, FileStatus, OpenedFile, Target
 from metadata_service.edits import Edit
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,
@@ -305,12 +305,24 @@ class Writing:
             sent = self._blocks.live_nodes() if targets is None else len(targets)
             needed = min(file.new.replication, max(1, sent))
             if found < needed:
+                self._repair(block, targets, file)
                 raise NotEnoughReplicas(
                     f"File {self._files.path(file)} cannot be completed: {block.name} is "
                     f"confirmed by {found} of {needed} datanodes"
                 )
             least = min(least, found)
         return least
+
+    def _repair(
+        self, block: Block, targets: Optional[Tuple[Target, ...]], file: OpenFile
+    ) -> None:
+        """Have a block copied that lost a holder while its file was being written.
+
+        It is final, so it is treated like a block of a complete file from now on; the writer
+        waits for the copies.
+        """
+        if targets is None or self._blocks.lost_any(targets):
+            self._blocks.commit(block, file.new.file_id, file.new.replication)
 
     def _end(self, operation: str, file: OpenFile) -> Outcome:
         """Close a file that does not come to be."""

@@ -3,7 +3,11 @@
 import re
 from typing import NamedTuple, Optional, Tuple
 
-_NAME = re.compile(r"blk_([0-9]{1,19})_([0-9]{1,19})")
+_NUMBER = "(0|[1-9][0-9]{0,18})"
+_NAME = re.compile(f"blk_{_NUMBER}_{_NUMBER}")
+
+INTEGER_MAX = 2**63 - 1
+"""The highest id, generation or length: what fits into a signed number of 8 bytes."""
 
 
 class Block(NamedTuple):
@@ -24,6 +28,12 @@ class Block(NamedTuple):
 
 
 def parse_name(name: str) -> Optional[Tuple[int, int]]:
-    """The (block id, generation) of a replica's file name, or None for another file."""
+    """The (block id, generation) of a replica's file name, or None for another file.
+
+    Only the name that `Block.name` gives is one: every number has one way to be written.
+    """
     match = _NAME.fullmatch(name)
-    return (int(match.group(1)), int(match.group(2))) if match else None
+    if match is None:
+        return None
+    block_id, generation = int(match.group(1)), int(match.group(2))
+    return (block_id, generation) if max(block_id, generation) <= INTEGER_MAX else None

@@ -23,7 +23,7 @@ def chunk_spans(offset: int, length: int, block_length: int) -> Iterator[Tuple[i
     Reads are verified chunk by chunk, so they start and end on chunk borders.
     """
     end = min(offset + length, block_length)
-    start = offset - offset % CHUNK_BYTES
+    start = offset - offset % CHUNK_BYTES if offset < end else end
     while start < end:
         yield start, min(CHUNK_BYTES, block_length - start)
         start += CHUNK_BYTES

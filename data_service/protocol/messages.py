@@ -82,7 +82,10 @@ class OpenedFile(NamedTuple):
 
 
 class Completed(NamedTuple):
-    """The answer to `complete`. `replicas` is the least that any block has (replication if none)."""
+    """The answer to `complete`.
+
+    `replicas` is the least number that any block has; the file's replication when it has none.
+    """
 
     status: FileStatus
     replicas: int
@@ -166,7 +169,11 @@ class ClusterStatus(NamedTuple):
 
 
 class Health(NamedTuple):
-    """The replicas of one committed block; `leaving` is 1 while a surplus one is being deleted."""
+    """The replicas of one committed block on datanodes that are not dead.
+
+    `leaving` are surplus ones on their way out. Missing: neither live nor corrupt ones. Corrupt:
+    only corrupt ones. Under-replicated: 0 < live < wanted. Excess: live > wanted.
+    """
 
     wanted: int
     live: int

@@ -2,10 +2,10 @@
 
 from typing import Any, Tuple
 
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import INTEGER_MAX, Block
 from zookeeper.fabric.errors import InvalidArgument
 
-INTEGER_MAX = 2**63 - 1
+PORT_MAX = 65535
 TARGETS_MAX = 512
 
 
@@ -24,7 +24,7 @@ def check_strings(*values: Any) -> None:
 
 
 def check_targets(targets: Any) -> None:
-    """A tuple of (node id, host, port)."""
+    """A tuple of (node id, host, port), as many as a pipeline may have at most."""
     if type(targets) is not tuple or len(targets) > TARGETS_MAX:
         raise InvalidArgument("expected a list of datanodes")
     for target in targets:
@@ -32,6 +32,8 @@ def check_targets(targets: Any) -> None:
             raise InvalidArgument("expected (node id, host, port)")
         check_strings(*target[:2])
         check_integers(target[2])
+        if target[2] > PORT_MAX:
+            raise InvalidArgument(f"expected a port, found {target[2]}")
 
 
 def check_block(block: Any) -> None:
@@ -59,4 +61,7 @@ def check_operation(operation: Any) -> None:
 
 
 def _shown(value: Any) -> str:
+    if type(value) is int:
+        # Python refuses to write some integers down: those of more than 4,300 digits.
+        return str(value) if abs(value) <= 2 * INTEGER_MAX else "a number of many digits"
     return repr(value)[:60]

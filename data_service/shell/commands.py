@@ -67,6 +67,24 @@ COMMANDS: Dict[str, Command] = {
     "rmdir": _row(
         "removal:rmdir", "[--ignore-fail-on-non-empty] <dir> ...", "delete empty directories"
     ),
+    "expunge": _row(
+        "removal:expunge", "[-immediate] [-fs <path>]", "empty the trash of what is old"
+    ),
+    # Attributes.
+    "touch": _row(
+        "attributes:touch", "[-a] [-m] [-t TIMESTAMP (yyyyMMdd:HHmmss) ] [-c] <path> ...",
+        "set times, and make missing files",
+    ),
+    "setrep": _row(
+        "attributes:setrep", "[-R] [-w] <rep> <path> ...", "set how many replicas files have"
+    ),
+    "chmod": _row(
+        "attributes:chmod", "[-R] <MODE[,MODE]... | OCTALMODE> PATH...", "change permissions"
+    ),
+    "chown": _row(
+        "attributes:chown", "[-R] [OWNER][:[GROUP]] PATH...", "change owners and groups"
+    ),
+    "chgrp": _row("attributes:chgrp", "[-R] GROUP PATH...", "change groups"),
     # Bytes in and out.
     "put": _row("transfer:put", _PUT, "store local files, or with - standard input"),
     "copyFromLocal": _row("transfer:put", _PUT, "the same as put"),

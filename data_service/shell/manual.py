@@ -63,13 +63,18 @@ Columns: directories, files, bytes, path. A directory counts itself.
     "rm": """
 -f          what is missing is no error
 -r, -R      directories with all that is in them
--skipTrash  delete at once
+-skipTrash  delete at once, where there is a trash (trash_minutes, or -D fs.trash.interval)
 -safely     ask before very many files go
+""",
+    "expunge": """
+What rm moved to the trash becomes a checkpoint; checkpoints older than the trash keeps go.
+-immediate  all checkpoints go, whatever their age
 """,
     "rmdir": "--ignore-fail-on-non-empty  a directory that is not empty is no error",
     "put": _COPY
     + """
 Missing directories of the destination are made. `-` as the only source is standard input.
+-p  keep times, owner, group and mode
 -l  one replica only
 -d  accepted; a file is never seen before it is complete
 """,
@@ -80,7 +85,26 @@ Without a local name the bytes go to standard output (at the prompt: to a file o
 -crc  also write .name.crc, the checksums of every 512 bytes
 -ignoreCrc  accepted; what is fetched is always verified
 """,
-    "cp": _COPY + "-d  accepted; a file is never seen before it is complete",
+    "cp": _COPY
+    + """
+-p  keep times, owner, group and mode; -pt, -po, -pp keep only one of these
+-d  accepted; a file is never seen before it is complete
+""",
+    "touch": """
+-a  only the time of access      -m  only the time of change
+-t  this time, not the present   -c  make no files
+""",
+    "setrep": """
+Trees are done whole.
+-w  wait until every block has just so many replicas
+""",
+    "chmod": """
+MODE is octal, such as 750 or 1777, or clauses such as u+rw,go-x: of u, g, o and a (all),
++, - or =, and of r, w, x, X (x for directories and what has an x already) and t (sticky).
+-R  whole trees
+""",
+    "chown": "-R  whole trees",
+    "chgrp": "-R  whole trees",
     "getmerge": """
 -nl               a newline after every file
 -skip-empty-file  but not after empty ones

@@ -3,6 +3,7 @@
 from typing import List
 
 from data_service.shell import paths
+from data_service.shell.attributes import make_empty
 from data_service.shell.failures import (
     FILE_EXISTS,
     IS_A_DIRECTORY,
@@ -15,9 +16,9 @@ from data_service.shell.items import Item, look
 from data_service.shell.options import parse
 from data_service.shell.session import Session
 from data_service.shell.targets import Destination, check_not_into_itself
-from zookeeper.fabric.errors import DfsError
 
 TEST_FLAGS = "d e f s w r z"
+_ACCESS = {"w": 2, "r": 4}
 
 
 def mkdir(session: Session, words: List[str]) -> None:
@@ -48,21 +49,14 @@ def touchz(session: Session, words: List[str]) -> None:
             raise PathError(item.text, IS_A_DIRECTORY)
         if item.found.length:
             raise PathError(item.text, "Not a zero-length file")
-        _make_empty(session, item)
+        make_empty(session, item)
 
     def make(item: Item) -> None:
         if not item.parent_exists():
             raise PathError(item.text, NO_SUCH_FILE, full=item.full)
-        _make_empty(session, item)
+        make_empty(session, item)
 
     session.each(options.arguments, existing, make)
-
-
-def _make_empty(session: Session, item: Item) -> None:
-    replication = session.definition("dfs.replication")
-    block_size = session.definition("dfs.blocksize")
-    with item.store.create(item.path, replication, block_size):
-        pass
 
 
 def mv(session: Session, words: List[str]) -> None:
@@ -97,9 +91,6 @@ def test(session: Session, words: List[str]) -> int:
         raise UsageError("No test flag given")
     if len(flags) > 1:
         raise UsageError("Only one test flag is allowed")
-    if flags[0] in ("w", "r"):
-        # Only the namenode knows a user's groups, and who is the superuser.
-        raise DfsError(f"Option '-{flags[0]}' is not implemented yet.")
     answers = []
     session.each(
         options.arguments,
@@ -110,6 +101,9 @@ def test(session: Session, words: List[str]) -> int:
 
 
 def _answer(flag: str, item: Item) -> bool:
+    if flag in _ACCESS:
+        # Only the namenode knows a user's groups, and who is the superuser.
+        return item.store.access(item.path, _ACCESS[flag])
     status = item.found
     return {
         "d": status.is_directory,

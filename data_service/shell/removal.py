@@ -1,4 +1,4 @@
-"""rm, rmdir: what goes away."""
+"""rm, rmdir, expunge: what goes away."""
 
 import sys
 from typing import List
@@ -15,6 +15,7 @@ from data_service.shell.items import Item
 from data_service.shell.options import parse
 from data_service.shell.session import Session
 from data_service.shell.streams import complain
+from data_service.shell.trash import Trash, minutes_of
 from zookeeper.fabric.errors import DirectoryNotEmpty
 
 DELETE_LIMIT_NAME = "hadoop.shell.delete.limit.num.files"
@@ -25,12 +26,15 @@ def rm(session: Session, words: List[str]) -> None:
     """Delete files, with -r trees."""
     options = parse(words, "f r R skipTrash safely", least=1)
     recursive, force = options.has("r", "R"), options.has("f")
+    trash = None if options.has("skipTrash") else Trash.of(session)
 
     def remove(item: Item) -> None:
         if item.is_directory and not recursive:
             raise PathError(item.text, IS_A_DIRECTORY)
         if item.path == "/":
             raise PathError(item.text, INPUT_OUTPUT)
+        if trash is not None and trash.take(item):
+            return
         if options.has("safely") and item.is_directory and not _may_delete(session, item):
             return
         if item.store.delete(item.path, recursive=recursive):
@@ -59,6 +63,18 @@ def _may_delete(session: Session, item: Item) -> bool:
             complain("Delete aborted at user request.")
             return False
         complain(f"Invalid input: {answer.strip()}")
+
+
+def expunge(session: Session, words: List[str]) -> None:
+    """Close the current trash as a checkpoint, and delete old checkpoints, or all."""
+    options = parse(words, "immediate", "fs")
+    trash = Trash(session, minutes_of(session))
+    if options.has("immediate"):
+        trash.checkpoint()
+        trash.delete_checkpoints(of_any_age=True)
+    else:
+        trash.delete_checkpoints()
+        trash.checkpoint()
 
 
 def rmdir(session: Session, words: List[str]) -> None:

@@ -55,6 +55,11 @@ class ClusterStore:
         self.content_summary = filesystem.content_summary
         self.cat = filesystem.cat
         self.open = filesystem.open
+        self.access = filesystem.access
+        self.set_mode = filesystem.set_mode
+        self.set_owner = filesystem.set_owner
+        self.set_times = filesystem.set_times
+        self.set_replication = filesystem.set_replication
 
     def create(self, path: str, replication: int = 0, block_size: int = 0) -> Any:
         """A file to write in a `with`: it appears whole, or not at all when the block fails."""
@@ -156,6 +161,36 @@ class LocalStore:
                     return
                 sink(memoryview(data))
 
+    def access(self, path: str, bits: int) -> bool:
+        """Whether this process may do all of `bits`: 4 read, 2 write, 1 execute."""
+        return os.access(path, bits)
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Set the permission bits."""
+        with _local_errors(path):
+            os.chmod(path, mode)
+
+    def set_owner(self, path: str, owner: str = "", group: str = "") -> None:
+        """Set owner and group, where this user may do that and this machine knows the names."""
+        try:
+            with _local_errors(path):
+                os.chown(path, _user_number(owner), _group_number(group))
+        except LocalFileError as error:
+            # The cluster's users need not exist here, and only root may give files away.
+            if not isinstance(error.__cause__, PermissionError):
+                raise
+
+    def set_times(self, path: str, mtime_ms: int = -1, atime_ms: int = -1) -> None:
+        """Set the times, in milliseconds since 1970; -1 leaves one as it is."""
+        with _local_errors(path):
+            found = os.stat(path)
+            atime_ns = found.st_atime_ns if atime_ms == -1 else atime_ms * 1_000_000
+            mtime_ns = found.st_mtime_ns if mtime_ms == -1 else mtime_ms * 1_000_000
+            os.utime(path, ns=(atime_ns, mtime_ns))
+
+    def set_replication(self, path: str, replication: int) -> None:
+        """A file here has one replica, whatever anybody asks for."""
+
     def content_summary(self, path: str) -> ContentSummary:
         """How much a tree holds."""
         status = self.stat(path)
@@ -235,3 +270,22 @@ def _group_name(number: int) -> str:
         return grp.getgrgid(number).gr_name
     except KeyError:
         return str(number)
+
+
+def _user_number(name: str) -> int:
+    """The number of a user; -1, which changes nothing, when this machine knows no such name."""
+    import pwd
+
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return -1
+
+
+def _group_number(name: str) -> int:
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return -1

@@ -3,9 +3,10 @@
 import os
 import struct
 import zlib
-from typing import List
+from typing import List, Tuple
 
 from data_service.shell import paths
+from data_service.shell.attributes import preserve
 from data_service.shell.copying import Copier, CopyOptions
 from data_service.shell.failures import FILE_EXISTS, IS_A_DIRECTORY, PathError, UsageError
 from data_service.shell.items import Item
@@ -32,29 +33,29 @@ def move_from_local(session: Session, words: List[str]) -> None:
     """Store local files in the cluster, and delete them here."""
     options = parse(words, "f p l d", "t q", least=1)
     creation = _creation(session, options)
-    _put(session, options, creation._replace(merge=False, after=_remove_source))
+
+    def after(source: Item, target: Item) -> None:
+        if creation.after is not None:
+            creation.after(source, target)
+        _remove_source(source)
+
+    _put(session, options, creation._replace(merge=False, after=after))
 
 
 def _creation(session: Session, options: Options) -> CopyOptions:
-    _refuse_preserving(options)
     lazy = options.has("l")
     return CopyOptions(
         overwrite=options.has("f"),
         replication=1 if lazy else session.definition("dfs.replication"),
         block_size=session.definition("dfs.blocksize"),
         threads=_threads(options),
+        after=preserve if options.has("p") else None,
     )
 
 
 def _threads(options: Options) -> int:
     options.number("q", 0)
     return max(1, min(options.number("t", 1), THREADS_MAX))
-
-
-def _refuse_preserving(options: Options) -> None:
-    # Better no copy than one that silently lost what it was told to keep.
-    if options.has("p"):
-        raise DfsError("Option '-p' is not implemented yet.")
 
 
 def _put(session: Session, options: Options, creation: CopyOptions) -> None:
@@ -99,7 +100,7 @@ def _put_standard_input(
         progress.clear()
 
 
-def _remove_source(source: Item, target: Item) -> None:
+def _remove_source(source: Item) -> None:
     if not source.store.delete(source.path):
         raise PathError(source.text, "Input/output error", deed="remove")
 
@@ -120,7 +121,7 @@ def get(session: Session, words: List[str]) -> None:
 
     def after(source: Item, target: Item) -> None:
         if options.has("p"):
-            _preserve_locally(source, target)
+            preserve(source, target)
         if options.has("crc") and not source.is_directory:
             _write_checksums(target)
 
@@ -142,27 +143,6 @@ def write_out(session: Session, item: Item) -> None:
         progress.clear()
 
 
-def _preserve_locally(source: Item, target: Item) -> None:
-    status = source.found
-    try:
-        _give_away(target.path, status.owner, status.group)
-        os.chmod(target.path, status.mode)
-        os.utime(target.path, ns=(status.atime_ms * 1_000_000, status.mtime_ms * 1_000_000))
-    except OSError as error:
-        raise LocalFileError(f"{target.text}: {error.strerror}") from error
-
-
-def _give_away(path: str, owner: str, group: str) -> None:
-    """As its owner's, where this user may do that and this machine knows the names."""
-    import grp
-    import pwd
-
-    try:
-        os.chown(path, pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid)
-    except (KeyError, PermissionError):
-        pass  # HDFS's users need not exist here, and only root may give files away.
-
-
 def _write_checksums(target: Item) -> None:
     """`.name.crc` beside a local file: a header, then the CRC32 of every 512 bytes."""
     path = os.path.join(paths.parent(target.path), f".{target.name}.crc")
@@ -177,12 +157,7 @@ def _write_checksums(target: Item) -> None:
 
 def cp(session: Session, words: List[str]) -> None:
     """Copy files and trees within the cluster, or from and to file:/// paths."""
-    for word in words:
-        if word == "--":
-            break
-        if word.startswith("-p"):
-            check_attributes(word[2:])
-            raise DfsError("Option '-p' is not implemented yet.")
+    words, kept = take_attributes(words)
     options = parse(words, "f d", "t q", least=2)
     destination = Destination.of(session, options.arguments.pop())
     sources = session.expand_all(options.arguments)
@@ -194,16 +169,40 @@ def cp(session: Session, words: List[str]) -> None:
         replication=session.definition("dfs.replication"),
         block_size=session.definition("dfs.blocksize"),
         threads=_threads(options),
+        after=(lambda source, target: preserve(source, target, kept)) if kept else None,
     )
     with Copier(session, copy_options) as copier:
         copier.copy_all(sources, destination)
 
 
-def check_attributes(letters: str) -> None:
-    """Raise UsageError for a letter of `-p` that names no attribute."""
-    for letter in letters:
-        if letter not in "topax":
-            raise UsageError(f"No attribute for {letter}")
+def take_attributes(words: List[str]) -> Tuple[List[str], str]:
+    """The words without `-p…`, and the letters of what it keeps; raises UsageError.
+
+    A plain `-p` keeps times, owner and permissions; letters choose among these and a(cl),
+    x(attr), of which there are none here yet.
+    """
+    kept = ""
+    rest: List[str] = []
+    for word in words[: _count_options(words)]:
+        if not word.startswith("-p"):
+            rest.append(word)
+            continue
+        for letter in word[2:]:
+            if letter not in "topax":
+                raise UsageError(f"No attribute for {letter}")
+        kept += word[2:] or "top"
+    return rest + words[_count_options(words) :], kept
+
+
+def _count_options(words: List[str]) -> int:
+    """How many words stand before the first argument of `cp`."""
+    before = ""
+    for place, word in enumerate(words):
+        is_value = before in ("-t", "-q") and word.isdigit()
+        if word in ("-", "--") or not (word.startswith("-") or is_value):
+            return place
+        before = word
+    return len(words)
 
 
 def move_to_local(session: Session, words: List[str]) -> None:

@@ -4,6 +4,7 @@ Trouble comes out of the put itself, which tells of its progress between two pac
 that it always comes in the middle of a pipeline.
 """
 
+import signal
 from pathlib import Path
 from typing import Callable, Iterator, List, Tuple
 
@@ -13,7 +14,15 @@ from data_service.filesystem import FileSystem, writer
 from data_service.filesystem.pipeline import Pipeline
 from data_service.protocol.messages import LocatedBlock, Target
 from tests.support.cluster import Cluster
-from tests.support.replicas import block_names, holders, noise, role_at, unfinished
+from tests.support.replicas import (
+    block_names,
+    holders,
+    noise,
+    role_at,
+    stored,
+    unfinished,
+    wait_replicas,
+)
 from tests.support.waiting import wait_until
 
 MEGABYTE = 1 << 20
@@ -59,6 +68,13 @@ class Once:
             self._action()
 
 
+def receiver(cluster: Cluster, pipelines: List[Tuple[Target, ...]], position: int) -> str:
+    """The datanode at this place of the newest pipeline, once it receives the block."""
+    role = role_at(cluster, pipelines[-1][position].port)
+    wait_until(lambda: unfinished(cluster, role), what=f"a block on its way to {role}")
+    return role
+
+
 def source(tmp_path: Path, size: int = SIZE) -> Path:
     """A local file to put."""
     local = tmp_path / "source"
@@ -87,7 +103,7 @@ def test_a_datanode_killed_in_the_middle_of_a_pipeline_is_replaced(
     killed: List[str] = []
 
     def kill() -> None:
-        killed.append(role_at(cluster, pipelines[-1][position].port))
+        killed.append(receiver(cluster, pipelines, position))
         cluster.kill(killed[0])
 
     with cluster.file_system() as file_system:
@@ -111,13 +127,16 @@ def test_a_datanode_that_hangs_in_the_middle_of_a_pipeline_is_replaced(
     hung: List[str] = []
 
     def hang() -> None:
-        hung.append(role_at(four_nodes, pipelines[-1][1].port))
+        hung.append(receiver(four_nodes, pipelines, 1))
         four_nodes.pause(hung[0])
 
     with four_nodes.file_system() as file_system:
         trouble = Once(MIDDLE, hang)
-        file_system.put(str(source(tmp_path)), "/hung", replication=3, progress=trouble)
-        four_nodes.resume(hung[0])
+        try:
+            file_system.put(str(source(tmp_path)), "/hung", replication=3, progress=trouble)
+        finally:
+            four_nodes.resume(hung[0])
+        four_nodes.wait_live(4)
         assert trouble.done
         assert_whole(four_nodes, file_system, "/hung", 3)
     four_nodes.wait_live(4)
@@ -173,33 +192,72 @@ def test_files_are_put_and_read_while_the_zookeeper_is_dead(
     four_nodes.wait_live(4)
 
 
-def test_a_datanode_that_is_dead_for_good_before_the_end_of_a_long_put_is_made_up_for(
-    four_nodes: Cluster, tmp_path: Path
+@pytest.mark.parametrize("role", ["name_node", "metadata", "zookeeper"])
+def test_a_daemon_that_is_told_to_stop_in_the_middle_of_a_put_stops_with_status_0(
+    four_nodes: Cluster, tmp_path: Path, role: str
 ) -> None:
-    victim: List[str] = []
+    path = f"/stopped-{role}"
+
+    def restart() -> None:
+        four_nodes.terminate(role)
+        four_nodes.daemons[role].start()
 
     with four_nodes.file_system() as file_system:
+        trouble = Once(MIDDLE, restart)
+        file_system.put(str(source(tmp_path)), path, replication=3, progress=trouble)
+        assert trouble.done
+        four_nodes.daemons[role].wait_ready()
+        assert_whole(four_nodes, file_system, path, 3)
+    four_nodes.wait_live(4)
 
-        def is_dead() -> bool:
-            address = four_nodes.address(victim[0])
-            states = {(node.host, node.port): node.state for node in file_system.datanodes()}
-            return states[address] == "dead"
 
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_a_datanode_that_is_told_to_stop_finishes_the_block_that_it_receives(
+    four_nodes: Cluster, pipelines: list, tmp_path: Path, position: int
+) -> None:
+    path, stopped = f"/drained-{position}", []
+
+    def stop() -> None:
+        stopped.append(receiver(four_nodes, pipelines, position))
+        four_nodes.daemons[stopped[0]].send_signal(signal.SIGTERM)
+
+    with four_nodes.file_system() as file_system:
+        trouble = Once(MIDDLE, stop)
+        file_system.put(str(source(tmp_path)), path, replication=3, progress=trouble)
+        daemon = four_nodes.daemons[stopped[0]]
+        assert daemon.wait() == 0, daemon.tail()
+        second = block_names(file_system, path)[1]
+        assert stopped[0] in holders(four_nodes, second)
+        four_nodes.start_daemon(stopped[0])
+        four_nodes.wait_live(4)
+        assert_whole(four_nodes, file_system, path, 3)
+
+
+def test_a_datanode_that_dies_for_good_long_before_the_end_of_a_put_is_made_up_for(
+    four_nodes: Cluster, pipelines: list, tmp_path: Path
+) -> None:
+    with four_nodes.file_system() as file_system:
         with file_system.open("/long", "wb", replication=2) as file:
             file.write(noise(SIZE, SIZE)[:MIDDLE])
-
-            def first_block() -> List[str]:
-                roles = four_nodes.data_nodes
-                return [role for role in roles if unfinished(four_nodes, role)] or [
-                    role
-                    for role in roles
-                    if any(p.stat().st_size == MEGABYTE for p in recent(four_nodes, role))
-                ]
-
-            victim.append(wait_until(first_block)[0])
-            four_nodes.kill(victim[0])
-            wait_until(is_dead, what="the namenode's notice of the death")
+            victim = wait_until(
+                lambda: finished_by(four_nodes, pipelines), what="the first block"
+            )
+            four_nodes.kill(victim)
+            port = four_nodes.address(victim)[1]
+            wait_until(
+                lambda: {node.port: node.state for node in file_system.datanodes()}[port] == "dead"
+            )
             file.write(noise(SIZE, SIZE)[MIDDLE:])
+        wait_replicas(four_nodes, "/long", 2, without=[victim])
         assert_whole(four_nodes, file_system, "/long", 2)
-    four_nodes.start_daemon(victim[0])
+    four_nodes.start_daemon(victim)
     four_nodes.wait_live(4)
+
+
+def finished_by(cluster: Cluster, pipelines: List[Tuple[Target, ...]]) -> str:
+    """The first datanode of the first pipeline, once it has made its replica durable."""
+    if not pipelines:
+        return ""
+    role = role_at(cluster, pipelines[0][0].port)
+    newest = max(stored(cluster, role), key=lambda name: int(name.split("_")[1]), default="")
+    return role if newest and not unfinished(cluster, role) else ""

@@ -383,5 +383,6 @@ def test_the_walks_reach_what_they_are_about() -> None:
         seen |= walk.cluster.seen
         committed += len(walk.committed)
     assert {"replica.corrupt", "replication.planned", "replication.expired", "node.dead",
-            "node.stale", "tick.late", "report.applied", "session.ended", "deletion.planned"} <= seen
+            "node.stale", "tick.late", "report.applied", "session.ended",
+            "deletion.planned"} <= seen
     assert committed > 100

@@ -11,7 +11,9 @@ is gone again: what leaks fails the test.
 
 import dataclasses
 import gc
+import logging
 import os
+import random
 import socket
 import struct
 import threading
@@ -23,7 +25,7 @@ from rpyc.core import brine, consts
 from tests.support.ports import Ports
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.auth import SIMPLE, Credentials
-from zookeeper.fabric.errors import NotLeader, PathNotFound, PipelineFailed
+from zookeeper.fabric.errors import DfsError, NotLeader, PathNotFound, PipelineFailed
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
 from zookeeper.fabric.server import Server
@@ -160,11 +162,59 @@ class Playground(Service):
             os.close(descriptor)
 
 
+class Recorder(logging.Handler):
+    """Within `with Recorder() as log`: what all layers log, whatever other tests did to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logger = logging.getLogger("pyhdfs")
+        self._level = self._logger.level
+        self.records: List[logging.LogRecord] = []
+        self.emit = self.records.append  # type: ignore[method-assign]
+
+    @property
+    def lines(self) -> List[str]:
+        """Their messages."""
+        return [record.getMessage() for record in self.records]
+
+    @property
+    def tracebacks(self) -> int:
+        """How many of the records have one."""
+        return sum(1 for record in self.records if record.exc_info)
+
+    def __enter__(self) -> "Recorder":
+        self._logger.addHandler(self)
+        self._logger.setLevel(logging.DEBUG)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._level)
+
+
+def mutate(data: bytes, chance: random.Random) -> bytes:
+    """A few bytes changed, taken out, or put in; or the end cut off."""
+    changed = bytearray(data)
+    for _ in range(chance.randint(1, 4)):
+        position = chance.randrange(len(changed) + 1)
+        action = chance.randrange(4)
+        if action == 0 and position < len(changed):
+            changed[position] = chance.choice([0, 1, 0x10, 0x15, 0x17, 0xFF, chance.randrange(256)])
+        elif action == 1:
+            del changed[position : position + chance.randint(1, 8)]
+        elif action == 2:
+            changed[position:position] = bytes(chance.choices(range(256), k=chance.randint(1, 8)))
+        else:
+            del changed[position:]
+    return bytes(changed)
+
+
 class RawClient:
     """A connection whose every byte the test decides."""
 
-    def __init__(self, address: Address) -> None:
-        self.socket = socket.create_connection(address, timeout=PATIENCE_SECONDS)
+    def __init__(self, address: Address, source: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(address, PATIENCE_SECONDS, (source, 0))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, data: bytes) -> None:
         """Send these bytes; a server that hung up already is no error."""
@@ -175,8 +225,8 @@ class RawClient:
 
     def frame(self, message: bytes, compressed: int = 0, length: int = -1) -> None:
         """Send an RPyC frame, of which the header may lie."""
-        self.send(struct.pack("!LB", len(message) if length < 0 else length, compressed))
-        self.send(message + b"\n")
+        head = struct.pack("!LB", len(message) if length < 0 else length, compressed)
+        self.send(head + message + b"\n")
 
     def request(self, handler: int, boxed: object, number: int = 1) -> None:
         """Send a request to one of RPyC's handlers."""
@@ -216,8 +266,15 @@ class RawClient:
                 return data
             data += part
 
+    def hang_up(self) -> None:
+        """Say that nothing more will be sent; what the server says can still be read."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # The server was faster.
+
     def close(self) -> None:
-        """Hang up."""
+        """Close."""
         self.socket.close()
 
 
@@ -226,22 +283,22 @@ class Loopback:
 
     def __init__(self, mode: str = SIMPLE, **limits: Any) -> None:
         self.stage = Stage()
-        self.network = dataclasses.replace(
-            NetworkSettings(), max_frame_bytes=FRAME_BYTES_MAX, **limits
-        )
+        limits = {"max_frame_bytes": FRAME_BYTES_MAX, **limits}
+        self.network = dataclasses.replace(NetworkSettings(), **limits)
         self.credentials = Credentials(mode, "user:tester", KEY)
         self._opened: List[Any] = []
         self._threads = set(threading.enumerate())
         self._descriptors = descriptors()
         self.ports = Ports()
         self.address = Address(self.ports.host, self.ports.take())
-        self.server = self._make_server()
+        self.server = self.make_server()
 
     def __enter__(self) -> "Loopback":
         self.server.start()
         return self
 
-    def _make_server(self) -> Server:
+    def make_server(self) -> Server:
+        """A server for this address, not started."""
         return Server(
             f"{ROLE}@{self.address}",
             *self.address,
@@ -252,7 +309,7 @@ class Loopback:
 
     def restart(self) -> None:
         """Another server in the place of the one that was stopped."""
-        self.server = self._make_server()
+        self.server = self.make_server()
         self.server.start()
 
     def __exit__(
@@ -274,9 +331,9 @@ class Loopback:
         network = dataclasses.replace(self.network, **limits)
         return self.keep(Remote.connect(ROLE, self.address, self.credentials, network))
 
-    def raw(self) -> RawClient:
-        """A connection by raw bytes, closed at the end."""
-        return self.keep(RawClient(self.address))
+    def raw(self, source: str = "127.0.0.1") -> RawClient:
+        """A connection by raw bytes from one of this machine's addresses, closed at the end."""
+        return self.keep(RawClient(self.address, source))
 
     def keep(self, closeable: Any) -> Any:
         """Close this at the end."""
@@ -290,6 +347,35 @@ class Loopback:
         return threads | (descriptors() - self._descriptors)
 
 
+class Caller(threading.Thread):
+    """Calls `wait` in a thread, and keeps what came of it."""
+
+    def __init__(self, remote: Remote) -> None:
+        super().__init__(daemon=True)
+        self._remote = remote
+        self.result: Any = None
+        self.start()
+
+    def run(self) -> None:
+        """The call."""
+        try:
+            self.result = self._remote.call("wait", timeout=PATIENCE_SECONDS)
+        except DfsError as error:
+            self.result = error
+
+    def outcome(self) -> Any:
+        """What it returned, or the error that it raised."""
+        self.join(PATIENCE_SECONDS)
+        return self.result
+
+
+def busy_caller(loopback: Loopback) -> Caller:
+    """A call that runs on the server until the test opens the gate."""
+    caller = Caller(loopback.remote())
+    loopback.stage.entered.acquire()
+    return caller
+
+
 def request(handler: int, boxed: object, number: int = 1) -> bytes:
     """The message of a request."""
     return bytes([consts.MSG_REQUEST]) + brine.dump((number, (handler, boxed)))
@@ -298,6 +384,11 @@ def request(handler: int, boxed: object, number: int = 1) -> bytes:
 def call(method: str, *args: object) -> bytes:
     """The message that calls an exposed method."""
     return request(consts.HANDLE_CALLATTR, (consts.LABEL_VALUE, (None, method, args, ())))
+
+
+def works(remote: Remote) -> bool:
+    """Whether a connection still serves its purpose."""
+    return bool(remote.call("echo", 77, timeout=PATIENCE_SECONDS) == 77)
 
 
 def descriptors() -> Set[str]:

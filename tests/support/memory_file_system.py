@@ -23,6 +23,7 @@ from data_service.protocol.messages import (
     NodeStats,
     Target,
 )
+from tests.support.memory_attributes import MemoryAttributes
 from zookeeper.fabric.errors import (
     DfsError,
     DirectoryNotEmpty,
@@ -49,14 +50,16 @@ class Inode:
         self.number = number
         self.kind = kind
         self.time_ms = time_ms
+        self.atime_ms: Optional[int] = None  # None: a second after the change.
         self.mode = mode
         self.data = b""
         self.replication = 1
         self.block_size = BLOCK_SIZE
         self.owner = "root"
+        self.group = "supergroup"
 
 
-class MemoryFileSystem:
+class MemoryFileSystem(MemoryAttributes):
     """See the module."""
 
     def __init__(self, user: str = "root") -> None:
@@ -259,10 +262,6 @@ class MemoryFileSystem:
         self._require_parent(path, make=True)
         self._write(path, data, True, replication, 0)
 
-    def set_mode(self, path: str, mode: int) -> None:
-        """Change a mode, for a test to start from."""
-        self._find(path).mode = mode
-
     def _called(self, method: str) -> None:
         self.calls.append(method)
         if method in self._failures:
@@ -332,10 +331,10 @@ class MemoryFileSystem:
             inode.replication if is_file else 0,
             inode.block_size if is_file else 0,
             inode.owner,
-            "supergroup",
+            inode.group,
             inode.mode,
             inode.time_ms,
-            inode.time_ms + 1000,
+            inode.time_ms + 1000 if inode.atime_ms is None else inode.atime_ms,
         )
 
     def _names(self, path: str) -> List[str]:

@@ -95,6 +95,8 @@ class PlainNameNode:
         self.errors: Dict[str, List[DfsError]] = {}
         self.order: List[str] = []
         """Ids of datanodes: those named here are chosen first, in this order."""
+        self.answers_without_targets = 0
+        """So many answers to add_block name no datanodes, as for a file that was resumed."""
         self._numbers = 0
         self._ports = Ports()
         self.address = Address(self._ports.host, self._ports.take())
@@ -242,6 +244,9 @@ class PlainService(Service):
                     f"There are {len(core.nodes)} datanode(s) running and {len(excluded)} node(s) "
                     "are excluded in this operation.")
             block = file.blocks[position] = Block(core.number(), 1, 0)
+            if core.answers_without_targets:
+                core.answers_without_targets -= 1
+                targets = []
             return LocatedBlock(block, 0, tuple(targets[: file.replication]), False, b"")
 
     def exposed_abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:

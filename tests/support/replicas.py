@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 from random import Random
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 from data_service.filesystem import FileSystem
 from tests.support.cluster import Cluster
@@ -59,9 +59,16 @@ def role_at(cluster: Cluster, port: int) -> str:
 
 
 def wait_replicas(
-    cluster: Cluster, path: str, count: int, timeout: float = PATIENCE_SECONDS
+    cluster: Cluster,
+    path: str,
+    count: int,
+    timeout: float = PATIENCE_SECONDS,
+    without: Sequence[str] = (),
 ) -> None:
-    """Wait until each block of a file is on exactly `count` disks, and the namenode says so."""
+    """Wait until each block of a file is on exactly `count` disks, and the namenode says so.
+
+    The disks of the datanodes `without` do not count.
+    """
     with cluster.file_system() as file_system:
         names = block_names(file_system, path)
         assert names, f"{path} has no blocks to wait for"
@@ -69,7 +76,7 @@ def wait_replicas(
         def is_so() -> bool:
             located = file_system.block_locations(path).blocks
             return all(len(block.targets) == count for block in located) and all(
-                len(holders(cluster, name)) == count for name in names
+                len(set(holders(cluster, name)) - set(without)) == count for name in names
             )
 
         wait_until(is_so, timeout, f"{count} replicas of {path}")

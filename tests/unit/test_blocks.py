@@ -7,7 +7,8 @@ from typing import Dict
 import pytest
 
 from data_service.namenode import dead_nodes
-from data_service.namenode.blocks import Blocks, Health
+from data_service.namenode.blocks import Blocks
+from data_service.protocol.messages import Health
 from data_service.namenode.events import Events
 from data_service.protocol.blocks import Block
 from tests.support.model_datanodes import (

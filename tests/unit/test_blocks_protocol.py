@@ -16,9 +16,11 @@ def test_a_name_leads_back_to_its_block(block_id: int, generation: int) -> None:
 
 
 @pytest.mark.parametrize("name", [
-    "", "blk_1", "blk_1_", "blk__1", "blk_1_2_3", "blk_1_2.meta", "blk_1_2\n", " blk_1_2", "BLK_1_2",
+    "", "blk_1", "blk_1_", "blk__1", "blk_1_2_3", "blk_1_2.meta", "blk_1_2\n", " blk_1_2",
+    "BLK_1_2",
     "blk_-1_2", "blk_1_+2", "blk_x_2", "blk_٣_2", "../blk_1_2",
-    "blk_01_2", "blk_1_02", f"blk_{INTEGER_MAX + 1}_1", f"blk_1_{INTEGER_MAX + 1}", "blk_1_" + "9" * 20,
+    "blk_01_2", "blk_1_02", f"blk_{INTEGER_MAX + 1}_1", f"blk_1_{INTEGER_MAX + 1}",
+    "blk_1_" + "9" * 20,
 ])
 def test_no_other_name_is_a_replicas(name: str) -> None:
     found: Optional[Tuple[int, int]] = parse_name(name)

@@ -75,12 +75,12 @@ def test_a_name_that_cannot_be_sent_leaves_nothing_open(secret: Loopback, name: 
 
 
 def test_a_client_without_the_key_is_told_the_mode(secret: Loopback) -> None:
-    with pytest.raises(AuthenticationFailed, match="runs in mode secret, the client in mode simple"):
+    with pytest.raises(AuthenticationFailed, match="in mode secret, the client in mode simple"):
         connect(secret, Credentials(SIMPLE, "user:alice", b""))
 
 
 def test_a_client_with_a_key_is_not_talked_into_mode_simple(simple: Loopback) -> None:
-    with pytest.raises(AuthenticationFailed, match="runs in mode simple, the client in mode secret"):
+    with pytest.raises(AuthenticationFailed, match="in mode simple, the client in mode secret"):
         connect(simple, Credentials(SECRET, "user:alice", KEY))
 
 

@@ -4,6 +4,7 @@ from typing import Any, List
 
 import pytest
 
+from data_service.namenode.permissions import Caller
 from data_service.namenode.reading import PAGE_MAX
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import ContentSummary, FileStatus
@@ -147,3 +148,17 @@ def test_the_path_of_an_inode_for_logs() -> None:
     core.delete("/d")
     assert core.state.reading.path_of(file_id) is None
     assert core.state.reading.path_of(999) is None
+
+
+def test_access_says_what_a_caller_may_do() -> None:
+    core = Core()
+    core.put("/f")
+    core.state.set_mode(ROOT, core.op(), "/f", 0o640)
+    member = Caller("bob", frozenset(["supergroup"]), False)
+    other = Caller("eve", frozenset(), False)
+    access = core.state.reading.access
+    for caller, allowed in ((ROOT, range(8)), (member, (0, 4)), (other, (0,))):
+        assert [bits for bits in range(8) if access(caller, "/f", bits).result] == list(allowed)
+    refusal(errors.PathNotFound, lambda: access(ROOT, "/no", 4))
+    for bits in (-1, 8, "r", True):
+        refusal(errors.InvalidArgument, lambda: access(ROOT, "/f", bits))

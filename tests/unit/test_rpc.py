@@ -9,7 +9,7 @@ import pytest
 import rpyc
 from rpyc.core import brine, consts, vinegar
 
-from tests.support.loopback import FRAME_BYTES_MAX, Loopback
+from tests.support.loopback import FRAME_BYTES_MAX, Loopback, Recorder
 from tests.support.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import logs, rpc
 from zookeeper.fabric.errors import (
@@ -64,7 +64,8 @@ def root(loopback: Loopback) -> Iterator[Any]:
 
 
 PLAIN = [
-    None, True, False, 0, -1, 160, 2**63, -(10**200), 10**900, 0.0, float("inf"), "", "é\x00😀", "x" * 300,
+    None, True, False, 0, -1, 160, 2**63, -(10**200), 10**900, 0.0, float("inf"),
+    "", "é\x00😀", "x" * 300,
     b"", b"\x00\xff", b"y" * 300, (), (1,), (1, (2, ("three", b"4", (None,)))), tuple(range(300)),
 ]  # fmt: skip
 
@@ -164,19 +165,15 @@ def test_a_stock_client_gets_code_and_message_and_no_more(root: Any) -> None:
 
 @pytest.mark.parametrize("method", ["fail", "crash"])
 def test_a_defect_is_internal_and_keeps_its_details(
-    remote: Remote,
-    root: Any,
-    method: str,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    remote: Remote, root: Any, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rpc, "log", logs.get("rpc"))
-    with pytest.raises(InternalError) as caught:
+    with Recorder() as log, pytest.raises(InternalError) as caught:
         remote.call(method, timeout=PATIENCE_SECONDS)
+    assert log.tracebacks == 1 and log.lines[0].startswith("call.failed error=")
     assert "secret" not in caught.value.message and "wire" not in caught.value.message
     with pytest.raises(Exception, match="unexpected error"):
         getattr(root, method)()
-    assert any("call.failed" in record.message and record.exc_info for record in caplog.records)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +283,8 @@ def test_integers_have_a_bounded_number_of_digits() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        b"", b"\x02", b"\x02\x50", b"\x09" + brine.dump((1, (1, 2))), b"\x01" + brine.dump((1, (1, 2))),
+        b"", b"\x02", b"\x02\x50",
+        b"\x09" + brine.dump((1, (1, 2))), b"\x01" + brine.dump((1, (1, 2))),
         b"\x02" + brine.dump((2, (1, 2))), b"\x02" + brine.dump(("1", (1, 2))),
         b"\x02" + brine.dump((1, (4, ("builtins.list", 1, 2)))), b"\x02" + brine.dump((1, 5)),
         b"\x02" + brine.dump((1, (1,))), b"\x02" + brine.dump((1, None)),
@@ -315,11 +313,25 @@ def test_a_port_is_taken_once(loopback: Loopback) -> None:
         rpc.listen(*loopback.address)
 
 
-@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 70, "192.0.2.1"])
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "192.0.2.1"])
 def test_a_host_that_is_not_ours_is_none(host: str) -> None:
     assert rpc.numeric_host(host) is None
     with pytest.raises(StartRefused):
         rpc.listen(host, 0)
+
+
+def test_a_name_that_nobody_knows_is_an_error_of_the_family(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert rpc.numeric_host("unknown") is None
+    with pytest.raises(StartRefused, match="Name or service not known"):
+        rpc.listen("unknown", 0)
+    with pytest.raises(Unavailable, match="Name or service not known"):
+        rpc.dial(Address("unknown", 1), NetworkSettings(), "server")
 
 
 def test_our_own_hosts_have_numbers() -> None:

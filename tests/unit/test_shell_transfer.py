@@ -63,7 +63,6 @@ def test_put_overwrites_only_when_told(shell: Shell) -> None:
         (["x", "/*"], "`/*': Too many matches"),
         (["x", "/n*"], "`/n*': No such file or directory"),
         (["x", "/new/"], "`/new/': No such file or directory: `hdfs://localhost:1800/new'"),
-        (["-p", "x", "/f"], "Option '-p' is not implemented yet."),
     ],
 )
 def test_put_leaves_nothing_when_it_cannot(shell: Shell, arguments: list, message: str) -> None:
@@ -293,7 +292,6 @@ def test_cp(shell: Shell) -> None:
         (["/d", "/d"], "`/d' to `/d/d': is a subdirectory of itself"),
         (["/d", "/d/e"], "`/d' to `/d/e': is a subdirectory of itself"),
         (["/d/s", "/d"], "`/d/s' to `hdfs://localhost:1800/d/s': are identical"),
-        (["-p", "/a", "/x"], "Option '-p' is not implemented yet."),
     ],
 )
 def test_cp_refuses(shell: Shell, arguments: list, message: str) -> None:

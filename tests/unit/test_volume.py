@@ -184,6 +184,7 @@ def test_trouble_with_the_disk_fails_the_volume_once_and_for_ever(
 ) -> None:
     """ATC'20: after a failed fsync the kernel may say success; so it is never tried again."""
     block = write(volume)
+    system.calls.clear()
     system.faults = {call: errno.EIO}
     with pytest.raises(DiskFailed):
         volume.remove(block) if call == "unlink" else write(volume, 8)

@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import os
 import signal
 import sys
 import threading
@@ -9,7 +10,7 @@ from typing import Any, Callable, List, Optional, Sequence
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import SECRET, Credentials
-from zookeeper.fabric.errors import DfsError, SettingsError, StartRefused
+from zookeeper.fabric.errors import DfsError, InternalError, SettingsError, StartRefused
 from zookeeper.fabric.rpc import numeric_host
 from zookeeper.fabric.settings import Address, Settings, load, read_key
 
@@ -65,44 +66,52 @@ def run(
 
 
 def _live(role: str, daemon: Daemon) -> int:
-    progress = threading.Event()
-    signals: List[int] = []
+    # A pipe, which the interpreter itself writes to when a signal comes: a thread that waits for a
+    # lock (of an Event, of a queue) may sleep on when the signal arrives just before it lies down.
+    heard, said = os.pipe()
+    os.set_blocking(said, False)
     failures: List[DfsError] = []
 
     def on_signal(number: int, _frame: Any) -> None:
         # A second signal must end a daemon whose clean stop hangs: give it its default effect.
         signal.signal(number, signal.SIG_DFL)
-        signals.append(number)
-        progress.set()
+
+    def fail(error: DfsError) -> None:
+        failures.append(error)
+        os.write(said, b"!")
 
     def start() -> None:
         try:
             daemon.start()
-            if not signals:
-                _say_ready(role, daemon)
+            _say_ready(role, daemon)
         except DfsError as error:
-            if not signals:
-                failures.append(error)
-                progress.set()
+            fail(error)
+        except Exception as error:  # A defect: without this the process would wait for ever.
+            log.error("daemon.failed", exc_info=True, role=role)
+            fail(InternalError(f"cannot start: {type(error).__name__}: {error}"))
 
+    signal.set_wakeup_fd(said, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     threading.Thread(target=start, name="start", daemon=True).start()
-    progress.wait()
+    os.read(heard, 1)
     log.info("daemon.stopping", role=role)
+    failed = list(failures)
     daemon.stop()
-    if failures:
-        raise failures[0]
+    if failed:
+        raise failed[0]
     log.info("daemon.stopped", role=role)
     return 0
 
 
 def _say_ready(role: str, daemon: Daemon) -> None:
+    if sys.stdout is not None:
+        try:
+            # Past Python's buffer, whose second attempt at exit would spoil the exit status.
+            os.write(sys.stdout.fileno(), f"ready {role} {daemon.ready}\n".encode())
+        except OSError:
+            pass  # Nobody reads standard output: the log has the line too.
     log.info("daemon.ready", role=role)
-    try:
-        print(f"ready {role} {daemon.ready}", flush=True)
-    except OSError:
-        pass  # Nobody reads standard output: the log has the line too.
 
 
 def credentials_of(settings: Settings, principal: str) -> Credentials:

@@ -10,9 +10,10 @@ import logging
 import sys
 import threading
 import time
-from typing import Dict, List, Optional
+from typing import Dict, Tuple
 
 EVENTS_PER_SECOND = 20
+TRACEBACKS_PER_SECOND = 3  # They are long: of a flood of defects, a few are enough to find it.
 FIELD_CHARACTERS_MAX = 300
 
 
@@ -22,7 +23,7 @@ class EventLog:
     def __init__(self, layer: str) -> None:
         self._logger = logging.getLogger("pyhdfs." + layer)
         self._lock = threading.Lock()
-        self._windows: Dict[str, List[float]] = {}
+        self._windows: Dict[str, Tuple[float, int]] = {}
 
     def debug(self, event: str, **fields: object) -> None:
         """A detail for somebody who traces one operation."""
@@ -45,26 +46,23 @@ class EventLog:
     ) -> None:
         if not self._logger.isEnabledFor(level):
             return
-        dropped = self._admit(event, time.monotonic())
-        if dropped is None:
+        place, dropped = self._admit(event, time.monotonic())
+        if place > EVENTS_PER_SECOND:
             return
         if dropped:
             fields = dict(fields, events_not_logged=dropped)
+        exc_info = exc_info and place <= TRACEBACKS_PER_SECOND
         self._logger.log(level, format_event(event, fields), exc_info=exc_info)
 
-    def _admit(self, event: str, now: float) -> Optional[int]:
-        """None to drop the line, else how many lines of this event were dropped before it."""
+    def _admit(self, event: str, now: float) -> Tuple[int, int]:
+        """(which line of this second it is, how many the second before had too many)."""
         with self._lock:
-            window = self._windows.setdefault(event, [now, 0, 0])
-            if now - window[0] >= 1.0:
-                dropped = int(window[2])
-                window[:] = [now, 1, 0]
-                return dropped
-            if window[1] >= EVENTS_PER_SECOND:
-                window[2] += 1
-                return None
-            window[1] += 1
-            return 0
+            started, count = self._windows.get(event, (now - 1.0, 0))
+            if now - started < 1.0:
+                self._windows[event] = started, count + 1
+                return count + 1, 0
+            self._windows[event] = now, 1
+            return 1, max(0, count - EVENTS_PER_SECOND)
 
 
 def get(layer: str) -> EventLog:
@@ -81,8 +79,10 @@ def _format(value: object) -> str:
     text = str(value)
     if len(text) > FIELD_CHARACTERS_MAX:
         text = text[:FIELD_CHARACTERS_MAX] + "…"
-    plain = text and text.isprintable() and not any(mark in text for mark in ' "=\\')
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    printable = text.isprintable()
+    plain = text and printable and not any(mark in text for mark in ' "=\\')
+    # What does not print might do worse to a terminal: it is escaped.
+    return text if plain else json.dumps(text, ensure_ascii=not printable)
 
 
 def configure(level: str = "INFO") -> None:

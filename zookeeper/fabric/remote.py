@@ -1,17 +1,22 @@
 """The calling side: connections to other processes' services, with a deadline on every call."""
 
-import itertools
 import threading
 import time
 from collections import deque
 from typing import Any, Deque, Optional, Sequence, Tuple
 
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import NotLeader, ProtocolViolation, Unavailable
+from zookeeper.fabric.errors import DfsError, NotLeader, ProtocolViolation, Unavailable
 from zookeeper.fabric.handshake import greet
-from zookeeper.fabric.rpc import Frames, dial, reply_value, request_frame
+from zookeeper.fabric.rpc import Frames, dial, reply_outcome, request_message
 from zookeeper.fabric.settings import Address, NetworkSettings
-from zookeeper.fabric.stream import Buffer, PacketReader, PacketWriter, Stream
+from zookeeper.fabric.stream import (
+    Buffer,
+    PacketReader,
+    PacketWriter,
+    Stream,
+    starts_packet,
+)
 
 
 class Remote:
@@ -24,7 +29,7 @@ class Remote:
     def __init__(self, stream: Stream, network: NetworkSettings, peer: str) -> None:
         self._stream = stream
         self._frames = Frames(stream, network.max_frame_bytes)
-        self._sequence = itertools.count(1)
+        self._sequence = 0
         self.peer = peer
 
     @classmethod
@@ -55,30 +60,41 @@ class Remote:
     def call(self, method: str, *args: Any, timeout: float) -> Any:
         """Call an exposed method and return its result; raises what the server raised."""
         deadline = time.monotonic() + timeout
-        self._request(method, args)
-        return self._reply(deadline)
+        message = self._message(method, args)
+        try:
+            self._frames.send(message, deadline)
+            return self._reply(deadline)
+        except DfsError:
+            raise  # The connection is as good as before, or closed already.
+        except BaseException:
+            # Such as Ctrl+C: the reply that is still to come would be taken for the next call's.
+            self.close()
+            raise
 
     def call_with_body(self, method: str, *args: Any, timeout: float) -> "OutgoingBody":
         """Begin a call of a method that takes a body; `timeout` is for its reply."""
-        self._request(method, args)
+        self._frames.send(self._message(method, args), time.monotonic() + timeout)
         return OutgoingBody(self, timeout)
 
     def call_for_body(self, method: str, *args: Any, timeout: float) -> "IncomingBody":
-        """Begin a call of a method that answers with a body; `timeout` is for each packet."""
-        self._request(method, args)
+        """Begin a call of a method that answers with a body; `timeout` is for its beginning."""
+        self._frames.send(self._message(method, args), time.monotonic() + timeout)
         return IncomingBody(self, timeout)
 
-    def _request(self, method: str, args: tuple) -> None:
-        self._frames.send(request_frame(next(self._sequence), method, args))
+    def _message(self, method: str, args: tuple) -> bytes:
+        self._sequence += 1
+        return request_message(self._frames, self._sequence, method, args)
 
     def _reply(self, deadline: float) -> Any:
         self._stream.await_readable(deadline)
-        frame = self._frames.recv()
         try:
-            return reply_value(frame)
-        except ValueError as error:
+            outcome = reply_outcome(self._frames.recv(deadline), self._sequence)
+        except ProtocolViolation as error:
             self.close()
-            raise ProtocolViolation(f"{self.peer}: {error}") from None
+            raise ProtocolViolation(f"{self.peer}: {error.message}") from None
+        if isinstance(outcome, DfsError):
+            raise outcome
+        return outcome
 
 
 class OutgoingBody:
@@ -93,10 +109,7 @@ class OutgoingBody:
         """Send one packet, or raise the error that the server replied early with."""
         if self._remote._stream.poll(0):
             self._raise_early_reply()
-        try:
-            self._packets.send(data, checksum)
-        except Unavailable:
-            self._raise_early_reply()
+        self._packets.send(data, checksum)
 
     def finish(self) -> Any:
         """Mark the body as whole and return the call's result."""
@@ -130,6 +143,7 @@ class IncomingBody:
     def __init__(self, remote: Remote, timeout: float) -> None:
         self._remote = remote
         self._timeout = timeout
+        self._begun = False
         self._packets = PacketReader(remote._stream)
 
     def receive(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
@@ -137,12 +151,24 @@ class IncomingBody:
 
         Raises what the server raised when it could not send all of it.
         """
+        if not self._begun:
+            self._await_first_packet()
         packet = self._packets.receive(buffer)
         if packet is None:
             self._remote._reply(time.monotonic() + self._timeout)
             if not self._packets.whole:
                 raise ProtocolViolation(f"{self._remote.peer} broke a body off without a reason")
         return packet
+
+    def _await_first_packet(self) -> None:
+        """An error that came before the body began is a reply where a packet should be."""
+        stream, deadline = self._remote._stream, time.monotonic() + self._timeout
+        stream.await_readable(deadline)
+        if not starts_packet(stream.peek(deadline)):
+            self._remote._reply(deadline)
+            self._remote.close()
+            raise ProtocolViolation(f"{self._remote.peer} replied without a body")
+        self._begun = True
 
 
 class RemotePool:

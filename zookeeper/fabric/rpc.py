@@ -10,16 +10,19 @@ What differs from stock RPyC, and why (each hazard was measured on RPyC 6.0.2):
   call back into the client; a returned object would be open to change by the client.
 - A request may ask for: ping, close, the root, and the root's exposed methods. Nothing else: stock
   handlers accept values as targets (48 bytes of request could allocate 3 GB).
-- Errors cross as (code, message) without traceback or version.
+- Errors cross as (code, message) without traceback or version, also for results that cannot cross.
 - One thread uses a connection at a time, and a connection is dropped after any failure in it.
 - A call may have a body (see `stream.py`): an exposed method marked `@takes_body` receives a
   PacketReader, one marked `@answers_with_body` a PacketWriter, as its first argument.
 """
 
 import inspect
+import io
 import socket
 import struct
-from typing import Any, Callable, NamedTuple, Optional, Tuple
+import sys
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import rpyc
 from rpyc.core import brine, consts
@@ -44,13 +47,24 @@ log = logs.get("rpc")
 LOCAL_OBJECTS_MAX = 1000
 """Bound methods that a stock client may hold on one connection at a time."""
 
+REQUEST_PIECES_MAX = 500_000
+"""Reads that taking a request apart may need: one of a byte makes 64 bytes of objects."""
+
+ERROR_CHARACTERS_MAX = 10_000
+LINGER_SECONDS = 2.0
+"""How long a refused client may go on sending before the connection is cut."""
+
 _SCALARS = frozenset((type(None), bool, int, float, str, bytes))
 _TAKES_BODY, _ANSWERS_WITH_BODY = "takes", "answers"
+_SMALL_FRAME_BYTES = 65536
 
 # A peer must not be able to make us build these: a frozenset of colliding integers costs quadratic
-# time (0.5 MB: 3 s), and nothing that we say uses any of them.
-for _tag in (brine.TAG_FSET, brine.TAG_SLICE, brine.TAG_COMPLEX, brine.TAG_ELLIPSIS):
-    brine._load_registry.pop(_tag, None)
+# time (0.5 MB: 3 s), and nothing that we say uses any of them. What is left are the plain values,
+# so what was loaded needs no second look. Integers of a million digits, as costly, are refused by
+# Python itself since 3.9.14; before, long ones are not read at all.
+_foreign = ["FSET", "SLICE", "COMPLEX", "ELLIPSIS", "NOT_IMPLEMENTED"]
+for _name in _foreign if hasattr(sys, "set_int_max_str_digits") else _foreign + ["INT_L4"]:
+    brine._load_registry.pop(getattr(brine, "TAG_" + _name), None)
 
 
 def takes_body(method: Callable) -> Callable:
@@ -96,18 +110,50 @@ class Frames(Channel):
         super().__init__(stream, compress=False)
         self._bytes_max = bytes_max
 
-    def recv(self) -> bytes:
-        length, compressed = self.FRAME_HEADER.unpack(self.stream.read(self.FRAME_HEADER.size))
+    def recv(self, deadline: float) -> bytes:
+        """The next message, with RPyC's newline at its end; all of it is here by `deadline`."""
+        head = self.stream.read_by(self.FRAME_HEADER.size, deadline)
+        length, compressed = self.FRAME_HEADER.unpack(head)
         if length > self._bytes_max or compressed:
-            self.stream.close()
             raise ProtocolViolation(f"{self.stream.peer} sent a frame that is not allowed")
-        return self.stream.read(length + 1)[:-1]
+        return self.stream.read_by(length + len(self.FLUSHER), deadline)
 
-    def send(self, data: bytes) -> None:
-        if len(data) > self._bytes_max:
-            raise ProtocolViolation(f"a message of {len(data)} bytes; {self._bytes_max} allowed")
-        head = self.FRAME_HEADER.pack(len(data), 0)
-        self.stream.write_parts(head, data, self.FLUSHER)
+    def send(self, message: bytes, deadline: float) -> None:
+        """Send what `encode` made, all of it by `deadline`."""
+        head = self.FRAME_HEADER.pack(len(message), 0)
+        self.stream.write_by(deadline, head, message, self.FLUSHER)
+
+    def encode(self, kind: int, sequence: int, content: Any) -> bytes:
+        """A message; raises ValueError when a value cannot cross, or there is too much."""
+        message = brine.I1.pack(kind) + brine.dump((sequence, content))
+        if len(message) > self._bytes_max:
+            raise ValueError(f"a message of {len(message)} bytes; {self._bytes_max} allowed")
+        return message
+
+
+class _Pieces(io.BytesIO):
+    """A large request while it is taken apart, which ends when it has too many pieces."""
+
+    left = REQUEST_PIECES_MAX
+
+    def read(self, size: Optional[int] = -1) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError("too many values")
+        return super().read(size)
+
+
+def _decode(message: bytes, pieces: Callable[[bytes], io.BytesIO]) -> Tuple[int, int, Any]:
+    """(kind, sequence, content) of a message; raises ProtocolViolation."""
+    try:
+        data = pieces(message)
+        kind = data.read(1)[0]
+        sequence, content = brine._load(data)
+        if type(sequence) is not int:
+            raise TypeError("a message's number is an integer")
+    except Exception as error:  # Whatever brine meets in a stranger's bytes.
+        raise ProtocolViolation(f"a malformed message: {type(error).__name__}") from None
+    return kind, sequence, content
 
 
 class ServerConnection(Connection):
@@ -115,47 +161,62 @@ class ServerConnection(Connection):
 
     def __init__(self, root: Service, channel: Frames, config: dict) -> None:
         super().__init__(root, channel, config)
-        self._stream: Stream = channel.stream
-        self._handlers = {
+        self._stream = channel.stream
+        self._body: Optional[PacketReader] = None
+        self._handlers: Dict[int, Callable] = {
             consts.HANDLE_PING: lambda data: data,
             consts.HANDLE_GETROOT: lambda: self._local_root,
-            consts.HANDLE_INSPECT: self._handle_inspect,
+            # The names of a class's methods, which only spoil a stock client's surprises.
+            consts.HANDLE_INSPECT: lambda id_pack: (),
             consts.HANDLE_GETATTR: self._exposed,
-            consts.HANDLE_CALL: self._call_bound,
+            consts.HANDLE_CALL: self._run,
             consts.HANDLE_CALLATTR: self._call_named,
             consts.HANDLE_DEL: self._handle_del,
         }
 
-    def serve_request(self) -> bool:
-        """Receive one request, run it, reply; False when the client said goodbye."""
-        data = self._channel.recv()
+    def receive(self) -> Optional[Tuple[int, int, Any]]:
+        """(number, RPyC's handler, boxed arguments) of a request; None when it is the goodbye."""
         try:
-            message = data[0]
-            seq, (handler, packed) = brine.load(data[1:])
-        except Exception as error:  # Whatever brine meets in a stranger's bytes.
-            raise ProtocolViolation(f"malformed frame: {type(error).__name__}") from None
-        if message != consts.MSG_REQUEST or type(seq) is not int:
-            raise ProtocolViolation("only requests are served here")
-        if handler == consts.HANDLE_CLOSE:
-            return False
+            message = self._channel.recv(time.monotonic() + self._stream.stall_seconds)
+            pieces = io.BytesIO if len(message) <= _SMALL_FRAME_BYTES else _Pieces
+            kind, number, content = _decode(message, pieces)
+            if kind != consts.MSG_REQUEST or type(content) is not tuple or len(content) != 2:
+                raise ProtocolViolation("only requests are served here")
+        except ProtocolViolation:
+            # It may be the body of a call that was refused, and the client is yet to hear of it.
+            self._stream.linger_and_close(LINGER_SECONDS)
+            raise
+        handler, boxed = content
+        return None if handler == consts.HANDLE_CLOSE else (number, handler, boxed)
+
+    def answer(self, number: int, handler: int, boxed: Any) -> None:
+        """Run a request and reply; afterwards the stream may be closed. Raises Unavailable."""
+        self._body = None
         try:
-            reply = self._box(self._handlers[handler](*self._unbox(packed)))
-        except Exception as error:
-            self._send(consts.MSG_EXCEPTION, seq, _exception_frame(_our_own(error)))
-        else:
-            self._send(consts.MSG_REPLY, seq, reply)
-        return not self._stream.closed
+            reply = self._reply(number, handler, boxed)
+        except DfsError as error:
+            reply = self._channel.encode(consts.MSG_EXCEPTION, number, _exception(error))
+        self._channel.send(reply, time.monotonic() + self._stream.stall_seconds)
+        if self._body is not None and not self._body.ended:
+            # The client is still sending. It was told why we do not want it; then hang up.
+            self._stream.linger_and_close(LINGER_SECONDS)
 
     def close(self) -> None:
         """Forget the client; stock RPyC would wait for its goodbye."""
         if not self._closed:
             self._cleanup()
 
-    def _call_bound(self, method: Any, args: tuple, kwargs: tuple = ()) -> Any:
-        """Call a bound method that a stock client fetched before."""
-        if getattr(method, "__self__", None) is not self._local_root:
-            raise InvalidArgument("only exposed methods can be called")
-        return self._run(method, args, kwargs)
+    def _reply(self, number: int, handler: int, boxed: Any) -> bytes:
+        try:
+            result = self._handlers[handler](*self._unbox_all(boxed))
+        except DfsError:
+            raise
+        except Exception as error:  # Of the handlers' own; a method's was made a DfsError.
+            raise InvalidArgument(f"a malformed request: {type(error).__name__}") from None
+        try:
+            return self._channel.encode(consts.MSG_REPLY, number, self._box(result))
+        except Exception as error:
+            raise _our_own(error) from None
 
     def _call_named(self, target: Any, name: Any, args: tuple, kwargs: tuple = ()) -> Any:
         """Call a method by name; target None means the root and saves fetching it."""
@@ -164,88 +225,96 @@ class ServerConnection(Connection):
     def _exposed(self, target: Any, name: Any) -> Callable:
         if target is not None and target is not self._local_root:
             raise InvalidArgument("only the service itself has methods")
-        if type(name) is not str:
-            raise InvalidArgument("a method's name is a string")
         full_name = name if name.startswith("exposed_") else "exposed_" + name
         method = getattr(self._local_root, full_name, None)
-        if not callable(method):
+        if not self._is_exposed(method):
             raise InvalidArgument(f"no such method: {name[:100]}")
         return method
 
-    def _run(self, method: Callable, args: tuple, kwargs: tuple) -> Any:
+    def _is_exposed(self, obj: Any) -> bool:
+        bound = getattr(obj, "__self__", None) is self._local_root
+        return bound and obj.__name__.startswith("exposed_")
+
+    def _run(self, method: Callable, args: tuple, kwargs: tuple = ()) -> Any:
+        if not self._is_exposed(method):
+            raise InvalidArgument("only exposed methods can be called")
+        if kwargs:
+            raise InvalidArgument("arguments are given by position")
         body = getattr(method, "body", None)
         try:
             if body is None:
-                return method(*args, **dict(kwargs))
+                return method(*args)
             if body == _TAKES_BODY:
-                return self._run_taking_body(method, args)
+                self._body = PacketReader(self._stream)
+                return method(self._body, *args)
             return self._run_answering_with_body(method, args)
         except TypeError as error:
-            raise _argument_error(method, args, error) from None
-
-    def _run_taking_body(self, method: Callable, args: tuple) -> Any:
-        reader = PacketReader(self._stream)
-        try:
-            return method(reader, *args)
+            raise _our_own(_argument_error(method, args, error)) from None
         except Exception as error:
-            if reader.ended or self._stream.closed:
-                raise
-            # The client is still sending: tell it why, then hang up on the rest of the body.
-            self._send(consts.MSG_EXCEPTION, 0, _exception_frame(_our_own(error)))
-            self._stream.linger_and_close(2.0)
-            raise Unavailable("the body was refused") from None
+            raise _our_own(error) from None
 
     def _run_answering_with_body(self, method: Callable, args: tuple) -> Any:
         writer = PacketWriter(self._stream)
         try:
             result = method(writer, *args)
-            writer.end()
-            return result
         except Exception:
             if not self._stream.closed:
                 writer.abort()
             raise
+        writer.end()
+        return result
 
     def _box(self, obj: Any) -> Tuple[int, Any]:
-        if obj is self._local_root or getattr(obj, "__self__", None) is self._local_root:
+        if obj is self._local_root or self._is_exposed(obj):
             if len(self._local_objects._dict) >= LOCAL_OBJECTS_MAX:
                 raise ProtocolViolation("too many references held by one connection")
             return super()._box(obj)
         return consts.LABEL_VALUE, plain(obj)
 
-    def _unbox(self, package: Any) -> Any:
+    def _unbox_all(self, package: Any) -> List[Any]:
+        """A handler's arguments. Only the first can be an object of ours: the one addressed."""
         label, value = package
         if label == consts.LABEL_VALUE:
-            return plain(value)
-        if label == consts.LABEL_TUPLE:
-            return tuple([self._unbox(item) for item in value])
-        if label == consts.LABEL_LOCAL_REF:
-            return self._local_objects[value]
-        raise InvalidArgument("arguments are plain values; a reference to an object is refused")
+            return value
+        (label, key), *rest = value if label == consts.LABEL_TUPLE else (package,)
+        first = self._local_objects[key] if label == consts.LABEL_LOCAL_REF else None
+        return [first or _unbox_plain((label, key))] + [_unbox_plain(item) for item in rest]
 
 
-def request_frame(sequence: int, method: str, args: tuple) -> bytes:
-    """The frame that calls the root's exposed `method`."""
+def _unbox_plain(package: Any) -> Any:
+    label, value = package
+    if label == consts.LABEL_VALUE:
+        return value
+    if label == consts.LABEL_TUPLE:
+        return tuple([_unbox_plain(item) for item in value])
+    raise InvalidArgument("arguments are plain values; a reference to an object is refused")
+
+
+def request_message(frames: Frames, sequence: int, method: str, args: tuple) -> bytes:
+    """The message of a call; raises InvalidArgument, and TypeError for what may never cross."""
     named = (consts.LABEL_VALUE, (None, method, plain(args), ()))
-    message = (sequence, (consts.HANDLE_CALLATTR, named))
-    return brine.I1.pack(consts.MSG_REQUEST) + brine.dump(message)
-
-
-def reply_value(frame: bytes) -> Any:
-    """The result in a reply's frame, or raise the error in it; ValueError on any other frame."""
     try:
-        kind = frame[0]
-        _, content = brine.load(frame[1:])
-        if kind == consts.MSG_EXCEPTION:
-            error = from_wire(*content[1])
-        else:
-            label, value = content
-            if kind == consts.MSG_REPLY and label == consts.LABEL_VALUE:
-                return value
-            raise ValueError("neither a value nor an error")
-    except Exception as error:  # Whatever brine meets in a stranger's bytes.
-        raise ValueError(f"malformed reply: {type(error).__name__}") from None
-    raise error
+        return frames.encode(consts.MSG_REQUEST, sequence, (consts.HANDLE_CALLATTR, named))
+    except ValueError as error:  # Lone surrogates, an integer of thousands of digits, too much.
+        raise InvalidArgument(f"an argument of {method} cannot be sent: {error}") from None
+
+
+def reply_outcome(message: bytes, sequence: int) -> Any:
+    """The result in the reply to this request, or the DfsError that is in its place.
+
+    Raises ProtocolViolation on any other message, also on the reply to another request.
+    """
+    kind, answered, content = _decode(message, io.BytesIO)
+    try:
+        if answered == sequence and kind == consts.MSG_EXCEPTION:
+            _, (code, text), _, _ = content
+            return from_wire(code, text)
+        label, value = content
+        if answered == sequence and (kind, label) == (consts.MSG_REPLY, consts.LABEL_VALUE):
+            return value
+    except (TypeError, ValueError):
+        pass  # Of another shape.
+    raise ProtocolViolation("a message that answers nothing that was asked")
 
 
 def serve(stream: Stream, service: Service, network: NetworkSettings) -> ServerConnection:
@@ -263,17 +332,17 @@ def _our_own(error: Exception) -> DfsError:
 
 
 def _argument_error(method: Callable, args: tuple, error: TypeError) -> Exception:
-    body = getattr(method, "body", None)
+    body = (None,) if getattr(method, "body", None) else ()
     try:
-        inspect.signature(method).bind(*((None,) if body else ()), *args)
+        inspect.signature(method).bind(*body, *args)
     except TypeError as mismatch:
         return InvalidArgument(f"{method.__name__[len('exposed_'):]}: {mismatch}")
     return error
 
 
-def _exception_frame(error: DfsError) -> tuple:
+def _exception(error: DfsError) -> tuple:
     """What vinegar.load on the other side (also a stock client's) makes an exception of."""
-    message = error.message.encode("utf-8", "replace").decode("utf-8")
+    message = error.message[:ERROR_CHARACTERS_MAX].encode("utf-8", "replace").decode("utf-8")
     return (("pyhdfs", type(error).__name__), (error.code, message), (), "")
 
 
@@ -281,10 +350,13 @@ def dial(address: Address, network: NetworkSettings, peer: str) -> Stream:
     """A connected stream; raises Unavailable when nobody answers at `address`."""
     try:
         sock = socket.create_connection(address, timeout=network.handshake_timeout_seconds)
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
+        if sock.getsockname() == sock.getpeername():
+            sock.close()
+            raise ConnectionRefusedError("nobody listens, and the call reached itself")
+        return adopt(sock, network, peer)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise Unavailable(f"cannot reach the {peer}: {reason}") from None
-    return adopt(sock, network, peer)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -299,8 +371,8 @@ def listen(host: str, port: int) -> socket.socket:
         except OSError:
             sock.close()
             raise
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise StartRefused(f"cannot listen on {host}:{port}: {reason}") from None
     return sock
 
@@ -311,7 +383,7 @@ def numeric_host(host: str) -> Optional[str]:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(found[0], socket.SOCK_STREAM) as probe:
             probe.bind(found[4])
-    except OSError:
+    except (OSError, UnicodeError):
         return None
     return found[4][0].partition("%")[0]
 

@@ -3,14 +3,16 @@
 Theory of operation. Stock ThreadedServer exits at the first EMFILE and keeps a silent client's
 thread for ever. Here `accept` errors are logged, waited out and survived; at the limit of
 connections, the one that has been idle longest makes room (honest clients dial again), so a
-thousand silent connections cannot lock honest clients out; a handshake has a total deadline; and
-`stop` first refuses new calls, then waits for the running ones, then closes what is left.
+thousand silent connections cannot lock honest clients out, nor can half requests: a client is busy
+only while a call runs. A handshake has a total deadline; and `stop` first refuses new calls, then
+waits for the running ones, then closes what is left.
 """
 
+import errno
 import resource
 import threading
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Iterable, List, Optional, Set
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
@@ -25,15 +27,22 @@ log = logs.get("server")
 ACCEPT_PAUSE_SECONDS = 0.1
 """How long to wait after accept failed for lack of descriptors, threads or memory."""
 
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_FAREWELL_SECONDS = 1.0
+"""How long `stop` waits for threads whose connections it has cut."""
+
 
 class _Client:
     """One accepted connection, as the server keeps track of it."""
 
-    def __init__(self, stream: Stream, host: str, now: float) -> None:
+    def __init__(self, stream: Stream, host: str) -> None:
         self.stream = stream
         self.host = host
+        self.known = False
+        """Whether it got through the handshake: strangers make room before anybody else."""
         self.busy = False
-        self.idle_since = now
+        """Whether a call runs: from the last byte of its request to the last one of its reply."""
+        self.idle_since = time.monotonic()
 
 
 class Server:
@@ -58,86 +67,110 @@ class Server:
         self._network = network
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._clients: Dict[int, _Client] = {}
+        self._clients: Set[_Client] = set()
         self._stopping = False
+        self._acceptor = threading.Thread(target=self._accept_all, name="accept", daemon=True)
         self._listener = listen(bind_host, port)
         self.address = Address(bind_host, self._listener.getsockname()[1])
 
     def start(self) -> None:
         """Begin to accept connections, in a thread."""
         _allow_descriptors(4 * self._network.max_connections)
-        threading.Thread(target=self._accept_all, name="accept", daemon=True).start()
+        self._acceptor.start()
 
     def stop(self, drain_seconds: float = 5.0) -> None:
-        """Stop accepting, let running calls finish for `drain_seconds`, close everything."""
-        deadline = time.monotonic() + drain_seconds
-        with self._lock:
-            self._stopping = True
-            for client in self._clients.values():
+        """Stop accepting, let running calls finish for `drain_seconds`, close everything.
+
+        A call that goes on for longer loses its connection, and at last its thread is left alone.
+        """
+        self._stopping = True
+        _close_listener(self._listener)
+        if self._acceptor.is_alive():
+            self._acceptor.join(_FAREWELL_SECONDS)
+        with self._changed:
+            for client in self._clients:
                 if not client.busy:
                     client.stream.interrupt()
-            while any(client.busy for client in self._clients.values()):
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._changed.wait(left):
-                    break
-            for client in self._clients.values():
+            self._changed.wait_for(self._is_quiet, drain_seconds)
+            for client in self._clients:
                 client.stream.interrupt()
-        _close_listener(self._listener)
+            self._changed.wait_for(lambda: not self._clients, _FAREWELL_SECONDS)
 
     def __repr__(self) -> str:
         with self._lock:
-            busy = sum(client.busy for client in self._clients.values())
+            busy = sum(client.busy for client in self._clients)
             return f"<Server {self._name}: {len(self._clients)} connections, {busy} busy>"
+
+    def _is_quiet(self) -> bool:
+        return not any(client.busy for client in self._clients)
 
     def _accept_all(self) -> None:
         while not self._stopping:
+            sock = None
             try:
                 sock, address = self._listener.accept()
-            except OSError as error:
-                if self._stopping:
-                    return
-                log.warning("accept.failed", server=self._name, error=error.strerror)
-                self._make_room(None)
-                time.sleep(ACCEPT_PAUSE_SECONDS)
-                continue
-            try:
                 self._admit(sock, address[0])
-            except (OSError, RuntimeError) as error:
-                # RuntimeError: can't start new thread. The client is told by the closed connection.
-                log.warning("connection.refused", server=self._name, error=error)
-                sock.close()
-                time.sleep(ACCEPT_PAUSE_SECONDS)
+            except Exception as error:  # Whatever one client brings about, this loop goes on.
+                if sock is not None:
+                    sock.close()
+                if not self._stopping:
+                    log.warning("connection.refused", server=self._name, error=error)
+                    self._recover(getattr(error, "errno", errno.ENOMEM))
+
+    def _recover(self, number: int) -> None:
+        """After accepting failed: free what is short, and give others time to do the same."""
+        victim = None
+        if number in _SHORTAGES:
+            with self._lock:
+                victim = self._dismiss(self._clients)
+            self._note_eviction(victim)
+        if number != errno.ECONNABORTED:
+            # One who was sent away is soon gone, and many may be waiting for his place.
+            time.sleep(ACCEPT_PAUSE_SECONDS if victim is None else ACCEPT_PAUSE_SECONDS / 10)
 
     def _admit(self, sock: Any, host: str) -> None:
-        stream = adopt(sock, self._network, f"client {host}")
-        client = _Client(stream, host, time.monotonic())
+        client = _Client(adopt(sock, self._network, f"client {host}"), host)
         with self._lock:
-            of_host = sum(other.host == host for other in self._clients.values())
-            crowded = of_host >= self._network.max_connections_per_host
-            full = len(self._clients) >= self._network.max_connections
-            self._clients[id(client)] = client
-        if crowded or full:
-            self._make_room(host if crowded else None, but=client)
+            rivals = self._rivals(host)
+            victim = self._dismiss(rivals)
+            admitted = not self._stopping and (victim is not None or not rivals)
+            if admitted:
+                self._clients.add(client)
+        self._note_eviction(victim)
+        if not admitted:
+            log.warning("connection.crowded_out", server=self._name, host=host)
+            client.stream.close()
+            return
+        thread = threading.Thread(
+            target=self._serve, args=(client,), name=f"client {host}", daemon=True
+        )
         try:
-            threading.Thread(
-                target=self._serve, args=(client,), name=f"client {host}", daemon=True
-            ).start()
-        except RuntimeError:
+            thread.start()
+        except RuntimeError:  # can't start new thread
             self._forget(client)
             raise
 
-    def _make_room(self, host: Optional[str], but: Optional[_Client] = None) -> None:
-        """End the connection that has been idle longest (of `host` when given)."""
-        with self._lock:
-            idle = [
-                client
-                for client in self._clients.values()
-                if not client.busy and client is not but and host in (None, client.host)
-            ]
-            victim = min(idle, key=lambda client: client.idle_since, default=but)
-            if victim is not None:
-                victim.stream.interrupt()
-                log.warning("connection.evicted", server=self._name, host=victim.host)
+    def _rivals(self, host: str) -> List[_Client]:
+        """Those with whom a newcomer competes for a place; none while there is room."""
+        of_host = [client for client in self._clients if client.host == host]
+        if len(of_host) >= self._network.max_connections_per_host:
+            return of_host
+        full = len(self._clients) >= self._network.max_connections
+        return list(self._clients) if full else []
+
+    def _dismiss(self, clients: Iterable[_Client]) -> Optional[_Client]:
+        """End the connection that was idle longest, of strangers first; None if all are busy."""
+        idle = [client for client in clients if not client.busy]
+        if not idle:
+            return None
+        victim = min(idle, key=lambda client: (client.known, client.idle_since))
+        self._clients.remove(victim)
+        victim.stream.interrupt()
+        return victim
+
+    def _note_eviction(self, victim: Optional[_Client]) -> None:
+        if victim is not None:
+            log.warning("connection.evicted", server=self._name, host=victim.host)
 
     def _serve(self, client: _Client) -> None:
         try:
@@ -162,20 +195,26 @@ class Server:
         )
         if principal is None:
             return
+        client.known = True
         service = self._factory()
         service.peer = Peer(principal, client.host)
         connection = serve(client.stream, service, network)
         try:
-            while client.stream.poll(network.idle_timeout_seconds) and self._begin(client):
-                if not connection.serve_request():
+            while client.stream.poll(network.idle_timeout_seconds):
+                request = connection.receive()
+                if request is None or not self._begin(client):
+                    return
+                connection.answer(*request)
+                if client.stream.closed:
                     return
                 self._end(client)
         finally:
             connection.close()
 
     def _begin(self, client: _Client) -> bool:
+        """Whether a call may run now: not when we stop, or have just sent the client away."""
         with self._lock:
-            client.busy = not self._stopping
+            client.busy = not self._stopping and client in self._clients
             return client.busy
 
     def _end(self, client: _Client) -> None:
@@ -189,7 +228,7 @@ class Server:
     def _forget(self, client: _Client) -> None:
         client.stream.close()
         with self._lock:
-            self._clients.pop(id(client), None)
+            self._clients.discard(client)
             self._changed.notify_all()
 
 

@@ -160,6 +160,8 @@ class ClientSettings:
     retry_seconds: float = _setting(
         120.0, SECONDS, "how long an operation in progress rides out an outage")
     parallel_blocks: int = _setting(2, count(1, 64), "blocks fetched at once")
+    trash_minutes: int = _setting(
+        0, count(0, 10**9), "how long the trash keeps what rm removes; 0: there is no trash")
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ Buffer = Union[bytes, bytearray, memoryview]
 PACKET_BYTES_MAX = 1024 * 1024
 
 _PACKET = struct.Struct("!II")
-_PACKET_MARK = 1 << 31  # Set in a packet's length, never in a frame's: one is not read as the other.
+_PACKET_MARK = 1 << 31
+"""Set in a packet's length, and never in a frame's: neither can be taken for the other."""
 _WAIT_FOR_ALL = 0x100  # MSG_WAITALL: one system call a packet, not one a segment.
 _DO_NOT_WAIT = 0x40  # MSG_DONTWAIT
 _PEEK = 0x2  # MSG_PEEK
@@ -85,6 +86,7 @@ class Stream:
 
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes."""
+        deadline = time.monotonic() + self.stall_seconds
         try:
             data = self._socket().recv(count, _WAIT_FOR_ALL)
         except OSError as error:
@@ -93,9 +95,7 @@ class Stream:
             return data
         if not data:
             raise self._gone()
-        rest = bytearray(count - len(data))
-        self.read_into(memoryview(rest))
-        return data + rest
+        return data + self.read_by(count - len(data), deadline)
 
     def read_by(self, count: int, deadline: float) -> bytes:
         """Exactly `count` bytes by `deadline`, however they drip."""
@@ -154,15 +154,18 @@ class Stream:
     def write_by(self, deadline: float, *parts: Buffer) -> None:
         """All parts in order by `deadline`, however slowly the peer takes them."""
         rest: Sequence[Buffer] = parts
+        left = sum(map(len, parts))
         while True:
             try:
-                rest = _after(rest, self._socket().sendmsg(rest, (), _DO_NOT_WAIT))
+                sent = self._socket().sendmsg(rest, (), _DO_NOT_WAIT)
             except BlockingIOError:
-                pass
+                sent = 0
             except OSError as error:
                 raise self._broken(error) from None
-            if not rest:
+            left -= sent
+            if not left:
                 return
+            rest = _after(rest, sent)
             poll = select.poll()
             poll.register(self._descriptor, select.POLLOUT)
             if not poll.poll(_milliseconds(deadline - time.monotonic())):

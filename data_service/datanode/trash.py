@@ -1,0 +1,38 @@
+"""Empties the trash: replicas that nobody claimed for long enough are deleted at last."""
+
+import threading
+
+from data_service.datanode.volumes import Volumes
+from zookeeper.fabric import logs
+
+log = logs.get("trash")
+
+_ROUND_SECONDS_MAX = 60.0
+_ROUNDS_PER_KEEPING = 10
+
+
+class Trash:
+    """Looks into the trash of all volumes now and then, in one thread.
+
+    The same rounds save how long each volume has been in use, which is the clock of its trash.
+    """
+
+    def __init__(self, volumes: Volumes, keep_seconds: float) -> None:
+        self._volumes = volumes
+        self._keep = keep_seconds
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Begin."""
+        threading.Thread(target=self._run, name="trash", daemon=True).start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        pause = min(_ROUND_SECONDS_MAX, self._keep / _ROUNDS_PER_KEEPING)
+        while not self._stopping.wait(pause):
+            count = self._volumes.empty_trash(self._keep)
+            if count:
+                log.info("trash.emptied", files=count)

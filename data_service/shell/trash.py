@@ -1,0 +1,149 @@
+"""The trash: where `rm` puts things, so that a person can have them back.
+
+Each user has one, /user/<user>/.Trash. `Current` in it holds what was removed lately, each path
+below it as it was below `/`. A checkpoint is a `Current` that was closed and renamed to the moment
+when that was done; `expunge` makes them, and deletes those that are too old. Putting things into
+the trash is a rename, so it costs nothing, whatever their size.
+"""
+
+import time
+from typing import Optional
+
+from data_service.shell import paths
+from data_service.shell.items import Item, look
+from data_service.shell.session import FATAL, Session
+from data_service.shell.stores import ClusterStore
+from data_service.shell.streams import complain
+from zookeeper.fabric.errors import DfsError, NotADirectory, PathExists, PathNotFound
+
+INTERVAL_NAME = "fs.trash.interval"
+CURRENT = "Current"
+DIRECTORY_MODE = 0o700
+CHECKPOINT_FORMAT = "%y%m%d%H%M%S"
+CHECKPOINTS_PER_SECOND = 1000
+ATTEMPTS = 10
+"""How often a move is tried again because somebody else moved something at the same moment."""
+
+
+def minutes_of(session: Session) -> int:
+    """How long things stay in the trash, by -D or else config.ini; 0 when there is no trash."""
+    return session.definition(INTERVAL_NAME, session.filesystem.settings.client.trash_minutes)
+
+
+class Trash:
+    """The trash of the user who runs the session's command."""
+
+    def __init__(self, session: Session, minutes: int) -> None:
+        self._session = session
+        self._minutes = minutes
+        self._store: ClusterStore = session.cluster
+        self._root = f"/user/{session.user}/.Trash"
+        self._current = f"{self._root}/{CURRENT}"
+
+    def __repr__(self) -> str:
+        return f"<Trash {self._root} {self._minutes} minutes>"
+
+    @classmethod
+    def of(cls, session: Session) -> "Optional[Trash]":
+        """The trash, if `rm` is to use it."""
+        minutes = minutes_of(session)
+        return cls(session, minutes) if minutes > 0 else None
+
+    def take(self, item: Item) -> bool:
+        """Move something here; False when it must be deleted instead, as what is here already.
+
+        Raises an error when it can be neither. What is on this machine's disk is not taken.
+        """
+        if item.store.is_local or _is_below(item.path, self._root):
+            return False
+        if _is_below(self._root, item.path):
+            raise DfsError(
+                f'Cannot move "{item.text}" to the trash, as it contains the trash. '
+                "Consider using -skipTrash option"
+            )
+        try:
+            place = self._move(item)
+        except FATAL + (PathNotFound,):
+            raise
+        except DfsError as error:
+            raise DfsError(
+                f"Failed to move to trash: {item.full}: {error.message}. "
+                "Consider using -skipTrash option"
+            ) from error
+        complain(f"Moved: '{item.full}' to trash at: {self._store.uri}{place}")
+        return True
+
+    def _move(self, item: Item) -> str:
+        """Rename into the trash; where it is now. A name that is taken gets the time behind it."""
+        above = self._current + paths.parent(item.path).rstrip("/")
+        for _ in range(ATTEMPTS):
+            try:
+                self._store.mkdir(above, parents=True, mode=DIRECTORY_MODE)
+            except (NotADirectory, PathExists):
+                # Before there was this directory, a file of its name was removed.
+                above = self._beside_file(above)
+                continue
+            target = f"{above}/{item.name}"
+            if look(self._store, target) is not None:
+                target += str(_wall_ms())
+            try:
+                self._store.rename(item.path, target)
+                return target
+            except PathExists:
+                continue
+            except PathNotFound:
+                # Either the item went away, or the trash was closed between the two calls.
+                if look(self._store, item.path) is None:
+                    raise
+        raise DfsError("others change the trash at the same time")
+
+    def _beside_file(self, path: str) -> str:
+        """The path, with the time behind the first component that is a file."""
+        names = path.split("/")
+        for count in range(2, len(names) + 1):
+            above = "/".join(names[:count])
+            status = look(self._store, above)
+            if status is not None and not status.is_directory:
+                return "/".join([above + str(_wall_ms())] + names[count:])
+        return path
+
+    def checkpoint(self) -> None:
+        """Close `Current`, if there is one, under the time of now."""
+        if look(self._store, self._current) is None:
+            return
+        name = time.strftime(CHECKPOINT_FORMAT)
+        for attempt in range(CHECKPOINTS_PER_SECOND):
+            place = f"{self._root}/{name}" + (f"-{attempt}" if attempt else "")
+            try:
+                self._store.rename(self._current, place)
+                return
+            except PathExists:
+                continue
+        raise DfsError(f"Failed to checkpoint trash: {self._current}")
+
+    def delete_checkpoints(self, of_any_age: bool = False) -> None:
+        """Delete the checkpoints that are older than the trash keeps things."""
+        if look(self._store, self._root) is None:
+            return
+        limit = time.time() - self._minutes * 60
+        for status in list(self._store.list(self._root)):
+            moment = _moment(status.name)
+            if moment is not None and (of_any_age or moment < limit):
+                path = f"{self._root}/{status.name}"
+                self._session.attempt(lambda: self._store.delete(path, recursive=True), path)
+
+
+def _moment(name: str) -> Optional[float]:
+    """When a checkpoint of this name was made; None for what is no checkpoint."""
+    try:
+        return time.mktime(time.strptime(name.partition("-")[0], CHECKPOINT_FORMAT))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_below(path: str, top: str) -> bool:
+    return path == top or path.startswith(top.rstrip("/") + "/")
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000

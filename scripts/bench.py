@@ -1,0 +1,108 @@
+"""Measure the cluster against what the machine itself can do, and print a table.
+
+    python3 scripts/bench.py [--size 1G] [--repeat 3] [--only GROUP] [--quick] [--json] [--python P]
+
+Starts a cluster of its own (free ports, three datanodes) in a temporary directory, and throws it
+away at the end; $TMPDIR chooses the disk. The floors (cp, bare sockets, sendfile) are measured in
+the same run, in turn with the cluster: figures of a shared machine differ from hour to hour, but
+their ratios hold. Speeds are medians of the rounds, 1 MB is 1,000,000 bytes. The whole takes some
+minutes, and up to five times the size of the large file on the disk.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Dict, List, Optional
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if not __package__:
+    sys.path[0] = str(ROOT)
+
+from scripts.benchmark.measures import GROUPS, Bench, Scale  # noqa: E402
+
+QUICK = Scale(size=8 * 1024 * 1024, repeat=1, files=50, names=100)
+"""A look whether everything works; its figures mean nothing."""
+
+
+def byte_count(text: str) -> int:
+    """The number in `1G`, `64M`, `512K` or `4096`; ValueError becomes argparse's own sentence."""
+    scales = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+    scale = scales.get(text[-1:].upper(), 1)
+    return positive(text[:-1] if scale > 1 else text) * scale
+
+
+def positive(text: str) -> int:
+    """A whole number from 1; ValueError becomes argparse's own sentence."""
+    if not text.isdecimal() or not int(text):
+        raise ValueError(text)
+    return int(text)
+
+
+def parse(argv: Optional[List[str]]) -> argparse.Namespace:
+    """The command line; exits with status 2 when it is wrong."""
+    parser = argparse.ArgumentParser(description="Measure the cluster against the machine.")
+    parser.add_argument("--size", type=byte_count, metavar="BYTES", help="large file (1G)")
+    parser.add_argument("--repeat", type=positive, metavar="N", help="rounds (3)")
+    parser.add_argument("--only", choices=GROUPS, action="append", help="only this group")
+    parser.add_argument("--quick", action="store_true", help="small and short, to see it work")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.add_argument("--python", default=sys.executable, help="runs daemons and clients")
+    return parser.parse_args(argv)
+
+
+def scale_of(arguments: argparse.Namespace) -> Scale:
+    """How much is to be measured."""
+    scale = QUICK if arguments.quick else Scale(1 << 30, 3, 1000, 2000)
+    return scale._replace(
+        size=arguments.size or scale.size, repeat=arguments.repeat or scale.repeat
+    )
+
+
+def machine() -> Dict[str, object]:
+    """Where the figures come from."""
+    return {
+        "processors": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """The exit status: 0 when all was measured (whether goals are met is for the reader)."""
+    arguments = parse(argv)
+    # The end of a terminal's session must stop the daemons, too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    before = dict(machine(), started=time.strftime("%Y-%m-%d %H:%M:%S"))
+    started = time.monotonic()
+    scale = scale_of(arguments)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        with Bench(arguments.python, Path(folder), scale) as bench:
+            for name, measure in GROUPS.items():
+                if name in (arguments.only or GROUPS):
+                    measure(bench)
+    seconds = round(time.monotonic() - started)
+    if arguments.json:
+        about = dict(before, seconds=seconds, scale=scale._asdict())
+        print(json.dumps(dict(about, rows=bench.results.as_json()), indent=2))
+    else:
+        print(bench.results.table())
+        facts = ", ".join(f"{name} {value}" for name, value in before.items())
+        print(f"\n{facts}; {seconds} s, medians of {scale.repeat} rounds")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except RuntimeError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        sys.exit(1)

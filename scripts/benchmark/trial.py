@@ -1,0 +1,140 @@
+"""A cluster of its own for the benchmark: real daemons, free ports, everything in one folder."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Dict, List, Optional, Tuple, Type
+
+from scripts.cluster import Record, run_folder
+from zookeeper.fabric.settings import load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+DATA_NODES = 3
+PAUSE_SECONDS = 0.05
+GONE_SECONDS = 120.0
+MIB = 1024 * 1024
+
+_HOST = "127.0.0.1"
+
+
+class TrialCluster:
+    """Started by `scripts/cluster.py` with the defaults that everybody gets; stopped by `close`."""
+
+    def __init__(self, python: str, folder: Path) -> None:
+        self._python = python
+        self._ports: List[socket.socket] = []
+        self._data = folder / "data"
+        self.config = folder / "config.ini"
+        self.config.write_text(self._configuration(), "utf-8")
+
+    def __enter__(self) -> "TrialCluster":
+        try:
+            self._cluster("start")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        if kind is not None and issubclass(kind, Exception):
+            self._cluster("logs")
+        self.close()
+
+    def close(self) -> None:
+        """Stop every daemon."""
+        try:
+            self._cluster("stop")
+        finally:
+            for port in self._ports:
+                port.close()
+
+    def memory(self) -> Dict[str, Tuple[float, float]]:
+        """Role -> MiB of memory that each daemon has now, and had at its peak."""
+        paths = run_folder(load(str(self.config))).glob("*.pid")
+        records = {path.stem: Record(*json.loads(path.read_text("utf-8"))) for path in paths}
+        return {role: memory_of(record.pid) for role, record in sorted(records.items())}
+
+    def await_empty(self) -> None:
+        """Wait until what was deleted is gone from every disk, and the disk knows it.
+
+        Else the next measure would pay for it.
+        """
+        deadline = time.monotonic() + GONE_SECONDS
+        while any(self._data.glob("data_node_*/**/blk_*")):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"deleted blocks are still there after {GONE_SECONDS:g} s")
+            time.sleep(PAUSE_SECONDS)
+        os.sync()
+
+    def _cluster(self, action: str) -> None:
+        command = [self._python, str(ROOT / "scripts" / "cluster.py"), action]
+        command += ["--config", str(self.config)]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        if done.returncode:
+            raise RuntimeError(f"scripts/cluster.py {action} failed")
+
+    def _configuration(self) -> str:
+        data_nodes = [self._port() for _ in range(DATA_NODES)]
+        lines = ["[name_node]", f"name_node_hosts = {_HOST}:{self._port()}"]
+        lines += ["[metadata]", f"metadata_hosts = {_HOST}:{self._port()}"]
+        lines += [f"metadata_dir = {self._data}/metadata"]
+        lines += ["[zookeeper]", f"zookeeper_hosts = {_HOST}:{self._port()}"]
+        lines += [f"zookeeper_dir = {self._data}/zookeeper"]
+        lines += ["[data_node]"]
+        lines += ["data_node_hosts = " + ", ".join(f"{_HOST}:{port}" for port in data_nodes)]
+        lines += [f"data_node_dir_{port} = {self._data}/data_node_{port}" for port in data_nodes]
+        return "\n".join(lines) + "\n"
+
+    def _port(self) -> int:
+        """A free port. It stays bound, so that nobody else gets it before its daemon listens."""
+        reservation = socket.socket()
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reservation.bind((_HOST, 0))
+        self._ports.append(reservation)
+        return int(reservation.getsockname()[1])
+
+
+def memory_of(pid: int) -> Tuple[float, float]:
+    """MiB of memory that a process has now, and had at its peak; zeros where nobody counts."""
+    found = {"VmRSS": 0.0, "VmHWM": 0.0}
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        lines = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name in found:
+            found[name] = int(value.split()[0]) * 1024 / MIB
+    return found["VmRSS"], found["VmHWM"]
+
+
+def run(command: List[str], errors: Path) -> Tuple[float, float]:
+    """Run a command to its end: (seconds, MiB of memory at its peak); RuntimeError if it failed.
+
+    The peak is at least what this process has, of which the other begins as a copy: keep it small.
+    """
+    with open(errors, "wb+") as file:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            file.seek(0)
+            words = file.read().decode("utf-8", "replace").strip()
+            raise RuntimeError(f"{' '.join(command)}: status {process.returncode}: {words}")
+    kilobytes = usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss / 1024
+    return seconds, kilobytes * 1024 / MIB

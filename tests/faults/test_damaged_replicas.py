@@ -1,0 +1,189 @@
+"""Replicas that are damaged on disk: never served, noticed, replaced from a good one, removed."""
+
+from pathlib import Path
+from typing import Callable, Dict, Iterator
+
+import pytest
+
+from data_service.protocol.checksums import CHUNK_BYTES
+from tests.support.cluster import Cluster
+from tests.support.replicas import (
+    META_SUFFIX,
+    block_names,
+    holders,
+    noise,
+    role_at,
+    stored,
+    wait_replicas,
+)
+from tests.support.waiting import wait_until
+
+SIZE = 2 * CHUNK_BYTES + 777
+CONTENT = noise(SIZE, 7)
+
+Damage = Callable[[Path], None]
+
+
+def flip_in(path: Path, offset: int) -> None:
+    """Turn one bit of a file around."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+
+
+def meta_of(path: Path) -> Path:
+    """The checksums of a replica."""
+    return path.with_name(path.name + META_SUFFIX)
+
+
+def extend(path: Path) -> None:
+    """Append what the writer never wrote."""
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+DAMAGES: Dict[str, Damage] = {
+    "first-bit": lambda path: flip_in(path, 0),
+    "last-bit": lambda path: flip_in(path, SIZE - 1),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "extended": extend,
+    "emptied": lambda path: path.write_bytes(b""),
+    "zeroed": lambda path: path.write_bytes(bytes(SIZE)),
+    "gone": lambda path: path.unlink(),
+    "meta-bit": lambda path: flip_in(meta_of(path), 20),
+    "checksum-bit": lambda path: flip_in(meta_of(path), meta_of(path).stat().st_size - 1),
+    "meta-truncated": lambda path: meta_of(path).write_bytes(meta_of(path).read_bytes()[:-4]),
+    "meta-emptied": lambda path: meta_of(path).write_bytes(b""),
+    "meta-gone": lambda path: meta_of(path).unlink(),
+    "both-gone": lambda path: (path.unlink(), meta_of(path).unlink())[0],
+}
+
+
+@pytest.fixture(scope="module")
+def three_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three datanodes whose scanners are too slow to find anything first."""
+    folder = tmp_path_factory.mktemp("damage")
+    with Cluster(folder, name_node={"replication_factor": 2}) as cluster:
+        yield cluster
+
+
+def first_read(cluster: Cluster, path: str) -> Path:
+    """The data file of the replica that a reader asks first."""
+    with cluster.file_system() as file_system:
+        located = file_system.block_locations(path).blocks[0]
+    role = role_at(cluster, located.targets[0].port)
+    return stored(cluster, role)[located.block.name]
+
+
+def put(cluster: Cluster, path: str, content: bytes = CONTENT, replication: int = 2) -> None:
+    """Store a file by the library."""
+    with cluster.file_system() as file_system:
+        with file_system.open(path, "wb", replication=replication) as file:
+            file.write(content)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_get_of_a_damaged_replica_gives_the_right_bytes_and_has_it_replaced(
+    three_nodes: Cluster, tmp_path: Path, damage: str
+) -> None:
+    path = f"/{damage}"
+    put(three_nodes, path)
+    victim = first_read(three_nodes, path)
+    DAMAGES[damage](victim)
+    back = tmp_path / "back"
+    got = three_nodes.client("get", path, str(back))
+    assert got.status == 0 and back.read_bytes() == CONTENT
+    wait_good_replicas(three_nodes, path, CONTENT)
+    assert three_nodes.client("rm", path).status == 0
+
+
+def wait_good_replicas(cluster: Cluster, path: str, content: bytes, count: int = 2) -> None:
+    """Wait until all replicas on disks are good, and as many as there should be."""
+    with cluster.file_system() as file_system:
+        names = block_names(file_system, path)
+
+        def is_so() -> bool:
+            row = next(file_system.fsck(path))
+            if any(block.health.live != count or block.health.corrupt for block in row.blocks):
+                return False
+            for which in range(count):
+                paths = [[stored(cluster, role).get(name) for role in holders(cluster, name)]
+                         for name in names]
+                if any(len(found) != count for found in paths):
+                    return False
+                if b"".join(found[which].read_bytes() for found in paths if found) != content:
+                    return False
+            return True
+
+        wait_until(is_so, what=f"{count} good replicas of {path}")
+
+
+def test_checksums_of_two_blocks_that_changed_places_are_seen(three_nodes: Cluster) -> None:
+    other = noise(SIZE, 8)
+    put(three_nodes, "/one", CONTENT, 3)
+    put(three_nodes, "/two", other, 3)
+    one = first_read(three_nodes, "/one")
+    root = one.parents[2]
+    with three_nodes.file_system() as file_system:
+        name = block_names(file_system, "/two")[0]
+    two = next(root.glob(f"finalized/*/{name}"))
+    first, second = meta_of(one).read_bytes(), meta_of(two).read_bytes()
+    meta_of(one).write_bytes(second)
+    meta_of(two).write_bytes(first)
+    for path, content in (("/one", CONTENT), ("/two", other)):
+        assert three_nodes.client("cat", path).out == content
+    wait_good_replicas(three_nodes, "/one", CONTENT, 3)
+    with three_nodes.file_system() as file_system:
+        with file_system.open("/two") as file:
+            assert file.read() == other
+
+
+def test_a_get_without_any_good_replica_fails_and_leaves_no_file(
+    three_nodes: Cluster, tmp_path: Path
+) -> None:
+    put(three_nodes, "/lost")
+    with three_nodes.file_system() as file_system:
+        name = block_names(file_system, "/lost")[0]
+    for role in holders(three_nodes, name):
+        flip_in(stored(three_nodes, role)[name], CHUNK_BYTES + 5)
+    got = three_nodes.client("get", "/lost", str(tmp_path / "back"))
+    assert got.status == 1 and len(got.err.splitlines()) == 1 and "/lost" in got.err
+    assert list(tmp_path.glob("*back*")) == [] and list(tmp_path.glob(".*back*")) == []
+    assert three_nodes.client("cat", "/lost").status == 1
+
+    def fsck_names_it() -> bool:
+        report = three_nodes.client("fsck", "/")
+        return report.status == 1 and "/lost" in report.text and "CORRUPT" in report.text
+
+    wait_until(fsck_names_it)
+    # The bytes are all that is left: they stay where they are, for a person to save.
+    assert len(holders(three_nodes, name)) == 2
+    assert three_nodes.client("rm", "/lost").status == 0
+    wait_until(lambda: three_nodes.client("fsck", "/").status == 0)
+
+
+def test_damage_that_nobody_reads_is_found_by_the_scanner(tmp_path: Path) -> None:
+    options = {"name_node": {"replication_factor": 2}, "data_node": {"scan_period_seconds": 0.2}}
+    with Cluster(tmp_path, **options) as cluster:
+        put(cluster, "/unread")
+        flip_in(first_read(cluster, "/unread"), CHUNK_BYTES + 1)
+        wait_good_replicas(cluster, "/unread", CONTENT)
+
+
+@pytest.mark.parametrize("damage", ["first-bit", "truncated", "gone", "meta-gone", "both-gone"])
+def test_damage_done_while_the_datanode_was_down_is_healed(
+    three_nodes: Cluster, damage: str
+) -> None:
+    path = f"/asleep-{damage}"
+    put(three_nodes, path)
+    victim = first_read(three_nodes, path)
+    role = next(r for r in three_nodes.data_nodes if three_nodes.directory(r) in victim.parents)
+    three_nodes.kill(role)
+    DAMAGES[damage](victim)
+    three_nodes.start_daemon(role)
+    three_nodes.wait_live(3)
+    assert three_nodes.client("cat", path).out == CONTENT
+    wait_good_replicas(three_nodes, path, CONTENT)
+    wait_replicas(three_nodes, path, 2)

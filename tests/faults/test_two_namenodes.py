@@ -1,0 +1,181 @@
+"""Two namenodes: one leads, one stands by; who was replaced can change nothing and says so."""
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from data_service.filesystem import FileSystem
+from data_service.filesystem.file_system import current_user
+from data_service.protocol.messages import FileStatus
+from tests.support.cluster import ROOT, Cluster
+from tests.support.daemon import Daemon
+from tests.support.ports import Ports
+from tests.support.replicas import block_names, holders, noise, wait_gone, wait_replicas
+from tests.support.waiting import wait_until
+from zookeeper.fabric.daemon import credentials_of
+from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, Unavailable
+from zookeeper.fabric.remote import Remote, RemotePool
+from zookeeper.fabric.settings import Address, load
+
+CONTENT = noise(100_000, 3)
+
+
+class Pair:
+    """A cluster with two namenodes, of which `first` is the one that led first."""
+
+    def __init__(self, cluster: Cluster, daemons: List[Daemon], addresses: List[Address]) -> None:
+        self.cluster = cluster
+        self.daemons = daemons
+        self.addresses = addresses
+        self.settings = load(str(cluster.config))
+
+    def ask(self, which: int, method: str, *args: Any) -> Any:
+        """Call one namenode itself, past the search for the leader."""
+        credentials = credentials_of(self.settings, f"user:{current_user()}")
+        remote = Remote.connect(
+            "name_node", self.addresses[which], credentials, self.settings.network
+        )
+        try:
+            return remote.call(method, *args, timeout=30)
+        finally:
+            remote.close()
+
+    def leads(self, which: int) -> bool:
+        """Whether this namenode answers as the leader."""
+        try:
+            self.ask(which, "cluster_status")
+        except (NotLeader, Unavailable):
+            return False
+        return True
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """The namenode of the cluster leads; the second one has been started and stands by."""
+    ports = Ports()
+    addresses = [Address("127.0.0.1", ports.take()) for _ in range(2)]
+    hosts = ", ".join(map(str, addresses))
+    options = {"name_node": {"name_node_hosts": hosts}, "network": {"call_timeout_seconds": 3}}
+    with Cluster(tmp_path, data_nodes=2, **options) as cluster:
+        launcher, log = str(ROOT / "data_service/name_node.py"), tmp_path / "name_node_1.log"
+        command = [sys.executable, launcher, "1", "--config", str(cluster.config)]
+        second = Daemon("name_node_1", command, log, dict(os.environ))
+        cluster.daemons["name_node_1"] = second
+        second.start()
+        assert "standby" in second.wait_ready()
+        yield Pair(cluster, [cluster.daemons["name_node"], second], addresses)
+    ports.close()
+
+
+def put(file_system: FileSystem, path: str) -> None:
+    """Store the content."""
+    with file_system.open(path, "wb") as file:
+        file.write(CONTENT)
+
+
+def wait_settled(file_system: FileSystem) -> None:
+    """Wait, with a client that has been served before, until whoever leads takes changes."""
+
+    def is_so() -> bool:
+        live = [node for node in file_system.datanodes() if node.state == "live"]
+        return len(live) == 2 and not file_system.cluster_status().safe_mode
+
+    wait_until(is_so, what="two live datanodes and the end of safe mode")
+
+
+def test_a_namenode_that_was_paused_until_another_led_can_change_nothing_and_says_so(
+    pair: Pair,
+) -> None:
+    with pair.cluster.file_system() as file_system:
+        put(file_system, "/old")
+        names = block_names(file_system, "/old")
+        pair.daemons[0].pause()
+        # The client finds the new leader by itself.
+        wait_settled(file_system)
+        assert file_system.delete("/old")
+        put(file_system, "/new")
+        assert pair.leads(1)
+        asked: Dict[str, object] = {}
+
+        def ask(method: str, *args: Any) -> None:
+            try:
+                asked[method] = pair.ask(0, method, *args)
+            except DfsError as error:
+                asked[method] = error
+
+        # Requests that wait for the sleeper are what it meets first when it wakes up.
+        questions = [
+            threading.Thread(target=ask, args=arguments)
+            for arguments in (
+                ("stat", "/old"),
+                ("block_locations", "/old", 0, 1),
+                ("mkdir", ("tester", 1), "/stray", False, 0o755),
+                ("delete", ("tester", 2), "/old", False),
+                ("cluster_status",),
+            )
+        ]
+        for question in questions:
+            question.start()
+        pair.daemons[0].resume()
+        for question in questions:
+            question.join()
+        kinds = {type(answer) for answer in asked.values()}
+        assert kinds <= {NotLeader, Unavailable, Fenced}, asked
+        wait_until(lambda: "term.ended" in pair.daemons[0].output())
+        assert not pair.leads(0) and pair.leads(1)
+        assert [status.name for status in file_system.list("/")] == ["new"]
+        wait_gone(pair.cluster, names)
+        with file_system.open("/new") as file:
+            assert file.read() == CONTENT
+
+
+def test_a_namenode_whose_epoch_is_over_stops_at_its_next_change(pair: Pair) -> None:
+    metadata = Address(*pair.cluster.address("metadata"))
+    credentials = credentials_of(pair.settings, "name_node")
+    pool = RemotePool("metadata", metadata, credentials, pair.settings.network)
+    with pair.cluster.file_system() as file_system:
+        put(file_system, "/kept")
+        before = file_system.cluster_status().epoch
+        claimed = pool.call("claim_epoch", "a namenode that nobody elected")
+        assert claimed > before
+        with pytest.raises((NotLeader, Unavailable, Fenced)):
+            pair.ask(0, "mkdir", ("tester", 1), "/stray", False, 0o755)
+        # Then it claims a newer one itself, for the zookeeper still wants it to lead.
+        wait_until(lambda: file_system.cluster_status().epoch > claimed)
+        wait_settled(file_system)
+        assert [status.name for status in file_system.list("/")] == ["kept"]
+        put(file_system, "/more")
+    pool.close()
+
+
+def test_a_put_goes_on_when_the_leader_is_killed_and_the_other_takes_over(pair: Pair) -> None:
+    with pair.cluster.file_system() as file_system:
+        with file_system.open("/through", "wb", block_size=65536) as file:
+            file.write(CONTENT[:70_000])
+            pair.daemons[0].kill()
+            file.write(CONTENT[70_000:])
+        assert pair.leads(1)
+        with file_system.open("/through") as file:
+            assert file.read() == CONTENT
+        names = block_names(file_system, "/through")
+        full = all(len(holders(pair.cluster, name)) == 2 for name in names)
+        assert full or pair.cluster.warnings, "fewer replicas, and nothing was said"
+        wait_replicas(pair.cluster, "/through", 2)
+        status = FileStatus._make(pair.ask(1, "stat", "/through"))
+        assert status.length == len(CONTENT)
+    pair.daemons[0].start()
+    assert "standby" in pair.daemons[0].wait_ready()
+
+
+def test_a_leader_that_stops_hands_over_at_once(pair: Pair) -> None:
+    with pair.cluster.file_system() as file_system:
+        put(file_system, "/before")
+        assert pair.daemons[0].terminate() == 0
+        wait_settled(file_system)
+        put(file_system, "/after")
+        assert pair.leads(1)
+        assert [status.name for status in file_system.list("/")] == ["after", "before"]

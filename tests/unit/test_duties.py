@@ -1,0 +1,340 @@
+"""A datanode's contract with the namenode, step by step, with the namenode played by the test."""
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Tuple
+
+import pytest
+
+from data_service.datanode import duties as duties_module
+from data_service.datanode.block_store import BlockStore
+from data_service.datanode.duties import Duties
+from data_service.datanode.news import CORRUPT, DELETED, RECEIVED
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import (
+    DELETE,
+    REPORT,
+    Command,
+    NodeInfo,
+    NodeStats,
+    unpack_blocks,
+)
+from tests.support.stores import opened, path_of, put
+from tests.support.waiting import wait_until
+from zookeeper.fabric.errors import (
+    DeadlineExceeded,
+    DfsError,
+    Fenced,
+    InvalidArgument,
+    SessionExpired,
+    StartRefused,
+    Unavailable,
+)
+from zookeeper.fabric.settings import Address, DataNodeSettings
+
+ADDRESS = Address("127.0.0.1", 1801)
+
+
+class NameNode:
+    """Takes the place of a LeaderPool. `answers` may replace what a method answers."""
+
+    def __init__(self) -> None:
+        self.calls: List[Tuple[str, tuple]] = []
+        self.answers: Dict[str, Callable[..., Any]] = {}
+        self.epoch = 5
+        self.session = 100
+        self.closed = False
+
+    def call(self, method: str, *args: Any, timeout: float = 0.0) -> Any:
+        """Note the call and answer."""
+        self.calls.append((method, args))
+        answer = self.answers.get(method)
+        return answer(*args) if answer is not None else getattr(self, "_" + method)(*args)
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+    def methods(self) -> List[str]:
+        """The names of all calls since the last time."""
+        names = [method for method, _ in self.calls]
+        self.calls.clear()
+        return names
+
+    def fail(self, method: str, *errors: DfsError) -> None:
+        """Let the next calls of a method fail."""
+        waiting = list(errors)
+
+        def answer(*args: Any) -> Any:
+            if waiting:
+                raise waiting.pop(0)
+            return getattr(self, "_" + method)(*args)
+
+        self.answers[method] = answer
+
+    def _register(self, info: NodeInfo) -> tuple:
+        self.session += 1
+        return self.session, self.epoch, "cluster-1"
+
+    def _block_report(self, session: int, report_id: int, part: int, parts: int,
+                      payload: bytes) -> None:
+        assert session == self.session
+
+    def _block_changes(self, session: int, received: tuple, deleted: tuple,
+                       corrupt: tuple) -> None:
+        assert session == self.session
+
+    def _heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> tuple:
+        assert session == self.session
+        return self.epoch, ()
+
+
+@pytest.fixture(name="store")
+def _store(tmp_path: Path) -> Iterator[BlockStore]:
+    made = opened(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(name="namenode")
+def _namenode() -> NameNode:
+    return NameNode()
+
+
+@pytest.fixture(name="obeyed")
+def _obeyed() -> List[Command]:
+    return []
+
+
+@pytest.fixture(name="duties")
+def _duties(store: BlockStore, namenode: NameNode, obeyed: List[Command]) -> Iterator[Duties]:
+    settings = DataNodeSettings(heartbeat_seconds=0.01, block_report_seconds=1000.0, rack="/r")
+    made = Duties(ADDRESS, settings, store, namenode,  # type: ignore[arg-type]
+                  obeyed.append, lambda: 3)
+    yield made
+    made.stop()
+
+
+FIRST_ROUND = ["register", "block_report", "block_report", "heartbeat"]
+
+
+def listed(namenode: NameNode) -> List[Block]:
+    """The blocks of all reports."""
+    payloads = [args[4] for method, args in namenode.calls if method == "block_report"]
+    return [block for payload in payloads for block in unpack_blocks(payload)]
+
+
+def test_a_datanode_registers_reports_and_beats(
+    store: BlockStore, namenode: NameNode, duties: Duties
+) -> None:
+    block = put(store, 7, b"x")
+    duties.attend()
+    assert listed(namenode) == [block]
+    info = namenode.calls[0][1][0]
+    assert info[0] == store.volumes.node_id and info[2:] == ("127.0.0.1", 1801, "/r", "")
+    stats = NodeStats._make(namenode.calls[-1][1][1])
+    assert (stats.blocks, stats.streams, stats.failed_volumes) == (1, 3, 0) and stats.capacity > 0
+    assert namenode.methods() == FIRST_ROUND
+    assert store.volumes.cluster_id == "cluster-1" and store.volumes.epoch == 5
+    duties.attend()
+    assert namenode.methods() == ["heartbeat"]
+
+
+def test_the_list_is_made_after_the_answer_to_the_empty_first_part(
+    store: BlockStore, namenode: NameNode, duties: Duties
+) -> None:
+    """What was told before that answer must be in the list: the namenode trusts its absence."""
+    kept, gone = put(store, 1, b"x"), put(store, 2, b"x")
+    late: List[Block] = []
+
+    def report(session: int, report_id: int, part: int, parts: int, payload: bytes) -> None:
+        if part == 0:
+            assert payload == b""
+            late.append(put(store, 3, b"x"))
+            duties.tell(RECEIVED, late)
+            store.remove(gone)
+            duties.tell(DELETED, [gone])
+
+    namenode.answers["block_report"] = report
+    duties.attend()
+    assert listed(namenode) == [kept, late[0]]
+
+
+def test_a_report_goes_in_parts_of_one_number(
+    store: BlockStore, namenode: NameNode, duties: Duties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duties_module, "REPORT_BLOCKS", 3)
+    blocks = [put(store, block_id, b"x") for block_id in range(8)]
+    duties.attend()
+    reports = [args for method, args in namenode.calls if method == "block_report"]
+    assert [args[2:4] for args in reports] == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert len({args[1] for args in reports}) == 1 and sorted(listed(namenode)) == blocks
+
+
+def test_damage_is_told_before_the_list_is_silent_about_it(
+    tmp_path: Path, store: BlockStore, namenode: NameNode, duties: Duties
+) -> None:
+    block = put(store, 7, b"x")
+    path_of(tmp_path, block).unlink()
+    store.mark_corrupt(block, "gone")
+    duties.attend()
+    assert [method for method, _ in namenode.calls] == [
+        "register", "block_report", "block_changes", "block_report", "heartbeat"]
+    assert namenode.calls[2][1][1:] == ((), (), (block,)) and listed(namenode) == []
+
+
+def test_changes_are_told_at_once(namenode: NameNode, duties: Duties) -> None:
+    duties.attend()
+    namenode.calls.clear()
+    duties.tell(RECEIVED, [Block(1, 1, 1)])
+    duties.tell(CORRUPT, [Block(2, 1, 1)])
+    assert [args[1:] for _, args in namenode.calls] == [
+        ((Block(1, 1, 1),), (), ()), ((), (), (Block(2, 1, 1),))]
+
+
+def test_changes_are_kept_before_the_first_registration(
+    namenode: NameNode, duties: Duties
+) -> None:
+    duties.tell(DELETED, [Block(1, 1, 1)])
+    assert namenode.calls == []
+    duties.attend()
+    assert namenode.methods() == FIRST_ROUND[:3] + ["block_changes", "heartbeat"]
+
+
+@pytest.mark.parametrize("error", [Unavailable("gone"), DeadlineExceeded("late"),
+                                   SessionExpired("who?")])
+def test_a_change_of_unknown_fate_ends_the_session(
+    namenode: NameNode, duties: Duties, error: DfsError
+) -> None:
+    """The call may still run, after a newer one; in a session that ended it changes nothing."""
+    duties.attend()
+    namenode.methods()
+    namenode.fail("block_changes", error)
+    duties.tell(RECEIVED, [Block(1, 1, 1)])
+    with pytest.raises(SessionExpired):
+        duties._beat()
+    duties.attend()
+    assert namenode.methods() == ["block_changes"] + FIRST_ROUND[:3] + [
+        "block_changes", "heartbeat"]
+    assert namenode.session == 102
+
+
+def test_a_change_that_is_refused_is_not_repeated_for_ever(
+    namenode: NameNode, duties: Duties
+) -> None:
+    duties.attend()
+    namenode.fail("block_changes", InvalidArgument("no"))
+    duties.tell(DELETED, [Block(1, 1, 1)])
+    namenode.methods()
+    duties.attend()
+    assert namenode.methods() == FIRST_ROUND[1:]
+
+
+def test_a_report_that_failed_is_sent_again_as_a_new_one(
+    namenode: NameNode, duties: Duties
+) -> None:
+    """HDFS-12914: a report was dropped, and the next one came six hours later."""
+    namenode.fail("block_report", Unavailable("gone"))
+    with pytest.raises(Unavailable):
+        duties.attend()
+    duties.attend()
+    ids = [args[1] for method, args in namenode.calls if method == "block_report"]
+    assert len(ids) == 3 and ids[0] < ids[1] == ids[2]
+
+
+def test_an_older_namenode_commands_nothing(
+    store: BlockStore, namenode: NameNode, duties: Duties, obeyed: List[Command]
+) -> None:
+    """HDFS-1972: two namenodes chose different victims, and all copies went."""
+    duties.attend()
+    command = Command(DELETE, (Block(1, 1, 1),), ())
+    namenode.answers["heartbeat"] = lambda *args: (4, (command,))
+    with pytest.raises(Fenced):
+        duties.attend()
+    assert obeyed == []
+    namenode.answers["heartbeat"] = lambda *args: (6, (command,))
+    duties.attend()
+    assert repr(obeyed) == repr([command]) and store.volumes.epoch == 6
+    namenode.answers["register"] = lambda info: (1, 5, "cluster-1")
+    duties._session = 0
+    with pytest.raises(Fenced):
+        duties.attend()
+
+
+def test_commands(namenode: NameNode, duties: Duties, obeyed: List[Command]) -> None:
+    duties.attend()
+    orders = (Command("dance", (), ()), Command(REPORT, (), ()), Command(DELETE, (), ()))
+    namenode.answers["heartbeat"] = lambda *args: (5, orders)
+    duties.attend()
+    assert [command.action for command in obeyed] == [DELETE]
+    namenode.methods()
+    del namenode.answers["heartbeat"]
+    duties.attend()
+    assert namenode.methods() == FIRST_ROUND[1:]
+
+
+def test_a_failed_volume_is_reported_at_once(
+    tmp_path: Path, namenode: NameNode
+) -> None:
+    store = opened(tmp_path / "a", tmp_path / "b")
+    duties = Duties(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
+                    lambda command: None, lambda: 0)
+    put(store, 1, b"x")
+    duties.attend()
+    lost = [volume for volume in store.volumes.working if any(volume.scan())]
+    namenode.methods()
+    lost[0].fail("pulled out")
+    duties.attend()
+    assert listed(namenode) == [] and namenode.calls[-1][1][1][-1] == 1
+    assert namenode.methods() == FIRST_ROUND[1:]
+    store.volumes.working[0].fail("pulled out, too")
+    duties.attend()
+    assert NodeStats._make(namenode.calls[-1][1][1]) == NodeStats(0, 0, 0, 0, 0, 2)
+    store.close()
+
+
+def test_an_outage_is_logged_once_and_its_end(
+    namenode: NameNode, duties: Duties, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "pyhdfs.duties")
+    tries = threading.Semaphore(0)
+
+    def away(*_args: Any) -> Any:
+        tries.release()
+        raise Unavailable("nobody there")
+
+    namenode.answers["register"] = away
+    duties.start()
+    for _ in range(5):
+        assert tries.acquire(timeout=60)
+    del namenode.answers["register"]
+    duties.await_registration()
+    wait_until(lambda: "namenode.reached" in caplog.text)
+    assert caplog.text.count("namenode.out_of_reach") == 1
+    assert caplog.text.count("namenode.reached") == 1
+
+
+def test_a_refused_datanode_does_not_start(namenode: NameNode, duties: Duties) -> None:
+    namenode.fail("register", StartRefused("a copy of another disk"))
+    duties.start()
+    with pytest.raises(StartRefused, match="a copy of another disk"):
+        duties.await_registration()
+
+
+def test_a_session_that_expired_is_opened_again(namenode: NameNode, duties: Duties) -> None:
+    beats = threading.Semaphore(0)
+
+    def beat(session: int, *_args: Any) -> Any:
+        beats.release()
+        if session == 101:
+            raise SessionExpired("restarted")
+        return 5, ()
+
+    namenode.answers["heartbeat"] = beat
+    duties.start()
+    for _ in range(3):
+        assert beats.acquire(timeout=60)
+    assert namenode.session == 102
+    duties.stop()
+    assert namenode.closed

@@ -1,0 +1,137 @@
+"""The client's line to the namenode: what is repeated, how long, and when not."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from data_service.filesystem.namenode import NameNodeClient
+from tests.support.inner_cluster import USER, InnerCluster
+from tests.support.plain_namenode import PlainNameNode
+from tests.support.ports import Ports
+from tests.support.waiting import wait_until
+from zookeeper.fabric.errors import (
+    Busy,
+    DfsError,
+    NotLeader,
+    PathNotFound,
+    SafeMode,
+    Unavailable,
+)
+from zookeeper.fabric.settings import Address, ClientSettings, NameNodeSettings, Settings
+
+
+@pytest.fixture(name="namenode")
+def _namenode(tmp_path: Path) -> Iterator[PlainNameNode]:
+    with InnerCluster(tmp_path, 0) as cluster:
+        yield cluster.namenode
+
+
+@pytest.fixture(name="client")
+def _client(namenode: PlainNameNode) -> Iterator[NameNodeClient]:
+    made = NameNodeClient(settings(namenode.address), USER)
+    yield made
+    made.close()
+
+
+def settings(*addresses: Address, connect: float = 20.0, retry: float = 20.0) -> Settings:
+    """A cluster whose namenodes are there."""
+    return Settings(name_node=NameNodeSettings(hosts=addresses),
+                    client=ClientSettings(connect_seconds=connect, retry_seconds=retry))
+
+
+@pytest.mark.parametrize("error", [Unavailable("x"), NotLeader("x"), Busy("x")])
+def test_a_call_is_repeated_with_the_same_operation(
+    namenode: PlainNameNode, client: NameNodeClient, error: DfsError
+) -> None:
+    namenode.errors["delete"] = [error, error]
+    assert client.mutate("delete", "/a", False) is False
+    operations = {args[0] for args in namenode.called("delete")}
+    assert len(namenode.called("delete")) == 3 and len(operations) == 1
+    client.mutate("delete", "/a", False)
+    assert namenode.called("delete")[-1][0] not in operations
+    assert namenode.called("delete")[-1][0][0] == client.client_id
+
+
+@pytest.mark.parametrize("error", [PathNotFound("x"), SafeMode("x")])
+def test_an_answer_is_an_answer(
+    namenode: PlainNameNode, client: NameNodeClient, error: DfsError
+) -> None:
+    namenode.errors["stat"] = [error]
+    with pytest.raises(type(error)):
+        client.call("stat", "/a")
+    assert len(namenode.calls) == 1
+
+
+def test_a_write_in_progress_waits_for_the_end_of_safe_mode(
+    namenode: PlainNameNode, client: NameNodeClient
+) -> None:
+    namenode.errors["renew_lease"] = [SafeMode("on"), SafeMode("on")]
+    client.persist("renew_lease", client.client_id)
+    assert len(namenode.calls) == 3
+
+
+def test_who_never_was_served_learns_soon_that_nobody_is_there() -> None:
+    ports = Ports()
+    client = NameNodeClient(settings(Address(ports.host, ports.take()), connect=0.3, retry=1e6),
+                            USER)
+    with pytest.raises(Unavailable):
+        client.call("stat", "/a")
+    client.close()
+    ports.close()
+
+
+def test_who_was_served_rides_out_an_outage(namenode: PlainNameNode) -> None:
+    client = NameNodeClient(settings(namenode.address, connect=0.001), USER)
+    client.call("renew_lease", "me")
+    namenode.errors["renew_lease"] = [Unavailable("restarting")] * 4
+    client.call("renew_lease", "me")
+    assert len(namenode.calls) == 6
+    client.close()
+
+
+def test_the_leader_is_found_among_several(namenode: PlainNameNode) -> None:
+    ports = Ports()
+    client = NameNodeClient(settings(Address(ports.host, ports.take()), namenode.address), USER)
+    client.call("renew_lease", "me")
+    assert len(namenode.calls) == 1
+    client.close()
+    ports.close()
+
+
+def test_last_words_are_said_once(namenode: PlainNameNode, client: NameNodeClient) -> None:
+    namenode.errors["abandon_file"] = [Unavailable("away")]
+    with pytest.raises(Unavailable):
+        client.part("abandon_file", "me", 1)
+    assert len(namenode.calls) == 1
+
+
+def test_a_closed_client_fails_at_once(namenode: PlainNameNode, client: NameNodeClient) -> None:
+    client.call("renew_lease", "me")
+    client.close()
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match="closed"):
+        client.call("renew_lease", "me")
+    assert time.monotonic() - started < 10.0 and len(namenode.calls) == 1
+
+
+def test_closing_ends_a_call_that_waits_to_be_repeated(namenode: PlainNameNode) -> None:
+    client = NameNodeClient(settings(namenode.address, retry=1e6), USER)
+    client.call("renew_lease", "me")
+    namenode.errors["renew_lease"] = [Unavailable("for ever")] * 100_000
+    failures = []
+
+    def call() -> None:
+        try:
+            client.call("renew_lease", "me")
+        except Unavailable as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    wait_until(lambda: len(namenode.calls) > 2)
+    client.close()
+    thread.join(timeout=60)
+    assert len(failures) == 1

@@ -1,0 +1,152 @@
+"""Reading a block: verified, from the next replica after any trouble."""
+
+import os
+from pathlib import Path
+from typing import Iterator, List, Optional, Tuple
+
+import pytest
+
+from data_service.filesystem.replicas import Replicas, nearest_first
+from data_service.protocol.blocks import Block
+from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.messages import LocatedBlock, Target
+from tests.support.inner_cluster import USER, InnerCluster
+from tests.support.ports import Ports
+from tests.support.replicas import noise
+from tests.support.stores import put
+from zookeeper.fabric.errors import BlockMissing
+
+DATA = noise(3 * CHUNK_BYTES + 777)
+BLOCK = Block(7, 1, len(DATA))
+
+
+class Reader:
+    """Replicas of BLOCK on the datanodes of a cluster, and what the reader told."""
+
+    def __init__(self, cluster: InnerCluster) -> None:
+        self.cluster = cluster
+        self.bad: List[Tuple[Block, str]] = []
+        self.asked = 0
+        self.found: Optional[LocatedBlock] = None
+        self.replicas = Replicas("/file", USER, cluster.settings.network, self._relocate,
+                                 lambda block, node_id: self.bad.append((block, node_id)))
+        for data_node in cluster.data_nodes:
+            put(data_node.store, 7, DATA)
+
+    def _relocate(self, located: LocatedBlock) -> Optional[LocatedBlock]:
+        self.asked += 1
+        return self.found
+
+    def targets(self, *numbers: int) -> Tuple[Target, ...]:
+        """These datanodes as peers."""
+        return tuple(Target(self.cluster.node_id(number), *self.cluster.data_nodes[number].address)
+                     for number in numbers)
+
+    def located(self, *targets: Target) -> LocatedBlock:
+        """BLOCK on these."""
+        return LocatedBlock(BLOCK, 0, targets, False, b"")
+
+    def read(self, *targets: Target, offset: int = 0, length: int = len(DATA)) -> bytes:
+        """The bytes of a range."""
+        pieces = self.replicas.read(self.located(*targets), offset, length)
+        return b"".join(map(bytes, pieces))
+
+
+@pytest.fixture(name="dead")
+def _dead() -> Iterator[Target]:
+    ports = Ports()
+    yield Target("dead", ports.host, ports.take())
+    ports.close()
+
+
+@pytest.fixture(name="reader")
+def _reader(tmp_path: Path) -> Iterator[Reader]:
+    with InnerCluster(tmp_path, 2) as cluster:
+        yield Reader(cluster)
+
+
+def flip(path: str, position: int) -> None:
+    """Turn a bit around."""
+    with open(path, "r+b") as file:
+        file.seek(position)
+        file.write(bytes([DATA[position] ^ 1]))
+
+
+RANGES = (
+    (0, 1), (0, len(DATA)), (0, 1 << 62), (CHUNK_BYTES - 1, 2), (CHUNK_BYTES, CHUNK_BYTES),
+    (5, 2 * CHUNK_BYTES), (len(DATA) - 1, 5), (len(DATA), 5), (1 << 40, 1), (7, 0))
+
+
+def test_any_range_is_exact_and_the_namenode_is_not_asked(reader: Reader) -> None:
+    for offset, length in RANGES:
+        found = reader.read(*reader.targets(0), offset=offset, length=length)
+        assert found == DATA[offset : offset + length], (offset, length)
+    assert reader.asked == 0 and reader.bad == []
+
+
+@pytest.mark.parametrize("position", [0, CHUNK_BYTES, 2 * CHUNK_BYTES + 5, len(DATA) - 1])
+def test_a_damaged_replica_is_left_in_the_middle_and_told(reader: Reader, position: int) -> None:
+    flip(reader.cluster.path(0, BLOCK), position)
+    assert reader.read(*reader.targets(0, 1)) == DATA
+    assert reader.bad == [(BLOCK, reader.cluster.node_id(0))]
+
+
+@pytest.mark.parametrize("size", [0, CHUNK_BYTES, len(DATA) - 1, len(DATA) + 1])
+def test_a_replica_of_another_length_is_left(reader: Reader, size: int) -> None:
+    os.truncate(reader.cluster.path(0, BLOCK), size)
+    assert reader.read(*reader.targets(0, 1)) == DATA
+
+
+def test_a_replica_that_is_gone_and_a_datanode_that_is_dead(reader: Reader, dead: Target) -> None:
+    os.unlink(reader.cluster.path(0, BLOCK))
+    assert reader.read(dead, *reader.targets(0, 1)) == DATA
+    assert reader.asked == 0
+
+
+def test_a_datanode_that_dies_while_it_sends(reader: Reader) -> None:
+    pieces = reader.replicas.read(reader.located(*reader.targets(0, 1)), 0, len(DATA))
+    data = bytes(next(pieces))
+    reader.cluster.data_nodes[0].stop()
+    assert data + b"".join(map(bytes, pieces)) == DATA
+
+
+def test_the_namenode_is_asked_once_more(reader: Reader, dead: Target) -> None:
+    reader.found = reader.located(*reader.targets(1))
+    assert reader.read(dead) == DATA
+    assert reader.asked == 1
+    assert reader.read() == DATA
+
+
+def test_a_damaged_replica_is_not_tried_twice(reader: Reader) -> None:
+    flip(reader.cluster.path(0, BLOCK), 5)
+    reader.found = reader.located(*reader.targets(0, 1))
+    assert reader.read(*reader.targets(0)) == DATA
+    assert len(reader.bad) == 1
+
+
+def test_when_all_are_bad_the_error_says_so_in_hdfs_words(reader: Reader) -> None:
+    for number in (0, 1):
+        flip(reader.cluster.path(number, BLOCK), CHUNK_BYTES)
+    reader.found = reader.located(*reader.targets(0, 1))
+    pieces = reader.replicas.read(reader.located(*reader.targets(0, 1)), 0, len(DATA))
+    assert bytes(next(pieces)) == DATA[:CHUNK_BYTES]
+    with pytest.raises(BlockMissing) as caught:
+        next(pieces)
+    message = caught.value.message
+    assert message.startswith(
+        "Could not obtain block: blk_7_1 file=/file No live nodes contain current block")
+    assert message.count("checksum mismatch") == 2 and len(reader.bad) == 2
+
+
+def test_without_any_replica_the_error_is_the_same(reader: Reader) -> None:
+    with pytest.raises(BlockMissing) as caught:
+        reader.read()
+    assert caught.value.message == (
+        "Could not obtain block: blk_7_1 file=/file No live nodes contain current block")
+
+
+def test_replicas_on_this_machine_come_first() -> None:
+    far, near = Target("a", "203.0.113.5", 1), Target("b", "127.0.0.1", 2)
+    own = Target("c", os.uname().nodename, 3)
+    assert nearest_first((far, near, own)) == [near, own, far]
+    assert nearest_first((far, far)) == [far, far]

@@ -1,0 +1,20 @@
+"""The trash is emptied by the running datanode, after its time and not before."""
+
+from pathlib import Path
+
+from data_service.datanode.trash import Trash
+from tests.support.stores import names, opened, put
+from tests.support.waiting import wait_until
+
+
+def test_the_trash_goes_after_its_time(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.move_to_trash(put(store, 7, b"x"))
+    kept = put(store, 8, b"x")
+    trash = Trash(store.volumes, 0.2)
+    trash.start()
+    wait_until(lambda: not names(tmp_path, ("trash",)))
+    trash.stop()
+    assert store.inventory() == ((kept,), ())
+    store.close()
+
