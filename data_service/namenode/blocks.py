@@ -8,12 +8,13 @@ datanodes. The caller holds the namenode's lock; nothing here waits or does inpu
 """
 
 from random import Random
-from typing import AbstractSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import AbstractSet, Iterable, List, Mapping, Optional, Tuple
 
 from data_service.namenode.block_map import (
     CORRUPT, EXCESS, FULL, MISSING, UNDER, BlockMap, Mark)
 from data_service.namenode.block_policy import BlockPolicy
 from data_service.namenode.block_reports import BlockReports
+from data_service.namenode.counts import Counts
 from data_service.namenode.dead_nodes import DeadNodes
 from data_service.namenode.deletion import Deletions
 from data_service.namenode.events import Event, Events
@@ -26,23 +27,6 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     Command, DataNodeStatus, Health, NodeInfo, NodeStats, Target)
 from zookeeper.fabric.errors import SafeMode as StillStarting
-
-
-class Counts(NamedTuple):
-    """How many blocks. `missing`, `corrupt`, `under_replicated` and `excess` exclude each other
-    (see `Health`). `corrupt_replicas`: blocks with any corrupt replica. `pending_deletion`:
-    deleted ones that some node may still hold. `unknown`: replicas of ids that nobody knows.
-    """
-
-    blocks: int
-    under_replicated: int
-    excess: int
-    missing: int
-    corrupt: int
-    corrupt_replicas: int
-    pending_deletion: int
-    pending_replication: int
-    unknown: int
 
 
 class Blocks:
@@ -142,8 +126,10 @@ class Blocks:
         """Deleted ids whose every known holder confirmed; each is told once."""
         return () if self._safe_mode.on else self._deletions.take_confirmed(limit)
 
-    def set_replication(self, block_ids: Iterable[int], replication: int) -> None:
-        """The replication of a file changed; ids that are not committed are passed over."""
+    def set_replication(
+            self, block_ids: Iterable[int], replication: int, txid: int = 0) -> None:
+        """Edit `txid` changes a file's replication; ids not committed are passed over."""
+        self._deletions.hold_surplus(txid)
         for block_id in block_ids:
             if block_id in self._map:
                 self._map.set_wanted(block_id, replication)

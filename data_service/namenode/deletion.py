@@ -51,6 +51,7 @@ class Deletions:
         self._replication = replication
         self._policy = policy
         self._tombstones: Dict[int, Tombstone] = {}
+        self._lowered_txid = 0
         self._confirmed: Dict[int, None] = {}
 
     def __len__(self) -> int:
@@ -114,6 +115,12 @@ class Deletions:
                 taken.append(block_id)
         return tuple(taken)
 
+    # Files that want fewer replicas.
+
+    def hold_surplus(self, txid: int) -> None:
+        """Edit `txid` lowers a replication: what is surplus by it stays until it is durable."""
+        self._lowered_txid = max(txid, self._lowered_txid)
+
     # Nodes that come and go.
 
     def new_session(self, node: Node) -> None:
@@ -161,7 +168,7 @@ class Deletions:
         if block is None or not victim.session or not self._is_surplus(block_id, victim):
             return 0
         self._blocks.leave(block_id, victim)
-        victim.outbox.add(Order(block, DELETE, 0, False))
+        victim.outbox.add(Order(block, DELETE, self._lowered_txid, False))
         return 1
 
     def _is_surplus(self, block_id: int, victim: Node) -> bool:

@@ -141,7 +141,8 @@ class State:
         if outcome.edit is not None:
             file = self.image.inodes[outcome.edit.changes[0][1]]
             assert isinstance(file, File), f"{file!r} has no replication"
-            self.blocks.set_replication([block.block_id for block in file.blocks], replication)
+            numbers = [block.block_id for block in file.blocks]
+            self.blocks.set_replication(numbers, replication, outcome.depends)
         return outcome
 
     def purge_step(self, limit: int) -> Optional[Outcome]:

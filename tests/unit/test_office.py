@@ -31,11 +31,13 @@ class Witnesses:
 
 @pytest.fixture
 def witnesses() -> Witnesses:
+    """Both agree that this namenode leads."""
     return Witnesses()
 
 
 @pytest.fixture
 def office(witnesses: Witnesses, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """An office whose times are short; nobody renews its proof until `hold`."""
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
     monkeypatch.setattr(module, "RENEWAL_SECONDS", 0.01)
     monkeypatch.setattr(module, "PROOF_SECONDS_MAX", 0.2)
