@@ -7,7 +7,7 @@ from zookeeper.fabric import logs
 
 log = logs.get("trash")
 
-_ROUND_SECONDS_MAX = 60.0
+_ROUND_SECONDS_MIN, _ROUND_SECONDS_MAX = 0.2, 60.0
 _ROUNDS_PER_KEEPING = 10
 
 
@@ -31,7 +31,9 @@ class Trash:
         self._stopping.set()
 
     def _run(self) -> None:
-        pause = min(_ROUND_SECONDS_MAX, self._keep / _ROUNDS_PER_KEEPING)
+        # Each round writes, and syncs, how long the volumes have been in use.
+        wished = self._keep / _ROUNDS_PER_KEEPING
+        pause = min(max(wished, _ROUND_SECONDS_MIN), _ROUND_SECONDS_MAX)
         while not self._stopping.wait(pause):
             count = self._volumes.empty_trash(self._keep)
             if count:

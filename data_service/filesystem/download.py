@@ -2,18 +2,14 @@
 
 import os
 import threading
-import uuid
 from functools import partial
-from typing import Callable, Optional
+from typing import Optional
 
-from data_service.filesystem.local import local_errors
+from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.parallel import run_all
 from data_service.filesystem.replicas import Replicas
 from data_service.protocol.messages import LocatedBlock, Locations
 from zookeeper.fabric.errors import LocalFileError
-
-Progress = Callable[[int, int], None]
-"""Told (bytes done, bytes in all) now and then; may raise to stop the transfer."""
 
 
 def download(
@@ -33,7 +29,7 @@ def download(
         raise LocalFileError(f"{local_path}: not a regular file")
     # Of fixed length: the name of the file itself may be as long as names can be.
     folder = os.path.dirname(os.path.abspath(local_path))
-    temporary = os.path.join(folder, f".{uuid.uuid4().hex}.part")
+    temporary = os.path.join(folder, f".{os.urandom(8).hex()}.part")
     with local_errors(local_path):
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:

@@ -1,20 +1,18 @@
 """FileSystem: the whole cluster as one object, for Python programs and for the shell."""
 
 import errno
-import getpass
 import io
 import os
+import pwd
 import stat
 import weakref
-from typing import Any, BinaryIO, Callable, Iterator, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, Optional, Tuple, Union
 
-from data_service.filesystem.download import Progress, download
 from data_service.filesystem.leases import LeaseKeeper
-from data_service.filesystem.local import local_errors
+from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.namenode import NameNodeClient
 from data_service.filesystem.reader import FileReader
 from data_service.filesystem.replicas import Replicas
-from data_service.filesystem.upload import FileWriter, LocalBlocks
 from data_service.filesystem.writer import WriteOptions, WritingFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
@@ -30,9 +28,15 @@ from data_service.protocol.messages import (
     unpack_rows,
 )
 from zookeeper.fabric import logs
-from zookeeper.fabric.daemon import credentials_of
 from zookeeper.fabric.errors import DfsError, PathNotFound
+from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.settings import Settings, load
+
+if TYPE_CHECKING:
+    from data_service.filesystem.upload import FileWriter
+
+# A command such as `ls` must not wait for what only put and get need: their modules (with tempfile
+# and concurrent.futures: a tenth of its time) are imported where they are used.
 
 log = logs.get("filesystem")
 
@@ -193,6 +197,8 @@ class FileSystem:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 # A pipe or a device: it can be read only once, and has no length.
                 return self._put_stream(stream, local_path, path, options, progress)
+            from data_service.filesystem.upload import LocalBlocks
+
             file = self._create(path, options)
             try:
                 parallel = self.settings.client.parallel_blocks
@@ -228,6 +234,8 @@ class FileSystem:
         if not overwrite and os.path.lexists(local_path):
             with local_errors(local_path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        from data_service.filesystem.download import download
+
         locations = self.block_locations(path)
         parallel = self.settings.client.parallel_blocks
         download(locations, self._replicas(path), local_path, parallel, progress)
@@ -292,7 +300,9 @@ class FileSystem:
             )
         return completed.status
 
-    def _open_writer(self, path: str, options: WriteOptions) -> FileWriter:
+    def _open_writer(self, path: str, options: WriteOptions) -> "FileWriter":
+        from data_service.filesystem.upload import FileWriter
+
         file = self._create(path, options)
         writer = FileWriter(file, lambda: self._complete(file))
         self._writers.add(writer)
@@ -342,8 +352,8 @@ class FileSystem:
 def current_user() -> str:
     """Who the caller is: $PYHDFS_USER, else the user of the operating system."""
     try:
-        return os.environ.get("PYHDFS_USER") or getpass.getuser()
-    except (KeyError, OSError):
+        return os.environ.get("PYHDFS_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         # A user without an entry in the system's list, as in many containers.
         return str(os.getuid())
 

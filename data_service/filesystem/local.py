@@ -1,9 +1,12 @@
 """Errors of files on the client's own machine, as the family's LocalFileError."""
 
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Callable, Iterator
 
 from zookeeper.fabric.errors import LocalFileError
+
+Progress = Callable[[int, int], None]
+"""Told (bytes done, bytes in all) now and then; may raise to stop the transfer."""
 
 
 @contextmanager

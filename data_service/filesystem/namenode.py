@@ -8,10 +8,10 @@ outage, such as a restart of the namenode in the middle of a put.
 """
 
 import itertools
+import os
 import random
 import threading
 import time
-import uuid
 from typing import Any, Tuple, Type
 
 from zookeeper.fabric import logs
@@ -41,7 +41,7 @@ class NameNodeClient:
     """Calls to the namenode that leads; thread-safe."""
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
-        self.client_id = uuid.uuid4().hex
+        self.client_id = os.urandom(16).hex()
         self._settings = settings.client
         self._calls = itertools.count(1)
         self._served = False

@@ -9,14 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import BinaryIO, Callable, Iterator, Optional
 
-from data_service.filesystem.local import local_errors
+from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.parallel import run_all
 from data_service.filesystem.writer import Chunk, WritingFile
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from data_service.protocol.messages import FileStatus
 from zookeeper.fabric.errors import LocalFileError
-
-Progress = Callable[[int, int], None]
 
 SPOOL_MEMORY_BYTES = 4 * 1024 * 1024
 """A stream's block stays in memory up to this size, and then goes to a temporary file."""

@@ -1,10 +1,11 @@
-"""What readers ask. Nothing here changes anything, and safe mode refuses none of it.
+"""What readers ask. Nothing here changes the image, and safe mode refuses none of it.
 
 Every answer is an Outcome without an edit; its `depends` says which pending edit it would reveal.
 """
 
 from typing import Iterator, List, Optional, Tuple
 
+from data_service.namenode.access_times import AccessTimes
 from data_service.namenode.blocks import Blocks
 from data_service.namenode.commits import Commits, Outcome
 from data_service.namenode.image import Image
@@ -39,6 +40,7 @@ class Reading:
     def __init__(
         self, image: Image, resolver: Resolver, commits: Commits, blocks: Blocks
     ) -> None:
+        self.access_times = AccessTimes(image)
         self._image = image
         self._resolver = resolver
         self._commits = commits
@@ -74,12 +76,18 @@ class Reading:
         depends = max(depends, self._commits.depends_on_all(page))
         return Outcome(([child.status() for child in page], more), None, depends)
 
-    def block_locations(self, caller: Caller, path: str, offset: int, length: int) -> Outcome:
-        """The blocks that hold `length` bytes from `offset` of a file, as Locations, no tokens."""
+    def block_locations(
+        self, caller: Caller, path: str, offset: int, length: int, wall_ms: int = 0
+    ) -> Outcome:
+        """The blocks that hold `length` bytes from `offset` of a file, as Locations, no tokens.
+
+        `wall_ms` is when somebody opens the file to read it; 0 is a look that nobody notes.
+        """
         if type(offset) is not int or type(length) is not int or offset < 0 or length < 0:
             raise InvalidArgument("offset and length must be integers from 0")
         file = self._resolver.find_file(caller, parse(path))
         require(file, caller, READ)
+        self.access_times.note(file, wall_ms)
         located: List[LocatedBlock] = []
         start = 0
         for block in file.blocks:

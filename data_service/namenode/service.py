@@ -132,7 +132,9 @@ class NameNodeService(Service):
         check_strings(path)
         check_integers(offset, length)
         return self._read(
-            lambda state: state.reading.block_locations(self._caller, path, offset, length)
+            lambda state: state.reading.block_locations(
+                self._caller, path, offset, length, _wall_ms()
+            )
         )
 
     def exposed_fsck(self, path: str, after: str, limit: int) -> Tuple[bytes, bool]:

@@ -163,8 +163,16 @@ class State:
         changes: List[Change] = [(DELETED_BLOCKS, block_id, None) for block_id in gone]
         return self.commits.commit("forget", NO_OP, changes) if changes else None
 
+    def store_access_times(self, limit: int) -> Optional[Outcome]:
+        """Store when up to `limit` files were opened; None: nothing to do."""
+        if self.blocks.safe_mode:
+            return None
+        changes = self.reading.access_times.take(limit)
+        return self.commits.commit("access", NO_OP, changes) if changes else None
+
     def check(self) -> None:
         """Assert every invariant of every part."""
+        self.reading.access_times.check()
         self.image.check()
         self.commits.check()
         self.open_files.check()

@@ -32,6 +32,7 @@ RECENT_EDITS = 10_000
 
 PURGE_INODES = 1000
 FORGET_BLOCKS = 1000
+ACCESS_TIMES = 1000
 HOUSEKEEPING_SECONDS = 0.5
 SETTLING_HEARTBEATS = 3
 
@@ -262,9 +263,12 @@ class Term:
         if state.blocks.safe_mode or self.over:
             return []
         outcomes = state.writing.expire_leases(time.monotonic())
-        for step in (state.purge_step(PURGE_INODES), state.forget_deleted(FORGET_BLOCKS)):
-            if step is not None:
-                outcomes.append(step)
+        steps = (
+            state.purge_step(PURGE_INODES),
+            state.forget_deleted(FORGET_BLOCKS),
+            state.store_access_times(ACCESS_TIMES),
+        )
+        outcomes += [step for step in steps if step is not None]
         for outcome in outcomes:
             self._submit(outcome)
         return outcomes

@@ -353,7 +353,7 @@ def test_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
         def unknown(error: Exception = error) -> str:
             raise error
 
-        monkeypatch.setattr(file_system_module.getpass, "getuser", unknown)
+        monkeypatch.setattr(file_system_module.pwd, "getpwuid", unknown)
         assert current_user() == str(os.getuid())
 
 

@@ -11,8 +11,9 @@ from typing import Any, Callable, List, Optional, Sequence
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import SECRET, Credentials
 from zookeeper.fabric.errors import DfsError, InternalError, SettingsError, StartRefused
+from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.rpc import numeric_host
-from zookeeper.fabric.settings import Address, Settings, load, read_key
+from zookeeper.fabric.settings import Address, Settings, load
 
 log = logs.get("daemon")
 
@@ -112,12 +113,6 @@ def _say_ready(role: str, daemon: Daemon) -> None:
         except OSError:
             pass  # Nobody reads standard output: the log has the line too.
     log.info("daemon.ready", role=role)
-
-
-def credentials_of(settings: Settings, principal: str) -> Credentials:
-    """How this process introduces itself under the cluster's security settings."""
-    mode = settings.security.mode
-    return Credentials(mode, principal, read_key(settings) if mode == SECRET else b"")
 
 
 def address_at(hosts: Sequence[Address], index: int, key: str) -> Address:

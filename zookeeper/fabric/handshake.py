@@ -7,10 +7,17 @@ from typing import Optional, Tuple
 from zookeeper.fabric import auth
 from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
 from zookeeper.fabric.errors import AuthenticationFailed, Unavailable
+from zookeeper.fabric.settings import Settings, read_key
 from zookeeper.fabric.stream import Stream
 
 ANONYMOUS = "anonymous"
 """The principal of a stock RPyC client, which sends no hello; let in only in mode `simple`."""
+
+
+def credentials_of(settings: Settings, principal: str) -> Credentials:
+    """How this process introduces itself under the cluster's security settings."""
+    mode = settings.security.mode
+    return Credentials(mode, principal, read_key(settings) if mode == SECRET else b"")
 
 
 def greet(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> None:
