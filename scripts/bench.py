@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -65,13 +66,17 @@ def scale_of(arguments: argparse.Namespace) -> Scale:
     )
 
 
-def machine() -> Dict[str, object]:
-    """Where the figures come from."""
+def machine(python: str) -> Dict[str, object]:
+    """Where the figures come from; RuntimeError when `python` cannot be run."""
+    try:
+        version = subprocess.check_output([python, "--version"], encoding="utf-8")
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RuntimeError(f"cannot run {python}: {error}") from None
     return {
         "processors": os.cpu_count(),
-        "load": os.getloadavg()[0],
+        "load": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
-        "python": platform.python_version(),
+        "python": version.split()[-1],
     }
 
 
@@ -81,7 +86,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     # The end of a terminal's session must stop the daemons, too.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
-    before = dict(machine(), started=time.strftime("%Y-%m-%d %H:%M:%S"))
+    before = dict(machine(arguments.python), started=time.strftime("%Y-%m-%d %H:%M:%S"))
     started = time.monotonic()
     scale = scale_of(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

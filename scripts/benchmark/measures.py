@@ -1,7 +1,7 @@
 """What is measured: large files, small files, names, the start of a command, memory.
 
-Every measure is taken once in each round, and the results keep the rounds apart. A measure deletes
-what it wrote before the next one begins, so that disk and page cache are alike for all of them.
+Every measure is taken once in each round, and the results keep the rounds apart. What was written
+is deleted before the next measure writes, so that disk and page cache are alike for all of them.
 """
 
 import filecmp
@@ -9,7 +9,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable, Dict, Iterator, NamedTuple
+from typing import Callable, Dict, NamedTuple
 
 from scripts.benchmark.floors import Hops, append_and_sync, copy_and_sync
 from scripts.benchmark.results import Goal, Results
