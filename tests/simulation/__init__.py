@@ -1,1 +1,0 @@
-"""The whole cluster in one thread, in virtual time, under one seed: see `simulation.py`."""
