@@ -22,7 +22,14 @@ from data_service.protocol.messages import ClusterStatus, NodeStats
 from metadata_service.edits import TABLES
 from metadata_service.journal import Journal
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, Fenced, NotEnoughReplicas, NotLeader
+from zookeeper.fabric.errors import (
+    CorruptData,
+    DfsError,
+    Fenced,
+    NotEnoughReplicas,
+    NotLeader,
+    ProtocolViolation,
+)
 from zookeeper.fabric.settings import Settings
 
 log = logs.get("namenode")
@@ -104,7 +111,12 @@ class Term:
     def _load_image(self) -> None:
         tables = {name: self.journal.load(name) for name in TABLES}
         edits = self.journal.recent_edits(RECENT_EDITS)
-        self._state.load(tables, edits, self.journal.durable_txid)
+        try:
+            self._state.load(tables, edits, self.journal.durable_txid)
+        except (CorruptData, ProtocolViolation):
+            # Rows of two moments do not fit together: perhaps a newer namenode changes them.
+            self.journal.confirm()
+            raise
 
     def end(self) -> None:
         """Stop: every waiting call is sent home with an error."""
@@ -245,10 +257,11 @@ class Term:
                     events = self._state.blocks.tick(time.monotonic(), self._random)
                     self._state.commits.note_durable(self.journal.durable_txid)
                     made = self._housekeeping_edits()
+                    last_txid = self._state.commits.last_txid
                 for event in events:
                     log.info(event.name, **dict(event.fields))
-                if made:
-                    self.journal.wait(made[-1].depends, self._timeout)
+                # Of all edits, also those whose callers do not wait for them any more.
+                self.journal.wait(last_txid, self._timeout)
                 if events or made:
                     # Deletions may be ordered only now that they are durable.
                     with self._lock:

@@ -48,3 +48,4 @@ def test_the_five_terminals_of_the_readme_store_and_fetch_a_file(tmp_path: Path)
         for daemon in daemons:
             if daemon.running:
                 daemon.kill()
+        cluster.close()

@@ -138,6 +138,8 @@ def test_a_message_of_very_many_values_is_not_taken_apart() -> None:
 BY_VALUE: List[Tuple[int, tuple]] = [
     (consts.HANDLE_CALLATTR, (b"x", "__mul__", (1 << 30,))),
     (consts.HANDLE_CALLATTR, (b"x", "exposed___mul__", (1 << 30,))),
+    (consts.HANDLE_CALLATTR, (b"x", "echo", (1,))),
+    (consts.HANDLE_GETATTR, (b"x", "echo")),
     (consts.HANDLE_CALLATTR, (10, "__pow__", (10**9,))),
     (consts.HANDLE_CALLATTR, ("{:1000000000}", "format", ("x",))),
     (consts.HANDLE_GETATTR, ("text", "__class__")),

@@ -66,7 +66,9 @@ def test_replicas_survive_a_restart(tmp_path: Path, store: BlockStore) -> None:
     store.close()
     again = opened(tmp_path / "a")
     again.check()
-    assert sorted(again.inventory().good) == blocks and again.usage() == store.usage()
+    assert sorted(again.inventory().good) == blocks
+    # The disk's free space is everybody's, and changes at any moment.
+    assert again.usage()._replace(remaining=0) == store.usage()._replace(remaining=0)
     assert again.volumes.node_id == store.volumes.node_id and again.volumes.cluster_id == "c"
     assert again.volumes.epoch == 5 and again.volumes.scan_position == 300
     again.close()

@@ -167,6 +167,18 @@ def test_stale_holders_justify_no_deletion_hdfs_1972() -> None:
     assert deletes(world) == []
 
 
+def test_what_a_lower_replication_makes_surplus_stays_until_that_is_durable() -> None:
+    world = cluster("abc")
+    world.put(1, "abc", 3)
+    world.blocks.set_replication([1], 2, txid=7)
+    world.durable_txid = 6
+    world.run(2)
+    assert deletes(world) == []
+    world.durable_txid = 7
+    world.run(1)
+    assert len(deletes(world)) == 1
+
+
 def test_a_new_namenode_deletes_no_surplus_before_all_have_reported_hdfs_1972() -> None:
     world = cluster("abc")
     block = world.put(1, "abc", 2)

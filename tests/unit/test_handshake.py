@@ -4,7 +4,7 @@ import dataclasses
 import socket
 import threading
 import time
-from typing import Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import auth
 from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
 from zookeeper.fabric.errors import AuthenticationFailed, DeadlineExceeded, Unavailable
-from zookeeper.fabric.handshake import ANONYMOUS
+from zookeeper.fabric.handshake import ANONYMOUS, welcome
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address
 
@@ -270,6 +270,39 @@ def test_a_stranger_that_sends_no_proof_is_cut(secret: Loopback) -> None:
     raw.send(auth.encode_hello(HELLO))
     challenge(raw)
     assert raw.await_end() == b""
+
+
+class Watch:
+    """In the place of a stream: notes which deadline each wait has."""
+
+    def __init__(self) -> None:
+        self.deadlines: List[float] = []
+
+    def peek(self, deadline: float) -> bytes:
+        """The first byte of a hello."""
+        self.deadlines.append(deadline)
+        return auth.MAGIC[:1]
+
+    def read_by(self, _count: int, deadline: float) -> bytes:
+        """Nothing more comes."""
+        self.deadlines.append(deadline)
+        raise DeadlineExceeded("silence")
+
+
+def test_a_late_first_byte_buys_no_time() -> None:
+    watch: Any = Watch()
+    with pytest.raises(DeadlineExceeded):
+        welcome(watch, Credentials(SECRET, ROLE, KEY), ROLE, 3.0, 3600.0)
+    assert len(set(watch.deadlines)) == 1
+    assert watch.deadlines[0] <= time.monotonic() + 3.0
+
+
+def test_a_first_byte_ends_the_patience_of_mode_simple() -> None:
+    watch: Any = Watch()
+    with pytest.raises(DeadlineExceeded):
+        welcome(watch, Credentials(SIMPLE, ROLE, b""), ROLE, 3.0, 3600.0)
+    assert watch.deadlines[0] > time.monotonic() + 3000
+    assert watch.deadlines[1] <= time.monotonic() + 3.0
 
 
 def test_a_dripping_stranger_is_cut(secret: Loopback) -> None:

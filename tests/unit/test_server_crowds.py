@@ -122,7 +122,13 @@ def test_a_call_of_who_was_just_sent_away_does_not_begin(monkeypatch: pytest.Mon
         remote = loopback.remote()
         with pytest.raises(Unavailable):
             remote.call("wait", timeout=PATIENCE_SECONDS)
-        assert not loopback.stage.entered.acquire(blocking=False)
+        entered = loopback.stage.entered
+        serving = "client 127.0.0.1"
+        wait_until(
+            lambda: entered._value or serving not in {one.name for one in threading.enumerate()},
+            what="the end of the connection's thread, or the beginning of a call",
+        )
+        assert not entered.acquire(blocking=False)
 
 
 def test_silence_ends_a_connection() -> None:

@@ -65,14 +65,17 @@ def welcome(
     prompt); from its first byte on, and always in mode `secret`, the whole handshake must be over
     in `handshake_seconds`. Raises AuthenticationFailed.
     """
-    patience = silent_seconds if credentials.mode == SIMPLE else handshake_seconds
-    first = stream.peek(time.monotonic() + patience)
+    simple = credentials.mode == SIMPLE
+    deadline = time.monotonic() + (silent_seconds if simple else handshake_seconds)
+    first = stream.peek(deadline)
     if not first:
         return None
-    if credentials.mode == SIMPLE and first != auth.MAGIC[:1]:
+    if simple and first != auth.MAGIC[:1]:
         return ANONYMOUS
+    if simple:
+        deadline = time.monotonic() + handshake_seconds
     try:
-        return _welcome(stream, credentials, server_name, time.monotonic() + handshake_seconds)
+        return _welcome(stream, credentials, server_name, deadline)
     except AuthenticationFailed as refusal:
         _refuse(stream, refusal)
         raise

@@ -1,0 +1,84 @@
+"""A term of the namenode: what it does with its journal besides answering calls."""
+
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from data_service.namenode.commits import Outcome
+from data_service.namenode.permissions import Caller
+from data_service.namenode.term import Term
+from metadata_service.edits import Row, encode_row, join_lines
+from metadata_service.journal import Journal
+from tests.support.journals import FRAME_BYTES, ModelService
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from zookeeper.fabric.errors import CorruptData, DfsError, Fenced
+from zookeeper.fabric.settings import Settings
+
+ROOT = Caller("root", frozenset(), True)
+
+
+class StoredService(ModelService):
+    """A model of the metadata service that also gives rows back: those that a test put there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: Dict[str, List[Row]] = {}
+        self.rivals = 0
+
+    def load(self, table: str, after: Any, _limit: int) -> bytes:
+        """One page has all rows; with the first, a rival may claim an epoch."""
+        self.epoch, self.rivals = self.epoch + self.rivals, 0
+        rows = self.rows.get(table, []) if after is None else []
+        return join_lines(map(encode_row, rows))
+
+    def edits_since(self, _txid: int, _limit: int) -> bytes:
+        """No edit is kept."""
+        return b""
+
+
+@pytest.fixture
+def service() -> StoredService:
+    """An empty namespace."""
+    return StoredService()
+
+
+@pytest.fixture
+def term(service: StoredService) -> Iterator[Term]:
+    """A term that has not loaded the image yet."""
+    failures: List[DfsError] = []
+    journal = Journal(service, "test", PATIENCE_SECONDS, FRAME_BYTES, failures.append)
+    journal.open()
+    begun = Term(Settings(), journal, "root", lambda: True, lambda: None)
+    yield begun
+    begun.end()
+    assert not failures
+
+
+def test_an_edit_that_nobody_waits_for_becomes_durable(
+    service: StoredService, term: Term
+) -> None:
+    """Two leases ended in one round: the round waited for the last, which had made no edit, so
+    the edit of the other stayed in memory, and its blocks on the disks, until the next change."""
+    term.load()
+
+    def mkdir_unawaited(state: Any) -> Outcome:
+        return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1)._replace(depends=0)
+
+    term.change(mkdir_unawaited)
+    wait_until(lambda: service.lines, what="the edit is durable")
+
+
+def test_rows_that_a_newer_namenode_changes_while_they_are_read_are_no_damage(
+    service: StoredService, term: Term
+) -> None:
+    """A namenode that was overtaken while it loaded said that the image was damaged."""
+    service.rows["blocks"] = [(7, 1, 100, 5, 0)]
+    service.rivals = 1
+    with pytest.raises(Fenced):
+        term.load()
+
+
+def test_rows_that_do_not_fit_together_are_damage(service: StoredService, term: Term) -> None:
+    service.rows["blocks"] = [(7, 1, 100, 5, 0)]
+    with pytest.raises(CorruptData):
+        term.load()
