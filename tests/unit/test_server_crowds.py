@@ -107,22 +107,27 @@ def fill_from(loopback: Loopback, count: int) -> List[Any]:
     return crowd
 
 
-def test_a_call_of_who_was_just_sent_away_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reason", ["sent away", "stopping"])
+def test_a_call_that_is_too_late_does_not_begin(
+    monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
     with Loopback() as loopback:
-        server = loopback.server
+        server, entered = loopback.server, loopback.stage.entered
         begin = server._begin
 
-        def send_away_and_begin(client: Any) -> bool:
-            # The request is here already when the client has to make room.
+        def too_late(client: Any) -> bool:
+            # The request is here already when something happens that ends its connection.
             with server._lock:
-                assert server._dismiss(server._clients) is client
+                if reason == "stopping":
+                    server._stopping = True
+                else:
+                    assert server._dismiss(server._clients) is client
             return begin(client)
 
-        monkeypatch.setattr(server, "_begin", send_away_and_begin)
+        monkeypatch.setattr(server, "_begin", too_late)
         remote = loopback.remote()
         with pytest.raises(Unavailable):
             remote.call("wait", timeout=PATIENCE_SECONDS)
-        entered = loopback.stage.entered
         serving = "client 127.0.0.1"
         wait_until(
             lambda: entered._value or serving not in {one.name for one in threading.enumerate()},

@@ -1,0 +1,85 @@
+"""Run the simulated cluster under many seeds, or one seed again.
+
+    python3 scripts/simulate.py [--seeds N] [--first S] [--steps K]
+    python3 scripts/simulate.py --seed S [--steps K] [--trace]
+
+Every seed is another run of a whole cluster in virtual time, in which anything may crash, pause,
+lose, repeat or reorder; afterwards nothing may be lost (see tests/simulation/simulation.py). The
+same seed is the same run. A seed that fails is printed with its last events, the rule that was
+broken, and the command that shows it again. The exit status is 1 when any seed failed.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import List, Optional
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from tests.simulation.simulation import STEPS, Simulation, explain, run  # noqa: E402
+
+FAILURES_MAX = 5
+
+
+def parse(argv: Optional[List[str]]) -> argparse.Namespace:
+    """The command line; exits with status 2 when it is wrong."""
+    parser = argparse.ArgumentParser(description="Run the simulated cluster.")
+    parser.add_argument("--seeds", type=int, default=200, metavar="N", help="how many runs (200)")
+    parser.add_argument("--first", type=int, default=0, metavar="S", help="the first seed (0)")
+    parser.add_argument(
+        "--steps", type=int, default=STEPS, metavar="K",
+        help=f"deeds of the world until all faults are healed ({STEPS})",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, metavar="S", help="only this one")
+    parser.add_argument("--trace", action="store_true", help="print every event of --seed")
+    arguments = parser.parse_args(argv)
+    if arguments.trace and arguments.seed is None:
+        parser.error("--trace needs --seed")
+    return arguments
+
+
+def run_one(seed: int, steps: int, trace: bool) -> int:
+    """One seed, whose events are printed when asked for; the exit status."""
+    simulation = Simulation(seed)
+    if trace:
+        simulation.world.listener = print
+    try:
+        print(simulation.run(steps))
+    except Exception as error:
+        print(explain(simulation, error, steps))
+        raise
+    return 0
+
+
+def run_many(seeds: range, steps: int) -> int:
+    """Every seed, up to some failures; the exit status."""
+    failures = 0
+    started = time.monotonic()
+    for count, seed in enumerate(seeds, 1):
+        try:
+            run(seed, steps)
+        except AssertionError as error:
+            failures += 1
+            print(f"seed {seed}: {error}\n", flush=True)
+            if failures == FAILURES_MAX:
+                break
+        if count % 100 == 0:
+            seconds = time.monotonic() - started
+            print(f"{count} seeds, {failures} failed, {seconds:.0f} s", flush=True)
+    print(f"{seeds[0]} to {seed}: {failures} failed")
+    return 1 if failures else 0
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """The exit status."""
+    arguments = parse(argv)
+    if arguments.seed is not None:
+        return run_one(arguments.seed, arguments.steps, arguments.trace)
+    seeds = range(arguments.first, arguments.first + max(1, arguments.seeds))
+    return run_many(seeds, arguments.steps)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

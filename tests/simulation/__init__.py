@@ -1,0 +1,1 @@
+"""The whole cluster in one thread, in virtual time, under one seed: see `simulation.py`."""

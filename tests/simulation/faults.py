@@ -1,0 +1,161 @@
+"""What goes wrong: a script of the world itself, drawn from the seed.
+
+Every seed prefers other faults, so that rare ones meet each other (swarm testing): a run in which
+everything happens at once mostly tests that nothing works at all.
+"""
+
+from typing import Callable, Dict, List
+
+from tests.simulation.data_node import DataNode
+from tests.simulation.network import Network
+from tests.simulation.services import METADATA, ZOOKEEPER
+from tests.simulation.world import Process, World
+
+PAUSE_SECONDS = (1.0, 2.0, 4.0)
+"""About the time from one fault to the next: one of these for a whole run."""
+
+
+class Faults:
+    """Breaks the cluster until `heal`."""
+
+    def __init__(
+        self, world: World, network: Network, processes: List[Process], datanodes: List[DataNode]
+    ) -> None:
+        self._world = world
+        self._random = world.random
+        self._network = network
+        self._datanodes = datanodes
+        # Namenodes are what this is about: they come three times.
+        self._namenodes = [p for p in processes if p.name.startswith("name_node")]
+        self._judges = [p for p in processes if p.name in (METADATA, ZOOKEEPER)]
+        self._victims = processes + self._namenodes * 2
+        self._processes = processes
+        self._over = False
+        deeds: Dict[Callable[[], None], float] = {
+            self._crash: 3.0, self._pause: 2.0, self._isolate: 2.0, self._cut_link: 2.0,
+            self._cut_one_way: 2.0, self._split: 5.0, self._lose_datanode: 3.0, self._rot: 2.0,
+            self._bad_network: 1.0, self._crash_all: 0.2,
+        }  # fmt: skip
+        self._pause_seconds = self._random.choice(PAUSE_SECONDS)
+        self._deeds = [deed for deed in deeds if self._random.random() < 0.6] or [self._crash]
+        self._weights = [deeds[deed] for deed in self._deeds]
+        network.loss = self._random.choice((0.0, 0.0, 0.01, 0.05))
+        network.late = self._random.choice((0.0, 0.02, 0.1))
+        network.repeat = self._random.choice((0.0, 0.05, 0.2))
+
+    def begin(self) -> None:
+        """Begin to break things."""
+        self._world.at(self._random.random() * 2 * self._pause_seconds, self._next)
+
+    def heal(self) -> None:
+        """Everything works from now on, and every process runs."""
+        self._over = True
+        self._world.note("all is healed")
+        self._network.heal()
+        for process in self._processes:
+            self._restart(process)
+            self._wake(process)
+
+    def _next(self) -> None:
+        if not self._over:
+            self._random.choices(self._deeds, self._weights)[0]()
+            self._world.at(self._random.random() * 2 * self._pause_seconds, self._next)
+
+    def _seconds(self) -> float:
+        """How long a fault lasts: mostly short, sometimes longer than anybody waits."""
+        return self._random.choice((0.3, 1.0, 4.0, 12.0)) * self._random.uniform(0.5, 1.5)
+
+    def _crash(self) -> None:
+        process = self._random.choice(self._victims)
+        if process.up:
+            process.crash()
+            self._world.at(self._seconds(), lambda: self._restart(process))
+
+    def _lose_datanode(self) -> None:
+        """Crash a datanode until it is given up and its blocks are copied; then it returns."""
+        datanode = self._random.choice(self._datanodes)
+        if datanode.up:
+            datanode.crash()
+            seconds = self._random.choice((5.0, 14.0)) * self._random.uniform(0.9, 1.3)
+            self._world.at(seconds, lambda: self._restart(datanode))
+
+    def _crash_all(self) -> None:
+        for process in self._processes:
+            if process.up:
+                process.crash()
+                self._world.at(self._seconds(), lambda process=process: self._restart(process))
+
+    def _pause(self) -> None:
+        process = self._random.choice(self._victims)
+        if process.up and not process.paused:
+            process.pause()
+            generation = process.generation
+            self._world.at(
+                self._seconds(),
+                lambda: process.generation == generation and self._wake(process))
+
+    def _restart(self, process: Process) -> None:
+        if not process.up:
+            process.start()
+
+    def _wake(self, process: Process) -> None:
+        if process.up and process.paused:
+            process.resume()
+
+    def _isolate(self) -> None:
+        """Cut a process off from all others, or from some."""
+        process = self._random.choice(self._victims)
+        others = [other for other in self._processes if other is not process]
+        count = self._random.choice((len(others), self._random.randint(1, len(others))))
+        seconds = self._seconds()
+        for other in self._random.sample(others, count):
+            self._cut(process, other, seconds)
+            self._cut(other, process, seconds)
+
+    def _split(self) -> None:
+        """Cut a namenode off from those who would tell it that another leads now."""
+        namenode = self._random.choice(self._namenodes)
+        seconds = 6.0 + self._seconds()
+        # Cut off from the zookeeper alone it is deposed, and hears so from the other only.
+        for judge in self._random.choice((self._judges, self._judges[:1], self._judges[1:])):
+            self._cut(namenode, judge, seconds)
+            self._cut(judge, namenode, seconds)
+
+    def _cut_link(self) -> None:
+        one, other = self._random.sample(self._processes, 2)
+        seconds = self._seconds()
+        self._cut(one, other, seconds)
+        self._cut(other, one, seconds)
+
+    def _cut_one_way(self) -> None:
+        one, other = self._random.sample(self._processes, 2)
+        self._cut(one, other, self._seconds())
+
+    def _cut(self, source: Process, target: Process, seconds: float) -> None:
+        self._world.note(f"{source.name} cannot reach {target.name} for {seconds:.1f} s")
+        self._network.cut(source.name, target.name)
+        self._world.at(
+            seconds, lambda: self._over or self._network.mend(source.name, target.name))
+
+    def _bad_network(self) -> None:
+        network, before = self._network, self._network.loss
+        network.loss = self._random.choice((0.1, 0.3))
+        self._world.note(f"the network loses {network.loss}")
+
+        def mend() -> None:
+            if not self._over:
+                network.loss = before
+
+        self._world.at(self._seconds(), mend)
+
+    def _rot(self) -> None:
+        """Damage a replica; never the last good one, and one a block at a time."""
+        datanode = self._random.choice(self._datanodes)
+        for block_id in sorted(datanode.disk):
+            replicas = [other.disk[block_id] for other in self._datanodes
+                        if block_id in other.disk]
+            if len(replicas) > 1 and all(replica.intact for replica in replicas):
+                if self._random.random() < 0.5:
+                    datanode.rot(block_id)
+                    self._world.note(f"{datanode.name} block {block_id} rots")
+                    return

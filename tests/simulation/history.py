@@ -1,0 +1,182 @@
+"""What clients asked and were told, and whether one order of events explains it all.
+
+The durable log of edits is that order. Every acknowledged change must be one edit in it, made and
+durable between the question and the answer; every other answer (a read, a refusal, a change with
+nothing to do) must be true of the tree as it stood after some edit of that time. Whoever asks after
+an answer came must not be told of an older tree: so nothing acknowledged is lost, nothing deleted
+comes back, and what is indeterminate does not flicker.
+"""
+
+from typing import Any, Container, Dict, List, NamedTuple, Optional, Tuple
+
+from metadata_service.edits import Edit
+from tests.simulation.auditor import Violation, demand
+from tests.simulation.plain_tree import MODELS, Tree, answer_of, tree_of
+from tests.simulation.services import MetadataService, Tables
+
+Op = Tuple[str, int]
+
+OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
+
+
+class Record:
+    """One operation of a client; `outcome` is None while it runs, UNKNOWN when nobody knows."""
+
+    def __init__(self, kind: str, args: tuple, op: Optional[Op], began: int) -> None:
+        self.kind = kind
+        self.args = args
+        self.op = op
+        self.began = began
+        self.ended = -1
+        self.newest_txid = 0
+        self.sends = 0
+        self.outcome: Optional[str] = None
+        self.result: Any = None
+
+    def __repr__(self) -> str:
+        return f"<{self.kind}{self.args} {self.op}: {self.outcome} {self.result}>"
+
+
+class Moment(NamedTuple):
+    """When a record ended, and the newest edit that is known to come before whatever follows."""
+
+    ended: int
+    txid: int
+
+
+class History:
+    """All records of a run, in the order in which they ended."""
+
+    def __init__(self, metadata: MetadataService, repeated: Container[Op]) -> None:
+        """`repeated` tells operations that may run again after they were answered."""
+        self._metadata = metadata
+        self.repeated = repeated
+        self._step = 0
+        self.all: List[Record] = []
+        self.ended: List[Record] = []
+        self.contents: Dict[Op, Tuple[str, ...]] = {}
+        self._inodes: Dict[int, Op] = {}
+
+    def begin(self, kind: str, *args: Any, op: Optional[Op] = None) -> Record:
+        """A client asks."""
+        self._step += 1
+        record = Record(kind, args, op, self._step)
+        self.all.append(record)
+        return record
+
+    def end(self, record: Record, outcome: str, result: Any = None) -> None:
+        """A client was answered, or gave up. An acknowledged change is durable by now."""
+        self._step += 1
+        record.ended, record.outcome, record.result = self._step, outcome, result
+        record.newest_txid = self._metadata.last_txid
+        self.ended.append(record)
+
+    def check(self) -> Tables:
+        """Explain every answer by the log; the tables that the log makes."""
+        explanation = _Explanation(self, self._metadata.edits)
+        tables = explanation.check()
+        self._inodes = explanation.inodes
+        return tables
+
+    def content_of(self, inode_id: int) -> Tuple[str, ...]:
+        """What was written into a file; known after `check`."""
+        return self.contents[self._inodes[inode_id]]
+
+
+class _Explanation:
+    """The log replayed on rows, with a plain tree after each edit."""
+
+    def __init__(self, history: History, edits: List[Edit]) -> None:
+        self._history = history
+        self._edits = edits
+        self._tables: Tables = {"inodes": {}, "blocks": {}, "deleted_blocks": {}, "counters": {}}
+        self._trees: List[Tree] = [{}]
+        self._txids: Dict[Op, int] = {}
+        self._moments: List[Moment] = [Moment(0, 0)]
+        self._records = {record.op: record for record in history.all if record.op is not None}
+        self.inodes: Dict[int, Op] = {}
+
+    def check(self) -> Tables:
+        """All of it."""
+        for edit in self._edits:
+            self._replay(edit)
+        for record in self._history.ended:
+            self._explain(record)
+        return self._tables
+
+    def _replay(self, edit: Edit) -> None:
+        """One edit: it must do to the plain tree what the operation says, and nothing else."""
+        before = self._trees[-1]
+        for table, key, row in edit.changes:
+            if row is None:
+                self._tables[table].pop(key, None)
+            else:
+                self._tables[table][key] = row
+        touched = any(table == "inodes" for table, _, _ in edit.changes)
+        after = tree_of(self._tables) if touched else before
+        self._trees.append(after)
+        if not edit.client_id:
+            demand(after == before, edit, "changed the tree by itself")
+            return
+        op = (edit.client_id, edit.call_number)
+        demand(op not in self._txids, op, "took effect twice:", edit)
+        self._txids[op] = edit.txid
+        record = self._records.get(op)
+        demand(record is not None, "nobody asked for", edit)
+        self._compare(record, edit, before, after)
+
+    def _compare(self, record: Record, edit: Edit, before: Tree, after: Tree) -> None:
+        if record.kind == "complete":
+            gained = {path: node for path, node in after.items() if before.get(path) != node}
+            files = [path for path, node in gained.items() if node[0] == "f"]
+            demand(len(files) == 1, record, "made", gained)
+            self.inodes[after[files[0]][1]] = record.op
+            demand(all(files[0].startswith(path) for path in gained), record, "made", gained)
+            demand(before.keys() <= after.keys(), record, "removed entries")
+            renamed = any(e.operation == "rename" for e in self._edits[: edit.txid])
+            demand(renamed or files[0] == record.args[0], record, "appeared at", files[0])
+            return
+        result, model = MODELS[record.kind](before, *record.args)
+        demand(not isinstance(result, type), record, "should have been refused by", result)
+        demand(model == after, record, "made", after, "of", before)
+
+    def _explain(self, record: Record) -> None:
+        """Find the earliest state of the log at which the answer is true."""
+        least = self._known_at(record.began)
+        txid = self._txids.get(record.op) if record.op is not None else None
+        if record.outcome == UNKNOWN:
+            return
+        if txid is not None:
+            # A call that was refused may have another request on its way, which is not refused.
+            once = record.sends == 1 and record.op not in self._history.repeated
+            demand(record.outcome == OK or not once, record, "was refused, and has edit", txid)
+            if record.outcome == OK:
+                demand(least < txid <= record.newest_txid, record, "is edit", txid, "not within",
+                       least, "and", record.newest_txid)
+                told = True if record.kind == "delete" else record.result
+                demand(record.result == told, record, "was answered so by edit", txid)
+                self._learn(record, txid)
+            return
+        demand(record.kind != "complete" or record.outcome != OK, record, "is lost")
+        if record.kind == "complete":
+            return
+        for witness in range(least, record.newest_txid + 1):
+            if answer_of(record, self._trees[witness], self._content):
+                self._learn(record, witness)
+                return
+        raise Violation(f"{record} was never true between edits {least} and {record.newest_txid}:"
+                        f" {[self._trees[t] for t in range(least, record.newest_txid + 1)]}")
+
+    def _content(self, inode_id: int) -> Tuple[str, ...]:
+        return self._history.contents[self.inodes[inode_id]]
+
+    def _learn(self, record: Record, txid: int) -> None:
+        self._moments.append(Moment(record.ended, max(txid, self._moments[-1].txid)))
+
+    def _known_at(self, step: int) -> int:
+        """The newest edit that was revealed by answers which came before this step."""
+        low, high = 0, len(self._moments)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._moments[middle].ended < step else (low, middle)
+        return self._moments[low].txid

@@ -1,0 +1,143 @@
+"""Planted defects, one for each rule that once cost somebody data: the simulation must see each.
+
+A mutant replaces one method, of a core or of a model that stands for the code around it.
+"""
+
+from random import Random
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
+
+from data_service.namenode.block_reports import BlockReports
+from data_service.namenode.commits import Answer, Op, RetryCache
+from data_service.namenode.deletion import Deletions
+from data_service.namenode.nodes import Node, OpenReport
+from data_service.namenode.open_files import OpenFiles
+from data_service.namenode.replication import Replication
+from data_service.protocol.blocks import Block
+from tests.simulation.data_node import DataNode
+from tests.simulation.services import MetadataService
+from tests.simulation.term import ModelTerm
+from tests.simulation.world import Script
+
+
+class Patch(NamedTuple):
+    """`owner.attribute` is replaced by `replacement`."""
+
+    owner: type
+    attribute: str
+    replacement: Any
+
+
+class Mutant(NamedTuple):
+    """Patches, and a part of the sentence by which the simulation shall complain, if any special.
+
+    `seed` is one that did so when this was written: the search begins there.
+    """
+
+    complaint: str
+    seed: int
+    patches: Tuple[Patch, ...]
+
+
+def _answer_at_once(_self: ModelTerm, _txid: int) -> Script:
+    """The reply does not wait for the journal."""
+    return
+    yield  # A script that waits for nothing.
+
+
+_plan = Replication.plan
+
+
+def _count_what_is_ordered(self: Replication, now: float, random: Random) -> int:
+    """A replica counts as soon as its copy is ordered, and not when it is confirmed."""
+    planned = _plan(self, now, random)
+    for block_id, copy in self._copies.items():
+        for node in copy.targets:
+            self._blocks.put(block_id, node)
+    return planned
+
+
+def _obey_anybody(self: DataNode, epoch: int) -> None:
+    """A datanode does not mind the epoch."""
+    self.epoch = epoch
+
+
+def _admit_anybody(_self: MetadataService, _epoch: int) -> None:
+    """The metadata service does not mind the epoch."""
+
+
+def _is_usable(self: Node) -> bool:
+    """A node that was not heard of for a while counts like all others."""
+    return not self.dead
+
+
+def _is_surplus(self: Deletions, block_id: int, victim: Node) -> bool:
+    """So does one that has not reported since it registered (HDFS-1972)."""
+    others = [node for node in self._blocks.holders(block_id) if node is not victim]
+    return len(others) >= self._blocks.wanted(block_id)
+
+
+def _apply_each_part(
+    self: BlockReports, node: Node, report_id: int, part: int, parts: int,
+    blocks: Iterable[Block], now: float,
+) -> bool:  # fmt: skip
+    """Every part of a full report is taken for the whole."""
+    report = OpenReport(report_id, parts)
+    report.blocks.extend(blocks)
+    self._apply(node, report, now)
+    return part == parts - 1
+
+
+def _order_at_once(_self: ModelTerm) -> int:
+    """Deletions are ordered although their edits are not durable yet."""
+    return 1 << 62
+
+
+def _never_ended(_self: OpenFiles, _file_id: int) -> bool:
+    """A writer may resume a file that was ended or completed."""
+    return False
+
+
+def _forgetful(_self: RetryCache, _op: Op) -> Optional[Answer]:
+    """A repeated call runs again."""
+    return None
+
+
+def _keep_orders(_self: DataNode) -> None:
+    """A datanode goes on with the orders of an earlier session."""
+
+
+def _command_anyway(_self: ModelTerm) -> Script:
+    """A namenode commands without a proof that it leads. A datanode that looks at the epoch does
+    not mind; only with this does one come to obey an older namenode."""
+    return
+    yield
+
+
+MUTANTS: Dict[str, Mutant] = {
+    "acknowledge before the journal is durable": Mutant(
+        "", 0, (Patch(ModelTerm, "await_durable", _answer_at_once),)),
+    "delete before the replacement is confirmed": Mutant(
+        "", 42, (Patch(Replication, "plan", _count_what_is_ordered),)),
+    "a datanode obeys an older epoch": Mutant(
+        "obeys epoch", 24, (
+            Patch(DataNode, "check_epoch", _obey_anybody),
+            Patch(ModelTerm, "require_command", _command_anyway),
+        )),
+    "the metadata service accepts an older epoch": Mutant(
+        "is stored although", 8, (Patch(MetadataService, "admit", _admit_anybody),)),
+    "count stale replicas": Mutant(
+        "", 117, (
+            Patch(Node, "usable", property(_is_usable)),
+            Patch(Deletions, "_is_surplus", _is_surplus),
+        )),
+    "apply half a block report": Mutant(
+        "does not know Replica", 0, (Patch(BlockReports, "part", _apply_each_part),)),
+    "order deletions before they are durable": Mutant(
+        "removes Replica", 0, (Patch(ModelTerm, "durable_for_orders", _order_at_once),)),
+    "resume a write that has ended": Mutant(
+        "is complete and open", 1, (Patch(OpenFiles, "was_ended", _never_ended),)),
+    "forget the answers to repeated calls": Mutant(
+        "took effect twice", 0, (Patch(RetryCache, "get", _forgetful),)),
+    "obey orders of an earlier session": Mutant(
+        "obeys epoch", 8, (Patch(DataNode, "drop_orders", _keep_orders),)),
+}  # fmt: skip

@@ -1,0 +1,235 @@
+"""A namenode process: campaigns, leads a term, answers. As `leading.py` and `service.py` do it."""
+
+from typing import Any, Callable, Dict, Optional, Tuple
+
+from data_service.namenode.commits import Op, Outcome
+from data_service.namenode.permissions import Caller
+from data_service.namenode.state import State
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import NodeInfo, NodeStats, Registration
+from tests.simulation.journal import ModelJournal
+from tests.simulation.network import Network
+from tests.simulation.services import ZOOKEEPER, Coordination
+from tests.simulation.term import ModelTerm
+from tests.simulation.world import Bell, Process, Script
+from zookeeper.fabric.errors import DfsError, Fenced, NotLeader
+
+ROOT = Caller("root", frozenset(), True)
+BEAT_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+BLOCK_SIZE = 100
+
+
+class NameNode(Process):
+    """One of the namenodes that compete."""
+
+    def __init__(self, network: Network, name: str) -> None:
+        super().__init__(network.world, name)
+        self._network = network
+        self._wake = Bell(network.world)
+        self._leads = False
+        self._standing = True
+        self._coordination = Coordination(self, network.call, f"/name_nodes/{name}")
+        self.term: Optional[ModelTerm] = None
+
+    def on_start(self) -> None:
+        """Know nothing."""
+        self.term = None
+        self._leads = False
+        self._standing = True
+        self._wake = Bell(self.world)
+        self._coordination = Coordination(
+            self, self._network.call, f"/name_nodes/{self.name}")
+        self.spawn(self._coordinate())
+        self.spawn(self._lead())
+
+    # Leading.
+
+    def _coordinate(self) -> Script:
+        while True:
+            try:
+                yield from self._coordination.round()
+                if self._standing:
+                    yield from self._campaign()
+                self._see(self._coordination.datanodes)
+            except DfsError:
+                if self._coordination.lost():
+                    self._see(None)
+            yield self.world.sleep(BEAT_SECONDS)
+
+    def _campaign(self) -> Script:
+        leadership = yield self._network.call(
+            self, ZOOKEEPER, "campaign", self._coordination.session_id, timeout=1.0)
+        if self._leads != leadership.leads and self._standing:
+            self.world.note(f"{self.name} {'is elected' if leadership.leads else 'stands by'}")
+            self._leads = leadership.leads
+            self._wake.ring()
+
+    def _see(self, datanodes: Optional[Dict[str, str]]) -> None:
+        if self.term is not None and self.term.serving:
+            self.term.see_zookeeper(datanodes)
+
+    def _lead(self) -> Script:
+        """Begin a term whenever this namenode may lead and has none; end it when it must."""
+        while True:
+            while self._leads == (self._serving() is not None):
+                yield self._wake.wait(BEAT_SECONDS)
+            if self._end_term() or (self._leads and not (yield from self._begin_term())):
+                yield from self._stand_again()
+
+    def _serving(self) -> Optional[ModelTerm]:
+        return None if self.term is None or self.term.over else self.term
+
+    def _begin_term(self) -> Script:
+        """Lead, or wait a little; False when a newer epoch fenced this namenode meanwhile."""
+        journal = ModelJournal(self, self._network, self._wake.ring)
+        try:
+            yield from journal.open()
+            term = ModelTerm(self, journal, self._is_elected, self._wake.ring)
+            yield from term.load()
+        except Fenced:
+            return False
+        except DfsError as error:
+            assert error.retryable, error
+            yield self.world.sleep(RETRY_SECONDS)
+            return True
+        self.world.note(f"{self.name} leads in epoch {journal.epoch}")
+        term.see_zookeeper(self._coordination.datanodes)
+        self.term = term
+        return True
+
+    def _end_term(self) -> bool:
+        term, self.term = self.term, None
+        if term is not None:
+            self.world.note(f"{self.name} ends epoch {term.journal.epoch}")
+            term.end()
+        return term is not None and (term.fenced or isinstance(term.journal.failure, Fenced))
+
+    def _stand_again(self) -> Script:
+        """Fenced: lead again only when the zookeeper says so anew."""
+        self._leads = self._standing = False
+        try:
+            yield self._network.call(
+                self, ZOOKEEPER, "resign", self._coordination.session_id, timeout=1.0)
+        except DfsError as error:
+            self.world.note(f"{self.name} could not resign: {error.code}")
+        yield self.world.sleep(RETRY_SECONDS)
+        self._standing = True
+
+    def _is_elected(self) -> bool:
+        return self._leads and self._coordination.connected
+
+    def leading(self) -> ModelTerm:
+        """The current term; raises NotLeader when there is none."""
+        if self.term is None or self.term.over:
+            raise NotLeader(f"{self.name} does not lead (yet)")
+        return self.term
+
+    def _read(self, operation: Callable[[State], Outcome]) -> Script:
+        return self.leading().run(operation, False)
+
+    def _change(self, operation: Callable[[State], Outcome]) -> Script:
+        return self.leading().run(operation, True)
+
+    # What clients ask.
+
+    def exposed_stat(self, _source: str, path: str) -> Script:
+        """FileStatus of a path."""
+        return self._read(lambda state: state.reading.stat(ROOT, path))
+
+    def exposed_list(self, _source: str, path: str) -> Script:
+        """(the statuses of a directory's entries, whether more follow)."""
+        return self._read(lambda state: state.reading.list(ROOT, path, "", 1000))
+
+    def exposed_block_locations(self, _source: str, path: str) -> Script:
+        """Locations of a whole file."""
+        return self._read(lambda state: state.reading.block_locations(ROOT, path, 0, 1 << 40))
+
+    def exposed_mkdir(self, _source: str, op: Op, path: str, parents: bool) -> Script:
+        """Make a directory."""
+        return self._change(lambda state: state.mkdir(ROOT, op, path, parents, 0o755, 1))
+
+    def exposed_delete(self, _source: str, op: Op, path: str) -> Script:
+        """Delete a path."""
+        return self._change(lambda state: state.delete(ROOT, op, path, True, 1))
+
+    def exposed_rename(self, _source: str, op: Op, path: str, target: str) -> Script:
+        """Rename."""
+        return self._change(lambda state: state.rename(ROOT, op, path, target, 1))
+
+    def exposed_set_replication(self, _source: str, op: Op, path: str, count: int) -> Script:
+        """Raise or lower how many replicas a file shall have."""
+        return self._change(lambda state: state.set_replication(ROOT, op, path, count))
+
+    def exposed_create(
+        self, _source: str, op: Op, path: str, overwrite: bool, replication: int
+    ) -> Script:
+        """Open a file for writing."""
+        return self._change(lambda state: state.writing.create(
+            ROOT, op, path, overwrite, replication, BLOCK_SIZE, 0o644, self.clock()))
+
+    def exposed_add_block(
+        self, source: str, client_id: str, file_id: int, position: int, excluded: tuple
+    ) -> Script:
+        """The LocatedBlock for one position of an open file."""
+        return self._change(lambda state: state.writing.add_block(
+            client_id, file_id, position, excluded, source, self.clock(), self.world.random))
+
+    def exposed_abandon_block(
+        self, _source: str, client_id: str, file_id: int, block_id: int
+    ) -> Script:
+        """Give a block up."""
+        return self._change(
+            lambda state: state.writing.abandon_block(client_id, file_id, block_id))
+
+    def exposed_complete(
+        self, _source: str, op: Op, file_id: int, blocks: Tuple[Block, ...]
+    ) -> Script:
+        """Make a file appear."""
+        return self.leading().complete(
+            lambda state: state.writing.complete(op, file_id, blocks, self.clock(), 1))
+
+    def exposed_resume(
+        self, _source: str, client_id: str, path: str, file_id: int, overwrite: bool,
+        replication: int, blocks: tuple,
+    ) -> Script:  # fmt: skip
+        """Present a file in progress."""
+        return self._change(lambda state: state.writing.resume(
+            ROOT, client_id, path, file_id, overwrite, replication, BLOCK_SIZE, 0o644,
+            dict(blocks), self.clock()))
+
+    def exposed_abandon_file(self, _source: str, client_id: str, file_id: int) -> Script:
+        """Give a file up."""
+        return self._change(lambda state: state.writing.abandon_file(client_id, file_id))
+
+    def exposed_renew_lease(self, _source: str, client_id: str) -> Script:
+        """Keep all files that a client has open."""
+        return self._read(lambda state: Outcome(
+            state.writing.renew_lease(client_id, self.clock()), None, 0))
+
+    def exposed_report_bad_block(self, _source: str, block: Block, node_id: str) -> Script:
+        """A reader met a damaged replica."""
+        return self.leading().tell_blocks(lambda blocks: blocks.report_bad(block, node_id))
+
+    # What datanodes tell.
+
+    def exposed_register(self, _source: str, info: NodeInfo) -> Script:
+        """A datanode introduces itself."""
+        term = self.leading()
+        session = yield from term.tell_blocks(lambda blocks: blocks.register(info, self.clock()))
+        return Registration(session, term.journal.epoch, term.journal.cluster_id)
+
+    def exposed_heartbeat(
+        self, _source: str, session: int, stats: NodeStats, seconds: float
+    ) -> Script:
+        """(epoch, commands, when they were given)."""
+        return self.leading().heartbeat(session, stats, seconds)
+
+    def exposed_block_report(self, _source: str, *report: Any) -> Script:
+        """One part of a full report."""
+        return self.leading().tell_blocks(lambda blocks: blocks.block_report(*report, self.clock()))
+
+    def exposed_block_changes(self, _source: str, *changes: Any) -> Script:
+        """What happened to single replicas."""
+        return self.leading().tell_blocks(
+            lambda blocks: blocks.block_changes(*changes, self.clock()))
