@@ -228,6 +228,7 @@ def test_when_no_thread_can_be_started_an_idle_client_makes_room(
             loopback.remote()
         assert silent.await_end() == b""
         assert works(loopback.remote())
+        assert "1 connections" in repr(loopback.server)
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
