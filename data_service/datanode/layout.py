@@ -30,7 +30,8 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, chunk_count
 from zookeeper.fabric.errors import CorruptData
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
+"""Layout 1 had checksums of 128 KiB each."""
 META_SUFFIX = ".meta"
 TMP, FINALIZED, TRASH = "tmp", "finalized", "trash"
 VERSION, EPOCH, SCAN_POSITION, UPTIME = "VERSION", "epoch", "scan_position", "uptime"
@@ -71,7 +72,10 @@ def decode_version(data: bytes) -> Version:
     except (ValueError, KeyError):
         raise CorruptData(f"its VERSION file is damaged: {json.dumps(repr(data[:80]))}") from None
     if layout != LAYOUT_VERSION:
-        raise CorruptData(f"its layout is {layout}; this software knows {LAYOUT_VERSION}")
+        raise CorruptData(
+            f"its layout is {layout}, and this software knows {LAYOUT_VERSION}: serve it with the "
+            "version that wrote it, or copy its files into a new cluster"
+        )
     if not version.node_id or not version.storage_id:
         raise CorruptData("its VERSION file has no node_id or storage_id")
     return version

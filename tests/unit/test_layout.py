@@ -69,8 +69,8 @@ DAMAGES: List[Callable[[bytes], bytes]] = [
     lambda data: b"",
     lambda data: b"\xff" + data,
     lambda data: b"garbage\n",
-    lambda data: data.replace(b"layout=1", b"layout=2"),
-    lambda data: data.replace(b"layout=1", b"layout=x"),
+    lambda data: data.replace(b"layout=", b"layout=9"),
+    lambda data: data.replace(b"layout=", b"layout=x"),
     lambda data: data.replace(b"node_id=node", b"node_id="),
     lambda data: data.replace(b"storage_id=storage\n", b""),
 ]
@@ -80,6 +80,13 @@ DAMAGES: List[Callable[[bytes], bytes]] = [
 def test_a_damaged_version_is_refused(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(CorruptData):
         layout.decode_version(damage(layout.encode_version(VERSION)))
+
+
+def test_a_directory_of_an_older_layout_is_refused_with_advice() -> None:
+    """Its checksums cover other chunks: every replica of it would look damaged."""
+    older = layout.encode_version(VERSION._replace(layout=1))
+    with pytest.raises(CorruptData, match="layout is 1, .* serve it with the version that wrote"):
+        layout.decode_version(older)
 
 
 @pytest.mark.parametrize("number", [0, 7, INTEGER_MAX])

@@ -104,7 +104,7 @@ def test_random_reads_and_seeks(file: io.BufferedReader) -> None:
 
 
 def test_readinto_any_buffer(raw: FileReader) -> None:
-    for size in (0, 1, 1000, 200_000):
+    for size in (0, 1, 1000, 400_000):
         buffer = bytearray(size)
         raw.seek(3)
         count = raw.readinto(buffer)

@@ -19,7 +19,7 @@ from tests.support.replicas import noise
 from tests.support.waiting import wait_until
 from zookeeper.fabric.errors import LocalFileError, NotEnoughReplicas, Unavailable
 
-BLOCK_SIZE = 300_000
+BLOCK_SIZE = 600_000
 DATA = noise(2 * BLOCK_SIZE + 1000, 3)
 
 

@@ -16,7 +16,7 @@ from tests.support.faulty_disk import FaultyDisk
 from tests.support.stores import fill, meta_of, names, path_of
 from zookeeper.fabric.errors import Busy, CorruptData, DiskFailed, DiskFull, StartRefused
 
-DATA = bytes(range(256)) * 1200  # Two chunks and a part of a third.
+DATA = bytes(range(256)) * 2400  # Two chunks and a part of a third.
 
 
 class Clock:
