@@ -1,13 +1,10 @@
 """What clients and datanodes may ask of the namenode: checks of arguments, then the term's core."""
 
 import time
-from typing import Any, Callable, Iterable, Tuple
+from typing import Any, Tuple
 
+from data_service.namenode.administration import Administration
 from data_service.namenode.commits import Op, Outcome
-from data_service.namenode.permissions import Caller, identify
-from data_service.namenode.state import State
-from data_service.namenode.term import Term
-from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     NodeInfo,
     NodeStats,
@@ -16,40 +13,19 @@ from data_service.protocol.messages import (
     unpack_blocks,
 )
 from data_service.protocol.validation import (
-    check_block,
     check_blocks,
     check_integers,
     check_operation,
     check_strings,
 )
-from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
-from zookeeper.fabric.rpc import Service, plain
-
-DATA_NODE = "data_node"
-"""The principal that the calls of datanodes are kept for."""
+from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.rpc import plain
 
 HEARTBEAT_WAIT_SECONDS_MAX = 60.0
-SUPERGROUP = "supergroup"
-GROUPS_SECONDS = 60.0
-"""How long a connection's user keeps the groups that were found."""
 
 
-class NameNodeService(Service):
-    """One client's connection. `term_of` gives the current term, or raises NotLeader."""
-
-    def __init__(
-        self,
-        term_of: Callable[[], Term],
-        groups_of: Callable[[str], Iterable[str]],
-        superuser: str,
-        defaults: Tuple[int, int],
-    ) -> None:
-        self._term_of = term_of
-        self._groups_of = groups_of
-        self._superuser = superuser
-        self._replication, self._block_size = defaults
-        self._caller = Caller("", frozenset(), False)
-        self._identified_until = 0.0
+class NameNodeService(Administration):
+    """All calls of one connection."""
 
     # The namespace.
 
@@ -249,40 +225,6 @@ class NameNodeService(Service):
             )
         )
 
-    # The cluster.
-
-    def exposed_report_bad_block(self, block: tuple, node_id: str) -> None:
-        """A reader met a replica whose bytes do not match its checksums."""
-        check_block(block)
-        check_strings(node_id)
-        self._term_of().tell_blocks(lambda blocks: blocks.report_bad(Block._make(block), node_id))
-
-    def exposed_cluster_status(self) -> tuple:
-        """ClusterStatus."""
-        return self._term_of().cluster_status()
-
-    def exposed_datanode_reports(self) -> tuple:
-        """DataNodeStatus of every known datanode."""
-        return self._term_of().tell_blocks(
-            lambda blocks: blocks.datanode_reports(time.monotonic())
-        )
-
-    def exposed_safe_mode(self, action: str) -> bool:
-        """`get`, `enter` or `leave`; whether safe mode is on afterwards."""
-        if action not in ("get", "enter", "leave"):
-            raise InvalidArgument("safe mode can be told: get, enter, leave")
-        self._identify()
-        if action != "get" and not self._caller.superuser:
-            raise PermissionDenied(
-                f"Access denied for user {self._caller.user}. Superuser privilege is required"
-            )
-        term = self._term_of()
-        if action == "enter":
-            term.tell_blocks(lambda blocks: blocks.enter_safe_mode())
-        elif action == "leave":
-            term.tell_blocks(lambda blocks: blocks.leave_safe_mode(time.monotonic()))
-        return term.cluster_status().safe_mode
-
     # Datanodes.
 
     def exposed_register(self, info: tuple) -> tuple:
@@ -331,31 +273,6 @@ class NameNodeService(Service):
         self._term_of().tell_blocks(
             lambda blocks: blocks.block_changes(session, *changes, time.monotonic())
         )
-
-    # Within.
-
-    def _identify(self) -> None:
-        """Look the caller's groups up, outside of every lock, unless that was done just now.
-
-        The lookup may ask a directory service; done in each call it took 44 % of a stat's time.
-        """
-        now = time.monotonic()
-        if now >= self._identified_until:
-            user = self.peer.principal.partition(":")[2] or self.peer.principal
-            self._caller = identify(user, self._groups_of, self._superuser, SUPERGROUP)
-            self._identified_until = now + GROUPS_SECONDS
-
-    def _require_datanode(self) -> None:
-        if self.peer.principal != DATA_NODE:
-            raise PermissionDenied("only datanodes may call this")
-
-    def _read(self, operation: Callable[[State], Outcome]) -> Any:
-        self._identify()
-        return self._term_of().read(operation)
-
-    def _change(self, operation: Callable[[State], Outcome]) -> Any:
-        self._identify()
-        return self._term_of().change(operation)
 
 
 def _wall_ms() -> int:

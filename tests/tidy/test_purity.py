@@ -24,7 +24,10 @@ PURE_MODULES = {
 PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
 """Whatever is put into these is pure, unless IMPURE says otherwise."""
 
-IMPURE = {f"data_service.namenode.{name}" for name in ("service", "leading", "office", "term")}
+IMPURE = {
+    f"data_service.namenode.{name}"
+    for name in ("administration", "connection", "groups", "leading", "office", "service", "term")
+}
 """The daemon around the pure cores."""
 
 PURE_LIBRARY = set(

@@ -1,0 +1,66 @@
+"""One connection to the namenode: who calls, in which term, and with which rights."""
+
+import time
+from typing import Any, Callable, Iterable, Tuple
+
+from data_service.namenode.commits import Outcome
+from data_service.namenode.permissions import Caller, identify
+from data_service.namenode.state import State
+from data_service.namenode.term import Term
+from zookeeper.fabric.errors import PermissionDenied
+from zookeeper.fabric.rpc import Service
+
+DATA_NODE = "data_node"
+"""The principal that the calls of datanodes are kept for."""
+
+SUPERGROUP = "supergroup"
+GROUPS_SECONDS = 60.0
+"""How long a connection's user keeps the groups that were found."""
+
+
+class Connection(Service):
+    """What every call needs. `term_of` gives the current term, or raises NotLeader."""
+
+    def __init__(
+        self,
+        term_of: Callable[[], Term],
+        groups_of: Callable[[str], Iterable[str]],
+        superuser: str,
+        defaults: Tuple[int, int],
+    ) -> None:
+        self._term_of = term_of
+        self._groups_of = groups_of
+        self._superuser = superuser
+        self._replication, self._block_size = defaults
+        self._caller = Caller("", frozenset(), False)
+        self._identified_until = 0.0
+
+    def _identify(self) -> None:
+        """Look the caller's groups up, outside of every lock, unless that was done just now.
+
+        The lookup may ask a directory service; done in each call it took 44 % of a stat's time.
+        """
+        now = time.monotonic()
+        if now >= self._identified_until:
+            user = self.peer.principal.partition(":")[2] or self.peer.principal
+            self._caller = identify(user, self._groups_of, self._superuser, SUPERGROUP)
+            self._identified_until = now + GROUPS_SECONDS
+
+    def _require_superuser(self) -> None:
+        self._identify()
+        if not self._caller.superuser:
+            raise PermissionDenied(
+                f"Access denied for user {self._caller.user}. Superuser privilege is required"
+            )
+
+    def _require_datanode(self) -> None:
+        if self.peer.principal != DATA_NODE:
+            raise PermissionDenied("only datanodes may call this")
+
+    def _read(self, operation: Callable[[State], Outcome]) -> Any:
+        self._identify()
+        return self._term_of().read(operation)
+
+    def _change(self, operation: Callable[[State], Outcome]) -> Any:
+        self._identify()
+        return self._term_of().change(operation)
