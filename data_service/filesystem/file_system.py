@@ -8,21 +8,19 @@ import stat
 import weakref
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, Optional, Tuple, Union
 
+from data_service.filesystem.administration import Administration
 from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
-from data_service.filesystem.namenode import NameNodeClient
+from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
 from data_service.filesystem.reader import FileReader
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.writer import WriteOptions, WritingFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import (
-    ClusterStatus,
     Completed,
     ContentSummary,
-    DataNodeStatus,
     FileStatus,
-    FsckRow,
     LocatedBlock,
     Locations,
     unpack_rows,
@@ -40,15 +38,12 @@ if TYPE_CHECKING:
 
 log = logs.get("filesystem")
 
-LIST_ROWS = 1000
-"""Rows of one page of a listing."""
-
 BUFFER_BYTES = CHUNK_BYTES
 FILE_MODE, DIRECTORY_MODE = 0o644, 0o755
 READ_WHOLE = 2**62
 
 
-class FileSystem:
+class FileSystem(Administration):
     """A client of one cluster. Thread-safe; close it, or use it in a `with`.
 
     Paths are absolute. Every method raises errors of `zookeeper.fabric.errors`: PathNotFound,
@@ -255,29 +250,6 @@ class FileSystem:
                 done += len(piece)
                 if progress is not None:
                     progress(done, locations.status.length)
-
-    # The cluster.
-
-    def cluster_status(self) -> ClusterStatus:
-        """Capacity, health, safe mode."""
-        return ClusterStatus._make(self._namenode.call("cluster_status"))
-
-    def datanodes(self) -> Tuple[DataNodeStatus, ...]:
-        """Every datanode that the namenode knows."""
-        return tuple(map(DataNodeStatus.from_wire, self._namenode.call("datanode_reports")))
-
-    def fsck(self, path: str) -> Iterator[FsckRow]:
-        """The health of every file and directory in a tree, fetched in pages."""
-        after, more = "", True
-        while more:
-            data, more = self._namenode.call("fsck", path, after, LIST_ROWS)
-            rows = [FsckRow.from_wire(row) for row in unpack_rows(data)]
-            yield from rows
-            after = rows[-1].path if rows else after
-
-    def safe_mode(self, action: str) -> bool:
-        """`get`, `enter` or `leave`; whether safe mode is on afterwards."""
-        return self._namenode.call("safe_mode", action)
 
     # Within.
 

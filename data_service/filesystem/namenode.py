@@ -33,6 +33,9 @@ Awaited = Tuple[Type[DfsError], ...]
 _OUTAGES = (Unavailable, NotLeader, Busy)
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.05, 1.0
 
+LIST_ROWS = 1000
+"""Rows of one page of a long answer."""
+
 PARTING_SECONDS = 2.0
 """How long a client that goes waits for a namenode to hear its last words."""
 

@@ -1,8 +1,10 @@
 """What people ask about the cluster as a whole, and tell it: the calls of `report` and its kin."""
 
 import time
+from typing import Tuple
 
 from data_service.namenode.connection import Connection
+from data_service.namenode.permissions import check_name
 from data_service.protocol.blocks import Block
 from data_service.protocol.validation import check_block, check_strings
 from zookeeper.fabric.errors import InvalidArgument
@@ -39,3 +41,11 @@ class Administration(Connection):
         elif action == "leave":
             term.tell_blocks(lambda blocks: blocks.leave_safe_mode(time.monotonic()))
         return term.cluster_status().safe_mode
+
+    def exposed_groups(self, user: str) -> Tuple[str, ...]:
+        """The groups of a user, of the caller when `user` is empty."""
+        check_strings(user)
+        self._identify()
+        if user:
+            check_name(user)
+        return tuple(self._groups_of(user or self._caller.user))

@@ -9,12 +9,10 @@ nothing: it stops failover, not service.
 
 import argparse
 import getpass
-import grp
-import os
-import pwd
 import threading
 from typing import Dict, List, Optional
 
+from data_service.namenode.groups import Groups
 from data_service.namenode.service import NameNodeService
 from data_service.namenode.term import Term
 from metadata_service.journal import Journal
@@ -67,12 +65,13 @@ class NameNode(daemon.Daemon):
         """Serve; returns when this namenode leads and has loaded the image, or another leads."""
         host = daemon.bind_host(self._settings, self.address)
         own = self._settings.name_node
+        groups = Groups(self._settings.groups)
         self._server = Server(
             f"name_node@{self.address}",
             host,
             self.address.port,
             lambda: NameNodeService(
-                self.term, groups_of, self._superuser, (own.replication_factor, own.block_size)
+                self.term, groups.of, self._superuser, (own.replication_factor, own.block_size)
             ),
             self._credentials,
             self._settings.network,
@@ -209,21 +208,6 @@ class NameNode(daemon.Daemon):
     def _notice(self) -> None:
         with self._wake:
             self._wake.notify_all()
-
-
-def groups_of(user: str) -> List[str]:
-    """The groups of an OS user of this machine; a user that is not known here has none."""
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        return []
-    names = []
-    for number in os.getgrouplist(user, entry.pw_gid):
-        try:
-            names.append(grp.getgrgid(number).gr_name)
-        except KeyError:
-            continue  # A group number without a name grants nothing here.
-    return names
 
 
 def _by_address(registered: Optional[Dict[str, str]]) -> Optional[Dict[str, str]]:

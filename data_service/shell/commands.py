@@ -10,7 +10,8 @@ from typing import Dict, NamedTuple
 class Command(NamedTuple):
     """A row of the table. `function` takes the Session and the command's own words.
 
-    Commands of `tool` "dfsadmin" follow its rules: any error is exit status 255.
+    `tool` is the program that HDFS has it in: fs, dfsadmin, or one of its own name. Those of
+    "dfsadmin" follow its rules: any error is exit status 255.
     """
 
     module: str
@@ -133,6 +134,10 @@ COMMANDS: Dict[str, Command] = {
         "<path> [-list-corruptfileblocks | [-delete] [-files [-blocks [-locations | -racks | "
         "-replicaDetails]]]] [--json]",
         "check that the blocks of a tree are all there", "fsck",
+    ),
+    "groups": _row(
+        "inquiries:groups", "[<user> ...]",
+        "show the groups that the namenode finds for users", "groups",
     ),
     # This shell.
     "help": _row("guide:help_command", "[cmd ...]", "explain commands"),

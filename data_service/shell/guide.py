@@ -8,7 +8,7 @@ from data_service.shell.manual import DETAILS, GENERIC_OPTIONS
 from data_service.shell.session import Session
 
 FILE_SYSTEM = "Usage: hadoop fs [generic options]"
-_PREFIXES = {"fs": FILE_SYSTEM, "dfsadmin": "Usage: hdfs dfsadmin", "fsck": "Usage: hdfs"}
+_DFSADMIN = "Usage: hdfs dfsadmin"
 
 
 def help_command(session: Session, words: List[str]) -> None:
@@ -44,11 +44,11 @@ def invocation(name: str) -> str:
 def usage_line(name: str) -> str:
     """How one command is called."""
     command: Command = COMMANDS[name]
-    if command.tool == "fsck":
-        return f"{_PREFIXES['fsck']} {name} {command.usage}"
+    if command.tool == "fs":
+        return f"{FILE_SYSTEM} {invocation(name)}"
     if command.tool == "dfsadmin":
-        return f"{_PREFIXES['dfsadmin']} [{invocation(name)}]"
-    return f"{FILE_SYSTEM} {invocation(name)}"
+        return f"{_DFSADMIN} [{invocation(name)}]"
+    return f"Usage: hdfs {name} {command.usage}"
 
 
 def whole_usage() -> Iterator[str]:

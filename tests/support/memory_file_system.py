@@ -9,21 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple, Type
 
-from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DIRECTORY,
     FILE,
-    BlockHealth,
-    ClusterStatus,
     ContentSummary,
-    DataNodeStatus,
     FileStatus,
-    FsckRow,
-    Health,
-    NodeStats,
-    Target,
 )
 from tests.support.memory_attributes import MemoryAttributes
+from tests.support.memory_cluster import MemoryCluster
 from zookeeper.fabric.errors import (
     DfsError,
     DirectoryNotEmpty,
@@ -59,19 +52,17 @@ class Inode:
         self.group = "supergroup"
 
 
-class MemoryFileSystem(MemoryAttributes):
+class MemoryFileSystem(MemoryAttributes, MemoryCluster):
     """See the module."""
 
     def __init__(self, user: str = "root") -> None:
+        super().__init__()
         self.user = user
         name_node = NameNodeSettings(
             hosts=(Address("localhost", 1800),), block_size=BLOCK_SIZE, replication_factor=1
         )
         self.settings = replace(Settings(), name_node=name_node)
         self.calls: List[str] = []
-        self.health: Dict[str, Health] = {}
-        self.nodes: Tuple[DataNodeStatus, ...] = (node(1801), node(1802))
-        self.status = ClusterStatus(3000, 300, 2700, False, "", 0, 0, 0, 0, 7, "c1")
         self.closed = False
         self._inodes: Dict[str, Inode] = {}
         self._failures: Dict[str, DfsError] = {}
@@ -222,31 +213,6 @@ class MemoryFileSystem(MemoryAttributes):
         for start in range(0, len(data), 1000):
             sink(data[start : start + 1000])
 
-    # The cluster.
-
-    def cluster_status(self) -> ClusterStatus:
-        """As FileSystem.cluster_status."""
-        self._called("cluster_status")
-        return self.status
-
-    def datanodes(self) -> Tuple[DataNodeStatus, ...]:
-        """As FileSystem.datanodes."""
-        self._called("datanodes")
-        return self.nodes
-
-    def fsck(self, path: str) -> Iterator[FsckRow]:
-        """As FileSystem.fsck; a file that `health` does not name has one good replica."""
-        for name in self._below(path):
-            inode = self._inodes[name]
-            yield FsckRow(name, self._status(name, inode), tuple(self._blocks(name, inode)))
-
-    def safe_mode(self, action: str) -> bool:
-        """As FileSystem.safe_mode."""
-        self._called("safe_mode")
-        if action != "get":
-            self.status = self.status._replace(safe_mode=action == "enter")
-        return self.status.safe_mode
-
     # Within.
 
     def contents(self, path: str) -> bytes:
@@ -350,14 +316,6 @@ class MemoryFileSystem(MemoryAttributes):
     def _join(path: str, name: str) -> str:
         return path.rstrip("/") + "/" + name
 
-    def _blocks(self, path: str, inode: Inode) -> Iterator[BlockHealth]:
-        size = inode.block_size
-        for place, start in enumerate(range(0, len(inode.data), size)):
-            block = Block(100 * inode.number + place, 1, len(inode.data[start : start + size]))
-            health = self.health.get(path, Health(inode.replication, inode.replication, 0, 0))
-            held = tuple(Target(n.node_id, n.host, n.port) for n in self.nodes[: health.live])
-            yield BlockHealth(block, health, held)
-
 
 class _Writer(io.BytesIO):
     """Bytes that become a file when the writer is closed without an error."""
@@ -377,9 +335,3 @@ class _Writer(io.BytesIO):
             data = self.getvalue()
             super().close()
             self._done(data)
-
-
-def node(port: int, state: str = "live", rack: str = "/default-rack") -> DataNodeStatus:
-    """A datanode to report."""
-    stats = NodeStats(1000, 100, 900, 3, 0, 0)
-    return DataNodeStatus(f"node-{port}", "localhost", port, rack, state, stats, 1.0, 10.0)

@@ -48,7 +48,7 @@ def test_every_interval_can_be_short_and_every_limit_is_checked(tmp_path: Path) 
 MISTAKES = [
     ("[name_nod]", "1: found unknown section 'name_nod', expected 'name_node', the nearest one"),
     ("[DEFAULT]", "1: found unknown section 'DEFAULT', expected one of name_node, data_node, "
-                  "metadata, zookeeper, client, security, network"),
+                  "metadata, zookeeper, client, security, network, groups"),
     ("[client]\n[network]\n[client]",
      "3: found section 'client' again, expected each section once"),
     ("[client]\n\nretry_secnds = 1", "3: found unknown key 'retry_secnds' in [client], "

@@ -161,6 +161,33 @@ def test_booleans_have_several_names(tmp_path: Path, word: str, value: bool) -> 
     assert loaded(tmp_path, f"[security]\nallow_insecure={word}").security.allow_insecure is value
 
 
+def test_groups_have_any_name_and_any_members(tmp_path: Path) -> None:
+    text = "[groups]\nsupergroup = alice\nnight shift = bob, alice ,é d\nempty =\n"
+    groups = loaded(tmp_path, text).groups
+    night_shift = ("bob", "alice", "é d")
+    assert dict(groups.members) == {"supergroup": ("alice",), "night shift": night_shift}
+    assert groups.of("alice") == ("supergroup", "night shift")
+    assert groups.of("bob") == ("night shift",) and groups.of("carol") == ()
+    with pytest.raises(TypeError):
+        groups.members["supergroup"] = ()
+
+
+@pytest.mark.parametrize(
+    "line, complaint",
+    [
+        ("g = a,,b", "2: found g = 'a,,b', expected a list of names"),
+        ("g = a,b,a", "2: g: found a twice, expected it once"),
+        ("g = " + "a" * 256, "expected a list of names"),
+        ("g" * 256 + " = a", "2: found unknown key"),
+        (" = a", "2: found unknown key ''"),
+    ],
+)
+def test_groups_that_are_none_are_refused(tmp_path: Path, line: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded(tmp_path, f"[groups]\n{line}\n")
+    assert complaint in caught.value.message
+
+
 def test_where_the_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given, named = tmp_path / "given.ini", tmp_path / "named.ini"
     given.write_text("[client]\nretry_seconds = 1\n")
@@ -214,6 +241,7 @@ def test_the_shipped_file_lists_exactly_the_fields(tmp_path: Path) -> None:
         for key, (_, setting) in table(section).items():
             ports = [1801, 1802, 1803] if key == "data_node_dir_<port>" else [0]
             for port in ports if key != "name_name_hosts" else []:
+                key = key.replace("<name>", "supergroup")  # The one that most files will name.
                 expected[section, key.replace("<port>", str(port))] = setting.meaning
     assert {place: comment for place, (_, _, comment) in shipped_lines().items()} == expected
 

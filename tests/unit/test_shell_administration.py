@@ -9,9 +9,9 @@ import pytest
 
 from data_service.protocol.messages import Health
 from data_service.shell import administration, cluster_report
-from tests.support.memory_file_system import node
+from tests.support.memory_cluster import node
 from tests.support.shell import Shell
-from zookeeper.fabric.errors import PermissionDenied
+from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
 
 
 @pytest.fixture
@@ -278,3 +278,11 @@ def test_fsck_of_nothing(shell: Shell) -> None:
     assert "Not enough arguments" in shell.bad("fsck", status=255)
     assert "Illegal option -bogus" in shell.bad("fsck", "/", "-bogus", status=255)
     assert shell.bad("fsck", "/", "-move") == "fsck: Option '-move' is not implemented yet.\n"
+
+
+def test_groups_are_those_of_the_namenode(shell: Shell) -> None:
+    shell.filesystem.members = {"root": ("wheel", "supergroup"), "alice": ("users",)}
+    assert shell.good("groups") == "root : wheel supergroup\n"
+    assert shell.good("groups", "alice", "nobody") == "alice : users\nnobody :\n"
+    shell.filesystem.fail("groups", InvalidArgument("not a name of a user or group: ''"))
+    assert shell.bad("groups", "") == "groups: not a name of a user or group: ''\n"

@@ -12,8 +12,12 @@ from zookeeper.fabric.errors import SettingsError
 PORT = "<port>"
 """Stands for any port in the name of a key."""
 
+NAME = "<name>"
+"""Stands for any name as a whole key."""
+
 _FILE_BYTES_MAX = 1 << 20
 _TEN_YEARS_SECONDS = 315_360_000
+_NAME_CHARACTERS_MAX = 255
 _SIZE_SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:%")
@@ -50,6 +54,11 @@ def is_host(text: str) -> bool:
 def is_port(text: str) -> bool:
     """Whether this is a port, written as one writes it (no sign, no zero in front)."""
     return _is_digits(text) and 1 <= int(text) <= 65535 and text[0] != "0"
+
+
+def is_name(text: str) -> bool:
+    """Whether this could be the name of a user or a group."""
+    return 0 < len(text) <= _NAME_CHARACTERS_MAX and text.isprintable()
 
 
 def shown(text: str) -> str:
@@ -101,6 +110,10 @@ def _read_number(text: str) -> float:
     return float(_checked(text, set(text) <= set("0123456789.")))
 
 
+def _read_name(text: str) -> str:
+    return _checked(text, is_name(text))
+
+
 def _read_boolean(text: str) -> bool:
     return _checked(text.lower(), text.lower() in _TRUE + _FALSE) in _TRUE
 
@@ -140,6 +153,7 @@ ADDRESSES = Kind("a list of host:port", lambda text: _read_list(text, parse_addr
 PATH = Kind("a path", lambda text: _checked(text, text != ""), is_path=True)
 PATHS = Kind("a list of paths", lambda text: _read_list(text, PATH.read), is_path=True)
 OPTIONAL_PATH = Kind("a path or nothing", str, is_path=True)
+NAMES = Kind("a list of names", lambda text: _read_list(text, _read_name) if text else ())
 
 
 class Line(NamedTuple):
@@ -182,10 +196,16 @@ def error_at(path: str, line_number: int, found: str, expected: str) -> Settings
     return SettingsError(f"{path}:{line_number}: found {found}, expected {expected}")
 
 
-def port_pattern(key: str) -> str:
-    """The key with the port at its end, if it has one, replaced by the `<port>` of the table."""
+def row_of(key: str, known: Iterable[str]) -> str:
+    """The row of a section's table that a key belongs to, one of `known`; empty when to none.
+
+    The port at the end of a key stands for `<port>`, and any name for `<name>`.
+    """
     prefix, _, last = key.rpartition("_")
-    return f"{prefix}_{PORT}" if is_port(last) else key
+    row = f"{prefix}_{PORT}" if is_port(last) else key
+    if row in known and PORT not in key:
+        return row
+    return NAME if NAME in known and is_name(key) else ""
 
 
 def _contents(path: str) -> str:
@@ -218,9 +238,9 @@ def _expect_key(path: str, line_number: int, section: str, key: str,
     if key in found:
         raise error_at(path, line_number, f"key {shown(key)} again",
                        f"it only once, as on line {found[key].number}")
-    if PORT not in key and port_pattern(key) in known[section]:
+    if row_of(key, known[section]):
         return
-    homes = [other for other in known if other != section and port_pattern(key) in known[other]]
+    homes = [other for other in known if row_of(key, known[other]) not in ("", NAME)]
     expected = f"it in [{homes[0]}]" if homes else _nearest(key, known[section])
     raise error_at(path, line_number, f"unknown key {shown(key)} in [{section}]", expected)
 

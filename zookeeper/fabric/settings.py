@@ -15,6 +15,8 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Type
 from zookeeper.fabric.config_file import (
     ADDRESSES,
     BOOLEAN,
+    NAME,
+    NAMES,
     OPTIONAL_PATH,
     PATH,
     PATHS,
@@ -28,8 +30,8 @@ from zookeeper.fabric.config_file import (
     is_host,
     number,
     parse_address,
-    port_pattern,
     read_file,
+    row_of,
     shown,
     size,
     text_that,
@@ -39,7 +41,7 @@ from zookeeper.fabric.errors import SettingsError
 __all__ = [
     "Address", "parse_address", "Settings", "NameNodeSettings", "DataNodeSettings",
     "MetadataSettings", "ZooKeeperSettings", "ClientSettings", "SecuritySettings",
-    "NetworkSettings", "load", "read_key", "Setting", "SECTIONS", "table",
+    "NetworkSettings", "GroupsSettings", "load", "read_key", "Setting", "SECTIONS", "table",
     "ENVIRONMENT_VARIABLE", "KEY_BYTES_MIN",
 ]
 
@@ -189,6 +191,19 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True)
+class GroupsSettings:
+    """[groups]: who is in which group, a line for each as in /etc/group."""
+
+    members: Mapping[str, Tuple[str, ...]] = _setting(
+        lambda: MappingProxyType({}), NAMES,
+        "users in the group of this name, besides those whom the namenode's system lists", NAME)
+
+    def of(self, user: str) -> Tuple[str, ...]:
+        """The groups that a user is in, in the order of the file."""
+        return tuple(group for group, users in self.members.items() if user in users)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of config.ini; `path` is the absolute path of the file, or empty without one."""
 
@@ -200,6 +215,7 @@ class Settings:
     client: ClientSettings = field(default_factory=ClientSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
+    groups: GroupsSettings = field(default_factory=GroupsSettings)
 
 
 SECTIONS: Dict[str, Type[Any]] = {
@@ -287,6 +303,8 @@ def _settings(path: str, folder: str, found: Found) -> Settings:
     directories = {address.port: _absolute(folder, data_node.directories_of(address))
                    for address in data_node.hosts}
     sections["data_node"] = replace(data_node, directories=MappingProxyType(directories))
+    members = {group: users for group, users in sections["groups"].members.items() if users}
+    sections["groups"] = replace(sections["groups"], members=MappingProxyType(members))
     _check_intervals(path, sections, found)
     return Settings(path, **sections)
 
@@ -296,11 +314,13 @@ def _values(path: str, folder: str, section: str, lines: Dict[str, Line]) -> Dic
     rows = table(section)
     values: Dict[str, Any] = {}
     for key, line in lines.items():
-        pattern = port_pattern(key)
+        pattern = row_of(key, rows)
         name, setting = rows[pattern]
         value = _value(path, key, line, setting.kind)
         if pattern.endswith(PORT):
             values.setdefault(name, {})[int(key.rpartition("_")[2])] = _absolute(folder, value)
+        elif pattern == NAME:
+            values.setdefault(name, {})[key] = value
         elif name in values:
             raise error_at(path, line.number, f"both {' and '.join(setting.keys)}", "one of them")
         else:

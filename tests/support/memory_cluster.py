@@ -1,0 +1,77 @@
+"""What a MemoryFileSystem tells of the cluster that it has not: a test says what is so."""
+
+from typing import Any, Dict, Iterator, List, Tuple
+
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import (
+    BlockHealth,
+    ClusterStatus,
+    DataNodeStatus,
+    FileStatus,
+    FsckRow,
+    Health,
+    NodeStats,
+    Target,
+)
+
+
+def node(port: int, state: str = "live", rack: str = "/default-rack") -> DataNodeStatus:
+    """A datanode to report."""
+    stats = NodeStats(1000, 100, 900, 3, 0, 0)
+    return DataNodeStatus(f"node-{port}", "localhost", port, rack, state, stats, 1.0, 10.0)
+
+
+class MemoryCluster:
+    """The part of MemoryFileSystem that is about the cluster; it finds inodes by `_inodes`."""
+
+    def __init__(self) -> None:
+        self.health: Dict[str, Health] = {}
+        self.nodes: Tuple[DataNodeStatus, ...] = (node(1801), node(1802))
+        self.status = ClusterStatus(3000, 300, 2700, False, "", 0, 0, 0, 0, 7, "c1")
+        self.members: Dict[str, Tuple[str, ...]] = {}
+        self._inodes: Dict[str, Any] = {}
+
+    def cluster_status(self) -> ClusterStatus:
+        """As FileSystem.cluster_status."""
+        self._called("cluster_status")
+        return self.status
+
+    def datanodes(self) -> Tuple[DataNodeStatus, ...]:
+        """As FileSystem.datanodes."""
+        self._called("datanodes")
+        return self.nodes
+
+    def fsck(self, path: str) -> Iterator[FsckRow]:
+        """As FileSystem.fsck; a file that `health` does not name has one good replica."""
+        for name in self._below(path):
+            inode = self._inodes[name]
+            yield FsckRow(name, self._status(name, inode), tuple(self._blocks(name, inode)))
+
+    def safe_mode(self, action: str) -> bool:
+        """As FileSystem.safe_mode."""
+        self._called("safe_mode")
+        if action != "get":
+            self.status = self.status._replace(safe_mode=action == "enter")
+        return self.status.safe_mode
+
+    def groups(self, user: str = "") -> Tuple[str, ...]:
+        """As FileSystem.groups: those that `members` names."""
+        self._called("groups")
+        return self.members.get(user, ())
+
+    def _blocks(self, path: str, inode: Any) -> Iterator[BlockHealth]:
+        size = inode.block_size
+        for place, start in enumerate(range(0, len(inode.data), size)):
+            block = Block(100 * inode.number + place, 1, len(inode.data[start : start + size]))
+            health = self.health.get(path, Health(inode.replication, inode.replication, 0, 0))
+            held = tuple(Target(n.node_id, n.host, n.port) for n in self.nodes[: health.live])
+            yield BlockHealth(block, health, held)
+
+    def _called(self, method: str) -> None:
+        raise NotImplementedError
+
+    def _below(self, path: str) -> List[str]:
+        raise NotImplementedError
+
+    def _status(self, path: str, inode: Any) -> FileStatus:
+        raise NotImplementedError
