@@ -26,6 +26,7 @@ from zookeeper.fabric.errors import (
     DiskFailed,
     DiskFull,
     InvalidArgument,
+    SessionExpired,
 )
 
 log = logs.get("block_store")
@@ -108,6 +109,11 @@ class OpenReplica:
 
 def _tell_nobody(_block: Block) -> None:
     """For a store whose owner does not want to hear of damage."""
+
+
+def _always() -> bool:
+    """For an order that cannot lapse."""
+    return True
 
 
 class BlockStore:
@@ -208,13 +214,18 @@ class BlockStore:
 
     # Removing.
 
-    def remove(self, block: Block) -> None:
-        """Delete a replica for good, on the namenode's order; one that is not there is fine."""
-        self._take_out(block, Volume.remove)
+    def remove(self, block: Block, holds: Callable[[], bool] = _always) -> None:
+        """Delete a replica for good, on the namenode's order; one that is not there is fine.
 
-    def move_to_trash(self, block: Block) -> None:
-        """Set a replica aside that the namenode does not know."""
-        self._take_out(block, Volume.move_to_trash)
+        Raises SessionExpired when the order does not hold any more, and InvalidArgument when what
+        is here has another length than the order says (0: it does not say). Whoever ends an order
+        and makes the inventory afterwards finds in it all that the order will not remove.
+        """
+        self._take_out(block, holds, Volume.remove)
+
+    def move_to_trash(self, block: Block, holds: Callable[[], bool] = _always) -> None:
+        """Set a replica aside that the namenode does not know; as `remove`."""
+        self._take_out(block, holds, Volume.move_to_trash)
 
     # Telling.
 
@@ -260,11 +271,19 @@ class BlockStore:
             raise BlockMissing(f"blk_{block_id}_{generation} is not on this datanode")
         return replica
 
-    def _take_out(self, block: Block, action: Callable[[Volume, Block], None]) -> None:
+    def _take_out(
+        self, block: Block, holds: Callable[[], bool], action: Callable[[Volume, Block], None]
+    ) -> None:
         with self._lock:
+            # Under the lock that the inventory takes, too: an order that ended before an inventory
+            # is made takes nothing out after it.
+            if not holds():
+                raise SessionExpired("the order was given in a session that ended")
             replica = self._replicas.get(block.block_id)
             if replica is None or replica.block.generation != block.generation:
                 return
+            if block.length not in (0, replica.block.length) and not replica.problem:
+                raise InvalidArgument(f"{replica.block} is here, and not {block}")
             del self._replicas[block.block_id]
             self._used -= replica.footprint
         try:

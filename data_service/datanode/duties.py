@@ -10,7 +10,8 @@ up can command nothing (HDFS-1972).
 
 A call that got no answer may still run later, after newer ones. For a change that would be wrong:
 so the session that it was sent in ends, which makes it void, and a new one begins with a full
-report.
+report. With a session end the orders that were given in it, also those that wait for a slow disk:
+the namenode counts on that, and may have decided otherwise since (HDFS-1972).
 """
 
 import random
@@ -56,13 +57,14 @@ TELL_SECONDS_MAX = 10.0
 _HEARTBEAT_GRACE_SECONDS = 10.0
 _SESSION_PAUSE_SECONDS = 0.05
 
-Obey = Callable[[Command], None]
+Obey = Callable[[Command, Callable[[], bool]], None]
+"""Carries out a command, asking before each of its steps whether the command still holds."""
 
 
 class Duties:
     """The datanode's side of its contract with the namenode, in one thread.
 
-    `obey` carries a command out and must return soon; `streams` tells how many transfers run.
+    `obey` must return soon; `streams` tells how many transfers run.
     """
 
     def __init__(
@@ -116,6 +118,10 @@ class Duties:
             self._news.tell()
         except DfsError as error:
             log.debug("change.kept", kind=kind, error=error.message)
+
+    def report_again(self) -> None:
+        """Something is not as the namenode knows it: a full report goes out after this beat."""
+        self._report_due = 0.0
 
     def __repr__(self) -> str:
         return f"<Duties session {self._session}, {self._news!r}>"
@@ -221,7 +227,7 @@ class Duties:
             if command.action == REPORT:
                 self._report_due = 0.0
             elif command.action in (REPLICATE, DELETE, TRASH):
-                self._obey(command)
+                self._obey(command, lambda: self._session == session)
             else:
                 log.warning("command.unknown", action=command.action)
 

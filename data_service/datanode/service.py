@@ -20,7 +20,7 @@ from data_service.protocol.validation import check_integers, check_targets
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import Busy, DfsError, InvalidArgument
+from zookeeper.fabric.errors import Busy, DfsError, InvalidArgument, SessionExpired
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
 from zookeeper.fabric.server import Server
@@ -159,29 +159,38 @@ class DataNode(daemon.Daemon):
             raise seen_from_upstream(link, error) from None
         return Downstream(*link, body)
 
-    def _obey(self, command: Command) -> None:
+    def _obey(self, command: Command, holds: Callable[[], bool]) -> None:
         """Carry out a command in a thread of its own, so that heartbeats go on."""
         action = self._replicate if command.action == REPLICATE else self._remove
         try:
-            threading.Thread(target=action, args=(command,), name="order", daemon=True).start()
+            threading.Thread(
+                target=action, args=(command, holds), name="order", daemon=True
+            ).start()
         except RuntimeError as error:
             log.warning("command.dropped", action=command.action, error=error)
 
-    def _remove(self, command: Command) -> None:
-        delete = command.action == DELETE
+    def _remove(self, command: Command, holds: Callable[[], bool]) -> None:
+        take_out = self.store.remove if command.action == DELETE else self.store.move_to_trash
         removed: List[Block] = []
         for block in command.blocks:
             try:
-                (self.store.remove if delete else self.store.move_to_trash)(block)
+                take_out(block, holds)
                 removed.append(block)
+            except SessionExpired as error:
+                log.info("command.lapsed", action=command.action, reason=error.message)
+                break
             except DfsError as error:
                 log.error("replica.not_removed", block=block.name, error=error.message)
+                # It is here, whatever was told meanwhile.
+                self.duties.report_again()
         log.info("replicas.removed", action=command.action, count=len(removed))
         self.duties.tell(DELETED, removed)
 
-    def _replicate(self, command: Command) -> None:
+    def _replicate(self, command: Command, holds: Callable[[], bool]) -> None:
         if not command.blocks or not command.targets:
             log.warning("command.malformed", action=command.action)
+            return
+        if not holds():
             return
         block = command.blocks[0]
         if not self._copies.acquire(blocking=False):

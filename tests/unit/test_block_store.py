@@ -21,6 +21,7 @@ from zookeeper.fabric.errors import (
     DfsError,
     DiskFull,
     InvalidArgument,
+    SessionExpired,
 )
 
 DATA = noise(2 * CHUNK_BYTES + 777)
@@ -121,6 +122,34 @@ def test_removal_and_trash(tmp_path: Path, store: BlockStore) -> None:
     assert len(names(tmp_path / "a", ("trash",))) == 2
     assert names(tmp_path / "a", ("finalized",)) == []
     put(store, 2, DATA)
+
+
+def test_an_order_that_lapsed_removes_nothing(store: BlockStore) -> None:
+    block = put(store, 1, b"abc")
+    for action in (store.remove, store.move_to_trash):
+        with pytest.raises(SessionExpired):
+            action(block, lambda: False)
+    assert get(store, block) == b"abc"
+
+
+def test_an_order_removes_the_replica_that_it_names(store: BlockStore) -> None:
+    """HDFS-7065: what has another generation, or another length, is not what was decided on."""
+    block = put(store, 1, b"abc")
+    store.remove(block._replace(generation=2))
+    with pytest.raises(InvalidArgument, match="length=3"):
+        store.remove(block._replace(length=2))
+    assert get(store, block) == b"abc"
+    store.remove(block._replace(length=0))
+    assert store.inventory().good == ()
+
+
+def test_a_damaged_replica_is_removed_whatever_length_it_was_thought_to_have(
+    store: BlockStore
+) -> None:
+    block = put(store, 1, b"abc")
+    store.mark_corrupt(block, "found by a test")
+    store.remove(block._replace(length=2))
+    assert store.inventory() == ((), ())
 
 
 def test_a_replica_being_read_can_be_removed(store: BlockStore) -> None:

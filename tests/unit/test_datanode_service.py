@@ -9,10 +9,11 @@ from typing import Any, Iterator, List, Tuple
 import pytest
 
 from data_service.datanode.service import DataNode
+from data_service.datanode.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, chunk_spans, crc32
 from data_service.protocol.failures import broken_link
-from data_service.protocol.messages import DELETE, REPLICATE, TRASH, Target
+from data_service.protocol.messages import DELETE, REPLICATE, TRASH, Command, Target
 from tests.support.inner_cluster import DATA_NODE, USER, InnerCluster
 from tests.support.replicas import noise
 from tests.support.stores import chunks_of, get, put
@@ -218,6 +219,37 @@ def test_commands_are_obeyed_and_told(cluster: InnerCluster) -> None:
     wait_until(lambda: cluster.known(0).deleted == {7, 8})
     assert cluster.data_nodes[0].store.inventory() == ((), ())
     assert get(cluster.data_nodes[1].store, BLOCK) == DATA
+
+
+def test_orders_of_a_session_that_ended_are_dropped(
+    cluster: InnerCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDFS-1972: a slow disk was still removing what a namenode had ordered before the datanode
+    registered again; by then the namenode counted on those replicas, and removed the others."""
+    entered, gate = threading.Semaphore(0), threading.Event()
+    remove = Volume.remove
+
+    def slow_remove(volume: Volume, block: Block) -> None:
+        entered.release()
+        assert gate.wait(60)
+        remove(volume, block)
+
+    monkeypatch.setattr(Volume, "remove", slow_remove)
+    blocks = [BLOCK._replace(block_id=block_id) for block_id in (7, 8, 9)]
+    for block in blocks:
+        write(cluster, block=block)
+    first = cluster.known(0)
+    with cluster.namenode.lock:
+        first.commands.append(Command(DELETE, tuple(blocks), ()))
+        cluster.namenode.changed.notify_all()
+    assert entered.acquire(timeout=60)
+    cluster.namenode.forget()
+    kept = {block.block_id: block for block in blocks[1:]}
+    wait_until(lambda: cluster.node_id(0) in cluster.namenode.nodes and cluster.known(0).reports)
+    assert cluster.known(0).good == kept, "the list of the new session has what will stay"
+    gate.set()
+    wait_until(lambda: cluster.known(0).deleted == {7}, what="the end of the old order")
+    assert set(cluster.data_nodes[0].store.inventory().good) == set(kept.values())
 
 
 def test_a_malformed_or_impossible_copy_is_survived(cluster: InnerCluster) -> None:

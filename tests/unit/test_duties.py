@@ -111,7 +111,7 @@ def _obeyed() -> List[Command]:
 def _duties(store: BlockStore, namenode: NameNode, obeyed: List[Command]) -> Iterator[Duties]:
     settings = DataNodeSettings(heartbeat_seconds=0.01, block_report_seconds=1000.0, rack="/r")
     made = Duties(ADDRESS, settings, store, namenode,  # type: ignore[arg-type]
-                  obeyed.append, lambda: 3)
+                  lambda command, _holds: obeyed.append(command), lambda: 3)
     yield made
     made.stop()
 
@@ -262,6 +262,25 @@ def test_an_older_namenode_commands_nothing(
         duties.attend()
 
 
+def test_an_order_holds_as_long_as_the_session_that_it_was_given_in(
+    store: BlockStore, namenode: NameNode
+) -> None:
+    """HDFS-1972: the namenode has dropped the orders of a datanode that registered again."""
+    orders: List[Callable[[], bool]] = []
+    duties = Duties(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
+                    lambda _command, holds: orders.append(holds), lambda: 0)
+    namenode.answers["heartbeat"] = lambda *_args: (5, (Command(DELETE, (Block(1, 1, 1),), ()),))
+    duties.attend()
+    duties.attend()
+    assert [holds() for holds in orders] == [True, True]
+    namenode.fail("block_changes", Unavailable("gone"))
+    duties.tell(RECEIVED, [Block(2, 1, 1)])
+    assert [holds() for holds in orders] == [False, False]
+    duties.attend()
+    assert [holds() for holds in orders] == [False, False, True]
+    duties.stop()
+
+
 def test_commands(namenode: NameNode, duties: Duties, obeyed: List[Command]) -> None:
     duties.attend()
     orders = (Command("dance", (), ()), Command(REPORT, (), ()), Command(DELETE, (), ()))
@@ -279,7 +298,7 @@ def test_a_failed_volume_is_reported_at_once(
 ) -> None:
     store = opened(tmp_path / "a", tmp_path / "b")
     duties = Duties(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
-                    lambda command: None, lambda: 0)
+                    lambda command, holds: None, lambda: 0)
     put(store, 1, b"x")
     duties.attend()
     lost = [volume for volume in store.volumes.working if any(volume.scan())]
