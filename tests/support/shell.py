@@ -3,8 +3,10 @@
 import io
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence
+from unittest.mock import patch
 
 import pytest
 
@@ -48,18 +50,7 @@ class Shell:
 
     def run(self, *argv: str, stdin: Optional[bytes] = None) -> Result:
         """Run one command line; bytes that are no UTF-8 come back as surrogates."""
-        outputs = [io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape") for _ in range(2)]
-        for name, stream in zip(("stdout", "stderr"), outputs):
-            self._monkeypatch.setattr(sys, name, stream)
-        source = io.TextIOWrapper(io.BytesIO(stdin or b""), "utf-8")
-        self._monkeypatch.setattr(sys, "stdin", source)
-        try:
-            status = main(list(argv))
-        finally:
-            self._monkeypatch.setattr(sys, "stdout", sys.__stdout__)
-            self._monkeypatch.setattr(sys, "stderr", sys.__stderr__)
-        texts = [_text(stream) for stream in outputs]
-        return Result(status, *texts)
+        return run_in_process(argv, stdin)
 
     def good(self, *argv: str, stdin: Optional[bytes] = None) -> str:
         """Run a command that must succeed in silence; its standard output."""
@@ -79,6 +70,16 @@ class Shell:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         return path
+
+
+def run_in_process(argv: Sequence[str], stdin: Optional[bytes] = None) -> Result:
+    """Call `main` as a program in this process would, with streams of its own."""
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape") for _ in range(2)]
+    source = io.TextIOWrapper(io.BytesIO(stdin or b""), "utf-8")
+    with patch.object(sys, "stdin", source):
+        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+            status = main(list(argv))
+    return Result(status, *map(_text, streams))
 
 
 def _text(stream: io.TextIOWrapper) -> str:
