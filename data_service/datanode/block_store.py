@@ -8,6 +8,7 @@ replica whose length or checksum file is wrong stays on the disk, is listed as c
 served. A datanode without a working volume stays up: it has no replicas and no room.
 """
 
+import hashlib
 import os
 import threading
 from typing import Callable, Dict, Iterator, NamedTuple, Sequence, Set, Tuple
@@ -17,7 +18,14 @@ from data_service.datanode.replica_writer import ReplicaWriter
 from data_service.datanode.volume import Volume
 from data_service.datanode.volumes import Volumes
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES, chunk_spans, crc32
+from data_service.protocol.checksums import (
+    BYTES_PER_CRC,
+    CHUNK_BYTES,
+    BlockChecksum,
+    chunk_spans,
+    crc32,
+    small_crcs,
+)
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import (
     BlockMissing,
@@ -99,6 +107,19 @@ class OpenReplica:
             self._store.mark_corrupt(self.block, error.message)
             raise
         return data
+
+    def checksum(self, length: int) -> BlockChecksum:
+        """What the first `length` bytes, each of them verified, add to their file's checksum.
+
+        Raises CorruptData, also when the replica is shorter.
+        """
+        if length > self.block.length:
+            raise CorruptData(f"{self.block.name} has {self.block.length} bytes, not {length}")
+        buffer = memoryview(bytearray(CHUNK_BYTES))
+        md5 = hashlib.md5(usedforsecurity=False)
+        for chunk in self.chunks(0, length):
+            md5.update(small_crcs(self.verified(chunk, buffer)[: length - chunk.offset]))
+        return BlockChecksum(md5.digest(), -(-length // BYTES_PER_CRC))
 
     def __enter__(self) -> "OpenReplica":
         return self

@@ -133,6 +133,11 @@ class DataNode(daemon.Daemon):
                     _look_again(replica, chunk)
                     raise
 
+    def block_checksum(self, block_id: int, generation: int, length: int) -> Tuple[bytes, int]:
+        """The MD5 of the CRC32s of a replica's first `length` bytes, and how many these are."""
+        with self.store.read(block_id, generation) as replica:
+            return tuple(replica.checksum(length))
+
     def stream(self, transfer: Callable[[], Any]) -> Any:
         """Run a transfer within the limit of how many may run; raises Busy."""
         if not self._streams.acquire(blocking=False):
@@ -246,6 +251,16 @@ class DataNodeService(Service):
         _check_token(token)
         self._node.stream(
             lambda: self._node.read_block(packets, block_id, generation, offset, length)
+        )
+
+    def exposed_block_checksum(
+        self, block_id: int, generation: int, length: int, token: bytes
+    ) -> Tuple[bytes, int]:
+        """A block's part of its file's checksum; its bytes are verified, and stay here."""
+        check_integers(block_id, generation, length)
+        _check_token(token)
+        return self._node.stream(
+            lambda: self._node.block_checksum(block_id, generation, length)
         )
 
 

@@ -31,6 +31,7 @@ from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
+    from data_service.filesystem.file_checksum import FileChecksum
     from data_service.filesystem.upload import FileWriter
 
 # A command such as `ls` must not wait for what only put and get need: their modules (with tempfile
@@ -250,6 +251,16 @@ class FileSystem(Administration):
                 done += len(piece)
                 if progress is not None:
                     progress(done, locations.status.length)
+
+    def file_checksum(self, path: str) -> "FileChecksum":
+        """HDFS's checksum of a file, computed by datanodes: the bytes stay where they are.
+
+        The caller must be allowed to read the file. Raises BlockMissing.
+        """
+        from data_service.filesystem.file_checksum import checksum_file
+
+        parallel = self.settings.client.parallel_blocks
+        return checksum_file(self.block_locations(path), self._replicas(path), parallel)
 
     # Within.
 

@@ -4,13 +4,16 @@ Theory of operation. Every chunk is verified against the checksum that its write
 one byte of it is given away. When a replica is out of reach, slow, or damaged, reading goes on with
 the next replica from the chunk that was not verified yet, and the namenode is told of the damage. A
 read fails only when no replica is left, also after asking the namenode once more where they are.
+
+A checksum is computed where the bytes are: the datanode reads and verifies all of its replica, and
+tells the namenode itself when that is damaged.
 """
 
 import os
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES, crc32
+from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
 from data_service.protocol.messages import LocatedBlock, Target
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
@@ -19,6 +22,9 @@ from zookeeper.fabric.remote import IncomingBody, Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
 log = logs.get("reader")
+
+CHECKSUM_BYTES_PER_SECOND = 8 << 20
+"""A datanode that reads its replica more slowly than this, to compute a checksum, is given up."""
 
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1", os.uname().nodename)
 
@@ -58,13 +64,11 @@ class Replicas:
             buffer = memoryview(bytearray(CHUNK_BYTES))
         position, end = offset, min(offset + length, located.block.length)
         problems: Dict[Target, DfsError] = {}
-        sources = self._sources(located)
+        sources = self._sources(located, problems)
         while position < end:
             target, source = next(sources, (None, located))
             if target is None:
                 raise self._missing(located.block, problems)
-            if isinstance(problems.get(target), CorruptData):
-                continue
             try:
                 for piece in self._read_replica(source, target, position, end, buffer):
                     position += len(piece)
@@ -72,6 +76,20 @@ class Replicas:
             except DfsError as error:
                 log.debug("replica.skipped", block=located.block.name, error=error.message)
                 problems[target] = error
+
+    def checksum(self, located: LocatedBlock) -> BlockChecksum:
+        """What a block adds to its file's checksum, by a datanode that has it.
+
+        Raises BlockMissing.
+        """
+        problems: Dict[Target, DfsError] = {}
+        for target, source in self._sources(located, problems):
+            try:
+                return self._checksum_replica(source, target)
+            except DfsError as error:
+                log.debug("replica.skipped", block=located.block.name, error=error.message)
+                problems[target] = error
+        raise self._missing(located.block, problems)
 
     def _missing(self, block: Block, problems: Dict[Target, DfsError]) -> BlockMissing:
         """The error in HDFS's words, and what was the matter with each replica."""
@@ -81,23 +99,42 @@ class Replicas:
             "No live nodes contain current block" + "".join(tried).rstrip(";")
         )
 
-    def _sources(self, located: LocatedBlock) -> Iterator[Tuple[Optional[Target], LocatedBlock]]:
+    def _sources(
+        self, located: LocatedBlock, problems: Dict[Target, DfsError]
+    ) -> Iterator[Tuple[Target, LocatedBlock]]:
         """Every replica to try: those known, then those that the namenode knows by then.
 
-        It is asked only when all of the former were in vain.
+        It is asked only when all of the former were in vain; what proved damaged stays out.
         """
         for target in nearest_first(located.targets):
             yield target, located
         again = self._relocate(located)
         for target in nearest_first(again.targets) if again else ():
-            yield target, again
+            if not isinstance(problems.get(target), CorruptData):
+                yield target, again
+
+    def _connect(self, target: Target) -> Remote:
+        address = Address(target.host, target.port)
+        return Remote.connect("data_node", address, self._credentials, self._network)
+
+    def _checksum_replica(self, located: LocatedBlock, target: Target) -> BlockChecksum:
+        remote = self._connect(target)
+        seconds = located.block.length / CHECKSUM_BYTES_PER_SECOND
+        try:
+            row = remote.call(
+                "block_checksum",
+                *located.block,
+                located.token,
+                timeout=self._network.call_timeout_seconds + seconds,
+            )
+            return BlockChecksum._make(row)
+        finally:
+            remote.close()
 
     def _read_replica(
         self, located: LocatedBlock, target: Target, position: int, end: int, buffer: memoryview
     ) -> Iterator[memoryview]:
-        remote = Remote.connect(
-            "data_node", Address(target.host, target.port), self._credentials, self._network
-        )
+        remote = self._connect(target)
         try:
             body = remote.call_for_body(
                 "read_block",

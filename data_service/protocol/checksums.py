@@ -3,9 +3,13 @@
 A chunk is also the unit on the wire (one packet) and on disk (one entry of the `.meta` file), so
 a checksum is computed once by the client that writes and travels with its chunk, through every
 datanode's disk, to the client that reads: damage anywhere between is seen by the one who reads.
+
+The checksum of a whole file is another thing, and HDFS's: it is made of the CRC32s of every 512
+bytes, so that two clusters that keep a file in blocks of one size give it one checksum.
 """
 
-from typing import Iterator, Tuple
+import struct
+from typing import Iterator, NamedTuple, Tuple
 from zlib import crc32
 
 CHUNK_BYTES = 256 * 1024
@@ -14,6 +18,16 @@ CHUNK_BYTES = 256 * 1024
 Measured with 1 GiB at replication 3: with 256 KiB a put takes 8 to 10 % less CPU than with 128,
 and a read 8 to 13 %. It is part of the layout on disk: see `datanode/layout.py`.
 """
+
+BYTES_PER_CRC = 512
+"""Bytes of each CRC32 in the checksum of a file; HDFS's default for dfs.bytes-per-checksum."""
+
+
+class BlockChecksum(NamedTuple):
+    """A block's part of its file's checksum: the MD5 of its CRC32s, and how many there are."""
+
+    md5: bytes
+    crc_count: int
 
 
 def chunk_count(length: int) -> int:
@@ -33,4 +47,19 @@ def chunk_spans(offset: int, length: int, block_length: int) -> Iterator[Tuple[i
         start += CHUNK_BYTES
 
 
-__all__ = ["CHUNK_BYTES", "chunk_count", "chunk_spans", "crc32"]
+def small_crcs(data: memoryview) -> bytes:
+    """The CRC32 of every BYTES_PER_CRC bytes, big-endian, the last of what is left over."""
+    crcs = [crc32(data[start : start + BYTES_PER_CRC])
+            for start in range(0, len(data), BYTES_PER_CRC)]
+    return struct.pack(f"!{len(crcs)}I", *crcs)
+
+
+__all__ = [
+    "BYTES_PER_CRC",
+    "CHUNK_BYTES",
+    "BlockChecksum",
+    "chunk_count",
+    "chunk_spans",
+    "crc32",
+    "small_crcs",
+]

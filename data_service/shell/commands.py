@@ -112,6 +112,9 @@ COMMANDS: Dict[str, Command] = {
     ),
     "cat": _row("contents:cat", "[-ignoreCrc] <src> ...", "write files to standard output"),
     "text": _row("contents:text", "[-ignoreCrc] <src> ...", "cat that unpacks compressed files"),
+    "checksum": _row(
+        "contents:checksum", "[-v] <src> ...", "show HDFS's checksums of files"
+    ),
     "head": _row("contents:head", "<file>", "write the first kilobyte of a file"),
     "tail": _row(
         "contents:tail", "[-f] [-s <sleep interval>] <file>", "write the last kilobyte of a file"

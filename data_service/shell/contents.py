@@ -83,6 +83,23 @@ def _drain(stream: Any, sink: Any) -> None:
         sink(chunk)
 
 
+def checksum(session: Session, words: List[str]) -> None:
+    """Show the checksums of files, with -v their block sizes, too."""
+    options = parse(words, "v", least=1)
+
+    def show(item: Item) -> None:
+        if item.is_directory:
+            raise PathError(item.text, IS_A_DIRECTORY)
+        found = item.store.checksum(item.path)
+        if found is None:
+            session.out.line(f"{item.text}\tNONE")
+            return
+        size = f"\tBlockSize={item.found.block_size}" if options.has("v") else ""
+        session.out.line(f"{item.text}\t{found.algorithm}\t{found.value}{size}")
+
+    session.each(options.arguments, show)
+
+
 def head(session: Session, words: List[str]) -> None:
     """Write the first kilobyte of a file."""
     options = parse(words, least=1, most=1)

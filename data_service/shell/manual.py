@@ -114,6 +114,10 @@ MODE is octal, such as 750 or 1777, or clauses such as u+rw,go-x: of u, g, o and
 -f  go on with what is added to the file
 -s  look again after so many milliseconds (5000)
 """,
+    "checksum": """
+Columns: path, algorithm, checksum. Files with the same bytes in blocks of one size have one.
+-v  the block size, too
+""",
     "report": "-live, -dead, …  only these datanodes",
     "safemode": """
 get       say whether it is on

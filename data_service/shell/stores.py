@@ -54,6 +54,7 @@ class ClusterStore:
         self.rename = filesystem.rename
         self.content_summary = filesystem.content_summary
         self.cat = filesystem.cat
+        self.checksum = filesystem.file_checksum
         self.open = filesystem.open
         self.access = filesystem.access
         self.set_mode = filesystem.set_mode
@@ -160,6 +161,9 @@ class LocalStore:
                 if not data:
                     return
                 sink(memoryview(data))
+
+    def checksum(self, path: str) -> None:
+        """None: this disk keeps no checksums, and to read all of a file is not what is asked."""
 
     def access(self, path: str, bits: int) -> bool:
         """Whether this process may do all of `bits`: 4 read, 2 write, 1 execute."""

@@ -6,9 +6,12 @@ raise; `health` and `nodes` are what `fsck` and `datanodes` tell.
 
 import io
 from dataclasses import replace
+from hashlib import md5
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple, Type
 
+from data_service.filesystem.file_checksum import FileChecksum, compose
+from data_service.protocol.checksums import BlockChecksum, small_crcs
 from data_service.protocol.messages import (
     DIRECTORY,
     FILE,
@@ -212,6 +215,15 @@ class MemoryFileSystem(MemoryAttributes, MemoryCluster):
         data = memoryview(self._file(path).data)
         for start in range(0, len(data), 1000):
             sink(data[start : start + 1000])
+
+    def file_checksum(self, path: str) -> FileChecksum:
+        """As FileSystem.file_checksum."""
+        self._called("file_checksum")
+        inode = self._file(path)
+        blocks = [inode.data[start : start + inode.block_size]
+                  for start in range(0, len(inode.data), inode.block_size)]
+        sums = [small_crcs(memoryview(block)) for block in blocks]
+        return compose([BlockChecksum(md5(crcs).digest(), len(crcs) // 4) for crcs in sums])
 
     # Within.
 

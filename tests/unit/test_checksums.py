@@ -6,7 +6,14 @@ from typing import List, Tuple
 
 import pytest
 
-from data_service.protocol.checksums import CHUNK_BYTES, chunk_count, chunk_spans, crc32
+from data_service.protocol.checksums import (
+    BYTES_PER_CRC,
+    CHUNK_BYTES,
+    chunk_count,
+    chunk_spans,
+    crc32,
+    small_crcs,
+)
 
 
 @pytest.mark.parametrize("length, count", [
@@ -50,3 +57,11 @@ def test_spans_cover_any_range_by_whole_chunks() -> None:
 
 def test_the_checksum_is_the_standard_one() -> None:
     assert crc32(b"123456789") == zlib.crc32(b"123456789") == 0xCBF43926
+
+
+@pytest.mark.parametrize("length", [0, 1, 511, 512, 513, 1024, CHUNK_BYTES - 1, CHUNK_BYTES])
+def test_small_crcs_are_those_of_every_512_bytes(length: int) -> None:
+    data = Random(length).randbytes(length)
+    crcs = small_crcs(memoryview(data))
+    pieces = [data[start : start + BYTES_PER_CRC] for start in range(0, length, BYTES_PER_CRC)]
+    assert crcs == b"".join(zlib.crc32(piece).to_bytes(4, "big") for piece in pieces)

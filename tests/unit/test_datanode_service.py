@@ -123,6 +123,9 @@ def test_bad_arguments_are_refused(cluster: InnerCluster) -> None:
             outgoing = remote.call_with_body("write_block", *arguments, timeout=20.0)
             outgoing.send(memoryview(b"x"), crc32(b"x"))
             outgoing.finish()
+    for arguments in ((7, 1, -1, b""), (7, 1, "5", b""), (True, 1, 5, b""), (7, 1, 5, ""), (7, 1)):
+        with connected(cluster) as remote, pytest.raises(InvalidArgument):
+            remote.call("block_checksum", *arguments, timeout=20.0)
     assert cluster.data_nodes[0].store.inventory() == ((BLOCK,), ())
 
 

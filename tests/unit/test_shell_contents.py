@@ -113,3 +113,26 @@ def test_getmerge_leaves_nothing_half_made(shell: Shell) -> None:
     assert shell.bad("getmerge", "/d", "out") == "getmerge: gone\n"
     assert (shell.folder / "out").read_bytes() == b"old"
     assert sorted(os.listdir(shell.folder)) == ["dir", "out"]
+
+
+def test_checksum_shows_the_algorithm_the_digits_and_with_v_the_block_size(shell: Shell) -> None:
+    shell.filesystem.write("/d/empty")
+    shell.filesystem.write("/d/f", bytes(1500))
+    empty = "MD5-of-0MD5-of-0CRC32\t" + 24 * "0" + "70bc8f4b72a86921468bf8e8441dce51"
+    assert shell.good("checksum", "/d/empty") == f"/d/empty\t{empty}\n"
+    first, second = shell.good("checksum", "-v", "/d/*").splitlines()
+    assert first == f"/d/empty\t{empty}\tBlockSize=1024"
+    found = shell.filesystem.file_checksum("/d/f")
+    assert second == f"/d/f\tMD5-of-2MD5-of-512CRC32\t{found.value}\tBlockSize=1024"
+    assert len(found.value) == 56
+
+
+def test_checksum_of_what_has_none(shell: Shell) -> None:
+    shell.filesystem.write("/f")
+    local = shell.local("f", b"x")
+    result = shell.run("checksum", "/", "/no", f"file://{local}", "/f")
+    assert result.status == 1 and result.lines[0] == f"file://{local}\tNONE"
+    assert result.err == (
+        "checksum: `/': Is a directory\nchecksum: `/no': No such file or directory\n")
+    assert result.lines[1].startswith("/f\tMD5-of-0MD5")
+    assert shell.bad("checksum", status=255).startswith("-checksum: Not enough arguments")
