@@ -18,11 +18,13 @@ from data_service.filesystem.writer import WriteOptions, WritingFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import (
+    QUOTA_UNCHANGED,
     Completed,
     ContentSummary,
     FileStatus,
     LocatedBlock,
     Locations,
+    QuotaUsage,
     unpack_rows,
 )
 from zookeeper.fabric import logs
@@ -145,6 +147,19 @@ class FileSystem(Administration):
     def content_summary(self, path: str) -> ContentSummary:
         """How much a tree holds."""
         return ContentSummary._make(self._namenode.call("content_summary", path))
+
+    def set_quota(
+        self, path: str, names: int = QUOTA_UNCHANGED, space: int = QUOTA_UNCHANGED
+    ) -> None:
+        """Limit a directory: `names` files and directories, `space` bytes of all replicas.
+
+        QUOTA_RESET lifts a limit. For the superuser.
+        """
+        self._namenode.mutate("set_quota", path, names, space)
+
+    def quota_usage(self, path: str) -> QuotaUsage:
+        """The quotas of a directory, and what counts for them."""
+        return QuotaUsage._make(self._namenode.call("quota_usage", path))
 
     def block_locations(self, path: str, offset: int = 0, length: int = READ_WHOLE) -> Locations:
         """The blocks that cover a range of a file, and who holds them."""

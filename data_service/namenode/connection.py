@@ -4,7 +4,7 @@ import time
 from typing import Any, Callable, Iterable, Tuple
 
 from data_service.namenode.commits import Outcome
-from data_service.namenode.permissions import Caller, identify
+from data_service.namenode.permissions import Caller, identify, require_superuser
 from data_service.namenode.state import State
 from data_service.namenode.term import Term
 from zookeeper.fabric.errors import PermissionDenied
@@ -48,10 +48,7 @@ class Connection(Service):
 
     def _require_superuser(self) -> None:
         self._identify()
-        if not self._caller.superuser:
-            raise PermissionDenied(
-                f"Access denied for user {self._caller.user}. Superuser privilege is required"
-            )
+        require_superuser(self._caller)
 
     def _require_datanode(self) -> None:
         if self.peer.principal != DATA_NODE:

@@ -26,6 +26,7 @@ from data_service.namenode.inodes import (
     Inode,
     InodeRow,
 )
+from data_service.namenode.usage import Usage
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DIRECTORY
 from metadata_service.edits import Change, Row
@@ -39,7 +40,10 @@ BLOCK_NUMBERS = "block_id"
 
 
 class Image:
-    """The tables as objects. A fresh image has a root directory of the given owner."""
+    """The tables as objects. A fresh image has a root directory of the given owner.
+
+    `usage` counts what the quotas limit.
+    """
 
     def __init__(self, owner: str, group: str) -> None:
         self._shared: Dict[Attributes, Attributes] = {}
@@ -48,6 +52,7 @@ class Image:
         self.root = Directory(_empty_row(ROOT_ID), None, home)
         self.graveyard = Graveyard(_empty_row(GRAVEYARD_ID), None, none)
         self.inodes: Dict[int, Inode] = {ROOT_ID: self.root, GRAVEYARD_ID: self.graveyard}
+        self.usage = Usage()
         self.deleted_blocks: Dict[int, int] = {}
         self.counters: Dict[str, int] = {INODE_NUMBERS: ROOT_ID + 1, BLOCK_NUMBERS: 1}
 
@@ -108,14 +113,18 @@ class Image:
         if inode is None:
             self._new_inode(row, self._directory(row.parent))
             return
-        inode.attributes = self._attributes(row)
+        attributes = self._attributes(row)
+        if type(inode) is File and attributes.replication != inode.attributes.replication:
+            more = attributes.replication - inode.attributes.replication
+            self.usage.charge(inode.parent, 0, more * inode.length)
+        inode.attributes = attributes
         inode.mtime_ms = row.mtime_ms
         inode.atime_ms = row.atime_ms
         if type(inode) is Directory:
-            inode.name_quota = row.name_quota
-            inode.space_quota = row.space_quota
+            self._set_quotas(inode, row)
         if inode.parent.id != row.parent or inode.name != row.name:
             parent = self._directory(row.parent)
+            self.usage.move(inode, parent)
             inode.parent.detach(inode)
             inode.parent = parent
             inode.name = row.name
@@ -126,10 +135,20 @@ class Image:
         inode = kind(row, parent, self._attributes(row))
         self.inodes[inode.id] = inode
         parent.attach(inode)
+        self.usage.charge(parent, 1, 0)
+        if type(inode) is Directory:
+            self._set_quotas(inode, row)
+
+    def _set_quotas(self, directory: Directory, row: InodeRow) -> None:
+        if (directory.name_quota, directory.space_quota) != (row.name_quota, row.space_quota):
+            directory.name_quota = row.name_quota
+            directory.space_quota = row.space_quota
+            self.usage.follow(directory)
 
     def _remove_inode(self, key: int) -> None:
         inode = self.inodes.pop(key)
         assert not isinstance(inode, Directory) or not inode.children, f"{inode!r} is not empty"
+        self.usage.remove(inode)
         inode.parent.detach(inode)
 
     def _directory(self, key: int) -> Directory:
@@ -142,12 +161,15 @@ class Image:
         file = self.inodes[row.inode]
         assert type(file) is File and row.position == len(file.blocks), f"{row} does not fit"
         file.blocks = file.blocks + (Block(row.id, row.generation, row.length),)
+        self.usage.charge(file.parent, 0, row.length * file.attributes.replication)
 
     def _drop_blocks(self, dropped: Set[int], changes: Iterable[Change]) -> None:
         for table, key, _ in changes:
             file = self.inodes.get(key) if table == INODES else None
             if type(file) is File:
+                before = file.space
                 file.blocks = tuple(b for b in file.blocks if b.block_id not in dropped)
+                self.usage.charge(file.parent, 0, file.space - before)
 
     def _load_inodes(self, rows: Iterable[Row]) -> None:
         """A directory that was moved may have a greater number than its new child: those wait."""
@@ -194,10 +216,12 @@ class Image:
     def check(self) -> None:
         """Assert that tree, blocks and counters fit together."""
         seen = {ROOT_ID, GRAVEYARD_ID}
+        limited = 0
         waiting: List[Directory] = [self.root, self.graveyard]
         while waiting:
             directory = waiting.pop()
             directory.check()
+            limited += self.usage.check(directory)
             for child in directory.children.values():
                 assert child.parent is directory, f"{child!r} does not know its parent"
                 assert self.inodes[child.id] is child and child.id not in seen, f"{child!r} twice"
@@ -205,6 +229,7 @@ class Image:
                 if isinstance(child, Directory):
                     waiting.append(child)
         assert len(seen) == len(self.inodes), "inodes that hang nowhere"
+        assert limited == len(self.usage), "directories are counted that are gone"
         assert max(seen) < self.counters[INODE_NUMBERS], "an inode number that was not reserved"
         blocks = [block.block_id for file in self.files() for block in file.blocks]
         blocks += self.deleted_blocks

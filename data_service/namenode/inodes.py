@@ -94,6 +94,13 @@ class Inode:
         names.reverse()
         return "/" + "/".join(names)
 
+    def is_within(self, directory: "Directory") -> bool:
+        """Whether the inode is this directory or below it."""
+        inode = self
+        while inode is not directory and inode.parent is not inode:
+            inode = inode.parent
+        return inode is directory
+
     @property
     def is_deleted(self) -> bool:
         """Whether the inode is in the graveyard, itself or with a directory above it."""
@@ -138,6 +145,11 @@ class File(Inode):
             return content[2]
         return sum([block[2] for block in content]) if content else 0
 
+    @property
+    def space(self) -> int:
+        """What all replicas take together, in bytes."""
+        return self.length * self.attributes.replication
+
     def status(self) -> FileStatus:
         """What `stat` tells."""
         owner, group, mode, replication, block_size = self.attributes
@@ -162,8 +174,8 @@ class Directory(Inode):
     ) -> None:
         super().__init__(row, self if parent is None else parent, attributes)
         self.children = {}
-        self.name_quota = row.name_quota
-        self.space_quota = row.space_quota
+        self.name_quota: Optional[int] = None
+        self.space_quota: Optional[int] = None
         self._sorted = None
 
     def row(self) -> InodeRow:
@@ -181,6 +193,11 @@ class Directory(Inode):
             self.name, self.id, DIRECTORY, 0, 0, 0,
             owner, group, mode, self.mtime_ms, self.atime_ms,
         )  # fmt: skip
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it has a quota."""
+        return self.name_quota is not None or self.space_quota is not None
 
     def holds(self, name: str) -> bool:
         """Whether an entry has this name."""

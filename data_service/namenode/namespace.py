@@ -21,12 +21,14 @@ from data_service.namenode.permissions import (
     check_name,
     require,
     require_owner,
+    require_superuser,
     require_tree,
     require_unsticky,
 )
+from data_service.namenode.quotas import Quotas
 from data_service.namenode.resolver import Names, Resolver
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DIRECTORY, FILE
+from data_service.protocol.messages import DIRECTORY, FILE, QUOTA_RESET, QUOTA_UNCHANGED
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import (
     DirectoryNotEmpty,
@@ -56,8 +58,9 @@ class NewFile(NamedTuple):
 class Namespace:
     """Says how operations change the tree that `resolver` reads."""
 
-    def __init__(self, resolver: Resolver, replication_max: int) -> None:
+    def __init__(self, resolver: Resolver, quotas: Quotas, replication_max: int) -> None:
         self._resolver = resolver
+        self._quotas = quotas
         self._replication_max = replication_max
 
     # -- Changing the tree.
@@ -87,6 +90,7 @@ class Namespace:
             raise PathNotFound(f"Parent directory doesn't exist: {render(names[:-1])}")
         parent = self.room_below(inode, names, depth)
         require(parent, caller, WRITE)
+        self._quotas.verify(parent, len(names) - depth, 0)
         rows = _directory_rows(
             parent, names[depth:], caller.user, mode | WRITE_EXECUTE << 6, wall_ms, new_id
         )
@@ -167,7 +171,8 @@ class Namespace:
         if matched < len(destination) - 1:
             raise PathNotFound(f"rename destination parent {render(destination[:-1])} not found.")
         if inode.parent is not above:
-            self.room_below(above, destination, matched)
+            directory = self.room_below(above, destination, matched)
+            self._quotas.verify_move(inode, directory)
         moved = inode.row()._replace(parent=above.id, name=destination[-1])
         changes = [put(moved), _touch(inode.parent, wall_ms)]
         if above is not inode.parent:
@@ -229,7 +234,33 @@ class Namespace:
         self.check_replication(replication, names)
         file = self._resolver.find_file(caller, names)
         require(file, caller, WRITE)
+        more = (replication - file.attributes.replication) * file.length
+        self._quotas.verify(file.parent, 0, more)
         return [put(file.row()._replace(replication=replication))]
+
+    def set_quota(
+        self, caller: Caller, names: Names, name_quota: int, space_quota: int
+    ) -> List[Change]:
+        """Set, clear (QUOTA_RESET) or leave (QUOTA_UNCHANGED) a directory's quotas.
+
+        Only the superuser may. A quota below the present use is no error: nothing may be added.
+        """
+        require_superuser(caller)
+        if name_quota < 1 and name_quota != QUOTA_RESET or space_quota < QUOTA_RESET:
+            raise InvalidArgument(f"Invalid values for quota : {name_quota} and {space_quota}")
+        inode, depth = self._resolver.walk(caller, names)
+        if depth < len(names):
+            raise PathNotFound(f"Directory does not exist: {render(names)}")
+        if not isinstance(inode, Directory):
+            raise NotADirectory(f"`{render(names)}': Is not a directory")
+        if not names and name_quota == QUOTA_RESET:
+            raise InvalidArgument("Cannot clear namespace quota on root.")
+        quotas = (
+            _quota(name_quota, inode.name_quota), _quota(space_quota, inode.space_quota)
+        )  # fmt: skip
+        if quotas == (inode.name_quota, inode.space_quota):
+            return []
+        return [put(inode.row()._replace(name_quota=quotas[0], space_quota=quotas[1]))]
 
     def check_replication(self, replication: int, names: Names) -> None:
         """Raise InvalidArgument when a file may not have so many replicas."""
@@ -254,6 +285,12 @@ def check_mode(mode: int) -> None:
     """Raise InvalidArgument unless `mode` is permission bits, with or without the sticky bit."""
     if type(mode) is not int or not 0 <= mode <= MODE_MAX:
         raise InvalidArgument(f"mode {mode!r} is not between 0 and {MODE_MAX:o}")
+
+
+def _quota(value: int, present: Optional[int]) -> Optional[int]:
+    if value == QUOTA_UNCHANGED:
+        return present
+    return None if value == QUOTA_RESET else value
 
 
 def _check_rename(source: Names, destination: Names) -> None:

@@ -3,13 +3,25 @@
 A namenode that restarts knows none of them. Their clients present them again (`Writing.resume`).
 """
 
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from data_service.namenode.image import DELETED_BLOCKS, INODE_NUMBERS, INODES, Image
-from data_service.namenode.inodes import ROOT_ID, Directory
+from data_service.namenode.inodes import ROOT_ID, Directory, File, Inode
 from data_service.namenode.leases import Leases, Place
 from data_service.namenode.namespace import NewFile
 from data_service.namenode.paths import render
+from data_service.namenode.usage import Use
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DIRECTORY, LocatedBlock, OpenedFile, Target
 from metadata_service.edits import Change
@@ -153,6 +165,55 @@ class OpenFiles:
         anchor = self._image.inodes.get(anchor_id)
         above = "" if anchor is None or anchor.id == ROOT_ID else anchor.path
         return above + render(names)
+
+    # What is promised to files that are not there yet, for the quotas.
+
+    def promised(self, directory: Directory) -> Use:
+        """What the open files below a directory will take, beyond what stands there.
+
+        Looks at every open file: only a directory with a quota asks.
+        """
+        names: Set[Place] = set()
+        space = 0
+        for file_id, file in self._files.items():
+            place = self._leases.place(file_id)
+            anchor = self._image.inodes.get(place.anchor)
+            if anchor is not None and anchor.is_within(directory):
+                names.update(self._missing(place))
+                space += self.space(file, place, len(file.blocks))
+        return Use(len(names), space)
+
+    def new_names(self, place: Place) -> int:
+        """How many inodes a file at a place would add to those that stand or are promised."""
+        others = map(self._leases.place, self._leases.anchored(place.anchor))
+        promised = {missing for other in others for missing in self._missing(other)}
+        return len(set(self._missing(place)) - promised)
+
+    def block_space(self, file: OpenFile) -> int:
+        """How many bytes more one more block would take."""
+        place, count = self._leases.place(file.new.file_id), len(file.blocks)
+        return self.space(file, place, count + 1) - self.space(file, place, count)
+
+    def space(self, file: OpenFile, place: Place, blocks: int) -> int:
+        """The bytes of all replicas of so many whole blocks of a file, beyond what stands there.
+
+        A file in its place will go, so its bytes are counted out; but as long as it stands it
+        gives no room to anybody else.
+        """
+        wanted = blocks * file.new.block_size * file.new.replication
+        old = self._standing(place)
+        return max(0, wanted - old.space) if isinstance(old, File) else wanted
+
+    def _missing(self, place: Place) -> Iterator[Place]:
+        """The inodes that are not there yet on the way to a place, itself among them."""
+        if self._standing(place) is None:
+            for depth in range(1, len(place.names) + 1):
+                yield Place(place.anchor, place.names[:depth])
+
+    def _standing(self, place: Place) -> Optional[Inode]:
+        """What has the first name of a place, most often nothing."""
+        anchor = self._image.inodes.get(place.anchor)
+        return anchor.children.get(place.names[0]) if isinstance(anchor, Directory) else None
 
     def rows(self) -> List[OpenRow]:
         """Every open file, the oldest first."""

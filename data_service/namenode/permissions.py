@@ -77,6 +77,14 @@ def require_owner(inode: Inode, caller: Caller) -> None:
         )
 
 
+def require_superuser(caller: Caller) -> None:
+    """Raise PermissionDenied unless the caller is the superuser, or of the supergroup."""
+    if not caller.superuser:
+        raise PermissionDenied(
+            f"Access denied for user {caller.user}. Superuser privilege is required"
+        )
+
+
 def require_unsticky(parent: Directory, child: Inode, caller: Caller) -> None:
     """Raise PermissionDenied when the parent's sticky bit keeps the caller from removing `child`.
 

@@ -19,14 +19,19 @@ from data_service.namenode.permissions import (
     allows,
     require,
 )
+from data_service.namenode.quotas import Quotas
 from data_service.namenode.resolver import Names, Resolver
+from data_service.namenode.usage import Use
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
+    NAME_QUOTA_MAX,
+    QUOTA_RESET,
     BlockHealth,
     FileStatus,
     FsckRow,
     LocatedBlock,
     Locations,
+    QuotaUsage,
 )
 from zookeeper.fabric.errors import InvalidArgument
 
@@ -38,13 +43,19 @@ class Reading:
     """The operations that only look."""
 
     def __init__(
-        self, image: Image, resolver: Resolver, commits: Commits, blocks: Blocks
+        self,
+        image: Image,
+        resolver: Resolver,
+        commits: Commits,
+        blocks: Blocks,
+        quotas: Quotas,
     ) -> None:
         self.access_times = AccessTimes(image)
         self._image = image
         self._resolver = resolver
         self._commits = commits
         self._blocks = blocks
+        self._quotas = quotas
 
     def stat(self, caller: Caller, path: str) -> Outcome:
         """The FileStatus of a path."""
@@ -101,6 +112,29 @@ class Reading:
         """The ContentSummary of the tree at a path."""
         summary = self._resolver.content_summary(caller, parse(path))
         return Outcome(summary, None, self._commits.last_txid)
+
+    def quota_usage(self, caller: Caller, path: str) -> Outcome:
+        """The QuotaUsage of a path; a file has no quotas, and the root always has one on names.
+
+        Needs read and execute on a directory. One without quotas is counted now, which needs
+        the same on all directories below it.
+        """
+        names = parse(path)
+        inode = self._resolver.find(caller, names)
+        if isinstance(inode, Directory) and inode.is_limited:
+            require(inode, caller, READ_EXECUTE)
+            use = self._quotas.use(inode)
+            quotas = tuple(
+                QUOTA_RESET if quota is None else quota
+                for quota in (inode.name_quota, inode.space_quota)
+            )
+        else:
+            found = self._resolver.content_summary(caller, names)
+            use = Use(found.directories + found.files, found.space)
+            quotas = (QUOTA_RESET, QUOTA_RESET)
+        name_quota = quotas[0] if names or quotas[0] != QUOTA_RESET else NAME_QUOTA_MAX
+        usage = QuotaUsage(name_quota, use.names, quotas[1], use.space)
+        return Outcome(usage, None, self._commits.last_txid)
 
     def fsck(self, caller: Caller, path: str, after: str, limit: int) -> Outcome:
         """A page of the tree at a path: (list of FsckRow, whether more may follow).

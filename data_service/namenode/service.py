@@ -102,6 +102,23 @@ class NameNodeService(Administration):
         check_integers(*(time_ms for time_ms in times if time_ms is not None))
         self._change(lambda state: state.set_times(self._caller, op, path, *times))
 
+    def exposed_set_quota(
+        self, op: Op, path: str, name_quota: int, space_quota: int
+    ) -> None:
+        """Set (a number), clear (-1) or leave (2^63-1) the quotas of a directory."""
+        check_operation(op)
+        check_strings(path)
+        # The core says in HDFS's words which numbers cannot be quotas.
+        check_integers(*(abs(q) if type(q) is int else q for q in (name_quota, space_quota)))
+        self._change(
+            lambda state: state.set_quota(self._caller, op, path, name_quota, space_quota)
+        )
+
+    def exposed_quota_usage(self, path: str) -> tuple:
+        """QuotaUsage of a path."""
+        check_strings(path)
+        return self._read(lambda state: state.reading.quota_usage(self._caller, path))
+
     def exposed_content_summary(self, path: str) -> tuple:
         """ContentSummary of a tree."""
         check_strings(path)

@@ -27,6 +27,7 @@ from data_service.namenode.namespace import Namespace
 from data_service.namenode.open_files import OpenFiles
 from data_service.namenode.paths import parse
 from data_service.namenode.permissions import Caller
+from data_service.namenode.quotas import Quotas
 from data_service.namenode.reading import Reading
 from data_service.namenode.resolver import Resolver
 from data_service.namenode.writing import Writing, refused_in_safe_mode
@@ -54,11 +55,12 @@ class State:
         self.blocks = blocks
         leases = Leases(soft_limit_seconds, hard_limit_seconds)
         resolver = Resolver(self.image.root)
-        self._namespace = Namespace(resolver, replication_max)
         self.open_files = OpenFiles(self.image, leases)
-        self.reading = Reading(self.image, resolver, self.commits, blocks)
+        quotas = Quotas(self.image.usage, self.open_files.promised)
+        self._namespace = Namespace(resolver, quotas, replication_max)
+        self.reading = Reading(self.image, resolver, self.commits, blocks, quotas)
         self.writing = Writing(
-            resolver, self._namespace, self.commits, leases, self.open_files, blocks
+            resolver, self._namespace, self.commits, leases, self.open_files, blocks, quotas
         )
 
     def load(
@@ -144,6 +146,15 @@ class State:
             numbers = [block.block_id for block in file.blocks]
             self.blocks.set_replication(numbers, replication, outcome.depends)
         return outcome
+
+    def set_quota(
+        self, caller: Caller, op: Op, path: str, name_quota: int, space_quota: int
+    ) -> Outcome:
+        """Set or clear a directory's quotas: see QUOTA_RESET and QUOTA_UNCHANGED."""
+        return self._change(
+            "set_quota", op, f"Cannot set quota on {path}",
+            lambda: self._namespace.set_quota(caller, parse(path), name_quota, space_quota),
+        )  # fmt: skip
 
     def purge_step(self, limit: int) -> Optional[Outcome]:
         """Take apart a piece of what was deleted, about `limit` rows; None: nothing to do now."""

@@ -29,6 +29,7 @@ from data_service.namenode.open_files import (
 )
 from data_service.namenode.paths import parse, render
 from data_service.namenode.permissions import WRITE, Caller, require
+from data_service.namenode.quotas import Quotas
 from data_service.namenode.resolver import Names, Resolver
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import FILE, Completed, FileStatus, OpenedFile, Target
@@ -57,6 +58,7 @@ class Writing:
         leases: Leases,
         files: OpenFiles,
         blocks: Blocks,
+        quotas: Quotas,
     ) -> None:
         self._resolver = resolver
         self._namespace = namespace
@@ -64,6 +66,7 @@ class Writing:
         self._leases = leases
         self._files = files
         self._blocks = blocks
+        self._quotas = quotas
 
     def create(
         self,
@@ -88,9 +91,10 @@ class Writing:
         if self._blocks.safe_mode:
             raise refused_in_safe_mode(f"Cannot create file{path}")
         self._check_attributes(names, replication, block_size, mode)
-        above, place = self._check_target(caller, names, overwrite)
+        directory, place = self._check_target(caller, names, overwrite)
         ended = self._overdue_writer(place, path, op[0], now)
-        depends = self._commits.depends_on(above)
+        self._verify_quotas(directory, place, 0)
+        depends = self._commits.depends_on(directory)
         for file in ended:
             self._files.close(file)
         file_id = self._commits.new_inode_number()
@@ -120,11 +124,12 @@ class Writing:
         path = self._files.path(file)
         if self._blocks.safe_mode:
             raise refused_in_safe_mode(f"Cannot add block to {path}")
-        self._files.anchor(file)
+        anchor = self._files.anchor(file)
         self._leases.renew(client_id, now)
         check_position(position)
         if position not in file.blocks:
             new = file.new
+            self._quotas.verify(anchor, 0, self._files.block_space(file))
             targets = self._blocks.choose_targets(
                 new.replication, frozenset(excluded), writer_host, new.block_size, random, path
             )
@@ -210,11 +215,13 @@ class Writing:
             self._files.find(client_id, file_id)
             return Outcome(known.opened(), None, self._commits.last_txid)
         self._check_resumable(file_id, presented)
-        _, place = self._check_target(caller, names, overwrite)
+        directory, place = self._check_target(caller, names, overwrite)
         if self._leases.writer(place) is not None:
             raise LeaseExpired(f"No lease on {path}: another client writes it")
         new = NewFile(file_id, caller.user, overwrite, replication, block_size, mode)
         file = OpenFile(new, blocks)
+        space = self._files.space(file, place, len(blocks))
+        self._verify_quotas(directory, place, space)
         self._files.open(file, client_id, place, now)
         for block in presented:
             self._blocks.begin(block.block_id, block.generation, (), block_size)
@@ -250,7 +257,7 @@ class Writing:
 
     def _check_target(
         self, caller: Caller, names: Names, overwrite: bool
-    ) -> Tuple[Inode, Place]:
+    ) -> Tuple[Directory, Place]:
         """Where a file of this path would appear, when the caller may make it."""
         inode, depth = self._resolver.walk(caller, names)
         above: Inode = inode
@@ -264,8 +271,13 @@ class Writing:
         require(above, caller, WRITE)
         if above is not inode:
             require_replaceable(inode, overwrite)
-        self._namespace.room_below(above, names, depth)
-        return above, Place(above.id, names[depth:])
+        directory = self._namespace.room_below(above, names, depth)
+        return directory, Place(directory.id, names[depth:])
+
+    def _verify_quotas(self, directory: Directory, place: Place, space: int) -> None:
+        # All who write in the directory are looked at for this, so only where it matters.
+        if self._quotas.apply_to(directory):
+            self._quotas.verify(directory, self._files.new_names(place), space)
 
     def _overdue_writer(
         self, place: Place, path: str, client_id: str, now: float

@@ -100,6 +100,29 @@ class ContentSummary(NamedTuple):
     space: int
 
 
+class QuotaUsage(NamedTuple):
+    """The quotas of a directory (QUOTA_RESET: none), and what counts for them.
+
+    `names` are files and directories, itself among them, `space` bytes of all replicas; what files
+    take that are being written is counted, a whole block for each block.
+    """
+
+    name_quota: int
+    names: int
+    space_quota: int
+    space: int
+
+
+QUOTA_RESET = -1
+"""In the place of a quota: none."""
+
+QUOTA_UNCHANGED = (1 << 63) - 1
+"""In the place of a new quota: as it is."""
+
+NAME_QUOTA_MAX = (1 << 63) - 1
+"""The name quota of the root as long as nobody sets another."""
+
+
 class NodeInfo(NamedTuple):
     """How a datanode introduces itself at registration.
 

@@ -5,7 +5,9 @@ from typing import Any, List
 from data_service.namenode.image import Image
 from data_service.namenode.namespace import Namespace, NewFile
 from data_service.namenode.paths import parse
+from data_service.namenode.quotas import Quotas
 from data_service.namenode.resolver import Resolver
+from data_service.namenode.usage import Use
 from data_service.protocol.blocks import Block
 from tests.support.namenode_core import ROOT
 
@@ -16,7 +18,7 @@ class Tree:
     def __init__(self) -> None:
         self.image = Image("root", "supergroup")
         self.resolver = Resolver(self.image.root)
-        self.rules = Namespace(self.resolver, 512)
+        self.rules = Namespace(self.resolver, Quotas(self.image.usage, lambda _: Use(0, 0)), 512)
         self.blocks = 0
 
     def new_id(self) -> int:

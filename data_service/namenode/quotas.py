@@ -1,0 +1,86 @@
+"""Quotas: whether so much more may stand below a directory. Asked before anything is decided.
+
+A name quota limits files and directories, the directory itself among them; a space quota limits
+bytes of all replicas. What a file that is being written will take counts from the moment when it
+is promised: the file's name at its creation, a whole block with each block, whatever its length
+will be. So `complete` only makes of a promise what is mostly less, and need not ask.
+"""
+
+from typing import Callable, Collection
+
+from data_service.namenode.inodes import Directory, Inode
+from data_service.namenode.usage import Usage, Use
+from data_service.protocol.sizes import scaled
+from zookeeper.fabric.errors import QuotaExceeded
+
+
+class Quotas:
+    """Compares with the counts of `usage`; `promised` tells what open files below a directory
+    will take beyond what stands there."""
+
+    def __init__(self, usage: Usage, promised: Callable[[Directory], Use]) -> None:
+        self._usage = usage
+        self._promised = promised
+
+    def apply_to(self, directory: Directory) -> bool:
+        """Whether there is a quota on a directory or above it."""
+        return bool(self._usage.limited(directory))
+
+    def verify(
+        self,
+        directory: Directory,
+        names: int,
+        space: int,
+        spared: Collection[Directory] = (),
+    ) -> None:
+        """Raise QuotaExceeded unless a directory and those above can take so much more.
+
+        `names` are files and directories, `space` bytes of all replicas; what does not grow is
+        not refused, however much there is. The quotas of `spared` directories are not asked.
+        """
+        if names <= 0 and space <= 0:
+            return
+        for above in self._usage.limited(directory):
+            if above not in spared:
+                self._verify_one(above, names, space)
+
+    def verify_move(self, inode: Inode, target: Directory) -> None:
+        """Raise QuotaExceeded unless `target` can take an inode with all below it.
+
+        A quota above both places sees no difference. The tree is counted only for another one.
+        """
+        spared = self._usage.limited(inode.parent)
+        if all(above in spared for above in self._usage.limited(target)):
+            return
+        use = self.use(inode)
+        self.verify(target, use.names, use.space, spared)
+
+    def use(self, inode: Inode) -> Use:
+        """What a tree takes, and what open files below it will take."""
+        names, space = self._usage.of(inode)
+        if isinstance(inode, Directory):
+            promised = self._promised(inode)
+            return Use(names + promised.names, space + promised.space)
+        return Use(names, space)
+
+    def _verify_one(self, directory: Directory, names: int, space: int) -> None:
+        use = self.use(directory)
+        limit, wanted = directory.name_quota, use.names + names
+        if names > 0 and limit is not None and wanted > limit:
+            raise QuotaExceeded(
+                f"The NameSpace quota (directories and files) of directory {directory.path} "
+                f"is exceeded: quota={limit} file count={wanted}"
+            )
+        limit, wanted = directory.space_quota, use.space + space
+        if space > 0 and limit is not None and wanted > limit:
+            raise QuotaExceeded(
+                f"The DiskSpace quota of {directory.path} is exceeded: quota = {_bytes(limit)} "
+                f"but diskspace consumed = {_bytes(wanted)}"
+            )
+
+    def __repr__(self) -> str:
+        return f"<Quotas {self._usage!r}>"
+
+
+def _bytes(number: int) -> str:
+    return f"{number} B = {scaled(number, 'B', 2)}"
