@@ -132,6 +132,21 @@ COMMANDS: Dict[str, Command] = {
     "printTopology": _row(
         "administration:print_topology", "", "show the racks and their datanodes", "dfsadmin"
     ),
+    "setQuota": _row(
+        "quotas:set_quota", "<quota> <dirname>...<dirname>",
+        "limit the files and directories in a tree", "dfsadmin",
+    ),
+    "clrQuota": _row(
+        "quotas:clear_quota", "<dirname>...<dirname>", "lift that limit", "dfsadmin"
+    ),
+    "setSpaceQuota": _row(
+        "quotas:set_space_quota", "<quota> [-storageType <storagetype>] <dirname>...<dirname>",
+        "limit the bytes of a tree, all replicas counted", "dfsadmin",
+    ),
+    "clrSpaceQuota": _row(
+        "quotas:clear_space_quota", "[-storageType <storagetype>] <dirname>...<dirname>",
+        "lift the limit of bytes", "dfsadmin",
+    ),
     "fsck": _row(
         "fsck:fsck",
         "<path> [-list-corruptfileblocks | [-delete] [-files [-blocks [-locations | -racks | "

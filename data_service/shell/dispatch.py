@@ -71,7 +71,8 @@ def _explain_usage(name: str, session: Session, error: UsageError) -> None:
     from data_service.shell.guide import usage_line, whole_usage
 
     session.out.flush()
-    complain(f"-{name}: {error.message}")
+    dash = "" if COMMANDS[name].tool == ADMINISTRATION else "-"
+    complain(f"{dash}{name}: {error.message}")
     if COMMANDS[name].tool == "fs":
         complain("\n".join(whole_usage()))
     complain(usage_line(name))

@@ -52,6 +52,14 @@ Columns: size, size with all replicas, path. Directories are shown one level dee
 -x  without snapshots
 """,
     "df": "-h  sizes for people: 2.9 M",
+    "setQuota": """
+The directory itself counts, so a quota of 1 keeps it empty. A quota below what is there now is
+no error: nothing can be added. The superuser sets quotas.
+""",
+    "setSpaceQuota": """
+A file of 1 GB with three replicas takes 3 GB. The quota may have a binary prefix, such as 50t;
+0 still lets in empty files. A new block must fit as a whole, whatever will be written to it.
+""",
     "count": """
 Columns: directories, files, bytes, path. A directory counts itself.
 -q  quotas in front      -u  quotas only        -t  quotas of these storage types

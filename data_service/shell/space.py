@@ -3,7 +3,7 @@
 import json
 from typing import List, Optional, Sequence, Tuple
 
-from data_service.protocol.messages import ContentSummary
+from data_service.protocol.messages import QUOTA_RESET, ContentSummary, QuotaUsage
 from data_service.shell import formats
 from data_service.shell.items import Item
 from data_service.shell.listing import ERASURE_CODING
@@ -18,6 +18,8 @@ QUOTA_FORMAT = "{:>12} {:>15} {:>15} {:>15} "
 TYPE_FORMAT = "{:>13} {:>17} "
 STORAGE_TYPES = ("SSD", "DISK", "ARCHIVE", "PROVIDED")
 NO_QUOTA, NO_LIMIT = "none", "inf"
+NO_QUOTAS = QuotaUsage(QUOTA_RESET, 0, QUOTA_RESET, 0)
+NOTHING = ContentSummary(0, 0, 0, 0)
 
 
 def du(session: Session, words: List[str]) -> None:
@@ -90,11 +92,13 @@ def count(session: Session, words: List[str]) -> None:
         session.out.line(_count_header(quotas, options.has("u"), types) + "PATHNAME")
 
     def show(item: Item) -> None:
-        summary = item.store.content_summary(item.path)
+        usage = item.store.quota_usage(item.path) if quotas else NO_QUOTAS
+        counted = types is None and not options.has("u") or options.has(JSON)
+        summary = item.store.content_summary(item.path) if counted else NOTHING
         if options.has(JSON):
-            records.append(dict(summary._asdict(), path=item.text))
+            records.append(_count_record(summary, usage if quotas else None, item.text))
             return
-        line = _quota_columns(types) if quotas else ""
+        line = _quota_columns(usage, types, options.has("h")) if quotas else ""
         if types is None and not options.has("u"):
             line += _count_columns(summary, options.has("h"))
         if options.has("e"):
@@ -111,10 +115,26 @@ def _count_columns(summary: ContentSummary, human: bool) -> str:
     return COUNT_FORMAT.format(*(_size_text(size, human) for size in sizes))
 
 
-def _quota_columns(types: Optional[List[str]]) -> str:
-    if types is None:
-        return QUOTA_FORMAT.format(NO_QUOTA, NO_LIMIT, NO_QUOTA, NO_LIMIT)
-    return TYPE_FORMAT.format(NO_QUOTA, NO_LIMIT) * len(types)
+def _quota_columns(usage: QuotaUsage, types: Optional[List[str]], human: bool) -> str:
+    if types is not None:
+        return TYPE_FORMAT.format(NO_QUOTA, NO_LIMIT) * len(types)
+    cells: List[str] = []
+    for quota, used in (usage[:2], usage[2:]):
+        if quota == QUOTA_RESET:
+            cells += (NO_QUOTA, NO_LIMIT)
+        else:
+            cells += (_size_text(quota, human), _size_text(quota - used, human))
+    return QUOTA_FORMAT.format(*cells)
+
+
+def _count_record(summary: ContentSummary, usage: Optional[QuotaUsage], text: str) -> dict:
+    """A line of `count` for a program; a quota that is not set is null."""
+    record = dict(summary._asdict(), path=text)
+    if usage is not None:
+        for name, quota in (("name", usage.name_quota), ("space", usage.space_quota)):
+            record[f"{name}_quota"] = None if quota == QUOTA_RESET else quota
+        record.update(names_used=usage.names, space_used=usage.space)
+    return record
 
 
 def _count_header(quotas: bool, quotas_only: bool, types: Optional[List[str]]) -> str:

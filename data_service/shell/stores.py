@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, BinaryIO, Callable, Dict, Iterator, NamedTuple, Optional, Type
 
-from data_service.protocol.messages import DIRECTORY, FILE, ContentSummary, FileStatus
+from data_service.protocol.messages import (
+    DIRECTORY,
+    FILE,
+    QUOTA_RESET,
+    ContentSummary,
+    FileStatus,
+    QuotaUsage,
+)
 from zookeeper.fabric.errors import (
     DfsError,
     DirectoryNotEmpty,
@@ -53,6 +60,8 @@ class ClusterStore:
         self.delete = filesystem.delete
         self.rename = filesystem.rename
         self.content_summary = filesystem.content_summary
+        self.quota_usage = filesystem.quota_usage
+        self.set_quota = filesystem.set_quota
         self.cat = filesystem.cat
         self.checksum = filesystem.file_checksum
         self.open = filesystem.open
@@ -194,6 +203,10 @@ class LocalStore:
 
     def set_replication(self, path: str, replication: int) -> None:
         """A file here has one replica, whatever anybody asks for."""
+
+    def quota_usage(self, path: str) -> QuotaUsage:
+        """A local disk has no quotas; nothing is counted."""
+        return QuotaUsage(QUOTA_RESET, 0, QUOTA_RESET, 0)
 
     def content_summary(self, path: str) -> ContentSummary:
         """How much a tree holds."""

@@ -2,8 +2,13 @@
 
 from typing import Any
 
-from data_service.protocol.messages import DIRECTORY
-from zookeeper.fabric.errors import InvalidArgument, IsADirectory
+from data_service.protocol.messages import (
+    DIRECTORY,
+    QUOTA_UNCHANGED,
+    ContentSummary,
+    QuotaUsage,
+)
+from zookeeper.fabric.errors import InvalidArgument, IsADirectory, NotADirectory, PathNotFound
 
 
 class MemoryAttributes:
@@ -44,6 +49,32 @@ class MemoryAttributes:
                 f"Requested replication factor of {replication} exceeds maximum of 512 for {path}"
             )
         inode.replication = replication
+
+    def set_quota(
+        self, path: str, names: int = QUOTA_UNCHANGED, space: int = QUOTA_UNCHANGED
+    ) -> None:
+        """As FileSystem.set_quota; but nothing is ever refused because of a quota."""
+        self._called("set_quota")
+        try:
+            inode = self._find(path)
+        except PathNotFound:
+            raise PathNotFound(f"Directory does not exist: {path}") from None
+        if inode.kind != DIRECTORY:
+            raise NotADirectory(f"`{path}': Is not a directory")
+        inode.quotas = tuple(
+            old if new == QUOTA_UNCHANGED else new
+            for old, new in zip(inode.quotas, (names, space))
+        )
+
+    def quota_usage(self, path: str) -> QuotaUsage:
+        """As FileSystem.quota_usage, but for the root's own quota."""
+        self._called("quota_usage")
+        quotas, found = self._find(path).quotas, self.content_summary(path)
+        return QuotaUsage(quotas[0], found.directories + found.files, quotas[1], found.space)
+
+    def content_summary(self, path: str) -> ContentSummary:
+        """As FileSystem.content_summary."""
+        raise NotImplementedError
 
     def stat(self, path: str) -> Any:
         """As FileSystem.stat."""

@@ -15,6 +15,7 @@ from data_service.protocol.checksums import BlockChecksum, small_crcs
 from data_service.protocol.messages import (
     DIRECTORY,
     FILE,
+    QUOTA_RESET,
     ContentSummary,
     FileStatus,
 )
@@ -53,6 +54,7 @@ class Inode:
         self.block_size = BLOCK_SIZE
         self.owner = "root"
         self.group = "supergroup"
+        self.quotas = (QUOTA_RESET, QUOTA_RESET)
 
 
 class MemoryFileSystem(MemoryAttributes, MemoryCluster):

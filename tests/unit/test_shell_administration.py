@@ -130,7 +130,7 @@ def test_administration_fails_with_255(shell: Shell) -> None:
         "safemode: Access denied for user alice. Superuser privilege is required\n"
     )
     assert shell.bad("safemode", "on", status=255) == (
-        "-safemode: Unknown action on\n"
+        "safemode: Unknown action on\n"
         "Usage: hdfs dfsadmin [-safemode <enter | leave | get | wait | forceExit>]\n"
     )
 
