@@ -17,7 +17,7 @@ from typing import (
 )
 
 from data_service.namenode.image import DELETED_BLOCKS, INODE_NUMBERS, INODES, Image
-from data_service.namenode.inodes import ROOT_ID, Directory, File, Inode
+from data_service.namenode.inodes import ROOT_ID, Directory, File
 from data_service.namenode.leases import Leases, Place
 from data_service.namenode.namespace import NewFile
 from data_service.namenode.paths import render
@@ -175,18 +175,16 @@ class OpenFiles:
         """
         names: Set[Place] = set()
         space = 0
-        for file_id, file in self._files.items():
-            place = self._leases.place(file_id)
-            anchor = self._image.inodes.get(place.anchor)
-            if anchor is not None and anchor.is_within(directory):
-                names.update(self._missing(place))
-                space += self.space(file, place, len(file.blocks))
+        for file, place in self._below(directory):
+            names.update(self._missing(place))
+            space += self.space(file, place, len(file.blocks))
         return Use(len(names), space)
 
     def new_names(self, place: Place) -> int:
         """How many inodes a file at a place would add to those that stand or are promised."""
-        others = map(self._leases.place, self._leases.anchored(place.anchor))
-        promised = {missing for other in others for missing in self._missing(other)}
+        promised: Set[Place] = set()
+        for _, other in self._below(self._image.root):
+            promised.update(self._missing(other))
         return len(set(self._missing(place)) - promised)
 
     def block_space(self, file: OpenFile) -> int:
@@ -201,19 +199,34 @@ class OpenFiles:
         gives no room to anybody else.
         """
         wanted = blocks * file.new.block_size * file.new.replication
-        old = self._standing(place)
+        above, names = self._descend(place)
+        old = above.children.get(names[0]) if len(names) == 1 else None
         return max(0, wanted - old.space) if isinstance(old, File) else wanted
+
+    def _below(self, directory: Directory) -> Iterator[Tuple[OpenFile, Place]]:
+        """The open files whose places are in a directory or below it."""
+        for file_id, file in self._files.items():
+            place = self._leases.place(file_id)
+            anchor = self._image.inodes.get(place.anchor)
+            if anchor is not None and anchor.is_within(directory):
+                yield file, place
 
     def _missing(self, place: Place) -> Iterator[Place]:
         """The inodes that are not there yet on the way to a place, itself among them."""
-        if self._standing(place) is None:
-            for depth in range(1, len(place.names) + 1):
-                yield Place(place.anchor, place.names[:depth])
+        above, names = self._descend(place)
+        if names[0] not in above.children:
+            for depth in range(1, len(names) + 1):
+                yield Place(above.id, names[:depth])
 
-    def _standing(self, place: Place) -> Optional[Inode]:
-        """What has the first name of a place, most often nothing."""
-        anchor = self._image.inodes.get(place.anchor)
-        return anchor.children.get(place.names[0]) if isinstance(anchor, Directory) else None
+    def _descend(self, place: Place) -> Tuple[Directory, Tuple[str, ...]]:
+        """The last directory on the way to a place, and the names below it.
+
+        Most often that is the place itself, but another writer may have been there first.
+        """
+        above, names = self._image.inodes[place.anchor], place.names
+        while len(names) > 1 and isinstance(above.children.get(names[0]), Directory):
+            above, names = above.children[names[0]], names[1:]
+        return above, names
 
     def rows(self) -> List[OpenRow]:
         """Every open file, the oldest first."""

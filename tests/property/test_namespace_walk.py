@@ -5,82 +5,32 @@ says is also carried out on plain tables of rows; a namenode that loads those ta
 same tree (a restart), and a read must not tell of an edit that it did not wait for (a crash).
 """
 
-from random import Random
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type
+from typing import List, Optional, Type
 
 import pytest
 
 from data_service.namenode import inodes
-from data_service.namenode.commits import Op, Outcome
 from data_service.namenode.paths import render
 from tests.support.block_side import Datanodes
-from tests.support.metadata_model import MetadataModel
 from tests.support.namespace_model import (
     ROOT,
     ModelFile,
     ModelWriter,
-    Names,
     find,
     listing,
     lost,
     plain,
-    refused,
-    settle,
-    strip,
 )
+from tests.support.namespace_walk import Sides
+from tests.support.quota_model import BLOCK_SIZE, promise
 from zookeeper.fabric import errors
 
-NAMES = ("a", "b", "c", "é")
-BLOCK_SIZE = 100
 STEPS = 40
 SEEDS = 600
 
 
-class Walk:
-    """One seed: the real core, the model, and the tables that the edits make."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
-        self.metadata = MetadataModel()
-        self.tree: dict = {}
-        self.writers: List[ModelWriter] = []
-        self.now = 0.0
-        self.calls = 0
-        self.durable = 0
-        self.renewed: Dict[str, float] = {}
-        self.orphans: Set[int] = set()
-        self.browsed = ""
-        self.state = self.metadata.start()
-        self.nodes = Datanodes(self.state.blocks, 3)
-        self.state.blocks.loaded(0.0)
-
-    # -- Both sides of an operation.
-
-    def op(self, client: str = "walker") -> Op:
-        """A call that was not made before."""
-        self.calls += 1
-        return client, self.calls
-
-    def store(self, outcome: Optional[Outcome]) -> Any:
-        """Have the outcome's edit stored; its result."""
-        return None if outcome is None else self.metadata.store(outcome)
-
-    def call(self, deed: Callable[[], Optional[Outcome]]) -> Tuple[Any, Optional[Type]]:
-        """Do it, store its edit; the result or the class of the error."""
-        return refused(lambda: self.store(deed()))
-
-    def change(self, deed: Callable[[], Outcome], expected: Optional[Type]) -> Any:
-        """Do it; it must succeed, or fail as expected. Once more must give the same answer."""
-        result, error = self.call(deed)
-        assert error is expected, (error, expected)
-        if error is None and self.random.random() < 0.3:
-            again = deed()
-            assert (again.result, again.edit) == (result, None)
-        return result
-
-    def path(self) -> Names:
-        """A path that may exist."""
-        return tuple(self.random.choice(NAMES) for _ in range(self.random.choice((1, 1, 2, 2, 3))))
+class Walk(Sides):
+    """The operations, each done to both sides."""
 
     # -- The operations.
 
@@ -93,6 +43,7 @@ class Walk:
             error = error if isinstance(node, dict) else errors.NotADirectory
         elif error is None and len(rest) > 1 and not parents:
             error = errors.PathNotFound
+        error = error or (self.quotas.refusal(node, len(rest)) if rest else None)
         op, path = self.op(), render(names)
         self.change(lambda: self.state.mkdir(ROOT, op, path, parents, 0o755, 5), error)
         if error is None:
@@ -129,6 +80,9 @@ class Walk:
                 error = errors.PathExists
             elif error is None and len(left) > 1:
                 error = errors.PathNotFound
+        if error is None:
+            beside = find(self.tree, source[:-1])[0]
+            error = self.quotas.refusal(above, *self.quotas.use(moved), beside)
         op, paths = self.op(), (render(source), render(target))
         self.change(lambda: self.state.rename(ROOT, op, *paths, 7), error)
         if error is None:
@@ -144,7 +98,10 @@ class Walk:
         op, path, choice = self.op(), render(names), self.random.randrange(4)
         if choice == 3 and error is None and isinstance(node, dict):
             error = errors.IsADirectory
-        number = self.random.randrange(1, 500)
+        number = self.random.choice((1, 2, 3, 4, 500))
+        if choice == 3 and error is None:
+            more = (number - node.replication) * sum(node.lengths)
+            error = self.quotas.refusal(find(self.tree, names[:-1])[0], 0, more)
         deeds = (
             lambda: self.state.set_mode(ROOT, op, path, number),
             lambda: self.state.set_owner(ROOT, op, path, "u", f"g{number}"),
@@ -156,6 +113,27 @@ class Walk:
             status = self.state.reading.stat(ROOT, path).result
             told = (status.mode, status.group, status.mtime_ms, status.replication)[choice]
             assert told == (f"g{number}" if choice == 1 else number)
+            if choice == 3:
+                node.replication = number
+
+    def limit(self) -> None:
+        """Set quotas of a directory, or clear them."""
+        names = self.random.choice(((), self.path()))
+        node, rest, error = find(self.tree, names)
+        quotas = (
+            self.random.choice((-1, 1, 2, 3, 4, 5, 7)),
+            self.random.choice((-1, -1, 0, 200, 207, 414, 600)),
+        )
+        if error is None and rest:
+            error = errors.PathNotFound
+        elif error is None and not isinstance(node, dict):
+            error = errors.NotADirectory
+        elif not names and quotas[0] == -1:
+            error = errors.InvalidArgument
+        op, path = self.op(), render(names)
+        self.change(lambda: self.state.set_quota(ROOT, op, path, *quotas), error)
+        if error is None:
+            self.quotas.limit(node, *(None if quota == -1 else quota for quota in quotas))
 
     def create(self) -> None:
         """Open a file for writing."""
@@ -171,6 +149,8 @@ class Walk:
         if error is None and rivals:
             if self.now - self.renewed[rivals[0].client] <= 10.0:
                 error = errors.AlreadyBeingCreated
+        writer = ModelWriter(client, 0, above, place, over)
+        error = error or self.quotas.refusal(above, self.quotas.new_names(writer))
         op, path = self.op(client), render(names)
         opened = self.change(
             lambda: self.state.writing.create(ROOT, op, path, over, 2, BLOCK_SIZE, 0o644, self.now),
@@ -179,8 +159,7 @@ class Walk:
         if error is None:
             self.writers = [writer for writer in self.writers if writer not in rivals]
             self.renewed[client] = self.now
-            writer = ModelWriter(client, opened.file_id, above, place, over)
-            writer.path = path
+            writer.file_id, writer.path = opened.file_id, path
             self.writers.append(writer)
 
     def write(self) -> None:
@@ -191,17 +170,21 @@ class Walk:
         position = self.random.choice((len(writer.blocks), len(writer.blocks), 0, 1, 2))
         if position in writer.blocks:
             return
-        error = errors.LeaseExpired if lost(self.tree, writer) else None
+        error: Optional[Type] = errors.LeaseExpired if lost(self.tree, writer) else None
+        count = len(writer.blocks)
+        more = promise(writer, count + 1) - promise(writer, count)
+        error = error or self.quotas.refusal(writer.above, 0, more)
         located, found = self.call(
             lambda: self.state.writing.add_block(
                 writer.client, writer.file_id, position, (), "", self.now, self.random
             )
         )
         assert found is error, (found, error)
+        if error is not errors.LeaseExpired:
+            self.renewed[writer.client] = self.now
         if error is not None:
             return
         assert located.offset == position * BLOCK_SIZE
-        self.renewed[writer.client] = self.now
         block = located.block._replace(length=self.random.choice((BLOCK_SIZE, BLOCK_SIZE, 7)))
         sent = self.random.choice((1, 2, 2, 2, 2, 2))
         self.nodes.receive(block, located.targets[:sent])
@@ -319,32 +302,15 @@ class Walk:
         same = [w for w in self.writers if w.above is above and w.names == writer.names]
         if error is None and same:
             error = errors.LeaseExpired
+        if error is None:
+            new_names, space = self.quotas.new_names(writer), promise(writer, len(writer.blocks))
+            error = self.quotas.refusal(above, new_names, space)
         assert found is error, (found, error)
         if error is None:
             self.writers.append(writer)
             self.renewed[writer.client] = self.now
         else:
             self.orphans.update(block.block_id for block in writer.blocks.values())
-
-    def browse(self) -> None:
-        """The next page of a listing of the root that goes on while the root changes."""
-        rows, more = self.state.reading.list(ROOT, "/", self.browsed, 1).result
-        following = [name for name in sorted(self.tree) if name > self.browsed]
-        assert ([row.name for row in rows], more) == (following[:1], len(following) > 1)
-        self.browsed = rows[-1].name if more else ""
-
-    def peek(self) -> None:
-        """A read may wait for fewer edits than there are, but must not tell of the rest."""
-        path = render(self.random.choice(((), self.path())))
-        for read in ("stat", "list", "block_locations"):
-            page = {"stat": (), "list": ("", 3), "block_locations": (0, 1000)}[read]
-            outcome, error = refused(lambda: getattr(self.state.reading, read)(ROOT, path, *page))
-            if error is None:
-                last = self.metadata.last_txid
-                seen = self.random.randint(max(self.durable, outcome.depends), last)
-                crashed = self.metadata.start(seen)
-                again = getattr(crashed.reading, read)(ROOT, path, *page)
-                assert strip(again.result) == strip(outcome.result), (read, path, seen)
 
     # -- The walk.
 
@@ -353,14 +319,13 @@ class Walk:
         deed = self.random.choice(
             (self.mkdir, self.mkdir, self.delete, self.rename, self.rename, self.attributes,
              self.create, self.create, self.write, self.write, self.write, self.complete,
-             self.complete, self.complete, self.abandon, self.pass_time, self.sweep)
+             self.complete, self.complete, self.abandon, self.pass_time, self.sweep,
+             self.limit if self.limiting else self.sweep)
         )  # fmt: skip
         if self.random.random() < 0.02:
             deed = self.restart
         deed()
-        settle(self.writers)
-        self.state.check()
-        assert listing(self.state) == plain(self.tree)
+        self.compare()
         if self.random.random() < 0.2:
             self.peek()
         self.browse()

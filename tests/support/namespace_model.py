@@ -13,11 +13,12 @@ Names = Tuple[str, ...]
 
 
 class ModelFile:
-    """A file of the model: its number, and the lengths of its blocks."""
+    """A file of the model: its number, the lengths of its blocks, its replication."""
 
     def __init__(self, file_id: int, lengths: Tuple[int, ...]) -> None:
         self.file_id = file_id
         self.lengths = lengths
+        self.replication = 2
 
 
 class ModelWriter:
