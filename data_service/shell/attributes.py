@@ -9,16 +9,17 @@ from data_service.shell.failures import IS_A_DIRECTORY, NO_SUCH_FILE, PathError,
 from data_service.shell.failures import describe
 from data_service.shell.items import Item
 from data_service.shell.modes import ModeChange
-from data_service.shell.options import parse
+from data_service.shell.options import parse, take_option
 from data_service.shell.session import FATAL, Session
 from zookeeper.fabric.errors import DfsError
 
 REPLICATION_LIMIT = 1 << 15
-TIME_FORMAT = "%Y%m%d:%H%M%S"
+TIME_FORMAT = "yyyyMMdd:HHmmss"
 POLL_SECONDS = 0.25
 DOT_SECONDS = 10.0
 
-_NAME = "[-+_./@a-zA-Z0-9]"
+_TIME = re.compile(r"(\d{4})(\d\d)(\d\d):(\d\d)(\d\d)(\d+)", re.ASCII)
+_NAME = "[-_./@a-zA-Z0-9]"
 _OWNER_AND_GROUP = re.compile(rf"\s*({_NAME}+)?(?::({_NAME}*))?\s*", re.ASCII)
 _GROUP = re.compile(rf"\s*({_NAME}+)\s*", re.ASCII)
 
@@ -76,8 +77,8 @@ def _give(
 
 def touch(session: Session, words: List[str]) -> None:
     """Set times, and make the files that are missing."""
-    options = parse(words, "a m c", "t", least=1)
-    given = options.value("t")
+    words, given = take_option(words, "-t")
+    options = parse(words, "a m c", least=1)
     time_ms = None if given is None else _time_ms(given)
     only_one = options.has("a") != options.has("m")
 
@@ -105,17 +106,23 @@ def touch(session: Session, words: List[str]) -> None:
 
 def make_empty(session: Session, item: Item) -> None:
     """An empty file, with the replication and block size that -D defines."""
-    replication = session.definition("dfs.replication")
-    block_size = session.definition("dfs.blocksize")
+    replication = session.replication
+    block_size = session.block_size
     with item.store.create(item.path, replication, block_size):
         pass
 
 
 def _time_ms(text: str) -> int:
+    """Milliseconds since 1970; a month 13 is the next January, as in HDFS."""
+    found = _TIME.match(text)
     try:
-        return int(time.mktime(time.strptime(text, TIME_FORMAT)) * 1000)
+        if found is not None:
+            return int(time.mktime((*map(int, found.groups()), 0, 0, -1)) * 1000)
     except (ValueError, OverflowError):
-        raise UsageError(f"Unable to parse the specified timestamp {text}") from None
+        pass  # A year or a number of seconds that no clock of this machine counts to.
+    raise UsageError(
+        f"Unable to parse the specified timestamp {text}. The expected format is {TIME_FORMAT}"
+    )
 
 
 def setrep(session: Session, words: List[str]) -> None:

@@ -36,11 +36,11 @@ COMMANDS: Dict[str, Command] = {
     # What is there.
     "ls": _row(
         "listing:ls",
-        "[-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [-e] [--json] [<path> ...]",
+        "[-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [-e] [<path> ...]",
         "list files and directories",
     ),
     "stat": _row(
-        "listing:stat", "[-R] [--json] [format] <path> ...", "show facts in a format of your own"
+        "listing:stat", "[-R] [format] <path> ...", "show facts in a format of your own"
     ),
     "find": _row(
         "listing:find", "<path> ... <expression> ...", "print the paths whose names match"
@@ -48,12 +48,12 @@ COMMANDS: Dict[str, Command] = {
     "test": _row("naming:test", "-[defszrw] <path>", "answer a question by the exit status"),
     # How much there is.
     "du": _row(
-        "space:du", "[-s] [-h] [-v] [-x] [--json] <path> ...", "show the sizes of files and trees"
+        "space:du", "[-s] [-h] [-v] [-x] <path> ...", "show the sizes of files and trees"
     ),
-    "df": _row("space:df", "[-h] [--json] [<path> ...]", "show the room in the file system"),
+    "df": _row("space:df", "[-h] [<path> ...]", "show the room in the file system"),
     "count": _row(
         "space:count",
-        "[-q] [-h] [-v] [-t [<storage type>]] [-u] [-x] [-e] [-s] [--json] <path> ...",
+        "[-q] [-h] [-v] [-t [<storage type>]] [-u] [-x] [-e] [-s] <path> ...",
         "count directories, files and bytes",
     ),
     # Names.
@@ -122,7 +122,7 @@ COMMANDS: Dict[str, Command] = {
     # The cluster.
     "report": _row(
         "administration:report",
-        "[-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance] [--json]",
+        "[-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance]",
         "show capacity, health and every datanode", "dfsadmin",
     ),
     "safemode": _row(
@@ -150,7 +150,7 @@ COMMANDS: Dict[str, Command] = {
     "fsck": _row(
         "fsck:fsck",
         "<path> [-list-corruptfileblocks | [-delete] [-files [-blocks [-locations | -racks | "
-        "-replicaDetails]]]] [--json]",
+        "-replicaDetails]]]]",
         "check that the blocks of a tree are all there", "fsck",
     ),
     "groups": _row(
@@ -162,5 +162,5 @@ COMMANDS: Dict[str, Command] = {
     "usage": _row("guide:usage_command", "[cmd ...]", "show how commands are called"),
 }
 
-DEPRECATED = {"lsr": ("ls", "-R"), "dus": ("du", "-s"), "rmr": ("rm", "-r")}
-"""Old names, and what they stand for."""
+DEPRECATED = {"lsr": "ls -R", "dus": "du -s", "rmr": "-rm -r"}
+"""Old names, and what they stand for, as HDFS writes it."""

@@ -16,7 +16,10 @@ def connect(config: Optional[str]) -> Any:
     path = config or os.environ.get(CONFIG_VARIABLE) or ""
     key = (os.path.abspath(path) if path else "", os.environ.get(USER_VARIABLE, ""))
     if key not in _open:
-        _open[key] = open_file_system(config)
+        made = open_file_system(config)
+        # Another thread may have been faster.
+        if _open.setdefault(key, made) is not made:
+            made.close()
     return _open[key]
 
 

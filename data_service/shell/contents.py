@@ -4,6 +4,7 @@ import time
 import zlib
 from typing import Any, BinaryIO, List
 
+from data_service.shell import paths
 from data_service.shell.failures import IS_A_DIRECTORY, PathError
 from data_service.shell.items import Item
 from data_service.shell.options import parse
@@ -110,7 +111,7 @@ def head(session: Session, words: List[str]) -> None:
 def tail(session: Session, words: List[str]) -> None:
     """Write the last kilobyte of a file, with -f also what is added to it."""
     options = parse(words, "f", "s", least=1, most=1)
-    pause = options.number("s", FOLLOW_MILLISECONDS) / 1000
+    pause = options.number("s", FOLLOW_MILLISECONDS) / 1000 if options.has("f") else 0.0
     item = _file(session, options.arguments[0])
     position = max(0, item.found.length - END_BYTES)
     while True:
@@ -157,6 +158,8 @@ def getmerge(session: Session, words: List[str]) -> None:
     session.each(options.arguments, collect)
     if session.failures:
         return
+    if target.store.is_local:
+        target.store.mkdir(paths.parent(target.path), parents=True)
     with target.store.create(target.path) as sink:
         for item in files:
             item.store.cat(item.path, sink.write)

@@ -19,19 +19,24 @@ ADMINISTRATION = "dfsadmin"
 
 def run(words: List[str], surroundings: Surroundings) -> int:
     """Run a command given as words; its exit status."""
-    name = words[0][1:] if words[0].startswith("-") else words[0]
+    typed = name = words[0][1:] if words[0].startswith("-") else words[0]
     rest = words[1:]
     if name in DEPRECATED:
-        complain(f"{name}: DEPRECATED: Please use '{' '.join(DEPRECATED[name])}' instead.")
-        rest = list(DEPRECATED[name][1:]) + rest
-        name = DEPRECATED[name][0]
+        complain(f"{name}: DEPRECATED: Please use '{DEPRECATED[name]}' instead.")
+        name, option = DEPRECATED[name].lstrip("-").split()
+        rest.insert(0, option)
     if name not in COMMANDS:
         complain(f"{words[0]}: Unknown command")
+        if surroundings.directory is None:
+            # At the prompt a person asks for help when it is wanted.
+            from data_service.shell.guide import whole_usage
+
+            complain("\n".join(whole_usage()))
         return MISUSE
-    session = Session(name, surroundings)
+    session = Session(typed, surroundings)
     try:
         status = _call(name, session, rest)
-        session.out.flush()
+        session.out.finish()
     except KeyboardInterrupt:
         session.out.discard()
         session.warn("Interrupted")
@@ -72,7 +77,7 @@ def _explain_usage(name: str, session: Session, error: UsageError) -> None:
 
     session.out.flush()
     dash = "" if COMMANDS[name].tool == ADMINISTRATION else "-"
-    complain(f"{dash}{name}: {error.message}")
+    complain(f"{dash}{session.name}: {error.message}")
     if COMMANDS[name].tool == "fs":
         complain("\n".join(whole_usage()))
     complain(usage_line(name))

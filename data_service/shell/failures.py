@@ -42,7 +42,7 @@ class PathError(DfsError):
         if to:
             sentence += f" to `{to}'"
         sentence += f": {reason}"
-        if full and full != text:
+        if full and full != text.rstrip("/"):
             sentence += f": `{full}'"
         super().__init__(sentence)
 

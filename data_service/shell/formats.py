@@ -83,9 +83,10 @@ def status_format(pattern: str, status: FileStatus, name: str) -> str:
     out, position = [], 0
     while position < len(pattern):
         character = pattern[position]
-        if character == "%" and position + 1 < len(pattern):
+        if character == "%":
             position += 1
-            out.append(_status_field(pattern[position], status, name))
+            # Nothing stands for a `%` at the end.
+            out.append(_status_field(pattern[position : position + 1], status, name))
         else:
             out.append(character)
         position += 1

@@ -131,4 +131,5 @@ def _group(pattern: str, start: int) -> Tuple[List[str], int]:
             if not depth:
                 return alternatives + [pattern[begin:position]], position + 1
         position += 1
-    raise IllegalPattern("Unclosed group", pattern)
+    # A message names the component, not the whole path.
+    raise IllegalPattern("Unclosed group", pattern.rpartition("/")[2])

@@ -47,8 +47,8 @@ class Item:
 
     @property
     def full(self) -> str:
-        """The path as a URI."""
-        return self.store.uri + self.path
+        """The path as a URI; a local one as HDFS writes it, without an empty authority."""
+        return ("file:" if self.store.is_local else self.store.uri) + self.path
 
     @property
     def names_directory(self) -> bool:
@@ -62,7 +62,8 @@ class Item:
 
     def child(self, name: str, status: Optional[FileStatus] = None) -> "Item":
         """What has this name inside of this directory; it is not looked at."""
-        path = self.path.rstrip("/") + "/" + name
+        # The root has no name to add.
+        path = f"{self.path.rstrip('/')}/{name}".rstrip("/") or "/"
         return Item(self.store, path, paths.child(self.text, name), status)
 
     def children(self) -> Iterator["Item"]:
@@ -93,7 +94,8 @@ def single(store: Store, typed: paths.Typed) -> Item:
         paths.check_name(typed.text, literal)
     path = paths.resolve(literal, store.directory)
     status = look(store, path)
-    text = paths.shown(typed, path, store.directory) if status is not None else typed.text
+    missing = globs.unescape(typed.text)
+    text = paths.shown(typed, path, store.directory) if status is not None else missing
     return Item(store, path, text, status)
 
 

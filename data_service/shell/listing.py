@@ -90,7 +90,7 @@ class _Listing:
         time_ms = status.atime_ms if self._options.has("u") else status.mtime_ms
         coding = ""
         if self._options.has("e"):
-            coding = f" {'' if status.is_directory else ERASURE_CODING:{len(ERASURE_CODING)}} "
+            coding = f"{'' if status.is_directory else ERASURE_CODING:{len(ERASURE_CODING)}} "
         return (
             f"{'d' if status.is_directory else '-'}{formats.permissions(status.mode)} "
             f"{'-' if status.is_directory else status.replication:>{widths.replicas}} "
@@ -161,14 +161,18 @@ def find(session: Session, words: List[str]) -> None:
 
 
 Step = Callable[[Item], bool]
+_AND = ("-a", "-and")
 
 
 def _steps(session: Session, expression: List[str]) -> List[Step]:
     """What is done to each path in turn, until one step says no; raises DfsError, UsageError."""
     steps: List[Step] = []
     acts = False
-    words = iter(expression)
+    words, before = iter(expression), "-a"
     for word in words:
+        if word in _AND and before in _AND:
+            raise UsageError(f"There is no expression before {word}")
+        before = word
         if word in ("-print", "-print0"):
             acts = True
             steps.append(_printer(session, "\0" if word == "-print0" else "\n"))
@@ -177,8 +181,10 @@ def _steps(session: Session, expression: List[str]) -> List[Step]:
             if pattern is None:
                 raise UsageError("Not enough arguments: expected 1 but got 0")
             steps.append(_matcher(pattern, word == "-iname"))
-        elif word not in ("-a", "-and", "(", ")"):
+        elif word not in (*_AND, "(", ")"):
             raise DfsError(f"Unexpected argument: {word}")
+    if expression and before in _AND:
+        raise UsageError(f"There is no expression behind {before}")
     return steps if acts else steps + [_printer(session, "\n")]
 
 

@@ -1,6 +1,8 @@
 """The command line's entry: generic options, then one command, or the prompt.
 
-It may be called again and again in one process, which keeps its connections.
+It may be called again and again in one process, which keeps its connections; nothing else of a
+call is left for the next one. Several threads may call it, each for itself: what they write to
+`sys.stdout` and `sys.stderr`, which are those of the moment of the call, comes mixed.
 """
 
 import sys

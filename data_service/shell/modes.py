@@ -1,76 +1,78 @@
 """The modes that chmod understands: octal, or clauses such as `u+rw,go-x`."""
 
 import re
-from typing import List, NamedTuple, Optional
+from typing import Dict, NamedTuple
 
 from data_service.shell.failures import UsageError
 
-STICKY = 0o1000
 EXECUTE_ALL = 0o111
+STICKY_SHIFT = 9
 
 _OCTAL = re.compile(r"\s*\+?([01]?)([0-7]{3})\s*", re.ASCII)
-_CLAUSE = re.compile(r"\s*([ugoa]*)([+=-])([rwxXt]*)\s*", re.ASCII)
+_CLAUSE = re.compile(r"\s*([ugoa]*)[-+=]*([-+=])([rwxXt]+)([,\s]*)", re.ASCII)
 _SHIFTS = {"u": 6, "g": 3, "o": 0}
-_BITS = {"r": 4, "w": 2, "x": 1}
+_BITS = {"r": 4, "w": 2, "x": 1, "X": 1}
 
 
-class Clause(NamedTuple):
-    """One part of a symbolic mode: for whom, `+`, `-` or `=`, and the letters."""
+class Change(NamedTuple):
+    """What a clause does to the bits of one class: `+`, `-` or `=`, and the letters."""
 
-    classes: str
     sign: str
     letters: str
 
-    def apply(self, mode: int, directory: bool) -> int:
-        """The mode that this makes of another one."""
-        bits = sum(_BITS.get(letter, 0) for letter in set(self.letters))
-        if "X" in self.letters and (directory or mode & EXECUTE_ALL):
-            bits |= _BITS["x"]
-        for letter in self.classes:
-            shift = _SHIFTS[letter]
-            mode = self._combine(mode, bits << shift, 7 << shift)
-        if "t" in self.letters:
-            mode = self._combine(mode, STICKY, STICKY)
-        return mode
+    def apply(self, bits: int, executable: bool) -> int:
+        """The three new bits; `X` gives no execution to what nobody could execute."""
+        named = 0
+        for letter in self.letters:
+            named |= _BITS.get(letter, 0)
+        new = {"+": bits | named, "-": bits & ~named, "=": named}[self.sign]
+        may_execute = executable or bits & _BITS["x"] or "X" not in self.letters
+        return new if may_execute else new & ~_BITS["x"]
 
-    def _combine(self, mode: int, bits: int, mask: int) -> int:
-        if self.sign == "+":
-            return mode | bits
-        return mode & ~(bits if self.sign == "-" else mask) | (bits if self.sign == "=" else 0)
+    def apply_sticky(self, bit: int) -> int:
+        """The new sticky bit."""
+        named = int("t" in self.letters)
+        return {"+": bit | named, "-": bit & ~named, "=": named}[self.sign]
 
 
 class ModeChange:
     """What a mode, as a person types it, makes of the mode that is there.
 
-    Octal with three digits leaves the sticky bit alone. Clauses apply one after the other; without
-    a class they are for all, whatever the umask.
+    Clauses without a class are for all, whatever the umask. Of several clauses for a class only
+    the last one counts, and the sticky bit goes with the class of all others: so in HDFS.
     """
 
     def __init__(self, text: str) -> None:
-        self._clauses: List[Clause] = []
-        self._octal: Optional[int] = None
-        self._kept = 0
+        self._octal = -1
+        self._changes: Dict[str, Change] = {}
         octal = _OCTAL.fullmatch(text)
         if octal is not None:
             self._octal = int(octal.group(1) + octal.group(2), 8)
-            self._kept = 0 if octal.group(1) else STICKY
             return
-        for part in text.split(","):
-            found = _CLAUSE.fullmatch(part)
-            if found is None:
+        position, separator = 0, ","
+        while position < len(text) or not self._changes:
+            found = _CLAUSE.match(text, position)
+            if found is None or "," not in separator:
                 raise UsageError(f"chmod : mode '{text}' does not match the expected pattern.")
-            classes, sign, letters = found.groups()
-            if not classes or "a" in classes:
-                classes = "ugo"
-            self._clauses.append(Clause(classes, sign, letters))
+            classes, sign, letters, separator = found.groups()
+            for letter in set(classes) - {"a"} or _SHIFTS:
+                self._changes[letter] = Change(sign, letters)
+            position = found.end()
 
     def __repr__(self) -> str:
-        return f"<ModeChange {self._octal if self._octal is not None else self._clauses}>"
+        return f"<ModeChange {oct(self._octal) if self._octal >= 0 else self._changes}>"
 
     def apply(self, mode: int, directory: bool) -> int:
         """The new mode of a file or directory that has `mode`."""
-        if self._octal is not None:
-            return self._octal | mode & self._kept
-        for clause in self._clauses:
-            mode = clause.apply(mode, directory)
-        return mode
+        if self._octal >= 0:
+            return self._octal
+        executable = directory or bool(mode & EXECUTE_ALL)
+        sticky = mode >> STICKY_SHIFT & 1
+        if "o" in self._changes:
+            sticky = self._changes["o"].apply_sticky(sticky)
+        new = sticky << STICKY_SHIFT
+        for letter, shift in _SHIFTS.items():
+            bits = mode >> shift & 7
+            change = self._changes.get(letter)
+            new |= (change.apply(bits, executable) if change else bits) << shift
+        return new

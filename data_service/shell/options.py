@@ -4,10 +4,12 @@
 a dash, at a lone `-` (standard input), and after `--`.
 """
 
-from typing import Dict, List, Optional, Set
+from typing import Dict, List, Optional, Set, Tuple
 
+from data_service.protocol.blocks import INTEGER_MAX
 from data_service.shell.failures import UsageError
 
+PREFIXES = "kmgtpe"
 JSON = "-json"
 """The option `--json`, of the commands whose answer a program may want to read."""
 
@@ -84,6 +86,41 @@ def _take_value(rest: List[str], position: int, least: int) -> str:
     if position < len(rest) and len(rest) > least and not rest[position].startswith("-"):
         return rest.pop(position)
     return ""
+
+
+def take_option(words: List[str], option: str) -> Tuple[List[str], Optional[str]]:
+    """(the words without an option that may stand anywhere before `--`, its value or None).
+
+    Raises UsageError when there is no word behind it.
+    """
+    if option not in words or "--" in words[: words.index(option)]:
+        return words, None
+    place = words.index(option)
+    if place + 1 == len(words):
+        raise UsageError(f"option {option} requires 1 argument.")
+    return words[:place] + words[place + 2 :], words[place + 1]
+
+
+def binary_number(text: str, refusal: str) -> int:
+    """A number with or without a binary prefix, such as `10` or `5g`.
+
+    Raises UsageError; `refusal` says that it is no number at all.
+    """
+    digits, scale = text.strip(), 1
+    letter = digits[-1:].lower()
+    if letter.isalpha():
+        if letter not in PREFIXES:
+            raise UsageError(
+                f"Invalid size prefix '{digits[-1]}' in '{text}'. Allowed prefixes are "
+                "k, m, g, t, p, e(case insensitive)"
+            )
+        digits, scale = digits[:-1], 1 << 10 * (PREFIXES.index(letter) + 1)
+    if not (digits.isascii() and digits.isdigit()):
+        raise UsageError(refusal)
+    value = int(digits[:20]) * scale
+    if value > INTEGER_MAX:
+        raise UsageError(f"{text} does not fit in a Long")
+    return value
 
 
 def check_count(arguments: List[str], least: int, most: Optional[int] = None) -> None:

@@ -5,22 +5,21 @@ They follow the rules of HDFS's `dfsadmin`: silent when all went well, any error
 
 from typing import List
 
-from data_service.protocol.blocks import INTEGER_MAX
 from data_service.protocol.messages import QUOTA_RESET, QUOTA_UNCHANGED
 from data_service.shell.failures import UsageError
 from data_service.shell.items import Item
-from data_service.shell.options import parse
+from data_service.shell.options import binary_number, parse
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import DfsError, InvalidArgument, PathNotFound
 
-_PREFIXES = "kmgtpe"
 _BY_TYPE = "storageType"
 
 
 def set_quota(session: Session, words: List[str]) -> None:
     """Limit how many files and directories there may be in trees."""
     quota, *directories = parse(words, least=2).arguments
-    _set(session, directories, number(quota, f'For input string: "{quota}"'), QUOTA_UNCHANGED)
+    names = binary_number(quota, f'For input string: "{quota}"')
+    _set(session, directories, names, QUOTA_UNCHANGED)
 
 
 def clear_quota(session: Session, words: List[str]) -> None:
@@ -34,7 +33,7 @@ def set_space_quota(session: Session, words: List[str]) -> None:
     if directories[0] == f"-{_BY_TYPE}":
         raise _not_by_type()
     refusal = f'"{quota}" is not a valid value for a quota.'
-    _set(session, directories, QUOTA_UNCHANGED, number(quota, refusal))
+    _set(session, directories, QUOTA_UNCHANGED, binary_number(quota, refusal))
 
 
 def clear_space_quota(session: Session, words: List[str]) -> None:
@@ -43,28 +42,6 @@ def clear_space_quota(session: Session, words: List[str]) -> None:
     if options.value(_BY_TYPE) is not None:
         raise _not_by_type()
     _set(session, options.arguments, QUOTA_UNCHANGED, QUOTA_RESET)
-
-
-def number(text: str, refusal: str) -> int:
-    """A number with or without a binary prefix, such as `10` or `5g`.
-
-    Raises UsageError; `refusal` says that it is no number at all.
-    """
-    digits, scale = text.strip(), 1
-    letter = digits[-1:].lower()
-    if letter.isalpha():
-        if letter not in _PREFIXES:
-            raise UsageError(
-                f"Invalid size prefix '{digits[-1]}' in '{text}'. Allowed prefixes are "
-                "k, m, g, t, p, e(case insensitive)"
-            )
-        digits, scale = digits[:-1], 1 << 10 * (_PREFIXES.index(letter) + 1)
-    if not (digits.isascii() and digits.isdigit()):
-        raise UsageError(refusal)
-    value = int(digits[:20]) * scale
-    if value > INTEGER_MAX:
-        raise UsageError(f"{text} does not fit in a Long")
-    return value
 
 
 def _set(session: Session, directories: List[str], names: int, space: int) -> None:

@@ -8,19 +8,23 @@ output) is raised on.
 import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
+from data_service.protocol.checksums import BYTES_PER_CRC
 from data_service.shell import paths
 from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
 from data_service.shell.items import Item, Store, expand, single
+from data_service.shell.options import binary_number
 from data_service.shell.stores import ClusterStore, LocalStore
 from data_service.shell.streams import Output, OutputFailed, complain
 from zookeeper.fabric.errors import (
     AuthenticationFailed,
     DfsError,
+    InvalidArgument,
     ProtocolViolation,
     SettingsError,
     Unavailable,
 )
 
+REPLICATION, BLOCK_SIZE = "dfs.replication", "dfs.blocksize"
 CLUSTER_SCHEMES = ("hdfs", "pyhdfs")
 FATAL = (Unavailable, AuthenticationFailed, ProtocolViolation, SettingsError, OutputFailed)
 """Errors that would meet every further argument, too."""
@@ -120,18 +124,38 @@ class Session:
         raise DfsError(f'No FileSystem for scheme "{scheme}"')
 
     def definition(self, name: str, default: int = 0) -> int:
-        """The number that `-D name=value` gives, such as `64m`; raises UsageError."""
+        """The number that `-D name=value` gives; raises UsageError."""
         text = self._surroundings.definitions.get(name)
         if text is None:
             return default
-        digits, scale = text.strip().lower(), 1
-        for step, letter in enumerate("kmgtpe", 1):
-            if digits.endswith(letter):
-                digits, scale = digits[:-1], 1 << 10 * step
-                break
+        digits = text.strip()
         if not (digits.isascii() and digits.isdigit()):
             raise UsageError(f'For input string: "{text}"')
-        return int(digits) * scale
+        return int(digits)
+
+    @property
+    def replication(self) -> int:
+        """What `-D dfs.replication` asks for new files; 0, without it, is the cluster's default."""
+        number = self.definition(REPLICATION, -1)
+        if number == 0:
+            raise InvalidArgument(
+                "Requested replication factor of 0 is less than the required minimum of 1"
+            )
+        return max(number, 0)
+
+    @property
+    def block_size(self) -> int:
+        """What `-D dfs.blocksize` asks for, such as `64m`; 0, without it, is the default."""
+        text = self._surroundings.definitions.get(BLOCK_SIZE)
+        if text is None:
+            return 0
+        number = binary_number(text, f'For input string: "{text}"')
+        if number % BYTES_PER_CRC:
+            raise UsageError(
+                f"Invalid values: dfs.bytes-per-checksum (={BYTES_PER_CRC}) must divide "
+                f"block size (={number})."
+            )
+        return number
 
     # Arguments.
 
@@ -141,7 +165,13 @@ class Session:
         return single(self.store_of(typed.scheme), typed)
 
     def local_item(self, text: str) -> Item:
-        """A path on the disk of this machine, literally but for a `file:` in front of it."""
+        """A path on the disk of this machine, literally but for a `file:` in front of it.
+
+        A URI of the cluster names what it names: any store may be at either end of a copy.
+        """
+        scheme, separator, _ = text.partition(":/")
+        if separator and scheme in CLUSTER_SCHEMES:
+            return self.item(text)
         path = paths.parse(text).path if text.startswith("file:/") else text
         if not path:
             raise UsageError("Can not create a Path from an empty string")

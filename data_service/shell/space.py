@@ -5,15 +5,21 @@ from typing import List, Optional, Sequence, Tuple
 
 from data_service.protocol.messages import QUOTA_RESET, ContentSummary, QuotaUsage
 from data_service.shell import formats
+from data_service.shell.failures import UsageError
 from data_service.shell.items import Item
 from data_service.shell.listing import ERASURE_CODING
-from data_service.shell.options import JSON, parse
+from data_service.shell.options import JSON, Options, parse
 from data_service.shell.session import Session
-from zookeeper.fabric.errors import InvalidArgument
 
 DU_HEADER = ("SIZE", "DISK_SPACE_CONSUMED_WITH_ALL_REPLICAS", "FULL_PATH_NAME")
 DF_HEADER = ("Filesystem", "Size", "Used", "Available", "Use%")
 COUNT_FORMAT = "{:>12} {:>12} {:>18} "
+SNAPSHOT_FORMAT = "{:>18} {:>24} {:>24} {:>28} "
+SNAPSHOT_HEADER = (
+    "SNAPSHOT_LENGTH", "SNAPSHOT_FILE_COUNT", "SNAPSHOT_DIR_COUNT", "SNAPSHOT_SPACE_CONSUMED"
+)
+CODED_DIRECTORY = "EC:"
+"""What HDFS's `count -e` shows of a directory, whose files could be made redundant in any way."""
 QUOTA_FORMAT = "{:>12} {:>15} {:>15} {:>15} "
 TYPE_FORMAT = "{:>13} {:>17} "
 STORAGE_TYPES = ("SSD", "DISK", "ARCHIVE", "PROVIDED")
@@ -67,7 +73,8 @@ def df(session: Session, words: List[str]) -> None:
     found = []
 
     def measure(item: Item) -> None:
-        found.append((item.store.uri, *item.store.space()))
+        label = item.store.uri + "/" * item.store.is_local
+        found.append((label, *item.store.space()))
 
     session.each(options.arguments or ["/"], measure)
     if options.has(JSON):
@@ -89,7 +96,7 @@ def count(session: Session, words: List[str]) -> None:
     types = _storage_types(options.value("t")) if quotas else None
     records: List[dict] = []
     if options.has("v") and not options.has(JSON):
-        session.out.line(_count_header(quotas, options.has("u"), types) + "PATHNAME")
+        session.out.line(_count_header(options, types) + "PATHNAME")
 
     def show(item: Item) -> None:
         usage = item.store.quota_usage(item.path) if quotas else NO_QUOTAS
@@ -101,8 +108,10 @@ def count(session: Session, words: List[str]) -> None:
         line = _quota_columns(usage, types, options.has("h")) if quotas else ""
         if types is None and not options.has("u"):
             line += _count_columns(summary, options.has("h"))
+            if options.has("s"):
+                line += SNAPSHOT_FORMAT.format(0, 0, 0, 0)
         if options.has("e"):
-            line += ERASURE_CODING + " "
+            line += f"{CODED_DIRECTORY if item.is_directory else ERASURE_CODING} "
         session.out.line(line + item.text)
 
     session.each(options.arguments, show)
@@ -137,15 +146,17 @@ def _count_record(summary: ContentSummary, usage: Optional[QuotaUsage], text: st
     return record
 
 
-def _count_header(quotas: bool, quotas_only: bool, types: Optional[List[str]]) -> str:
+def _count_header(options: Options, types: Optional[List[str]]) -> str:
     if types is not None:
         return "".join(TYPE_FORMAT.format(f"{t}_QUOTA", f"REM_{t}_QUOTA") for t in types)
     header = ""
-    if quotas:
+    if options.has("q", "u"):
         header = QUOTA_FORMAT.format("QUOTA", "REM_QUOTA", "SPACE_QUOTA", "REM_SPACE_QUOTA")
-    if not quotas_only:
+    if not options.has("u"):
         header += COUNT_FORMAT.format("DIR_COUNT", "FILE_COUNT", "CONTENT_SIZE")
-    return header
+        if options.has("s"):
+            header += SNAPSHOT_FORMAT.format(*SNAPSHOT_HEADER)
+    return header + ("ERASURECODING_POLICY " if options.has("e") else "")
 
 
 def _storage_types(text: Optional[str]) -> Optional[List[str]]:
@@ -156,5 +167,5 @@ def _storage_types(text: Optional[str]) -> Optional[List[str]]:
     types = [name.upper() for name in text.split(",")]
     for name in types:
         if name not in STORAGE_TYPES:
-            raise InvalidArgument(f"No enum constant of a storage type: {name}")
+            raise UsageError(f"No enum constant org.apache.hadoop.fs.StorageType.{name}")
     return types

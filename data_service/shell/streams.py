@@ -4,6 +4,7 @@ Bytes go past Python's own buffers: what could not be written (a pipe that nobod
 disk) must fail here, in the command, and not again when the interpreter ends.
 """
 
+import codecs
 import errno
 import io
 import os
@@ -36,6 +37,8 @@ class Output:
         self._raw: Any = getattr(self._binary, "raw", None)
         self._pending: List[bytes] = []
         self._size = 0
+        # For a stream of text alone, such as StringIO: a piece may end within a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         if self._text is not None:
             self._text.flush()
 
@@ -65,6 +68,12 @@ class Output:
         if pending:
             self._deliver(b"".join(pending))
 
+    def finish(self) -> None:
+        """Write all that is left, at the end of a command; raises OutputFailed."""
+        self.flush()
+        if self._text is not None and self._binary is None:
+            self._text.write(self._decoder.decode(b"", final=True))
+
     def discard(self) -> None:
         """Forget what has gathered."""
         self._pending, self._size = [], 0
@@ -79,7 +88,7 @@ class Output:
                 self._binary.write(data)
                 self._binary.flush()
             else:
-                self._text.write(bytes(data).decode("utf-8", "replace"))
+                self._text.write(self._decoder.decode(data))
         except BrokenPipeError as error:
             raise OutputClosed("standard output: nobody reads it") from error
         except (OSError, ValueError) as error:

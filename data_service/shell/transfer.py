@@ -46,8 +46,8 @@ def _creation(session: Session, options: Options) -> CopyOptions:
     lazy = options.has("l")
     return CopyOptions(
         overwrite=options.has("f"),
-        replication=1 if lazy else session.definition("dfs.replication"),
-        block_size=session.definition("dfs.blocksize"),
+        replication=1 if lazy else session.replication,
+        block_size=session.block_size,
         threads=_threads(options),
         after=preserve if options.has("p") else None,
     )
@@ -166,8 +166,8 @@ def cp(session: Session, words: List[str]) -> None:
     destination.check(len(sources), options.has("f"))
     copy_options = CopyOptions(
         overwrite=options.has("f"),
-        replication=session.definition("dfs.replication"),
-        block_size=session.definition("dfs.blocksize"),
+        replication=session.replication,
+        block_size=session.block_size,
         threads=_threads(options),
         after=(lambda source, target: preserve(source, target, kept)) if kept else None,
     )

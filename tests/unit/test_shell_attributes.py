@@ -27,21 +27,28 @@ def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
         ("750", 0o644, 0o750),
         ("0750", 0o1644, 0o750),
         ("1777", 0o644, 0o1777),
-        ("700", 0o1777, 0o1700),
+        ("700", 0o1777, 0o700),
         ("u+x", 0o644, 0o744),
         ("go-rwx", 0o777, 0o700),
         ("a=r", 0o777, 0o444),
         ("=rx", 0o200, 0o555),
         ("+w", 0o444, 0o666),
         ("-x", 0o755, 0o644),
-        ("u=rwx,g=rx,o=", 0o007, 0o750),
+        ("u=rwx,g=rx,o-rwx", 0o007, 0o750),
         ("a-w,u+w", 0o666, 0o644),
         ("+X", 0o644, 0o644),
         ("g+X", 0o744, 0o754),
         ("+t", 0o755, 0o1755),
         ("-t", 0o1755, 0o755),
-        ("u+x,+t", 0o600, 0o1700),
-        ("ug+", 0o640, 0o640),
+        ("u+x,+t", 0o600, 0o1600),  # All that is for all comes after, and has no x.
+        ("u+r,u-x", 0o300, 0o200),
+        ("u+t", 0o755, 0o755),
+        ("a=rwx,u-w", 0o1644, 0o477),
+        ("o=rt", 0o1777, 0o1774),
+        ("u+-x", 0o700, 0o600),
+        ("+r,+w", 0o000, 0o222),
+        ("g+w , o+x,", 0o600, 0o621),
+        ("a+rX,u=r", 0o600, 0o444),
     ],
 )
 def test_modes_of_files(shell: Shell, mode: str, before: int, after: int) -> None:
@@ -69,7 +76,8 @@ def test_chmod_changes_only_what_differs(shell: Shell) -> None:
     )
 
 
-@pytest.mark.parametrize("mode", ["x", "8", "77", "2777", "u+s", "u~x", "u+x,", "u+x,,g+x", "٧٧٧"])
+@pytest.mark.parametrize("mode", [
+    "x", "8", "77", "2777", "u+s", "u~x", "u+", "o=", "u+x g+x", "u+x,7", ",u+x", "٧٧٧"])
 def test_what_is_no_mode(shell: Shell, mode: str) -> None:
     shell.filesystem.write("/f")
     assert shell.bad("chmod", mode, "/f", status=255).startswith(
@@ -96,7 +104,7 @@ def owner_of(shell: Shell, path: str) -> str:
         ("alice:", "alice:supergroup"),
         ("alice:staff", "alice:staff"),
         (":staff", "root:staff"),
-        ("a-b_c.d/e@f+g", "a-b_c.d/e@f+g:supergroup"),
+        ("a-b_c.d/e@fg", "a-b_c.d/e@fg:supergroup"),
     ],
 )
 def test_chown(shell: Shell, given: str, expected: str) -> None:
@@ -166,8 +174,18 @@ def test_touch_makes_files(shell: Shell) -> None:
     shell.filesystem.mkdir("/d")
     assert shell.bad("touch", "/d") == "touch: `/d': Is a directory\n"
     assert shell.bad("touch", "-t", "yesterday", "/f", status=255).startswith(
-        "-touch: Unable to parse the specified timestamp yesterday\n"
+        "-touch: Unable to parse the specified timestamp yesterday. "
+        "The expected format is yyyyMMdd:HHmmss\n"
     )
+    error = shell.bad("touch", "/f", "-t", status=255)
+    assert error.startswith("-touch: option -t requires 1 argument.\n")
+
+
+def test_touch_counts_on_from_times_that_no_calendar_has(shell: Shell) -> None:
+    shell.good("touch", "/f", "-t", "19700132:000001")
+    assert times_of(shell, "/f") == [31 * DAY_MS + 1000] * 2
+    shell.good("touch", "-t", "19701301:256061", "/f")
+    assert times_of(shell, "/f") == [366 * DAY_MS + 7_261_000] * 2
 
 
 def test_setrep(shell: Shell) -> None:

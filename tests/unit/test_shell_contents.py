@@ -136,3 +136,12 @@ def test_checksum_of_what_has_none(shell: Shell) -> None:
         "checksum: `/': Is a directory\nchecksum: `/no': No such file or directory\n")
     assert result.lines[1].startswith("/f\tMD5-of-0MD5")
     assert shell.bad("checksum", status=255).startswith("-checksum: Not enough arguments")
+
+
+def test_getmerge_makes_directories_and_writes_to_uris(shell: Shell) -> None:
+    shell.filesystem.write("/d/a", b"1")
+    shell.filesystem.write("/d/b", b"2")
+    shell.good("getmerge", "/d", "new/deep/x")
+    assert (shell.folder / "new/deep/x").read_bytes() == b"12"
+    shell.good("getmerge", "/d", "hdfs:///merged")
+    assert shell.filesystem.contents("/merged") == b"12"

@@ -75,7 +75,7 @@ def test_stat_formats() -> None:
     pattern = "%a|%A|%b|%F|%g|%n|%o|%r|%u|%x|%X|%y|%Y|%%|%q|%"
     assert formats.status_format(pattern, STATUS, "name") == (
         "640|rw-r-----|1234|regular file|staff|name|64|3|bob|1970-01-02 00:00:00|86400000|"
-        "1970-01-01 00:00:01|1500|%|q|%"
+        "1970-01-01 00:00:01|1500|%|q|"
     )
     assert formats.status_format("%F", STATUS._replace(kind="d"), "") == "directory"
 

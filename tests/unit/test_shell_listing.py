@@ -81,7 +81,7 @@ def test_time_of_access_and_redundancy(shell: Shell) -> None:
     shell.filesystem._find("/f").time_ms = 59_000
     assert "1970-01-01 00:00" in shell.good("ls", "/")
     assert "1970-01-01 00:01" in shell.good("ls", "-u", "/")
-    assert "supergroup  Replicated          0" in shell.good("ls", "-e", "/")
+    assert "supergroup Replicated          0" in shell.good("ls", "-e", "/")
 
 
 def test_sticky_bit_and_unprintable_names(shell: Shell) -> None:
@@ -201,3 +201,16 @@ def test_find_refuses_what_it_does_not_know(shell: Shell) -> None:
     assert shell.bad("find", "/no") == "find: `/no': No such file or directory\n"
     assert "Not enough arguments: expected 1 but got 0" in shell.bad("find", status=255)
     assert "Not enough arguments" in shell.bad("find", "/", "-name", status=255)
+
+
+def test_find_joins_expressions_that_are_there(shell: Shell) -> None:
+    shell.filesystem.write("/f")
+    assert shell.good("find", "/", "-name", "f", "-a", "-print", "-and", "-name", "f") == "/f\n"
+    for words in (["-a"], ["-name", "f", "-a"], ["-a", "-name", "f"], ["-name", "f", "-a", "-a"]):
+        assert shell.bad("find", "/", *words, status=255).startswith("-find: There is no expr")
+
+
+def test_messages_name_patterns_as_they_are_meant(shell: Shell) -> None:
+    assert shell.bad("ls", "/a\\[1\\]") == "ls: `/a[1]': No such file or directory\n"
+    assert shell.bad("ls", "/d/{a") == (
+        "ls: Illegal file pattern: error parsing regexp: Unclosed group at pos 2: `{a`\n")

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Optional
 
@@ -59,8 +60,9 @@ def test_a_generic_option_without_its_value(shell: Shell) -> None:
 
 
 def test_unknown_commands(shell: Shell) -> None:
-    assert shell.bad("foo", status=255) == "foo: Unknown command\n"
-    assert shell.bad("-foo", "x", status=255) == "-foo: Unknown command\n"
+    for name in ("foo", "-foo"):
+        error = shell.bad(name, "x", status=255).splitlines()
+        assert error[:2] == [f"{name}: Unknown command", "Usage: hadoop fs [generic options]"]
 
 
 def test_no_command_after_dfs_shows_the_usage(shell: Shell) -> None:
@@ -102,7 +104,11 @@ def test_old_names(shell: Shell) -> None:
     result = shell.run("-lsr", "-C", "/")
     assert result == (0, "/d\n/d/f\n", "lsr: DEPRECATED: Please use 'ls -R' instead.\n")
     assert shell.run("dus", "/d").out == "1  1  /d\n"
-    assert shell.run("rmr", "/d").out == "Deleted /d\n"
+    assert shell.run("rmr", "/d") == (
+        0, "Deleted /d\n", "rmr: DEPRECATED: Please use '-rm -r' instead.\n")
+    # What goes wrong is told under the name that was typed.
+    assert shell.run("-rmr", "/no").err.endswith("\nrmr: `/no': No such file or directory\n")
+    assert "\n-dus: Illegal option -Z\n" in shell.run("dus", "-Z").err
 
 
 def test_a_namenode_that_is_down_is_one_line(shell: Shell) -> None:
@@ -157,6 +163,26 @@ def test_a_warm_process_keeps_its_connection(
     kept = list(connections._open.values())
     connections.forget()
     assert [filesystem.closed for filesystem in kept] == [True] * 3
+
+
+def test_threads_share_one_connection(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: List[MemoryFileSystem] = []
+    together = threading.Barrier(2)
+
+    def open_file_system(config: Optional[str]) -> MemoryFileSystem:
+        together.wait()
+        made.append(MemoryFileSystem())
+        return made[-1]
+
+    monkeypatch.setattr(connections, "open_file_system", open_file_system)
+    threads = [threading.Thread(target=main, args=(["mkdir", "/d"],)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made_one.closed for made_one in made) == [False, True]
 
 
 class Pipe(io.RawIOBase):
@@ -232,6 +258,18 @@ def test_output_without_bytes_below_it(shell: Shell, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "stdout", stdout)
     assert main(["ls", "-C", "/"]) == 0
     assert stdout.getvalue() == "/é\n"
+
+
+def test_text_outputs_get_whole_characters(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "x" + "é" * 50_000  # What is given away in pieces ends within a character.
+    shell.filesystem.write("/a", text.encode())
+    shell.filesystem.write("/torn", "é".encode()[:1])
+    stdout = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert main(["cat", "/a", "/torn"]) == 0
+    assert stdout.getvalue() == text + "\ufffd"
 
 
 def test_closed_outputs(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,3 +199,17 @@ def test_rmdir(shell: Shell) -> None:
     assert shell.good("rmdir", "--ignore-fail-on-non-empty", "/d") == ""
     assert shell.good("rmdir", "/e") == ""
     assert shell.filesystem.tree() == ["/d", "/d/f"]
+
+
+def test_the_root_stays(shell: Shell) -> None:
+    shell.filesystem.mkdir("/d")
+    assert shell.bad("rmdir", "/") == "rmdir: `/': Directory is not empty\n"
+    for command in ("mv", "cp"):
+        assert shell.bad(command, "/", "/d") == (
+            f"{command}: `/' to `/d/': is a subdirectory of itself\n")
+
+
+def test_a_uri_that_says_all_is_not_said_again(shell: Shell) -> None:
+    shell.filesystem.write("/f")
+    uri = "hdfs://localhost:1800/no/"
+    assert shell.bad("mv", "/f", uri) == f"mv: `{uri}': No such file or directory\n"

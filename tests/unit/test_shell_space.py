@@ -109,7 +109,22 @@ def test_count_with_a_header_and_quotas(shell: Shell) -> None:
         "   DISK_QUOTA    REM_DISK_QUOTA PATHNAME",
         "         none               inf /empty",
     ]
-    assert shell.bad("count", "-q", "-t", "tape", "/empty").startswith("count: ")
+    assert shell.bad("count", "-q", "-t", "tape", "/empty", status=255).startswith("-count: ")
+
+
+def test_count_of_redundancy_and_snapshots(shell: Shell) -> None:
+    shell.filesystem.write("/d/f", b"123")
+    assert shell.good("count", "-e", "-v", "/d", "/d/f").splitlines() == [
+        "   DIR_COUNT   FILE_COUNT       CONTENT_SIZE ERASURECODING_POLICY PATHNAME",
+        "           1            1                  3 EC: /d",
+        "           0            1                  3 Replicated /d/f",
+    ]
+    assert shell.good("count", "-s", "-v", "/d").splitlines() == [
+        "   DIR_COUNT   FILE_COUNT       CONTENT_SIZE    SNAPSHOT_LENGTH      SNAPSHOT_FILE_COUNT"
+        "       SNAPSHOT_DIR_COUNT      SNAPSHOT_SPACE_CONSUMED PATHNAME",
+        "           1            1                  3                  0                        0"
+        "                        0                            0 /d",
+    ]
 
 
 def test_count_needs_a_path(shell: Shell) -> None:

@@ -223,7 +223,7 @@ def test_get_leaves_local_files_alone(shell: Shell, arguments: list, message: st
 def test_get_into_a_missing_directory(shell: Shell) -> None:
     shell.filesystem.write("/f", b"new")
     assert shell.bad("get", "/f", "no/x") == (
-        f"get: `no/x': No such file or directory: `file://{shell.folder}/no/x'\n"
+        f"get: `no/x': No such file or directory: `file:{shell.folder}/no/x'\n"
     )
 
 
@@ -326,3 +326,27 @@ def test_move_to_local_was_never_made(shell: Shell) -> None:
     assert shell.bad("moveToLocal", "/f", "x") == (
         "moveToLocal: Option '-moveToLocal' is not implemented yet.\n"
     )
+
+
+def test_the_definitions_of_new_files_are_checked(shell: Shell) -> None:
+    local = str(shell.local("x", b"1"))
+
+    def put(definition: str, status: int) -> str:
+        return shell.bad("-D", definition, "put", local, "/x", status=status).splitlines()[0]
+
+    assert put("dfs.replication=0", 1) == (
+        "put: Requested replication factor of 0 is less than the required minimum of 1")
+    assert put("dfs.replication=x", 255) == '-put: For input string: "x"'
+    assert put("dfs.blocksize=1000", 255) == (
+        "-put: Invalid values: dfs.bytes-per-checksum (=512) must divide block size (=1000).")
+    assert put("dfs.blocksize=1x", 255).startswith("-put: Invalid size prefix 'x' in '1x'.")
+    shell.good("-D", "dfs.blocksize=4k", "put", local, "/x")
+    assert shell.good("stat", "%o", "/x") == "4096\n"
+
+
+def test_any_store_may_be_at_either_end(shell: Shell) -> None:
+    shell.filesystem.write("/f", b"1")
+    shell.good("put", "hdfs:///f", "/g")
+    shell.good("get", "/f", "pyhdfs:///h")
+    assert shell.filesystem.contents("/g") == shell.filesystem.contents("/h") == b"1"
+    assert shell.bad("put", "hdfs:///no", "/i") == "put: `hdfs:///no': No such file or directory\n"

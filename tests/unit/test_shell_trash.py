@@ -141,6 +141,7 @@ def test_local_files_have_no_trash(shell: Shell) -> None:
 def test_expunge(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shell.good(*ON, "expunge") == "" and shell.filesystem.tree() == []
     now = [float(MOMENT)]
+    trash.time.strptime("20", "%y")  # The first time it asks strftime for names of months.
     monkeypatch.setattr(trash.time, "time", lambda: now[0])
     monkeypatch.setattr(trash.time, "strftime", lambda form: NAME)
     for number in range(3):
