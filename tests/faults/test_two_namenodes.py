@@ -1,19 +1,15 @@
 """Two namenodes: one leads, one stands by; who was replaced can change nothing and says so."""
 
-import os
-import sys
 import threading
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator
 
 import pytest
 
 from data_service.filesystem import FileSystem
 from data_service.filesystem.file_system import current_user
 from data_service.protocol.messages import FileStatus
-from tests.support.cluster import ROOT, Cluster
-from tests.support.daemon import Daemon
-from tests.support.ports import Ports
+from tests.support.cluster import Cluster
 from tests.support.replicas import block_names, holders, noise, wait_gone, wait_replicas
 from tests.support.waiting import wait_until
 from zookeeper.fabric.daemon import credentials_of
@@ -25,12 +21,12 @@ CONTENT = noise(100_000, 3)
 
 
 class Pair:
-    """A cluster with two namenodes, of which `first` is the one that led first."""
+    """A cluster with two namenodes, of which the one at index 0 led first."""
 
-    def __init__(self, cluster: Cluster, daemons: List[Daemon], addresses: List[Address]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.daemons = daemons
-        self.addresses = addresses
+        self.daemons = [cluster.daemons[role] for role in cluster.name_nodes]
+        self.addresses = [Address(*cluster.address(role)) for role in cluster.name_nodes]
         self.settings = load(str(cluster.config))
 
     def ask(self, which: int, method: str, *args: Any) -> Any:
@@ -55,20 +51,11 @@ class Pair:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
-    """The namenode of the cluster leads; the second one has been started and stands by."""
-    ports = Ports()
-    addresses = [Address("127.0.0.1", ports.take()) for _ in range(2)]
-    hosts = ", ".join(map(str, addresses))
-    options = {"name_node": {"name_node_hosts": hosts}, "network": {"call_timeout_seconds": 3}}
-    with Cluster(tmp_path, data_nodes=2, **options) as cluster:
-        launcher, log = str(ROOT / "data_service/name_node.py"), tmp_path / "name_node_1.log"
-        command = [sys.executable, launcher, "1", "--config", str(cluster.config)]
-        second = Daemon("name_node_1", command, log, dict(os.environ))
-        cluster.daemons["name_node_1"] = second
-        second.start()
-        assert "standby" in second.wait_ready()
-        yield Pair(cluster, [cluster.daemons["name_node"], second], addresses)
-    ports.close()
+    """Two namenodes and two datanodes."""
+    options = {"network": {"call_timeout_seconds": 3}}
+    with Cluster(tmp_path, data_nodes=2, name_nodes=2, **options) as cluster:
+        assert "standby" in cluster.daemons["name_node_1"].output()
+        yield Pair(cluster)
 
 
 def put(file_system: FileSystem, path: str) -> None:

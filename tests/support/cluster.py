@@ -5,8 +5,8 @@
         cluster.kill("data_node_0")
         assert cluster.client("cat", "/a").out == b"hello"
 
-Roles are `zookeeper`, `metadata`, `name_node`, `data_node_0`, `data_node_1`, … and, as the near
-end of a link, `client`. Nothing is outside of the folder but ports, which are reserved for as long
+Roles are `zookeeper`, `metadata`, `name_node` (with more than one `name_node_1`, …), `data_node_0`,
+`data_node_1`, … and, as the near end of a link, `client`. Nothing is outside of the folder but ports, which are reserved for as long
 as the cluster lives. Leaving the `with` stops every daemon with SIGTERM, and fails the test if one
 does not exit with status 0, or leaves a process behind.
 """
@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 from data_service.filesystem import FileSystem
@@ -62,6 +62,7 @@ class Cluster:
     """Daemons by role, the client, and ways to hurt them.
 
     `data_nodes` start; `spare_data_nodes` more stand in config.ini and wait for `start_daemon`.
+    `directories` says which datanodes have more than one directory: `{"data_node_0": 2}`.
     `links` are (who, whom) pairs that go through a proxy, see `link`; `*` is everybody, and the
     only `who` for datanodes, whose addresses the namenode hands out. With one-sided links the
     security mode must be `simple`: in mode `secret` a server proves to be who was dialled.
@@ -76,18 +77,22 @@ class Cluster:
         folder: Path,
         data_nodes: int = 3,
         spare_data_nodes: int = 0,
+        name_nodes: int = 1,
+        directories: Mapping[str, int] = MappingProxyType({}),
         links: Sequence[Link] = (),
         **overrides: Mapping[str, object],
     ) -> None:
         self.folder = folder
-        self.roles = ["zookeeper", "metadata", "name_node"]
-        self.roles += [f"data_node_{index}" for index in range(data_nodes + spare_data_nodes)]
-        self.data_nodes = self.roles[3 : 3 + data_nodes]
+        known = [f"data_node_{index}" for index in range(data_nodes + spare_data_nodes)]
+        self.data_nodes = known[:data_nodes]
+        self.name_nodes = ["name_node"] + [f"name_node_{index}" for index in range(1, name_nodes)]
+        self.roles = ["zookeeper", "metadata", *self.name_nodes, *known]
         self.config = folder / "config.ini"
         self.daemons: Dict[str, Daemon] = {}
         self._ports = Ports()
         self._addresses = {role: f"{self._ports.host}:{self._ports.take()}" for role in self.roles}
         self._links = {pair: self._proxy_to(pair[1]) for pair in links}
+        self._directories = directories
         self._overrides = overrides
         self._clients: List["subprocess.Popen[bytes]"] = []
         self.warnings: List[str] = []  # What `file_system` said.
@@ -123,12 +128,16 @@ class Cluster:
         return any(daemon.running for daemon in self.daemons.values())
 
     def start(self) -> None:
-        """Start all daemons but the spare ones, in no order; returns when files can be put."""
-        running = ["zookeeper", "metadata", "name_node"] + self.data_nodes
-        for role in running:
-            self.daemons[role].start()
-        for role in running:
-            self.daemons[role].wait_ready()
+        """Start all daemons but the spare ones, in no order; returns when files can be put.
+
+        Only the first namenode comes before the others, so that it is the one that leads.
+        """
+        running = ["zookeeper", "metadata", "name_node", *self.data_nodes]
+        for roles in (running, self.name_nodes[1:]):
+            for role in roles:
+                self.daemons[role].start()
+            for role in roles:
+                self.daemons[role].wait_ready()
         self.wait_live(len(self.data_nodes))
 
     def close(self) -> None:
@@ -180,11 +189,16 @@ class Cluster:
     def wipe(self, role: str) -> None:
         """An empty disk for a daemon that is not running."""
         assert not self.daemons[role].running
-        shutil.rmtree(self.directory(role), ignore_errors=True)
+        for directory in self.directories(role):
+            shutil.rmtree(directory, ignore_errors=True)
 
     def directory(self, role: str) -> Path:
-        """Where this daemon keeps its data."""
-        return configuration.data_directory(self.folder, role)
+        """Where this daemon keeps its data; the first directory of several."""
+        return self.directories(role)[0]
+
+    def directories(self, role: str) -> List[Path]:
+        """All places where this daemon keeps its data."""
+        return configuration.data_directories(self.folder, role, self._directories)
 
     def address(self, role: str) -> Tuple[str, int]:
         """Where this daemon itself listens, past any proxy."""
@@ -259,8 +273,8 @@ class Cluster:
             self._write_config(self._config_of(who), who)
         for role in self.roles:
             kind = configuration.kind_of(role)
-            index = [role.rpartition("_")[2]] if kind == "data_node" else []
-            command = [sys.executable, str(ROOT / _LAUNCHERS[kind]), *index]
+            index = role[len(kind) + 1 :]
+            command = [sys.executable, str(ROOT / _LAUNCHERS[kind]), *filter(None, [index])]
             command += ["--config", str(self._config_of(role))]
             log_path = self.folder / f"{role}.log"
             self.daemons[role] = Daemon(role, command, log_path, dict(os.environ))
@@ -275,7 +289,10 @@ class Cluster:
         for (near, far), proxy in self._links.items():
             if near in (who, EVERYBODY):
                 seen[far] = "{}:{}".format(*proxy.address)
-        configuration.write(path, configuration.sections_for(self.folder, seen, self._overrides))
+        sections = configuration.sections_for(
+            self.folder, seen, self._directories, self._overrides
+        )
+        configuration.write(path, sections)
 
     def _proxy_to(self, role: str) -> Proxy:
         host, port = self.address(role)

@@ -1,7 +1,7 @@
 """config.ini for test clusters: impatient intervals, small blocks, everything in one folder."""
 
 from pathlib import Path
-from typing import Dict, Mapping
+from typing import Dict, List, Mapping
 
 Sections = Dict[str, Dict[str, object]]
 
@@ -36,32 +36,41 @@ _HOSTS_KEYS = {
 
 
 def kind_of(role: str) -> str:
-    """`data_node` for `data_node_2`; the other roles are their own kind."""
-    return "data_node" if role.startswith("data_node_") else role
+    """`data_node` for `data_node_2`, `name_node` for `name_node_1`; others are their own kind."""
+    kind, _, number = role.rpartition("_")
+    return kind if number.isdecimal() else role
 
 
 def sections_for(
-    folder: Path, addresses: Mapping[str, str], overrides: Mapping[str, Mapping[str, object]]
+    folder: Path,
+    addresses: Mapping[str, str],
+    directories: Mapping[str, int],
+    overrides: Mapping[str, Mapping[str, object]],
 ) -> Sections:
-    """All settings of a cluster below `folder`; `addresses` is role -> host:port."""
+    """All settings of a cluster below `folder`.
+
+    `addresses` is role -> host:port, `directories` role -> how many, where it is not one.
+    """
     sections: Sections = {name: dict(keys) for name, keys in IMPATIENT.items()}
     for kind, (section, key) in _HOSTS_KEYS.items():
         hosts = [address for role, address in addresses.items() if kind_of(role) == kind]
         sections.setdefault(section, {})[key] = ", ".join(hosts)
-    sections["zookeeper"]["zookeeper_dir"] = data_directory(folder, "zookeeper")
-    sections["metadata"]["metadata_dir"] = data_directory(folder, "metadata")
+    for role in ("zookeeper", "metadata"):
+        sections[role][f"{role}_dir"] = data_directories(folder, role, {})[0]
     for role, address in addresses.items():
         if kind_of(role) == "data_node":
             port = address.rpartition(":")[2]
-            sections["data_node"][f"data_node_dir_{port}"] = data_directory(folder, role)
+            paths = data_directories(folder, role, directories)
+            sections["data_node"][f"data_node_dir_{port}"] = ", ".join(map(str, paths))
     for name, keys in overrides.items():
         sections.setdefault(name, {}).update(keys)
     return sections
 
 
-def data_directory(folder: Path, role: str) -> Path:
-    """Where a daemon keeps what must survive it."""
-    return folder / "data" / role
+def data_directories(folder: Path, role: str, directories: Mapping[str, int]) -> List[Path]:
+    """Where a daemon keeps what must survive it: one place, or as many as `directories` says."""
+    first = folder / "data" / role
+    return [first] + [Path(f"{first}-{more}") for more in range(1, directories.get(role, 1))]
 
 
 def write(path: Path, sections: Sections) -> None:

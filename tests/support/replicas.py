@@ -1,6 +1,7 @@
 """What lies on the disks of a test cluster's datanodes, past everything that the cluster says."""
 
 import hashlib
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Dict, List, Sequence
@@ -28,13 +29,13 @@ def digest(path: Path) -> str:
 
 def stored(cluster: Cluster, role: str) -> Dict[str, Path]:
     """Block name -> data file, of every finalized replica on one datanode's disk."""
-    files = (cluster.directory(role) / "finalized").glob("*/blk_*")
-    return {path.name: path for path in files if path.suffix != META_SUFFIX}
+    found = [root.glob("finalized/*/blk_*") for root in cluster.directories(role)]
+    return {path.name: path for path in chain(*found) if path.suffix != META_SUFFIX}
 
 
 def unfinished(cluster: Cluster, role: str) -> List[Path]:
     """What one datanode is writing just now, or has left of a write."""
-    return sorted((cluster.directory(role) / "tmp").glob("*"))
+    return sorted(chain(*(root.glob("tmp/*") for root in cluster.directories(role))))
 
 
 def data_node_roles(cluster: Cluster) -> List[str]:
