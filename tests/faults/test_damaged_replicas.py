@@ -1,14 +1,14 @@
 """Replicas that are damaged on disk: never served, noticed, replaced from a good one, removed."""
 
 from pathlib import Path
-from typing import Callable, Dict, Iterator
+from typing import Iterator
 
 import pytest
 
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.cluster import Cluster
+from tests.support.damage import DAMAGES, flip_in, meta_of
 from tests.support.replicas import (
-    META_SUFFIX,
     block_names,
     holders,
     noise,
@@ -20,45 +20,6 @@ from tests.support.waiting import wait_until
 
 SIZE = 2 * CHUNK_BYTES + 777
 CONTENT = noise(SIZE, 7)
-
-Damage = Callable[[Path], None]
-
-
-def flip_in(path: Path, offset: int) -> None:
-    """Turn one bit of a file around."""
-    with path.open("r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ 1]))
-
-
-def meta_of(path: Path) -> Path:
-    """The checksums of a replica."""
-    return path.with_name(path.name + META_SUFFIX)
-
-
-def extend(path: Path) -> None:
-    """Append what the writer never wrote."""
-    with path.open("ab") as file:
-        file.write(b"more")
-
-
-DAMAGES: Dict[str, Damage] = {
-    "first-bit": lambda path: flip_in(path, 0),
-    "last-bit": lambda path: flip_in(path, SIZE - 1),
-    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-1]),
-    "extended": extend,
-    "emptied": lambda path: path.write_bytes(b""),
-    "zeroed": lambda path: path.write_bytes(bytes(SIZE)),
-    "gone": lambda path: path.unlink(),
-    "meta-bit": lambda path: flip_in(meta_of(path), 20),
-    "checksum-bit": lambda path: flip_in(meta_of(path), meta_of(path).stat().st_size - 1),
-    "meta-truncated": lambda path: meta_of(path).write_bytes(meta_of(path).read_bytes()[:-4]),
-    "meta-emptied": lambda path: meta_of(path).write_bytes(b""),
-    "meta-gone": lambda path: meta_of(path).unlink(),
-    "both-gone": lambda path: (path.unlink(), meta_of(path).unlink())[0],
-}
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,10 @@ from pathlib import Path
 from random import Random
 from typing import Dict, List, Sequence
 
+from data_service.datanode.layout import META_SUFFIX
 from data_service.filesystem import FileSystem
 from tests.support.cluster import Cluster
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
-
-META_SUFFIX = ".meta"
 
 
 def noise(size: int, seed: int = 0) -> bytes:
