@@ -5,10 +5,11 @@
         cluster.kill("data_node_0")
         assert cluster.client("cat", "/a").out == b"hello"
 
-Roles are `zookeeper`, `metadata`, `name_node` (with more than one `name_node_1`, …), `data_node_0`,
-`data_node_1`, … and, as the near end of a link, `client`. Nothing is outside of the folder but ports, which are reserved for as long
-as the cluster lives. Leaving the `with` stops every daemon with SIGTERM, and fails the test if one
-does not exit with status 0, or leaves a process behind.
+Roles are `zookeeper`, `metadata`, `name_node` (with more than one `name_node_1`, …),
+`data_node_0`, `data_node_1`, … and, as the near end of a link, `client`. Nothing is outside of the
+folder but ports, which are reserved for as long as the cluster lives. Leaving the `with` stops
+every daemon with SIGTERM, and fails the test if one does not exit with status 0, or leaves a
+process behind.
 """
 
 import os
@@ -31,8 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 CLIENT = "client"
 EVERYBODY = "*"
-LINK_HOST = "127.0.0.2"
-"""Where proxies listen: with the target's port, so that only the host tells the two apart."""
+LINK_HOSTS = [f"127.0.0.{number}" for number in range(2, 250)]
+"""Where proxies listen: with the target's port, so that only the host tells links apart."""
 
 _LAUNCHERS = {
     "zookeeper": "zookeeper/zk.py",
@@ -91,7 +92,9 @@ class Cluster:
         self.daemons: Dict[str, Daemon] = {}
         self._ports = Ports()
         self._addresses = {role: f"{self._ports.host}:{self._ports.take()}" for role in self.roles}
-        self._links = {pair: self._proxy_to(pair[1]) for pair in links}
+        self._links: Dict[Link, Proxy] = {}
+        for pair in links:
+            self._links[pair] = self._proxy_to(pair[1])
         self._directories = directories
         self._overrides = overrides
         self._clients: List["subprocess.Popen[bytes]"] = []
@@ -296,7 +299,8 @@ class Cluster:
 
     def _proxy_to(self, role: str) -> Proxy:
         host, port = self.address(role)
-        return Proxy((host, port), listen=(LINK_HOST, port))
+        others = sum(far == role for _, far in self._links)
+        return Proxy((host, port), listen=(LINK_HOSTS[others], port))
 
     def _end_by_force(self) -> None:
         for client in self._clients:

@@ -1,0 +1,117 @@
+"""The facts about a cluster: what the namenode tells, the record holds, /proc shows."""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from data_service.filesystem import FileSystem
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import FsckRow
+from metadata_service.edits import TABLES, decode
+from metadata_service.metadata_db import NAME
+from tests.chaos.invariants import RecordedEdit, Vitals
+from tests.simulation.plain_tree import tree_of
+from tests.support.cluster import Cluster
+from tests.support.replicas import unfinished
+
+
+def unrest(cluster: Cluster, file_system: FileSystem) -> str:
+    """Why the cluster is not at rest yet, as the namenode sees it; empty when it is."""
+    states = sorted(node.state for node in file_system.datanodes())
+    if states != ["live"] * len(cluster.data_nodes):
+        return f"datanodes are {states}"
+    status = file_system.cluster_status()
+    if status.safe_mode:
+        return status.safe_mode_reason or "safe mode is on"
+    counts = (status.under_replicated, status.corrupt, status.missing, status.pending_deletion)
+    if any(counts):
+        return "%d under-replicated, %d corrupt, %d missing, %d to delete" % counts
+    left = [path for role in cluster.data_nodes for path in unfinished(cluster, role)]
+    return f"unfinished: {left}" if left else ""
+
+
+def told_names(rows: List[FsckRow]) -> Dict[str, tuple]:
+    """Path -> what the namenode tells, in the shape of `recorded_names`."""
+    told: Dict[str, tuple] = {}
+    for row in rows:
+        if row.status.is_directory:
+            told[row.path] = ("d",)
+        else:
+            blocks = tuple(tuple(health.block) for health in row.blocks)
+            told[row.path] = ("f", row.status.inode_id, row.status.replication, blocks)
+    told.pop("/", None)
+    return told
+
+
+def recorded_names(cluster: Cluster) -> Dict[str, tuple]:
+    """Path -> what the database has: a directory, or a file with its number and blocks."""
+    with _Record(cluster) as record:
+        tables = {
+            name: {row[0]: row for row in record.rows(name)} for name in ("inodes", "blocks")
+        }
+    blocks: Dict[int, List[Tuple[int, Block]]] = {}
+    for block_id, generation, length, inode, position in tables["blocks"].values():
+        blocks.setdefault(inode, []).append((position, Block(block_id, generation, length)))
+    names: Dict[str, tuple] = {}
+    for path, node in tree_of(tables).items():
+        if node[0] == "f":
+            node += (tuple(tuple(block) for _, block in sorted(blocks.get(node[1], []))),)
+        names[path] = node
+    return names
+
+
+def recorded_edits(cluster: Cluster) -> List[RecordedEdit]:
+    """Every edit of the record, oldest first."""
+    with _Record(cluster) as record:
+        rows = record.select("SELECT txid, epoch, edit FROM edits ORDER BY txid")
+    edits = [(txid, epoch, decode(text)) for txid, epoch, text in rows]
+    return [
+        RecordedEdit(txid, epoch, edit.operation, edit.client_id, edit.call_number)
+        for txid, epoch, edit in edits
+    ]
+
+
+class _Record:
+    """A copy of the database, which its service lets nobody else open; taken when all is at rest."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._folder = tempfile.TemporaryDirectory(dir=cluster.folder)
+        for path in cluster.directory("metadata").glob(f"{NAME}*"):
+            shutil.copy(path, self._folder.name)
+        self._connection = sqlite3.connect(str(Path(self._folder.name, NAME)))
+
+    def rows(self, table: str) -> List[tuple]:
+        """Every row of one table of the image."""
+        columns = ", ".join(column.name for column in TABLES[table].columns)
+        return self.select(f"SELECT {columns} FROM {table}")
+
+    def select(self, query: str) -> List[tuple]:
+        """What a query gives."""
+        return self._connection.execute(query).fetchall()
+
+    def __enter__(self) -> "_Record":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._connection.close()
+        self._folder.cleanup()
+
+
+def vitals(cluster: Cluster) -> Dict[str, Vitals]:
+    """What each daemon needs now."""
+    found = {}
+    for role in cluster.roles:
+        process = Path(f"/proc/{cluster.daemons[role].pid}")
+        lines = (process / "status").read_text("utf-8").splitlines()
+        facts = dict(line.split(":", 1) for line in lines)
+        threads, kilobytes = int(facts["Threads"]), int(facts["VmRSS"].split()[0])
+        found[role] = Vitals(len(os.listdir(process / "fd")), threads, kilobytes / 1024)
+    return found
+
+
+def log_sizes(cluster: Cluster) -> Dict[str, int]:
+    """Role -> bytes of its log so far."""
+    return {role: cluster.daemons[role].log_path.stat().st_size for role in cluster.roles}
