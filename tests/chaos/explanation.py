@@ -6,8 +6,12 @@ The search is Wing and Gong's with Lowe's memory of what was tried (Testing for 
 2017): it goes from moment to moment and tries whatever may have come next. Two things keep it
 short. A call that changes nothing is placed as soon as its answer is true, since that closes no
 other way; and before and after a stretch of calls the tree is known, because nobody called then.
+Of all ways that are open the search follows the one that explains most answers with the fewest
+calls of unknown fate, for those can be anywhere, and mostly never were.
 """
 
+import heapq
+import itertools
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 from tests.chaos.history import OK, READS, REFUSED, UNKNOWN, Call
@@ -85,14 +89,15 @@ class _Search:
         self._told, self._doubtful = bits[: len(told)], bits[len(told) :]
         self._after = after
         self._seen: Set[Tuple[int, Tuple]] = set()
+        self._order = itertools.count(1)
         self._furthest = -1
         self._complaint = ""
 
     def run(self, before: Tree) -> None:
-        """Depth first, the calls that were answered first before those of unknown fate."""
-        stack = [_Place(0, before)]
-        while stack:
-            place, left = self._place_reads(stack.pop())
+        """Go on from place to place until one of them explains all."""
+        heap = [(0, 0, 0, _Place(0, before))]
+        while heap:
+            place, left = self._place_reads(heapq.heappop(heap)[-1])
             key = (place.placed, tuple(sorted(place.tree.items())))
             if key in self._seen:
                 continue
@@ -102,7 +107,10 @@ class _Search:
             self._remember(place, left)
             if len(self._seen) > STEPS_MAX:
                 raise Unexplained(f"not judged within {STEPS_MAX} steps; so far: {self._complaint}")
-            stack += self._next(place, left)
+            supposed = bin(place.placed >> len(self._told)).count("1")
+            for way in self._next(place, left):
+                more = way.placed >> len(self._told) != place.placed >> len(self._told)
+                heapq.heappush(heap, (len(left), supposed + more, next(self._order), way))
         raise Unexplained(self._complaint)
 
     def _place_reads(self, place: _Place) -> Tuple[_Place, List[_Candidate]]:
@@ -119,18 +127,18 @@ class _Search:
             left = [one for one in left if one.bit not in true]
 
     def _next(self, place: _Place, left: List[_Candidate]) -> List[_Place]:
-        """Where the search may go from here; what is to be tried first comes last."""
+        """Where the search may go from here."""
         ways = []
+        for one in _candidates(left):
+            is_true, tree = _apply(one.call, place.tree)
+            if is_true:
+                ways.append(_Place(place.placed | one.bit, tree))
         latest = left[0].call.ended if left else float("inf")
-        for one in reversed(self._doubtful):
+        for one in self._doubtful:
             if not one.bit & place.placed and one.call.began <= latest:
                 _, tree = _apply(one.call, place.tree)
                 if tree != place.tree:
                     ways.append(_Place(place.placed | one.bit, tree))
-        for one in reversed(_candidates(left)):
-            is_true, tree = _apply(one.call, place.tree)
-            if is_true:
-                ways.append(_Place(place.placed | one.bit, tree))
         return ways
 
     def _remember(self, place: _Place, left: List[_Candidate]) -> None:

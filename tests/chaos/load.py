@@ -9,7 +9,7 @@ from typing import Any, Callable, List, Sequence, Tuple
 from data_service.filesystem import FileSystem
 from tests.chaos.history import Contents, History
 from tests.support.cluster import Cluster
-from zookeeper.fabric.errors import Unavailable
+from zookeeper.fabric.errors import LocalFileError, PathExists, PathNotFound, Unavailable
 
 THREADS = 4
 SHELLS = 1
@@ -108,7 +108,9 @@ class Load:
             self._history.run(name, kind, args, lambda: self._run_command(kind, args))
 
     def _run_command(self, kind: str, args: tuple) -> Any:
-        """One process, to its end; Unavailable when its status is not 0, whatever the reason."""
+        """One process, to its end. Raises Unavailable when nobody knows what it did, and
+        LocalFileError when it says that the tree did not allow it: in which state is its secret,
+        for a command looks more than once."""
         stdin = self._contents.data(args[1]) if kind == "put" else None
         words = {
             "put": ("put", "-f", "-", args[0]),
@@ -121,7 +123,9 @@ class Load:
             self._processes = [one for one in self._processes if one.poll() is None] + [process]
         out, err = process.communicate(stdin)
         if process.returncode:
-            raise Unavailable(f"status {process.returncode}: {err.decode('utf-8', 'replace')}")
+            words = err.decode("utf-8", "replace")
+            refused = PathNotFound.reason in words or PathExists.reason in words
+            raise (LocalFileError if refused else Unavailable)(words)
         if kind == "get":
             return self._contents.number_of(out)
         return True if kind == "delete" else None

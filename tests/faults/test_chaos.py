@@ -1,0 +1,50 @@
+"""A short run of scripts/chaos.py: it passes, and would tell if a promise broke."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from scripts import chaos
+from tests.chaos.trial import Trial
+from tests.support.cluster import ROOT
+
+SEED = 4
+
+
+def test_a_short_run_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
+    said: List[str] = []
+    with Trial(tmp_path, SEED, said.append) as trial:
+        trial.run(seconds=8, rounds=1)
+    calls = trial.history.calls
+    done = {call.kind for call in calls if call.outcome == "ok"}
+    assert done >= {"put", "get", "rename", "delete", "list"}, "the load was no load"
+    assert trial.thrasher.deeds_done > 3, "nothing was broken"
+    assert said[-1] == "after a cold restart all is as it was"
+
+
+def test_a_promise_that_broke_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def forget_a_file(trial: Trial, _seconds: float, _rounds: int) -> None:
+        client = trial.history.run
+        with trial.cluster.file_system() as file_system:
+            put = ("/plain/a", 0, 3, True)
+            client("test", "put", put, lambda: file_system.open("/plain/a", "wb").close())
+            file_system.delete("/plain/a")
+        trial._reckon()
+
+    monkeypatch.setattr(Trial, "run", forget_a_file)
+    assert chaos.run(tmp_path, SEED, 1.0) == 1
+    out = capsys.readouterr().out
+    assert f"seed {SEED} broke a promise" in out and "in /plain" in out
+    assert "put /plain/a 0 3 True -> ok" in out, "the history is shown"
+
+
+def test_its_help_tells_what_it_checks() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "chaos.py"), "--help"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8")
+    assert done.returncode == 0
+    assert all(f"I{number} " in done.stdout for number in range(1, 11))
