@@ -75,7 +75,7 @@ def recorded_edits(cluster: Cluster) -> List[RecordedEdit]:
 
 
 class _Record:
-    """A copy of the database, which its service lets nobody else open; taken when all is at rest."""
+    """A copy of the database, which its service lets nobody else open, taken at rest."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._folder = tempfile.TemporaryDirectory(dir=cluster.folder)
