@@ -1,6 +1,6 @@
 """What a FileSystem can ask about the cluster as a whole, and tell it."""
 
-from typing import Iterator, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
 from data_service.protocol.messages import ClusterStatus, DataNodeStatus, FsckRow, unpack_rows
@@ -35,3 +35,28 @@ class Administration:
     def groups(self, user: str = "") -> Tuple[str, ...]:
         """The groups that the namenode finds for a user; without a name, for the caller."""
         return self._namenode.call("groups", user)
+
+    def open_files(self, path: str = "/", everywhere: bool = False) -> Iterator[FsckRow]:
+        """Files below a path that are being written, each with its writer and blocks so far.
+
+        Of those in directories that the caller may look into; with `everywhere` all of them, which
+        is for administrators.
+        """
+        method = "list_open_files" if everywhere else "open_files"
+        after, more = 0, True
+        while more:
+            data, after, more = self._namenode.call(method, path, after, LIST_ROWS)
+            yield from map(FsckRow.from_wire, unpack_rows(data))
+
+    def block_row(self, block_id: int) -> Optional[FsckRow]:
+        """The file that a block belongs to, with this block only; None when there is none."""
+        rows = unpack_rows(self._namenode.call("block_row", block_id))
+        return FsckRow.from_wire(rows[0]) if rows else None
+
+    def spread_blocks(self, block_ids: Sequence[int]) -> int:
+        """Have blocks copied to another rack that are on one only; how many copies began."""
+        begun = 0
+        for start in range(0, len(block_ids), LIST_ROWS):
+            page = tuple(block_ids[start : start + LIST_ROWS])
+            begun += self._namenode.call("spread_blocks", page)
+        return begun

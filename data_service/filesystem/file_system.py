@@ -277,6 +277,14 @@ class FileSystem(Administration):
         parallel = self.settings.client.parallel_blocks
         return checksum_file(self.block_locations(path), self._replicas(path), parallel)
 
+    def salvage(self, path: str, directory: str) -> int:
+        """Copy what can be read of a damaged file to files 0, 1, … of a directory; how many."""
+        from data_service.filesystem.salvage import salvage
+
+        self.mkdir(directory, parents=True)
+        blocks, replicas = self.block_locations(path).blocks, self._replicas(path)
+        return salvage(blocks, replicas, lambda number: self.open(f"{directory}/{number}", "wb"))
+
     # Within.
 
     def _create(self, path: str, options: WriteOptions) -> WritingFile:

@@ -6,8 +6,13 @@ from typing import Tuple
 from data_service.namenode.connection import Connection
 from data_service.namenode.permissions import check_name
 from data_service.protocol.blocks import Block
-from data_service.protocol.validation import check_block, check_strings
+from data_service.protocol.messages import pack_rows
+from data_service.protocol.validation import check_block, check_integers, check_strings
 from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.rpc import plain
+
+BLOCKS_MAX = 1000
+"""The most blocks that one call may name."""
 
 
 class Administration(Connection):
@@ -49,3 +54,34 @@ class Administration(Connection):
         if user:
             check_name(user)
         return tuple(self._groups_of(user or self._caller.user))
+
+    def exposed_open_files(self, path: str, after: int, limit: int) -> Tuple[bytes, int, bool]:
+        """A page of FsckRows of files being written, the number to go on behind, whether more."""
+        check_strings(path)
+        check_integers(after, limit)
+        rows, last, more = self._read(
+            lambda state: state.inspecting.open_files(self._caller, path, after, limit)
+        )
+        return pack_rows(plain(tuple(rows))), last, more
+
+    def exposed_list_open_files(
+        self, path: str, after: int, limit: int
+    ) -> Tuple[bytes, int, bool]:
+        """The same, for administrators only, as `listOpenFiles` is in HDFS."""
+        self._require_superuser()
+        return self.exposed_open_files(path, after, limit)
+
+    def exposed_block_row(self, block_id: int) -> bytes:
+        """The FsckRow of a block's file with this block only, as a list of one or none."""
+        check_integers(block_id)
+        row = self._read(lambda state: state.inspecting.block(self._caller, block_id))
+        return pack_rows(() if row is None else (plain(row),))
+
+    def exposed_spread_blocks(self, block_ids: Tuple[int, ...]) -> int:
+        """Have blocks copied that are on too few racks; how many copies began."""
+        self._require_superuser()
+        if type(block_ids) is not tuple or len(block_ids) > BLOCKS_MAX:
+            raise InvalidArgument(f"expected a list of at most {BLOCKS_MAX} blocks")
+        check_integers(*block_ids)
+        term = self._term_of()
+        return term.tell_blocks(lambda blocks: blocks.spread(block_ids, term.random))

@@ -44,7 +44,8 @@ def urgency(good: int, wanted: int) -> int:
 
 class BlockMap:
     """The rows. Methods that change a block re-judge it, so `under`, `excess` and the counts
-    are right after every call."""
+    are right after every call. `lost_alone` counts those of MISSING and CORRUPT that were to have
+    one replica only."""
 
     def __init__(self) -> None:
         self._rows: Dict[int, int] = {}
@@ -62,6 +63,7 @@ class BlockMap:
         self.under: Tuple[Dict[int, None], ...] = tuple({} for _ in range(_LEVELS))
         self.excess: Dict[int, None] = {}
         self.totals = [0] * 5
+        self.lost_alone = 0
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -93,7 +95,7 @@ class BlockMap:
             self._judged.append(MISSING)
             self._holders.append(())
         self._rows[block.block_id] = row
-        self.totals[MISSING] += 1
+        self._tally(row, 1)
 
     def remove(self, block_id: int) -> None:
         """A block is deleted: forget it and all that is known of its replicas."""
@@ -101,7 +103,7 @@ class BlockMap:
         self.marks.pop(block_id, None)
         self.leaving.pop(block_id, None)
         self._settle(row, ())
-        self.totals[MISSING] -= 1
+        self._tally(row, -1)
         del self._rows[block_id]
         self._ids[row] = 0
         self._free_rows.append(row)
@@ -223,7 +225,7 @@ class BlockMap:
     def _unfile(self, row: int) -> None:
         """Take the block out of the count and the queue that it is in."""
         state = self._judged[row]
-        self.totals[state] -= 1
+        self._tally(row, -1)
         if state == UNDER:
             level = self.under[urgency(len(self._holders[row]), self._wanted[row])]
             _discard(level, self._ids[row])
@@ -235,11 +237,17 @@ class BlockMap:
         good, wanted = len(self._holders[row]), self._wanted[row]
         state = self._state(row, good, wanted)
         self._judged[row] = state
-        self.totals[state] += 1
+        self._tally(row, 1)
         if state == UNDER:
             self.under[urgency(good, wanted)][self._ids[row]] = None
         elif state == EXCESS:
             self.excess[self._ids[row]] = None
+
+    def _tally(self, row: int, step: int) -> None:
+        state = self._judged[row]
+        self.totals[state] += step
+        if state in (MISSING, CORRUPT) and self._wanted[row] == 1:
+            self.lost_alone += step
 
     def _state(self, row: int, good: int, wanted: int) -> int:
         if good:
@@ -269,6 +277,9 @@ class BlockMap:
             for node in good:
                 replicas[node] = replicas.get(node, 0) + 1
         assert totals == self.totals, (totals, self.totals)
+        alone = [row for row in self._rows.values()
+                 if self._wanted[row] == 1 and self._judged[row] in (MISSING, CORRUPT)]
+        assert self.lost_alone == len(alone), (self.lost_alone, alone)
         assert totals[UNDER] == sum(map(len, self.under)) and totals[EXCESS] == len(self.excess)
         assert all(node.replicas == count for node, count in replicas.items()), replicas
         assert all(self.marks.values()) and set(self.marks) <= set(self._rows), self.marks

@@ -10,11 +10,10 @@ datanodes. The caller holds the namenode's lock; nothing here waits or does inpu
 from random import Random
 from typing import AbstractSet, Iterable, List, Mapping, Optional, Tuple
 
-from data_service.namenode.block_map import (
-    CORRUPT, EXCESS, FULL, MISSING, UNDER, BlockMap, Mark)
+from data_service.namenode.block_map import EXCESS, FULL, UNDER, BlockMap, Mark
 from data_service.namenode.block_policy import BlockPolicy
 from data_service.namenode.block_reports import BlockReports
-from data_service.namenode.counts import Counts
+from data_service.namenode.census import Census, Counts
 from data_service.namenode.dead_nodes import DeadNodes
 from data_service.namenode.deletion import Deletions
 from data_service.namenode.events import Event, Events
@@ -40,6 +39,8 @@ class Blocks:
         self._opened = OpenBlocks()
         self._replication = Replication(self._map, self._nodes, policy)
         self._deletions = Deletions(self._map, self._nodes, self._replication, policy)
+        self.census = Census(self._map, self._opened, self._nodes, self._replication,
+                             self._deletions)
         self._reports = BlockReports(self._map, self._opened, self._replication,
                                      self._deletions, self._events)
         self._safe_mode = SafeMode(policy.safe_mode_threshold,
@@ -180,18 +181,11 @@ class Blocks:
 
     def health(self, block_id: int) -> Health:
         """The state of one committed block; raises KeyError for another id."""
-        holders = self._map.holders(block_id)
-        return Health(self._map.wanted(block_id),
-                      sum(1 for node in holders if not node.dead),
-                      sum(1 for node in self._map.marks.get(block_id, ()) if not node.dead),
-                      int(block_id in self._map.leaving))
+        return self.census.health(block_id)
 
     def counts(self) -> Counts:
         """The totals, kept up to date by every event."""
-        totals = self._map.totals
-        return Counts(len(self._map), totals[UNDER], totals[EXCESS], totals[MISSING],
-                      totals[CORRUPT], len(self._map.marks), len(self._deletions),
-                      len(self._replication), sum(len(node.strangers) for node in self._nodes))
+        return self.census.counts()
 
     def choose_targets(self, count: int, excluded: AbstractSet[str], writer_host: str, size: int,
                        random: Random, label: str = "") -> Tuple[Target, ...]:
@@ -306,6 +300,12 @@ class Blocks:
         if self._replication.ended and not self._safe_mode.on:
             return self._plan_copies(now, random)
         return 0
+
+    def spread(self, block_ids: Iterable[int], random: Random) -> int:
+        """Have those blocks that are on one rack copied to another one, as far as copies may
+        begin now; how many. The replica too many goes as any surplus does."""
+        return sum(self._replication.spread(block_id, random, self._now)
+                   for block_id in block_ids if not self._safe_mode.on)
 
     def _plan_copies(self, now: float, random: Random) -> int:
         planned = self._replication.plan(now, random)

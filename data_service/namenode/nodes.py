@@ -10,6 +10,7 @@ reports all over again. A tick that comes late means that the namenode itself sl
 judged, and all deadlines move (HDFS-9107).
 """
 
+from math import inf
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from data_service.namenode.block_policy import BlockPolicy
@@ -67,7 +68,7 @@ class Node:
         self.last_heartbeat = now
         self.zookeeper_lost: Optional[float] = None
         self.reported = False
-        self.last_report = now
+        self.last_report = -inf
         self.last_report_id = -1
         self.report: Optional[OpenReport] = None
         self.replicas = 0

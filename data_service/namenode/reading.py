@@ -3,7 +3,7 @@
 Every answer is an Outcome without an edit; its `depends` says which pending edit it would reveal.
 """
 
-from typing import Iterator, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from data_service.namenode.access_times import AccessTimes
 from data_service.namenode.blocks import Blocks
@@ -26,7 +26,6 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     NAME_QUOTA_MAX,
     QUOTA_RESET,
-    BlockHealth,
     FileStatus,
     FsckRow,
     LocatedBlock,
@@ -169,16 +168,8 @@ class Reading:
         return LocatedBlock(block, offset, targets, corrupt, b"")
 
     def _examine(self, inode: Inode) -> FsckRow:
-        blocks: Iterator[Block] = iter(inode.blocks if isinstance(inode, File) else ())
-        health = tuple(
-            BlockHealth(
-                block,
-                self._blocks.health(block.block_id),
-                self._blocks.locations(block.block_id),
-            )
-            for block in blocks
-        )
-        return FsckRow(inode.path, inode.status(), health)
+        blocks = inode.blocks if isinstance(inode, File) else ()
+        return FsckRow(inode.path, inode.status(), tuple(map(self._blocks.census.examine, blocks)))
 
 
 def _below(names: Names, after: str) -> Optional[Names]:

@@ -17,6 +17,7 @@ from data_service.namenode.block_map import BlockMap, rotate
 from data_service.namenode.block_policy import BlockPolicy
 from data_service.namenode.nodes import Node, Nodes
 from data_service.namenode.placement import choose_targets
+from data_service.protocol.blocks import Block
 from data_service.protocol.messages import REPLICATE, Command
 
 _EXAMINED = 1000
@@ -50,6 +51,11 @@ class Replication:
     def __repr__(self) -> str:
         return f"<Replication {len(self._copies)} copies under way>"
 
+    def arriving(self, block_id: int) -> int:
+        """How many replicas of a block are on their way."""
+        copy = self._copies.get(block_id)
+        return len(copy.targets) if copy is not None else 0
+
     def plan(self, now: float, random: Random) -> int:
         """Order copies of under-replicated blocks, the most urgent first; how many."""
         usable = self._nodes.usable()
@@ -80,8 +86,29 @@ class Replication:
         free = [node for node in usable if node not in taken]
         count = self._blocks.wanted(block_id) - len(holders)
         targets = choose_targets(free, count, holders, "", block.length, random)
-        if not targets:
-            return
+        if targets:
+            self._order(block, source, targets, now)
+
+    def spread(self, block_id: int, random: Random, now: float) -> bool:
+        """Copy a block whose good replicas are all on one rack to another rack, if possible."""
+        holders = self._blocks.holders(block_id)
+        racks = {node.info.rack for node in holders}
+        if len(racks) != 1 or block_id in self._copies or self._is_busy():
+            return False
+        source = self._source(block_id)
+        block = self._blocks.get(block_id)
+        taken = self._blocks.everyone(block_id)
+        free = [node for node in self._nodes.usable()
+                if node not in taken and node.info.rack not in racks]
+        if source is None or block is None or self._blocks.wanted(block_id) < 2:
+            return False
+        targets = choose_targets(free, 1, holders, "", block.length, random)
+        if targets:
+            self._order(block, source, targets, now)
+        return bool(targets)
+
+    def _order(self, block: Block, source: Node, targets: List[Node], now: float) -> None:
+        block_id = block.block_id
         for node in targets:
             node.expect(block_id, block.length)
         source.streams += 1

@@ -22,6 +22,7 @@ from data_service.namenode.commits import NO_OP, Commits, Op, Outcome
 from data_service.namenode.graveyard import purge
 from data_service.namenode.image import DELETED_BLOCKS, Image
 from data_service.namenode.inodes import File
+from data_service.namenode.inspecting import Inspecting
 from data_service.namenode.leases import Leases
 from data_service.namenode.namespace import Namespace
 from data_service.namenode.open_files import OpenFiles
@@ -59,6 +60,9 @@ class State:
         quotas = Quotas(self.image.usage, self.open_files.promised)
         self._namespace = Namespace(resolver, quotas, replication_max)
         self.reading = Reading(self.image, resolver, self.commits, blocks, quotas)
+        self.inspecting = Inspecting(
+            self.image, resolver, self.commits, self.open_files, blocks
+        )
         self.writing = Writing(
             resolver, self._namespace, self.commits, leases, self.open_files, blocks, quotas
         )

@@ -202,6 +202,13 @@ class Term:
                 counts.pending_deletion,
                 self.journal.epoch,
                 self.journal.cluster_id,
+                counts.blocks,
+                counts.excess,
+                counts.corrupt_replicas,
+                counts.urgent,
+                counts.lost_alone,
+                counts.pending_replication,
+                counts.removals,
             )
 
     def see_zookeeper(self, registered: Optional[Mapping[str, str]]) -> None:

@@ -23,11 +23,12 @@ def head_lines(status: ClusterStatus) -> List[str]:
         f"DFS Used%: {percent(status.used, present, 2)}",
         "Replicated Blocks:",
         f"\tUnder replicated blocks: {status.under_replicated}",
-        f"\tBlocks with corrupt replicas: {status.corrupt}",
-        f"\tMissing blocks: {status.missing}",
-        "\tMissing blocks (with replication factor 1): 0",
-        "\tLow redundancy blocks with highest priority to recover: 0",
-        f"\tPending deletion blocks: {status.pending_deletion}",
+        f"\tBlocks with corrupt replicas: {status.corrupt_replicas}",
+        # HDFS's word for blocks of which no good replica is left; fsck tells the two apart.
+        f"\tMissing blocks: {status.missing + status.corrupt}",
+        f"\tMissing blocks (with replication factor 1): {status.lost_alone}",
+        f"\tLow redundancy blocks with highest priority to recover: {status.urgent}",
+        f"\tPending deletion blocks: {status.removals}",
         "Erasure Coded Block Groups: ",
         "\tLow redundancy block groups: 0",
         "\tBlock groups with corrupt internal blocks: 0",
@@ -72,6 +73,7 @@ def node_lines(node: DataNodeStatus, now: float) -> List[str]:
         f"Last contact: {_ago(node.last_contact_seconds, now)}",
         f"Last Block Report: {_ago(node.last_report_seconds, now)}",
         f"Num of Blocks: {stats.blocks}",
+        *([f"Failed volumes: {stats.failed_volumes}"] if stats.failed_volumes else []),
     ]
 
 

@@ -149,8 +149,9 @@ COMMANDS: Dict[str, Command] = {
     ),
     "fsck": _row(
         "fsck:fsck",
-        "<path> [-list-corruptfileblocks | [-delete] [-files [-blocks [-locations | -racks | "
-        "-replicaDetails]]]]",
+        "<path> [-list-corruptfileblocks | [-move | -delete | -openforwrite] [-files [-blocks "
+        "[-locations | -racks | -replicaDetails]]]] [-includeSnapshots] [-storagepolicies] "
+        "[-blockId <blk_Id> ...] [-replicate]",
         "check that the blocks of a tree are all there", "fsck",
     ),
     "groups": _row(

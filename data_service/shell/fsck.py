@@ -1,72 +1,104 @@
 """fsck: whether the blocks of a tree are all there."""
 
 import json
+import re
 import time
-from typing import List, Tuple
+from typing import List, NamedTuple
 
+from data_service.protocol.messages import FsckRow
 from data_service.shell import cluster_report
+from data_service.shell.failures import UsageError
 from data_service.shell.formats import calendar
+from data_service.shell.fsck_block import block_lines, block_record, block_status
 from data_service.shell.fsck_report import HEALTHY, Cluster, Detail, Findings
-from data_service.shell.options import JSON, Options, check_count, parse
+from data_service.shell.options import JSON, Options, parse
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import DfsError, PathNotFound
 
+PLACES = ("replicaDetails", "racks", "locations")
 FLAGS = (
-    "files blocks locations racks replicaDetails openforwrite delete list-corruptfileblocks "
-    "includeSnapshots storagepolicies " + JSON
+    "files blocks locations racks replicaDetails openforwrite move delete list-corruptfileblocks "
+    "includeSnapshots storagepolicies replicate " + JSON
 )
-NOT_YET = ("move", "blockId", "replicate")
+BLOCK_ID = "-blockId"
+LOST_AND_FOUND = "/lost+found"
+
+LOST = 1
+LISTED_ANY = 255
+"""HDFS's exit status of -list-corruptfileblocks when it listed anything (DFSck.java)."""
+
+_BLOCK_NAME = re.compile(r"blk_([0-9]{1,19})(?:_[0-9]{1,19})?")
+
+
+class Request(NamedTuple):
+    """The words of one fsck. `blocks` are what -blockId names."""
+
+    options: Options
+    path: str
+    blocks: List[str]
 
 
 def fsck(session: Session, words: List[str]) -> int:
     """Check the blocks of a tree; the exit status is 1 when bytes are lost."""
-    options, path = _parse(words)
-    item = session.item(path)
+    request = _parse(words)
+    if request.blocks:
+        return _check_blocks(session, request)
+    options, item = request.options, session.item(request.path)
     if not item.exists:
-        _say_inaccessible(session, item.path)
+        session.out.line("FileSystem is inaccessible due to:")
+        session.out.line(f"{PathNotFound.reason}: {item.path}")
         return 0
-    findings = Findings(_cluster(session), _detail(options))
     start = time.monotonic()
-    report = not options.has(JSON, "list-corruptfileblocks")
-    if report:
-        session.out.line(
-            f"FSCK started by {session.user} (auth:{_mode(session)}) "
-            f"for path {item.path} at {calendar(time.time())}"
-        )
-        session.out.line()
-    for row in session.filesystem.fsck(item.path):
-        lines = findings.add(row)
-        if report:
-            for line in lines:
+    findings = Findings(_cluster(session), _detail(options))
+    is_report = not options.has(JSON, "list-corruptfileblocks")
+    if is_report:
+        _begin(session, f"path {item.path} ")
+    for rows in (session.filesystem.fsck(item.path), session.filesystem.open_files(item.path)):
+        for row in rows:
+            lines = findings.add(row)
+            for line in lines if is_report else ():
                 session.out.line(line)
+    queued = _spread(session, findings) if options.has("replicate") else 0
     if options.has(JSON):
-        session.out.line(json.dumps(findings.record(item.path), indent=1))
+        session.out.line(json.dumps(findings.record(item.path, queued), indent=1))
     elif options.has("list-corruptfileblocks"):
-        _list_corrupt(session, findings, item.path)
+        return _list_corrupt(session, findings, item.path)
     else:
-        _summarise(session, findings, item.path, time.monotonic() - start)
-    if options.has("delete"):
-        _delete(session, findings.corrupt_files)
-    return 0 if findings.verdict == HEALTHY else 1
+        _summarise(session, findings, item.path, queued, time.monotonic() - start)
+    _mend(session, options, findings.corrupt_files)
+    return 0 if findings.verdict == HEALTHY else LOST
 
 
-def _parse(words: List[str]) -> Tuple[Options, str]:
+def _parse(words: List[str]) -> Request:
     # Here, unlike in the other commands, options may follow the path.
-    flags = [word for word in words if word.startswith("-")]
-    for word in flags:
-        if word[1:] in NOT_YET:
-            raise DfsError(f"Option '{word}' is not implemented yet.")
-    options = parse(flags, FLAGS)
-    arguments = [word for word in words if not word.startswith("-")]
-    check_count(arguments, 1, 1)
-    return options, arguments[0]
+    if not words:
+        raise UsageError("Not enough arguments: expected 1 but got 0")
+    flags: List[str] = []
+    blocks: List[str] = []
+    paths: List[str] = []
+    to = paths
+    for word in words:
+        if word == BLOCK_ID:
+            to = blocks
+        elif word.startswith("-"):
+            flags.append(word)
+            to = paths
+        else:
+            # In HDFS's own command, too, one word may name several blocks.
+            to += word.split() if to is blocks else [word]
+    if BLOCK_ID in words and not blocks:
+        raise UsageError(f"{BLOCK_ID} needs the name of a block, such as blk_1073741825")
+    if len(paths) > 1:
+        raise UsageError(f"can only operate on one path at a time '{paths[1]}'")
+    return Request(parse(flags, FLAGS), paths[0] if paths else "/", blocks)
 
 
 def _detail(options: Options) -> Detail:
-    locations = options.has("locations", "replicaDetails")
-    racks = options.has("racks")
-    blocks = options.has("blocks") or locations or racks
-    return Detail(options.has("files") or blocks, blocks, locations, racks)
+    places = next((flag for flag in PLACES if options.has(flag)), "")
+    blocks = options.has("blocks") or places != ""
+    return Detail(
+        options.has("files") or blocks, blocks, places, options.has("openforwrite")
+    )
 
 
 def _cluster(session: Session) -> Cluster:
@@ -76,22 +108,20 @@ def _cluster(session: Session) -> Cluster:
         f"BP-{session.filesystem.cluster_status().cluster_id}",
         session.filesystem.settings.name_node.replication_factor,
         len(usable),
-        {node.node_id: node.rack for node in usable},
-        {node.node_id: cluster_report.address(node) for node in nodes},
+        frozenset(node.rack for node in usable),
     )
 
 
-def _mode(session: Session) -> str:
-    return session.filesystem.settings.security.mode.upper()
+def _begin(session: Session, what: str) -> None:
+    mode = session.filesystem.settings.security.mode.upper()
+    session.out.line(
+        f"FSCK started by {session.user} (auth:{mode}) for {what}at {calendar(time.time())}"
+    )
+    session.out.line()
 
 
-def _say_inaccessible(session: Session, path: str) -> None:
-    session.out.line("FileSystem is inaccessible due to:")
-    session.out.line(f"{PathNotFound.reason}: {path}")
-
-
-def _list_corrupt(session: Session, findings: Findings, path: str) -> None:
-    found = findings.missing_blocks + findings.corrupt_blocks
+def _list_corrupt(session: Session, findings: Findings, path: str) -> int:
+    found = [pair for pairs in findings.lost.values() for pair in pairs]
     if found:
         session.out.line(f"The list of corrupt files under path '{path}' are:")
     for health, name in found:
@@ -99,11 +129,14 @@ def _list_corrupt(session: Session, findings: Findings, path: str) -> None:
     session.out.line(
         f"The filesystem under path '{path}' has {len(findings.corrupt_files)} CORRUPT files"
     )
+    return LISTED_ANY if found else 0
 
 
-def _summarise(session: Session, findings: Findings, path: str, seconds: float) -> None:
+def _summarise(
+    session: Session, findings: Findings, path: str, queued: int, seconds: float
+) -> None:
     session.out.line()
-    for line in findings.summary():
+    for line in findings.summary(queued):
         session.out.line(line)
     session.out.line(
         f"FSCK ended at {calendar(time.time())} in {int(seconds * 1000)} milliseconds"
@@ -113,6 +146,55 @@ def _summarise(session: Session, findings: Findings, path: str, seconds: float) 
     session.out.line(f"The filesystem under path '{path}' is {findings.verdict}")
 
 
-def _delete(session: Session, corrupt_files: List[str]) -> None:
-    for path in corrupt_files:
-        session.attempt(lambda: session.filesystem.delete(path), path)
+def _spread(session: Session, findings: Findings) -> int:
+    """Have blocks copied that are on too few racks; how many copies were ordered."""
+    queued: List[int] = [0]
+    if findings.misplaced:
+        session.attempt(
+            lambda: queued.append(session.filesystem.spread_blocks(findings.misplaced))
+        )
+    return queued[-1]
+
+
+def _mend(session: Session, options: Options, damaged: List[FsckRow]) -> None:
+    """Do with the files of which bytes are lost what was asked for.
+
+    As in HDFS, -move copies what can be read to /lost+found and leaves the files (HDFS-3044);
+    with -delete they go afterwards, unless that copy failed.
+    """
+    for row in damaged:
+        if row.writer:
+            continue
+        kept = not options.has("move") or session.attempt(lambda: _move(session, row), row.path)
+        if kept and options.has("delete"):
+            session.attempt(lambda: session.filesystem.delete(row.path), row.path)
+
+
+def _move(session: Session, row: FsckRow) -> None:
+    target = LOST_AND_FOUND + row.path
+    if session.filesystem.exists(target):
+        raise DfsError(
+            f"can't copy the remains of {row.path} to {LOST_AND_FOUND}, "
+            f"because {target} already exists."
+        )
+    session.filesystem.salvage(row.path, target)
+
+
+def _check_blocks(session: Session, request: Request) -> int:
+    """-blockId: what is known of single blocks."""
+    as_json = request.options.has(JSON)
+    if not as_json:
+        _begin(session, "blockIds ")
+    statuses = []
+    records = []
+    for name in request.blocks:
+        match = _BLOCK_NAME.fullmatch(name)
+        row = session.filesystem.block_row(int(match.group(1))) if match else None
+        statuses.append(block_status(row))
+        records.append(block_record(name, row))
+        if not as_json:
+            for line in block_lines(name, match is not None, row):
+                session.out.line(line)
+    if as_json:
+        session.out.line(json.dumps(records, indent=1))
+    return max(statuses)

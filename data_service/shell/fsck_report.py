@@ -1,12 +1,31 @@
 """What `fsck` finds and writes, made from the namenode's rows."""
 
-from typing import Dict, List, NamedTuple, Set, Tuple
+from typing import Dict, FrozenSet, List, NamedTuple, Tuple
 
-from data_service.protocol.messages import BlockHealth, FsckRow
+from data_service.protocol.messages import BlockHealth, FsckRow, Holder
 from data_service.shell.formats import single_precision
 
 HEALTHY, CORRUPT = "HEALTHY", "CORRUPT"
+MISSING = "MISSING"
 BOX = "  ********************************"
+
+ERASURE_CODED = (
+    "",
+    "Erasure Coded Block Groups:",
+    " Total size:\t0 B",
+    " Total files:\t0",
+    " Total block groups (validated):\t0",
+    " Minimally erasure-coded block groups:\t0",
+    " Over-erasure-coded block groups:\t0",
+    " Under-erasure-coded block groups:\t0",
+    " Unsatisfactory placement block groups:\t0",
+    " Average block group size:\t0.0",
+    " Missing block groups:\t\t0",
+    " Corrupt block groups:\t\t0",
+    " Missing internal blocks:\t0",
+    " Blocks queued for replication:\t0",
+)
+"""No block here is erasure coded."""
 
 
 class Cluster(NamedTuple):
@@ -15,17 +34,24 @@ class Cluster(NamedTuple):
     pool: str
     default_replication: int
     datanodes: int
-    racks: Dict[str, str]
-    addresses: Dict[str, str]
+    racks: FrozenSet[str]
 
 
 class Detail(NamedTuple):
-    """How much is written of each file."""
+    """How much is written of each file. `places` is locations, racks, replicaDetails or empty."""
 
     files: bool = False
     blocks: bool = False
-    locations: bool = False
-    racks: bool = False
+    places: str = ""
+    open_files: bool = False
+
+
+class OpenFiles(NamedTuple):
+    """Files open for writing that are not checked."""
+
+    files: int = 0
+    size: int = 0
+    blocks: int = 0
 
 
 class Findings:
@@ -33,11 +59,12 @@ class Findings:
 
     def __init__(self, cluster: Cluster, detail: Detail) -> None:
         self.directories = self.files = self.blocks = self.size = 0
-        self.live = self.wanted = self.missing_replicas = 0
-        self.minimal = self.excess = self.under = self.misplaced = 0
-        self.missing_blocks: List[Tuple[BlockHealth, str]] = []
-        self.corrupt_blocks: List[Tuple[BlockHealth, str]] = []
-        self.corrupt_files: List[str] = []
+        self.live = self.wanted = self.missing_replicas = self.queued = 0
+        self.minimal = self.excess = self.under = 0
+        self.misplaced: List[int] = []
+        self.lost: Dict[str, List[Tuple[BlockHealth, str]]] = {MISSING: [], CORRUPT: []}
+        self.corrupt_files: List[FsckRow] = []
+        self.open = OpenFiles()
         self._cluster = cluster
         self._detail = detail
 
@@ -51,20 +78,25 @@ class Findings:
         if row.status.is_directory:
             self.directories += 1
             return [f"{row.path} <dir>"] if self._detail.files else []
+        if row.writer and not self._detail.open_files:
+            files, size, blocks = self.open
+            self.open = OpenFiles(files + 1, size + row.status.length, blocks + len(row.blocks))
+            return []
+        if row.writer:
+            # A block that no datanode has finished is not missing: it is on its way.
+            row = row._replace(blocks=tuple(filter(_is_reported, row.blocks)))
         self.files += 1
         self.size += row.status.length
-        faults: List[str] = []
-        lost = {"missing": 0, "corrupt": 0}
-        sizes = {"missing": 0, "corrupt": 0}
-        for found in row.blocks:
-            faults += self._count(found)
-            state = block_state(found)
-            if state in lost:
-                lost[state] += 1
-                sizes[state] += found.block.length
-                kept = self.missing_blocks if state == "missing" else self.corrupt_blocks
-                kept.append((found, row.path))
-        return self._lines(row, faults, lost, sizes)
+        faults = [fault for found in row.blocks for fault in self._count(found)]
+        lost = {
+            state: [found for found in row.blocks if block_state(found) == state]
+            for state in (CORRUPT, MISSING)
+        }
+        for state, blocks in lost.items():
+            self.lost[state] += [(found, row.path) for found in blocks]
+        if any(lost.values()):
+            self.corrupt_files.append(row)
+        return self._lines(row, faults, lost)
 
     def _count(self, found: BlockHealth) -> List[str]:
         """Count a block; what is wrong with it, as the rest of a line."""
@@ -72,10 +104,9 @@ class Findings:
         self.blocks += 1
         self.live += health.live
         self.wanted += health.wanted
-        if health.live:
-            self.minimal += 1
-        if health.live > health.wanted:
-            self.excess += 1
+        self.minimal += health.live > 0
+        self.excess += health.live > health.wanted
+        self.queued += health.copying > 0
         if not health.live:
             return []
         faults = []
@@ -88,114 +119,102 @@ class Findings:
                 "0 decommissioning replica(s)."
             )
         if self._is_misplaced(found):
-            self.misplaced += 1
+            self.misplaced.append(found.block.block_id)
             faults.append(
                 f" Replica placement policy is violated for {name}. Block should be additionally "
                 "replicated on 1 more rack(s). Total number of racks in the cluster: "
-                f"{len(self._all_racks())}"
+                f"{len(self._cluster.racks)}"
             )
         return faults
 
     def _is_misplaced(self, found: BlockHealth) -> bool:
-        racks = {self._cluster.racks.get(target.node_id) for target in found.targets}
-        return found.health.live > 1 and len(racks) < 2 <= len(self._all_racks())
-
-    def _all_racks(self) -> Set[str]:
-        return set(self._cluster.racks.values())
+        """Whether a block of several replicas is on one rack, though there are others."""
+        racks = {holder.rack for holder in found.holders if holder.is_good}
+        return len(racks) < min(2, found.health.wanted, len(self._cluster.racks))
 
     def name(self, found: BlockHealth) -> str:
         """A block's name with its cluster's."""
         return f"{self._cluster.pool}:{found.block.name}"
 
     def _lines(
-        self, row: FsckRow, faults: List[str], lost: Dict[str, int], sizes: Dict[str, int]
+        self, row: FsckRow, faults: List[str], lost: Dict[str, List[BlockHealth]]
     ) -> List[str]:
         lines = []
-        lost_any = lost["missing"] + lost["corrupt"]
-        if self._detail.files:
+        is_bad = bool(faults or lost[CORRUPT] or lost[MISSING])
+        if self._detail.files or row.writer:
             lines.append(
                 f"{row.path} {row.status.length} bytes, replicated: "
-                f"replication={row.status.replication}, {len(row.blocks)} block(s): "
-                + ("" if faults or lost_any else " OK")
+                f"replication={row.status.replication}, {len(row.blocks)} block(s)"
+                + (", OPENFORWRITE: " if row.writer else ": ")
+                + ("" if is_bad else " OK")
             )
             lines += faults
         else:
             lines += [f"{row.path}: {fault}" for fault in faults]
-        if lost_any:
-            self.corrupt_files.append(row.path)
-        for found in row.blocks:
-            if block_state(found) == "corrupt":
-                lines.append(
-                    f"{row.path}: CORRUPT blockpool {self._cluster.pool} "
-                    f"block blk_{found.block.block_id}"
-                )
-        for state in ("corrupt", "missing"):
-            if lost[state]:
-                lines.append(
-                    f"{row.path}: {state.upper()} {lost[state]} blocks of total size "
-                    f"{sizes[state]} B."
-                )
+        lines += [
+            f"{row.path}: CORRUPT blockpool {self._cluster.pool} block blk_{found.block.block_id}"
+            for found in lost[CORRUPT]
+        ]
+        for state, blocks in lost.items():
+            if blocks:
+                size = sum(found.block.length for found in blocks)
+                lines.append(f"{row.path}: {state} {len(blocks)} blocks of total size {size} B.")
         if self._detail.blocks:
             lines += [self._block_line(place, found) for place, found in enumerate(row.blocks)]
             lines.append("")
         return lines
 
     def _block_line(self, place: int, found: BlockHealth) -> str:
-        state = block_state(found)
         line = f"{place}. {self.name(found)} len={found.block.length} "
-        line += f"Live_repl={found.health.live}" if state == "healthy" else f"{state.upper()}!"
-        places = []
-        for target in found.targets if state == "healthy" else ():
-            address = self._cluster.addresses.get(target.node_id, f"{target.host}:{target.port}")
-            if self._detail.racks:
-                places.append(f"{self._cluster.racks.get(target.node_id, '')}/{address}")
-            elif self._detail.locations:
-                places.append(f"DatanodeInfoWithStorage[{address},{target.node_id},DISK]")
-        return f"{line}  [{', '.join(places)}]" if places else line
+        if block_state(found) == MISSING:
+            return line + f"{MISSING}!"
+        line += f"Live_repl={found.health.live}"
+        if not self._detail.places:
+            return line
+        return f"{line}  [{', '.join(map(self._place, found.holders))}]"
 
-    def summary(self) -> List[str]:
-        """The end of the report."""
+    def _place(self, holder: Holder) -> str:
+        if self._detail.places == "racks":
+            return f"{holder.rack}/{address(holder)}"
+        place = f"DatanodeInfoWithStorage[{address(holder)},{holder.node_id},DISK]"
+        return f"{place}({holder.state})" if self._detail.places == "replicaDetails" else place
+
+    def summary(self, queued: int = 0) -> List[str]:
+        """The end of the report. `queued` blocks are copied from now on, besides those found."""
         lines = [
             f"Status: {self.verdict}",
             f" Number of data-nodes:\t{self._cluster.datanodes}",
-            f" Number of racks:\t\t{len(self._all_racks())}",
+            f" Number of racks:\t\t{len(self._cluster.racks)}",
             f" Total dirs:\t\t\t{self.directories}",
             " Total symlinks:\t\t0",
             "",
             "Replicated Blocks:",
-            f" Total size:\t{self.size} B",
-            f" Total files:\t{self.files}",
-            f" Total blocks (validated):\t{self.blocks}" + self._average_size(),
+            f" Total size:\t{self.size} B"
+            + _unless_zero(self.open.size, " (Total open files size: {} B)"),
+            f" Total files:\t{self.files}"
+            + _unless_zero(self.open.files, " (Files currently being written: {})"),
+            f" Total blocks (validated):\t{self.blocks}"
+            + (f" (avg. block size {self.size // self.blocks} B)" if self.blocks else "")
+            + _unless_zero(self.open.blocks, " (Total open file blocks (not validated): {})"),
         ]
         if self.corrupt_files:
             lines += self._box()
+        return lines + self._totals(queued) + list(ERASURE_CODED)
+
+    def _totals(self, queued: int) -> List[str]:
         share = self._share
-        return lines + [
+        return [
             f" Minimally replicated blocks:\t{self.minimal}{share(self.minimal)}",
             f" Over-replicated blocks:\t{self.excess}{share(self.excess)}",
             f" Under-replicated blocks:\t{self.under}{share(self.under)}",
-            f" Mis-replicated blocks:\t\t{self.misplaced}{share(self.misplaced)}",
+            f" Mis-replicated blocks:\t\t{len(self.misplaced)}{share(len(self.misplaced))}",
             f" Default replication factor:\t{self._cluster.default_replication}",
             f" Average block replication:\t{single_precision(self.live / (self.blocks or 1))}",
-            f" Missing blocks:\t\t{len(self.missing_blocks)}",
-            f" Corrupt blocks:\t\t{len(self.corrupt_blocks)}",
+            f" Missing blocks:\t\t{len(self.lost[MISSING])}",
+            f" Corrupt blocks:\t\t{len(self.lost[CORRUPT])}",
             f" Missing replicas:\t\t{self.missing_replicas}"
             + _percent(self.missing_replicas, self.wanted),
-            " Blocks queued for replication:\t0",
-            "",
-            "Erasure Coded Block Groups:",
-            " Total size:\t0 B",
-            " Total files:\t0",
-            " Total block groups (validated):\t0",
-            " Minimally erasure-coded block groups:\t0",
-            " Over-erasure-coded block groups:\t0",
-            " Under-erasure-coded block groups:\t0",
-            " Unsatisfactory placement block groups:\t0",
-            " Average block group size:\t0.0",
-            " Missing block groups:\t\t0",
-            " Corrupt block groups:\t\t0",
-            " Missing internal blocks:\t0",
-            " Blocks queued for replication:\t0",
+            f" Blocks queued for replication:\t{self.queued + queued}",
         ]
 
     def _box(self) -> List[str]:
@@ -206,43 +225,62 @@ class Findings:
             "  MINIMAL BLOCK REPLICATION:\t1",
             f"  CORRUPT FILES:\t{len(self.corrupt_files)}",
         ]
-        for title, found in (("MISSING", self.missing_blocks), ("CORRUPT", self.corrupt_blocks)):
+        for state, found in self.lost.items():
             if found:
                 size = sum(health.block.length for health, _ in found)
-                lines.append(f"  {title} BLOCKS:\t{len(found)}")
-                lines.append(f"  {title} SIZE:\t\t{size} B")
+                lines.append(f"  {state} BLOCKS:\t{len(found)}")
+                lines.append(f"  {state} SIZE:\t\t{size} B")
         return lines + [BOX]
-
-    def _average_size(self) -> str:
-        return f" (avg. block size {self.size // self.blocks} B)" if self.blocks else ""
 
     def _share(self, count: int) -> str:
         return _percent(count, self.blocks)
 
-    def record(self, path: str) -> dict:
+    def record(self, path: str, queued: int = 0) -> dict:
         """The findings for `--json`; sizes in bytes."""
         return {
             "path": path,
             "status": self.verdict,
+            "datanodes": self._cluster.datanodes,
+            "racks": len(self._cluster.racks),
             "directories": self.directories,
             "files": self.files,
             "blocks": self.blocks,
             "size": self.size,
+            "replicas": self.live,
+            "minimally_replicated": self.minimal,
             "under_replicated": self.under,
             "over_replicated": self.excess,
-            "misplaced": self.misplaced,
+            "misplaced": len(self.misplaced),
             "missing_replicas": self.missing_replicas,
-            "missing_blocks": [found.block.name for found, _ in self.missing_blocks],
-            "corrupt_blocks": [found.block.name for found, _ in self.corrupt_blocks],
-            "corrupt_files": self.corrupt_files,
+            "queued_for_replication": self.queued + queued,
+            "missing_blocks": [found.block.name for found, _ in self.lost[MISSING]],
+            "corrupt_blocks": [found.block.name for found, _ in self.lost[CORRUPT]],
+            "corrupt_files": [row.path for row in self.corrupt_files],
+            "open_files": self.open.files,
+            "open_size": self.open.size,
+            "open_blocks": self.open.blocks,
         }
 
 
+def _is_reported(found: BlockHealth) -> bool:
+    return bool(found.holders)
+
+
 def block_state(found: BlockHealth) -> str:
-    """healthy, corrupt (only damaged replicas) or missing (none at all)."""
+    """HEALTHY, CORRUPT (only damaged replicas) or MISSING (none at all)."""
     if found.health.live:
-        return "healthy"
-    return "corrupt" if found.health.corrupt else "missing"
+        return HEALTHY
+    return CORRUPT if found.health.corrupt else MISSING
+
+
+def address(holder: Holder) -> str:
+    """Where the datanode of a replica listens."""
+    host = f"[{holder.host}]" if ":" in holder.host else holder.host
+    return f"{host}:{holder.port}"
+
+
+def _unless_zero(count: int, text: str) -> str:
+    return text.format(count) if count else ""
 
 
 def _percent(count: int, whole: int) -> str:

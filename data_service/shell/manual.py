@@ -134,11 +134,16 @@ leave     switch it off
 wait      wait until it is off
 """,
     "fsck": """
--files      every file and directory
--blocks     and its blocks
--locations  and where they are
--racks      and on which racks
--delete     delete the files of which bytes are lost
+-files        every file and directory
+-blocks       and its blocks
+-locations    and where they are      -racks  and on which racks
+-replicaDetails  and how each replica is
+-openforwrite    check files that are being written, too
+-move         copy what can be read of damaged files to /lost+found
+-delete       delete the files of which bytes are lost
+-replicate    copy blocks that are on one rack only to another
 -list-corruptfileblocks  only the lost blocks and their files
+-blockId      what is known of these blocks, such as blk_1073741825
+The exit status is 1 when bytes are lost (255 with -list-corruptfileblocks).
 """,
 }

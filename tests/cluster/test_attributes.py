@@ -21,7 +21,7 @@ def test_setrep_waits_until_every_block_has_its_replicas(shared_cluster: Cluster
         assert lines[-1].endswith(" done") and "Waiting for /setrep/d/f ..." in done.text
         with shared_cluster.file_system() as file_system:
             row = list(file_system.fsck("/setrep/d/f"))[0]
-        assert [len(block.targets) for block in row.blocks] == [count, count]
+        assert [len(block.holders) for block in row.blocks] == [count, count]
         assert [block.health.wanted for block in row.blocks] == [count, count]
     assert shared_cluster.client("cat", "/setrep/d/f").out == data
 

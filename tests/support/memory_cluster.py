@@ -1,6 +1,6 @@
 """What a MemoryFileSystem tells of the cluster that it has not: a test says what is so."""
 
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
@@ -10,8 +10,8 @@ from data_service.protocol.messages import (
     FileStatus,
     FsckRow,
     Health,
+    Holder,
     NodeStats,
-    Target,
 )
 
 
@@ -28,6 +28,9 @@ class MemoryCluster:
         self.health: Dict[str, Health] = {}
         self.nodes: Tuple[DataNodeStatus, ...] = (node(1801), node(1802))
         self.status = ClusterStatus(3000, 300, 2700, False, "", 0, 0, 0, 0, 7, "c1")
+        self.written: List[FsckRow] = []  # What is open for writing.
+        self.spread: List[int] = []
+        self.salvaged: List[Tuple[str, str]] = []
         self.members: Dict[str, Tuple[str, ...]] = {}
         self._inodes: Dict[str, Any] = {}
 
@@ -47,6 +50,31 @@ class MemoryCluster:
             inode = self._inodes[name]
             yield FsckRow(name, self._status(name, inode), tuple(self._blocks(name, inode)))
 
+    def open_files(self, path: str = "/", everywhere: bool = False) -> Iterator[FsckRow]:
+        """As FileSystem.open_files: those that `written` names."""
+        self._called("list_open_files" if everywhere else "open_files")
+        return (row for row in self.written if row.path.startswith(path))
+
+    def block_row(self, block_id: int) -> Optional[FsckRow]:
+        """As FileSystem.block_row."""
+        for row in self.fsck("/"):
+            found = tuple(block for block in row.blocks if block.block.block_id == block_id)
+            if found:
+                return row._replace(blocks=found)
+        return None
+
+    def spread_blocks(self, block_ids: Sequence[int]) -> int:
+        """As FileSystem.spread_blocks: noted in `spread`, and copied but for the first one."""
+        self._called("spread_blocks")
+        self.spread += block_ids
+        return len(block_ids) - 1
+
+    def salvage(self, path: str, directory: str) -> int:
+        """As FileSystem.salvage: noted in `salvaged`."""
+        self._called("salvage")
+        self.salvaged.append((path, directory))
+        return 1
+
     def safe_mode(self, action: str) -> bool:
         """As FileSystem.safe_mode."""
         self._called("safe_mode")
@@ -64,8 +92,12 @@ class MemoryCluster:
         for place, start in enumerate(range(0, len(inode.data), size)):
             block = Block(100 * inode.number + place, 1, len(inode.data[start : start + size]))
             health = self.health.get(path, Health(inode.replication, inode.replication, 0, 0))
-            held = tuple(Target(n.node_id, n.host, n.port) for n in self.nodes[: health.live])
-            yield BlockHealth(block, health, held)
+            states = ["LIVE"] * health.live + ["CORRUPT"] * health.corrupt
+            holders = tuple(
+                Holder(told.node_id, told.host, told.port, told.rack, state)
+                for told, state in zip(self.nodes, states)
+            )
+            yield BlockHealth(block, health, holders)
 
     def _called(self, method: str) -> None:
         raise NotImplementedError

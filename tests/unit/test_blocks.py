@@ -169,7 +169,7 @@ def test_counts_tell_each_kind_of_block() -> None:
     world.blocks.invalidate(world.put(7, "a", 1), 0)
     world.nodes["a"].store(Block(77, 1, 1))
     world.beat_all()
-    assert world.blocks.counts() == (6, 1, 1, 1, 1, 2, 1, 0, 1)
+    assert world.blocks.counts() == (6, 1, 1, 1, 1, 2, 1, 0, 1, 1, 2, 1)
     world.blocks.check()
 
 

@@ -15,6 +15,7 @@ from data_service.protocol.messages import (
     FileStatus,
     FsckRow,
     Health,
+    Holder,
     LocatedBlock,
     Locations,
     NodeStats,
@@ -28,6 +29,7 @@ from zookeeper.fabric.rpc import plain
 
 BLOCK = Block(7, 1, 100)
 TARGETS = (Target("a", "host", 1), Target("b", "höst", 2))
+HOLDERS = (Holder("a", "host", 1, "/r", "LIVE"), Holder("b", "höst", 2, "/r", "CORRUPT"))
 STATUS = FileStatus("é %#", 3, "f", 100, 2, 1000, "me", "us", 0o644, 1, 2)
 LOCATED = LocatedBlock(BLOCK, 0, TARGETS, False, b"\x00token")
 
@@ -39,8 +41,9 @@ NESTED: Tuple[Tuple[Any, Callable[[tuple], Any]], ...] = (
     (DataNodeStatus("a", "h", 1, "/r", "live", NodeStats(1, 2, 3, 4, 5, 6), 0.5, 1.5),
      DataNodeStatus.from_wire),
     (Command(DELETE, (BLOCK, BLOCK._replace(block_id=8)), TARGETS), Command.from_wire),
-    (FsckRow("/a/b", STATUS, (BlockHealth(BLOCK, Health(2, 1, 1, 0), TARGETS),)),
+    (FsckRow("/a/b", STATUS, (BlockHealth(BLOCK, Health(2, 1, 1, 0), HOLDERS),), "client"),
      FsckRow.from_wire),
+    (FsckRow("/a", STATUS, ()), FsckRow.from_wire),
 )
 
 

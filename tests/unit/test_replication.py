@@ -208,3 +208,44 @@ def test_no_copy_of_a_deleted_block_or_in_safe_mode(act: Callable) -> None:
     act(world, block)
     world.run(3)
     assert copies(world) == []
+
+
+# More racks than a block is on.
+
+
+def on_racks(**racks: str) -> ModelCluster:
+    """Running datanodes by name, on these racks."""
+    made = ModelCluster(tuple(racks), Random(0), POLICY)
+    for name, rack in racks.items():
+        made.nodes[name].rack = "/" + rack
+    return made.start_all()
+
+
+def test_a_block_on_one_rack_is_spread_when_that_is_asked_for() -> None:
+    world = on_racks(a="r1", b="r1", c="r2")
+    world.put(1, "ab", 2)
+    world.run(5)
+    assert copies(world) == [], "enough replicas start nothing by themselves"
+    assert world.blocks.spread([1, 1, 99], world.random) == 1
+    assert world.blocks.counts().pending_replication == 1
+    world.blocks.check()
+    world.beat_all()
+    obey_all(world)
+    world.run(60)
+    obey_all(world)
+    world.run(2)
+    racks = sorted(world.nodes[name].rack for name in "abc" if 1 in world.nodes[name].disk)
+    assert racks == ["/r1", "/r2"] and world.blocks.health(1) == (2, 2, 0, 0, 0)
+
+
+def test_what_needs_no_other_rack_or_has_none_is_not_spread() -> None:
+    world = on_racks(a="r1", b="r1", c="r2")
+    world.put(1, "ac", 2)
+    world.put(2, "a", 1)
+    assert world.blocks.spread([1, 2], world.random) == 0
+    world.blocks.enter_safe_mode()
+    world.put(3, "ab", 2)
+    assert world.blocks.spread([3], world.random) == 0
+    narrow = on_racks(a="r1", b="r1", c="r1")
+    narrow.put(1, "ab", 2)
+    assert narrow.blocks.spread([1], narrow.random) == 0

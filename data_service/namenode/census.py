@@ -1,0 +1,126 @@
+"""How many blocks are in which state, and how one of them is: what `report` and `fsck` tell."""
+
+from typing import Iterator, NamedTuple
+
+from data_service.namenode.block_map import CORRUPT, EXCESS, MISSING, UNDER, BlockMap
+from data_service.namenode.deletion import Deletions
+from data_service.namenode.nodes import STALE, Node, Nodes
+from data_service.namenode.open_blocks import OpenBlocks
+from data_service.namenode.replication import Replication
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import (
+    CORRUPT_REPLICA,
+    EXCESS_REPLICA,
+    LIVE_REPLICA,
+    STALE_CONTENT,
+    STALE_NODE,
+    BlockHealth,
+    Health,
+    Holder,
+)
+
+
+class Counts(NamedTuple):
+    """How many blocks. `missing`, `corrupt`, `under_replicated` and `excess` exclude each other
+    (see `Health`). `corrupt_replicas`: blocks with any corrupt replica. `pending_deletion`:
+    deleted ones that some node may still hold. `unknown`: replicas of ids that nobody knows.
+    `urgent`: one good replica is left, though more are wanted. `lost_alone`: missing or corrupt,
+    and one replica was wanted. `removals`: replicas whose nodes have not confirmed that they went.
+    """
+
+    blocks: int
+    under_replicated: int
+    excess: int
+    missing: int
+    corrupt: int
+    corrupt_replicas: int
+    pending_deletion: int
+    pending_replication: int
+    unknown: int
+    urgent: int
+    lost_alone: int
+    removals: int
+
+
+class Census:
+    """Reads the other parts of the block side, and changes none."""
+
+    def __init__(
+        self,
+        blocks: BlockMap,
+        opened: OpenBlocks,
+        nodes: Nodes,
+        replication: Replication,
+        deletions: Deletions,
+    ) -> None:
+        self._blocks = blocks
+        self._opened = opened
+        self._nodes = nodes
+        self._replication = replication
+        self._deletions = deletions
+
+    def counts(self) -> Counts:
+        """The totals, kept up to date by every event: no block is looked at."""
+        totals = self._blocks.totals
+        return Counts(
+            len(self._blocks),
+            totals[UNDER],
+            totals[EXCESS],
+            totals[MISSING],
+            totals[CORRUPT],
+            len(self._blocks.marks),
+            len(self._deletions),
+            len(self._replication),
+            sum(len(node.strangers) for node in self._nodes),
+            len(self._blocks.under[0]),
+            self._blocks.lost_alone,
+            sum(len(node.outbox) for node in self._nodes),
+        )
+
+    def health(self, block_id: int) -> Health:
+        """The state of one committed block; raises KeyError for another id."""
+        return Health(
+            self._blocks.wanted(block_id),
+            sum(1 for node in self._blocks.holders(block_id) if not node.dead),
+            sum(1 for node in self._blocks.marks.get(block_id, ()) if not node.dead),
+            int(block_id in self._blocks.leaving),
+            self._replication.arriving(block_id),
+        )
+
+    def examine(self, block: Block) -> BlockHealth:
+        """A committed block with all its replicas."""
+        return BlockHealth(block, self.health(block.block_id), tuple(self._holders(block.block_id)))
+
+    def examine_open(self, block: Block, wanted: int) -> BlockHealth:
+        """A block of a file that is being written, as far as its datanodes have told."""
+        opened = self._opened.get(block.block_id)
+        if opened is None:
+            return BlockHealth(block, Health(wanted, 0, 0, 0), ())
+        good = [node for node in opened.replicas if node not in opened.bad and not node.dead]
+        length = max((opened.replicas[node] for node in good), default=block.length)
+        holders = [_holder(node, _freshness(node)) for node in good]
+        holders += [_holder(node, CORRUPT_REPLICA) for node in opened.bad if not node.dead]
+        health = Health(wanted, len(good), len(holders) - len(good), 0)
+        return BlockHealth(block._replace(length=length), health, tuple(holders))
+
+    def _holders(self, block_id: int) -> Iterator[Holder]:
+        for node in self._blocks.holders(block_id):
+            if not node.dead:
+                yield _holder(node, _freshness(node))
+        for node in self._blocks.marks.get(block_id, ()):
+            if not node.dead:
+                yield _holder(node, CORRUPT_REPLICA)
+        leaver = self._blocks.leaving.get(block_id)
+        if leaver is not None:
+            yield _holder(leaver, EXCESS_REPLICA)
+
+
+def _freshness(node: Node) -> str:
+    if node.state == STALE:
+        return STALE_NODE
+    return LIVE_REPLICA if node.reported else STALE_CONTENT
+
+
+def _holder(node: Node, state: str) -> Holder:
+    info = node.info
+    return Holder(info.node_id, info.host, info.port, info.rack, state)

@@ -1,0 +1,98 @@
+"""What administrators look at: files that are being written, and single blocks.
+
+Nothing here changes anything. What a file in progress or a block would reveal of the tree is shown
+to those only who may look into its directory.
+"""
+
+from typing import Iterator
+
+from data_service.namenode.blocks import Blocks
+from data_service.namenode.commits import Commits, Outcome
+from data_service.namenode.image import Image
+from data_service.namenode.inodes import File
+from data_service.namenode.open_files import OpenFile, OpenFiles, OpenRow
+from data_service.namenode.paths import parse
+from data_service.namenode.permissions import READ_EXECUTE, Caller, allows
+from data_service.namenode.resolver import Resolver
+from data_service.protocol.messages import FILE, BlockHealth, FileStatus, FsckRow
+from zookeeper.fabric.errors import InvalidArgument, NotADirectory, PermissionDenied
+
+PAGE_MAX = 1_000
+"""The most open files of one answer; each may have thousands of blocks."""
+
+
+class Inspecting:
+    """The operations that look behind the tree."""
+
+    def __init__(
+        self, image: Image, resolver: Resolver, commits: Commits, files: OpenFiles, blocks: Blocks
+    ) -> None:
+        self._image = image
+        self._resolver = resolver
+        self._commits = commits
+        self._files = files
+        self._blocks = blocks
+
+    def open_files(self, caller: Caller, path: str, after: int, limit: int) -> Outcome:
+        """A page of the files below a path that are being written, by number, as FsckRows.
+
+        The result is (rows, number of the last file looked at, whether more follow).
+        """
+        if type(limit) is not int or limit < 1:
+            raise InvalidArgument("a page must have at least one row")
+        top = path.rstrip("/") + "/"
+        parse(path)
+        found = [row for row in self._files.rows() if row.file_id > after]
+        page = found[: min(limit, PAGE_MAX)]
+        rows = [
+            self._row(row)
+            for row in page
+            if (row.path + "/").startswith(top) and self._may_see(caller, row)
+        ]
+        last = page[-1].file_id if page else after
+        return Outcome((rows, last, len(found) > len(page)), None, self._commits.last_txid)
+
+    def block(self, caller: Caller, block_id: int) -> Outcome:
+        """A block as the FsckRow of its file with this block alone; None when there is none."""
+        inode_id = self._blocks.inode_id(block_id)
+        file = None if inode_id is None else self._image.inodes.get(inode_id)
+        if isinstance(file, File) and not file.is_deleted:
+            self._resolver.find(caller, parse(file.path))
+            found = [block for block in file.blocks if block.block_id == block_id]
+            health = tuple(map(self._blocks.census.examine, found))
+            row = FsckRow(file.path, file.status(), health)
+            return Outcome(row, None, self._commits.last_txid)
+        for open_row in self._files.rows():
+            if any(block.block_id == block_id for block in open_row.blocks):
+                if self._may_see(caller, open_row):
+                    row = self._row(open_row)
+                    only = [found for found in row.blocks if found.block.block_id == block_id]
+                    return Outcome(row._replace(blocks=tuple(only)), None, 0)
+        return Outcome(None, None, self._commits.last_txid)
+
+    def _may_see(self, caller: Caller, row: OpenRow) -> bool:
+        if caller.user == row.owner:
+            return True
+        try:
+            above, _ = self._resolver.walk(caller, parse(row.path)[:-1])
+        except (PermissionDenied, NotADirectory):
+            return False
+        return allows(above, caller, READ_EXECUTE)
+
+    def _row(self, row: OpenRow) -> FsckRow:
+        file = self._files.get(row.file_id)
+        assert file is not None, f"{row.path} is listed, and not open"
+        blocks = tuple(self._examine(file, row))
+        new = file.new
+        length = sum(found.block.length for found in blocks)
+        name = row.path.rpartition("/")[2]
+        status = FileStatus(
+            name, row.file_id, FILE, length, new.replication, new.block_size, row.owner, "",
+            new.mode, 0, 0,
+        )  # fmt: skip
+        return FsckRow(row.path, status, blocks, row.client_id)
+
+    def _examine(self, file: OpenFile, row: OpenRow) -> Iterator[BlockHealth]:
+        for block in row.blocks:
+            yield self._blocks.census.examine_open(block, file.new.replication)
+
