@@ -85,11 +85,11 @@ def look(
         if path is None:
             continue
         name = f"blk_{block_id}_{generation}"
-        replicas = [disk[name] for disk in disks if name in disk]
         content = contents[path][start : start + length]
-        good = sum(1 for replica in replicas if _is_good(replica, content))
+        replicas = [_is_good(disk[name], content) for disk in disks if name in disk]
         wanted = inodes[inode][3]
-        found.append(Found(name, path, length, wanted, good, len(replicas) - good))
+        good, bad = replicas.count(True), replicas.count(False)
+        found.append(Found(name, path, length, wanted, good, bad))
     kinds = [(row[2], paths[number]) for number, row in inodes.items() if number != ROOT_ID]
     directories = 1 + sum(1 for kind, path in kinds if kind == "d" and path)
     return Truth(directories, sorted(path for kind, path in kinds if kind == "f" and path), found)
@@ -131,8 +131,12 @@ def _path(number: int, inodes: Mapping[int, tuple]) -> Optional[str]:
     return "/" + "/".join(names)
 
 
-def _is_good(replica: Path, content: bytes) -> bool:
-    return replica.read_bytes() == content and _meta(replica).exists()
+def _is_good(replica: Path, content: bytes) -> Optional[bool]:
+    """Whether a replica is as it should be; None for one that has just been removed."""
+    try:
+        return replica.read_bytes() == content and _meta(replica).exists()
+    except FileNotFoundError:
+        return None
 
 
 def _meta(replica: Path) -> Path:
