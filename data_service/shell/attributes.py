@@ -18,6 +18,7 @@ TIME_FORMAT = "yyyyMMdd:HHmmss"
 POLL_SECONDS = 0.25
 DOT_SECONDS = 10.0
 
+_NUMBER = re.compile(r"[-+]?[0-9]{1,10}", re.ASCII)
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d):(\d\d)(\d\d)(\d+)", re.ASCII)
 _NAME = "[-_./@a-zA-Z0-9]"
 _OWNER_AND_GROUP = re.compile(rf"\s*({_NAME}+)?(?::({_NAME}*))?\s*", re.ASCII)
@@ -144,11 +145,10 @@ def setrep(session: Session, words: List[str]) -> None:
 
 
 def _replication(session: Session, text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
+    if not _NUMBER.fullmatch(text):
         session.warn("Illegal replication, a positive integer expected")
-        raise UsageError(f'For input string: "{text}"') from None
+        raise UsageError(f'For input string: "{text}"')
+    number = int(text)
     if not -REPLICATION_LIMIT <= number < REPLICATION_LIMIT:
         session.warn("Illegal replication, a positive integer expected")
         raise UsageError(f'Value out of range. Value:"{text}" Radix:10')

@@ -40,12 +40,12 @@ COMMANDS: Dict[str, Command] = {
         "list files and directories",
     ),
     "stat": _row(
-        "listing:stat", "[-R] [format] <path> ...", "show facts in a format of your own"
+        "listing:stat", "[format] <path> ...", "show facts in a format of your own"
     ),
     "find": _row(
         "listing:find", "<path> ... <expression> ...", "print the paths whose names match"
     ),
-    "test": _row("naming:test", "-[defszrw] <path>", "answer a question by the exit status"),
+    "test": _row("naming:test", "-[defswrz] <path>", "answer a question by the exit status"),
     # How much there is.
     "du": _row(
         "space:du", "[-s] [-h] [-v] [-x] <path> ...", "show the sizes of files and trees"

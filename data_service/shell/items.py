@@ -47,8 +47,9 @@ class Item:
 
     @property
     def full(self) -> str:
-        """The path as a URI; a local one as HDFS writes it, without an empty authority."""
-        return ("file:" if self.store.is_local else self.store.uri) + self.path
+        """The path as a URI; as HDFS writes it, a relative local one has no empty authority."""
+        is_short = self.store.is_local and not self.text.startswith(("/", "file:"))
+        return ("file:" if is_short else self.store.uri) + self.path
 
     @property
     def names_directory(self) -> bool:
@@ -80,10 +81,10 @@ class Item:
 
 
 def look(store: Store, path: str) -> Optional[FileStatus]:
-    """The status of a path, None when nothing is there."""
+    """The status of a path, None when nothing is there; below a file there is nothing."""
     try:
         return store.stat(path)
-    except PathNotFound:
+    except (PathNotFound, NotADirectory):
         return None
 
 
@@ -125,13 +126,13 @@ def _matches(
             break
     else:
         path = paths.resolve(globs.unescape("/".join(parts)).lstrip("/"), directory)
-        status = look_for_match(store, path)
+        status = look(store, path)
         if status is not None:
             yield path, status
         return
     above = paths.resolve(globs.unescape("/".join(parts[:place])).lstrip("/"), directory)
     matcher = globs.compile_component(part)
-    top = look_for_match(store, above)
+    top = look(store, above)
     if top is None or not top.is_directory:
         return
     rest = parts[place + 1 :]
@@ -142,11 +143,3 @@ def _matches(
                 yield path, status
             elif status.is_directory:
                 yield from _matches(store, path, rest)
-
-
-def look_for_match(store: Store, path: str) -> Optional[FileStatus]:
-    """As `look`; what lies below a file is simply no match."""
-    try:
-        return look(store, path)
-    except NotADirectory:
-        return None

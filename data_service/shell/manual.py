@@ -7,6 +7,7 @@ GENERIC_OPTIONS: Tuple[str, ...] = (
     "  --config FILE     use this config.ini, not $PYHDFS_CONFIG or the default one",
     "  -D name=value     dfs.replication and dfs.blocksize of new files",
     "  -fs URI           what paths without a scheme belong to: this cluster, or file:///",
+    "ls, stat, du, df, count, report and fsck take --json: their answer for a program.",
 )
 
 _COPY = """

@@ -84,6 +84,9 @@ def rmdir(session: Session, words: List[str]) -> None:
     def remove(item: Item) -> None:
         if not item.is_directory:
             raise PathError(item.text, NOT_A_DIRECTORY)
+        if item.path == "/":
+            # The namenode would only say that the root stays.
+            raise PathError(item.text, NOT_EMPTY if any(item.children()) else INPUT_OUTPUT)
         try:
             if not item.store.delete(item.path):
                 raise PathError(item.text, NO_SUCH_FILE)

@@ -299,3 +299,12 @@ def test_cp_keeps_what_the_letters_say(shell: Shell) -> None:
         "-cp: No attribute for z\n"
     )
     assert shell.good("cp", "/a", "/-p") == "" and facts(shell, "/-p") != facts(shell, "/a")
+
+
+@pytest.mark.parametrize("number", [" 1", "1 ", "1_0", "0x1", "1.0", "x", "٣"])
+def test_numbers_of_replicas_are_plain(shell: Shell, number: str) -> None:
+    shell.filesystem.write("/f")
+    assert shell.bad("setrep", number, "/f", status=255).startswith(
+        "setrep: Illegal replication, a positive integer expected\n"
+        f'-setrep: For input string: "{number}"\n')
+    assert shell.good("setrep", "+2", "/f") == "Replication 2 set: /f\n"

@@ -130,7 +130,7 @@ def test_what_is_missing(shell: Shell) -> None:
     )
     assert shell.bad("ls", "s3://b/x") == 'ls: No FileSystem for scheme "s3"\n'
     shell.filesystem.write("/f")
-    assert shell.bad("ls", "/f/x") == "ls: /f (is not a directory)\n"
+    assert shell.bad("ls", "/f/x") == "ls: `/f/x': No such file or directory\n"
 
 
 def test_the_other_arguments_are_still_done(shell: Shell) -> None:

@@ -213,3 +213,14 @@ def test_a_uri_that_says_all_is_not_said_again(shell: Shell) -> None:
     shell.filesystem.write("/f")
     uri = "hdfs://localhost:1800/no/"
     assert shell.bad("mv", "/f", uri) == f"mv: `{uri}': No such file or directory\n"
+
+
+def test_below_a_file_is_nothing_and_can_nothing_be(shell: Shell) -> None:
+    shell.filesystem.write("/f")
+    for words in (["rm", "-f", "/f/x"], ["touch", "-c", "/f/x"]):
+        assert shell.good(*words) == ""
+    for command in ("rm", "rmdir", "cat", "stat", "du", "count", "find", "checksum", "tail"):
+        assert shell.bad(command, "/f/x") == f"{command}: `/f/x': No such file or directory\n"
+    assert shell.bad("test", "-e", "/f/x") == ""
+    for command in ("mkdir", "touchz", "touch"):
+        assert shell.bad(command, "/f/x") == f"{command}: /f (is not a directory)\n"

@@ -227,6 +227,13 @@ def test_get_into_a_missing_directory(shell: Shell) -> None:
     )
 
 
+def test_an_absolute_local_name_becomes_a_whole_uri(shell: Shell) -> None:
+    shell.filesystem.write("/f", b"new")
+    path = f"{shell.folder}/no/x"
+    assert shell.bad("get", "/f", path) == (
+        f"get: `{path}': No such file or directory: `file://{path}'\n")
+
+
 def test_get_overwrites_when_told(shell: Shell) -> None:
     shell.filesystem.write("/f", b"new")
     shell.local("x", b"old")
