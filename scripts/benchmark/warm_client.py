@@ -120,6 +120,26 @@ class _Verbs:
         """A whole file, and throw it away."""
         self._files.cat(path, len)
 
+    def await_reads(self, path: str) -> None:
+        """Until the namenode answers a first read, whatever it says before."""
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                self._files.stat(path)
+                return
+            except DfsError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+
+    def leave_safe_mode(self) -> None:
+        """Changes are possible, though nobody holds the blocks."""
+        self._files.safe_mode("leave")
+
+    def move(self, source: str, target: str) -> None:
+        """One rename."""
+        self._files.rename(source, target)
+
     def make_folder(self, path: str) -> None:
         """A directory and those above it."""
         self._files.mkdir(path, parents=True)

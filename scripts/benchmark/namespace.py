@@ -1,0 +1,111 @@
+"""What a big namespace costs: memory a file, the start, and operations on much at once.
+
+The files are made twice in a way: by the core alone, in a process of its own, whose edits fill a
+metadata database; and by the real metadata service and namenode, which start from that database.
+Through the wire only WIRE_FILES more are made: all would take hours of fsync and show nothing else.
+No datanode holds a block of these files, so the namenode is told to leave safe mode.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Optional
+
+from scripts.benchmark.namespace_core import FLAT, FLAT_SHARE, TOP
+from scripts.benchmark.results import Goal, Results
+from scripts.benchmark.trial import DATA_NODES, MIB, TrialCluster, run
+from scripts.benchmark.warm_client import WarmClient
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT = str(ROOT / "data_service" / "client.py")
+
+WIRE_FILES = 2000
+THREADS = 8
+ROUNDS = 5
+"""Operations that are short are repeated so often."""
+
+RENAME_EMPTY = "rename an empty directory"
+MEMORY_GOAL = Goal(700, at_most=True)
+START_GOAL = Goal(20, at_most=True)
+RENAME_GOAL = Goal(3, RENAME_EMPTY, at_most=True)
+"""Constant time: what is below a directory does not matter, but the disk has its moods."""
+
+
+class NamespaceBench:
+    """One run for so many files of one block each."""
+
+    def __init__(self, python: str, folder: Path, files: int) -> None:
+        self._python = python
+        self._folder = folder
+        self._files = files
+        self.results = Results()
+
+    def run(self) -> None:
+        """Measure everything; the cluster is stopped at the end."""
+        self._build()
+        cluster = TrialCluster(self._python, self._folder)
+        with WarmClient(self._python, cluster.config) as client:
+            started = time.perf_counter()
+            with cluster:
+                client.do("await_reads", path=FLAT)
+                self._served(cluster, time.perf_counter() - started)
+                self._operate(cluster, client)
+
+    def _served(self, cluster: TrialCluster, seconds: float) -> None:
+        self._add("start of all daemons until a read is answered", seconds, "s", START_GOAL)
+        for role, (now, _) in cluster.memory().items():
+            if role.startswith("name_node"):
+                self._add("memory a file", now * MIB / self._files, "bytes", MEMORY_GOAL)
+
+    def _build(self) -> None:
+        words = ["-m", "scripts.benchmark.namespace_core"]
+        words += [str(self._folder / "data" / "metadata"), str(self._files)]
+        process = subprocess.Popen(
+            [self._python, *words], stdout=subprocess.PIPE, cwd=ROOT, encoding="utf-8"
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            name, value, unit = json.loads(line)
+            goal = MEMORY_GOAL if name.startswith("memory") else None
+            self._say(f"{self._files:,} files in the core alone", name, value, unit, goal)
+        if process.wait():
+            raise RuntimeError("the core could not be built")
+
+    def _operate(self, cluster: TrialCluster, client: WarmClient) -> None:
+        client.do("leave_safe_mode")
+        client.do("warm_up", data_nodes=DATA_NODES, threads=THREADS)
+        flat = self._files // FLAT_SHARE
+        for _ in range(ROUNDS):
+            seconds = client.do("list", folder=FLAT, first=0, step=1, count=1, threads=1)
+            self._add(f"list a directory of {flat:,}", 1000 * seconds, "ms")
+        for verb in (["count"], ["du", "-s"], ["count", "-q"]):
+            command = [self._python, CLIENT, "--config", str(cluster.config), *verb, TOP]
+            seconds, _ = run(command, self._folder / "errors")
+            self._add(f"{' '.join(verb)} of all, whole command", 1000 * seconds, "ms")
+        client.do("make_folder", path="/empty")
+        for _ in range(ROUNDS):
+            for name, path, *goal in ((RENAME_EMPTY, "/empty"), _RENAME_ALL):
+                seconds = client.do("move", source=path, target="/moved")
+                client.do("move", source="/moved", target=path)
+                self._add(name, 1000 * seconds, "ms", *goal)
+        client.do("make_folder", path="/wire")
+        seconds = client.do(
+            "create", folder="/wire", first=0, step=1, count=WIRE_FILES, threads=THREADS
+        )
+        name = f"create {WIRE_FILES:,} empty files through the wire, {THREADS} threads"
+        self._add(name, WIRE_FILES / seconds, "files/s")
+        self._add("delete all", 1000 * client.do("remove", path=TOP), "ms")
+
+    def _add(self, name: str, value: float, unit: str, goal: Optional[Goal] = None) -> None:
+        self._say(f"{self._files:,} files in real daemons", name, value, unit, goal)
+
+    def _say(
+        self, group: str, name: str, value: float, unit: str, goal: Optional[Goal]
+    ) -> None:
+        self.results.add(group, name, value, unit, goal)
+        print(f"{group}: {name}: {value:,.2f} {unit}", file=sys.stderr, flush=True)
+
+
+_RENAME_ALL = ("rename the directory of all", TOP, RENAME_GOAL)

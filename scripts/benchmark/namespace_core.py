@@ -1,0 +1,182 @@
+"""A namenode's core with many files, built by its own operations in a process of its own.
+
+Every file is created, gets a block, is reported by three datanodes and completed, as by a writer;
+the edits go into a metadata database, from which real daemons can start. The answers are lines of
+JSON: what was measured, with its unit.
+"""
+
+import gc
+import json
+import os
+import sys
+import time
+from random import Random
+from typing import Any, Callable, Iterable, List, Tuple
+
+from data_service.namenode.block_policy import BlockPolicy
+from data_service.namenode.blocks import Blocks
+from data_service.namenode.commits import Outcome
+from data_service.namenode.permissions import Caller
+from data_service.namenode.state import State
+from data_service.protocol.messages import NodeInfo, NodeStats
+from metadata_service.edits import Edit, encode
+from metadata_service.metadata_db import MetadataDatabase
+from scripts.benchmark.trial import MIB, memory_of
+
+ROOT = Caller("root", frozenset(), True)
+TOP, FLAT = "/all", "/all/flat"
+"""Everything, and the one directory in it that is big."""
+
+FLAT_SHARE = 10
+"""One file of so many is in the big directory; the others are in directories of BRANCH files."""
+
+BRANCH = 1000
+PAGE = 1000
+BATCH = 1000
+KEEP_EDITS = 10_000
+REPLICATION = 3
+BLOCK_SIZE = 128 * MIB
+STATS = NodeStats(1 << 50, 0, 1 << 50, 0, 0, 0)
+
+
+def directories(files: int) -> Iterable[Tuple[str, int]]:
+    """Every directory, and how many files are in it."""
+    flat = files // FLAT_SHARE
+    yield FLAT, flat
+    left = files - flat
+    for number in range(-(-left // BRANCH)):
+        yield f"{TOP}/{number // 100}/{number % 100}", min(BRANCH, left - number * BRANCH)
+
+
+class Builder:
+    """The core, and the database that its edits go to."""
+
+    def __init__(self, directory: str) -> None:
+        os.makedirs(directory)
+        self._database = MetadataDatabase.open(directory, KEEP_EDITS)
+        self._epoch = self._database.claim_epoch("benchmark")
+        blocks = Blocks(self._database.cluster_id, self._epoch, BlockPolicy())
+        self._sessions: List[int] = []
+        for number in range(REPLICATION):
+            info = NodeInfo(
+                f"node-{number}", "first", "127.0.0.1", 1801 + number, "/default-rack",
+                self._database.cluster_id,
+            )  # fmt: skip
+            session = blocks.register(info, 0.0)
+            self._sessions.append(session)
+            blocks.zookeeper_view({f"127.0.0.1:{1801 + n}": "" for n in range(number + 1)}, 0.0)
+            blocks.heartbeat(session, STATS, 0.0, 0)
+            blocks.block_report(session, 1, 0, 1, [], 0.0)
+        self.state = State(blocks, "root", "supergroup")
+        blocks.loaded(0.0)
+        blocks.leave_safe_mode(0.0)
+        self._random = Random(1)
+        self._calls = 0
+        self._edits: List[Edit] = []
+        self.seconds_to_store = 0.0
+
+    def build(self, files: int) -> None:
+        """Make them all."""
+        for directory, count in directories(files):
+            self._do(self.state.mkdir(ROOT, self._op(), directory, True, 0o755, _wall_ms()))
+            for number in range(count):
+                self.write(f"{directory}/part-{number:05d}")
+        self._store()
+
+    def write(self, path: str) -> None:
+        """A file of one block, as by a client and its datanodes."""
+        writing = self.state.writing
+        opened = self._do(
+            writing.create(ROOT, self._op(), path, False, REPLICATION, BLOCK_SIZE, 0o644, 0.0)
+        )
+        located = self._do(
+            writing.add_block("bench", opened.file_id, 0, (), "", 0.0, self._random)
+        )
+        block = located.block._replace(length=1 + opened.file_id % BLOCK_SIZE)
+        for session in self._sessions:
+            self.state.blocks.block_changes(session, [block], [], [], 0.0)
+        self._do(writing.complete(self._op(), opened.file_id, [block], 0.0, _wall_ms()))
+
+    def close(self) -> None:
+        """The database is whole."""
+        self._database.close()
+
+    def _op(self) -> Tuple[str, int]:
+        self._calls += 1
+        return "bench", self._calls
+
+    def _do(self, outcome: Outcome) -> Any:
+        if outcome.edit is not None:
+            self._edits.append(outcome.edit)
+            if len(self._edits) >= BATCH:
+                self._store()
+        return outcome.result
+
+    def _store(self) -> None:
+        if self._edits:
+            started = time.perf_counter()
+            lines = [encode(edit) for edit in self._edits]
+            durable = self._database.append(self._epoch, self._edits[0].txid, lines)
+            self.state.commits.note_durable(durable)
+            self._edits.clear()
+            self.seconds_to_store += time.perf_counter() - started
+
+
+def tell(name: str, value: float, unit: str) -> None:
+    """One figure, for the process that waits for it."""
+    print(json.dumps([name, value, unit]), flush=True)
+
+
+def timed(deed: Callable[[], object]) -> float:
+    """Milliseconds that a deed takes."""
+    started = time.perf_counter()
+    deed()
+    return 1000 * (time.perf_counter() - started)
+
+
+def list_all(state: State, path: str) -> None:
+    """Every page of a listing."""
+    after, more = "", True
+    while more:
+        rows, more = state.reading.list(ROOT, path, after, PAGE).result
+        after = rows[-1].name
+
+
+def main(directory: str, files: int) -> None:
+    """Build, and measure the core alone."""
+    builder = Builder(directory)
+    state = builder.state
+    before = resident()
+    started = time.perf_counter()
+    builder.build(files)
+    seconds = time.perf_counter() - started - builder.seconds_to_store
+    tell("build through the core", files / seconds, "files/s")
+    gc.collect()
+    tell("memory a file, with three replicas", (resident() - before) / files, "bytes")
+    flat = files // FLAT_SHARE
+    tell(f"list a directory of {flat:,}", timed(lambda: list_all(state, FLAT)), "ms")
+    tell("count all", timed(lambda: state.reading.content_summary(ROOT, TOP)), "ms")
+    ops = [("bench", 10**9 + number) for number in range(3)]
+    tell(
+        "rename the directory of all",
+        timed(lambda: state.rename(ROOT, ops[0], TOP, "/moved", 1)), "ms",
+    )  # fmt: skip
+    tell(
+        "set a quota on all", timed(lambda: state.set_quota(ROOT, ops[1], "/moved", 10**9, -1)),
+        "ms",
+    )  # fmt: skip
+    tell("delete all", timed(lambda: state.delete(ROOT, ops[2], "/moved", True, 2)), "ms")
+    builder.close()
+
+
+def resident() -> float:
+    """Bytes of memory that this process has."""
+    return memory_of(os.getpid())[0] * MIB
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

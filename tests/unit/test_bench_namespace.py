@@ -1,0 +1,53 @@
+"""scripts/bench.py --namespace: the tree that it builds, and that a namenode can start from it."""
+
+from pathlib import Path
+
+import pytest
+
+from data_service.namenode.image import BLOCKS, INODES
+from metadata_service.edits import TABLES, split_lines
+from metadata_service.metadata_db import MetadataDatabase
+from scripts import bench
+from scripts.benchmark import namespace_core
+from scripts.benchmark.namespace_core import ROOT, TOP, Builder, directories
+
+
+def test_the_command_line() -> None:
+    assert bench.parse(["--namespace", "1000000"]).namespace == 1_000_000
+    assert bench.parse([]).namespace is None
+    with pytest.raises(SystemExit):
+        bench.parse(["--namespace", "0"])
+
+
+@pytest.mark.parametrize("files", [10, 999, 1000, 1112, 250_000])
+def test_the_tree_has_all_files(files: int) -> None:
+    made = list(directories(files))
+    assert sum(count for _, count in made) == files
+    assert len({path for path, _ in made}) == len(made)
+    assert made[0][1] == files // 10 and all(0 < count <= 1000 for _, count in made[1:])
+
+
+def test_the_database_holds_what_the_core_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(namespace_core, "BATCH", 7)
+    builder = Builder(str(tmp_path / "metadata"))
+    builder.build(30)
+    builder.state.check()
+    summary = builder.state.reading.content_summary(ROOT, TOP).result
+    assert (summary.files, builder.state.blocks.counts().under_replicated) == (30, 0)
+    rows = builder.state.image.rows()
+    builder.close()
+    database = MetadataDatabase.open(str(tmp_path / "metadata"), 100)
+    for name in (INODES, BLOCKS):
+        stored = database.load(TABLES[name], None, 1000, 1 << 30)
+        assert split_lines(stored) and len(split_lines(stored)) == len(rows[name])
+    database.close()
+
+
+def test_what_is_told_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    namespace_core.main(str(tmp_path / "metadata"), 20)
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 7 and all(line.startswith('["') for line in told)
