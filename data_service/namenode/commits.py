@@ -148,17 +148,23 @@ class Commits:
         return Outcome(result, None, self.last_txid)
 
     def volatile(
-        self, operation: str, op: Op, result: Any, changes: Optional[List[Change]] = None
+        self,
+        operation: str,
+        op: Op,
+        result: Any,
+        changes: Optional[List[Change]] = None,
+        depends: int = 0,
     ) -> Outcome:
         """The outcome of what changed only soft state; `changes` are what it ended on the way.
 
-        After a restart the answer is forgotten, as the soft state is.
+        After a restart the answer is forgotten, as the soft state is. Edit `depends` is one that
+        the result reveals.
         """
         edit = None
         changes = changes or []
         if changes or self._reservations():
             edit = self.commit(operation, NO_OP, changes).edit
-        depends = max(self._numbers_txid, edit.txid if edit else 0)
+        depends = max(depends, self._numbers_txid, edit.txid if edit else 0)
         if op is not NO_OP:
             self.retries.put(op, Answer(operation, _encode(result), depends))
         return Outcome(result, edit, depends)

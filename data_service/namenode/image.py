@@ -6,14 +6,16 @@ of row changes, and `apply` carries them out. The same changes are stored by the
 so that live, after a restart and on a standby the same function has made the same tree. `apply`
 has no condition that could fail for a reason of the world: a failed assertion in it is our defect.
 
-Two rules make row changes enough:
+Three rules make row changes enough:
 - An edit that changes a file's blocks also names the file's inode row. Blocks whose rows go are
   then found by looking at these few files, and no index from blocks to files is needed here.
+- A file loses blocks only from its end, and gains them only there. A block whose row names another
+  file than before moves to that one's end (concat).
 - A deleted inode keeps its row, under the graveyard. Its row goes, with all that hung below it,
-  only after the rows below: a row's parent always exists.
+  only after the rows below: a row's parent always exists. No row goes before its blocks' rows.
 """
 
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from data_service.namenode.inodes import (
     GRAVEYARD_ID,
@@ -57,26 +59,29 @@ class Image:
         self.counters: Dict[str, int] = {INODE_NUMBERS: ROOT_ID + 1, BLOCK_NUMBERS: 1}
 
     def apply(self, changes: Iterable[Change]) -> None:
-        """Carry out the row changes of one edit, in their order."""
-        dropped: Set[int] = set()
+        """Carry out the row changes of one edit."""
+        blocks: Dict[int, Optional[Row]] = {}
+        named: List[int] = []
+        removed: List[int] = []
         for table, key, row in changes:
             if table == INODES:
+                named.append(key)
                 if row is None:
-                    self._remove_inode(key)
+                    removed.append(key)
                 else:
                     self._put_inode(row)
             elif table == BLOCKS:
-                if row is None:
-                    dropped.add(key)
-                else:
-                    self._append_block(row)
+                blocks[key] = row
             elif table == DELETED_BLOCKS:
                 _put(self.deleted_blocks, key, row)
             else:
                 assert table == COUNTERS, f"no table {table}"
                 _put(self.counters, key, row)
-        if dropped:
-            self._drop_blocks(dropped, changes)
+        if blocks:
+            self._change_blocks(blocks, named)
+        # Last, so that a file which goes has lost its blocks before.
+        for key in removed:
+            self._remove_inode(key)
 
     def load(self, tables: Mapping[str, Iterable[Row]]) -> None:
         """Fill a fresh image with the stored rows; CorruptData when they do not fit together."""
@@ -147,7 +152,8 @@ class Image:
 
     def _remove_inode(self, key: int) -> None:
         inode = self.inodes.pop(key)
-        assert not isinstance(inode, Directory) or not inode.children, f"{inode!r} is not empty"
+        left = inode.children if isinstance(inode, Directory) else block_rows(inode)
+        assert not left, f"{inode!r} is not empty"
         self.usage.remove(inode)
         inode.parent.detach(inode)
 
@@ -156,20 +162,36 @@ class Image:
         assert isinstance(parent, Directory), f"{parent!r} is no directory"
         return parent
 
-    def _append_block(self, row: Row) -> None:
-        row = BlockRow._make(row)
+    def _change_blocks(self, rows: Mapping[int, Optional[Row]], named: Iterable[int]) -> None:
+        """Each of these blocks leaves its file for the end of the one in its row, if it has one."""
+        files: Dict[int, File] = {}
+        spaces: Dict[int, int] = {}
+        for number in named:
+            file = self.inodes[number]
+            if type(file) is File:
+                files[number] = file
+                spaces[number] = file.space
+                before = file.blocks
+                file.blocks = tuple(block for block in before if block.block_id not in rows)
+                kept = len(file.blocks)
+                assert before[:kept] == file.blocks, f"{file!r} lost blocks from its middle"
+        gained: Dict[int, List[Block]] = {}
+        for row in rows.values():
+            if row is not None:
+                block_id, generation, length, number, position = row
+                new = gained.setdefault(number, [])
+                held = len(files[number].blocks) + len(new)
+                assert position == held, f"{row} does not fit"
+                new.append(Block(block_id, generation, length))
+        for number, file in files.items():
+            file.blocks += tuple(gained.get(number, ()))
+            self.usage.charge(file.parent, 0, file.space - spaces[number])
+
+    def _append_block(self, row: BlockRow) -> None:
         file = self.inodes[row.inode]
         assert type(file) is File and row.position == len(file.blocks), f"{row} does not fit"
         file.blocks = file.blocks + (Block(row.id, row.generation, row.length),)
         self.usage.charge(file.parent, 0, row.length * file.attributes.replication)
-
-    def _drop_blocks(self, dropped: Set[int], changes: Iterable[Change]) -> None:
-        for table, key, _ in changes:
-            file = self.inodes.get(key) if table == INODES else None
-            if type(file) is File:
-                before = file.space
-                file.blocks = tuple(b for b in file.blocks if b.block_id not in dropped)
-                self.usage.charge(file.parent, 0, file.space - before)
 
     def _load_inodes(self, rows: Iterable[Row]) -> None:
         """A directory that was moved may have a greater number than its new child: those wait."""

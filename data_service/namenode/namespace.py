@@ -10,7 +10,8 @@ the change, and `new_id` gives the next unused inode number.
 
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
-from data_service.namenode.image import BLOCKS, put
+from data_service.namenode.contents import block_changes
+from data_service.namenode.image import put
 from data_service.namenode.inodes import GRAVEYARD_ID, Directory, File, Inode, InodeRow
 from data_service.namenode.paths import render
 from data_service.namenode.permissions import (
@@ -129,9 +130,7 @@ class Namespace:
         )  # fmt: skip
         changes += [put(row) for row in rows]
         changes.append(put(row))
-        for position, block in enumerate(blocks):
-            changes.append((BLOCKS, block[0], (*block, file.file_id, position)))
-        return row, changes
+        return row, changes + block_changes(blocks, file.file_id)
 
     def delete(
         self, caller: Caller, names: Names, recursive: bool, wall_ms: int

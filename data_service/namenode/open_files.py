@@ -1,5 +1,9 @@
 """Files that are being written: soft state, until `complete` makes one edit of each.
 
+A file is written from a *tail* on: a new one from its start, one that is appended to from its end,
+one that is truncated within a block from the start of that block. What is before the tail never
+changes, and what is behind it does only by the edit that makes the new blocks visible.
+
 A namenode that restarts knows none of them. Their clients present them again (`Writing.resume`).
 """
 
@@ -14,10 +18,12 @@ from typing import (
     Sequence,
     Set,
     Tuple,
+    Union,
 )
 
-from data_service.namenode.image import DELETED_BLOCKS, INODE_NUMBERS, INODES, Image
-from data_service.namenode.inodes import ROOT_ID, Directory, File
+from data_service.namenode.contents import BLOCKS_MAX, deleted_row
+from data_service.namenode.image import INODE_NUMBERS, INODES, Image
+from data_service.namenode.inodes import ROOT_ID, Directory, File, Inode
 from data_service.namenode.leases import Leases, Place
 from data_service.namenode.namespace import NewFile
 from data_service.namenode.paths import render
@@ -27,10 +33,21 @@ from data_service.protocol.messages import DIRECTORY, LocatedBlock, OpenedFile, 
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import InvalidArgument, LeaseExpired
 
-BLOCKS_MAX = 10_000
-"""The most blocks of one file: an edit holds them all."""
-
 BLOCK_SIZE_MAX = 1 << 50
+
+
+class Tail(NamedTuple):
+    """From where on a file is written: behind its first `position` blocks, of `offset` bytes.
+
+    The visible file has `length` bytes. When these are more, those behind `offset` are replaced.
+    """
+
+    position: int
+    offset: int
+    length: int
+
+
+BEGINNING = Tail(0, 0, 0)
 
 
 class Allocated(NamedTuple):
@@ -44,39 +61,60 @@ class Allocated(NamedTuple):
 
 
 class OpenFile:
-    """One file and its blocks so far, by their position in the file: a writer may have several
-    blocks under way at a time, and give any of them up for another."""
+    """One file and its new blocks, by their position in the file: a writer may have several
+    blocks under way at a time, and give any of them up for another.
 
-    __slots__ = ("new", "blocks")
+    `visible`: the file is in the namespace, up to what was written before.
+    """
 
-    def __init__(self, new: NewFile, blocks: Mapping[int, Block]) -> None:
+    __slots__ = ("new", "blocks", "tail", "visible")
+
+    def __init__(
+        self,
+        new: NewFile,
+        blocks: Mapping[int, Block],
+        tail: Tail = BEGINNING,
+        visible: bool = False,
+    ) -> None:
         self.new = new
         self.blocks: Dict[int, Allocated] = {
             position: Allocated(block, None) for position, block in blocks.items()
         }
+        self.tail = tail
+        self.visible = visible
 
     def opened(self) -> OpenedFile:
         """What the writer is told."""
-        return OpenedFile(self.new.file_id, self.new.replication, self.new.block_size)
+        new = self.new
+        return OpenedFile(new.file_id, new.replication, new.block_size, *self.tail)
 
     def located(self, position: int) -> LocatedBlock:
         """The block at a position, for its writer."""
         block, targets = self.blocks[position]
-        return LocatedBlock(block, position * self.new.block_size, targets or (), False, b"")
+        offset = self.tail.offset + (position - self.tail.position) * self.new.block_size
+        return LocatedBlock(block, offset, targets or (), False, b"")
+
+    def settle(self, blocks: Sequence[Block]) -> None:
+        """All blocks so far are visible now; the writer goes on behind them."""
+        end = self.tail.offset + sum(block.length for block in blocks)
+        self.tail = Tail(self.tail.position + len(blocks), end, end)
+        self.visible = True
+        self.blocks.clear()
 
     def allocations(self) -> List[Allocated]:
         """The blocks in the order of their positions."""
         return [allocated for _, allocated in sorted(self.blocks.items())]
 
     def final_blocks(self, presented: Sequence[Block]) -> List[Block]:
-        """The blocks with their final lengths, as the writer presents them at the end.
+        """The new blocks with their final lengths, as the writer presents them.
 
         InvalidArgument when they are not the blocks that it was given, or not of the right sizes.
         """
         size = self.new.block_size
-        if self.blocks.keys() != set(range(len(presented))):
+        first = self.tail.position
+        if self.blocks.keys() != set(range(first, first + len(presented))):
             raise InvalidArgument(
-                f"inode {self.new.file_id} has {len(self.blocks)} blocks, "
+                f"inode {self.new.file_id} has {len(self.blocks)} new blocks, "
                 f"presented were {len(presented)}, and none may be left out"
             )
         for (block, _), told in zip(self.allocations(), presented):
@@ -118,14 +156,20 @@ class OpenFiles:
         """Give the client the lease on a place that is free."""
         self._leases.take(client_id, file.new.file_id, place, now)
         self._files[file.new.file_id] = file
+        self._ended.discard(file.new.file_id)
 
     def close(self, file: OpenFile) -> None:
-        """The file is complete, or ends in nothing: its lease is over, for ever."""
+        """The file is complete, or given up: its lease is over, for ever."""
         file_id = file.new.file_id
         self._leases.release(file_id)
         del self._files[file_id]
         if file_id < self._first_number:
             self._ended.add(file_id)
+
+    def settle(self, file: OpenFile, blocks: Sequence[Block]) -> None:
+        """All blocks of the file are visible now, and its writer goes on behind them."""
+        file.settle(blocks)
+        self._leases.move(file.new.file_id, own_place(file.new.file_id))
 
     def get(self, file_id: int) -> Optional[OpenFile]:
         """The file of this number, if it is open."""
@@ -138,9 +182,19 @@ class OpenFiles:
         return self._files[file_id]
 
     def was_ended(self, file_id: int) -> bool:
-        """Whether a file that is not open was closed by this namenode, or completed ever."""
-        ours = file_id >= self._first_number or file_id in self._ended
-        return ours or file_id in self._image.inodes
+        """Whether a file that is not open was closed by this namenode."""
+        return file_id >= self._first_number or file_id in self._ended
+
+    def exists(self, file_id: int) -> bool:
+        """Whether a file is visible, or was and is deleted since."""
+        return file_id in self._image.inodes
+
+    def visible(self, file_id: int) -> File:
+        """The file of this number in the namespace; LeaseExpired when it is not there."""
+        file = self._image.inodes.get(file_id)
+        if not isinstance(file, File) or file.is_deleted:
+            raise LeaseExpired(f"No lease on inode {file_id}: there is no such file")
+        return file
 
     def was_deleted(self, block_id: int) -> bool:
         """Whether a block is recorded as deleted."""
@@ -152,17 +206,23 @@ class OpenFiles:
             block.block_id for file in self._files.values() for block, _ in file.allocations()
         }
 
-    def anchor(self, file: OpenFile) -> Directory:
-        """The directory that the file's place is in; LeaseExpired when it was deleted."""
+    def anchor(self, file: OpenFile) -> Union[Directory, File]:
+        """The file itself when it is visible, else the directory that its place is in.
+
+        LeaseExpired when that was deleted.
+        """
         anchor = self._image.inodes.get(self._leases.place(file.new.file_id).anchor)
-        if not isinstance(anchor, Directory) or anchor.is_deleted:
-            raise LeaseExpired(f"No lease on {self.path(file)}: its directory was deleted")
+        if not isinstance(anchor, (Directory, File)) or anchor.is_deleted:
+            what = "it" if file.visible else "its directory"
+            raise LeaseExpired(f"No lease on {self.path(file)}: {what} was deleted")
         return anchor
 
     def path(self, file: OpenFile) -> str:
-        """The path at which the file would appear now."""
+        """The path at which the file is, or would appear now."""
         anchor_id, names = self._leases.place(file.new.file_id)
         anchor = self._image.inodes.get(anchor_id)
+        if not names:
+            return f"inode {anchor_id}" if anchor is None else anchor.path
         above = "" if anchor is None or anchor.id == ROOT_ID else anchor.path
         return above + render(names)
 
@@ -195,11 +255,14 @@ class OpenFiles:
     def space(self, file: OpenFile, place: Place, blocks: int) -> int:
         """The bytes of all replicas of so many whole blocks of a file, beyond what stands there.
 
-        A file in its place will go, so its bytes are counted out; but as long as it stands it
-        gives no room to anybody else.
+        What they replace will go, so its bytes are counted out; but as long as it stands it gives
+        no room to anybody else.
         """
-        wanted = blocks * file.new.block_size * file.new.replication
         above, names = self._descend(place)
+        if isinstance(above, File):
+            replaced = file.tail.length - file.tail.offset
+            return max(0, blocks * file.new.block_size - replaced) * above.attributes.replication
+        wanted = blocks * file.new.block_size * file.new.replication
         old = above.children.get(names[0]) if len(names) == 1 else None
         return max(0, wanted - old.space) if isinstance(old, File) else wanted
 
@@ -214,14 +277,15 @@ class OpenFiles:
     def _missing(self, place: Place) -> Iterator[Place]:
         """The inodes that are not there yet on the way to a place, itself among them."""
         above, names = self._descend(place)
-        if names[0] not in above.children:
+        if isinstance(above, Directory) and names[0] not in above.children:
             for depth in range(1, len(names) + 1):
                 yield Place(above.id, names[:depth])
 
-    def _descend(self, place: Place) -> Tuple[Directory, Tuple[str, ...]]:
+    def _descend(self, place: Place) -> Tuple[Inode, Tuple[str, ...]]:
         """The last directory on the way to a place, and the names below it.
 
-        Most often that is the place itself, but another writer may have been there first.
+        Most often that is the place itself, but another writer may have been there first. The
+        place of a visible file is that file, and no names.
         """
         above, names = self._image.inodes[place.anchor], place.names
         while len(names) > 1 and isinstance(above.children.get(names[0]), Directory):
@@ -265,20 +329,28 @@ class OpenFiles:
         assert not blocks & self._image.deleted_blocks.keys(), "a deleted block is written"
         for file_id, file in self._files.items():
             assert file.new.file_id == file_id and self._leases.holder(file_id), f"{file!r}"
-            assert file_id not in self._image.inodes, f"{file!r} is complete and open"
+            inode = self._image.inodes.get(file_id)
+            assert file.visible or inode is None, f"{file!r} is complete and open"
+            place = self._leases.place(file_id)
+            assert file.visible == (place == own_place(file_id)), f"{file!r} at {place}"
+            assert all(position >= file.tail.position for position in file.blocks), f"{file!r}"
+            if isinstance(inode, File) and not inode.is_deleted:
+                kept = inode.blocks[: file.tail.position]
+                sizes = len(kept), sum(block.length for block in kept), inode.length
+                assert sizes == file.tail, f"{inode!r} was changed while it was open"
 
     def __repr__(self) -> str:
         return f"<OpenFiles {len(self._files)}>"
 
 
+def own_place(file_id: int) -> Place:
+    """The place of who writes on in a file that is visible: the file itself."""
+    return Place(file_id, ())
+
+
 def deleted_rows(files: Iterable[OpenFile]) -> List[Change]:
     """Changes that record all blocks of these files as deleted."""
     return [deleted_row(allocated.block) for file in files for allocated in file.allocations()]
-
-
-def deleted_row(block: Block) -> Change:
-    """The change that records a block as deleted."""
-    return DELETED_BLOCKS, block.block_id, (block.block_id, block.generation)
 
 
 def check_block_size(block_size: int) -> None:
@@ -287,10 +359,12 @@ def check_block_size(block_size: int) -> None:
         raise InvalidArgument(f"block size {block_size!r} is not between 1 and {BLOCK_SIZE_MAX}")
 
 
-def check_position(position: int) -> None:
-    """Raise InvalidArgument when a file can have no block at this position."""
-    if not 0 <= position < BLOCKS_MAX:
-        raise InvalidArgument(f"a file has at most {BLOCKS_MAX} blocks: none at {position}")
+def check_position(position: int, first: int = 0) -> None:
+    """Raise InvalidArgument when a file can have no new block at this position."""
+    if not first <= position < BLOCKS_MAX:
+        raise InvalidArgument(
+            f"a file has at most {BLOCKS_MAX} blocks, new ones from {first} on: none at {position}"
+        )
 
 
 def _is_final(known: Block, told: Block) -> bool:

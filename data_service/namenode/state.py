@@ -31,13 +31,16 @@ from data_service.namenode.permissions import Caller
 from data_service.namenode.quotas import Quotas
 from data_service.namenode.reading import Reading
 from data_service.namenode.resolver import Resolver
+from data_service.namenode.rewriting import Rewriting
+from data_service.namenode.takeover import Takeover
 from data_service.namenode.writing import Writing, refused_in_safe_mode
 from data_service.protocol.blocks import Block
 from metadata_service.edits import Change, Edit, Row
 
 
 class State:
-    """Composes namespace, leases and blocks. Writers use `writing`, readers `reading`.
+    """Composes namespace, leases and blocks. Readers use `reading`, writers `writing`, and
+    `rewriting` to change files that exist.
 
     `superuser` and `supergroup` own the root directory of a new file system.
     """
@@ -63,8 +66,13 @@ class State:
         self.inspecting = Inspecting(
             self.image, resolver, self.commits, self.open_files, blocks
         )
+        takeover = Takeover(self.commits, leases, self.open_files, blocks, quotas)
         self.writing = Writing(
-            resolver, self._namespace, self.commits, leases, self.open_files, blocks, quotas
+            resolver, self._namespace, self.commits, leases, self.open_files, blocks, quotas,
+            takeover,
+        )  # fmt: skip
+        self.rewriting = Rewriting(
+            resolver, self.commits, leases, self.open_files, blocks, quotas, takeover
         )
 
     def load(

@@ -74,11 +74,18 @@ class Locations(NamedTuple):
 
 
 class OpenedFile(NamedTuple):
-    """The answer to `create`: what a writer must know and present with every later call."""
+    """The answer to `create`, `append` and `truncate`: what a writer must know, and present.
+
+    New blocks begin at `position`, `offset` bytes into the file. Of its `length` bytes, those
+    behind the offset are replaced when the new ones become visible.
+    """
 
     file_id: int
     replication: int
     block_size: int
+    position: int = 0
+    offset: int = 0
+    length: int = 0
 
 
 class Completed(NamedTuple):

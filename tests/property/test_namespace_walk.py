@@ -14,22 +14,23 @@ from data_service.namenode.paths import render
 from tests.support.block_side import Datanodes
 from tests.support.namespace_model import (
     ROOT,
-    ModelFile,
     ModelWriter,
+    appearing,
     find,
     listing,
     lost,
     plain,
+    rivals,
 )
-from tests.support.namespace_walk import Sides
 from tests.support.quota_model import BLOCK_SIZE, promise
+from tests.support.rewriting_walk import RewritingWalk
 from zookeeper.fabric import errors
 
 STEPS = 40
 SEEDS = 600
 
 
-class Walk(Sides):
+class Walk(RewritingWalk):
     """The operations, each done to both sides."""
 
     # -- The operations.
@@ -145,10 +146,9 @@ class Walk(Sides):
             error = errors.IsADirectory if isinstance(node, dict) else None
             error = error or (None if over else errors.PathExists)
         place = rest or names[-1:]
-        rivals = [w for w in self.writers if w.above is above and w.names == place]
-        if error is None and rivals:
-            if self.now - self.renewed[rivals[0].client] <= 10.0:
-                error = errors.AlreadyBeingCreated
+        ended = rivals(self.writers, above, place) if error is None else []
+        if any(self.now - self.renewed[rival.client] <= 10.0 for rival in ended):
+            error = errors.AlreadyBeingCreated
         writer = ModelWriter(client, 0, above, place, over)
         error = error or self.quotas.refusal(above, self.quotas.new_names(writer))
         op, path = self.op(client), render(names)
@@ -157,7 +157,7 @@ class Walk(Sides):
             error,
         )
         if error is None:
-            self.writers = [writer for writer in self.writers if writer not in rivals]
+            self.writers = [writer for writer in self.writers if writer not in ended]
             self.renewed[client] = self.now
             writer.file_id, writer.path = opened.file_id, path
             self.writers.append(writer)
@@ -167,13 +167,14 @@ class Walk(Sides):
         if not self.writers:
             return
         writer = self.random.choice(self.writers)
-        position = self.random.choice((len(writer.blocks), len(writer.blocks), 0, 1, 2))
+        place = self.random.choice((len(writer.blocks), len(writer.blocks), 0, 1, 2))
+        position = writer.first + place
         if position in writer.blocks:
             return
         error: Optional[Type] = errors.LeaseExpired if lost(self.tree, writer) else None
         count = len(writer.blocks)
         more = promise(writer, count + 1) - promise(writer, count)
-        error = error or self.quotas.refusal(writer.above, 0, more)
+        error = error or self.quotas.refusal(self.quotas.above(writer), 0, more)
         located, found = self.call(
             lambda: self.state.writing.add_block(
                 writer.client, writer.file_id, position, (), "", self.now, self.random
@@ -184,9 +185,10 @@ class Walk(Sides):
             self.renewed[writer.client] = self.now
         if error is not None:
             return
-        assert located.offset == position * BLOCK_SIZE
+        kept = sum(writer.file.lengths[: writer.first]) if writer.file else 0
+        assert located.offset == kept + place * BLOCK_SIZE
         block = located.block._replace(length=self.random.choice((BLOCK_SIZE, BLOCK_SIZE, 7)))
-        sent = self.random.choice((1, 2, 2, 2, 2, 2))
+        sent = max(1, len(located.targets) - (self.random.random() < 0.15))
         self.nodes.receive(block, located.targets[:sent])
         if self.random.random() < 0.2:
             number = block.block_id
@@ -196,20 +198,17 @@ class Walk(Sides):
                 ) == (None, None)
             return
         writer.blocks[position] = block
-        writer.confirmed &= sent == 2
+        writer.confirmed &= sent == len(located.targets)
 
     def complete(self) -> None:
-        """Make an open file appear."""
+        """Make an open file appear, or what was added to it; sometimes it stays open."""
         if not self.writers:
             return
         writer = self.random.choice(self.writers)
-        node, depth = writer.above, 0
-        while depth < len(writer.names) - 1 and isinstance(node.get(writer.names[depth]), dict):
-            node, depth = node[writer.names[depth]], depth + 1
-        name = writer.names[depth]
+        flushed = self.random.random() < 0.3
         error: Optional[Type] = None
         blocks = [writer.blocks[position] for position in sorted(writer.blocks)]
-        if writer.blocks.keys() != set(range(len(blocks))):
+        if writer.blocks.keys() != set(range(writer.first, writer.first + len(blocks))):
             error = errors.InvalidArgument
         elif any(block.length < BLOCK_SIZE for block in blocks[:-1]):
             error = errors.InvalidArgument
@@ -217,25 +216,17 @@ class Walk(Sides):
             error = errors.NotEnoughReplicas
         elif lost(self.tree, writer):
             error = errors.LeaseExpired
-        elif name in node and depth < len(writer.names) - 1:
-            error = errors.NotADirectory
-        elif isinstance(node.get(name), dict):
-            error = errors.IsADirectory
-        elif name in node and not writer.overwrite:
-            error = errors.PathExists
+        elif writer.file is None:
+            error = appearing(writer)[2]
         if error is not errors.InvalidArgument:
             self.renewed[writer.client] = self.now
-        op = self.op(writer.client)
-        done = self.change(
-            lambda: self.state.writing.complete(op, writer.file_id, blocks, self.now, 8), error
-        )
+        op, writing = self.op(writer.client), self.state.writing
+        deed = writing.flush if flushed else writing.complete
+        new = writer.file is None
+        done = self.change(lambda: deed(op, writer.file_id, blocks, self.now, 8), error)
         if error is None:
-            self.writers.remove(writer)
-            for name in writer.names[depth:-1]:
-                node = node.setdefault(name, {})
-            lengths = tuple(block.length for block in blocks)
-            node[writer.names[-1]] = ModelFile(writer.file_id, lengths)
-            assert done.status.length == sum(lengths) and done.replicas == 2
+            length = self.publish(writer, flushed)
+            assert done.status.length == length and (done.replicas == 2 or not new)
 
     def abandon(self) -> None:
         """Give an open file up."""
@@ -286,6 +277,9 @@ class Walk(Sides):
 
     def resume(self, writer: ModelWriter) -> None:
         """Present a file to the restarted namenode."""
+        if writer.file is not None:
+            self.resume_visible(writer)
+            return
         names = tuple(writer.path[1:].split("/"))
         _, found = self.call(
             lambda: self.state.writing.resume(
@@ -299,18 +293,12 @@ class Walk(Sides):
             error = errors.IsADirectory if isinstance(node, dict) else None
             error = error or (None if writer.overwrite else errors.PathExists)
         writer.above, writer.names = above, rest or names[-1:]
-        same = [w for w in self.writers if w.above is above and w.names == writer.names]
-        if error is None and same:
+        if error is None and rivals(self.writers, above, writer.names):
             error = errors.LeaseExpired
         if error is None:
             new_names, space = self.quotas.new_names(writer), promise(writer, len(writer.blocks))
             error = self.quotas.refusal(above, new_names, space)
-        assert found is error, (found, error)
-        if error is None:
-            self.writers.append(writer)
-            self.renewed[writer.client] = self.now
-        else:
-            self.orphans.update(block.block_id for block in writer.blocks.values())
+        self.resumed(writer, found, error)
 
     # -- The walk.
 
@@ -320,6 +308,8 @@ class Walk(Sides):
             (self.mkdir, self.mkdir, self.delete, self.rename, self.rename, self.attributes,
              self.create, self.create, self.write, self.write, self.write, self.complete,
              self.complete, self.complete, self.abandon, self.pass_time, self.sweep,
+             self.put, self.put, self.append, self.append, self.truncate,
+             self.truncate, self.concat, self.concat,
              self.limit if self.limiting else self.sweep)
         )  # fmt: skip
         if self.random.random() < 0.02:

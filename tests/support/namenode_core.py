@@ -6,10 +6,11 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Type
 import pytest
 
 from data_service.namenode.commits import Op, Outcome
+from data_service.namenode.open_files import Tail
 from data_service.namenode.permissions import Caller
 from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import LocatedBlock
+from data_service.protocol.messages import LocatedBlock, OpenedFile
 from tests.support.block_side import Datanodes
 from tests.support.metadata_model import MetadataModel
 from zookeeper.fabric.errors import DfsError
@@ -68,10 +69,12 @@ class Core:
             )
         )
 
-    def write(self, file_id: int, *lengths: int, client: str = "client") -> Tuple[Block, ...]:
+    def write(
+        self, file_id: int, *lengths: int, client: str = "client", first: int = 0
+    ) -> Tuple[Block, ...]:
         """Allocate and write blocks of these lengths; all their datanodes report them."""
         blocks: List[Block] = []
-        for position, length in enumerate(lengths):
+        for position, length in enumerate(lengths, first):
             located = self.add(file_id, position, client)
             block = located.block._replace(length=length)
             self.nodes.receive(block, located.targets)
@@ -100,6 +103,41 @@ class Core:
                 dict(enumerate(blocks)), self.now,
             )
         )  # fmt: skip
+
+    def append(self, path: str, client: str = "client") -> OpenedFile:
+        """Open a file to write behind its end."""
+        return self.do(self.state.rewriting.append(ROOT, self.op(client), path, self.now))
+
+    def truncate(self, path: str, length: int, client: str = "client") -> Optional[OpenedFile]:
+        """Shorten a file; None when that is done."""
+        op = self.op(client)
+        return self.do(
+            self.state.rewriting.truncate(ROOT, op, path, length, self.now, 9)
+        )
+
+    def concat(self, target: str, *sources: str) -> None:
+        """Move the blocks of files behind those of another."""
+        self.do(self.state.rewriting.concat(ROOT, self.op(), target, sources, 10))
+
+    def flush(self, file_id: int, blocks: Sequence[Block], client: str = "client") -> Any:
+        """Make visible what was written so far."""
+        return self.do(self.state.writing.flush(self.op(client), file_id, blocks, self.now, 8))
+
+    def go_on(
+        self, opened: OpenedFile, blocks: Sequence[Block], client: str = "client"
+    ) -> Any:
+        """Present a visible file, and its new blocks, to a namenode that was restarted."""
+        presented = dict(enumerate(blocks, opened.position))
+        return self.do(
+            self.state.rewriting.resume(
+                ROOT, client, opened.file_id, Tail(*opened[3:]), presented, self.now
+            )
+        )
+
+    def blocks(self, path: str) -> List[Tuple[int, int, int]]:
+        """The number, offset and length of each block that readers find."""
+        located = self.state.reading.block_locations(ROOT, path, 0, 1 << 40).result.blocks
+        return [(row.block.block_id, row.offset, row.block.length) for row in located]
 
     def restart(self) -> None:
         """The namenode dies and starts again; the datanodes register and report what they hold."""

@@ -22,9 +22,14 @@ class ModelFile:
 
 
 class ModelWriter:
-    """A file that is being written: below which dictionary, by which client, with what so far."""
+    """A file that is being written: below which dictionary, by which client, with what so far.
+
+    Once it is visible it is `file`, and `blocks` take the place of what that has from `first` on.
+    """
 
     def __init__(self, client: str, file_id: int, above: dict, names: Names, over: bool) -> None:
+        self.file: Optional[ModelFile] = None
+        self.first = 0
         self.client = client
         self.file_id = file_id
         self.above = above
@@ -81,14 +86,46 @@ def find(tree: dict, names: Names) -> Tuple[Any, Names, Optional[Type[errors.Dfs
 
 
 def lost(tree: dict, writer: ModelWriter) -> bool:
-    """Whether the directory below which the writer's file would appear was deleted."""
+    """Whether the writer's file, or the directory below which it would appear, was deleted."""
+    return holder(tree, writer.file or writer.above) is None
+
+
+def holder(tree: dict, wanted: Any) -> Optional[dict]:
+    """The dictionary that this node is in (the tree itself for the tree), None: in none."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
-        if node is writer.above:
-            return False
+        if node is wanted or any(child is wanted for child in node.values()):
+            return node
         waiting += [child for child in node.values() if isinstance(child, dict)]
-    return True
+    return None
+
+
+def appearing(writer: ModelWriter) -> Tuple[dict, Names, Optional[Type[errors.DfsError]]]:
+    """The deepest directory on a new file's way, what is left of it, and why it cannot appear."""
+    node, names = writer.above, writer.names
+    while len(names) > 1 and isinstance(node.get(names[0]), dict):
+        node, names = node[names[0]], names[1:]
+    error: Optional[Type[errors.DfsError]] = None
+    if names[0] in node:
+        if len(names) > 1:
+            error = errors.NotADirectory
+        elif isinstance(node[names[0]], dict):
+            error = errors.IsADirectory
+        elif not writer.overwrite:
+            error = errors.PathExists
+    return node, names, error
+
+
+def rivals(writers: List[ModelWriter], above: dict, names: Names) -> List[ModelWriter]:
+    """Who writes a new file of these names below `above`, or on in the one that is there."""
+    there = above.get(names[0]) if len(names) == 1 else None
+    return [
+        writer
+        for writer in writers
+        if (writer.file is None and writer.above is above and writer.names == names)
+        or (writer.file is not None and writer.file is there)
+    ]
 
 
 def settle(writers: List[ModelWriter]) -> None:
@@ -96,12 +133,13 @@ def settle(writers: List[ModelWriter]) -> None:
     moved = True
     while moved:
         moved = False
-        for writer in sorted(writers, key=lambda writer: writer.file_id):
+        unseen = [writer for writer in writers if writer.file is None]
+        for writer in sorted(unseen, key=lambda writer: writer.file_id):
             below = writer.above.get(writer.names[0])
             place = writer.names[1:]
             if not place or not isinstance(below, dict):
                 continue
-            if not any(w.above is below and w.names == place for w in writers):
+            if not any(w.above is below and w.names == place for w in unseen):
                 writer.above, writer.names = below, place
                 moved = True
 

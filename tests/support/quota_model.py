@@ -2,7 +2,7 @@
 
 from typing import Any, Callable, Iterator, List, Optional, Set, Tuple, Type
 
-from tests.support.namespace_model import ModelFile, ModelWriter
+from tests.support.namespace_model import ModelFile, ModelWriter, holder
 from zookeeper.fabric import errors
 
 BLOCK_SIZE = 100
@@ -53,7 +53,10 @@ class QuotaModel:
         names, space = count(node)
         promised: Set[Missing] = set()
         for writer in self._writers():
-            if isinstance(node, dict) and find_chain(node, writer.above) is not None:
+            above = self.above(writer)
+            if above is None or not isinstance(node, dict):
+                continue
+            if find_chain(node, above) is not None:
                 promised.update(missing(writer))
                 space += promise(writer, len(writer.blocks))
         return names + len(promised), space
@@ -65,6 +68,10 @@ class QuotaModel:
             if find_chain(self._tree, other.above) is not None:
                 others.update(missing(other))
         return len(missing(writer) - others)
+
+    def above(self, writer: ModelWriter) -> Optional[dict]:
+        """The directory that a writer's file is in or starts from; None when it is gone."""
+        return writer.above if writer.file is None else holder(self._tree, writer.file)
 
 
 def find_chain(tree: dict, node: dict) -> Optional[List[Tuple[str, dict]]]:
@@ -96,7 +103,10 @@ def count(node: Any) -> Tuple[int, int]:
 
 
 def promise(writer: ModelWriter, blocks: int) -> int:
-    """The bytes of so many whole blocks, without those of the file that will go."""
+    """The bytes of so many whole blocks, without those of the file or the blocks that will go."""
+    if writer.file is not None:
+        replaced = sum(writer.file.lengths[writer.first :])
+        return max(0, blocks * BLOCK_SIZE - replaced) * writer.file.replication
     above, names = descend(writer)
     old = above.get(names[0]) if len(names) == 1 else None
     counted_out = count(old)[1] if isinstance(old, ModelFile) else 0
@@ -105,6 +115,8 @@ def promise(writer: ModelWriter, blocks: int) -> int:
 
 def missing(writer: ModelWriter) -> Set[Missing]:
     """The inodes that are not there yet on the way to a writer's file."""
+    if writer.file is not None:
+        return set()
     above, names = descend(writer)
     if names[0] in above:
         return set()

@@ -104,3 +104,30 @@ def test_what_things_are_called() -> None:
     assert repr(tree.find("/d/f")) == "<File 2 /d/f>"
     assert repr(tree.find("/d")) == "<Directory 3 /d>"
     assert repr(tree.image) == "<Image 2 inodes, 0 deleted>"
+
+
+def test_blocks_move_between_files_and_leave_only_from_the_end() -> None:
+    tree = Tree()
+    tree.file("/a", 100, 100)
+    tree.file("/b", 30)
+    a, b = tree.find("/a"), tree.find("/b")
+    moved: List[Change] = [
+        ("inodes", a.id, a.row()),
+        ("blocks", 3, (3, 1, 30, a.id, 2)),
+        ("inodes", b.id, None),
+    ]
+    wrong: List[List[Change]] = [
+        # From the middle, in the middle, of a file that is not named, and with blocks left.
+        [("inodes", a.id, a.row()), ("blocks", 1, None)],
+        [("inodes", a.id, a.row()), ("blocks", 9, (9, 1, 5, a.id, 1))],
+        [("blocks", 9, (9, 1, 5, a.id, 2))],
+        [("inodes", b.id, None)],
+    ]
+    for changes in wrong:
+        copy = Image("root", "supergroup")
+        copy.load(tree.image.rows())
+        with pytest.raises((AssertionError, KeyError)):
+            copy.apply(changes)
+    tree.image.apply(moved)
+    tree.image.check()
+    assert [block.block_id for block in tree.image.inodes[a.id].blocks] == [1, 2, 3]

@@ -1,0 +1,81 @@
+"""The content of files that exist, as row changes: which blocks a file has, in which order.
+
+Nobody has applied these changes yet: the caller numbers them as one edit. Blocks that they drop
+are recorded as deleted by the same edit.
+"""
+
+from typing import Iterable, List, Sequence, Tuple
+
+from data_service.namenode.image import BLOCKS, DELETED_BLOCKS, INODES, put
+from data_service.namenode.inodes import File, InodeRow
+from data_service.protocol.blocks import Block
+from metadata_service.edits import Change
+from zookeeper.fabric.errors import InvalidArgument
+
+BLOCKS_MAX = 10_000
+"""The most blocks of one file: an edit holds them all."""
+
+
+def rewrite(
+    file: File, position: int, blocks: Sequence[Block], wall_ms: int
+) -> Tuple[InodeRow, List[Change]]:
+    """The row of a file, and all changes that give it `blocks` from `position` on, in the
+    place of those that it has there."""
+    row = file.row()._replace(mtime_ms=wall_ms)
+    changes = [put(row)]
+    for block in file.blocks[position:]:
+        changes += [(BLOCKS, block[0], None), deleted_row(block)]
+    return row, changes + block_changes(blocks, file.id, position)
+
+
+def concat(target: File, sources: Sequence[File], wall_ms: int) -> List[Change]:
+    """All changes that move the blocks of the sources to the end of the target."""
+    if not sources:
+        raise InvalidArgument("No sources given")
+    if len({source.id for source in sources}) < len(sources):
+        raise InvalidArgument("concat: at least two of the source files are the same")
+    moved = [block for source in sources for block in source.blocks]
+    if len(target.blocks) + len(moved) > BLOCKS_MAX:
+        raise InvalidArgument(
+            f"concat: {target.path} would have {len(target.blocks) + len(moved)} blocks, "
+            f"and a file has at most {BLOCKS_MAX}"
+        )
+    touched = (target, target.parent)
+    changes = [put(inode.row()._replace(mtime_ms=wall_ms)) for inode in touched]
+    changes += block_changes(moved, target.id, len(target.blocks))
+    return changes + [(INODES, source.id, None) for source in sources]
+
+
+def check_source(file: File, path: str, target: File) -> None:
+    """Raise InvalidArgument, in HDFS's words, when `concat` cannot move this file's blocks."""
+    if file.parent is not target.parent:
+        raise InvalidArgument(
+            f"Source file {path} is not in the same directory with the target {target.path}"
+        )
+    if file is target:
+        raise InvalidArgument(
+            f"concat: the src file {path} is the same with the target file {target.path}"
+        )
+    if not file.blocks:
+        raise InvalidArgument(
+            f"concat: source file {path} is invalid or empty or underConstruction"
+        )
+    sizes = file.attributes.block_size, target.attributes.block_size
+    if sizes[0] > sizes[1]:
+        raise InvalidArgument(
+            f"concat: source file {path} has preferred block size {sizes[0]} which is greater "
+            f"than the target file's preferred block size {sizes[1]}"
+        )
+
+
+def block_changes(blocks: Iterable[Block], inode_id: int, position: int = 0) -> List[Change]:
+    """The changes that make these blocks a file's, the first of them at `position`."""
+    return [
+        (BLOCKS, block[0], (*block, inode_id, place))
+        for place, block in enumerate(blocks, position)
+    ]
+
+
+def deleted_row(block: Block) -> Change:
+    """The change that records a block as deleted."""
+    return DELETED_BLOCKS, block.block_id, (block.block_id, block.generation)

@@ -1,0 +1,126 @@
+"""One writer a file: whom another must wait for, who may go on, and what becomes of the others."""
+
+from typing import Iterable, List, Optional, Sequence, Tuple
+
+from data_service.namenode.blocks import Blocks
+from data_service.namenode.commits import NO_OP, Commits, Outcome
+from data_service.namenode.image import BLOCK_NUMBERS, INODE_NUMBERS
+from data_service.namenode.inodes import Directory, Inode
+from data_service.namenode.leases import Leases, Place
+from data_service.namenode.open_files import (
+    OpenFile,
+    OpenFiles,
+    check_position,
+    deleted_rows,
+    own_place,
+)
+from data_service.namenode.quotas import Quotas
+from metadata_service.edits import Edit
+from zookeeper.fabric.errors import AlreadyBeingCreated, InvalidArgument, LeaseExpired
+
+
+class Takeover:
+    """Who holds a place, and the end of writers who give way, give up, or fall silent."""
+
+    def __init__(
+        self,
+        commits: Commits,
+        leases: Leases,
+        files: OpenFiles,
+        blocks: Blocks,
+        quotas: Quotas,
+    ) -> None:
+        self._commits = commits
+        self._leases = leases
+        self._files = files
+        self._blocks = blocks
+        self._quotas = quotas
+
+    def overdue(
+        self, deed: str, path: str, places: Iterable[Place], client_id: str, now: float
+    ) -> List[OpenFile]:
+        """The files at these places, whose writers must give way to `deed`.
+
+        AlreadyBeingCreated when one of them need not. The caller records that the blocks of these
+        files are deleted, and then calls `discard`.
+        """
+        ended: List[OpenFile] = []
+        for place in places:
+            file_id = self._leases.writer(place)
+            if file_id is None:
+                continue
+            holder = self._leases.holder(file_id)
+            if not self._leases.is_overdue(holder, now):
+                raise AlreadyBeingCreated(
+                    f"Failed to {deed} {path} for {client_id} because this file lease is "
+                    f"currently owned by {holder}"
+                )
+            ended.append(self._files.find(holder, file_id))
+        return ended
+
+    def verify_quotas(self, directory: Directory, place: Place, space: int) -> None:
+        """Raise QuotaExceeded when a file at a place in a directory cannot have so many bytes."""
+        # All who write in the directory are looked at for this, so only where it matters.
+        if self._quotas.apply_to(directory):
+            self._quotas.verify(directory, self._files.new_names(place), space)
+
+    def resume(
+        self,
+        client_id: str,
+        file: OpenFile,
+        path: str,
+        directory: Directory,
+        places: Sequence[Place],
+        now: float,
+    ) -> Outcome:
+        """Give a file that is resumable back to its client, at the first of these places.
+
+        LeaseExpired when another client has one of them; the result is an OpenedFile.
+        """
+        if any(self._leases.writer(place) is not None for place in places):
+            raise LeaseExpired(f"No lease on {path}: another client writes it")
+        space = self._files.space(file, places[0], len(file.blocks))
+        self.verify_quotas(directory, places[0], space)
+        self._files.open(file, client_id, places[0], now)
+        for block, _ in file.allocations():
+            self._blocks.begin(block.block_id, block.generation, (), file.new.block_size)
+        return Outcome(file.opened(), None, self._commits.last_txid)
+
+    def check_resumable(self, file: OpenFile) -> None:
+        """Raise LeaseExpired when the write of a file that is not open here cannot go on, and
+        InvalidArgument when there never was such a write."""
+        file_id = file.new.file_id
+        if not self._commits.was_given_out(INODE_NUMBERS, file_id):
+            raise InvalidArgument(f"no file ever had the number {file_id}")
+        if self._files.was_ended(file_id):
+            raise LeaseExpired(f"No lease on inode {file_id}: the write has ended")
+        taken = self._files.block_ids()
+        for position, (block, _) in file.blocks.items():
+            check_position(position, file.tail.position)
+            block_id = block.block_id
+            if not self._commits.was_given_out(BLOCK_NUMBERS, block_id) or block.generation < 1:
+                raise InvalidArgument(f"there never was a {block.name}")
+            if self._files.was_deleted(block_id):
+                raise LeaseExpired(f"No lease on inode {file_id}: {block.name} was deleted")
+            if block_id in taken or self._blocks.get(block_id) is not None:
+                raise LeaseExpired(f"No lease on inode {file_id}: {block.name} is another file's")
+            taken.add(block_id)
+
+    def end(self, operation: str, file: OpenFile) -> Outcome:
+        """Close a file: what of it was not visible yet never will be."""
+        self._files.close(file)
+        outcome = self._commits.volatile(operation, NO_OP, None, deleted_rows([file]))
+        self.discard([file], outcome.edit)
+        return outcome
+
+    def discard(self, files: Sequence[OpenFile], edit: Optional[Edit]) -> None:
+        """Have the replicas of these files removed once `edit`, which says so, is durable."""
+        for file in files:
+            for block, _ in file.allocations():
+                assert edit is not None, f"the blocks of {file!r} are not recorded as deleted"
+                self._blocks.invalidate(block, edit.txid)
+
+
+def places_of(inode: Inode) -> Tuple[Place, Place]:
+    """Where a file that exists may be written: by a new one in its place, or at its own end."""
+    return Place(inode.parent.id, (inode.name,)), own_place(inode.id)
