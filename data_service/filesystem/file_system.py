@@ -4,9 +4,8 @@ import errno
 import io
 import os
 import pwd
-import stat
 import weakref
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Union
 
 from data_service.filesystem.administration import Administration
 from data_service.filesystem.leases import LeaseKeeper
@@ -14,12 +13,12 @@ from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
 from data_service.filesystem.reader import FileReader
 from data_service.filesystem.replicas import Replicas
-from data_service.filesystem.writer import WriteOptions, WritingFile
+from data_service.filesystem.writer import WriteOptions
+from data_service.filesystem.writing import FILE_MODE, Writing
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import (
     QUOTA_UNCHANGED,
-    Completed,
     ContentSummary,
     FileStatus,
     LocatedBlock,
@@ -42,11 +41,11 @@ if TYPE_CHECKING:
 log = logs.get("filesystem")
 
 BUFFER_BYTES = CHUNK_BYTES
-FILE_MODE, DIRECTORY_MODE = 0o644, 0o755
+DIRECTORY_MODE = 0o755
 READ_WHOLE = 2**62
 
 
-class FileSystem(Administration):
+class FileSystem(Writing, Administration):
     """A client of one cluster. Thread-safe; close it, or use it in a `with`.
 
     Paths are absolute. Every method raises errors of `zookeeper.fabric.errors`: PathNotFound,
@@ -190,49 +189,6 @@ class FileSystem(Administration):
             return self._open_writer(path, options)
         raise ValueError(f"mode {mode!r}: only 'rb' and 'wb' are possible")
 
-    def put(
-        self,
-        local_path: str,
-        path: str,
-        *,
-        overwrite: bool = False,
-        replication: int = 0,
-        block_size: int = 0,
-        progress: Optional[Progress] = None,
-    ) -> FileStatus:
-        """Store a local file; when this returns, it is on its full number of datanodes, synced."""
-        options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
-        with local_errors(local_path):
-            stream = open(local_path, "rb", buffering=0)
-        with stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                # A pipe or a device: it can be read only once, and has no length.
-                return self._put_stream(stream, local_path, path, options, progress)
-            from data_service.filesystem.upload import LocalBlocks
-
-            file = self._create(path, options)
-            try:
-                parallel = self.settings.client.parallel_blocks
-                LocalBlocks(file, local_path, progress).send(stream.fileno(), parallel)
-                return self._complete(file)
-            except BaseException:
-                file.abandon()
-                raise
-
-    def put_stream(
-        self,
-        stream: BinaryIO,
-        path: str,
-        *,
-        overwrite: bool = False,
-        replication: int = 0,
-        block_size: int = 0,
-        progress: Optional[Progress] = None,
-    ) -> FileStatus:
-        """Store what `stream` yields, of any length; `progress` is told 0 as the total."""
-        options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
-        return self._put_stream(stream, "standard input", path, options, progress)
-
     def get(
         self,
         path: str,
@@ -286,54 +242,6 @@ class FileSystem(Administration):
         return salvage(blocks, replicas, lambda number: self.open(f"{directory}/{number}", "wb"))
 
     # Within.
-
-    def _create(self, path: str, options: WriteOptions) -> WritingFile:
-        return WritingFile(
-            self._namenode,
-            self._leases,
-            path,
-            options,
-            self._credentials,
-            self.settings.network,
-        )
-
-    def _complete(self, file: WritingFile) -> FileStatus:
-        completed: Completed = file.complete()
-        if completed.replicas < completed.status.replication:
-            self._on_warning(
-                f"{file.path}: only {completed.replicas} of {completed.status.replication} "
-                "replicas, because no more datanodes could take it; the rest follows by itself"
-            )
-        return completed.status
-
-    def _open_writer(self, path: str, options: WriteOptions) -> "FileWriter":
-        from data_service.filesystem.upload import FileWriter
-
-        file = self._create(path, options)
-        writer = FileWriter(file, lambda: self._complete(file))
-        self._writers.add(writer)
-        return writer
-
-    def _put_stream(
-        self,
-        stream: BinaryIO,
-        name: str,
-        path: str,
-        options: WriteOptions,
-        progress: Optional[Progress],
-    ) -> FileStatus:
-        with self._open_writer(path, options) as writer:
-            while True:
-                with local_errors(name):
-                    data = stream.read(CHUNK_BYTES)
-                    if data is None:
-                        raise BlockingIOError(errno.EAGAIN, "it does not wait for its data")
-                if not data:
-                    break
-                writer.write(data)
-                if progress is not None:
-                    progress(writer.length, 0)
-        return writer.status
 
     def _replicas(self, path: str) -> Replicas:
         def relocate(located: LocatedBlock) -> Optional[LocatedBlock]:

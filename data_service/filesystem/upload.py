@@ -82,8 +82,9 @@ class FileWriter(io.RawIOBase):
 
     Each block is set aside (in memory, then in a temporary file) until it is full, and sent while
     the next one fills: a failed pipeline can then be repeated from the block's first byte. `flush`
-    does nothing: a file appears whole or not at all. A writer that is given up by `abandon`, by an
-    exception in its with-block, or by being forgotten before it was closed, leaves no file.
+    does nothing: a file appears whole or not at all, unless `hflush` asks for more. A writer that
+    is given up by `abandon`, by an exception in its with-block, or by being forgotten before it was
+    closed, leaves no file, or the file as it was appended to or flushed.
 
     `complete` makes the file appear once all of its blocks are written; `status` tells of it then.
     """
@@ -94,11 +95,11 @@ class FileWriter(io.RawIOBase):
         self._complete = complete
         self._forgotten = False
         self._filled = 0
-        self._position = 0
+        self._position = file.position
         self._pool: Optional[ThreadPoolExecutor] = None
         self._sender: "Optional[Future[None]]" = None
         self._spool = _new_spool()
-        self.length = 0
+        self.length = file.offset
         self.status: Optional[FileStatus] = None
 
     @property
@@ -111,7 +112,7 @@ class FileWriter(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """Bytes written so far."""
+        """Bytes in the file so far, with those that it is appended to."""
         self._checkClosed()
         return self.length
 
@@ -130,8 +131,29 @@ class FileWriter(io.RawIOBase):
             self.length += len(part)
             view = view[len(part) :]
             if self._filled == self._file.block_size:
-                self._send_full_block()
+                self._send_block()
         return total
+
+    def hflush(self) -> None:
+        """Make all bytes so far durable and visible to new readers; the file stays open.
+
+        This ends the current block, however short, and a file has at most 10,000 blocks: for a
+        flush now and then, not for one after each line. When it fails the writer is given up; what
+        was flushed before stays.
+        """
+        self._checkClosed()
+        try:
+            if self._filled:
+                self._send_block()
+            self._await_sender()
+            self._file.flush()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def hsync(self) -> None:
+        """The same as `hflush`: a block is always on the disks before it counts."""
+        self.hflush()
 
     def close(self) -> None:
         """Send what is left and make the file appear; raises when it does not."""
@@ -182,7 +204,7 @@ class FileWriter(io.RawIOBase):
         if self._pool is not None:
             self._pool.shutdown(wait=False)
 
-    def _send_full_block(self) -> None:
+    def _send_block(self) -> None:
         self._await_sender()
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, "put")

@@ -1,24 +1,29 @@
 """A file being written: its lease, its blocks, and the moment when it appears.
 
 Theory of operation. Until `complete` the file exists only as a lease on the namenode and as blocks
-on datanodes; nobody sees it. Each block is written from a *source* that can be iterated again:
-after any failure of a pipeline the block is abandoned, the suspect excluded, and all of the block's
-bytes are sent again under a new id to other datanodes. A namenode that was restarted has forgotten
-the lease: the writer presents the file and its blocks again (`resume`), and goes on.
+on datanodes; nobody sees it. `flush` makes visible what there is and goes on: then, as when a file
+is opened to append, new blocks follow those that readers see. Each block is written from a *source*
+that can be iterated again: after any failure of a pipeline the block is abandoned, the suspect
+excluded, and all of the block's bytes are sent again under a new id to other datanodes. A namenode
+that was restarted has forgotten the lease: the writer presents the file and its blocks again
+(`resume`), and goes on.
 """
 
 import threading
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.namenode import Awaited, NameNodeClient
 from data_service.filesystem.pipeline import Pipeline, Suspects
+from data_service.filesystem.replicas import Replicas
 from data_service.protocol.blocks import Block
+from data_service.protocol.checksums import crc32
 from data_service.protocol.failures import failure_reason
 from data_service.protocol.messages import Completed, FileStatus, LocatedBlock, OpenedFile
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
+    BlockMissing,
     DfsError,
     LeaseExpired,
     LocalFileError,
@@ -57,7 +62,8 @@ class WritingFile:
         namenode: NameNodeClient,
         leases: LeaseKeeper,
         path: str,
-        options: WriteOptions,
+        opened: OpenedFile,
+        options: Optional[WriteOptions],
         credentials: Credentials,
         network: NetworkSettings,
     ) -> None:
@@ -70,17 +76,25 @@ class WritingFile:
         self._lock = threading.Lock()
         self._blocks: Dict[int, Block] = {}
         self._suspects = Suspects()
-        opened = OpenedFile._make(namenode.mutate("create", path, *options))
-        self._options = options._replace(
-            replication=opened.replication, block_size=opened.block_size
-        )
-        self._file_id = opened.file_id
+        self._opened = opened
+        # Of a file that readers do not see yet: how to create it, should the namenode restart.
+        self._options = options
         leases.enter()
 
     @property
     def block_size(self) -> int:
-        """Bytes in every block but the last."""
-        return self._options.block_size
+        """The most bytes of a block."""
+        return self._opened.block_size
+
+    @property
+    def position(self) -> int:
+        """Where new blocks begin."""
+        return self._opened.position
+
+    @property
+    def offset(self) -> int:
+        """How many bytes of the file are before the new blocks."""
+        return self._opened.offset
 
     def write_block(self, position: int, size: int, source: Source) -> None:
         """Write the block at `position` (0, 1, …) of `size` bytes, or about so many.
@@ -92,7 +106,8 @@ class WritingFile:
             try:
                 self._stream(position, located, size, source)
                 return
-            except LocalFileError:
+            except (LocalFileError, BlockMissing):
+                # The source failed, not the pipeline: to send it again would not help.
                 raise
             except DfsError as error:
                 log.info(
@@ -108,18 +123,48 @@ class WritingFile:
 
     def complete(self) -> Completed:
         """Make the file appear, whole; raises NotEnoughReplicas, PathExists, LeaseExpired."""
+        completed = self._publish("complete")
+        self._end()
+        return completed
+
+    def flush(self) -> None:
+        """Make all blocks visible that were written, and go on; raises as `complete`.
+
+        After an error nobody knows whether they are: the file is to be given up then.
+        """
+        with self._lock:
+            if self._options is None and not self._blocks:
+                return
+            position = self._opened.position + len(self._blocks)
+        length = self._publish("flush").status.length
+        with self._lock:
+            self._blocks.clear()
+            self._opened = self._opened._replace(position=position, offset=length, length=length)
+            self._options = None
+
+    def cut(self, length: int, replicas: Replicas) -> None:
+        """Of a file that is being truncated to `length`: write what stays of the last block."""
+        row = self._held("cut_block", self._namenode.client_id, self._opened.file_id)
+        located, kept = LocatedBlock.from_wire(row), length - self._opened.offset
+
+        def source() -> Iterator[Chunk]:
+            for piece in replicas.read(located, 0, kept):
+                yield piece, crc32(piece)
+
+        self.write_block(self._opened.position, kept, source)
+
+    def _publish(self, method: str) -> Completed:
         with self._lock:
             blocks = tuple(block for _, block in sorted(self._blocks.items()))
         operation = self._namenode.operation()
         # A datanode that died meanwhile is made up for: the namenode has its blocks copied.
         status, replicas = self._held(
-            "complete", operation, self._file_id, blocks, awaited=(NotEnoughReplicas,)
+            method, operation, self._opened.file_id, blocks, awaited=(NotEnoughReplicas,)
         )
-        self._end()
         return Completed(FileStatus._make(status), replicas)
 
     def abandon(self) -> None:
-        """Give the file up; never raises, because it follows an error already told.
+        """Give up what is not visible; never raises, because it follows an error already told.
 
         When the namenode does not hear it, the lease's end has the same effect. A block that
         another thread is writing ends soon.
@@ -127,7 +172,7 @@ class WritingFile:
         if not self._end():
             return
         try:
-            self._namenode.part("abandon_file", self._namenode.client_id, self._file_id)
+            self._namenode.part("abandon_file", self._namenode.client_id, self._opened.file_id)
         except DfsError as error:
             log.info("file.not_abandoned", path=self.path, error=error.message)
 
@@ -149,7 +194,7 @@ class WritingFile:
                 excluded = tuple(sorted(self._suspects.excluded))
             try:
                 row = self._held(
-                    "add_block", self._namenode.client_id, self._file_id, position, excluded
+                    "add_block", self._namenode.client_id, self._opened.file_id, position, excluded
                 )
             except NotEnoughReplicas:
                 with self._lock:
@@ -186,7 +231,7 @@ class WritingFile:
                 self._suspects.blame(error, located.targets[0].node_id)
             del self._blocks[position]
         self._held(
-            "abandon_block", self._namenode.client_id, self._file_id, located.block.block_id
+            "abandon_block", self._namenode.client_id, self._opened.file_id, located.block.block_id
         )
 
     def _held(self, method: str, *args: Any, awaited: Awaited = ()) -> Any:
@@ -200,14 +245,17 @@ class WritingFile:
             return self._namenode.persist(method, *args, awaited=awaited)
 
     def _resume(self) -> None:
+        client_id, opened = self._namenode.client_id, self._opened
         with self._lock:
             blocks = tuple(self._blocks.items())
+        if self._options is None:
+            tail = (opened.position, opened.offset, opened.length)
+            self._namenode.persist("resume_visible", client_id, opened.file_id, tail, blocks)
+            return
+        options = self._options._replace(
+            replication=opened.replication, block_size=opened.block_size
+        )
         self._namenode.persist(
-            "resume",
-            self._namenode.client_id,
-            self.path,
-            self._file_id,
-            *self._options,
-            blocks,
+            "resume", client_id, self.path, opened.file_id, *options, blocks
         )
 

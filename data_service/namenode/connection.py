@@ -61,3 +61,8 @@ class Connection(Service):
     def _change(self, operation: Callable[[State], Outcome]) -> Any:
         self._identify()
         return self._term_of().change(operation)
+
+
+def wall_ms() -> int:
+    """The time for people to read: no decision rests on it."""
+    return time.time_ns() // 1_000_000

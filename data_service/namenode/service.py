@@ -1,10 +1,11 @@
 """What clients and datanodes may ask of the namenode: checks of arguments, then the term's core."""
 
 import time
-from typing import Any, Tuple
+from typing import Tuple
 
-from data_service.namenode.administration import Administration
-from data_service.namenode.commits import Op, Outcome
+from data_service.namenode.commits import Op
+from data_service.namenode.connection import wall_ms
+from data_service.namenode.writer_calls import WriterCalls
 from data_service.protocol.messages import (
     NodeInfo,
     NodeStats,
@@ -15,6 +16,7 @@ from data_service.protocol.messages import (
 from data_service.protocol.validation import (
     check_blocks,
     check_integers,
+    check_list,
     check_operation,
     check_strings,
 )
@@ -24,7 +26,7 @@ from zookeeper.fabric.rpc import plain
 HEARTBEAT_WAIT_SECONDS_MAX = 60.0
 
 
-class NameNodeService(Administration):
+class NameNodeService(WriterCalls):
     """All calls of one connection."""
 
     # The namespace.
@@ -55,7 +57,7 @@ class NameNodeService(Administration):
         check_strings(path)
         check_integers(mode)
         self._change(
-            lambda state: state.mkdir(self._caller, op, path, bool(make_parents), mode, _wall_ms())
+            lambda state: state.mkdir(self._caller, op, path, bool(make_parents), mode, wall_ms())
         )
 
     def exposed_delete(self, op: Op, path: str, recursive: bool) -> bool:
@@ -63,7 +65,7 @@ class NameNodeService(Administration):
         check_operation(op)
         check_strings(path)
         return self._change(
-            lambda state: state.delete(self._caller, op, path, bool(recursive), _wall_ms())
+            lambda state: state.delete(self._caller, op, path, bool(recursive), wall_ms())
         )
 
     def exposed_rename(self, op: Op, source: str, destination: str) -> None:
@@ -71,7 +73,7 @@ class NameNodeService(Administration):
         check_operation(op)
         check_strings(source, destination)
         self._change(
-            lambda state: state.rename(self._caller, op, source, destination, _wall_ms())
+            lambda state: state.rename(self._caller, op, source, destination, wall_ms())
         )
 
     def exposed_set_replication(self, op: Op, path: str, replication: int) -> None:
@@ -130,7 +132,7 @@ class NameNodeService(Administration):
         check_integers(offset, length)
         return self._read(
             lambda state: state.reading.block_locations(
-                self._caller, path, offset, length, _wall_ms()
+                self._caller, path, offset, length, wall_ms()
             )
         )
 
@@ -142,105 +144,6 @@ class NameNodeService(Administration):
             lambda state: state.reading.fsck(self._caller, path, after, limit)
         )
         return pack_rows(plain(tuple(rows))), more
-
-    # Writing files.
-
-    def exposed_create(
-        self, op: Op, path: str, overwrite: bool, replication: int, block_size: int, mode: int
-    ) -> tuple:
-        """Open a file for writing (OpenedFile); replication or block size 0 mean the default."""
-        check_operation(op)
-        check_strings(path)
-        check_integers(replication, block_size, mode)
-        return self._change(
-            lambda state: state.writing.create(
-                self._caller,
-                op,
-                path,
-                bool(overwrite),
-                replication or self._replication,
-                block_size or self._block_size,
-                mode,
-                time.monotonic(),
-            )
-        )
-
-    def exposed_add_block(
-        self, client_id: str, file_id: int, position: int, excluded: tuple
-    ) -> tuple:
-        """The LocatedBlock for one position of an open file."""
-        check_strings(client_id, *_tuple(excluded))
-        check_integers(file_id, position)
-        term, host = self._term_of(), self.peer.host
-        return term.change(
-            lambda state: state.writing.add_block(
-                client_id, file_id, position, excluded, host, time.monotonic(), term.random
-            )
-        )
-
-    def exposed_abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:
-        """Give a block up whose pipeline failed."""
-        check_strings(client_id)
-        check_integers(file_id, block_id)
-        self._change(lambda state: state.writing.abandon_block(client_id, file_id, block_id))
-
-    def exposed_complete(self, op: Op, file_id: int, blocks: tuple) -> tuple:
-        """Make an open file appear (Completed), once all its replicas are confirmed."""
-        check_operation(op)
-        check_integers(file_id)
-        presented = check_blocks(blocks)
-        return self._term_of().change_when_confirmed(
-            lambda state: state.writing.complete(
-                op, file_id, presented, time.monotonic(), _wall_ms()
-            )
-        )
-
-    def exposed_resume(
-        self,
-        client_id: str,
-        path: str,
-        file_id: int,
-        overwrite: bool,
-        replication: int,
-        block_size: int,
-        mode: int,
-        blocks: tuple,
-    ) -> tuple:
-        """Present a file in progress, with (position, block) pairs, to a restarted namenode."""
-        check_strings(client_id, path)
-        check_integers(file_id, replication, block_size, mode)
-        positions = [pair[0] for pair in _pairs(blocks)]
-        check_integers(*positions)
-        presented = dict(zip(positions, check_blocks(tuple(pair[1] for pair in blocks))))
-        return self._change(
-            lambda state: state.writing.resume(
-                self._caller,
-                client_id,
-                path,
-                file_id,
-                bool(overwrite),
-                replication,
-                block_size,
-                mode,
-                presented,
-                time.monotonic(),
-            )
-        )
-
-    def exposed_abandon_file(self, client_id: str, file_id: int) -> None:
-        """Give an open file up."""
-        check_strings(client_id)
-        check_integers(file_id)
-        self._change(lambda state: state.writing.abandon_file(client_id, file_id))
-
-    def exposed_renew_lease(self, client_id: str) -> None:
-        """Keep all files that a client has open."""
-        check_strings(client_id)
-        self._read(
-            lambda state: Outcome(
-                state.writing.renew_lease(client_id, time.monotonic()), None, 0
-            )
-        )
 
     # Datanodes.
 
@@ -259,7 +162,7 @@ class NameNodeService(Administration):
     def exposed_heartbeat(self, session: int, stats: tuple, wait_seconds: float) -> tuple:
         """(epoch, commands); waits up to `wait_seconds` for commands."""
         self._require_datanode()
-        check_integers(session, *_tuple(stats))
+        check_integers(session, *check_list(stats))
         if len(stats) != len(NodeStats._fields) or type(wait_seconds) is not float:
             raise InvalidArgument("a heartbeat has other fields")
         wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
@@ -290,20 +193,3 @@ class NameNodeService(Administration):
         self._term_of().tell_blocks(
             lambda blocks: blocks.block_changes(session, *changes, time.monotonic())
         )
-
-
-def _wall_ms() -> int:
-    """For people to read: no decision rests on it."""
-    return time.time_ns() // 1_000_000
-
-
-def _tuple(value: Any) -> tuple:
-    if type(value) is not tuple:
-        raise InvalidArgument("expected a list")
-    return value
-
-
-def _pairs(value: Any) -> tuple:
-    if any(type(pair) is not tuple or len(pair) != 2 for pair in _tuple(value)):
-        raise InvalidArgument("expected pairs")
-    return value

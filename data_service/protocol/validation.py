@@ -23,6 +23,13 @@ def check_strings(*values: Any) -> None:
             raise InvalidArgument(f"expected text, found {_shown(value)}")
 
 
+def check_list(value: Any) -> tuple:
+    """A tuple of whatever; what is in it is checked by the caller."""
+    if type(value) is not tuple:
+        raise InvalidArgument(f"expected a list, found {_shown(value)}")
+    return value
+
+
 def check_targets(targets: Any) -> None:
     """A tuple of (node id, host, port), as many as a pipeline may have at most."""
     if type(targets) is not tuple or len(targets) > TARGETS_MAX:

@@ -135,7 +135,10 @@ MUTANTS: Dict[str, Mutant] = {
     "order deletions before they are durable": Mutant(
         "removes Replica", 0, (Patch(ModelTerm, "durable_for_orders", _order_at_once),)),
     "resume a write that has ended": Mutant(
-        "is complete and open", 1, (Patch(OpenFiles, "was_ended", _never_ended),)),
+        "is complete and open", 1, (
+            Patch(OpenFiles, "was_ended", _never_ended),
+            Patch(OpenFiles, "exists", _never_ended),
+        )),
     "forget the answers to repeated calls": Mutant(
         "took effect twice", 0, (Patch(RetryCache, "get", _forgetful),)),
     "obey orders of an earlier session": Mutant(

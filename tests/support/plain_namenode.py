@@ -23,6 +23,7 @@ from data_service.protocol.messages import (
     pack_rows,
     unpack_blocks,
 )
+from tests.support.plain_rewriting import PlainRewriting
 from tests.support.ports import Ports
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
@@ -33,7 +34,6 @@ from zookeeper.fabric.errors import (
     PathNotFound,
     SessionExpired,
 )
-from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -63,7 +63,7 @@ class KnownNode:
 
 
 class PlainFile(NamedTuple):
-    """A file: `blocks` by position."""
+    """A file: `blocks` by position. Of an open one, the new blocks, behind `kept` others."""
 
     path: str
     file_id: int
@@ -71,6 +71,7 @@ class PlainFile(NamedTuple):
     block_size: int
     overwrite: bool
     blocks: Dict[int, Block]
+    kept: int = 0
 
     def status(self) -> FileStatus:
         """What `stat` tells."""
@@ -163,7 +164,7 @@ class PlainNameNode:
             self.changed.notify_all()
 
 
-class PlainService(Service):
+class PlainService(PlainRewriting):
     """One connection's view of the PlainNameNode."""
 
     def __init__(self, core: PlainNameNode) -> None:
@@ -260,20 +261,34 @@ class PlainService(Service):
 
     def exposed_complete(self, op: tuple, file_id: int, blocks: tuple) -> tuple:
         """Make a file appear whose blocks were reported by somebody."""
+        self._core.enter("complete", (op, file_id, blocks))
+        with self._core.lock:
+            answer = self._publish(self._open(file_id), blocks)
+            del self._core.open[file_id]
+            return answer
+
+    def exposed_flush(self, op: tuple, file_id: int, blocks: tuple) -> tuple:
+        """As `complete`, and the file stays open."""
+        self._core.enter("flush", (op, file_id, blocks))
+        with self._core.lock:
+            answer = self._publish(self._open(file_id), blocks)
+            path = self._open(file_id).path
+            self._reopen(path, len(self._file(path).blocks))
+            return answer
+
+    def _publish(self, file: PlainFile, blocks: tuple) -> tuple:
         core = self._core
-        core.enter("complete", (op, file_id, blocks))
-        with core.lock:
-            file = self._open(file_id)
-            told = [Block._make(block) for block in blocks]
-            known = [file.blocks[position][:2] for position in sorted(file.blocks)]
-            assert known == [block[:2] for block in told], (known, told)
-            holders = [len(core.holders(block)) for block in told]
-            if not all(holders):
-                raise NotEnoughReplicas("not confirmed")
-            core.files[file.path] = file._replace(blocks=dict(enumerate(told)))
-            del core.open[file_id]
-            least = min(holders, default=file.replication)
-            return core.files[file.path].status(), min(least, file.replication)
+        told = [Block._make(block) for block in blocks]
+        known = [file.blocks[position][:2] for position in sorted(file.blocks)]
+        assert known == [block[:2] for block in told], (known, told)
+        holders = [len(core.holders(block)) for block in told]
+        if not all(holders):
+            raise NotEnoughReplicas("not confirmed")
+        old = core.files[file.path].blocks if file.kept else {}
+        content = [old[position] for position in range(file.kept)] + told
+        core.files[file.path] = file._replace(blocks=dict(enumerate(content)), kept=0)
+        least = min(holders, default=file.replication)
+        return core.files[file.path].status(), min(least, file.replication)
 
     def exposed_resume(self, client_id: str, path: str, file_id: int, overwrite: bool,
                        replication: int, block_size: int, mode: int, blocks: tuple) -> tuple:

@@ -26,7 +26,8 @@ PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
 
 IMPURE = {
     f"data_service.namenode.{name}"
-    for name in ("administration", "connection", "groups", "leading", "office", "service", "term")
+    for name in ("administration", "connection", "groups", "leading", "office", "service", "term",
+                 "writer_calls")
 }
 """The daemon around the pure cores."""
 

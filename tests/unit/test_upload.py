@@ -29,6 +29,7 @@ class Stored:
     def __init__(self, repeat: bool = False) -> None:
         self.path = "/file"
         self.block_size = BLOCK_SIZE
+        self.position = self.offset = 0
         self.blocks: Dict[int, bytes] = {}
         self.repeat = repeat
         self.errors: Dict[int, BaseException] = {}

@@ -14,6 +14,7 @@ from data_service.filesystem.pipeline import Suspects
 from data_service.filesystem.writer import Chunk, WriteOptions, WritingFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.failures import pipeline_failure
+from data_service.protocol.messages import OpenedFile
 from tests.support.inner_cluster import USER, InnerCluster
 from tests.support.plain_namenode import BLOCK_SIZE
 from tests.support.replicas import noise
@@ -42,8 +43,9 @@ class Client:
     def create(self, replication: int = 3, path: str = "/f") -> WritingFile:
         """Open a file for writing."""
         options = WriteOptions(False, replication, 0, 0o644)
-        return WritingFile(
-            self.namenode, self.leases, path, options, USER, self.cluster.settings.network)
+        opened = OpenedFile._make(self.namenode.mutate("create", path, *options))
+        network = self.cluster.settings.network
+        return WritingFile(self.namenode, self.leases, path, opened, options, USER, network)
 
     def source(self) -> Iterator[Chunk]:
         """DATA from its start; counts how often it is asked for."""

@@ -1,0 +1,170 @@
+"""What a FileSystem does to the content of files: put, append, truncate, concat."""
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, MutableSet, Optional
+
+from data_service.filesystem.leases import LeaseKeeper
+from data_service.filesystem.local import Progress, local_errors
+from data_service.filesystem.namenode import NameNodeClient
+from data_service.filesystem.replicas import Replicas
+from data_service.filesystem.writer import WriteOptions, WritingFile
+from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.messages import Completed, FileStatus, OpenedFile
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.settings import Settings
+
+if TYPE_CHECKING:
+    from data_service.filesystem.upload import FileWriter
+
+FILE_MODE = 0o644
+
+
+class Writing:
+    """The part of FileSystem that writes. Modules that only this needs are imported late."""
+
+    settings: Settings
+    _namenode: NameNodeClient
+    _leases: LeaseKeeper
+    _credentials: Credentials
+    _on_warning: Callable[[str], None]
+    _writers: "MutableSet[FileWriter]"
+
+    def put(
+        self,
+        local_path: str,
+        path: str,
+        *,
+        overwrite: bool = False,
+        replication: int = 0,
+        block_size: int = 0,
+        progress: Optional[Progress] = None,
+    ) -> FileStatus:
+        """Store a local file; when this returns, it is on its full number of datanodes, synced."""
+        options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
+        with local_errors(local_path):
+            stream = open(local_path, "rb", buffering=0)
+        with stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                # A pipe or a device: it can be read only once, and has no length.
+                return self._put_stream(stream, local_path, path, options, progress)
+            from data_service.filesystem.upload import LocalBlocks
+
+            file = self._create(path, options)
+            try:
+                parallel = self.settings.client.parallel_blocks
+                LocalBlocks(file, local_path, progress).send(stream.fileno(), parallel)
+                return self._complete(file)
+            except BaseException:
+                file.abandon()
+                raise
+
+    def put_stream(
+        self,
+        stream: BinaryIO,
+        path: str,
+        *,
+        overwrite: bool = False,
+        replication: int = 0,
+        block_size: int = 0,
+        progress: Optional[Progress] = None,
+    ) -> FileStatus:
+        """Store what `stream` yields, of any length; `progress` is told 0 as the total."""
+        options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
+        return self._put_stream(stream, "standard input", path, options, progress)
+
+    def append(self, path: str) -> Any:
+        """A file that exists as a Python io object: what is written goes behind its end.
+
+        Until it is closed (or `hflush` is called) readers see what was there before. Raises
+        AlreadyBeingCreated when another client writes the file.
+        """
+        opened = OpenedFile._make(self._namenode.mutate("append", path))
+        return self._writer(self._writing(path, opened))
+
+    def truncate(self, path: str, length: int) -> None:
+        """Shorten a file to `length` bytes; readers see the old content or the new one.
+
+        The one block that the new end lies in is written anew. Raises InvalidArgument when the
+        file is shorter, AlreadyBeingCreated when another client writes it.
+        """
+        row = self._namenode.mutate("truncate", path, length)
+        if row is None:
+            return
+        file = self._writing(path, OpenedFile._make(row))
+        try:
+            file.cut(length, self._replicas(path))
+            self._complete(file)
+        except BaseException:
+            file.abandon()
+            raise
+
+    def concat(self, path: str, *sources: str) -> None:
+        """Move the content of the sources, in order, to the end of a file, and delete them.
+
+        No byte is copied. All must be files in one directory that nobody writes.
+        """
+        self._namenode.mutate("concat", path, sources)
+
+    # Within.
+
+    def _replicas(self, path: str) -> Replicas:
+        raise NotImplementedError
+
+    def _create(self, path: str, options: WriteOptions) -> WritingFile:
+        opened = OpenedFile._make(self._namenode.mutate("create", path, *options))
+        return self._writing(path, opened, options)
+
+    def _writing(
+        self, path: str, opened: OpenedFile, options: Optional[WriteOptions] = None
+    ) -> WritingFile:
+        return WritingFile(
+            self._namenode,
+            self._leases,
+            path,
+            opened,
+            options,
+            self._credentials,
+            self.settings.network,
+        )
+
+    def _complete(self, file: WritingFile) -> FileStatus:
+        completed: Completed = file.complete()
+        if completed.replicas < completed.status.replication:
+            self._on_warning(
+                f"{file.path}: only {completed.replicas} of {completed.status.replication} "
+                "replicas, because no more datanodes could take it; the rest follows by itself"
+            )
+        return completed.status
+
+    def _open_writer(self, path: str, options: WriteOptions) -> "FileWriter":
+        return self._writer(self._create(path, options))
+
+    def _writer(self, file: WritingFile) -> "FileWriter":
+        from data_service.filesystem.upload import FileWriter
+
+        writer = FileWriter(file, lambda: self._complete(file))
+        self._writers.add(writer)
+        return writer
+
+    def _put_stream(
+        self,
+        stream: BinaryIO,
+        name: str,
+        path: str,
+        options: WriteOptions,
+        progress: Optional[Progress],
+    ) -> FileStatus:
+        with self._open_writer(path, options) as writer:
+            while True:
+                with local_errors(name):
+                    data = stream.read(CHUNK_BYTES)
+                    if data is None:
+                        raise BlockingIOError(errno.EAGAIN, "it does not wait for its data")
+                if not data:
+                    break
+                writer.write(data)
+                if progress is not None:
+                    progress(writer.length, 0)
+        return writer.status

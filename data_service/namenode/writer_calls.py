@@ -1,0 +1,185 @@
+"""What clients may ask of the namenode when they write files."""
+
+import time
+from typing import Any, Dict, Optional
+
+from data_service.namenode.administration import Administration
+from data_service.namenode.commits import Op, Outcome
+from data_service.namenode.connection import wall_ms
+from data_service.namenode.open_files import Tail
+from data_service.protocol.blocks import Block
+from data_service.protocol.validation import (
+    check_blocks,
+    check_integers,
+    check_list,
+    check_operation,
+    check_strings,
+)
+from zookeeper.fabric.errors import InvalidArgument
+
+
+class WriterCalls(Administration):
+    """The calls that open, fill and end files."""
+
+    def exposed_create(
+        self, op: Op, path: str, overwrite: bool, replication: int, block_size: int, mode: int
+    ) -> tuple:
+        """Open a file for writing (OpenedFile); replication or block size 0 mean the default."""
+        check_operation(op)
+        check_strings(path)
+        check_integers(replication, block_size, mode)
+        return self._change(
+            lambda state: state.writing.create(
+                self._caller,
+                op,
+                path,
+                bool(overwrite),
+                replication or self._replication,
+                block_size or self._block_size,
+                mode,
+                time.monotonic(),
+            )
+        )
+
+    def exposed_append(self, op: Op, path: str) -> tuple:
+        """Open a file that exists to write behind its end (OpenedFile)."""
+        check_operation(op)
+        check_strings(path)
+        return self._change(
+            lambda state: state.rewriting.append(self._caller, op, path, time.monotonic())
+        )
+
+    def exposed_truncate(self, op: Op, path: str, length: int) -> Optional[tuple]:
+        """Shorten a file: None when that is done, else an OpenedFile, see `Rewriting.truncate`."""
+        check_operation(op)
+        check_strings(path)
+        check_integers(length)
+        return self._change(
+            lambda state: state.rewriting.truncate(
+                self._caller, op, path, length, time.monotonic(), wall_ms()
+            )
+        )
+
+    def exposed_cut_block(self, client_id: str, file_id: int) -> tuple:
+        """The LocatedBlock that an open truncation replaces."""
+        check_strings(client_id)
+        check_integers(file_id)
+        return self._read(lambda state: state.rewriting.cut_block(client_id, file_id))
+
+    def exposed_concat(self, op: Op, path: str, sources: tuple) -> None:
+        """Move the blocks of the sources behind those of the file at `path`."""
+        check_operation(op)
+        check_strings(path, *check_list(sources))
+        self._change(
+            lambda state: state.rewriting.concat(self._caller, op, path, sources, wall_ms())
+        )
+
+    def exposed_add_block(
+        self, client_id: str, file_id: int, position: int, excluded: tuple
+    ) -> tuple:
+        """The LocatedBlock for one position of an open file."""
+        check_strings(client_id, *check_list(excluded))
+        check_integers(file_id, position)
+        term, host = self._term_of(), self.peer.host
+        return term.change(
+            lambda state: state.writing.add_block(
+                client_id, file_id, position, excluded, host, time.monotonic(), term.random
+            )
+        )
+
+    def exposed_abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:
+        """Give a block up whose pipeline failed."""
+        check_strings(client_id)
+        check_integers(file_id, block_id)
+        self._change(lambda state: state.writing.abandon_block(client_id, file_id, block_id))
+
+    def exposed_complete(self, op: Op, file_id: int, blocks: tuple) -> tuple:
+        """Make an open file appear (Completed), once all its replicas are confirmed."""
+        check_operation(op)
+        check_integers(file_id)
+        presented = check_blocks(blocks)
+        return self._term_of().change_when_confirmed(
+            lambda state: state.writing.complete(
+                op, file_id, presented, time.monotonic(), wall_ms()
+            )
+        )
+
+    def exposed_flush(self, op: Op, file_id: int, blocks: tuple) -> tuple:
+        """Make visible what was written so far (Completed), as `complete`; it stays open."""
+        check_operation(op)
+        check_integers(file_id)
+        presented = check_blocks(blocks)
+        return self._term_of().change_when_confirmed(
+            lambda state: state.writing.flush(
+                op, file_id, presented, time.monotonic(), wall_ms()
+            )
+        )
+
+    def exposed_resume(
+        self,
+        client_id: str,
+        path: str,
+        file_id: int,
+        overwrite: bool,
+        replication: int,
+        block_size: int,
+        mode: int,
+        blocks: tuple,
+    ) -> tuple:
+        """Present a file in progress, with (position, block) pairs, to a restarted namenode."""
+        check_strings(client_id, path)
+        check_integers(file_id, replication, block_size, mode)
+        presented = _check_positions(blocks)
+        return self._change(
+            lambda state: state.writing.resume(
+                self._caller,
+                client_id,
+                path,
+                file_id,
+                bool(overwrite),
+                replication,
+                block_size,
+                mode,
+                presented,
+                time.monotonic(),
+            )
+        )
+
+    def exposed_resume_visible(
+        self, client_id: str, file_id: int, tail: tuple, blocks: tuple
+    ) -> tuple:
+        """As `resume`, for a file that readers see: `tail` is (position, offset, length)."""
+        check_strings(client_id)
+        check_integers(file_id, *check_list(tail))
+        if len(tail) != len(Tail._fields):
+            raise InvalidArgument("a tail has other fields")
+        presented = _check_positions(blocks)
+        return self._change(
+            lambda state: state.rewriting.resume(
+                self._caller, client_id, file_id, Tail._make(tail), presented, time.monotonic()
+            )
+        )
+
+    def exposed_abandon_file(self, client_id: str, file_id: int) -> None:
+        """Give an open file up."""
+        check_strings(client_id)
+        check_integers(file_id)
+        self._change(lambda state: state.writing.abandon_file(client_id, file_id))
+
+    def exposed_renew_lease(self, client_id: str) -> None:
+        """Keep all files that a client has open."""
+        check_strings(client_id)
+        self._read(
+            lambda state: Outcome(
+                state.writing.renew_lease(client_id, time.monotonic()), None, 0
+            )
+        )
+
+
+def _check_positions(pairs: Any) -> Dict[int, Block]:
+    """(position, block) pairs as a dictionary."""
+    if any(type(pair) is not tuple or len(pair) != 2 for pair in check_list(pairs)):
+        raise InvalidArgument("expected pairs")
+    positions = [pair[0] for pair in pairs]
+    check_integers(*positions)
+    return dict(zip(positions, check_blocks(tuple(pair[1] for pair in pairs))))
