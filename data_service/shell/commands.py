@@ -119,6 +119,18 @@ COMMANDS: Dict[str, Command] = {
     "tail": _row(
         "contents:tail", "[-f] [-s <sleep interval>] <file>", "write the last kilobyte of a file"
     ),
+    # Files that grow and shrink.
+    "appendToFile": _row(
+        "rewriting:append_to_file", "[-n] <localsrc> ... <dst>",
+        "write local files, or with - standard input, behind the end of a file",
+    ),
+    "truncate": _row(
+        "rewriting:truncate", "[-w] <length> <path> ...", "cut files off at a length"
+    ),
+    "concat": _row(
+        "rewriting:concat", "<target path> <src path> <src path> ...",
+        "move the content of files to the end of another, without copying",
+    ),
     # The cluster.
     "report": _row(
         "administration:report",

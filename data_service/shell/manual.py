@@ -68,6 +68,18 @@ Columns: directories, files, bytes, path. A directory counts itself.
 -x, -s  without snapshots, only snapshots
 """,
     "mkdir": "-p  make missing directories above, too; an existing one is no error",
+    "appendToFile": """
+The destination is made when it is missing. `-` as the only source is standard input.
+Readers see all of it or nothing: when a source fails, the file is as it was.
+-n  begin a new block, which is done in any case
+""",
+    "truncate": """
+A file is never made longer. Readers see the old content or the new.
+-w  wait until it is done, which is so in any case
+""",
+    "concat": """
+All files are in one directory, and none is being written. The sources are gone afterwards.
+""",
     "mv": "Never overwrites. Several sources need an existing directory.",
     "rm": """
 -f          what is missing is no error

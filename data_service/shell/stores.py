@@ -70,6 +70,9 @@ class ClusterStore:
         self.set_owner = filesystem.set_owner
         self.set_times = filesystem.set_times
         self.set_replication = filesystem.set_replication
+        self.append = filesystem.append
+        self.truncate = filesystem.truncate
+        self.concat = filesystem.concat
 
     def create(self, path: str, replication: int = 0, block_size: int = 0) -> Any:
         """A file to write in a `with`: it appears whole, or not at all when the block fails."""
@@ -160,6 +163,20 @@ class LocalStore:
                 if ordinary and os.path.lexists(temporary):
                     os.unlink(temporary)
                 raise
+
+    def append(self, path: str) -> BinaryIO:
+        """A local file to write behind its end."""
+        with _local_errors(path):
+            return open(path, "ab")
+
+    def truncate(self, path: str, length: int) -> None:
+        """Shorten a file."""
+        with _local_errors(path):
+            os.truncate(path, length)
+
+    def concat(self, path: str, *_sources: str) -> None:
+        """Not possible here: local files have no blocks to move."""
+        raise LocalFileError(f"{path}: local files cannot be concatenated")
 
     def cat(self, path: str, sink: Sink, progress: Progress = None) -> None:
         """Give the bytes of a file to `sink`, in order."""

@@ -8,7 +8,7 @@ import io
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple, Type
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from data_service.filesystem.file_checksum import FileChecksum, compose
 from data_service.protocol.checksums import BlockChecksum, small_crcs
@@ -21,6 +21,7 @@ from data_service.protocol.messages import (
 )
 from tests.support.memory_attributes import MemoryAttributes
 from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_rewriting import MemoryRewriting, Writer
 from zookeeper.fabric.errors import (
     DfsError,
     DirectoryNotEmpty,
@@ -57,7 +58,7 @@ class Inode:
         self.quotas = (QUOTA_RESET, QUOTA_RESET)
 
 
-class MemoryFileSystem(MemoryAttributes, MemoryCluster):
+class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
     """See the module."""
 
     def __init__(self, user: str = "root") -> None:
@@ -164,7 +165,7 @@ class MemoryFileSystem(MemoryAttributes, MemoryCluster):
         self._called("open")
         if mode == "rb":
             return io.BytesIO(self._file(path).data)
-        return _Writer(lambda data: self._write(path, data, overwrite, replication, block_size))
+        return Writer(lambda data: self._write(path, data, overwrite, replication, block_size))
 
     def put(
         self,
@@ -329,23 +330,3 @@ class MemoryFileSystem(MemoryAttributes, MemoryCluster):
     @staticmethod
     def _join(path: str, name: str) -> str:
         return path.rstrip("/") + "/" + name
-
-
-class _Writer(io.BytesIO):
-    """Bytes that become a file when the writer is closed without an error."""
-
-    def __init__(self, done: Callable[[bytes], object]) -> None:
-        super().__init__()
-        self._done = done
-
-    def __exit__(self, kind: Optional[Type[BaseException]], *rest: Any) -> None:
-        if kind is not None:
-            self._done = lambda data: None
-        self.close()
-
-    def close(self) -> None:
-        """Make the file appear."""
-        if not self.closed:
-            data = self.getvalue()
-            super().close()
-            self._done(data)
