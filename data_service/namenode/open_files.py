@@ -222,7 +222,7 @@ class OpenFiles:
         anchor_id, names = self._leases.place(file.new.file_id)
         anchor = self._image.inodes.get(anchor_id)
         if not names:
-            return f"inode {anchor_id}" if anchor is None else anchor.path
+            return f"/inode {anchor_id}" if anchor is None else anchor.path
         above = "" if anchor is None or anchor.id == ROOT_ID else anchor.path
         return above + render(names)
 

@@ -8,7 +8,7 @@ import io
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
 
 from data_service.filesystem.file_checksum import FileChecksum, compose
 from data_service.protocol.checksums import BlockChecksum, small_crcs
