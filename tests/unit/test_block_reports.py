@@ -163,7 +163,7 @@ def test_another_length_or_generation_is_corrupt_with_its_reason_hdfs_5438() -> 
     world.blocks.track(Block(1, 2, 100), 1, 2)
     change(world, "a", received=(Block(1, 2, 99),))
     change(world, "b", received=(Block(1, 1, 100),))
-    assert world.blocks.health(1) == (2, 0, 2, 0) and world.blocks.is_corrupt(1)
+    assert world.blocks.health(1) == (2, 0, 2, 0, 0) and world.blocks.is_corrupt(1)
     events = world.blocks.tick(world.now, world.random)
     reasons = [dict(event.fields)["reason"] for event in events if event.name == "replica.corrupt"]
     assert reasons == ["length", "generation"]
@@ -184,10 +184,10 @@ def test_a_repeated_report_does_not_clear_a_checksum_error_hdfs_4799() -> None:
     change(world, "a", corrupt=(block,))
     change(world, "a", received=(block,))
     send(world, world.nodes["a"], 5, 0, 1, block)
-    assert world.blocks.health(1) == (2, 1, 1, 0)
+    assert world.blocks.health(1) == (2, 1, 1, 0, 0)
     change(world, "a", deleted=(block,))
     change(world, "a", received=(block,))
-    assert world.blocks.health(1) == (2, 2, 0, 0)
+    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
 
 
 def test_older_news_demotes_nothing_hdfs_2742_hdfs_16922() -> None:
@@ -197,7 +197,7 @@ def test_older_news_demotes_nothing_hdfs_2742_hdfs_16922() -> None:
     change(world, "a", received=(Block(1, 1, 60),))
     change(world, "a", deleted=(Block(1, 1, 60),))
     assert not world.blocks.report_bad(Block(1, 1, 60), "a")
-    assert world.blocks.health(1) == (1, 1, 0, 0)
+    assert world.blocks.health(1) == (1, 1, 0, 0, 0)
 
 
 def test_a_length_reported_while_writing_is_judged_at_the_commit_hdfs_2742() -> None:
@@ -211,7 +211,7 @@ def test_a_length_reported_while_writing_is_judged_at_the_commit_hdfs_2742() -> 
     assert world.blocks.report_bad(Block(1, 1, 0), "d")
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
     world.blocks.commit(Block(1, 1, 100), 5, 3)
-    assert world.blocks.health(1) == (3, 1, 2, 0)
+    assert world.blocks.health(1) == (3, 1, 2, 0, 0)
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
 
 
@@ -243,7 +243,7 @@ def test_a_node_that_finds_its_own_replica_corrupt_is_believed_hdfs_3493() -> No
     block = world.put(1, "ab", 2)
     send(world, world.nodes["b"], 5, 0, 1)
     change(world, "b", corrupt=(block,))
-    assert world.blocks.health(1) == (2, 1, 1, 0), "although its report did not list it"
+    assert world.blocks.health(1) == (2, 1, 1, 0, 0), "although its report did not list it"
 
 
 @pytest.mark.parametrize("in_report", [True, False])

@@ -198,7 +198,7 @@ def test_a_surplus_replica_counts_for_nothing_once_ordered() -> None:
     world.put(1, "abc", 2)
     world.run(1)
     ((victim, _),) = deletes(world)
-    assert world.blocks.health(1) == (2, 2, 0, 1)
+    assert world.blocks.health(1) == (2, 2, 0, 1, 0)
     assert victim not in {target.node_id for target in world.blocks.locations(1)}
 
 
@@ -211,7 +211,7 @@ def test_an_order_that_was_not_sent_is_withdrawn_when_another_holder_fails() -> 
     keeper = world.blocks.locations(1)[0].node_id
     assert world.blocks.report_bad(block, keeper)
     world.beat_all()
-    assert deletes(world) == [] and world.blocks.health(1) == (2, 2, 1, 0)
+    assert deletes(world) == [] and world.blocks.health(1) == (2, 2, 1, 0, 0)
 
 
 def test_an_obeyed_order_cannot_meet_a_later_decision_that_trusts_the_replica() -> None:
@@ -281,7 +281,7 @@ def test_a_corrupt_replica_goes_only_after_a_good_copy_exists_hdfs_15200_hdfs_16
     world.run(1)
     assert deletes(world) == [("b", 1)]
     obey_all(world)
-    assert world.blocks.health(1) == (2, 2, 0, 0) and world.blocks.counts().corrupt_replicas == 0
+    assert world.blocks.health(1) == (2, 2, 0, 0, 0) and world.blocks.counts().corrupt_replicas == 0
 
 
 def test_a_corrupt_replica_in_the_only_place_makes_room_hdfs_3493() -> None:
@@ -291,7 +291,7 @@ def test_a_corrupt_replica_in_the_only_place_makes_room_hdfs_3493() -> None:
     for _ in range(3):
         world.run(1)
         obey_all(world)
-    assert world.blocks.health(1) == (2, 2, 0, 0)
+    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
     assert world.nodes["b"].disk[1] == Replica(block, True)
 
 
@@ -312,9 +312,9 @@ def test_a_mark_stays_until_the_deletion_is_confirmed_hdfs_4799() -> None:
     world.run(1)
     assert deletes(world) == [("c", 1)]
     world.report(world.nodes["c"])
-    assert world.blocks.health(1) == (2, 2, 1, 0), "its file is still listed"
+    assert world.blocks.health(1) == (2, 2, 1, 0, 0), "its file is still listed"
     obey_all(world)
-    assert world.blocks.health(1) == (2, 2, 0, 0)
+    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
 
 
 def test_a_mark_survives_the_death_and_return_of_its_node_hdfs_4799() -> None:
