@@ -1,7 +1,7 @@
 """ls, stat, find: what is there."""
 
 import json
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple
 
 from data_service.protocol.messages import FileStatus
 from data_service.shell import formats, globs
@@ -26,7 +26,7 @@ def ls(session: Session, words: List[str]) -> None:
 
 
 class Widths(NamedTuple):
-    """How wide the columns of one group of lines are."""
+    """How wide the columns are."""
 
     replicas: int
     owner: int
@@ -42,6 +42,8 @@ class _Listing:
         self._session = session
         self._options = options
         self._recursive = options.has("R") and not options.has("d")
+        # They fit what came so far: columns become wider from group to group, never narrower.
+        self._widths = Widths(REPLICAS_WIDTH, 0, 0, LENGTH_WIDTH)
 
     def show(self, item: Item) -> None:
         """An argument: the item itself, or what is in it."""
@@ -62,27 +64,26 @@ class _Listing:
             if found is None:
                 groups.pop()
                 continue
-            item, widths = found
-            self._line(item, widths)
-            if item.is_directory:
-                groups.append(self._group(self._session.children(item)))
+            self._line(found)
+            if found.is_directory:
+                groups.append(self._group(self._session.children(found)))
 
-    def _group(self, items: List[Item]) -> Iterator[Tuple[Item, Widths]]:
-        widths = widths_of([item.found for item in items])
-        return iter([(item, widths) for item in self._sorted(items)])
+    def _group(self, items: List[Item]) -> Iterator[Item]:
+        """The items of one directory in their order, with room made for them."""
+        self._widths = wider(self._widths, [item.found for item in items])
+        return iter(items)
 
     def _lines(self, items: List[Item]) -> None:
-        widths = widths_of([item.found for item in items])
-        for item in items:
-            self._line(item, widths)
+        for item in self._group(items):
+            self._line(item)
 
-    def _line(self, item: Item, widths: Widths) -> None:
+    def _line(self, item: Item) -> None:
         if self._options.has(JSON):
             self.records.append(formats.status_record(item.found, item.text))
             return
         text = formats.printable(item.text) if self._options.has("q") else item.text
         if not self._options.has("C"):
-            text = self._columns(item.found, widths) + text
+            text = self._columns(item.found, self._widths) + text
         self._session.out.line(text)
 
     def _columns(self, status: FileStatus, widths: Widths) -> str:
@@ -112,13 +113,13 @@ class _Listing:
         return status.atime_ms if self._options.has("u") else status.mtime_ms
 
 
-def widths_of(group: List[FileStatus]) -> Widths:
-    """The widths that fit a group of lines."""
+def wider(widths: Widths, group: List[FileStatus]) -> Widths:
+    """The widths that fit a further group of lines, too."""
     return Widths(
-        max([REPLICAS_WIDTH] + [len(str(status.replication)) for status in group]),
-        max([0] + [len(status.owner) for status in group]),
-        max([0] + [len(status.group) for status in group]),
-        max([LENGTH_WIDTH] + [len(str(status.length)) for status in group]),
+        max([widths.replicas] + [len(str(status.replication)) for status in group]),
+        max([widths.owner] + [len(status.owner) for status in group]),
+        max([widths.group] + [len(status.group) for status in group]),
+        max([widths.length] + [len(str(status.length)) for status in group]),
     )
 
 

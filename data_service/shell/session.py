@@ -5,6 +5,7 @@ exit status says that something failed. What ends the whole command (no namenode
 output) is raised on.
 """
 
+import re
 import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
@@ -25,6 +26,7 @@ from zookeeper.fabric.errors import (
 )
 
 REPLICATION, BLOCK_SIZE = "dfs.replication", "dfs.blocksize"
+_NUMBER = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 CLUSTER_SCHEMES = ("hdfs", "pyhdfs")
 FATAL = (Unavailable, AuthenticationFailed, ProtocolViolation, SettingsError, OutputFailed)
 """Errors that would meet every further argument, too."""
@@ -128,20 +130,21 @@ class Session:
         text = self._surroundings.definitions.get(name)
         if text is None:
             return default
-        digits = text.strip()
-        if not (digits.isascii() and digits.isdigit()):
+        if not _NUMBER.fullmatch(text.strip()):
             raise UsageError(f'For input string: "{text}"')
-        return int(digits)
+        return int(text)
 
     @property
     def replication(self) -> int:
         """What `-D dfs.replication` asks for new files; 0, without it, is the cluster's default."""
-        number = self.definition(REPLICATION, -1)
-        if number == 0:
+        if REPLICATION not in self._surroundings.definitions:
+            return 0
+        number = self.definition(REPLICATION)
+        if number < 1:
             raise InvalidArgument(
-                "Requested replication factor of 0 is less than the required minimum of 1"
+                f"Requested replication factor of {number} is less than the required minimum of 1"
             )
-        return max(number, 0)
+        return number
 
     @property
     def block_size(self) -> int:
@@ -150,6 +153,11 @@ class Session:
         if text is None:
             return 0
         number = binary_number(text, f'For input string: "{text}"')
+        if number < BYTES_PER_CRC:
+            raise InvalidArgument(
+                "Specified block size is less than configured minimum value "
+                f"(dfs.namenode.fs-limits.min-block-size): {number} < {BYTES_PER_CRC}"
+            )
         if number % BYTES_PER_CRC:
             raise UsageError(
                 f"Invalid values: dfs.bytes-per-checksum (={BYTES_PER_CRC}) must divide "

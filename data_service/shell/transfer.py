@@ -109,7 +109,7 @@ def get(session: Session, words: List[str]) -> None:
     """Fetch files; without a local name, write their bytes to standard output."""
     options = parse(words, "f p crc ignoreCrc", "t q", least=1)
     arguments = options.arguments
-    if len(arguments) == 1 and not session.interactive:
+    if len(arguments) == 1 and session.name == "get" and not session.interactive:
         session.each(arguments, lambda item: write_out(session, item))
         return
     local = arguments.pop() if len(arguments) > 1 else "."

@@ -46,6 +46,16 @@ def test_widths_follow_the_widest(shell: Shell) -> None:
     assert lines[5] == "-rw-r--r-- 1000 somebody supergroup          0 2025-11-20 09:46 /d/long"
 
 
+def test_columns_never_become_narrower(shell: Shell) -> None:
+    for name, owner in (("a", "me"), ("d/f", "somebody"), ("e", "me")):
+        shell.filesystem.write(f"/{name}")
+        shell.filesystem._find(f"/{name}").owner = owner
+    owners = [line[15:25] for line in shell.good("ls", "-R", "/").splitlines()]
+    assert owners == ["me   super", "root super", "somebody s", "me       s"]
+    owners = [line[15:25] for line in shell.good("ls", "/a", "/d/f", "/e").splitlines()]
+    assert owners == ["me supergr", "somebody s", "me       s"]
+
+
 def test_sizes_for_people(shell: Shell) -> None:
     fill(shell)
     assert "root supergroup      2.9 M 2025" in shell.good("ls", "-h", "/d/e")

@@ -188,6 +188,12 @@ def test_get_without_a_local_name_writes_the_bytes(shell: Shell) -> None:
     assert shell.bad("get", "/no") == "get: `/no': No such file or directory\n"
 
 
+def test_copy_to_local_without_a_local_name_makes_a_file(shell: Shell) -> None:
+    shell.filesystem.write("/f", BINARY)
+    assert shell.good("copyToLocal", "/f") == ""
+    assert (shell.folder / "f").read_bytes() == BINARY
+
+
 def test_get_a_file(shell: Shell) -> None:
     shell.filesystem.write("/f", BINARY)
     shell.filesystem.write("/é x", b"1")
@@ -343,6 +349,8 @@ def test_the_definitions_of_new_files_are_checked(shell: Shell) -> None:
 
     assert put("dfs.replication=0", 1) == (
         "put: Requested replication factor of 0 is less than the required minimum of 1")
+    assert "-1 is less than the required minimum of 1" in put("dfs.replication=-1", 1)
+    assert put("dfs.blocksize=0", 1).endswith("(dfs.namenode.fs-limits.min-block-size): 0 < 512")
     assert put("dfs.replication=x", 255) == '-put: For input string: "x"'
     assert put("dfs.blocksize=1000", 255) == (
         "-put: Invalid values: dfs.bytes-per-checksum (=512) must divide block size (=1000).")
