@@ -11,6 +11,7 @@ A zookeeper that is out of reach for longer than a session lives is told to watc
 candidates as None: what they knew has lost its worth. It is no news about anybody else.
 """
 
+import math
 import queue
 import threading
 import time
@@ -76,6 +77,13 @@ class Coordinator:
         """Be no candidate any more, and give the role up when leading."""
         self._session.want_role(role, None)
 
+    def led(self, role: str) -> Tuple[int, float]:
+        """(epoch, monotonic seconds) of the last answer that this daemon leads: when it was asked.
+
+        (0, -inf) when there was none. Until that moment nobody else was elected in a later epoch.
+        """
+        return self._session.led.get(role, (0, -math.inf))
+
     def watch(self, parent_path: str, callback: OnChildren) -> None:
         """Tell `callback` the znodes (path -> data) directly below a path, and every change.
 
@@ -130,6 +138,7 @@ class _Session:
     def __init__(self, name: str, link: Link, settings: ZooKeeperSettings) -> None:
         self.link = link
         self.connected = False
+        self.led: Dict[str, Tuple[int, float]] = {}
         self._failing = False
         self._name = name
         self._settings = settings
@@ -242,8 +251,11 @@ class _Session:
 
     def _campaign(self, role: str, data: str, callback: OnLeadership) -> None:
         self._held_roles.add(role)
-        reply = self.link.call("campaign", self._session_id, role, data)
-        self._tell_role(role, callback, Leadership._make(reply))
+        asked_at = time.monotonic()
+        leadership = Leadership._make(self.link.call("campaign", self._session_id, role, data))
+        if leadership.leads:
+            self.led[role] = (leadership.epoch, asked_at)
+        self._tell_role(role, callback, leadership)
 
     def _tell_role(self, role: str, callback: OnLeadership, news: Optional[Leadership]) -> None:
         if self._told_roles.get(role) != (callback, news):

@@ -10,7 +10,7 @@ nothing: it stops failover, not service.
 import argparse
 import getpass
 import threading
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from data_service.namenode.groups import Groups
 from data_service.namenode.service import NameNodeService
@@ -147,8 +147,8 @@ class NameNode(daemon.Daemon):
             self._wake.wait_for(lambda: self._stopping, FENCED_PAUSE_SECONDS)
         self._coordinator.campaign(ROLE, str(self.address), self._on_leadership)
 
-    def _is_elected(self) -> bool:
-        return self._leads and self._coordinator.connected
+    def _elected(self) -> Tuple[int, float]:
+        return self._coordinator.led(ROLE)
 
     def _serving(self) -> Optional[Term]:
         return None if self._term is None or self._term.over else self._term
@@ -165,7 +165,7 @@ class NameNode(daemon.Daemon):
         )
         try:
             epoch = journal.open()
-            term = Term(settings, journal, self._superuser, self._is_elected, self._on_term_over)
+            term = Term(settings, journal, self._superuser, self._elected, self._on_term_over)
             term.load()
         except (CorruptData, ProtocolViolation) as error:
             log.error("image.refused", error=error.message)

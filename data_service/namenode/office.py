@@ -4,14 +4,19 @@ Theory of operation. A namenode that was suspended does not know that another ha
 journal would refuse the next change, but it could still answer reads and command datanodes from an
 old memory. So every answer needs a proof of leadership that is younger than the time in which
 another can be elected. A thread renews it: the metadata service says that no newer epoch was
-claimed; while that service is out of reach, the zookeeper, which elects nobody else as long as our
-session lives, will do. Proofs are dated by the moment before they were asked for, on the monotonic
-clock, which goes on while a process is suspended.
+claimed; while that service is out of reach, the zookeeper will do, which says that nobody else was
+elected since. Proofs are dated by the moment before they were asked for, on the monotonic clock,
+which goes on while a process is suspended.
+
+The last proof of a leader outlives its epoch by a little: until then it may answer from the old
+memory. So a new leader changes nothing for that long after its claim, and no old answer contradicts
+a change that was acknowledged. Who is the only namenode need not wait: its predecessor listened at
+the same address, which is free only since it is gone.
 """
 
 import threading
 import time
-from typing import Callable
+from typing import Callable, Tuple
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, Unavailable
@@ -20,6 +25,9 @@ log = logs.get("office")
 
 RENEWAL_SECONDS = 0.5
 PROOF_SECONDS_MAX = 2.0
+CLOCK_DRIFT = 1.1
+"""By how much the clock of an earlier leader may be slower than ours."""
+
 PATIENCE_SECONDS = 10.0
 """How long an answer waits for a proof, at most, before it is refused."""
 
@@ -28,22 +36,29 @@ class Office:
     """One term's claim to lead.
 
     `prove(seconds)` asks the metadata service within that time and raises Fenced or Unavailable;
-    `elected` tells what the zookeeper said last.
+    `elected` tells the election that this namenode won last, and when the zookeeper, which said
+    last that this is how it stands, was asked.
+    To be made when the epoch has been claimed; `alone` when there is no other namenode.
     """
 
     def __init__(
         self,
         prove: Callable[[float], object],
-        elected: Callable[[], bool],
+        elected: Callable[[], Tuple[int, float]],
         expiry_seconds: float,
+        alone: bool,
         on_lost: Callable[[], None],
     ) -> None:
         self._prove = prove
         self._elected = elected
+        # The election in which no newer epoch had been claimed yet, as far as is known.
+        self._election = -1
         self._proof_seconds = min(PROOF_SECONDS_MAX, expiry_seconds / 3)
         self._on_lost = on_lost
         self._renewed = threading.Condition()
         self._proved_at = time.monotonic()
+        held_back = 0.0 if alone else self._proof_seconds * CLOCK_DRIFT
+        self._changes_from = self._proved_at + held_back
         self._lost = threading.Event()
         self.fenced = False
 
@@ -71,14 +86,25 @@ class Office:
         if not self._is_proved():
             raise NotLeader("this namenode cannot be sure that it leads; ask again")
 
+    @property
+    def may_change(self) -> bool:
+        """Whether no earlier leader can answer any more."""
+        return time.monotonic() >= self._changes_from
+
+    def await_change(self) -> None:
+        """Return when something may be changed, or the office is lost; at most a proof's life."""
+        self._lost.wait(max(0.0, self._changes_from - time.monotonic()))
+
     def _is_proved(self) -> bool:
         return not self.lost and time.monotonic() - self._proved_at < self._proof_seconds
 
     def _renew(self) -> None:
         while not self._lost.wait(min(RENEWAL_SECONDS, self._proof_seconds / 2)):
             asked_at = time.monotonic()
+            election, _ = self._elected()
             try:
-                self._prove(self._proof_seconds)
+                # The zookeeper's word must not be too old when this takes all of its time.
+                self._prove(self._proof_seconds / 2)
             except Fenced as error:
                 log.error("office.lost", error=error.message)
                 self.fenced = True
@@ -86,13 +112,15 @@ class Office:
                 self._on_lost()
                 return
             except Unavailable:
-                if not self._elected():
-                    continue
+                election, asked_at = self._elected()
+                if election != self._election:
+                    continue  # Another may have led, and claimed an epoch, in between.
             except DfsError as error:
                 log.warning("office.not_proved", error=error.message)
                 continue
+            self._election = election
             with self._renewed:
-                self._proved_at = asked_at
+                self._proved_at = max(asked_at, self._proved_at)
                 self._renewed.notify_all()
 
     def __repr__(self) -> str:

@@ -54,12 +54,13 @@ class Term:
         settings: Settings,
         journal: Journal,
         user: str,
-        elected: Callable[[], bool],
+        elected: Callable[[], Tuple[int, float]],
         on_over: Callable[[], None],
     ) -> None:
         self._settings = settings.name_node
         expiry = settings.zookeeper.session_expiry_seconds
-        self._office = Office(journal.prove, elected, expiry, on_over)
+        alone = len(self._settings.hosts) == 1
+        self._office = Office(journal.prove, elected, expiry, alone, on_over)
         self._timeout = settings.metadata.append_timeout_seconds
         self.journal = journal
         self._on_over = on_over
@@ -134,6 +135,7 @@ class Term:
     def change(self, operation: Operation) -> Any:
         """Run an operation that may make an edit; the reply waits until it is durable."""
         self.journal.check_room()
+        self._office.await_change()
         return self._run(operation)
 
     def change_when_confirmed(self, operation: Operation) -> Any:
@@ -280,7 +282,7 @@ class Term:
 
     def _housekeeping_edits(self) -> List[Outcome]:
         state = self._state
-        if state.blocks.safe_mode or self.over:
+        if state.blocks.safe_mode or self.over or not self._office.may_change:
             return []
         outcomes = state.writing.expire_leases(time.monotonic())
         steps = (

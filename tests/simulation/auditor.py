@@ -66,13 +66,13 @@ class Auditor:
 
     def _keeps(self, node: Any, block: Any, order: Any) -> bool:
         """Whether a node has a good replica, as far as the giver of the order could know."""
+        heard = self._damage_heard.get((node.name, block.block_id, order.epoch))
+        if heard is not None and heard > order.given_at:
+            return True  # It was good then; by now it may even be removed, as a damaged one.
         replica = node.disk.get(block.block_id)
         if replica is None or replica.block != block:
             return False
-        if not self._is_fresh(node, order.given_at):
-            return False
-        heard = self._damage_heard.get((node.name, block.block_id, order.epoch))
-        return replica.intact or heard is None or heard > order.given_at
+        return self._is_fresh(node, order.given_at) and (replica.intact or heard is None)
 
     def _is_fresh(self, node: Any, given_at: float) -> bool:
         """Whether the giver of the order can have heard of the node lately (HDFS-15200).

@@ -1,5 +1,6 @@
 """A namenode process: campaigns, leads a term, answers. As `leading.py` and `service.py` do it."""
 
+from math import inf
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from data_service.namenode.commits import Op, Outcome
@@ -28,6 +29,7 @@ class NameNode(Process):
         self._network = network
         self._wake = Bell(network.world)
         self._leads = False
+        self._led = (0, -inf)
         self._standing = True
         self._coordination = Coordination(self, network.call, f"/name_nodes/{name}")
         self.term: Optional[ModelTerm] = None
@@ -36,6 +38,7 @@ class NameNode(Process):
         """Know nothing."""
         self.term = None
         self._leads = False
+        self._led = (0, -inf)
         self._standing = True
         self._wake = Bell(self.world)
         self._coordination = Coordination(
@@ -58,8 +61,11 @@ class NameNode(Process):
             yield self.world.sleep(BEAT_SECONDS)
 
     def _campaign(self) -> Script:
+        asked_at = self.clock()
         leadership = yield self._network.call(
             self, ZOOKEEPER, "campaign", self._coordination.session_id, timeout=1.0)
+        if leadership.leads:
+            self._led = (leadership.epoch, asked_at)
         if self._leads != leadership.leads and self._standing:
             self.world.note(f"{self.name} {'is elected' if leadership.leads else 'stands by'}")
             self._leads = leadership.leads
@@ -85,7 +91,7 @@ class NameNode(Process):
         journal = ModelJournal(self, self._network, self._wake.ring)
         try:
             yield from journal.open()
-            term = ModelTerm(self, journal, self._is_elected, self._wake.ring)
+            term = ModelTerm(self, journal, lambda: self._led, self._wake.ring)
             yield from term.load()
         except Fenced:
             return False
@@ -115,9 +121,6 @@ class NameNode(Process):
             self.world.note(f"{self.name} could not resign: {error.code}")
         yield self.world.sleep(RETRY_SECONDS)
         self._standing = True
-
-    def _is_elected(self) -> bool:
-        return self._leads and self._coordination.connected
 
     def leading(self) -> ModelTerm:
         """The current term; raises NotLeader when there is none."""

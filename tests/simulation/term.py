@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from data_service.namenode.block_policy import BlockPolicy
 from data_service.namenode.blocks import Blocks
 from data_service.namenode.commits import Outcome
+from data_service.namenode.office import CLOCK_DRIFT
 from data_service.namenode.state import State
 from data_service.protocol.messages import NodeStats
 from tests.simulation.auditor import STALE_SECONDS
@@ -40,7 +41,7 @@ class ModelTerm:
         self,
         process: Process,
         journal: ModelJournal,
-        elected: Callable[[], bool],
+        elected: Callable[[], Tuple[int, float]],
         on_over: Callable[[], None],
     ) -> None:
         self.journal = journal
@@ -50,7 +51,9 @@ class ModelTerm:
         self._elected = elected
         self._on_over = on_over
         self._over = False
+        self._election = -1
         self._proved_at = process.clock()
+        self._changes_from = self._proved_at + PROOF_SECONDS * CLOCK_DRIFT
         self._proved = Bell(process.world)
         self._reported = Bell(process.world)
         self._ordered = Bell(process.world)
@@ -89,6 +92,7 @@ class ModelTerm:
         """Run an operation; the reply waits until what it reveals is durable."""
         if changes:
             self.journal.check_open()
+            yield from self.await_change()
         yield from self._require_proof()
         self.require_office()
         self.state.commits.note_durable(self.journal.durable_txid)
@@ -182,21 +186,33 @@ class ModelTerm:
         """Return when this namenode may speak to datanodes."""
         yield from self._require_proof()
 
+    def may_change(self) -> bool:
+        """Whether no earlier leader can answer any more."""
+        return self._process.clock() >= self._changes_from
+
+    def await_change(self) -> Script:
+        """Return when something may be changed."""
+        if not self.may_change():
+            yield self._process.world.sleep(self._changes_from - self._process.clock())
+
     def _renew(self) -> Script:
         while not self._over:
             yield self._process.world.sleep(PROOF_SECONDS / 2)
             asked_at = self._process.clock()
+            election, _ = self._elected()
             try:
-                yield from self.journal.prove(PROOF_SECONDS)
+                yield from self.journal.prove(PROOF_SECONDS / 2)
             except Fenced:
                 self.fenced = True
                 self._over = True
                 self._on_over()
                 return
             except Unavailable:
-                if not self._elected():
+                election, asked_at = self._elected()
+                if election != self._election:
                     continue
-            self._proved_at = asked_at
+            self._election = election
+            self._proved_at = max(asked_at, self._proved_at)
             self._proved.ring()
 
     # Housekeeping.
@@ -222,7 +238,7 @@ class ModelTerm:
 
     def _housekeeping_edits(self) -> Tuple[Outcome, ...]:
         state = self.state
-        if state.blocks.safe_mode:
+        if state.blocks.safe_mode or not self.may_change():
             return ()
         outcomes = state.writing.expire_leases(self._process.clock())
         steps = (state.purge_step(4), state.forget_deleted(1000), state.store_access_times(1000))

@@ -1,5 +1,6 @@
 """The coordinator against a real zookeeper in this process, over real connections."""
 
+import math
 import threading
 import time
 from pathlib import Path
@@ -31,11 +32,14 @@ def test_it_registers_campaigns_and_leaves(world: World) -> None:
     coordinator = world.coordinator("node-1")
     coordinator.register("/data_nodes/a", "1")
     coordinator.campaign(ROLE, "me", leads)
-    assert not coordinator.connected
+    assert not coordinator.connected and coordinator.led(ROLE) == (0, -math.inf)
+    before = time.monotonic()
     coordinator.start()
     seen.wait_for({"/data_nodes/a": "1"})
     leads.wait_for(Leadership(True, 1, "me"))
     assert coordinator.connected
+    epoch, asked_at = coordinator.led(ROLE)
+    assert epoch == 1 and before <= asked_at <= time.monotonic()
     assert repr(coordinator) == "<Coordinator node-1 connected, 1 znodes, 1 roles>"
     coordinator.stop()
     seen.wait_for({})

@@ -1,6 +1,8 @@
 """The proof of leadership: who cannot prove it does not answer."""
 
+import math
 import threading
+import time
 from typing import Iterator, List, Optional
 
 import pytest
@@ -18,7 +20,8 @@ class Witnesses:
 
     def __init__(self) -> None:
         self.error: Optional[Exception] = None
-        self.elected = True
+        self.election = 1
+        self.elected_at = time.monotonic
         self.asked = 0
         self.lost: List[str] = []
 
@@ -27,6 +30,11 @@ class Witnesses:
         self.asked += 1
         if self.error is not None:
             raise self.error
+
+
+def new_office(witnesses: Witnesses, alone: bool) -> Office:
+    """One with short times, which nobody renews."""
+    return Office(witnesses.prove, lambda: (1, -math.inf), 0.3, alone, lambda: None)
 
 
 @pytest.fixture
@@ -43,8 +51,9 @@ def office(witnesses: Witnesses, monkeypatch: pytest.MonkeyPatch) -> Iterator[Of
     monkeypatch.setattr(module, "PROOF_SECONDS_MAX", 0.2)
     held = Office(
         witnesses.prove,
-        lambda: witnesses.elected,
+        lambda: (witnesses.election, witnesses.elected_at()),
         EXPIRY_SECONDS,
+        True,
         lambda: witnesses.lost.append("lost"),
     )
     yield held
@@ -82,21 +91,67 @@ def test_a_newer_epoch_ends_it_for_good(office: Office, witnesses: Witnesses) ->
 def test_the_zookeeper_will_do_while_the_metadata_service_is_away(
     office: Office, witnesses: Witnesses
 ) -> None:
-    witnesses.error = Unavailable("away")
     office.hold()
+    wait_until(lambda: witnesses.asked > 1, what="a proof of this election")
+    witnesses.error = Unavailable("away")
     wait_until(lambda: witnesses.asked > 30, what="longer than a proof lasts")
     assert not refuses(office)
-    witnesses.elected = False
+    last = time.monotonic()
+    witnesses.elected_at = lambda: last
     wait_until(lambda: refuses(office), what="the end of the proof")
     assert not office.lost, "it may come back"
     witnesses.error = None
     wait_until(lambda: not refuses(office))
 
 
+def test_the_word_of_the_zookeeper_is_as_old_as_its_last_answer(
+    office: Office, witnesses: Witnesses
+) -> None:
+    """A connection that is not known to be broken yet proved leadership as of now."""
+    office.hold()
+    wait_until(lambda: witnesses.asked > 1, what="a proof of this election")
+    witnesses.elected_at = lambda: -math.inf
+    witnesses.error = Unavailable("away")
+    wait_until(lambda: refuses(office), what="the end of the proof")
+
+
+def test_a_later_election_is_no_proof(office: Office, witnesses: Witnesses) -> None:
+    """Another one may have led, and claimed an epoch, between the two."""
+    office.hold()
+    wait_until(lambda: witnesses.asked > 1, what="a proof of this election")
+    witnesses.error = Unavailable("away")
+    witnesses.election = 2
+    wait_until(lambda: refuses(office), what="the end of the proof")
+    witnesses.error = None
+    wait_until(lambda: not refuses(office), what="a proof in the new election")
+    witnesses.error = Unavailable("away")
+    asked = witnesses.asked
+    wait_until(lambda: witnesses.asked > asked + 30, what="longer than a proof lasts")
+    assert not refuses(office)
+
+
+def test_a_new_leader_changes_nothing_while_the_old_one_may_answer(witnesses: Witnesses) -> None:
+    old = new_office(witnesses, alone=True)
+    new = new_office(witnesses, alone=False)
+    assert not new.may_change and old._is_proved()
+    new.await_change()
+    assert new.may_change and not old._is_proved()
+    new.await_change()
+
+
+def test_who_is_the_only_namenode_changes_at_once(witnesses: Witnesses) -> None:
+    assert new_office(witnesses, alone=True).may_change
+
+
+def test_who_waits_to_change_is_sent_home(witnesses: Witnesses) -> None:
+    held = new_office(witnesses, alone=False)
+    held.lose()
+    held.await_change()
+
+
 def test_losing_it_sends_home_who_waits(witnesses: Witnesses) -> None:
     witnesses.error = Unavailable("away")
-    witnesses.elected = False
-    held = Office(witnesses.prove, lambda: False, 0.3, lambda: None)
+    held = new_office(witnesses, alone=True)
     wait_until(lambda: not held._is_proved())
     refused = threading.Event()
 

@@ -1,18 +1,21 @@
 """A term of the namenode: what it does with its journal besides answering calls."""
 
-from typing import Any, Dict, Iterator, List
+import math
+from dataclasses import replace
+from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
 from data_service.namenode.commits import Outcome
 from data_service.namenode.permissions import Caller
+from data_service.namenode.state import State
 from data_service.namenode.term import Term
 from metadata_service.edits import Row, encode_row, join_lines
 from metadata_service.journal import Journal
 from tests.support.journals import FRAME_BYTES, ModelService
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
-from zookeeper.fabric.errors import CorruptData, DfsError, Fenced
-from zookeeper.fabric.settings import Settings
+from zookeeper.fabric.errors import CorruptData, DfsError, Fenced, NotLeader
+from zookeeper.fabric.settings import Address, NameNodeSettings, Settings
 
 ROOT = Caller("root", frozenset(), True)
 
@@ -48,7 +51,7 @@ def term(service: StoredService) -> Iterator[Term]:
     failures: List[DfsError] = []
     journal = Journal(service, "test", PATIENCE_SECONDS, FRAME_BYTES, failures.append)
     journal.open()
-    begun = Term(Settings(), journal, "root", lambda: True, lambda: None)
+    begun = Term(Settings(), journal, "root", lambda: (0, -math.inf), lambda: None)
     yield begun
     begun.end()
     assert not failures
@@ -82,3 +85,36 @@ def test_rows_that_do_not_fit_together_are_damage(service: StoredService, term: 
     service.rows["blocks"] = [(7, 1, 100, 5, 0)]
     with pytest.raises(CorruptData):
         term.load()
+
+
+def mkdir(path: str) -> Callable[[State], Outcome]:
+    """The operation."""
+    return lambda state: state.mkdir(ROOT, (path, 1), path, False, 0o755, 1)
+
+
+def listed(term: Term) -> List[str]:
+    """The names below the root."""
+    rows, _ = term.read(lambda state: state.reading.list(ROOT, "/", "", 100))
+    return [row.name for row in rows]
+
+
+def test_no_answer_of_a_deposed_leader_contradicts_a_newer_change(
+    service: StoredService, term: Term
+) -> None:
+    """A reader was told that a directory is missing whose making had been acknowledged: the last
+    proof of the old leader lived on for a while after the new one had claimed its epoch."""
+    term.load()
+    assert listed(term) == []
+    hosts = (Address("127.0.0.1", 1), Address("127.0.0.1", 2))
+    settings = replace(Settings(), name_node=NameNodeSettings(hosts=hosts))
+    journal = Journal(service, "other", PATIENCE_SECONDS, FRAME_BYTES, lambda error: None)
+    journal.open()
+    newer = Term(settings, journal, "root", lambda: (0, -math.inf), lambda: None)
+    try:
+        newer.load()
+        newer.change(mkdir("/d"))
+        assert listed(newer) == ["d"]
+        with pytest.raises(NotLeader):
+            listed(term)
+    finally:
+        newer.end()
