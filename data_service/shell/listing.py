@@ -58,6 +58,7 @@ class _Listing:
             self._lines(children)
 
     def _show_tree(self, top: Item) -> None:
+        """All below a directory; as in HDFS, a tree knows no order but that of names."""
         groups = [self._group(list(top.children()))]
         while groups:
             found = next(groups[-1], None)
@@ -69,7 +70,7 @@ class _Listing:
                 groups.append(self._group(self._session.children(found)))
 
     def _group(self, items: List[Item]) -> Iterator[Item]:
-        """The items of one directory in their order, with room made for them."""
+        """The items of one directory, with room made for them."""
         self._widths = wider(self._widths, [item.found for item in items])
         return iter(items)
 

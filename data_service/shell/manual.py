@@ -23,7 +23,7 @@ Without a path, the home directory /user/<user> is listed.
 -d  directories themselves, not what is in them
 -h  sizes for people: 2.9 M
 -q  ? for characters that cannot be printed
--R  whole trees
+-R  whole trees, always in the order of names
 -t  newest first
 -S  largest first
 -r  in reverse order

@@ -81,17 +81,25 @@ def rmdir(session: Session, words: List[str]) -> None:
     """Delete empty directories."""
     options = parse(words, "-ignore-fail-on-non-empty", least=1)
 
-    def remove(item: Item) -> None:
-        if not item.is_directory:
-            raise PathError(item.text, NOT_A_DIRECTORY)
-        if item.path == "/":
-            # The namenode would only say that the root stays.
-            raise PathError(item.text, NOT_EMPTY if any(item.children()) else INPUT_OUTPUT)
+    def refuse(item: Item) -> None:
+        if not options.has("-ignore-fail-on-non-empty"):
+            raise PathError(item.text, NOT_EMPTY)
+
+    def delete(item: Item) -> None:
         try:
             if not item.store.delete(item.path):
                 raise PathError(item.text, NO_SUCH_FILE)
         except DirectoryNotEmpty:
-            if not options.has("-ignore-fail-on-non-empty"):
-                raise PathError(item.text, NOT_EMPTY) from None
+            refuse(item)  # It was empty a moment ago.
+
+    def remove(item: Item) -> None:
+        if not item.is_directory:
+            raise PathError(item.text, NOT_A_DIRECTORY)
+        if any(item.children()):
+            refuse(item)
+        elif item.path == "/":
+            raise PathError(item.text, INPUT_OUTPUT)
+        else:
+            delete(item)
 
     session.each(options.arguments, remove)

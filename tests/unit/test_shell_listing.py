@@ -76,6 +76,13 @@ def test_files_and_directories_themselves(shell: Shell) -> None:
     assert shell.good("ls", "/d/.hidden") == ""
 
 
+def test_trees_keep_the_order_of_names(shell: Shell) -> None:
+    for name, size in (("b", 1), ("a", 3), ("c", 2)):
+        shell.filesystem.write(f"/d/{name}", bytes(size))
+    for order in ("-t", "-S", "-r"):
+        assert shell.good("ls", "-C", "-R", order, "/d") == "/d/a\n/d/b\n/d/c\n"
+
+
 def test_orders(shell: Shell) -> None:
     for name, size in (("b", 1), ("a", 3), ("c", 2)):
         shell.filesystem.write(f"/{name}", b"x" * size)

@@ -6,7 +6,7 @@ from typing import Iterator
 import pytest
 
 from tests.support.shell import Shell
-from zookeeper.fabric.errors import PermissionDenied, SafeMode
+from zookeeper.fabric.errors import DirectoryNotEmpty, PermissionDenied, SafeMode
 
 
 @pytest.fixture
@@ -224,3 +224,10 @@ def test_below_a_file_is_nothing_and_can_nothing_be(shell: Shell) -> None:
     assert shell.bad("test", "-e", "/f/x") == ""
     for command in ("mkdir", "touchz", "touch"):
         assert shell.bad(command, "/f/x") == f"{command}: /f (is not a directory)\n"
+
+
+def test_rmdir_of_what_was_empty_a_moment_ago(shell: Shell) -> None:
+    shell.filesystem.mkdir("/d")
+    shell.filesystem.fail("delete", DirectoryNotEmpty("/d is non empty"))
+    assert shell.bad("rmdir", "/d") == "rmdir: `/d': Directory is not empty\n"
+    assert shell.good("rmdir", "--ignore-fail-on-non-empty", "/d") == ""
