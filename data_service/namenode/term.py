@@ -107,6 +107,7 @@ class Term:
         seconds = round(time.monotonic() - started, 3)
         log.info("image.loaded", seconds=seconds, txid=self.journal.durable_txid)
         threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
+        threading.Thread(target=self._purge, name="purge", daemon=True).start()
         self._office.hold()
 
     def _load_image(self) -> None:
@@ -259,7 +260,7 @@ class Term:
         return seconds > 0 and not self._over.is_set() and news.wait(seconds)
 
     def _keep_house(self) -> None:
-        """Time passes: liveness, copies to order, leases to end, deleted trees to take apart."""
+        """Time passes: liveness, copies to order, leases to end, deleted blocks to forget."""
         while not self._over.wait(HOUSEKEEPING_SECONDS):
             try:
                 with self._lock:
@@ -286,7 +287,6 @@ class Term:
             return []
         outcomes = state.writing.expire_leases(time.monotonic())
         steps = (
-            state.purge_step(PURGE_INODES),
             state.forget_deleted(FORGET_BLOCKS),
             state.store_access_times(ACCESS_TIMES),
         )
@@ -294,6 +294,28 @@ class Term:
         for outcome in outcomes:
             self._submit(outcome)
         return outcomes
+
+    def _purge(self) -> None:
+        """Take deleted trees apart, piece after piece: calls come in between, each piece waits
+        for the disk. (One piece a round took 25 minutes for a million files.)"""
+        while not self._over.wait(HOUSEKEEPING_SECONDS):
+            try:
+                while self._purge_step():
+                    pass
+            except DfsError as error:
+                log.warning("purge.failed", error=error.message)
+
+    def _purge_step(self) -> bool:
+        """Take one piece apart; whether there was any."""
+        with self._lock:
+            outcome = None if self.over else self._state.purge_step(PURGE_INODES)
+            if outcome is None:
+                return False
+            self._submit(outcome)
+        self.journal.wait(outcome.depends, self._timeout)
+        with self._lock:
+            self._ordered.notify_all()
+        return True
 
     def check(self) -> None:
         """Assert the invariants of the whole core."""

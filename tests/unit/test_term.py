@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
+from data_service.namenode import term as namenode_term
 from data_service.namenode.commits import Outcome
 from data_service.namenode.permissions import Caller
 from data_service.namenode.state import State
@@ -69,6 +70,25 @@ def test_an_edit_that_nobody_waits_for_becomes_durable(
 
     term.change(mkdir_unawaited)
     wait_until(lambda: service.lines, what="the edit is durable")
+
+
+def test_a_deleted_tree_is_taken_apart_without_pauses(
+    term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One piece in each round of housekeeping took 25 minutes for a million files."""
+    monkeypatch.setattr(namenode_term, "PURGE_INODES", 1)
+    monkeypatch.setattr(namenode_term, "HOUSEKEEPING_SECONDS", PATIENCE_SECONDS / 25)
+    term.load()
+    for number in range(30):
+        op = ("client", number)
+        path = f"/d/{number}"
+        term.change(lambda state: state.mkdir(ROOT, op, path, True, 0o755, 1))
+    term.change(lambda state: state.delete(ROOT, ("client", 99), "/d", True, 1))
+
+    def left(state: Any) -> Outcome:
+        return Outcome(len(state.image.inodes), None, 0)
+
+    wait_until(lambda: term.read(left) == 2, what="nothing is left but root and graveyard")
 
 
 def test_rows_that_a_newer_namenode_changes_while_they_are_read_are_no_damage(
