@@ -94,12 +94,12 @@ class Inode:
         names.reverse()
         return "/" + "/".join(names)
 
-    def is_within(self, directory: "Directory") -> bool:
-        """Whether the inode is this directory or below it."""
+    def is_within(self, top: "Inode") -> bool:
+        """Whether the inode is `top`, or below it."""
         inode = self
-        while inode is not directory and inode.parent is not inode:
+        while inode is not top and inode.parent is not inode:
             inode = inode.parent
-        return inode is directory
+        return inode is top
 
     @property
     def is_deleted(self) -> bool:

@@ -233,8 +233,7 @@ class Namespace:
         self.check_replication(replication, names)
         file = self._resolver.find_file(caller, names)
         require(file, caller, WRITE)
-        more = (replication - file.attributes.replication) * file.length
-        self._quotas.verify(file.parent, 0, more)
+        self._quotas.verify_replication(file, replication)
         return [put(file.row()._replace(replication=replication))]
 
     def set_quota(

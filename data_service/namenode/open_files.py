@@ -228,14 +228,14 @@ class OpenFiles:
 
     # What is promised to files that are not there yet, for the quotas.
 
-    def promised(self, directory: Directory) -> Use:
-        """What the open files below a directory will take, beyond what stands there.
+    def promised(self, top: Inode) -> Use:
+        """What the open files in a tree will take, beyond what stands there.
 
         Looks at every open file: only a directory with a quota asks.
         """
         names: Set[Place] = set()
         space = 0
-        for file, place in self._below(directory):
+        for file, place in self._below(top):
             names.update(self._missing(place))
             space += self.space(file, place, len(file.blocks))
         return Use(len(names), space)
@@ -266,12 +266,12 @@ class OpenFiles:
         old = above.children.get(names[0]) if len(names) == 1 else None
         return max(0, wanted - old.space) if isinstance(old, File) else wanted
 
-    def _below(self, directory: Directory) -> Iterator[Tuple[OpenFile, Place]]:
-        """The open files whose places are in a directory or below it."""
+    def _below(self, top: Inode) -> Iterator[Tuple[OpenFile, Place]]:
+        """The open files whose places are in a tree; a visible file's place is itself."""
         for file_id, file in self._files.items():
             place = self._leases.place(file_id)
             anchor = self._image.inodes.get(place.anchor)
-            if anchor is not None and anchor.is_within(directory):
+            if anchor is not None and anchor.is_within(top):
                 yield file, place
 
     def _missing(self, place: Place) -> Iterator[Place]:

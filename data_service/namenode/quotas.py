@@ -8,17 +8,17 @@ will be. So `complete` only makes of a promise what is mostly less, and need not
 
 from typing import Callable, Collection
 
-from data_service.namenode.inodes import Directory, Inode
+from data_service.namenode.inodes import Directory, File, Inode
 from data_service.namenode.usage import Usage, Use
 from data_service.protocol.sizes import scaled
 from zookeeper.fabric.errors import QuotaExceeded
 
 
 class Quotas:
-    """Compares with the counts of `usage`; `promised` tells what open files below a directory
-    will take beyond what stands there."""
+    """Compares with the counts of `usage`; `promised` tells what open files in a tree will take
+    beyond what stands there."""
 
-    def __init__(self, usage: Usage, promised: Callable[[Directory], Use]) -> None:
+    def __init__(self, usage: Usage, promised: Callable[[Inode], Use]) -> None:
         self._usage = usage
         self._promised = promised
 
@@ -55,13 +55,17 @@ class Quotas:
         use = self.use(inode)
         self.verify(target, use.names, use.space, spared)
 
+    def verify_replication(self, file: File, replication: int) -> None:
+        """Raise QuotaExceeded unless a file can have so many replicas."""
+        if self.apply_to(file.parent):
+            present = file.attributes.replication
+            each = self.use(file).space // present
+            self.verify(file.parent, 0, (replication - present) * each)
+
     def use(self, inode: Inode) -> Use:
-        """What a tree takes, and what open files below it will take."""
-        names, space = self._usage.of(inode)
-        if isinstance(inode, Directory):
-            promised = self._promised(inode)
-            return Use(names + promised.names, space + promised.space)
-        return Use(names, space)
+        """What a tree takes, and what open files in it will take."""
+        used, promised = self._usage.of(inode), self._promised(inode)
+        return Use(used.names + promised.names, used.space + promised.space)
 
     def _verify_one(self, directory: Directory, names: int, space: int) -> None:
         use = self.use(directory)

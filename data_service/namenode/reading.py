@@ -21,7 +21,6 @@ from data_service.namenode.permissions import (
 )
 from data_service.namenode.quotas import Quotas
 from data_service.namenode.resolver import Names, Resolver
-from data_service.namenode.usage import Use
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     NAME_QUOTA_MAX,
@@ -115,24 +114,24 @@ class Reading:
     def quota_usage(self, caller: Caller, path: str) -> Outcome:
         """The QuotaUsage of a path; a file has no quotas, and the root always has one on names.
 
-        Needs read and execute on a directory. One without quotas is counted now, which needs
-        the same on all directories below it.
+        Needs read and execute on a directory. The root without other quotas is counted now, which
+        needs the same on all directories.
         """
         names = parse(path)
         inode = self._resolver.find(caller, names)
-        if isinstance(inode, Directory) and inode.is_limited:
+        usage = QuotaUsage(QUOTA_RESET, 0, QUOTA_RESET, 0)
+        if isinstance(inode, Directory):
             require(inode, caller, READ_EXECUTE)
-            use = self._quotas.use(inode)
-            quotas = tuple(
-                QUOTA_RESET if quota is None else quota
-                for quota in (inode.name_quota, inode.space_quota)
-            )
-        else:
-            found = self._resolver.content_summary(caller, names)
-            use = Use(found.directories + found.files, found.space)
-            quotas = (QUOTA_RESET, QUOTA_RESET)
-        name_quota = quotas[0] if names or quotas[0] != QUOTA_RESET else NAME_QUOTA_MAX
-        usage = QuotaUsage(name_quota, use.names, quotas[1], use.space)
+            if inode.is_limited:
+                used = self._quotas.use(inode)
+                quotas = (inode.name_quota, inode.space_quota)
+                told = (QUOTA_RESET if quota is None else quota for quota in quotas)
+                usage = QuotaUsage(next(told), used.names, next(told), used.space)
+            elif not names:
+                found = self._resolver.content_summary(caller, names)
+                usage = usage._replace(names=found.directories + found.files, space=found.space)
+            if not names and usage.name_quota == QUOTA_RESET:
+                usage = usage._replace(name_quota=NAME_QUOTA_MAX)
         return Outcome(usage, None, self._commits.last_txid)
 
     def fsck(self, caller: Caller, path: str, after: str, limit: int) -> Outcome:

@@ -111,7 +111,8 @@ class QuotaUsage(NamedTuple):
     """The quotas of a directory (QUOTA_RESET: none), and what counts for them.
 
     `names` are files and directories, itself among them, `space` bytes of all replicas; what files
-    take that are being written is counted, a whole block for each block.
+    take that are being written is counted, a whole block for each block. Without any quota nothing
+    is counted.
     """
 
     name_quota: int

@@ -189,6 +189,50 @@ def test_open_files_move_with_their_directory(core: Core) -> None:
     assert usage(core, "/q").names == 3
 
 
+def test_a_file_that_is_appended_to_moves_with_its_promise(core: Core) -> None:
+    number = core.put("/f", 100)
+    core.append("/f")
+    limit(core, "/q", space=399)
+    core.add(number, 1)
+    assert "consumed = 400 B" in full(core, lambda: core.rename("/f", "/q/f"))
+    limit(core, "/q", space=400)
+    core.rename("/f", "/q/f")
+    assert usage(core, "/q").space == 400
+    full(core, lambda: core.add(number, 2))
+
+
+def test_raising_the_replication_raises_what_was_promised(core: Core) -> None:
+    number = core.put("/q/f", 100)
+    core.append("/q/f")
+    limit(core, "/q", space=599)
+    core.add(number, 1)
+
+    def raise_it() -> None:
+        core.do(core.state.set_replication(ROOT, core.op(), "/q/f", 3))
+
+    assert "consumed = 600 B" in full(core, raise_it)
+    limit(core, "/q", space=600)
+    raise_it()
+    assert usage(core, "/q").space == 600
+
+
+def test_flush_truncate_and_concat_keep_the_counts(core: Core) -> None:
+    limit(core, "/q", names=4, space=1000)
+    number = core.create("/q/f")
+    blocks = core.write(number, 100, 30)
+    core.do(core.state.writing.flush(core.op(), number, blocks, core.now, 8))
+    assert usage(core, "/q") == QuotaUsage(4, 2, 1000, 260)
+    core.complete(number, ())
+    core.put("/q/g", 100)
+    assert usage(core, "/q") == QuotaUsage(4, 3, 1000, 460)
+    core.concat("/q/f", "/q/g")
+    assert usage(core, "/q") == QuotaUsage(4, 2, 1000, 460)
+    core.truncate("/q/f", 100)
+    assert usage(core, "/q") == QuotaUsage(4, 2, 1000, 200)
+    core.restart()
+    assert usage(core, "/q") == QuotaUsage(4, 2, 1000, 200)
+
+
 def test_a_deleted_tree_leaves_the_counts_at_once(core: Core) -> None:
     core.put("/q/d/f", 100)
     limit(core, "/q", names=3, space=200)
@@ -286,8 +330,7 @@ def test_the_root_always_has_a_name_quota(core: Core) -> None:
 
 def test_a_file_and_a_free_directory_have_no_quotas(core: Core) -> None:
     core.put("/q/f", 100)
-    assert usage(core, "/q/f") == QuotaUsage(-1, 1, -1, 200)
-    assert usage(core, "/q") == QuotaUsage(-1, 2, -1, 200)
+    assert usage(core, "/q/f") == usage(core, "/q") == QuotaUsage(-1, 0, -1, 0)
     refusal(errors.PathNotFound, lambda: usage(core, "/x"))
 
 
@@ -295,7 +338,8 @@ def test_reading_a_quota_needs_read_and_execute(core: Core) -> None:
     core.mkdir("/q/d")
     core.do(core.state.set_mode(ROOT, core.op(), "/q/d", 0o700))
     look = core.state.reading.quota_usage
-    refusal(errors.PermissionDenied, lambda: look(ALICE, "/q"))
+    refusal(errors.PermissionDenied, lambda: look(ALICE, "/q/d"))
+    refusal(errors.PermissionDenied, lambda: look(ALICE, "/"))
     limit(core, "/q", names=9)
     assert look(ALICE, "/q").result.names == 2
     core.do(core.state.set_mode(ROOT, core.op(), "/q", 0o711))
