@@ -50,9 +50,7 @@ def _open(session: Session, target: Item) -> Any:
         )
     if target.exists:
         return target.store.append(target.path)
-    replication = session.definition("dfs.replication")
-    block_size = session.definition("dfs.blocksize")
-    return target.store.create(target.path, replication, block_size)
+    return target.store.create(target.path, session.replication, session.block_size)
 
 
 def truncate(session: Session, words: List[str]) -> None:
