@@ -94,6 +94,16 @@ class Blocks:
             return self.health(block.block_id).live
         return 0
 
+    def attainable(self, block: Block, targets: Iterable[Target], replication: int) -> int:
+        """How many replicas of a final block there can be: `replication`, or the usable datanodes
+        that can have it, if these are fewer. Right after a start more are still to come back."""
+        if self._now < self._settled_at:
+            return replication
+        opened = self._opened.get(block.block_id)
+        holders = self._map.holders(block.block_id) if opened is None else tuple(opened.replicas)
+        ids = [node.info.node_id for node in holders] + [target.node_id for target in targets]
+        return min(replication, max(1, self._nodes.able(frozenset(ids), block.length)))
+
     def commit(self, block: Block, inode_id: int, replication: int) -> None:
         """A block is final; it, or its file, is complete. Again is the same as once."""
         if self._map.get(block.block_id) == block:

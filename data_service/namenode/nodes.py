@@ -11,7 +11,7 @@ judged, and all deadlines move (HDFS-9107).
 """
 
 from math import inf
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import AbstractSet, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from data_service.namenode.block_policy import BlockPolicy
 from data_service.namenode.orders import Outbox
@@ -147,6 +147,11 @@ class Nodes:
     def usable(self) -> List[Node]:
         """The nodes that may be written to."""
         return [node for node in self._by_id.values() if node.usable]
+
+    def able(self, node_ids: AbstractSet[str], size: int) -> int:
+        """How many usable nodes are among these, or have room for `size` bytes."""
+        return sum(1 for node in self.usable()
+                   if node.info.node_id in node_ids or node.free >= size)
 
     def live(self) -> int:
         """How many nodes are neither stale nor dead."""

@@ -150,8 +150,11 @@ class Term:
             except NotEnoughReplicas:
                 with self._lock:
                     left = deadline - time.monotonic()
-                    if reports == self._reports and not self._await(self._reported, left):
+                    if left <= 0:
                         raise
+                    if reports == self._reports:
+                        # Time, too, changes what is possible: a datanode may be lost for good.
+                        self._await(self._reported, min(left, HOUSEKEEPING_SECONDS))
 
     def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
         """Run an operation of the block side; a file that waits for replicas looks again."""

@@ -36,7 +36,7 @@ from data_service.namenode.quotas import Quotas
 from data_service.namenode.resolver import Names, Resolver
 from data_service.namenode.takeover import Takeover, places_of
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import FILE, Completed, FileStatus, OpenedFile, Target
+from data_service.protocol.messages import FILE, Completed, FileStatus, OpenedFile
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import (
     IsADirectory,
@@ -165,8 +165,8 @@ class Writing:
     ) -> Outcome:
         """Make the file appear, whole, and end its lease; the result is a Completed.
 
-        NotEnoughReplicas until every block is confirmed by as many datanodes as it was sent to:
-        the caller waits for reports and repeats the call, within its deadline.
+        NotEnoughReplicas until every block is confirmed by as many datanodes as it shall have, or
+        as there are that can have it: the caller waits and repeats the call, within its deadline.
         """
         return self._publish("complete", op, file_id, blocks, now, wall_ms)
 
@@ -311,27 +311,18 @@ class Writing:
         least = file.new.replication
         for block, (_, targets) in zip(final, file.allocations()):
             found = self._blocks.confirmations(block)
-            sent = self._blocks.live_nodes() if targets is None else len(targets)
-            needed = min(file.new.replication, max(1, sent))
+            needed = self._blocks.attainable(block, targets or (), file.new.replication)
             if found < needed:
-                self._repair(block, targets, file)
+                if targets is None or found >= len(targets) or self._blocks.lost_any(targets):
+                    # It is final, so it is copied like a block of a complete file from now on;
+                    # the writer waits for the copies.
+                    self._blocks.commit(block, file.new.file_id, file.new.replication)
                 raise NotEnoughReplicas(
                     f"File {self._files.path(file)} cannot be completed: {block.name} is "
                     f"confirmed by {found} of {needed} datanodes"
                 )
             least = min(least, found)
         return least
-
-    def _repair(
-        self, block: Block, targets: Optional[Tuple[Target, ...]], file: OpenFile
-    ) -> None:
-        """Have a block copied that lost a holder while its file was being written.
-
-        It is final, so it is treated like a block of a complete file from now on; the writer
-        waits for the copies.
-        """
-        if targets is None or self._blocks.lost_any(targets):
-            self._blocks.commit(block, file.new.file_id, file.new.replication)
 
 
 def refused_in_safe_mode(refusal: str) -> SafeMode:

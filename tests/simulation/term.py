@@ -124,7 +124,7 @@ class ModelTerm:
                 left = deadline - self._process.clock()
                 if left <= 0 or self.over:
                     raise
-            yield self._reported.wait(left)
+            yield self._reported.wait(min(left, TICK_SECONDS))
 
     def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Script:
         """Run an operation of the block side; a file that waits for replicas looks again."""

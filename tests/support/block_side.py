@@ -5,7 +5,14 @@ from typing import Dict, Iterable, List
 from data_service.namenode.block_policy import BlockPolicy
 from data_service.namenode.blocks import Blocks
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE, NodeInfo, NodeStats, Target
+from data_service.protocol.messages import (
+    DELETE,
+    REPLICATE,
+    Command,
+    NodeInfo,
+    NodeStats,
+    Target,
+)
 
 CLUSTER = "cluster-1"
 STATS = NodeStats(1 << 50, 0, 1 << 50, 0, 0, 0)
@@ -51,7 +58,20 @@ class Datanodes:
                     self.blocks.block_changes(session, [], list(command.blocks), [], 0.0)
         return deleted
 
+    def copies(self) -> List[Command]:
+        """What copies every datanode is told to make; it makes none."""
+        return [command for session in self.sessions.values()
+                for command in self.blocks.heartbeat(session, STATS, 0.0, 0)
+                if command.action == REPLICATE]
 
-def new_blocks() -> Blocks:
+    def beat(self, node_id: str, remaining: int) -> None:
+        """A heartbeat that tells how much room there is."""
+        stats = STATS._replace(remaining=remaining)
+        self.blocks.heartbeat(self.sessions[node_id], stats, 0.0, 0)
+
+
+def new_blocks(settling_seconds: float = 0.0) -> Blocks:
     """A block side that leaves safe mode as soon as every block has been reported."""
-    return Blocks(CLUSTER, 1, BlockPolicy(safe_mode_extension_seconds=0.0))
+    return Blocks(CLUSTER, 1, BlockPolicy(
+        safe_mode_extension_seconds=0.0, settling_seconds=settling_seconds
+    ))

@@ -42,10 +42,12 @@ class MetadataModel:
         assert outcome.depends <= self.last_txid, "an outcome waits for what does not exist"
         return outcome.result
 
-    def start(self, txid: int = -1, edits: int = 50) -> State:
+    def start(
+        self, txid: int = -1, edits: int = 50, settling_seconds: float = 0.0
+    ) -> State:
         """A namenode that has loaded the tables as they were after `txid`, default: the last."""
         txid = txid if txid >= 0 else self.last_txid
-        state = State(new_blocks(), "root", "supergroup", 10.0, 30.0)
+        state = State(new_blocks(settling_seconds), "root", "supergroup", 10.0, 30.0)
         tables = self.history[txid]
         rows = {name: [table[key] for key in sorted(table)] for name, table in tables.items()}
         state.load(rows, self.edits[max(0, txid - edits) : txid], txid)

@@ -139,10 +139,10 @@ class Core:
         located = self.state.reading.block_locations(ROOT, path, 0, 1 << 40).result.blocks
         return [(row.block.block_id, row.offset, row.block.length) for row in located]
 
-    def restart(self) -> None:
+    def restart(self, settling_seconds: float = 0.0) -> None:
         """The namenode dies and starts again; the datanodes register and report what they hold."""
         held = self.nodes.held
-        self.state = self.metadata.start()
+        self.state = self.metadata.start(settling_seconds=settling_seconds)
         self.nodes = Datanodes(self.state.blocks, 0)
         self.nodes.held = held
         for node_id in sorted(held):

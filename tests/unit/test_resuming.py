@@ -87,6 +87,18 @@ def test_a_resumed_write_needs_as_many_replicas_as_there_are_datanodes() -> None
     core.complete(file_id, [block])
 
 
+def test_a_resumed_write_waits_for_the_datanodes_that_are_still_coming_back() -> None:
+    """Just after a start few datanodes are known, and their number said how many would do."""
+    core = Core(datanodes=1)
+    file_id = core.create("/f")
+    (block,) = core.write(file_id, 9)
+    core.restart(settling_seconds=5.0)
+    core.resume("/f", file_id, [block])
+    refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [block]))
+    core.state.blocks.tick(5.0, core.random)
+    assert core.complete(file_id, [block]).replicas == 1
+
+
 def test_a_length_that_was_told_is_final() -> None:
     core = Core()
     file_id = core.create("/f")

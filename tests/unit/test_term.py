@@ -15,7 +15,7 @@ from metadata_service.edits import Row, encode_row, join_lines
 from metadata_service.journal import Journal
 from tests.support.journals import FRAME_BYTES, ModelService
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
-from zookeeper.fabric.errors import CorruptData, DfsError, Fenced, NotLeader
+from zookeeper.fabric.errors import CorruptData, DfsError, Fenced, NotEnoughReplicas, NotLeader
 from zookeeper.fabric.settings import Address, NameNodeSettings, Settings
 
 ROOT = Caller("root", frozenset(), True)
@@ -138,3 +138,17 @@ def test_no_answer_of_a_deposed_leader_contradicts_a_newer_change(
             listed(term)
     finally:
         newer.end()
+
+
+def test_a_file_that_waits_for_replicas_looks_again_also_when_nobody_reports(term: Term) -> None:
+    """A datanode that was given up says nothing; that it was makes the file complete."""
+    term.load()
+    attempts: List[State] = []
+
+    def complete(state: State) -> Outcome:
+        attempts.append(state)
+        if len(attempts) < 3:
+            raise NotEnoughReplicas("confirmed by 1 of 2 datanodes")
+        return Outcome("done", None, 0)
+
+    assert term.change_when_confirmed(complete) == "done"

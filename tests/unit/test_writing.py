@@ -78,6 +78,47 @@ def test_fewer_datanodes_than_replicas_are_said() -> None:
     assert core.complete(empty, ()).replicas == 3
 
 
+def test_a_block_that_left_out_a_living_datanode_is_copied_before_the_file_appears() -> None:
+    """HDFS-16146: a pipeline shrank after failures, and the file was closed with fewer replicas
+    although other datanodes lived."""
+    core = Core()
+    file_id = core.create("/f", replication=3)
+    located = core.add(file_id, 0, excluded=["node-1"])
+    block = located.block._replace(length=50)
+    core.nodes.receive(block, located.targets)
+    why = refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [block]))
+    assert why.endswith("is confirmed by 2 of 3 datanodes")
+    core.state.blocks.tick(0.0, core.random)
+    copies = core.nodes.copies()
+    assert [(command.blocks, [target.node_id for target in command.targets])
+            for command in copies] == [((block,), ["node-1"])]
+    core.nodes.receive(block, copies[0].targets)
+    assert core.complete(file_id, [block]).replicas == 3
+
+
+def test_a_datanode_without_room_is_not_waited_for() -> None:
+    """Promise 1: fewer replicas when fewer datanodes can take them, and it is said."""
+    core = Core()
+    file_id = core.create("/f", replication=3)
+    located = core.add(file_id, 0, excluded=["node-1"])
+    block = located.block._replace(length=50)
+    core.nodes.receive(block, located.targets)
+    core.nodes.beat("node-1", remaining=49)
+    assert core.complete(file_id, [block]).replicas == 2
+
+
+def test_a_target_that_is_full_by_now_is_waited_for() -> None:
+    core = Core()
+    file_id = core.create("/f", replication=3)
+    located = core.add(file_id, 0)
+    block = located.block._replace(length=50)
+    core.nodes.receive(block, located.targets[1:])
+    core.nodes.beat(located.targets[0].node_id, remaining=0)
+    refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [block]))
+    core.nodes.receive(block, located.targets[:1])
+    assert core.complete(file_id, [block]).replicas == 3
+
+
 def test_without_datanodes_no_block_is_given() -> None:
     core = Core(datanodes=0)
     file_id = core.create("/x/f")
