@@ -1,0 +1,35 @@
+"""scripts/bench.py --namespace as a command: daemons start from the tree that it built."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS_MAX = 180
+
+
+def test_a_small_namespace_is_measured(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "--namespace", "300", "--json"]
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, TMPDIR=str(tmp_path)),
+        timeout=SECONDS_MAX,
+    )
+    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
+    told = json.loads(done.stdout)
+    assert told["scale"] == {"namespace": 300}
+    groups = {row["group"] for row in told["rows"]}
+    assert groups == {"300 files in the core alone", "300 files in real daemons"}
+    judged = [row["name"] for row in told["rows"] if "goal" in row]
+    assert judged == [
+        "memory a file, with three replicas",
+        "start of all daemons until a read is answered",
+        "memory a file",
+        "rename the directory of all",
+    ]
+    assert all(row["median"] > 0 for row in told["rows"] if not row["name"].startswith("memory"))
+    assert not list(tmp_path.iterdir())
