@@ -87,7 +87,7 @@ def check_quiet(
     for path, node in sorted(tree_of(tables).items()):
         if node != DIRECTORY:
             located = term.state.reading.block_locations(ROOT, path, 0, 1 << 40).result.blocks
-            contents = history.content_of(node[1])
+            contents = [history.contents[number] for number in node[3]]
             demand(len(located) == len(contents), path, located, contents)
             for block, content in zip(located, contents):
                 _check_block(path, block, content, node[2], datanodes)

@@ -1,8 +1,9 @@
 """A model client: the operations of a user, repeated and resumed as the real library does it."""
 
 from random import Random
-from typing import Any, Callable, Dict, List, Set, Tuple, Type
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type
 
+from data_service.namenode.open_files import Tail
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import LocatedBlock
 from tests.simulation.history import OK, REFUSED, UNKNOWN, History, Record
@@ -39,19 +40,24 @@ class Habits:
     def __init__(self, random: Random) -> None:
         self.pause = random.choice((0.2, 1.0))
         self.fickle = random.choice((0.0, 0.5, 1.0))
-        # Put, mkdir, delete, rename, read, look, set the replication.
+        # Put, mkdir, delete, rename, read, look, set the replication, append.
         self.weights = [random.choice((4, 6))] + [random.choice((0, 1, 2, 4)) for _ in range(5)]
-        self.weights.append(random.choice((1, 3, 6)))
+        self.weights += [random.choice((1, 3, 6)), random.choice((0, 1, 3))]
+        self.flushes = random.choice((0.0, 0.0, 0.3))
 
 
 class WritingFile:
-    """A file on its way: what a client must know to go on with another namenode."""
+    """A file on its way: what a client must know to go on with another namenode.
+
+    `tail` is where new blocks go in a file that readers see, None until it is one.
+    """
 
     def __init__(self, path: str, overwrite: bool, replication: int) -> None:
         self.path = path
         self.overwrite = overwrite
         self.replication = replication
         self.file_id = 0
+        self.tail: Optional[Tail] = None
         self.blocks: Dict[int, Block] = {}
         self.suspects: Set[str] = set()
 
@@ -69,6 +75,7 @@ class Client(Process):
         self._namenodes = namenodes
         self._habits = habits.weights
         self._pause = habits.pause
+        self._flushes = habits.flushes
         self._fickle = habits.fickle
         self.wanted = True
         self.idle = True
@@ -91,7 +98,7 @@ class Client(Process):
     def _live(self) -> Script:
         deeds: List[Callable[[], Script]] = [
             self._put, self._mkdir, self._delete, self._rename, self._read, self._look,
-            self._set_replication,
+            self._set_replication, self._append,
         ]  # fmt: skip
         random = self.world.random
         while self.wanted:
@@ -193,35 +200,69 @@ class Client(Process):
     def _put(self) -> Script:
         random = self.world.random
         file = WritingFile(self._path(), random.random() < 0.6, random.choice((1, 2, 3, 3)))
-        count = random.choice((0, 1, 1, 2, 3))
+        yield from self._write(file, random.choice((0, 1, 1, 2, 3)), "create", file.path,
+                               file.overwrite, file.replication)
+
+    def _append(self) -> Script:
+        path = self._written if self.world.chance(0.8) else self._path()
+        count = self.world.random.choice((0, 1, 1, 2))
+        yield from self._write(WritingFile(path, False, 0), count, "append", path)
+
+    def _write(self, file: WritingFile, count: int, method: str, *args: Any) -> Script:
+        """Open the file by a call, write so many blocks, and complete it."""
         self._writing += 1
         try:
             opened = yield from self._repeat(
-                OUT_OF_REACH, None, "create", self._operation(), file.path, file.overwrite,
-                file.replication)
-            file.file_id = opened.file_id
-            contents = []
-            for position in range(count):
-                contents.append(f"{self._id}/{file.file_id}/{position}")
-                length = BLOCK_SIZE if position < count - 1 else random.randint(1, BLOCK_SIZE)
-                yield from self._write_block(file, position, contents[-1], length)
-                yield self.world.sleep(random.random() * random.choice((0.1, 0.1, 3.0)))
-            yield from self._complete(file, tuple(contents))
+                OUT_OF_REACH, None, method, self._operation(), *args)
+            file.file_id, file.tail = opened.file_id, None
+            if method == "append":
+                file.tail = Tail(*opened[3:])
+            yield from self._write_blocks(file, opened.position, count)
+            yield from self._complete(file)
         except DfsError as error:
-            self.world.note(f"{self._id} cannot put {file.path}: {error!r}")
+            self.world.note(f"{self._id} cannot write {file.path}: {error!r}")
             yield from self._abandon(file)
         finally:
             self._writing -= 1
         if self.world.chance(0.3):
             yield from self._come_late(file)
 
-    def _complete(self, file: WritingFile, contents: Tuple[str, ...]) -> Script:
+    def _write_blocks(self, file: WritingFile, first: int, count: int) -> Script:
+        random = self.world.random
+        for position in range(first, first + count):
+            last = position == first + count - 1
+            flushed = not last and self.world.chance(self._flushes)
+            short = last or flushed
+            length = random.randint(1, BLOCK_SIZE) if short else BLOCK_SIZE
+            content = f"{self._id}/{file.file_id}/{position}"
+            yield from self._write_block(file, position, content, length)
+            yield self.world.sleep(random.random() * random.choice((0.1, 0.1, 3.0)))
+            if flushed:
+                yield from self._flush(file)
+
+    def _flush(self, file: WritingFile) -> Script:
+        """Make visible what there is; a writer that does not know whether it did gives up."""
+        record = yield from self._publish(file, "flush")
+        if record.outcome != OK:
+            raise LeaseExpired("the flush failed")
+        before = file.tail or Tail(0, 0, 0)
+        end = before.length + sum(block.length for block in file.blocks.values())
+        file.tail = Tail(before.position + len(file.blocks), end, end)
+        file.blocks.clear()
+
+    def _publish(self, file: WritingFile, method: str) -> Script:
+        """Complete or flush; the record of it."""
         op = self._operation()
         blocks = tuple(block for _, block in sorted(file.blocks.items()))
-        self._history.contents[op] = contents
-        record = self._history.begin("complete", file.path, op=op)
+        self._history.presented[op] = tuple(block.block_id for block in blocks)
+        kind = "complete" if file.tail is None else "append"
+        record = self._history.begin(kind, file.path, op=op)
         yield from self._note(record, lambda record: self._held(
-            file, record, "complete", op, file.file_id, blocks))
+            file, record, method, op, file.file_id, blocks))
+        return record
+
+    def _complete(self, file: WritingFile) -> Script:
+        record = yield from self._publish(file, "complete")
         if record.outcome != OK:
             yield from self._abandon(file)
             return
@@ -251,6 +292,7 @@ class Client(Process):
         for _ in range(PIPELINES):
             located = yield from self._allocate(file, position)
             block = located.block._replace(length=length)
+            self._history.contents[block.block_id] = content
             try:
                 yield from self._stream(located, block, content)
                 file.blocks[position] = block
@@ -297,9 +339,13 @@ class Client(Process):
         return (yield from self._repeat(NOT_NOW, record, method, *args))
 
     def _resume(self, file: WritingFile) -> Script:
+        blocks = tuple(sorted(file.blocks.items()))
+        if file.tail is not None:
+            return self._repeat(
+                NOT_NOW, None, "resume_visible", self._id, file.file_id, file.tail, blocks)
         return self._repeat(
             NOT_NOW, None, "resume", self._id, file.path, file.file_id, file.overwrite,
-            file.replication, tuple(sorted(file.blocks.items())))
+            file.replication, blocks)
 
     def _renew(self) -> Script:
         while True:
@@ -334,7 +380,7 @@ class Client(Process):
     def _call(self, method: str, *args: Any) -> Script:
         """Ask the presumed leader; the next call asks the other when it is not one."""
         asked = self._presumed
-        timeout = COMPLETE_SECONDS if method == "complete" else CALL_SECONDS
+        timeout = COMPLETE_SECONDS if method in ("complete", "flush") else CALL_SECONDS
         try:
             return (yield self._network.call(
                 self, self._namenodes[asked], method, *args, timeout=timeout))

@@ -8,7 +8,7 @@ from typing import Callable, Dict, List
 
 from tests.simulation.data_node import DataNode
 from tests.simulation.network import Network
-from tests.simulation.services import METADATA, ZOOKEEPER
+from tests.simulation.services import METADATA, ZOOKEEPER, MetadataService
 from tests.simulation.world import Process, World
 
 PAUSE_SECONDS = (1.0, 2.0, 4.0)
@@ -19,12 +19,14 @@ class Faults:
     """Breaks the cluster until `heal`."""
 
     def __init__(
-        self, world: World, network: Network, processes: List[Process], datanodes: List[DataNode]
-    ) -> None:
+        self, world: World, network: Network, processes: List[Process],
+        datanodes: List[DataNode], metadata: MetadataService,
+    ) -> None:  # fmt: skip
         self._world = world
         self._random = world.random
         self._network = network
         self._datanodes = datanodes
+        self._metadata = metadata
         # Namenodes are what this is about: they come three times.
         self._namenodes = [p for p in processes if p.name.startswith("name_node")]
         self._judges = [p for p in processes if p.name in (METADATA, ZOOKEEPER)]
@@ -149,13 +151,23 @@ class Faults:
         self._world.at(self._seconds(), mend)
 
     def _rot(self) -> None:
-        """Damage a replica; never the last good one, and one a block at a time."""
+        """Damage a replica; never the last good one, and one a block at a time.
+
+        Nor one of a block that shall have a single replica: until the damage is found, the other
+        one may be deleted as surplus.
+        """
         datanode = self._random.choice(self._datanodes)
         for block_id in sorted(datanode.disk):
             replicas = [other.disk[block_id] for other in self._datanodes
                         if block_id in other.disk]
-            if len(replicas) > 1 and all(replica.intact for replica in replicas):
+            spared = self._wanted(block_id) == 1
+            if len(replicas) > 1 and not spared and all(replica.intact for replica in replicas):
                 if self._random.random() < 0.5:
                     datanode.rot(block_id)
                     self._world.note(f"{datanode.name} block {block_id} rots")
                     return
+
+    def _wanted(self, block_id: int) -> int:
+        """How many replicas a block shall have; 0 while its file is being written."""
+        row = self._metadata.tables["blocks"].get(block_id)
+        return 0 if row is None else self._metadata.tables["inodes"][row[3]][9]

@@ -54,8 +54,10 @@ class History:
         self._step = 0
         self.all: List[Record] = []
         self.ended: List[Record] = []
-        self.contents: Dict[Op, Tuple[str, ...]] = {}
-        self._inodes: Dict[int, Op] = {}
+        self.contents: Dict[int, str] = {}
+        """What was written into each block, by its number."""
+        self.presented: Dict[Op, Tuple[int, ...]] = {}
+        """The new blocks of the file that an operation completes or flushes."""
 
     def begin(self, kind: str, *args: Any, op: Optional[Op] = None) -> Record:
         """A client asks."""
@@ -73,14 +75,7 @@ class History:
 
     def check(self) -> Tables:
         """Explain every answer by the log; the tables that the log makes."""
-        explanation = _Explanation(self, self._metadata.edits)
-        tables = explanation.check()
-        self._inodes = explanation.inodes
-        return tables
-
-    def content_of(self, inode_id: int) -> Tuple[str, ...]:
-        """What was written into a file; known after `check`."""
-        return self.contents[self._inodes[inode_id]]
+        return _Explanation(self, self._metadata.edits).check()
 
 
 class _Explanation:
@@ -94,7 +89,6 @@ class _Explanation:
         self._txids: Dict[Op, int] = {}
         self._moments: List[Moment] = [Moment(0, 0)]
         self._records = {record.op: record for record in history.all if record.op is not None}
-        self.inodes: Dict[int, Op] = {}
 
     def check(self) -> Tables:
         """All of it."""
@@ -126,11 +120,15 @@ class _Explanation:
         self._compare(record, edit, before, after)
 
     def _compare(self, record: Record, edit: Edit, before: Tree, after: Tree) -> None:
+        if record.kind == "append":
+            self._compare_append(record, before, after)
+            return
         if record.kind == "complete":
             gained = {path: node for path, node in after.items() if before.get(path) != node}
             files = [path for path, node in gained.items() if node[0] == "f"]
             demand(len(files) == 1, record, "made", gained)
-            self.inodes[after[files[0]][1]] = record.op
+            content = after[files[0]][3]
+            demand(content == self._history.presented[record.op], record, "has blocks", content)
             demand(all(files[0].startswith(path) for path in gained), record, "made", gained)
             demand(before.keys() <= after.keys(), record, "removed entries")
             renamed = any(e.operation == "rename" for e in self._edits[: edit.txid])
@@ -139,6 +137,16 @@ class _Explanation:
         result, model = MODELS[record.kind](before, *record.args)
         demand(not isinstance(result, type), record, "should have been refused by", result)
         demand(model == after, record, "made", after, "of", before)
+
+    def _compare_append(self, record: Record, before: Tree, after: Tree) -> None:
+        """One file has its new blocks behind the old ones, and nothing else is different."""
+        new = self._history.presented[record.op]
+        grown = {path: node for path, node in after.items() if before.get(path) != node}
+        demand(before.keys() == after.keys(), record, "made or removed entries")
+        demand(len(grown) <= 1 and bool(grown) == bool(new), record, "changed", grown)
+        for path, node in grown.items():
+            expected = (*before[path][:3], before[path][3] + new)
+            demand(node == expected, record, "made", node, "of", before[path])
 
     def _explain(self, record: Record) -> None:
         """Find the earliest state of the log at which the answer is true."""
@@ -157,18 +165,15 @@ class _Explanation:
                 demand(record.result == told, record, "was answered so by edit", txid)
                 self._learn(record, txid)
             return
-        demand(record.kind != "complete" or record.outcome != OK, record, "is lost")
-        if record.kind == "complete":
+        if record.kind in ("complete", "append"):
+            demand(record.outcome != OK, record, "is lost")
             return
         for witness in range(least, record.newest_txid + 1):
-            if answer_of(record, self._trees[witness], self._content):
+            if answer_of(record, self._trees[witness], self._history.contents):
                 self._learn(record, witness)
                 return
         raise Violation(f"{record} was never true between edits {least} and {record.newest_txid}:"
                         f" {[self._trees[t] for t in range(least, record.newest_txid + 1)]}")
-
-    def _content(self, inode_id: int) -> Tuple[str, ...]:
-        return self._history.contents[self.inodes[inode_id]]
 
     def _learn(self, record: Record, txid: int) -> None:
         self._moments.append(Moment(record.ended, max(txid, self._moments[-1].txid)))

@@ -4,6 +4,7 @@ from math import inf
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from data_service.namenode.commits import Op, Outcome
+from data_service.namenode.open_files import Tail
 from data_service.namenode.permissions import Caller
 from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
@@ -191,6 +192,24 @@ class NameNode(Process):
         """Make a file appear."""
         return self.leading().complete(
             lambda state: state.writing.complete(op, file_id, blocks, self.clock(), 1))
+
+    def exposed_flush(
+        self, _source: str, op: Op, file_id: int, blocks: Tuple[Block, ...]
+    ) -> Script:
+        """Make visible what was written so far."""
+        return self.leading().complete(
+            lambda state: state.writing.flush(op, file_id, blocks, self.clock(), 1))
+
+    def exposed_append(self, _source: str, op: Op, path: str) -> Script:
+        """Open a file to write behind its end."""
+        return self._change(lambda state: state.rewriting.append(ROOT, op, path, self.clock()))
+
+    def exposed_resume_visible(
+        self, _source: str, client_id: str, file_id: int, tail: tuple, blocks: tuple
+    ) -> Script:
+        """Present a file in progress that readers see."""
+        return self._change(lambda state: state.rewriting.resume(
+            ROOT, client_id, file_id, Tail(*tail), dict(blocks), self.clock()))
 
     def exposed_resume(
         self, _source: str, client_id: str, path: str, file_id: int, overwrite: bool,

@@ -1,10 +1,11 @@
 """The namespace as one dictionary, path to node: what every operation should do to it.
 
-A node is ("d",) or ("f", inode number, replication). Each model takes the tree and the arguments
-of an operation, and gives its result (or the class of its error) and the tree as it is then.
+A node is ("d",) or ("f", inode number, replication, the numbers of its blocks in order). Each
+model takes the tree and the arguments of an operation, and gives its result (or the class of its
+error) and the tree as it is then.
 """
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from data_service.namenode.inodes import ROOT_ID
 from tests.simulation.services import Tables
@@ -20,6 +21,9 @@ def tree_of(tables: Tables) -> Tree:
     children: Dict[int, List[tuple]] = {}
     for row in tables["inodes"].values():
         children.setdefault(row[1], []).append(row)
+    blocks: Dict[int, List[Tuple[int, int]]] = {}
+    for number, _, _, inode, position in tables["blocks"].values():
+        blocks.setdefault(inode, []).append((position, number))
     tree: Tree = {}
     waiting = [("", ROOT_ID)]
     while waiting:
@@ -29,7 +33,8 @@ def tree_of(tables: Tables) -> Tree:
                 continue  # The root is its own parent.
             path = f"{above}/{row[2]}"
             assert path not in tree, f"two entries {path}"
-            tree[path] = DIRECTORY if row[3] == "d" else ("f", row[0], row[9])
+            content = tuple(block for _, block in sorted(blocks.get(row[0], ())))
+            tree[path] = DIRECTORY if row[3] == "d" else ("f", row[0], row[9], content)
             waiting.append((path, row[0]))
     return tree
 
@@ -103,7 +108,7 @@ def set_replication(tree: Tree, path: str, count: int) -> Tuple[Any, Tree]:
     node, error = _file(tree, path)
     if error is not None:
         return error, tree
-    return None, dict(tree, **{path: (*node[:2], count)})
+    return None, dict(tree, **{path: (*node[:2], count, *node[3:])})
 
 
 def _file(tree: Tree, path: str) -> Tuple[Node, Optional[type]]:
@@ -124,9 +129,9 @@ MODELS: Dict[str, Callable[..., Tuple[Any, Tree]]] = {
 }
 
 
-def answer_of(record: Any, tree: Tree, content: Callable[[int], Tuple[str, ...]]) -> bool:
-    """Whether an answer that changed nothing is true of this tree."""
-    result = _look(record, tree, content) if record.kind not in MODELS else None
+def answer_of(record: Any, tree: Tree, contents: Mapping[int, str]) -> bool:
+    """Whether an answer that changed nothing is true of this tree, with these blocks."""
+    result = _look(record, tree, contents) if record.kind not in MODELS else None
     if record.kind in MODELS:
         result, after = MODELS[record.kind](tree, *record.args)
         if after != tree:
@@ -134,14 +139,14 @@ def answer_of(record: Any, tree: Tree, content: Callable[[int], Tuple[str, ...]]
     return result == record.result
 
 
-def _look(record: Any, tree: Tree, content: Callable[[int], Tuple[str, ...]]) -> Any:
+def _look(record: Any, tree: Tree, contents: Mapping[int, str]) -> Any:
     """What a read should tell."""
     path = record.args[0]
     if record.kind == "list":
         return sorted(other[1:] for other in tree if not parent_of(other))
     if record.kind == "read":
         node, error = _file(tree, path)
-        return error or (node[1], content(node[1]))
+        return error or (node[1], tuple(contents[block] for block in node[3]))
     if _obstacle(tree, path):
         return errors.NotADirectory
     return tree[path][0] if path in tree else errors.PathNotFound

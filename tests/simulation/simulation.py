@@ -68,7 +68,8 @@ class Simulation:
             self.network.add(process)
         self.auditor.datanodes = list(self.datanodes)
         self.auditor.namenodes = list(self.namenodes)
-        self.faults = Faults(self.world, self.network, self.processes, self.datanodes)
+        self.faults = Faults(
+            self.world, self.network, self.processes, self.datanodes, self.metadata)
         self.auditor.lateness = LATE_SECONDS if self.network.late else 0.1
 
     def run(self, steps: int = STEPS) -> Figures:
