@@ -2,9 +2,9 @@
 
 HDFS's MD5-MD5-CRC32 (its FileChecksumHelper and MD5MD5CRC32FileChecksum): each block gives the MD5
 of the CRC32s of every 512 of its bytes, and the file the MD5 of these. Files with the same bytes in
-blocks of the same sizes have the same checksum, on whichever cluster they are. A file whose blocks
-are of unequal lengths, after an append, has another one than its copy: the borders differ, and the
-count in its name is that of its first block, as in HDFS.
+blocks of the same sizes have the same checksum, on whichever cluster they are. A file that was
+appended to has another one than its copy: here an append begins a new block, where HDFS fills the
+last one. The count in its name is then that of its first block, as HDFS's of a concatenated file.
 """
 
 import hashlib
