@@ -329,13 +329,16 @@ def _directory_rows(
     wall_ms: int,
     new_id: Callable[[], int],
 ) -> List[InodeRow]:
-    """Rows of new directories, each within the one before, the first within `parent`."""
+    """Rows of new directories, each within the one before, the first within `parent`.
+
+    Nobody notes when a directory is read: as in HDFS, its time of access is 0.
+    """
     rows: List[InodeRow] = []
     above = parent.id
     group = parent.attributes.group
     for name in names:
         above_id, above = above, new_id()
-        row = (above, above_id, name, DIRECTORY, owner, group, mode, wall_ms, wall_ms, 0, 0)
+        row = (above, above_id, name, DIRECTORY, owner, group, mode, wall_ms, 0, 0, 0)
         rows.append(InodeRow(*row))
     return rows
 

@@ -101,12 +101,13 @@ class _Listing:
         )
 
     def _sorted(self, items: Iterable[Item]) -> List[Item]:
-        ordered = list(items)
+        ordered, backwards = list(items), self._options.has("r")
+        # What is equal stays in the order of names, also backwards.
         if self._options.has("t"):
-            ordered.sort(key=lambda item: -self._time(item.found))
+            ordered.sort(key=lambda item: self._time(item.found), reverse=not backwards)
         elif self._options.has("S"):
-            ordered.sort(key=lambda item: -item.found.length)
-        if self._options.has("r"):
+            ordered.sort(key=lambda item: item.found.length, reverse=not backwards)
+        elif backwards:
             ordered.reverse()
         return ordered
 

@@ -2,8 +2,8 @@
 
 from typing import Any, List
 
+from data_service.shell.commands import COMMANDS
 from data_service.shell.failures import IS_A_DIRECTORY, PathError, UsageError
-from data_service.shell.guide import invocation
 from data_service.shell.items import Item
 from data_service.shell.options import parse
 from data_service.shell.session import Session
@@ -88,10 +88,11 @@ def _length(session: Session, text: str) -> int:
 def concat(session: Session, words: List[str]) -> None:
     """Move the blocks of files to the end of another one in the same directory."""
     arguments = session.expand_all(parse(words).arguments)
+    usage = COMMANDS["concat"].usage
     if not arguments:
-        raise DfsError(f"Target path not specified. {invocation('concat')}")
+        raise DfsError(f"Target path not specified. {usage}")
     if len(arguments) < 3:
-        raise DfsError(f"The number of source paths is less than 2. {invocation('concat')}")
+        raise DfsError(f"The number of source paths is less than 2. {usage}")
     target, sources = arguments[0], arguments[1:]
     if not _is_file(target):
         raise DfsError(f"Target path {target.full} does not exist or is not file.")

@@ -58,7 +58,7 @@ class Trash:
             return False
         if _is_below(self._root, item.path):
             raise DfsError(
-                f'Cannot move "{item.text}" to the trash, as it contains the trash. '
+                f'Cannot move "{item.full}" to the trash, as it contains the trash. '
                 "Consider using -skipTrash option"
             )
         try:

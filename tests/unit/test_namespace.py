@@ -24,6 +24,7 @@ def test_mkdir_makes_parents_that_their_owner_can_fill() -> None:
     ]  # fmt: skip
     assert tree.find("/a").attributes.group == "supergroup"
     assert tree.image.root.mtime_ms == 4
+    assert (tree.find("/a/b").mtime_ms, tree.find("/a/b").atime_ms) == (4, 0)
     assert tree.rules.mkdir(ROOT, parse("/a/b"), True, 0o755, 5, tree.new_id) == []
 
 

@@ -76,6 +76,16 @@ def test_files_and_directories_themselves(shell: Shell) -> None:
     assert shell.good("ls", "/d/.hidden") == ""
 
 
+def test_what_is_equal_stays_in_the_order_of_names(shell: Shell) -> None:
+    for name, size in (("b", 1), ("a", 1), ("c", 2), ("d", 2)):
+        shell.filesystem.write(f"/{name}", bytes(size))
+        shell.filesystem.set_times(f"/{name}", 1_000 * size, 1_000 * size)
+    for order in ("-t", "-S"):
+        assert shell.good("ls", "-C", order, "/").split() == ["/c", "/d", "/a", "/b"]
+        assert shell.good("ls", "-C", order, "-r", "/").split() == ["/a", "/b", "/c", "/d"]
+    assert shell.good("ls", "-C", "-r", "/").split() == ["/d", "/c", "/b", "/a"]
+
+
 def test_trees_keep_the_order_of_names(shell: Shell) -> None:
     for name, size in (("b", 1), ("a", 3), ("c", 2)):
         shell.filesystem.write(f"/d/{name}", bytes(size))

@@ -153,7 +153,7 @@ def test_what_concat_refuses(shell: Shell) -> None:
     shell.filesystem.write("/d/a", b"a")
     shell.filesystem.write("/d/b", b"b")
     shell.filesystem.write("/d/empty")
-    usage = "-concat <target path> <src path> <src path> ..."
+    usage = "<target path> <src path> <src path> ..."
     why = {
         (): f"Target path not specified. {usage}",
         ("/d/a",): f"The number of source paths is less than 2. {usage}",

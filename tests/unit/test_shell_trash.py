@@ -98,7 +98,7 @@ def test_in_the_trash_rm_deletes(shell: Shell) -> None:
 def test_what_contains_the_trash_stays(shell: Shell, path: str) -> None:
     shell.filesystem.mkdir("/user/root", parents=True)
     assert shell.bad(*ON, "rm", "-r", path) == (
-        f'rm: Cannot move "{path}" to the trash, as it contains the trash. '
+        f'rm: Cannot move "hdfs://localhost:1800{path}" to the trash, as it contains the trash. '
         "Consider using -skipTrash option\n"
     )
     assert shell.filesystem.tree() == ["/user", "/user/root"]
