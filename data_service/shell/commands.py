@@ -177,3 +177,6 @@ COMMANDS: Dict[str, Command] = {
 
 DEPRECATED = {"lsr": "ls -R", "dus": "du -s", "rmr": "-rm -r"}
 """Old names, and what they stand for, as HDFS writes it."""
+
+TOOLS = ("dfs", "fs", "dfsadmin", "admin")
+"""First words that HDFS's users type, and that are not needed here."""

@@ -32,6 +32,11 @@ def unescape(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
 
 
+def escape(name: str) -> str:
+    """The glob that matches this name alone: the reverse of `unescape`."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", name)
+
+
 def expand_braces(pattern: str) -> List[str]:
     """Every alternative of every `{a,b}`, nested ones too; raises IllegalPattern."""
     start = _first_unescaped(pattern, "{")

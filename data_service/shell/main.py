@@ -8,14 +8,12 @@ call is left for the next one. Several threads may call it, each for itself: wha
 import sys
 from typing import Dict, List, NamedTuple, Optional
 
+from data_service.shell.commands import TOOLS
 from data_service.shell.connections import connect
 from data_service.shell.dispatch import FAILURE, MISUSE, SUCCESS, run
 from data_service.shell.failures import UsageError
 from data_service.shell.session import Surroundings
 from data_service.shell.streams import Output, OutputFailed, complain
-
-TOOLS = ("dfs", "fs", "dfsadmin", "admin")
-"""First words that HDFS's users type, and that are not needed here."""
 
 _CONFIG = ("--config", "-conf")
 _IGNORED = ("-jt", "-files", "-libjars", "-archives")

@@ -1,14 +1,17 @@
 """The interactive prompt: commands line by line, from a person or from a script in a pipe.
 
 A command that fails does not end it. Besides the commands of the table there are `cd`, `pwd`,
-`lcd`, `lpwd` (the last two for this machine), `list` for `ls`, and `quit`.
+`lcd`, `lpwd` (the last two for this machine), `list` for `ls`, and `quit`. A person gets a prompt,
+completion with Tab and a history; a script gets neither, and its status tells of failures.
 """
 
 import os
+import re
 import shlex
 import sys
-from typing import Callable, Dict, Iterator, List
+from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
+from data_service.shell.commands import COMMANDS, TOOLS
 from data_service.shell.dispatch import FAILURE, SUCCESS, run as run_command
 from data_service.shell.failures import NOT_A_DIRECTORY, PathError, UsageError, describe
 from data_service.shell.session import Session, Surroundings
@@ -27,7 +30,7 @@ def run(surroundings: Surroundings) -> int:
     """
     terminal = sys.stdin is not None and sys.stdin.isatty()
     prompt = _Prompt(surroundings)
-    for line in _terminal_lines() if terminal else _script_lines():
+    for line in _terminal_lines(prompt) if terminal else _script_lines():
         if not prompt.do(line):
             break
     return FAILURE if prompt.failed and not terminal else SUCCESS
@@ -60,6 +63,9 @@ class _Prompt:
         name = words[0].lstrip("-")
         if name in QUIT:
             return False
+        if name in TOOLS and len(words) > 1:
+            del words[0]
+            name = words[0].lstrip("-")
         if name in self._own:
             self._do_own(name, words[1:])
         else:
@@ -67,6 +73,21 @@ class _Prompt:
             status = run_command(words, self._surroundings)
             self.failed = self.failed or status != SUCCESS
         return True
+
+    def complete(self, line: str) -> List[str]:
+        """What an unfinished line may become."""
+        from data_service.shell.completion import Sources, complete
+
+        names = sorted({*COMMANDS, *ALIASES, *self._own, *QUIT})
+        return complete(line, Sources(names, _flags, self._entries, _local_entries))
+
+    def _entries(self, directory: str) -> Iterable[Tuple[str, bool]]:
+        """What is in a directory of the cluster; what can be had, without a word of complaint."""
+        try:
+            for child in self._session("ls").item(directory or ".").children():
+                yield child.name, child.is_directory
+        except (DfsError, UsageError, OSError):
+            return
 
     def _do_own(self, name: str, words: List[str]) -> None:
         try:
@@ -114,16 +135,22 @@ def _script_lines() -> Iterator[str]:
     return iter(sys.stdin.readline, "") if sys.stdin is not None else iter(())
 
 
-def _terminal_lines() -> Iterator[str]:
+def _terminal_lines(prompt: "_Prompt") -> Iterator[str]:
+    from data_service.shell import terminal
+
+    return terminal.lines(TEXT, prompt.complete)
+
+
+def _flags(name: str) -> List[str]:
+    """The options that the usage of a command shows."""
+    command = COMMANDS.get(ALIASES.get(name, name))
+    usage = command.usage if command is not None else ""
+    return sorted(set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", usage)))
+
+
+def _local_entries(directory: str) -> List[Tuple[str, bool]]:
     try:
-        import readline  # noqa: F401  (input() edits lines with it)
-    except ImportError:
-        pass  # Lines cannot be edited then.
-    while True:
-        try:
-            yield input(TEXT)
-        except KeyboardInterrupt:
-            complain("")
-        except EOFError:
-            complain("")
-            return
+        with os.scandir(directory or ".") as entries:
+            return [(entry.name, entry.is_dir()) for entry in entries]
+    except OSError:
+        return []

@@ -41,6 +41,7 @@ class Shell:
 
     def __enter__(self) -> "Shell":
         self._monkeypatch.setenv("TZ", "UTC")
+        self._monkeypatch.setenv("HOME", str(self.folder))
         time.tzset()
         return self
 

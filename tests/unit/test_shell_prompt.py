@@ -4,11 +4,11 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Iterator, List
+from typing import Callable, Iterator, List
 
 import pytest
 
-from data_service.shell import prompt, session
+from data_service.shell import prompt, session, terminal
 from data_service.shell.progress import ProgressBar, clock_time, progress_line
 from data_service.shell.streams import CLEAR_LINE
 from tests.support.shell import Result, Shell
@@ -75,6 +75,37 @@ def test_working_directories(shell: Shell) -> None:
         "cd: `/d/e/f': Is not a directory",
         "lcd: `nowhere': No such file or directory",
     ]
+
+
+def test_the_names_of_hdfs_tools_may_go_first(shell: Shell) -> None:
+    result = script(shell, "dfsadmin -safemode get", "dfs -ls -C /", "admin -foo", "dfs")
+    assert result.out == "Safe mode is OFF\n"
+    assert result.err == "-foo: Unknown command\ndfs: Unknown command\n"
+
+
+def test_what_tab_offers(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.local("here")
+    shell.filesystem.write("/d/two words")
+    shell.filesystem.write("/user/root/mine")
+    offered: List[List[str]] = []
+
+    def lines(_text: str, complete: Callable[[str], List[str]]) -> Iterator[str]:
+        asked = ["lis", "put h", "cat /d/t", "ls -R", "cat m", "cat /no/", "cat hdfs:"]
+        offered.extend(complete(line) for line in asked)
+        yield "cd /d"
+        offered.append(complete("cat t"))
+        shell.filesystem.fail("list", Unavailable("no namenode"))
+        offered.append(complete("cat /d/t"))
+
+    monkeypatch.setattr(terminal, "lines", lines)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    from data_service.shell.main import main
+
+    assert main([]) == 0
+    assert offered == [
+        ["list "], ["put here "], ["cat /d/two\\ words "], ["ls -R "], ["cat mine "], [], [],
+        ["cat two\\ words "], [],
+    ]  # fmt: skip
 
 
 class Terminal(io.StringIO):
