@@ -62,9 +62,7 @@ def is_complete(connection: Any, path: str, version: Optional[Version]) -> bool:
     count, first, last = span_of_edits(connection)
     if count != (last - first + 1 if last else 0):
         raise CorruptData("edits are missing")
-    for table in (EDITS, *TABLES.values()):
-        for _ in verified(table, connection.execute(SQL[table.name].first, (ROWS_CHECKED,))):
-            pass
+    check_rows(connection)
     found = Version(state["cluster_id"], int(state["layout"]), int(state["log"]))
     if version is not None:
         _match(path, found, version)
@@ -94,6 +92,13 @@ def _match(path: str, found: Version, version: Version) -> None:
         raise StartRefused(
             f"{path} is an old copy, or its newest edits in {path}-wal are lost: {ADVICE}"
         )
+
+
+def check_rows(connection: Any) -> None:
+    """Compare the first ROWS_CHECKED rows of each table with their checksums; CorruptData."""
+    for table in (EDITS, *TABLES.values()):
+        for _ in verified(table, connection.execute(SQL[table.name].first, (ROWS_CHECKED,))):
+            pass
 
 
 def read_state(connection: Any) -> Dict[str, str]:

@@ -28,6 +28,7 @@ from metadata_service import version_file
 from metadata_service.edits import TABLES, Edit, Row, Table, decode, join_lines
 from metadata_service.inspection import (
     ADVICE,
+    check_rows,
     is_complete,
     read_state,
     span_of_edits,
@@ -148,6 +149,26 @@ class MetadataDatabase:
         with self._lock, _translated():
             rows = verified(EDITS, self._connection.execute(SQL["edits"].behind, (txid, limit)))
             return join_lines(bounded((row[2] for row, _ in rows), bytes_max))
+
+    def checkpoint(self, epoch: int) -> int:
+        """Copy the log into the database now, durably; the last txid that is in it.
+
+        Then a sample of the rows is read back, as at a start: CorruptData when it is damaged.
+        """
+        with self._lock:
+            self._admit(epoch)
+            if self._failure is not None:
+                raise self._failure
+            try:
+                self._begin_log()
+            except DiskFull:
+                raise
+            except DfsError as error:
+                self._fail(error)
+                raise
+            with _translated():
+                check_rows(self._connection)
+            return self._last_txid
 
     def close(self) -> None:
         """End the last running call, then close; SQLite copies the log into the database."""

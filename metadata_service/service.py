@@ -51,6 +51,12 @@ class MetadataService(Service):
         last_txid = self._database.append(epoch, first_txid, split_lines(payload))
         return last_txid, disk.space(self._directory).free >= RESERVE_BYTES
 
+    def exposed_checkpoint(self, epoch: int) -> int:
+        """Copy the log into the database, read a sample back; the last txid that is in it."""
+        self._admit()
+        _require(type(epoch) is int, "epoch")
+        return self._database.checkpoint(epoch)
+
     def exposed_status(self) -> Tuple[str, int, int]:
         """(cluster id, newest claimed epoch, last durable txid)."""
         self._admit()

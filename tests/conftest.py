@@ -28,9 +28,11 @@ def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]
 def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One cluster for all tests that leave it as whole as they found it.
 
-    Each works below a directory of its own, named after itself.
+    Each works below a directory of its own, named after itself. Its users besides those of the
+    system are `chief`, a superuser, and `worker` and `helper`, who share the group `shift`.
     """
-    with Cluster(tmp_path_factory.mktemp("shared")) as started:
+    groups = {"supergroup": "chief", "shift": "worker, helper"}
+    with Cluster(tmp_path_factory.mktemp("shared"), groups=groups) as started:
         yield started
 
 

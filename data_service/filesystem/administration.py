@@ -60,3 +60,24 @@ class Administration:
             page = tuple(block_ids[start : start + LIST_ROWS])
             begun += self._namenode.call("spread_blocks", page)
         return begun
+
+    def save_namespace(self) -> int:
+        """Have the namespace's record copied from its log into its database; the last txid in it.
+
+        Only in safe mode, and for administrators, as all that follow.
+        """
+        # The first answer to a client is awaited only briefly, and this one takes its time.
+        self.safe_mode("get")
+        return self._namenode.call("save_namespace")
+
+    def refresh_nodes(self) -> None:
+        """Read again which datanodes belong to the cluster."""
+        self._namenode.call("refresh_nodes")
+
+    def metasave(self, name: str) -> None:
+        """Have the namenode write what it has still to do into a file of its own directory."""
+        self._namenode.call("metasave", name)
+
+    def trigger_block_report(self, host: str, port: int) -> None:
+        """Have the datanode at this address report all its blocks now."""
+        self._namenode.call("trigger_block_report", host, port)

@@ -1,13 +1,18 @@
 """What people ask about the cluster as a whole, and tell it: the calls of `report` and its kin."""
 
+import os
 import time
 from typing import Tuple
 
+from data_service.namenode.commits import Outcome
 from data_service.namenode.connection import Connection
+from data_service.namenode.metasave import metasave_lines
+from data_service.namenode.nodes import DEAD
 from data_service.namenode.permissions import check_name
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import pack_rows
+from data_service.protocol.messages import DataNodeStatus, pack_rows
 from data_service.protocol.validation import check_block, check_integers, check_strings
+from zookeeper.fabric import disk
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.rpc import plain
 
@@ -85,3 +90,48 @@ class Administration(Connection):
         check_integers(*block_ids)
         term = self._term_of()
         return term.tell_blocks(lambda blocks: blocks.spread(block_ids, term.random))
+
+    def exposed_save_namespace(self) -> int:
+        """Have the metadata service copy its log into its database; the last txid in it.
+
+        The record is durable at any moment: this leaves the next start of that service no log to
+        read, and tells of damage while the namenode still has the whole image. As in HDFS, only
+        in safe mode.
+        """
+        self._require_superuser()
+        term = self._term_of()
+        if not term.cluster_status().safe_mode:
+            raise InvalidArgument(
+                "Safe mode should be turned ON in order to create namespace image."
+            )
+        return term.journal.checkpoint()
+
+    def exposed_refresh_nodes(self) -> None:
+        """Nothing yet: there are no lists of datanodes to include and exclude."""
+        self._require_superuser()
+
+    def exposed_trigger_block_report(self, host: str, port: int) -> None:
+        """Have the datanode at an address report fully, with its next heartbeat."""
+        self._require_superuser()
+        check_strings(host)
+        check_integers(port)
+        if not self._term_of().tell_blocks(lambda blocks: blocks.want_report(host, port)):
+            raise InvalidArgument(f"Datanode unreachable: none lives at {host}:{port}")
+
+    def exposed_metasave(self, name: str) -> None:
+        """Write what the namenode has still to do into a file of this name, in its directory."""
+        self._require_superuser()
+        check_strings(name)
+        if name in ("", ".", "..") or "/" in name or not name.isprintable():
+            raise InvalidArgument(
+                f"{name!a:.80} is no name of a file: it lies in the namenode's own directory"
+            )
+        term = self._term_of()
+        states = [DataNodeStatus.from_wire(row).state for row in self.exposed_datanode_reports()]
+        dead = states.count(DEAD)
+        lines = term.read(
+            lambda state: Outcome(metasave_lines(state, len(states) - dead, dead), None, 0)
+        )
+        disk.make_directories(self._directory)
+        text = "".join(line + "\n" for line in lines)
+        disk.write_file(os.path.join(self._directory, name), text.encode("utf-8", "replace"))

@@ -139,6 +139,10 @@ class BlockMap:
         """MISSING, CORRUPT, UNDER, FULL or EXCESS."""
         return self._judged[self._rows[block_id]]
 
+    def judged_as(self, *states: int) -> Iterator[int]:
+        """The blocks in any of these states, by a walk over all rows."""
+        return (block_id for block_id, row in self._rows.items() if self._judged[row] in states)
+
     # Changes.
 
     def set_wanted(self, block_id: int, wanted: int) -> None:

@@ -245,9 +245,11 @@ class Blocks:
         return self._commands(self._nodes.by_session(session), now, durable_txid)
 
     def _commands(self, node: Node, now: float, durable_txid: int) -> Tuple[Command, ...]:
+        report = node.outbox.take_report()
         if self._safe_mode.on or not node.reported:
-            return ()
-        return node.outbox.take_copies() + self._deletions.commands(node, now, durable_txid)
+            return report
+        removals = self._deletions.commands(node, now, durable_txid)
+        return report + node.outbox.take_copies() + removals
 
     def block_report(self, session: int, report_id: int, part: int, parts: int,
                      blocks: Iterable[Block], now: float) -> None:
@@ -372,6 +374,13 @@ class Blocks:
     def datanode_reports(self, now: float) -> Tuple[DataNodeStatus, ...]:
         """A line of `report` for every datanode that ever registered, by address."""
         return self._nodes.statuses(now)
+
+    def want_report(self, host: str, port: int) -> bool:
+        """Have the datanode at this address report fully; False when none lives there."""
+        found = [node for node in self._nodes if (node.info.host, node.info.port) == (host, port)]
+        for node in found:
+            node.outbox.report = node.session != 0
+        return any(node.outbox.report for node in found)
 
     def live_nodes(self) -> int:
         """How many datanodes are live."""

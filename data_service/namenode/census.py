@@ -1,5 +1,6 @@
 """How many blocks are in which state, and how one of them is: what `report` and `fsck` tell."""
 
+from itertools import chain
 from typing import Iterator, NamedTuple
 
 from data_service.namenode.block_map import CORRUPT, EXCESS, MISSING, UNDER, BlockMap
@@ -102,6 +103,26 @@ class Census:
         holders += [_holder(node, CORRUPT_REPLICA) for node in opened.bad if not node.dead]
         health = Health(wanted, len(good), len(holders) - len(good), 0)
         return BlockHealth(block._replace(length=length), health, tuple(holders))
+
+    def nodes(self) -> Iterator[Node]:
+        """Every datanode that ever registered, in that order."""
+        return iter(self._nodes)
+
+    def waiting(self) -> Iterator[int]:
+        """The under-replicated blocks, the most urgent first."""
+        return chain.from_iterable(self._blocks.under)
+
+    def copied(self) -> Iterator[int]:
+        """The blocks of which copies are under way."""
+        return iter(self._replication)
+
+    def marked(self) -> Iterator[int]:
+        """The blocks with corrupt replicas."""
+        return iter(self._blocks.marks)
+
+    def lost(self) -> Iterator[int]:
+        """The blocks without a good replica. Nothing else asks for them, so all are looked at."""
+        return self._blocks.judged_as(MISSING, CORRUPT)
 
     def _holders(self, block_id: int) -> Iterator[Holder]:
         for node in self._blocks.holders(block_id):

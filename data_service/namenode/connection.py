@@ -19,7 +19,8 @@ GROUPS_SECONDS = 60.0
 
 
 class Connection(Service):
-    """What every call needs. `term_of` gives the current term, or raises NotLeader."""
+    """What every call needs. `term_of` gives the current term, or raises NotLeader; `defaults` are
+    replication and block size of new files; `directory` is where `metasave` writes."""
 
     def __init__(
         self,
@@ -27,11 +28,13 @@ class Connection(Service):
         groups_of: Callable[[str], Iterable[str]],
         superuser: str,
         defaults: Tuple[int, int],
+        directory: str,
     ) -> None:
         self._term_of = term_of
         self._groups_of = groups_of
         self._superuser = superuser
         self._replication, self._block_size = defaults
+        self._directory = directory
         self._caller = Caller("", frozenset(), False)
         self._identified_until = 0.0
 

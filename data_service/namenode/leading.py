@@ -71,7 +71,11 @@ class NameNode(daemon.Daemon):
             host,
             self.address.port,
             lambda: NameNodeService(
-                self.term, groups.of, self._superuser, (own.replication_factor, own.block_size)
+                self.term,
+                groups.of,
+                self._superuser,
+                (own.replication_factor, own.block_size),
+                own.name_node_dir,
             ),
             self._credentials,
             self._settings.network,

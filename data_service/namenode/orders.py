@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Callable, Dict, List, NamedTuple, Tuple
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import Command
+from data_service.protocol.messages import REPORT, Command
 
 BLOCKS_PER_COMMAND = 1000
 """Most replicas that one command removes, so that no reply and no datanode's pause is long."""
@@ -33,12 +33,13 @@ class Outbox:
     `sent` is ordered by the time after which an order is repeated, so only its head is looked at.
     """
 
-    __slots__ = ("ready", "sent", "copies")
+    __slots__ = ("ready", "sent", "copies", "report")
 
     def __init__(self) -> None:
         self.ready: Dict[int, Order] = {}
         self.sent: Dict[int, Tuple[Order, float]] = {}
         self.copies: Dict[int, Command] = {}
+        self.report = False
 
     def __len__(self) -> int:
         return len(self.ready) + len(self.sent)
@@ -74,6 +75,7 @@ class Outbox:
                       for order in orders if wanted(order.block.block_id)}
         self.sent = {}
         self.copies = {}
+        self.report = False
 
     def overdue(self, now: float, limit: int) -> List[Order]:
         """Sent orders whose time is over go back to `ready`, at most `limit`; they are returned."""
@@ -125,6 +127,11 @@ class Outbox:
         """An order that was not sent yet waits until this edit is durable."""
         if block_id in self.ready:
             self.ready[block_id] = self.ready[block_id]._replace(txid=txid)
+
+    def take_report(self) -> Tuple[Command, ...]:
+        """The order to send a full report now, once, when somebody asked for one."""
+        wanted, self.report = self.report, False
+        return (Command(REPORT, (), ()),) if wanted else ()
 
     def take_copies(self) -> Tuple[Command, ...]:
         """The copies to make, once."""

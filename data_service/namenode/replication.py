@@ -11,7 +11,7 @@ is planned anew from where it stands then. A copy that arrives late after all is
 
 from itertools import islice
 from random import Random
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from data_service.namenode.block_map import BlockMap, rotate
 from data_service.namenode.block_policy import BlockPolicy
@@ -44,6 +44,9 @@ class Replication:
 
     def __len__(self) -> int:
         return len(self._copies)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._copies)
 
     def __contains__(self, block_id: int) -> bool:
         return block_id in self._copies

@@ -1,4 +1,4 @@
-"""report, safemode, printTopology: the cluster itself."""
+"""report, safemode and what else is said to the cluster itself. Any error is exit status 255."""
 
 import json
 import time
@@ -8,9 +8,13 @@ from data_service.shell import cluster_report
 from data_service.shell.failures import UsageError
 from data_service.shell.options import JSON, parse
 from data_service.shell.session import Session
+from zookeeper.fabric.errors import InvalidArgument, SettingsError
+from zookeeper.fabric.settings import Address, parse_address
 
 WAIT_SECONDS = 1.0
 """Pause between the questions of `safemode wait`."""
+
+OPEN_FILES = "{:<20}\t{:<20}\t{}"
 
 SECTIONS = {
     "live": ("Live", (cluster_report.LIVE, cluster_report.STALE)),
@@ -56,8 +60,72 @@ def safemode(session: Session, words: List[str]) -> None:
     session.out.line(f"Safe mode is {'ON' if is_on else 'OFF'}")
 
 
+def save_namespace(session: Session, words: List[str]) -> None:
+    """Have the record of the namespace made compact; only in safe mode."""
+    # With -beforeShutdown HDFS skips what was saved lately. Here it costs next to nothing.
+    parse(words, "beforeShutdown", most=0)
+    session.filesystem.save_namespace()
+    session.out.line("Save namespace successful")
+
+
+def refresh_nodes(session: Session, words: List[str]) -> None:
+    """Have the namenode read again which datanodes belong to the cluster."""
+    parse(words, most=0)
+    session.filesystem.refresh_nodes()
+    session.out.line("Refresh nodes successful")
+
+
+def metasave(session: Session, words: List[str]) -> None:
+    """Have the namenode write what it has still to do into a file in its own directory."""
+    name = parse(words, least=1, most=1).arguments[0]
+    session.filesystem.metasave(name)
+    session.out.line(
+        f"Created metasave file {name} in the log directory of namenode {session.cluster.uri}"
+    )
+
+
+def list_open_files(session: Session, words: List[str]) -> None:
+    """Show the files that are being written, and who writes them."""
+    options = parse(words, "blockingDecommission", "path", most=0)
+    path = options.value("path")
+    top = "/" if path is None else session.item(path).path
+    rows = session.filesystem.open_files(top, everywhere=True)
+    session.out.line(OPEN_FILES.format("Client Host", "Client Name", "Open File Path"))
+    if not options.has("blockingDecommission"):
+        for row in rows:
+            session.out.line(OPEN_FILES.format("-", row.writer, row.path))
+
+
+def trigger_block_report(session: Session, words: List[str]) -> None:
+    """Have a datanode report all its blocks, or what changed, which it does at once anyway."""
+    options = parse(words, "incremental", least=1, most=1)
+    address = _address(options.arguments[0])
+    session.filesystem.trigger_block_report(address.host, address.port)
+    kind = "an incremental" if options.has("incremental") else "a full"
+    session.out.line(f"Triggering {kind} block report on {address}.")
+
+
+def get_datanode_info(session: Session, words: List[str]) -> None:
+    """Show what the namenode knows of one datanode."""
+    address = _address(parse(words, least=1, most=1).arguments[0])
+    for node in session.filesystem.datanodes():
+        if (node.host, node.port) == address and node.state != cluster_report.DEAD:
+            for line in cluster_report.node_lines(node, time.time()):
+                session.out.line(line)
+            return
+    raise InvalidArgument("Datanode unreachable.")
+
+
 def print_topology(session: Session, words: List[str]) -> None:
     """Show the racks and the datanodes in them."""
     parse(words, most=0)
     for line in cluster_report.topology_lines(session.filesystem.datanodes()):
         session.out.line(line)
+
+
+def _address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except SettingsError as error:
+        # This one came from the command line, not from config.ini.
+        raise InvalidArgument(error.message) from None

@@ -10,8 +10,8 @@ from typing import Dict, NamedTuple
 class Command(NamedTuple):
     """A row of the table. `function` takes the Session and the command's own words.
 
-    `tool` is the program that HDFS has it in: fs, dfsadmin, or one of its own name. Those of
-    "dfsadmin" follow its rules: any error is exit status 255.
+    `tool` is the program that HDFS has it in: fs, dfsadmin, or one of its own name. Their
+    rules differ: see `dispatch`.
     """
 
     module: str
@@ -158,6 +158,36 @@ COMMANDS: Dict[str, Command] = {
     "clrSpaceQuota": _row(
         "quotas:clear_space_quota", "[-storageType <storagetype>] <dirname>...<dirname>",
         "lift the limit of bytes", "dfsadmin",
+    ),
+    "saveNamespace": _row(
+        "administration:save_namespace", "[-beforeShutdown]",
+        "make the record of the namespace compact, in safe mode", "dfsadmin",
+    ),
+    "refreshNodes": _row(
+        "administration:refresh_nodes", "",
+        "read again which datanodes belong to the cluster", "dfsadmin",
+    ),
+    "metasave": _row(
+        "administration:metasave", "<filename>",
+        "write what the namenode has still to do into a file of its directory", "dfsadmin",
+    ),
+    "listOpenFiles": _row(
+        "administration:list_open_files", "[-blockingDecommission] [-path <path>]",
+        "show the files that are being written", "dfsadmin",
+    ),
+    "triggerBlockReport": _row(
+        "administration:trigger_block_report", "[-incremental] <datanode_host:port>",
+        "have a datanode report all its blocks", "dfsadmin",
+    ),
+    "getDatanodeInfo": _row(
+        "administration:get_datanode_info", "<datanode_host:port>",
+        "show what is known of one datanode", "dfsadmin",
+    ),
+    "getconf": _row(
+        "configuration:getconf",
+        "[-namenodes] [-nnRpcAddresses] [-secondaryNameNodes] [-includeFile] [-excludeFile] "
+        "[-confKey <key>]",
+        "show settings of config.ini", "getconf",
     ),
     "fsck": _row(
         "fsck:fsck",

@@ -14,7 +14,8 @@ INTERRUPTED = 130
 NOBODY_READS = 141
 """What a shell shows of a program that a closed pipe ended."""
 
-ADMINISTRATION = "dfsadmin"
+ADMINISTRATION, CONFIGURATION = "dfsadmin", "getconf"
+"""Programs of HDFS in which any error is exit status 255."""
 
 
 def run(words: List[str], surroundings: Surroundings) -> int:
@@ -68,7 +69,7 @@ def _call(name: str, session: Session, words: List[str]) -> int:
     except OSError as error:
         session.complain(first_line(error.strerror or str(error)))
     if session.failures:
-        return MISUSE if command.tool == ADMINISTRATION else FAILURE
+        return MISUSE if command.tool in (ADMINISTRATION, CONFIGURATION) else FAILURE
     return status or SUCCESS
 
 

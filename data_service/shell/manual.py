@@ -145,6 +145,18 @@ get       say whether it is on
 enter     switch it on: reads work, changes are refused
 leave     switch it off
 wait      wait until it is off
+forceExit  switch it off, also while blocks are missing
+""",
+    "saveNamespace": """
+The record is durable at any moment; this copies the metadata service's log into its database and
+compares a sample of it with its checksums. Its next start has no log to read.
+""",
+    "metasave": "The file lies in name_node_dir, on the machine of the namenode.",
+    "listOpenFiles": "-path  only files below this one",
+    "getconf": """
+-confKey      one setting, by HDFS's name (dfs.replication) or ours (name_node.dead_seconds)
+-namenodes    the hosts of the namenodes
+-nnRpcAddresses  with their ports
 """,
     "fsck": """
 -files        every file and directory

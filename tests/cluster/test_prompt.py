@@ -6,6 +6,7 @@ from typing import Dict
 import pytest
 
 from data_service.shell.prompt import TEXT
+from data_service.shell.streams import CLEAR_LINE
 from data_service.shell.terminal import HISTORY_NAME
 from tests.support.cluster import CLIENT, Cluster
 from tests.support.typist import END, ENTER, INTERRUPT, TAB, UP, Typist
@@ -25,7 +26,7 @@ def answer(person: Typist, line: str) -> str:
     """Type a line; what is on the screen between it and the next prompt."""
     person.type(line + ENTER)
     person.read_until("\n")
-    return person.read_until(TEXT).replace("\r\n", "\n")
+    return person.read_until(TEXT).replace("\r\n", "\n").replace(CLEAR_LINE, "")
 
 
 def test_a_session_with_tab_on_both_sides(shared_cluster: Cluster, tmp_path: Path) -> None:

@@ -75,6 +75,23 @@ class MemoryCluster:
         self.salvaged.append((path, directory))
         return 1
 
+    def save_namespace(self) -> int:
+        """As FileSystem.save_namespace."""
+        self._called("save_namespace")
+        return 1
+
+    def refresh_nodes(self) -> None:
+        """As FileSystem.refresh_nodes."""
+        self._called("refresh_nodes")
+
+    def metasave(self, name: str) -> None:
+        """As FileSystem.metasave."""
+        self._called(f"metasave {name}")
+
+    def trigger_block_report(self, host: str, port: int) -> None:
+        """As FileSystem.trigger_block_report."""
+        self._called(f"trigger_block_report {host}:{port}")
+
     def safe_mode(self, action: str) -> bool:
         """As FileSystem.safe_mode."""
         self._called("safe_mode")

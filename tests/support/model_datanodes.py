@@ -15,6 +15,7 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DELETE,
     REPLICATE,
+    REPORT,
     TRASH,
     Command,
     NodeInfo,
@@ -272,10 +273,10 @@ class ModelCluster:
     # The rule that no order may break.
 
     def _judge(self, node: ModelDataNode, command: Command) -> None:
-        """No order in safe mode. One to delete a replica of a living block leaves as many good
+        """No order in safe mode but to report. One to delete a replica of a living block leaves as many good
         ones as wanted, or one when the replica is bad itself; one of a deleted block is given
         when that cannot be undone any more."""
-        assert not self.blocks.safe_mode, command
+        assert not self.blocks.safe_mode or command.action == REPORT, command
         for block in command.blocks if command.action == DELETE else ():
             assert self.deleted_by.get(block.block_id, 0) <= self.durable_txid, block
             replica = node.disk.get(block.block_id)

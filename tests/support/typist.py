@@ -53,7 +53,7 @@ class Typist:
             left = deadline - time.monotonic()
             ready, _, _ = select.select([self._near], [], [], max(0.0, left))
             assert ready, f"{text!r} did not appear in {self.screen!r}"
-            self._read()
+            assert self._read(), f"the program ended: {self.screen!r}"
         seen, _, self.screen = self.screen.partition(text)
         return seen
 
@@ -66,10 +66,11 @@ class Typist:
                 self._read()
         return self._program.returncode
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take what there is; False when nobody has the other end any more."""
         try:
             data = os.read(self._near, 4096)
         except OSError:
-            data = b""  # How Linux says that nobody has the other end any more.
-        assert data, f"the program ended: {self.screen!r}"
+            data = b""  # How Linux says so.
         self.screen += data.decode("utf-8", "replace")
+        return data != b""

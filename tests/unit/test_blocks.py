@@ -8,9 +8,9 @@ import pytest
 
 from data_service.namenode import dead_nodes
 from data_service.namenode.blocks import Blocks
-from data_service.protocol.messages import Health
 from data_service.namenode.events import Events
 from data_service.protocol.blocks import Block
+from data_service.protocol.messages import REPORT, Health
 from tests.support.model_datanodes import (
     CAPACITY,
     CLUSTER_ID,
@@ -301,3 +301,18 @@ def test_speed_of_reports_changes_and_idle_ticks() -> None:
     seconds["tick"] = (perf_counter() - start) / 20
     assert seconds["first report"] < 3.0 and seconds["report"] < 2.0, seconds
     assert seconds["changes"] < 0.5 and seconds["tick"] < 0.005, seconds
+
+
+# What administrators ask for.
+
+
+def test_a_full_report_is_asked_for_even_in_safe_mode() -> None:
+    world = cluster("ab")
+    world.blocks.enter_safe_mode()
+    assert world.blocks.want_report("a", 1800) and not world.blocks.want_report("c", 1800)
+    assert not world.blocks.want_report("a", 1801)
+    world.beat_all()
+    assert [command.action for command in world.nodes["a"].orders] == [REPORT]
+    world.beat_all()
+    assert len(world.nodes["a"].orders) == 1, "once is enough"
+    assert not world.nodes["b"].orders

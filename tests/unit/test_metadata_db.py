@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Callable, Iterator, List
 
@@ -294,6 +295,33 @@ def test_the_log_begins_again_and_nothing_is_lost(
     assert before is not None and after is not None and after.log >= before.log + 10
     assert max(sizes) < 60 * 4120, "the file of the log is used again and again"
     assert image_of(open_database()) == image_after(file_edits(1, 100))
+
+
+def test_a_checkpoint_leaves_nothing_in_the_log_alone(
+    tmp_path: Path, database: MetadataDatabase, open_database: Open
+) -> None:
+    edits = file_edits(1, 40)
+    database.append(1, 1, lines_of(edits))
+
+    def files_in_a_copy() -> int:
+        # Without the log beside it: SQLite reads what is in the database itself.
+        copy = tmp_path / "copy.db"
+        copy.write_bytes((tmp_path / metadata_db.NAME).read_bytes())
+        with closing(sqlite3.connect(copy)) as connection:
+            return connection.execute("SELECT count(*) FROM inodes").fetchone()[0]
+
+    files = len(image_after(edits)["inodes"])
+    assert files_in_a_copy() < files
+    before = version_file.read(str(tmp_path))
+    assert database.checkpoint(1) == 40
+    assert files_in_a_copy() == files
+    after = version_file.read(str(tmp_path))
+    assert before is not None and after is not None and after.log == before.log + 1
+    database.append(1, 41, lines_of(file_edits(41, 50)))
+    assert image_of(open_database()) == image_after(file_edits(1, 50))
+    open_database().claim_epoch("newer")
+    with pytest.raises(Fenced):
+        open_database().checkpoint(1)
 
 
 def test_threads_that_race_with_the_same_appends_agree(database: MetadataDatabase) -> None:

@@ -164,3 +164,35 @@ def test_a_start_compares_only_some_checksums(
     monkeypatch.setattr(inspection, "ROWS_CHECKED", 2)
     with pytest.raises(CorruptData):
         edits_after_restart(tmp_path)
+
+
+def test_a_checkpoint_tells_of_damage(database: MetadataDatabase) -> None:
+    real = database._connection
+    real.execute("UPDATE inodes SET name = 'other' WHERE id = 12")
+    with pytest.raises(CorruptData):
+        database.checkpoint(1)
+    # What is damaged is one row; the namenode still has it, and goes on recording.
+    assert database.append(1, 6, lines_of(file_edits(6, 6))) == 6
+
+
+def test_a_checkpoint_on_a_full_disk_passes(database: MetadataDatabase) -> None:
+    real: Any = database._connection
+    broken: Any = BrokenConnection(real, "PRAGMA wal", sqlite3.OperationalError("disk is full"))
+    database._connection = broken
+    with pytest.raises(DiskFull):
+        database.checkpoint(1)
+    database._connection = real
+    assert database.checkpoint(1) == 5
+
+
+def test_a_checkpoint_that_fails_ends_the_database(database: MetadataDatabase) -> None:
+    real: Any = database._connection
+    broken: Any = BrokenConnection(real, "PRAGMA wal", sqlite3.OperationalError("disk I/O error"))
+    database._connection = broken
+    with pytest.raises(DiskFailed):
+        database.checkpoint(1)
+    database._connection = real
+    for attempt in (lambda: database.checkpoint(1), lambda: database.append(1, 6, lines_of(
+            file_edits(6, 6)))):
+        with pytest.raises(DiskFailed):
+            attempt()

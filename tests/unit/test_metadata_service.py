@@ -86,7 +86,10 @@ def test_a_journal_records_over_a_real_connection(pool: RemotePool, settings: Se
     assert pool.call("status")[1:] == (1, 80) and failures == []
     for name, rows in image_after(edits).items():
         assert list(journal.load(name)) == [rows[key] for key in sorted(rows)]
+    assert journal.checkpoint() == 80
     assert pool.call("claim_epoch", "another") == 2
+    with pytest.raises(Fenced):
+        journal.checkpoint()
     with pytest.raises(DfsError):
         journal.wait(journal.submit(file_edits(81, 81)[0]))
     assert [type(error) for error in failures] == [Fenced]
@@ -99,7 +102,7 @@ def test_nobody_but_a_namenode_may_call(service: MetadataService, principal: str
     service.peer = Peer(principal, "127.0.0.1")
     calls = [
         ("claim_epoch", "me"), ("append", 1, 1, b""), ("status",), ("load", "inodes", None, 1),
-        ("edits_since", 0, 1),
+        ("edits_since", 0, 1), ("checkpoint", 1),
     ]  # fmt: skip
     exposed = {name for name in vars(MetadataService) if name.startswith("exposed_")}
     assert exposed == {"exposed_" + call[0] for call in calls}
@@ -124,7 +127,7 @@ class Text(str):
         ("load", "inodes", "1", 1), ("load", "counters", 1, 1), ("load", "inodes", True, 1),
         ("load", "inodes", None, 0), ("load", "inodes", None, -1), ("load", "inodes", None, None),
         ("edits_since", -1, 1), ("edits_since", 0, 0), ("edits_since", "0", 1),
-        ("edits_since", 0, True),
+        ("edits_since", 0, True), ("checkpoint", True), ("checkpoint", "1"),
     ],
     ids=str,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from typing import List
 
 from data_service.namenode.orders import BLOCKS_PER_COMMAND, Order, Outbox
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE, REPLICATE, TRASH, Command
+from data_service.protocol.messages import DELETE, REPLICATE, REPORT, TRASH, Command
 
 
 def order(block_id: int, action: str = DELETE, txid: int = 0) -> Order:
@@ -106,3 +106,14 @@ def test_copies_are_sent_once() -> None:
     outbox.copies[9] = Command(REPLICATE, (Block(9, 1, 1),), ())
     assert [command.blocks[0].block_id for command in outbox.take_copies()] == [9]
     assert outbox.take_copies() == ()
+
+
+def test_a_report_is_asked_for_once_and_not_after_a_new_session() -> None:
+    outbox = Outbox()
+    assert outbox.take_report() == ()
+    outbox.report = True
+    assert [command.action for command in outbox.take_report()] == [REPORT]
+    assert outbox.take_report() == ()
+    outbox.report = True
+    outbox.keep_only(lambda block_id: True)
+    assert outbox.take_report() == (), "a new session begins with a full report anyway"

@@ -16,6 +16,7 @@ from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.settings import (
     SECTIONS,
     Address,
+    NameNodeSettings,
     SecuritySettings,
     Settings,
     load,
@@ -51,6 +52,11 @@ def loaded(tmp_path: Path, text: str) -> Settings:
     return load(str(path))
 
 
+def default_name_node(folder: Path) -> NameNodeSettings:
+    """[name_node] of a file in a folder that says nothing about it."""
+    return replace(Settings().name_node, name_node_dir=str(folder / "data" / "name_node"))
+
+
 def test_the_original_file_works_unchanged(tmp_path: Path) -> None:
     read = loaded(tmp_path, ORIGINAL)
     assert read.path == str(tmp_path / "config.ini")
@@ -78,7 +84,7 @@ def test_the_original_file_for_many_machines_works_unchanged(tmp_path: Path) -> 
 
 def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     read = loaded(tmp_path, "")
-    assert read.name_node == Settings().name_node
+    assert read.name_node == default_name_node(tmp_path)
     assert read.network == Settings().network
     assert read.metadata.metadata_dir == str(tmp_path / "data" / "metadata")
     assert read.zookeeper.zookeeper_dir == str(tmp_path / "data" / "zookeeper")
@@ -212,7 +218,7 @@ def test_an_installed_package_without_a_file_has_the_defaults(
     monkeypatch.setattr(settings, "__file__", str(tmp_path / "site" / "zookeeper" / "fabric" / "x"))
     read = load(None)
     assert read.path == ""
-    assert read.name_node == Settings().name_node
+    assert read.name_node == default_name_node(tmp_path / ".pyhdfs")
     assert read.metadata.metadata_dir == str(tmp_path / ".pyhdfs" / "data" / "metadata")
 
 
@@ -267,7 +273,8 @@ def test_the_shipped_file_keeps_all_data_below_one_folder() -> None:
     read = load(str(SHIPPED))
     places = [read.metadata.metadata_dir, read.zookeeper.zookeeper_dir]
     places += [path for paths in read.data_node.directories.values() for path in paths]
-    assert len(set(places)) == 5
+    places.append(read.name_node.name_node_dir)
+    assert len(set(places)) == 6
     assert all(os.path.dirname(path) == str(ROOT / "data") for path in places)
 
 

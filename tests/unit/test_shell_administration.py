@@ -3,11 +3,12 @@
 import json
 import math
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 import pytest
 
-from data_service.shell import administration, cluster_report
+from data_service.protocol.messages import FileStatus, FsckRow
+from data_service.shell import administration, cluster_report, configuration
 from tests.support.memory_cluster import node
 from tests.support.shell import Shell
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
@@ -174,3 +175,103 @@ def test_groups_are_those_of_the_namenode(shell: Shell) -> None:
     assert shell.good("groups", "alice", "nobody") == "alice : users\nnobody :\n"
     shell.filesystem.fail("groups", InvalidArgument("not a name of a user or group: ''"))
     assert shell.bad("groups", "") == "groups: not a name of a user or group: ''\n"
+
+
+def test_what_is_silent_but_for_its_success(shell: Shell) -> None:
+    assert shell.good("saveNamespace") == "Save namespace successful\n"
+    assert shell.good("dfsadmin", "-saveNamespace", "-beforeShutdown").endswith("successful\n")
+    assert shell.good("dfsadmin", "-refreshNodes") == "Refresh nodes successful\n"
+    assert shell.good("metasave", "m.txt") == (
+        "Created metasave file m.txt in the log directory of namenode hdfs://localhost:1800\n"
+    )
+    assert {"save_namespace", "refresh_nodes", "metasave m.txt"} <= set(shell.filesystem.calls)
+
+
+@pytest.mark.parametrize(
+    "command, method",
+    [
+        ("saveNamespace", "save_namespace"),
+        ("refreshNodes", "refresh_nodes"),
+        ("listOpenFiles", "list_open_files"),
+    ],
+)
+def test_who_is_no_superuser_is_told_so(shell: Shell, command: str, method: str) -> None:
+    denied = "Access denied for user alice. Superuser privilege is required"
+    shell.filesystem.fail(method, PermissionDenied(denied))
+    for words in ([command], [f"-{command}"], ["admin", f"-{command}"]):
+        assert shell.bad(*words, status=255) == f"{command}: {denied}\n"
+
+
+def test_open_files(shell: Shell) -> None:
+    status = FileStatus("w", 9, "f", 0, 2, 1024, "root", "", 0o644, 0, 0)
+    writers = {"/d/w": "c" * 32, "/v": "c"}
+    shell.filesystem.written = [FsckRow(path, status, (), w) for path, w in writers.items()]
+    head = "Client Host         \tClient Name         \tOpen File Path"
+    lines = shell.good("listOpenFiles").splitlines()
+    assert lines == [
+        head,
+        f"-                   \t{'c' * 32}\t/d/w",
+        "-                   \tc                   \t/v",
+    ]
+    assert shell.good("listOpenFiles", "-path", "/d").splitlines() == lines[:2]
+    assert shell.good("listOpenFiles", "-blockingDecommission").splitlines() == [head]
+
+
+def test_a_report_of_blocks_is_triggered(shell: Shell) -> None:
+    assert shell.good("triggerBlockReport", "localhost:1801") == (
+        "Triggering a full block report on localhost:1801.\n"
+    )
+    assert "an incremental block report" in shell.good("triggerBlockReport", "-incremental", "h:1")
+    assert "trigger_block_report localhost:1801" in shell.filesystem.calls
+    assert "expected host:port" in shell.bad("triggerBlockReport", "nonsense", status=255)
+
+
+def test_what_is_known_of_a_datanode(shell: Shell) -> None:
+    shell.filesystem.nodes = (node(1801), node(1802, "dead"))
+    lines = shell.good("getDatanodeInfo", "localhost:1801").splitlines()
+    assert lines[0] == "Name: localhost:1801 (localhost)" and lines[-1] == "Num of Blocks: 3"
+    for address in ("localhost:1802", "elsewhere:1801"):
+        complaint = shell.bad("dfsadmin", "-getDatanodeInfo", address, status=255)
+        assert complaint == "getDatanodeInfo: Datanode unreachable.\n"
+
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        (("-namenodes",), "localhost"),
+        (("-nnRpcAddresses",), "localhost:1800"),
+        (("-secondaryNameNodes",), ""),
+        (("-confKey", "fs.defaultFS"), "hdfs://localhost:1800"),
+        (("-confKey", "dfs.replication"), "1"),
+        (("-confKey", "dfs.blocksize"), "1024"),
+        (("-confKey", "dfs.heartbeat.interval"), "1"),
+        (("-confKey", "dfs.namenode.stale.datanode.interval"), "10000"),
+        (("-confKey", "dfs.permissions.superusergroup"), "supergroup"),
+        (("-confKey", "name_node.safe_mode_threshold"), "0.999"),
+        (("-confKey", "data_node.data_node_hosts"), "localhost:1801,localhost:1802,localhost:1803"),
+        (("-confKey", "data_node.data_node_dir_1802"), "data/data_node_1802"),
+        (("-confKey", "security.allow_insecure"), "false"),
+    ],
+)
+def test_settings(shell: Shell, words: Tuple[str, ...], line: str) -> None:
+    assert shell.good("getconf", *words) == line + "\n"
+
+
+@pytest.mark.parametrize(
+    "key", ["", "dfs.nonsense", "name_node", "name_node.x", "x.y", "data_node.data_node_dir_9"]
+)
+def test_a_setting_that_is_none(shell: Shell, key: str) -> None:
+    complaint = shell.bad("getconf", "-confKey", key, status=255)
+    assert complaint == f"getconf: Configuration {key} is missing.\n"
+
+
+def test_getconf_is_called_rightly(shell: Shell) -> None:
+    missing = "getconf: Configuration dfs.hosts is missing.\n"
+    assert shell.bad("getconf", "-includeFile", status=255) == missing
+    for words in ([], ["-confKey"], ["-x"], ["-namenodes", "x"]):
+        assert "Usage: hdfs getconf" in shell.bad("getconf", *words, status=255)
+
+
+def test_every_key_of_hdfs_has_a_setting(shell: Shell) -> None:
+    for key in (*configuration.SAME_IN_HDFS, *configuration.FIXED):
+        assert shell.good("getconf", "-confKey", key).strip()

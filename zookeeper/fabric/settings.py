@@ -103,6 +103,8 @@ class NameNodeSettings:
     max_replications: int = _setting(64, count(1, 65536), "copies at once in all")
     replication_timeout_seconds: float = _setting(
         300.0, SECONDS, "time after which an unconfirmed copy is planned again")
+    name_node_dir: str = _setting(
+        "data/name_node", PATH, "directory of what metasave writes; nothing else lies there")
 
 
 @dataclass(frozen=True)
