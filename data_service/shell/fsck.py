@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from typing import List, NamedTuple
+from typing import Iterator, List, NamedTuple
 
 from data_service.protocol.messages import FsckRow
 from data_service.shell import cluster_report
@@ -53,11 +53,10 @@ def fsck(session: Session, words: List[str]) -> int:
     is_report = not options.has(JSON, "list-corruptfileblocks")
     if is_report:
         _begin(session, f"path {item.path} ")
-    for rows in (session.filesystem.fsck(item.path), session.filesystem.open_files(item.path)):
-        for row in rows:
-            lines = findings.add(row)
-            for line in lines if is_report else ():
-                session.out.line(line)
+    for row in _rows(session, item.path):
+        lines = findings.add(row)
+        for line in lines if is_report else ():
+            session.out.line(line)
     queued = _spread(session, findings) if options.has("replicate") else 0
     if options.has(JSON):
         session.out.line(json.dumps(findings.record(item.path, queued), indent=1))
@@ -67,6 +66,19 @@ def fsck(session: Session, words: List[str]) -> int:
         _summarise(session, findings, item.path, queued, time.monotonic() - start)
     _mend(session, options, findings.corrupt_files)
     return 0 if findings.verdict == HEALTHY else LOST
+
+
+def _rows(session: Session, path: str) -> Iterator[FsckRow]:
+    """The tree, then the files that will appear in it. One that grows has both kinds of blocks."""
+    written = {row.status.inode_id: row for row in session.filesystem.open_files(path)}
+    for row in session.filesystem.fsck(path):
+        growth = written.pop(row.status.inode_id, None)
+        if growth is not None:
+            length = row.status.length + growth.status.length
+            status = row.status._replace(length=length)
+            row = FsckRow(row.path, status, row.blocks + growth.blocks, growth.writer)
+        yield row
+    yield from written.values()
 
 
 def _parse(words: List[str]) -> Request:

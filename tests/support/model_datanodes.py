@@ -273,9 +273,9 @@ class ModelCluster:
     # The rule that no order may break.
 
     def _judge(self, node: ModelDataNode, command: Command) -> None:
-        """No order in safe mode but to report. One to delete a replica of a living block leaves as many good
-        ones as wanted, or one when the replica is bad itself; one of a deleted block is given
-        when that cannot be undone any more."""
+        """No order in safe mode but to report. One to delete a replica of a living block leaves
+        as many good ones as wanted, or one when the replica is bad itself; one of a deleted block
+        is given when that cannot be undone any more."""
         assert not self.blocks.safe_mode or command.action == REPORT, command
         for block in command.blocks if command.action == DELETE else ():
             assert self.deleted_by.get(block.block_id, 0) <= self.durable_txid, block

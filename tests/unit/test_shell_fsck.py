@@ -271,3 +271,16 @@ def test_fsck_of_single_blocks(shell: Shell) -> None:
     assert shell.good("fsck", "-blockId", "blk_7").splitlines()[2] == "Block blk_7 does not exist"
     records = json.loads(shell.run("fsck", "-blockId", "blk_200 blk_7", "--json").out)
     assert (records[0]["path"], records[0]["live"], records[1]["path"]) == ("/f", 1, None)
+
+
+def test_a_file_that_grows_is_one_file(shell: Shell) -> None:
+    shell.filesystem.write("/f", b"x" * 30)
+    number = shell.filesystem.stat("/f").inode_id
+    row = being_written("/f", Health(1, 1, 0, 0))
+    shell.filesystem.written = [row._replace(status=row.status._replace(inode_id=number))]
+    out = shell.good("fsck", "/")
+    assert " Total files:\t0 (Files currently being written: 1)\n" in out
+    assert " Total size:\t0 B (Total open files size: 40 B)\n" in out
+    out = shell.good("fsck", "/", "-openforwrite")
+    assert "/f 40 bytes, replicated: replication=1, 2 block(s), OPENFORWRITE:  OK\n" in out
+    assert " Total files:\t1\n" in out

@@ -90,7 +90,7 @@ def test_what_tab_offers(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     offered: List[List[str]] = []
 
     def lines(_text: str, complete: Callable[[str], List[str]]) -> Iterator[str]:
-        asked = ["lis", "put h", "cat /d/t", "ls -R", "cat m", "cat /no/", "cat hdfs:"]
+        asked = ["qui", "put h", "cat /d/t", "ls -R", "cat m", "cat /no/", "cat hdfs:"]
         offered.extend(complete(line) for line in asked)
         yield "cd /d"
         offered.append(complete("cat t"))
@@ -103,7 +103,7 @@ def test_what_tab_offers(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert main([]) == 0
     assert offered == [
-        ["list "], ["put here "], ["cat /d/two\\ words "], ["ls -R "], ["cat mine "], [], [],
+        ["quit "], ["put here "], ["cat /d/two\\ words "], ["ls -R "], ["cat mine "], [], [],
         ["cat two\\ words "], [],
     ]  # fmt: skip
 
