@@ -88,7 +88,7 @@ def people(
     connections.forget()
 
 
-@pytest.mark.parametrize("command", ["cat", "get", "tail"])
+@pytest.mark.parametrize("command", ["cat", "get", "tail", "head", "text", "checksum"])
 def test_reading_needs_r_on_the_file(people: People, command: str) -> None:
     people.make("/permissions/f", "640")
     people.allowed(MEMBER, command, "/permissions/f")
