@@ -174,20 +174,11 @@ class Blocks:
     def locations(self, block_id: int) -> Tuple[Target, ...]:
         """Who to read a block from: fresh holders, then stale ones; if there is none, who may
         still have it, then corrupt ones. Different blocks begin with different nodes."""
-        opened = self._opened.get(block_id)
-        good = tuple(opened.replicas) if opened is not None else self._map.holders(block_id)
-        first = [node.target for node in good if node.usable]
-        start = block_id % len(first) if first else 0
-        stale = [node.target for node in good if not node.usable and not node.dead]
-        if first or stale:
-            return tuple(first[start:] + first[:start] + stale)
-        others = self._map.everyone(block_id)
-        return tuple(node.target for node in reversed(others) if not node.dead)
+        return self.census.locations(block_id)
 
     def is_corrupt(self, block_id: int) -> bool:
         """Whether all replicas of a committed block are corrupt."""
-        health = self.health(block_id)
-        return health.live == 0 and health.leaving == 0 and health.corrupt > 0
+        return self.census.is_corrupt(block_id)
 
     def health(self, block_id: int) -> Health:
         """The state of one committed block; raises KeyError for another id."""
@@ -377,10 +368,7 @@ class Blocks:
 
     def want_report(self, host: str, port: int) -> bool:
         """Have the datanode at this address report fully; False when none lives there."""
-        found = [node for node in self._nodes if (node.info.host, node.info.port) == (host, port)]
-        for node in found:
-            node.outbox.report = node.session != 0
-        return any(node.outbox.report for node in found)
+        return self._nodes.want_report(host, port)
 
     def live_nodes(self) -> int:
         """How many datanodes are live."""

@@ -1,7 +1,7 @@
 """How many blocks are in which state, and how one of them is: what `report` and `fsck` tell."""
 
 from itertools import chain
-from typing import Iterator, NamedTuple
+from typing import Iterator, NamedTuple, Tuple
 
 from data_service.namenode.block_map import CORRUPT, EXCESS, MISSING, UNDER, BlockMap
 from data_service.namenode.deletion import Deletions
@@ -18,6 +18,7 @@ from data_service.protocol.messages import (
     BlockHealth,
     Health,
     Holder,
+    Target,
 )
 
 
@@ -87,6 +88,23 @@ class Census:
             int(block_id in self._blocks.leaving),
             self._replication.arriving(block_id),
         )
+
+    def is_corrupt(self, block_id: int) -> bool:
+        """Whether all replicas of a committed block are corrupt."""
+        health = self.health(block_id)
+        return health.live == 0 and health.leaving == 0 and health.corrupt > 0
+
+    def locations(self, block_id: int) -> Tuple[Target, ...]:
+        """Who to read a block from: see `Blocks.locations`."""
+        opened = self._opened.get(block_id)
+        good = tuple(opened.replicas) if opened is not None else self._blocks.holders(block_id)
+        first = [node.target for node in good if node.usable]
+        start = block_id % len(first) if first else 0
+        stale = [node.target for node in good if not node.usable and not node.dead]
+        if first or stale:
+            return tuple(first[start:] + first[:start] + stale)
+        others = self._blocks.everyone(block_id)
+        return tuple(node.target for node in reversed(others) if not node.dead)
 
     def examine(self, block: Block) -> BlockHealth:
         """A committed block with all its replicas."""

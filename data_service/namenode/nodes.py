@@ -291,6 +291,14 @@ class Nodes:
         return (node.zookeeper_lost is not None and now - node.zookeeper_lost >= dead_seconds
                 and now - node.last_heartbeat >= dead_seconds)
 
+    def want_report(self, host: str, port: int) -> bool:
+        """Have the node at this address report fully; False when none lives there."""
+        found = [node for node in self._by_session.values()
+                 if (node.info.host, node.info.port) == (host, port)]
+        for node in found:
+            node.outbox.report = True
+        return found != []
+
     def statuses(self, now: float) -> Tuple[DataNodeStatus, ...]:
         """A line of `report` for each node, in the order of their addresses."""
         nodes = sorted(self._by_id.values(), key=lambda node: (node.info.host, node.info.port))

@@ -173,5 +173,5 @@ def test_a_group_is_given_by_its_members_only(people: People) -> None:
     people.allowed(OWNER, "chgrp", "shift", f"{TOP}/f")
     answer = people.run(OWNER, "chgrp", "supergroup", f"{TOP}/f")
     assert answer.status == 1 and f"User {OWNER} does not belong to supergroup" in answer.err
-    answer = people.run(FELLOW, "chgrp", "shift", f"{TOP}/f")
+    answer = people.run(FELLOW, "chgrp", "other", f"{TOP}/f")
     assert answer.status == 1 and f"user={FELLOW} is not the owner" in answer.err

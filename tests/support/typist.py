@@ -1,9 +1,11 @@
 """A person at a terminal: types into a program, and reads what is on the screen."""
 
+import fcntl
 import os
 import pty
 import select
 import subprocess
+import termios
 import time
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +26,8 @@ class Typist:
         self._program = subprocess.Popen(
             command, stdin=far, stdout=far, stderr=far, cwd=folder, close_fds=True,
             env={**environment, **plain}, start_new_session=True,
+            # So that a Ctrl-C reaches it.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(far)
         self.screen = ""
