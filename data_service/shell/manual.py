@@ -151,6 +151,7 @@ forceExit  switch it off, also while blocks are missing
 The record is durable at any moment; this copies the metadata service's log into its database and
 compares a sample of it with its checksums. Its next start has no log to read.
 """,
+    "refreshNodes": "There are no lists of datanodes to include or exclude yet: nothing changes.",
     "metasave": "The file lies in name_node_dir, on the machine of the namenode.",
     "listOpenFiles": "-path  only files below this one",
     "getconf": """

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -16,6 +17,16 @@ from tests.support.waiting import PATIENCE_SECONDS
 TAB, UP, ENTER, END, INTERRUPT = "\t", "\x1b[A", "\r", "\x04", "\x03"
 
 
+def _sit_down() -> None:
+    """Make the terminal that of this process, so that a Ctrl-C reaches it.
+
+    Tests that run in the background of a script are started with Ctrl-C ignored; nobody who sits
+    at a terminal is.
+    """
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Typist:
     """Runs a command at a terminal of its own; use it in a `with`."""
 
@@ -26,8 +37,7 @@ class Typist:
         self._program = subprocess.Popen(
             command, stdin=far, stdout=far, stderr=far, cwd=folder, close_fds=True,
             env={**environment, **plain}, start_new_session=True,
-            # So that a Ctrl-C reaches it.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_sit_down,
         )  # fmt: skip
         os.close(far)
         self.screen = ""
