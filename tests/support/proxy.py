@@ -4,12 +4,34 @@ import socket
 import struct
 import threading
 import time
-from typing import List, Optional, Set, Tuple
+from typing import Callable, List, Optional, Set, Tuple
 
 Address = Tuple[str, int]
 
 _PIECE_BYTES = 1 << 16
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s.
+
+
+class Trap:
+    """What is to happen once, just before a message is passed on, which waits meanwhile."""
+
+    def __init__(self, text: bytes, answered: bool, action: Callable[[], None]) -> None:
+        self.sprung = False
+        self._text = text
+        self._answered = answered
+        self._action = action
+        self._lock = threading.Lock()
+        self._asked: Optional[socket.socket] = None
+
+    def see(self, near: socket.socket, piece: bytes, asks: bool) -> None:
+        """A piece is about to pass between `near`, who connected, and the target."""
+        with self._lock:
+            if asks and self._text in piece:
+                self._asked = near
+            if self.sprung or self._asked is not near or asks == self._answered:
+                return
+            self.sprung = True
+        self._action()
 
 
 class Proxy:
@@ -30,6 +52,7 @@ class Proxy:
         self._open: Set[socket.socket] = set()
         self._drained: Set[socket.socket] = set()  # Ends that will send no more.
         self._threads: List[threading.Thread] = []
+        self._traps: List[Trap] = []
         self.bytes_passed = 0
         self.connections_made = 0
         self._listener = socket.create_server(listen, backlog=64)
@@ -64,6 +87,14 @@ class Proxy:
             broken, self._open = self._open, set()
         for end in broken:
             _reset(end)
+
+    def trap(self, text: bytes, action: Callable[[], None], answered: bool = False) -> Trap:
+        """Call `action` before the first message with `text` is passed on to the target; with
+        `answered` before what the target says next on that connection is passed back."""
+        trap = Trap(text, answered, action)
+        with self._changed:
+            self._traps = [other for other in self._traps if not other.sprung] + [trap]
+        return trap
 
     def heal(self) -> None:
         """Pass everything on again, first of all what was stalled."""
@@ -115,12 +146,12 @@ class Proxy:
         with self._changed:
             self._open.update((near, far))
             self.connections_made += 1
-        self._start(self._pump, near, far)
-        self._start(self._pump, far, near)
+        self._start(self._pump, near, far, True)
+        self._start(self._pump, far, near, False)
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, asks: bool) -> None:
         """Pass one direction on until its end; half of a connection may end before the other."""
-        ended = self._pass_on(source, sink)
+        ended = self._pass_on(source, sink, asks)
         with self._changed:
             self._drained.add(source)
             if ended and sink not in self._drained:
@@ -130,11 +161,13 @@ class Proxy:
         for end in (source, sink):
             _reset(end)
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> bool:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, asks: bool) -> bool:
         """Whether the source came to its proper end, and the sink knows it."""
         try:
             while True:
                 piece = source.recv(_PIECE_BYTES)
+                for trap in self._traps:
+                    trap.see(source if asks else sink, piece, asks)
                 if not self._hold_back():
                     return False
                 if not piece:

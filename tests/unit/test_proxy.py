@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from typing import Iterator
+from typing import Iterator, List
 
 import pytest
 
@@ -168,3 +168,28 @@ def test_closing_wakes_up_who_is_stalled(echo: Echo) -> None:
         connection.sendall(b"b")
         proxy.close()
         assert is_broken(connection)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_trap_springs_once_and_holds_the_message_back_meanwhile(
+    proxy: Proxy, answered: bool
+) -> None:
+    springs: List[int] = []
+    passed = threading.Event()
+
+    def spring() -> None:
+        springs.append(proxy.bytes_passed)
+        passed.wait(10)
+
+    trap = proxy.trap(b"secret", spring, answered)
+    with dial(proxy) as other, dial(proxy) as connection:
+        assert ask(connection, b"open") == b"open"
+        assert not trap.sprung
+        connection.sendall(b"a secret word")
+        # Whoever says nothing of it goes on.
+        assert ask(other, b"open") == b"open"
+        passed.set()
+        assert connection.recv(100) == b"a secret word"
+        assert trap.sprung
+        assert ask(connection, b"secret") == b"secret"
+    assert len(springs) == 1
