@@ -4,6 +4,7 @@ A directory that fails, at start or later, costs its replicas only, as long as a
 When none works any more, the datanode stays up without room.
 """
 
+import itertools
 import uuid
 from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple, TypeVar
 
@@ -40,6 +41,7 @@ class Volumes:
         system: disk.SystemCalls = disk.SYSTEM,
     ) -> None:
         self._volumes = [Volume(path, reserved_bytes, on_failure, system) for path in directories]
+        self._turns = itertools.count()
         self._epoch = self._saved_epoch = 0
         self.node_id = ""
         self.cluster_id = ""
@@ -134,11 +136,15 @@ class Volumes:
         return sum(room.total for room in disks), sum(room.free for room in disks)
 
     def roomiest(self, size: int) -> Volume:
-        """The directory with the most room; DiskFull when it has less than `size` bytes."""
+        """The directory with the most room; DiskFull when it has less than `size` bytes.
+
+        Those on one disk all have the same: they take turns.
+        """
         rooms = list(self._rooms())
         if not rooms:
             raise DiskFailed("no directory of this datanode works any more")
-        room = max(rooms, key=lambda room: room.free)
+        turn = next(self._turns) % len(rooms)
+        room = max(rooms[turn:] + rooms[:turn], key=lambda room: room.free)
         if room.free < max(size, CHUNK_BYTES):
             raise DiskFull(f"{size} bytes do not fit: {room.free} bytes free besides the reserve")
         return room.volume

@@ -49,6 +49,17 @@ def test_directories_on_one_disk_share_its_space(tmp_path: Path) -> None:
     two.close()
 
 
+def test_directories_on_one_disk_take_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path / "a", tmp_path / "b")
+    monkeypatch.setattr(disk, "space", lambda path: disk.Space(1 << 40, 1 << 30))
+    for block_id in range(1, 5):
+        put(store, block_id, DATA)
+    assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 4
+    store.close()
+
+
 @pytest.mark.parametrize("first", ["old", "new"])
 def test_a_new_directory_joins_the_old_ones_wherever_it_stands(tmp_path: Path, first: str) -> None:
     store = opened(tmp_path / "old")
