@@ -11,7 +11,7 @@ served. A datanode without a working volume stays up: it has no replicas and no 
 import hashlib
 import os
 import threading
-from typing import Callable, Dict, Iterator, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from data_service.datanode import layout
 from data_service.datanode.replica_writer import ReplicaWriter
@@ -154,6 +154,9 @@ class BlockStore:
         self._on_corrupt = on_corrupt
         self._lock = threading.Lock()
         self._replicas: Dict[int, _Replica] = {}
+        # Of a directory that failed and came back, beside the copy that was made meanwhile. They
+        # go when the replica is ordered away: else they would fill the disk without being known.
+        self._spares: Dict[int, List[_Replica]] = {}
         self._writing: Set[int] = set()
         self._used = 0
 
@@ -161,8 +164,10 @@ class BlockStore:
         """Lock and scan every directory; raises StartRefused."""
         self.volumes.open()
         found: Dict[int, _Replica] = {}
-        self.volumes.for_each(lambda volume: _collect(volume, found))
+        spares: Dict[int, List[_Replica]] = {}
+        self.volumes.for_each(lambda volume: _collect(volume, found, spares))
         with self._lock:
+            self._spares = spares
             self._replicas = {key: r for key, r in found.items() if not r.volume.failed}
             self._used = sum(replica.footprint for replica in self._replicas.values())
 
@@ -307,11 +312,16 @@ class BlockStore:
                 raise InvalidArgument(f"{replica.block} is here, and not {block}")
             del self._replicas[block.block_id]
             self._used -= replica.footprint
+            spares = self._spares.pop(block.block_id, [])
         try:
-            action(replica.volume, replica.block)
+            for one in [replica] + [spare for spare in spares if not spare.volume.failed]:
+                if one.block[:2] == replica.block[:2]:
+                    action(one.volume, one.block)
         except (DiskFull, Busy):
             # It is still there, and must not be told as gone: the order will be repeated.
             self._enter(replica)
+            with self._lock:
+                self._spares[block.block_id] = spares
             raise
 
     def _drop_failed(self) -> None:
@@ -327,12 +337,18 @@ class BlockStore:
             self._writing.discard(block_id)
 
 
-def _collect(volume: Volume, found: Dict[int, _Replica]) -> None:
+def _collect(
+    volume: Volume, found: Dict[int, _Replica], spares: Dict[int, List[_Replica]]
+) -> None:
+    """Add a volume's replicas; of two of one block the better one counts, none is deleted."""
     for stored in volume.scan():
         replica = _Replica(stored.block, volume, stored.problem)
         other = found.setdefault(stored.block.block_id, replica)
-        if other is not replica and _better(replica, other):
-            found[stored.block.block_id] = replica
+        if other is not replica:
+            worse = replica
+            if _better(replica, other):
+                found[stored.block.block_id], worse = replica, other
+            spares.setdefault(stored.block.block_id, []).append(worse)
 
 
 def _better(one: _Replica, other: _Replica) -> bool:

@@ -141,3 +141,7 @@ def test_one_of_two_directories_that_fails_costs_its_replicas_only_and_comes_bac
             for path in paths:
                 wait_replicas(cluster, path, 2)
                 assert_good(cluster, block_names(file_system, path))
+                assert file_system.delete(path)
+            # Also those that both directories had by now.
+            blocks = [root / "finalized" for root in (first, second)]
+            wait_until(lambda: not any(list(root.glob("*/*")) for root in blocks))

@@ -23,7 +23,7 @@ class Replica(NamedTuple):
 def replicas_on(cluster: Cluster, role: str) -> Dict[str, Replica]:
     """Block name -> replica. Checksums without data count as a replica with a problem.
 
-    A block that lies in two directories is one with a problem, too.
+    A block may lie in two directories, one of which failed for a while: the better one counts.
     """
     found: Dict[str, Replica] = {}
     for root in cluster.directories(role):
@@ -33,9 +33,8 @@ def replicas_on(cluster: Cluster, role: str) -> Dict[str, Replica]:
                 if path.name in found and found[path.name].path == path:
                     continue
             replica = read_replica(path)
-            if path.name in found:
-                replica = replica._replace(problem=f"it is in {found[path.name].path}, too")
-            found[path.name] = replica
+            if path.name not in found or found[path.name].problem:
+                found[path.name] = replica
     return found
 
 

@@ -102,8 +102,8 @@ def test_another_cluster_is_refused(tmp_path: Path) -> None:
     store.close()
 
 
-def test_of_two_replicas_the_better_one_counts_and_none_is_deleted(tmp_path: Path) -> None:
-    """HDFS-8486: resolving a "duplicate" deleted the only file."""
+def put_twice(tmp_path: Path) -> Block:
+    """A block that two directories of one datanode have."""
     left = opened(tmp_path / "a")
     block = put(left, 7, DATA)
     left.close()
@@ -111,6 +111,26 @@ def test_of_two_replicas_the_better_one_counts_and_none_is_deleted(tmp_path: Pat
     both.close()
     for path in (path_of, meta_of):
         path(tmp_path / "b", block).write_bytes(path(tmp_path / "a", block).read_bytes())
+    return block
+
+
+@pytest.mark.parametrize("trash", [False, True])
+def test_both_of_two_replicas_go_when_the_block_is_ordered_away(
+    tmp_path: Path, trash: bool
+) -> None:
+    block = put_twice(tmp_path)
+    store = opened(tmp_path / "a", tmp_path / "b")
+    (store.move_to_trash if trash else store.remove)(block)
+    store.check()
+    for root in (tmp_path / "a", tmp_path / "b"):
+        assert names(root, ("finalized",)) == []
+        assert len(names(root, ("trash",))) == (2 if trash else 0)
+    store.close()
+
+
+def test_of_two_replicas_the_better_one_counts_and_none_is_deleted(tmp_path: Path) -> None:
+    """HDFS-8486: resolving a "duplicate" deleted the only file."""
+    block = put_twice(tmp_path)
     os.truncate(path_of(tmp_path / "a", block), 3)
     again = opened(tmp_path / "a", tmp_path / "b")
     assert again.inventory() == ((block,), ()) and get(again, block) == DATA
