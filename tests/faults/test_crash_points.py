@@ -191,8 +191,11 @@ def is_durable(step: Step) -> bool:
     return step.answered and step.method in ("append", "complete", "rename", "delete")
 
 
-@pytest.mark.parametrize("step", WRITE, ids=str)
-@pytest.mark.parametrize("old", [None, OLD], ids=["new", "overwrite"])
+@pytest.mark.parametrize(
+    "step, old",
+    [(step, OLD) for step in WRITE] + [(step, None) for step in asked_and_answered("complete")],
+    ids=lambda value: str(value) if isinstance(value, Step) else "overwrite" if value else "new",
+)
 def test_of_a_put_whose_client_is_killed_all_or_nothing_is_seen(
     nodes: Cluster, step: Step, old: Optional[bytes]
 ) -> None:
