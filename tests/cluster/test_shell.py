@@ -10,10 +10,14 @@ from typing import List
 import pytest
 
 from tests.support.cluster import ROOT, Cluster
+from tests.support.replicas import noise
 
 BINARY = bytes(range(256)) * 2000
 NAMES = ["a b", "100%", "#1", "é", "a+b", "x:y", ".hidden", "[x]", "日本"]
 SECONDS_MAX = 60
+# What HDFS 3.3.6 says of the same bytes, in blocks of 4096 bytes and in one.
+SMALL = "000002000000000000000008333641565dd5576e75c15f21664b5524"
+WHOLE = "000002000000000000000000e3bec326dedb1d2db3c97407409f3de6"
 
 
 def test_odd_names_and_binary_contents_come_back(
@@ -39,6 +43,15 @@ def test_standard_input_and_output_carry_bytes(shared_cluster: Cluster) -> None:
         assert shared_cluster.client(*command, "/pipes/f") == (0, BINARY, ""), command
     assert shared_cluster.client("tail", "/pipes/f").out == BINARY[-1024:]
     assert shared_cluster.client("head", "/pipes/f").out == BINARY[:1024]
+
+
+def test_checksums_are_hdfss(shared_cluster: Cluster) -> None:
+    content = noise(100_000, 100_000)
+    for size, per_block, digits in (("4096", 8, SMALL), ("1m", 0, WHOLE)):
+        words = ("-D", f"dfs.blocksize={size}", "put", "-f", "-", "/sum")
+        assert shared_cluster.client(*words, stdin=content).status == 0
+        shown = shared_cluster.client("checksum", "/sum")
+        assert shown == (0, f"/sum\tMD5-of-{per_block}MD5-of-512CRC32\t{digits}\n".encode(), "")
 
 
 def test_a_closed_pipe_ends_cat_quietly(shared_cluster: Cluster) -> None:
