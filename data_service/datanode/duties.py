@@ -119,6 +119,15 @@ class Duties:
         except DfsError as error:
             log.debug("change.kept", kind=kind, error=error.message)
 
+    def tell_failure(self, block: Block) -> None:
+        """An ordered copy of a block was not made. When this is not heard, a timeout says it."""
+        try:
+            self._namenode.call(
+                "copy_failed", self._session, block.block_id, timeout=TELL_SECONDS_MAX
+            )
+        except DfsError as error:
+            log.debug("failure.not_told", block=block.name, error=error.message)
+
     def report_again(self) -> None:
         """Something is not as the namenode knows it: a full report goes out after this beat."""
         self._report_due = 0.0

@@ -200,6 +200,7 @@ class DataNode(daemon.Daemon):
         block = command.blocks[0]
         if not self._copies.acquire(blocking=False):
             log.info("copy.dropped", block=block.name, reason="enough copies run")
+            self.duties.tell_failure(block)
             return
         started = time.monotonic()
         try:
@@ -209,6 +210,7 @@ class DataNode(daemon.Daemon):
             log.info("copy.done", block=block.name, seconds=round(time.monotonic() - started, 3))
         except DfsError as error:
             log.warning("copy.failed", block=block.name, error=error.message)
+            self.duties.tell_failure(block)
         finally:
             self._copies.release()
 

@@ -37,6 +37,11 @@ class Mark(NamedTuple):
     length: int
 
 
+def reported(block: Block, mark: Optional[Mark]) -> Block:
+    """The replica of a block as its node reported it."""
+    return block if mark is None else Block(block.block_id, mark.generation, mark.length)
+
+
 def urgency(good: int, wanted: int) -> int:
     """The level of an under-replicated block, 0 first: one good replica left, then by deficit."""
     return 0 if good <= 1 else max(1, _LEVELS - (wanted - good))

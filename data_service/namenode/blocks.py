@@ -10,7 +10,7 @@ datanodes. The caller holds the namenode's lock; nothing here waits or does inpu
 from random import Random
 from typing import AbstractSet, Iterable, List, Mapping, Optional, Tuple
 
-from data_service.namenode.block_map import EXCESS, FULL, UNDER, BlockMap, Mark
+from data_service.namenode.block_map import EXCESS, FULL, UNDER, BlockMap, reported
 from data_service.namenode.block_policy import BlockPolicy
 from data_service.namenode.block_reports import BlockReports
 from data_service.namenode.census import Census, Counts
@@ -125,7 +125,7 @@ class Blocks:
         block_id = block.block_id
         replicas: List[Tuple[Node, Block]] = []
         if block_id in self._map:
-            replicas = [(node, _replica(block, self._map.marks.get(block_id, {}).get(node)))
+            replicas = [(node, reported(block, self._map.marks.get(block_id, {}).get(node)))
                         for node in self._map.everyone(block_id) if not node.dead]
             self._map.remove(block_id)
         self.abandon(block_id)
@@ -261,6 +261,11 @@ class Blocks:
         self._reports.changes(self._nodes.by_session(session), received, deleted, corrupt, now)
         self._update_safe_mode(now)
 
+    def copy_failed(self, session: int, block_id: int, now: float) -> None:
+        """A datanode could not make a copy that it was told to make. Raises SessionExpired."""
+        self._now = now
+        self._replication.failed(block_id, self._nodes.by_session(session), now)
+
     # What time and the zookeeper say.
 
     def zookeeper_view(self, registered: Optional[Mapping[str, str]], now: float) -> None:
@@ -388,10 +393,3 @@ class Blocks:
                      if block_id in self._map and not node.outbox.is_sent(block_id)]
             assert not known, (node, known)
             assert not (node.dead and (node.outbox.ids() or node.expected)), node
-
-
-def _replica(block: Block, mark: Optional[Mark]) -> Block:
-    """The replica as its node reported it."""
-    if mark is None:
-        return block
-    return Block(block.block_id, mark.generation, mark.length)

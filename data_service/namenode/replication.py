@@ -5,8 +5,9 @@ good replica left first. At each tick a bounded number of them is looked at; a b
 one copy order at a time, for all the replicas that it lacks. The source must be a good holder
 that has fully reported; a stale one serves only when no fresh one exists. The number of copies is
 bounded for each source and in all, so that the loss of a node cannot choke the cluster. A copy
-ends when its targets report the block; one that does not end in time is forgotten, and the block
-is planned anew from where it stands then. A copy that arrives late after all is a surplus.
+ends when its targets report the block, or its source says that it failed; one that does not end in
+time is forgotten. Then the block is planned anew from where it stands, after a failure not before
+a pause that doubles each time. A copy that arrives late after all is a surplus.
 """
 
 from itertools import islice
@@ -23,6 +24,9 @@ from data_service.protocol.messages import REPLICATE, Command
 _EXAMINED = 1000
 """Blocks of one queue that a tick looks at: bounds its time when nothing can be done."""
 
+_FAILURES_MAX = 10_000
+_DOUBLINGS_MAX = 16
+
 
 class Copy(NamedTuple):
     """A copy under way: its source, the targets that have not reported it, and its end in time."""
@@ -30,6 +34,15 @@ class Copy(NamedTuple):
     source: Node
     targets: Tuple[Node, ...]
     deadline: float
+
+
+class Failure(NamedTuple):
+    """Copies of a block that failed one after the other: how many, the source of the last, and
+    when the next may begin."""
+
+    count: int
+    source: Node
+    until: float
 
 
 class Replication:
@@ -40,6 +53,7 @@ class Replication:
         self._nodes = nodes
         self._policy = policy
         self._copies: Dict[int, Copy] = {}
+        self._failures: Dict[int, Failure] = {}
         self.ended = False
 
     def __len__(self) -> int:
@@ -68,7 +82,7 @@ class Replication:
             for block_id in list(islice(queue, _EXAMINED)):
                 if self._is_busy():
                     return len(self._copies) - before
-                if block_id not in self._copies:
+                if block_id not in self._copies and not self._pauses(block_id, now):
                     self._start(block_id, usable, now, random)
                 rotate(queue, block_id)
         return len(self._copies) - before
@@ -125,16 +139,38 @@ class Replication:
         able = [node for node in self._blocks.holders(block_id) if node.session and node.reported]
         able = [node for node in able if node.usable] or able
         idle = [node for node in able if node.streams < self._policy.max_replication_streams]
-        return min(idle, key=lambda node: (node.streams, node.index)) if idle else None
+        failure = self._failures.get(block_id)
+        failed = failure.source if failure is not None else None
+        return min(idle, key=lambda node: (node is failed, node.streams, node.index), default=None)
+
+    def failed(self, block_id: int, source: Node, now: float) -> None:
+        """This node could not make its copy: another attempt begins soon, but not at once."""
+        copy = self._copies.get(block_id)
+        if copy is None or copy.source is not source:
+            return
+        earlier = self._failures.pop(block_id, None)
+        count = 1 if earlier is None else min(earlier.count + 1, _DOUBLINGS_MAX)
+        self.cancel(block_id)
+        pause = self._policy.heartbeat_seconds * 2 ** (count - 1)
+        until = now + min(pause, self._policy.replication_seconds)
+        self._failures[block_id] = Failure(count, source, until)
+        if len(self._failures) > _FAILURES_MAX:
+            del self._failures[next(iter(self._failures))]
+
+    def _pauses(self, block_id: int, now: float) -> bool:
+        failure = self._failures.get(block_id)
+        return failure is not None and now < failure.until
 
     def arrived(self, block_id: int, node: Node) -> None:
         """A node reported that it has this block."""
+        self._failures.pop(block_id, None)
         copy = self._copies.get(block_id)
         if copy is not None and node in copy.targets:
             self._without(block_id, copy, node)
 
     def cancel(self, block_id: int) -> None:
         """The block was deleted, or the source's replica turned out to be corrupt."""
+        self._failures.pop(block_id, None)
         copy = self._copies.pop(block_id, None)
         if copy is None:
             return

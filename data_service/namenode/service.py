@@ -193,3 +193,11 @@ class NameNodeService(WriterCalls):
         self._term_of().tell_blocks(
             lambda blocks: blocks.block_changes(session, *changes, time.monotonic())
         )
+
+    def exposed_copy_failed(self, session: int, block_id: int) -> None:
+        """A datanode could not make a copy that it was told to make."""
+        self._require_datanode()
+        check_integers(session, block_id)
+        self._term_of().tell_blocks(
+            lambda blocks: blocks.copy_failed(session, block_id, time.monotonic())
+        )

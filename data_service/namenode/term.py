@@ -42,6 +42,7 @@ FORGET_BLOCKS = 1000
 ACCESS_TIMES = 1000
 HOUSEKEEPING_SECONDS = 0.5
 SETTLING_HEARTBEATS = 3
+REPEAT_HEARTBEATS = 30
 
 Operation = Callable[[State], Outcome]
 
@@ -339,6 +340,7 @@ def policy_of(settings: Settings) -> BlockPolicy:
         max_replications=own.max_replications,
         max_replication_streams=own.max_replication_streams,
         replication_seconds=own.replication_timeout_seconds,
+        command_repeat_seconds=REPEAT_HEARTBEATS * settings.data_node.heartbeat_seconds,
         settling_seconds=SETTLING_HEARTBEATS * settings.data_node.heartbeat_seconds,
         # A writer may come back with its blocks until its lease ends, also after a restart.
         trash_grace_seconds=own.lease_hard_seconds,

@@ -307,6 +307,13 @@ class DataNode(Process):
                                      replica.content, rest, timeout=4 * CALL_SECONDS)
         except DfsError as error:
             self.world.note(f"{self.name} could not copy {order.block.name}: {error.code}")
+            yield from self._tell_failure(order.block)
+
+    def _tell_failure(self, block: Block) -> Script:
+        try:
+            yield from self._call("copy_failed", self.session, block.block_id)
+        except DfsError as error:
+            self.world.note(f"{self.name} could not tell of {block.name}: {error.code}")
 
     # What clients and other datanodes ask.
 

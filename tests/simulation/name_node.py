@@ -255,3 +255,8 @@ class NameNode(Process):
         """What happened to single replicas."""
         return self.leading().tell_blocks(
             lambda blocks: blocks.block_changes(*changes, self.clock()))
+
+    def exposed_copy_failed(self, _source: str, session: int, block_id: int) -> Script:
+        """A copy that was ordered could not be made."""
+        return self.leading().tell_blocks(
+            lambda blocks: blocks.copy_failed(session, block_id, self.clock()))

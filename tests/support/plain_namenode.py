@@ -218,6 +218,10 @@ class PlainService(PlainRewriting):
             node.corrupt.update((block[0], Block._make(block)) for block in corrupt)
             node.good.update((block[0], Block._make(block)) for block in received)
 
+    def exposed_copy_failed(self, session: int, block_id: int) -> None:
+        """An ordered copy was not made."""
+        self._core.enter("copy_failed", (session, block_id))
+
     def exposed_create(self, op: tuple, path: str, overwrite: bool, replication: int,
                        block_size: int, mode: int) -> tuple:
         """Open a file for writing."""

@@ -249,3 +249,50 @@ def test_what_needs_no_other_rack_or_has_none_is_not_spread() -> None:
     narrow = on_racks(a="r1", b="r1", c="r1")
     narrow.put(1, "ab", 2)
     assert narrow.blocks.spread([1], narrow.random) == 0
+
+
+def fail_copy(world: ModelCluster) -> str:
+    """The one copy that was ordered fails, and its source says so; the source."""
+    (source, block_id), = copies(world)
+    node = world.nodes[source]
+    node.orders.clear()
+    world.blocks.copy_failed(node.session, block_id, world.now)
+    world.blocks.check()
+    return source
+
+
+def test_a_copy_that_failed_is_planned_again_from_another_source() -> None:
+    """It used to wait for the end of its time, five minutes by default."""
+    world = cluster("abcd", replication_seconds=1000.0)
+    world.put(1, "ab", 3)
+    world.run(1)
+    first = fail_copy(world)
+    assert world.blocks.counts().pending_replication == 0
+    world.run(2)
+    assert {first, *(source for source, _ in copies(world))} == {"a", "b"}
+    obey_all(world)
+    assert world.blocks.health(1).live == 3
+
+
+def test_the_pauses_between_attempts_double_up_to_the_time_of_a_copy() -> None:
+    world = cluster("abc", replication_seconds=8.0)
+    world.put(1, "a", 2)
+    world.run(1)
+    pauses = []
+    for _ in range(6):
+        fail_copy(world)
+        failed_at = world.now
+        while not copies(world):
+            world.run(1)
+        pauses.append(world.now - failed_at)
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+
+
+def test_only_the_source_of_a_copy_can_fail_it() -> None:
+    world = cluster("abc")
+    world.put(1, "a", 2)
+    world.run(1)
+    for name in "bc":
+        world.blocks.copy_failed(world.nodes[name].session, 1, world.now)
+    world.blocks.copy_failed(world.nodes["a"].session, 2, world.now)
+    assert world.blocks.counts().pending_replication == 1
