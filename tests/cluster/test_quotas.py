@@ -63,6 +63,29 @@ def test_quotas_refuse_and_count_across_restarts(tmp_path: Path) -> None:
         assert quotas(cluster, "/q") == ["none", "inf", "none", "inf"]
 
 
+def test_appending_and_truncating_keep_the_counts(shared_cluster: Cluster) -> None:
+    client, silent = shared_cluster.client, (0, b"", "")
+    two = ("-D", "dfs.replication=2", "-D", f"dfs.blocksize={BLOCK}")
+    assert client("mkdir", "/grows") == silent
+    assert client(*two, "put", "-", "/grows/f", stdin=b"x" * 10) == silent
+    assert client("setQuota", "9", "/grows") == silent
+    assert client("setSpaceQuota", str(2 * BLOCK + 40), "/grows") == silent
+    for _ in range(2):
+        assert client("appendToFile", "-", "/grows/f", stdin=b"y" * 10) == silent
+        exact(shared_cluster, "/grows")
+    refused = client("appendToFile", "-", "/grows/f", stdin=b"z")
+    assert refused == (
+        1, b"",
+        f"appendToFile: The DiskSpace quota of /grows is exceeded: quota = {2 * BLOCK + 40} B = "
+        f"128.04 KB but diskspace consumed = {2 * BLOCK + 60} B = 128.06 KB\n",
+    )  # fmt: skip
+    assert client("truncate", "-w", "20", "/grows/f").status == 0
+    exact(shared_cluster, "/grows")
+    assert client("appendToFile", "-", "/grows/f", stdin=b"z") == silent
+    assert client("cat", "/grows/f").out == b"x" * 10 + b"y" * 10 + b"z"
+    exact(shared_cluster, "/grows")
+
+
 def test_a_block_that_does_not_fit_says_how_much_it_takes(shared_cluster: Cluster) -> None:
     assert shared_cluster.client("mkdir", "/small").status == 0
     assert shared_cluster.client("setSpaceQuota", "1k", "/small").status == 0

@@ -101,7 +101,7 @@ class Walk(RewritingWalk):
             error = errors.IsADirectory
         number = self.random.choice((1, 2, 3, 4, 500))
         if choice == 3 and error is None:
-            more = (number - node.replication) * sum(node.lengths)
+            more = (number - node.replication) * (self.quotas.use(node)[1] // node.replication)
             error = self.quotas.refusal(find(self.tree, names[:-1])[0], 0, more)
         deeds = (
             lambda: self.state.set_mode(ROOT, op, path, number),

@@ -49,14 +49,13 @@ class QuotaModel:
         return None
 
     def use(self, node: Any) -> Tuple[int, int]:
-        """What a tree uses, with what is promised below it."""
+        """What a tree or a file uses, with what is promised to it."""
         names, space = count(node)
         promised: Set[Missing] = set()
         for writer in self._writers():
             above = self.above(writer)
-            if above is None or not isinstance(node, dict):
-                continue
-            if find_chain(node, above) is not None:
+            below = isinstance(node, dict) and above is not None and find_chain(node, above)
+            if below or isinstance(node, ModelFile) and writer.file is node:
                 promised.update(missing(writer))
                 space += promise(writer, len(writer.blocks))
         return names + len(promised), space
