@@ -151,9 +151,32 @@ def _set_replication(walk: Walk) -> Step:
     return argv, lambda: walk.model.set_replication(path, number)
 
 
+def _append(walk: Walk) -> Step:
+    path = walk.path()
+    local, data = walk.local()
+    argv = ["appendToFile", str(local), walk.top + path]
+    return argv, lambda: walk.model.append(path, data)
+
+
+def _truncate(walk: Walk) -> Step:
+    files = walk.paths(1, ModelFile)
+    path = files[0] if files else "/missing"
+    length = walk.random.randint(0, len(walk.model.file(path).data)) if files else 0
+    return ["truncate", str(length), walk.top + path], lambda: walk.model.truncate(path, length)
+
+
+def _concat(walk: Walk) -> Step:
+    files = walk.paths(10, ModelFile) or ["/missing"]
+    above = files[0].rpartition("/")[0]
+    beside = [path for path in files if path.rpartition("/")[0] == above]
+    target, *sources = (beside + 2 * ["/missing"])[: max(3, len(beside))]
+    argv = ["concat", *(walk.top + path for path in (target, *sources))]
+    return argv, lambda: walk.model.concat(target, sources)
+
+
 DEEDS: List[Callable[[Walk], Step]] = [
     _mkdir, _mkdir, _put, _put, _put, _copy, _move, _move, _remove, _remove_directory,
-    _touch_empty, _set_replication,
+    _touch_empty, _set_replication, _append, _append, _truncate, _concat,
 ]  # fmt: skip
 
 
@@ -170,3 +193,4 @@ def test_a_walk_of_commands_agrees_with_a_dictionary(
         assert any(isinstance(node, ModelFile) for _, node in walk.model.walk()), "an empty walk"
     finally:
         connections.forget()
+
