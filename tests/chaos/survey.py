@@ -58,7 +58,8 @@ def recorded_names(cluster: Cluster) -> Dict[str, tuple]:
     names: Dict[str, tuple] = {}
     for path, node in tree_of(tables).items():
         if node[0] == "f":
-            node += (tuple(tuple(block) for _, block in sorted(blocks.get(node[1], []))),)
+            own = tuple(tuple(block) for _, block in sorted(blocks.get(node[1], [])))
+            node = (*node[:3], own)
         names[path] = node
     return names
 
