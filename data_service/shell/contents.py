@@ -105,7 +105,8 @@ def head(session: Session, words: List[str]) -> None:
     """Write the first kilobyte of a file."""
     options = parse(words, least=1, most=1)
     item = _file(session, options.arguments[0])
-    session.out.write(_read(item, 0, END_BYTES))
+    with item.store.open(item.path) as file:
+        session.out.write(file.read(END_BYTES))
 
 
 def tail(session: Session, words: List[str]) -> None:
@@ -115,9 +116,7 @@ def tail(session: Session, words: List[str]) -> None:
     item = _file(session, options.arguments[0])
     position = max(0, item.found.length - END_BYTES)
     while True:
-        data = _read(item, position, item.found.length - position)
-        session.out.write(data)
-        position += len(data)
+        position = _write_rest(session, item, position)
         if not options.has("f"):
             return
         session.out.flush()
@@ -134,11 +133,15 @@ def _file(session: Session, text_: str) -> Item:
     return item
 
 
-def _read(item: Item, position: int, length: int) -> bytes:
+def _write_rest(session: Session, item: Item, position: int) -> int:
+    """Write what a file has now behind a position; the position where that ends."""
     # Also an empty file is opened: the namenode says whether it may be read.
     with item.store.open(item.path) as file:
         file.seek(position)
-        return file.read(length)
+        for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
+            session.out.write(chunk)
+            position += len(chunk)
+    return position
 
 
 def getmerge(session: Session, words: List[str]) -> None:
