@@ -183,13 +183,12 @@ class BlockStore:
         Raises DiskFull when it has too little, DiskFailed, Busy, and InvalidArgument for a block
         that is here already.
         """
-        volume = self.volumes.roomiest(size)
         with self._lock:
             if block_id in self._replicas or block_id in self._writing:
                 raise InvalidArgument(f"blk_{block_id} exists here already; blocks are immutable")
             self._writing.add(block_id)
         try:
-            return ReplicaWriter(volume, block_id, generation, size)
+            return self._begin(block_id, generation, size)
         except BaseException:
             self._stop_writing(block_id)
             raise
@@ -282,6 +281,14 @@ class BlockStore:
         return f"<BlockStore {len(self._replicas)} replicas, {self._used} bytes, {self.volumes}>"
 
     # Within.
+
+    def _begin(self, block_id: int, generation: int, size: int) -> ReplicaWriter:
+        volume = self.volumes.roomiest(size)
+        try:
+            return ReplicaWriter(volume, block_id, generation, size)
+        except BaseException:
+            volume.settle(size)
+            raise
 
     def _enter(self, replica: _Replica) -> None:
         with self._lock:

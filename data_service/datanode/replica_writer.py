@@ -28,6 +28,7 @@ _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 class ReplicaWriter:
     """A replica of up to `size` bytes being written; ends with `finish` or `discard`.
 
+    Room for them was promised by the volume; what is written, or never will be, is settled.
     Raises DiskFull, and DiskFailed when the volume has failed.
     """
 
@@ -37,6 +38,7 @@ class ReplicaWriter:
         self.length = 0
         self._generation = generation
         self._size = size
+        self._promised = size
         self._checksums: List[int] = []
         self._path = volume.tmp_path(f"{uuid.uuid4().hex}.{block_id}")
         self._target = layout.replica_path(volume.root, block_id, generation)
@@ -56,6 +58,7 @@ class ReplicaWriter:
                 raise DiskFull(f"{self.volume.root} has only its reserve of free space left")
         self._write_all(self._path, data)
         self.length += len(data)
+        self._settle(len(data))
         self._checksums.append(checksum)
 
     def finish(self) -> Block:
@@ -73,10 +76,12 @@ class ReplicaWriter:
             volume.system.rename(meta, self._target + META_SUFFIX)
             volume.system.rename(self._path, self._target)
             disk.fsync_directory(os.path.dirname(self._target), volume.system)
+        self._settle(self._promised)
         return block
 
     def discard(self) -> None:
         """Forget what was written; never raises, because it follows an error already told."""
+        self._settle(self._promised)
         self._close()
         if self.volume.failed:
             return
@@ -91,6 +96,10 @@ class ReplicaWriter:
             pass  # Not created yet, or renamed already, or never renamed.
         except OSError as error:
             log.warning("replica.not_discarded", path=path, error=error.strerror)
+
+    def _settle(self, size: int) -> None:
+        self._promised -= size
+        self.volume.settle(size)
 
     def _write_all(self, path: str, data: memoryview) -> None:
         with self.volume.guard(path, "write"):

@@ -11,6 +11,7 @@ replicas is called damaged (HDFS-17342: an I/O error is not an absence).
 
 import errno
 import os
+import threading
 import time
 import uuid
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ class Volume:
         self.failed = ""
         self.system = system
         self.version = Version("", "", "", layout.LAYOUT_VERSION)
+        self.promised = 0
+        self._counting = threading.Lock()
         self._reserved = reserved_bytes
         self._on_failure = on_failure
         self._lock: Optional[disk.DirectoryLock] = None
@@ -175,6 +178,16 @@ class Volume:
         with self.guard(self.root, "measure"):
             total, free = disk.space(self.root)
             return os.stat(self.root).st_dev, total, max(0, free - self._reserved)
+
+    def promise(self, size: int) -> None:
+        """Set room aside for a replica that is going to be written."""
+        with self._counting:
+            self.promised += size
+
+    def settle(self, size: int) -> None:
+        """So much of what was promised is on the disk now, or is not needed any more."""
+        with self._counting:
+            self.promised = max(0, self.promised - size)
 
     # Replicas.
 

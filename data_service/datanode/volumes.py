@@ -5,6 +5,7 @@ When none works any more, the datanode stays up without room.
 """
 
 import itertools
+import threading
 import uuid
 from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple, TypeVar
 
@@ -42,6 +43,7 @@ class Volumes:
     ) -> None:
         self._volumes = [Volume(path, reserved_bytes, on_failure, system) for path in directories]
         self._turns = itertools.count()
+        self._choosing = threading.Lock()
         self._epoch = self._saved_epoch = 0
         self.node_id = ""
         self.cluster_id = ""
@@ -128,25 +130,30 @@ class Volumes:
     # Room.
 
     def capacity(self) -> Tuple[int, int]:
-        """(bytes in all, bytes that may still be written).
+        """(bytes in all, bytes that may still be written besides what is being written now).
 
         Directories on one disk share its space, which must not count twice.
         """
-        disks = {room.device: room for room in self._rooms()}.values()
+        disks = {room.device: room for room in _left(list(self._rooms()))}.values()
         return sum(room.total for room in disks), sum(room.free for room in disks)
 
     def roomiest(self, size: int) -> Volume:
-        """The directory with the most room; DiskFull when it has less than `size` bytes.
+        """The directory with the most room, where `size` bytes are set aside from now on.
 
-        Those on one disk all have the same: they take turns.
+        Raises DiskFull when it has less: a write goes elsewhere before the disk is full. To be
+        settled as they are written, or when they are not. Those on one disk take turns.
         """
         rooms = list(self._rooms())
         if not rooms:
             raise DiskFailed("no directory of this datanode works any more")
         turn = next(self._turns) % len(rooms)
-        room = max(rooms[turn:] + rooms[:turn], key=lambda room: room.free)
-        if room.free < max(size, CHUNK_BYTES):
-            raise DiskFull(f"{size} bytes do not fit: {room.free} bytes free besides the reserve")
+        with self._choosing:
+            room = max(_left(rooms[turn:] + rooms[:turn]), key=lambda room: room.free)
+            if room.free < max(size, CHUNK_BYTES):
+                raise DiskFull(
+                    f"{size} bytes do not fit: {room.free} bytes free besides the reserve"
+                )
+            room.volume.promise(size)
         return room.volume
 
     def _rooms(self) -> Iterator[_Room]:
@@ -192,3 +199,11 @@ class Volumes:
 
     def __repr__(self) -> str:
         return f"<Volumes {self._volumes}>"
+
+
+def _left(rooms: List[_Room]) -> List[_Room]:
+    """The rooms without what is promised in them; directories on one disk share it."""
+    promised: Dict[int, int] = {}
+    for room in rooms:
+        promised[room.device] = promised.get(room.device, 0) + room.volume.promised
+    return [room._replace(free=max(0, room.free - promised[room.device])) for room in rooms]

@@ -216,6 +216,29 @@ def test_a_writer_stops_at_the_reserve(
     assert names(tmp_path / "a") == []
 
 
+def test_room_for_writes_in_progress_is_set_aside(
+    store: BlockStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of two blocks fitted when it was begun; together they filled the disk."""
+    monkeypatch.setattr(disk, "space", lambda path: disk.Space(1 << 40, 3 * len(DATA)))
+    first = store.create(1, 1, 2 * len(DATA))
+    assert store.usage().remaining == len(DATA)
+    with pytest.raises(DiskFull):
+        store.create(2, 1, 2 * len(DATA))
+    with pytest.raises(InvalidArgument, match="immutable"):
+        store.create(1, 1, 1)
+    second = store.create(2, 1, len(DATA))
+    assert store.usage().remaining == 0
+    # The disk itself accounts for what is written; here it stays as it is.
+    fill(first, DATA)
+    assert store.usage().remaining == len(DATA)
+    store.finish(first)
+    assert store.usage().remaining == 2 * len(DATA)
+    fill(second, DATA[:-1])
+    store.discard(second)
+    assert store.usage().remaining == 3 * len(DATA)
+
+
 @pytest.mark.parametrize("where", ["tmp", ".meta"])
 def test_a_full_disk_leaves_nothing_and_costs_one_block(tmp_path: Path, where: str) -> None:
     system = FaultyDisk()
