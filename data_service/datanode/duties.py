@@ -243,6 +243,7 @@ class Duties:
     def _check_epoch(self, epoch: int) -> None:
         known = self._store.volumes.epoch
         if epoch < known:
+            self._namenode.turn()
             raise Fenced(f"a namenode of epoch {epoch} commands, {known} is known")
         self._store.volumes.remember_epoch(epoch)
 

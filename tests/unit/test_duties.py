@@ -45,12 +45,17 @@ class NameNode:
         self.epoch = 5
         self.session = 100
         self.closed = False
+        self.turns = 0
 
     def call(self, method: str, *args: Any, timeout: float = 0.0) -> Any:
         """Note the call and answer."""
         self.calls.append((method, args))
         answer = self.answers.get(method)
         return answer(*args) if answer is not None else getattr(self, "_" + method)(*args)
+
+    def turn(self) -> None:
+        """Note it."""
+        self.turns += 1
 
     def close(self) -> None:
         """Note it."""
@@ -253,6 +258,7 @@ def test_an_older_namenode_commands_nothing(
     with pytest.raises(Fenced):
         duties.attend()
     assert obeyed == []
+    assert namenode.turns == 1, "it would be asked again and again, and the newer one never"
     namenode.answers["heartbeat"] = lambda *args: (6, (command,))
     duties.attend()
     assert repr(obeyed) == repr([command]) and store.volumes.epoch == 6

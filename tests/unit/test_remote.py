@@ -355,6 +355,19 @@ def test_a_leader_is_found_by_repeating() -> None:
         assert pool.call("echo", 1) == 1
 
 
+def test_a_leader_that_was_overtaken_is_turned_away_from() -> None:
+    with Loopback() as served:
+        nobody = Address("127.0.0.1", served.ports.take())
+        pool = served.keep(
+            LeaderPool(ROLE, [served.address, nobody], served.credentials, served.network)
+        )
+        assert pool.call("echo", 1) == 1
+        pool.turn()
+        with pytest.raises(Unavailable):
+            pool.call("echo", 1)
+        assert pool.call("echo", 1) == 1
+
+
 def until_error(action: Callable[[], object], kind: Type[DfsError]) -> None:
     """Repeat the action until it raises this error."""
 

@@ -249,9 +249,16 @@ class LeaderPool:
         try:
             return self._pools[asked].call(method, *args, timeout=timeout)
         except (Unavailable, NotLeader):
-            if asked == self._current:
-                self._current = (asked + 1) % len(self._pools)
+            self._turn(asked)
             raise
+
+    def turn(self) -> None:
+        """The presumed leader was overtaken, as its answer shows: ask the next one from now on."""
+        self._turn(self._current)
+
+    def _turn(self, asked: int) -> None:
+        if asked == self._current:
+            self._current = (asked + 1) % len(self._pools)
 
     def close(self) -> None:
         """Close all idle connections."""
