@@ -1,7 +1,9 @@
 """The metadata service: one database, served to the namenode that claimed the newest epoch."""
 
 import argparse
+import math
 import threading
+import time
 from typing import Any, List, Optional, Tuple
 
 from metadata_service.edits import TABLES, split_lines
@@ -23,6 +25,9 @@ RESERVE_BYTES = 8 << 20
 """Room on the disk below which the namenode is asked to accept no more changes. It is large
 enough for the edits that the namenode has accepted already, and for emptying the log."""
 
+ROOM_SECONDS = 0.1
+"""How old the measure of that room may be: taken anew for every append, it was a tenth of each."""
+
 
 class MetadataService(Service):
     """What a namenode may ask. Values that a caller gives are checked before they are used."""
@@ -31,6 +36,8 @@ class MetadataService(Service):
         self._database = database
         self._directory = directory
         self._reply_bytes_max = frame_bytes_max // 2
+        self._room = True
+        self._measure_at = -math.inf
 
     def exposed_claim_epoch(self, owner: str) -> int:
         """A new epoch, durable and greater than all before: appends of older ones are Fenced."""
@@ -49,7 +56,7 @@ class MetadataService(Service):
         _require(type(first_txid) is int and first_txid > 0, "first txid")
         _require(type(payload) is bytes, "payload")
         last_txid = self._database.append(epoch, first_txid, split_lines(payload))
-        return last_txid, disk.space(self._directory).free >= RESERVE_BYTES
+        return last_txid, self._has_room()
 
     def exposed_checkpoint(self, epoch: int) -> int:
         """Copy the log into the database, read a sample back; the last txid that is in it."""
@@ -77,6 +84,13 @@ class MetadataService(Service):
         _require(type(txid) is int and txid >= 0, "txid")
         _require(type(limit) is int and limit > 0, "limit")
         return self._database.edits_since(txid, min(limit, ROWS_MAX), self._reply_bytes_max)
+
+    def _has_room(self) -> bool:
+        now = time.monotonic()
+        if now >= self._measure_at:
+            self._room = disk.space(self._directory).free >= RESERVE_BYTES
+            self._measure_at = now + ROOM_SECONDS
+        return self._room
 
     def _admit(self) -> None:
         if self.peer.principal.partition(":")[0] != CALLER:

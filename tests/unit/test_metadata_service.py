@@ -1,6 +1,7 @@
 """The metadata service: who may call, what is refused, how its process starts and stops."""
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -171,7 +172,26 @@ def test_little_room_on_the_disk_is_told(
     assert service.exposed_append(1, 1, lines[0].encode()) == (1, True)
     little = Space(1 << 30, service_module.RESERVE_BYTES - 1)
     monkeypatch.setattr(service_module.disk, "space", lambda path: little)
+    service._measure_at = time.monotonic()
     assert service.exposed_append(1, 2, lines[1].encode()) == (2, False), "it is recorded still"
+
+
+def test_room_is_not_measured_for_every_append(
+    service: MetadataService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took a tenth of an append's time."""
+    measures: List[str] = []
+
+    def measure(path: str) -> Space:
+        measures.append(path)
+        return Space(1 << 30, 1 << 29)
+
+    monkeypatch.setattr(service_module.disk, "space", measure)
+    monkeypatch.setattr(service_module, "ROOM_SECONDS", 3600.0)
+    service.exposed_claim_epoch("me")
+    for txid, line in enumerate(lines_of(file_edits(1, 5)), 1):
+        assert service.exposed_append(1, txid, line.encode()) == (txid, True)
+    assert len(measures) == 1
 
 
 def test_a_restart_keeps_everything(settings: Settings) -> None:
