@@ -1,7 +1,8 @@
 """Globs: `?` `*` `[abc]` `[a-z]` `[^a]` `[!a]` `{a,b}` `\\c`, on paths, component by component.
 
-`*` and `?` match leading dots too, and never a slash. `{a,b}` may hold slashes, so it is expanded
-before the path is cut into components.
+`*` and `?` match leading dots too, and never a slash. A `{a,b}` that holds a slash is expanded
+before the path is cut into components; any other is part of the pattern of one name, which is never
+empty: `/d/{a,}` does not name `/d`.
 """
 
 import re
@@ -37,17 +38,22 @@ def escape(name: str) -> str:
     return re.sub(r"([\\*?\[\]{}])", r"\\\1", name)
 
 
-def expand_braces(pattern: str) -> List[str]:
-    """Every alternative of every `{a,b}`, nested ones too; raises IllegalPattern."""
+def expand_braces(pattern: str, only_slashed: bool = False) -> List[str]:
+    """Every alternative of every `{a,b}`, nested ones too; raises IllegalPattern.
+
+    With `only_slashed` a group without a slash in it stays as it is.
+    """
     start = _first_unescaped(pattern, "{")
     if start < 0:
         return [pattern]
     alternatives, end = _group(pattern, start)
-    tails = expand_braces(pattern[end:])
+    tails = expand_braces(pattern[end:], only_slashed)
+    if only_slashed and not any("/" in alternative for alternative in alternatives):
+        return [pattern[:end] + tail for tail in tails]
     return [
         pattern[:start] + head + tail
         for alternative in alternatives
-        for head in expand_braces(alternative)
+        for head in expand_braces(alternative, only_slashed)
         for tail in tails
     ]
 

@@ -106,9 +106,9 @@ def expand(store: Store, typed: paths.Typed) -> List[Item]:
         return [single(store, typed)]
     if not store.is_local:
         paths.check_name(typed.text, typed.path)
-    start = "/" if typed.path.startswith("/") else store.directory
     found = {}
-    for pattern in globs.expand_braces(typed.path):
+    for pattern in globs.expand_braces(typed.path, only_slashed=True):
+        start = "/" if pattern.startswith("/") else store.directory
         for path, status in _matches(store, start, pattern.split("/")):
             found[path] = status
     return [
@@ -131,7 +131,7 @@ def _matches(
             yield path, status
         return
     above = paths.resolve(globs.unescape("/".join(parts[:place])).lstrip("/"), directory)
-    matcher = globs.compile_component(part)
+    matcher = globs.compile_name(part)
     top = look(store, above)
     if top is None or not top.is_directory:
         return

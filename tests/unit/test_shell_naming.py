@@ -231,3 +231,14 @@ def test_rmdir_of_what_was_empty_a_moment_ago(shell: Shell) -> None:
     shell.filesystem.fail("delete", DirectoryNotEmpty("/d is non empty"))
     assert shell.bad("rmdir", "/d") == "rmdir: `/d': Directory is not empty\n"
     assert shell.good("rmdir", "--ignore-fail-on-non-empty", "/d") == ""
+
+
+def test_an_empty_alternative_is_no_name(shell: Shell) -> None:
+    shell.filesystem.write("/d/a")
+    shell.filesystem.write("/d/b/c")
+    assert shell.good("ls", "-d", "-C", "/d/{a,}") == "/d/a\n"
+    assert shell.good("ls", "-d", "-C", "/d/{a,b/{c,}}") == "/d/a\n/d/b/c\n"
+    assert shell.bad("rm", "-r", "/d/{}") == "rm: `/d/{}': No such file or directory\n"
+    assert shell.good("rm", "-r", "/d/{,a}") == "Deleted /d/a\n"
+    assert shell.filesystem.tree() == ["/d", "/d/b", "/d/b/c"]
+    assert shell.good("ls", "-d", "-C", "{/d/a,/d/b}") == "../../d/b\n"
