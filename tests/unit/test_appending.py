@@ -317,3 +317,12 @@ def test_who_may_go_on_is_who_owns_the_file_or_may_write_it() -> None:
     refusal(errors.PermissionDenied, resume)
     core.do(core.state.set_mode(ROOT, core.op(), "/d", 0o711))
     resume()
+
+
+def test_an_append_waits_for_what_it_tells_of_also_when_it_is_repeated() -> None:
+    core = Core()
+    core.put("/warm", 1)
+    core.put("/f", 40)
+    made, op = core.metadata.last_txid, core.op()
+    for _ in range(2):
+        assert core.state.rewriting.append(ROOT, op, "/f", 0.0).depends == made
