@@ -96,6 +96,7 @@ KNOWN = [source.name for source in sources(PRODUCT)]
 
 
 def test_pure_modules_are_pure() -> None:
+    """HDFS-6841, HDFS-6453, HDFS-12526: a clock that was set ended leases and nodes."""
     findings: List[str] = []
     for source in sources(PRODUCT):
         if is_pure(source.name):

@@ -17,6 +17,7 @@ def silence(core: Core, seconds: int) -> list:
 
 
 def test_a_silent_writer_must_give_way_after_the_soft_limit() -> None:
+    """HDFS-10240: a writer went on with a file that another had been given meanwhile."""
     core = Core()
     old = core.create("/f", client="silent")
     core.write(old, 30, client="silent")
@@ -31,6 +32,7 @@ def test_a_silent_writer_must_give_way_after_the_soft_limit() -> None:
 
 
 def test_a_silent_writer_loses_the_lease_at_the_hard_limit() -> None:
+    """HDFS-12070: a file stayed open for ever when a datanode was down; here none is asked."""
     core = Core()
     file_id = core.create("/f", client="silent")
     core.write(file_id, 100, 30, client="silent")

@@ -149,6 +149,7 @@ def test_a_fresh_file_system_belongs_to_the_superuser() -> None:
 
 
 def test_a_restart_changes_nothing_and_repeats_no_number() -> None:
+    """HDFS-14941: what was recorded was not what was applied, or not in that order."""
     core = Core()
     first = core.put("/a/b/f", 100, 1)
     core.put("/a/g", 7)

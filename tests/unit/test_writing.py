@@ -303,6 +303,7 @@ def test_the_file_follows_a_rename_above_it() -> None:
 
 
 def test_the_lease_ends_with_the_directory() -> None:
+    """HDFS-6825: a deleted file was completed, and its edit could not be replayed."""
     core = Core()
     core.mkdir("/a/b")
     file_id = core.create("/a/b/f")
@@ -316,6 +317,7 @@ def test_the_lease_ends_with_the_directory() -> None:
 
 
 def test_the_path_is_checked_again_at_the_end() -> None:
+    """HDFS-6527: a file was completed at a path that was another one by then."""
     core = Core()
     there, above = core.create("/f"), core.create("/g/h")
     core.mkdir("/f")
