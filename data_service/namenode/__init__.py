@@ -1,1 +1,1 @@
-"""The namespace, the block map and the daemon that owns them."""
+"""The daemon that owns the namespace and the block map, around the state that decides."""

@@ -3,8 +3,8 @@
 import time
 from typing import Any, Callable, Iterable, Tuple
 
-from data_service.namenode.commits import Outcome
-from data_service.namenode.permissions import Caller, identify, require_superuser
+from data_service.namenode.namespace.commits import Outcome
+from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
 from data_service.namenode.state import State
 from data_service.namenode.term import Term
 from zookeeper.fabric.errors import PermissionDenied

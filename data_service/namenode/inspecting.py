@@ -6,14 +6,14 @@ to those only who may look into its directory.
 
 from typing import Iterator
 
-from data_service.namenode.blocks import Blocks
-from data_service.namenode.commits import Commits, Outcome
-from data_service.namenode.image import Image
-from data_service.namenode.inodes import File
-from data_service.namenode.open_files import OpenFile, OpenFiles, OpenRow
-from data_service.namenode.paths import parse
-from data_service.namenode.permissions import READ_EXECUTE, Caller, allows
-from data_service.namenode.resolver import Resolver
+from data_service.namenode.namespace.commits import Commits, Outcome
+from data_service.namenode.namespace.image import Image
+from data_service.namenode.namespace.inodes import File
+from data_service.namenode.namespace.paths import parse
+from data_service.namenode.namespace.permissions import READ_EXECUTE, Caller, allows
+from data_service.namenode.namespace.resolver import Resolver
+from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.writers.open_files import OpenFile, OpenFiles, OpenRow
 from data_service.protocol.messages import FILE, BlockHealth, FileStatus, FsckRow
 from zookeeper.fabric.errors import InvalidArgument, NotADirectory, PermissionDenied
 

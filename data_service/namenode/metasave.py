@@ -6,7 +6,7 @@ The form is HDFS's (BlockManager.metaSave), with at most ROWS_MAX lines of each 
 from itertools import islice
 from typing import Iterable, Iterator, List
 
-from data_service.namenode.nodes import Node
+from data_service.namenode.replicas.nodes import Node
 from data_service.namenode.state import State
 from data_service.protocol.messages import BlockHealth
 

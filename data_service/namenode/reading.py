@@ -5,13 +5,12 @@ Every answer is an Outcome without an edit; its `depends` says which pending edi
 
 from typing import List, Optional, Tuple
 
-from data_service.namenode.access_times import AccessTimes
-from data_service.namenode.blocks import Blocks
-from data_service.namenode.commits import Commits, Outcome
-from data_service.namenode.image import Image
-from data_service.namenode.inodes import Directory, File, Inode
-from data_service.namenode.paths import parse
-from data_service.namenode.permissions import (
+from data_service.namenode.namespace.access_times import AccessTimes
+from data_service.namenode.namespace.commits import Commits, Outcome
+from data_service.namenode.namespace.image import Image
+from data_service.namenode.namespace.inodes import Directory, File, Inode
+from data_service.namenode.namespace.paths import parse
+from data_service.namenode.namespace.permissions import (
     ALL,
     READ,
     READ_EXECUTE,
@@ -19,8 +18,9 @@ from data_service.namenode.permissions import (
     allows,
     require,
 )
-from data_service.namenode.quotas import Quotas
-from data_service.namenode.resolver import Names, Resolver
+from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.namespace.resolver import Names, Resolver
+from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     NAME_QUOTA_MAX,

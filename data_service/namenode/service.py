@@ -3,8 +3,8 @@
 import time
 from typing import Tuple
 
-from data_service.namenode.commits import Op
 from data_service.namenode.connection import wall_ms
+from data_service.namenode.namespace.commits import Op
 from data_service.namenode.writer_calls import WriterCalls
 from data_service.protocol.messages import (
     NodeInfo,

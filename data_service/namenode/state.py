@@ -17,23 +17,23 @@ of the moment when it was raised.
 
 from typing import Any, Callable, Iterable, List, Mapping, Optional
 
-from data_service.namenode.blocks import Blocks
-from data_service.namenode.commits import NO_OP, Commits, Op, Outcome
-from data_service.namenode.graveyard import purge
-from data_service.namenode.image import DELETED_BLOCKS, Image
-from data_service.namenode.inodes import File
 from data_service.namenode.inspecting import Inspecting
-from data_service.namenode.leases import Leases
-from data_service.namenode.namespace import Namespace
-from data_service.namenode.open_files import OpenFiles
-from data_service.namenode.paths import parse
-from data_service.namenode.permissions import Caller
-from data_service.namenode.quotas import Quotas
+from data_service.namenode.namespace.commits import NO_OP, Commits, Op, Outcome
+from data_service.namenode.namespace.graveyard import purge
+from data_service.namenode.namespace.image import DELETED_BLOCKS, Image
+from data_service.namenode.namespace.inodes import File
+from data_service.namenode.namespace.namespace import Namespace
+from data_service.namenode.namespace.paths import parse
+from data_service.namenode.namespace.permissions import Caller
+from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.reading import Reading
-from data_service.namenode.resolver import Resolver
-from data_service.namenode.rewriting import Rewriting
-from data_service.namenode.takeover import Takeover
-from data_service.namenode.writing import Writing, refused_in_safe_mode
+from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.writers.leases import Leases
+from data_service.namenode.writers.open_files import OpenFiles
+from data_service.namenode.writers.rewriting import Rewriting
+from data_service.namenode.writers.takeover import Takeover
+from data_service.namenode.writers.writing import Writing, refused_in_safe_mode
 from data_service.protocol.blocks import Block
 from metadata_service.edits import Change, Edit, Row
 

@@ -13,10 +13,10 @@ import time
 from random import Random
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
-from data_service.namenode.block_policy import BlockPolicy
-from data_service.namenode.blocks import Blocks
-from data_service.namenode.commits import Outcome
+from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.office import Office
+from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.protocol.messages import ClusterStatus, NodeStats
 from metadata_service.edits import TABLES

@@ -4,9 +4,9 @@ import time
 from typing import Any, Dict, Optional
 
 from data_service.namenode.administration import Administration
-from data_service.namenode.commits import Op, Outcome
 from data_service.namenode.connection import wall_ms
-from data_service.namenode.open_files import Tail
+from data_service.namenode.namespace.commits import Op, Outcome
+from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
 from data_service.protocol.validation import (
     check_blocks,

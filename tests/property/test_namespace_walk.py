@@ -9,8 +9,8 @@ from typing import List, Optional, Type
 
 import pytest
 
-from data_service.namenode import inodes
-from data_service.namenode.paths import render
+from data_service.namenode.namespace import inodes
+from data_service.namenode.namespace.paths import render
 from tests.support.block_side import Datanodes
 from tests.support.namespace_model import (
     ROOT,

@@ -2,8 +2,8 @@
 
 from typing import Any, Dict, List, Optional
 
-from data_service.namenode.image import Image
-from data_service.namenode.permissions import Caller
+from data_service.namenode.namespace.image import Image
+from data_service.namenode.namespace.permissions import Caller
 from data_service.protocol.messages import LocatedBlock
 from tests.simulation.auditor import demand
 from tests.simulation.client import Client

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type
 
-from data_service.namenode.open_files import Tail
+from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import LocatedBlock
 from tests.simulation.history import OK, REFUSED, UNKNOWN, History, Record

@@ -6,12 +6,12 @@ A mutant replaces one method, of a core or of a model that stands for the code a
 from random import Random
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
-from data_service.namenode.block_reports import BlockReports
-from data_service.namenode.commits import Answer, Op, RetryCache
-from data_service.namenode.deletion import Deletions
-from data_service.namenode.nodes import Node, OpenReport
-from data_service.namenode.open_files import OpenFiles
-from data_service.namenode.replication import Replication
+from data_service.namenode.namespace.commits import Answer, Op, RetryCache
+from data_service.namenode.replicas.block_reports import BlockReports
+from data_service.namenode.replicas.deletion import Deletions
+from data_service.namenode.replicas.nodes import Node, OpenReport
+from data_service.namenode.replicas.replication import Replication
+from data_service.namenode.writers.open_files import OpenFiles
 from data_service.protocol.blocks import Block
 from tests.simulation.data_node import DataNode
 from tests.simulation.services import MetadataService

@@ -3,10 +3,10 @@
 from math import inf
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from data_service.namenode.commits import Op, Outcome
-from data_service.namenode.open_files import Tail
-from data_service.namenode.permissions import Caller
+from data_service.namenode.namespace.commits import Op, Outcome
+from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.state import State
+from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import NodeInfo, NodeStats, Registration
 from tests.simulation.journal import ModelJournal

@@ -7,7 +7,7 @@ error) and the tree as it is then.
 
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from data_service.namenode.inodes import ROOT_ID
+from data_service.namenode.namespace.inodes import ROOT_ID
 from tests.simulation.services import Tables
 from zookeeper.fabric import errors
 

@@ -5,10 +5,10 @@ Those use threads, locks and the machine's clock; this is the same in virtual ti
 
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from data_service.namenode.block_policy import BlockPolicy
-from data_service.namenode.blocks import Blocks
-from data_service.namenode.commits import Outcome
+from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.office import CLOCK_DRIFT
+from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.protocol.messages import NodeStats
 from tests.simulation.auditor import STALE_SECONDS

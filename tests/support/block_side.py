@@ -2,8 +2,8 @@
 
 from typing import Dict, Iterable, List
 
-from data_service.namenode.block_policy import BlockPolicy
-from data_service.namenode.blocks import Blocks
+from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DELETE,

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List
 
-from data_service.namenode.commits import Outcome
+from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.state import State
 from metadata_service.edits import TABLES, Edit, decode, encode
 from tests.support.block_side import new_blocks

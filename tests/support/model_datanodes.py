@@ -9,8 +9,8 @@ from collections import deque
 from random import Random
 from typing import Deque, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from data_service.namenode.block_policy import BlockPolicy
-from data_service.namenode.blocks import Blocks
+from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DELETE,

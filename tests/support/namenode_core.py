@@ -5,10 +5,10 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Type
 
 import pytest
 
-from data_service.namenode.commits import Op, Outcome
-from data_service.namenode.open_files import Tail
-from data_service.namenode.permissions import Caller
+from data_service.namenode.namespace.commits import Op, Outcome
+from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.state import State
+from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import LocatedBlock, OpenedFile
 from tests.support.block_side import Datanodes

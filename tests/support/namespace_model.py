@@ -2,7 +2,7 @@
 
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
-from data_service.namenode.permissions import Caller
+from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
 from zookeeper.fabric import errors

@@ -2,12 +2,12 @@
 
 from typing import Any, List
 
-from data_service.namenode.image import Image
-from data_service.namenode.namespace import Namespace, NewFile
-from data_service.namenode.paths import parse
-from data_service.namenode.quotas import Quotas
-from data_service.namenode.resolver import Resolver
-from data_service.namenode.usage import Use
+from data_service.namenode.namespace.image import Image
+from data_service.namenode.namespace.namespace import Namespace, NewFile
+from data_service.namenode.namespace.paths import parse
+from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.namespace.resolver import Resolver
+from data_service.namenode.namespace.usage import Use
 from data_service.protocol.blocks import Block
 from tests.support.namenode_core import ROOT
 

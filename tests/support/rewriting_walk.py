@@ -2,8 +2,8 @@
 
 from typing import Any, List, Optional, Tuple, Type
 
-from data_service.namenode.open_files import Tail
-from data_service.namenode.paths import render
+from data_service.namenode.namespace.paths import render
+from data_service.namenode.writers.open_files import Tail
 from tests.support.namespace_model import (
     ROOT,
     ModelFile,
@@ -17,7 +17,6 @@ from tests.support.namespace_model import (
 from tests.support.namespace_walk import Sides
 from tests.support.quota_model import BLOCK_SIZE, REPLICATION, promise
 from zookeeper.fabric import errors
-
 
 BLOCKS = 3
 

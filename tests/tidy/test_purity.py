@@ -108,14 +108,14 @@ def test_pure_modules_are_pure() -> None:
     "library", "socket threading time os io random.x datetime secrets uuid logging queue".split()
 )
 def test_a_library_that_acts_is_found(library: str) -> None:
-    source = Source.of("data_service/namenode/leases.py", f"import {library}")
+    source = Source.of("data_service/namenode/writers/leases.py", f"import {library}")
     expected = 0 if library.startswith("random") else 1
     assert len(impure_imports(source, KNOWN)) == expected
 
 
 def test_a_module_of_ours_that_acts_is_found() -> None:
     text = "from zookeeper.fabric import settings, errors\nfrom metadata_service.edits import Edit"
-    source = Source.of("data_service/namenode/leases.py", text)
+    source = Source.of("data_service/namenode/writers/leases.py", text)
     known = KNOWN + ["zookeeper.fabric.settings", "zookeeper.fabric.errors"]
     assert len(impure_imports(source, known)) == 1
 
@@ -131,7 +131,7 @@ def test_a_module_of_ours_that_acts_is_found() -> None:
     ],
 )
 def test_a_deed_is_found(text: str) -> None:
-    assert len(deeds(Source.of("data_service/namenode/leases.py", text))) == 1
+    assert len(deeds(Source.of("data_service/namenode/writers/leases.py", text))) == 1
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,10 @@ def test_a_deed_is_found(text: str) -> None:
     ],
 )
 def test_chance_that_is_handed_in_is_allowed(text: str) -> None:
-    source = Source.of("data_service/namenode/leases.py", text)
+    source = Source.of("data_service/namenode/writers/leases.py", text)
     assert deeds(source) == impure_imports(source, KNOWN) == []
 
 
 def test_what_must_be_pure() -> None:
-    assert is_pure("data_service.namenode.leases") and is_pure("data_service.protocol.blocks")
+    assert is_pure("data_service.namenode.state") and is_pure("data_service.protocol.blocks")
     assert not is_pure("data_service.namenode.service") and not is_pure("zookeeper.service")

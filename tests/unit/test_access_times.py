@@ -1,7 +1,7 @@
 """Times of access: noted by readers, stored by housekeeping, at most once an hour."""
 
-from data_service.namenode import access_times
-from data_service.namenode.access_times import PRECISION_MS
+from data_service.namenode.namespace import access_times
+from data_service.namenode.namespace.access_times import PRECISION_MS
 from tests.support.namenode_core import ROOT, Core
 
 HOUR = PRECISION_MS

@@ -4,8 +4,8 @@ from typing import Any, Callable
 
 import pytest
 
-from data_service.namenode.open_files import Tail
-from data_service.namenode.permissions import Caller
+from data_service.namenode.namespace.permissions import Caller
+from data_service.namenode.writers.open_files import Tail
 from tests.support.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
 

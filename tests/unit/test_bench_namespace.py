@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data_service.namenode.image import BLOCKS, INODES
+from data_service.namenode.namespace.image import BLOCKS, INODES
 from metadata_service.edits import TABLES, split_lines
 from metadata_service.metadata_db import MetadataDatabase
 from scripts import bench

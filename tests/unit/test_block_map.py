@@ -6,7 +6,7 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.namenode.block_map import (
+from data_service.namenode.replicas.block_map import (
     CHECKSUM,
     CORRUPT,
     EXCESS,
@@ -20,7 +20,7 @@ from data_service.namenode.block_map import (
     rotate,
     urgency,
 )
-from data_service.namenode.nodes import DEAD, Node
+from data_service.namenode.replicas.nodes import DEAD, Node
 from data_service.protocol.blocks import Block
 from tests.support.model_datanodes import node_info
 

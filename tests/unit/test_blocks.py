@@ -6,9 +6,9 @@ from typing import Dict
 
 import pytest
 
-from data_service.namenode import dead_nodes
-from data_service.namenode.blocks import Blocks
-from data_service.namenode.events import Events
+from data_service.namenode.replicas import dead_nodes
+from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.replicas.events import Events
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import REPORT, Health
 from tests.support.model_datanodes import (

@@ -2,9 +2,9 @@
 
 import pytest
 
-from data_service.namenode.commits import NO_OP, Answer, Commits, RetryCache
-from data_service.namenode.image import INODE_NUMBERS, Image, put
-from data_service.namenode.inodes import InodeRow
+from data_service.namenode.namespace.commits import NO_OP, Answer, Commits, RetryCache
+from data_service.namenode.namespace.image import INODE_NUMBERS, Image, put
+from data_service.namenode.namespace.inodes import InodeRow
 from metadata_service.edits import Change, Edit
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
 

@@ -6,7 +6,7 @@ import pwd
 from types import MappingProxyType
 
 from data_service.namenode.groups import Groups, system_groups
-from data_service.namenode.permissions import identify
+from data_service.namenode.namespace.permissions import identify
 from zookeeper.fabric.settings import GroupsSettings
 
 NOBODY_AT_ALL = "no such user of any system"

@@ -4,8 +4,8 @@ from typing import Any, Dict, List
 
 import pytest
 
-from data_service.namenode.image import Image
-from data_service.namenode.inodes import InodeRow
+from data_service.namenode.namespace.image import Image
+from data_service.namenode.namespace.inodes import InodeRow
 from metadata_service.edits import Change
 from tests.support.namenode_core import refusal
 from tests.support.namespace_tree import Tree

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_service.namenode.permissions import Caller
+from data_service.namenode.namespace.permissions import Caller
 from data_service.protocol.messages import LIVE_REPLICA
 from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from data_service.namenode.leases import Leases, Place
+from data_service.namenode.writers.leases import Leases, Place
 from zookeeper.fabric.errors import LeaseExpired
 
 A = Place(1, ("a",))

@@ -4,11 +4,11 @@ from typing import Any, Callable, List, Type
 
 import pytest
 
-from data_service.namenode import inodes, namespace
-from data_service.namenode.graveyard import purge
-from data_service.namenode.image import Image, put
-from data_service.namenode.inodes import GRAVEYARD_ID
-from data_service.namenode.paths import parse
+from data_service.namenode.namespace import inodes, namespace
+from data_service.namenode.namespace.graveyard import purge
+from data_service.namenode.namespace.image import Image, put
+from data_service.namenode.namespace.inodes import GRAVEYARD_ID
+from data_service.namenode.namespace.paths import parse
 from data_service.protocol.messages import ContentSummary
 from tests.support.namenode_core import ROOT, refusal
 from tests.support.namespace_tree import Tree

@@ -4,7 +4,7 @@ from typing import Dict, Iterator, Optional
 
 import pytest
 
-from data_service.namenode.nodes import DEAD, LIVE, STALE, Nodes
+from data_service.namenode.replicas.nodes import DEAD, LIVE, STALE, Nodes
 from tests.support.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
 from zookeeper.fabric.errors import SessionExpired, StartRefused
 

@@ -2,7 +2,7 @@
 
 from typing import List
 
-from data_service.namenode.orders import BLOCKS_PER_COMMAND, Order, Outbox
+from data_service.namenode.replicas.orders import BLOCKS_PER_COMMAND, Order, Outbox
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DELETE, REPLICATE, REPORT, TRASH, Command
 

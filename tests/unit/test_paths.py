@@ -4,7 +4,13 @@ from typing import Any, Tuple
 
 import pytest
 
-from data_service.namenode.paths import DEPTH_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, parse, render
+from data_service.namenode.namespace.paths import (
+    DEPTH_MAX,
+    NAME_BYTES_MAX,
+    PATH_BYTES_MAX,
+    parse,
+    render,
+)
 from zookeeper.fabric.errors import InvalidArgument
 
 

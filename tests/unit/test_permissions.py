@@ -4,7 +4,7 @@ from typing import Callable, List
 
 import pytest
 
-from data_service.namenode.permissions import (
+from data_service.namenode.namespace.permissions import (
     ALL,
     EXECUTE,
     READ,

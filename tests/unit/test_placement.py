@@ -6,8 +6,8 @@ from typing import List
 
 import pytest
 
-from data_service.namenode.nodes import Node
-from data_service.namenode.placement import choose_surplus, choose_targets, refusal
+from data_service.namenode.replicas.nodes import Node
+from data_service.namenode.replicas.placement import choose_surplus, choose_targets, refusal
 from tests.support.model_datanodes import node_info, node_stats
 
 SIZE = 100

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from data_service.namenode.permissions import Caller
+from data_service.namenode.namespace.permissions import Caller
 from data_service.protocol.messages import (
     NAME_QUOTA_MAX,
     QUOTA_RESET,
@@ -357,6 +357,6 @@ def test_moving_a_tree_does_not_look_below_it_without_quotas(
 ) -> None:
     core.mkdir("/r/d")
     limit(core, "/q", names=2)
-    monkeypatch.setattr("data_service.namenode.usage.count", None)
+    monkeypatch.setattr("data_service.namenode.namespace.usage.count", None)
     core.state.rename(ROOT, core.op(), "/r", "/s", 1)
     core.state.delete(ROOT, core.op(), "/s", True, 1)

@@ -4,7 +4,7 @@ from typing import Any, List
 
 import pytest
 
-from data_service.namenode.permissions import Caller
+from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.reading import PAGE_MAX
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import ContentSummary, FileStatus

@@ -1,6 +1,6 @@
 """Safe mode: on until the namespace is loaded and reports are in, manual until told otherwise."""
 
-from data_service.namenode.safe_mode import SafeMode
+from data_service.namenode.replicas.safe_mode import SafeMode
 
 
 def safe_mode(threshold: float = 0.999, extension: float = 30.0, loaded: bool = True) -> SafeMode:

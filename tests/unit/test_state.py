@@ -4,7 +4,7 @@ from typing import Any, Callable, List, Tuple
 
 import pytest
 
-from data_service.namenode.commits import Outcome
+from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.state import State
 from tests.support.block_side import new_blocks
 from tests.support.namenode_core import ROOT, Core, refusal

@@ -7,8 +7,8 @@ from typing import Any, Callable, Dict, Iterator, List
 import pytest
 
 from data_service.namenode import term as namenode_term
-from data_service.namenode.commits import Outcome
-from data_service.namenode.permissions import Caller
+from data_service.namenode.namespace.commits import Outcome
+from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.state import State
 from data_service.namenode.term import Term
 from metadata_service.edits import Row, encode_row, join_lines

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_service.namenode.contents import BLOCKS_MAX
+from data_service.namenode.namespace.contents import BLOCKS_MAX
 from tests.support.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
 
@@ -138,7 +138,7 @@ def test_concat_of_larger_blocks_or_too_many_is_refused(monkeypatch: pytest.Monk
         errors.InvalidArgument, lambda: core.concat("/t", "/large"))
     core.put("/a", 100, 100)
     assert BLOCKS_MAX == 10_000
-    monkeypatch.setattr("data_service.namenode.contents.BLOCKS_MAX", 2)
+    monkeypatch.setattr("data_service.namenode.namespace.contents.BLOCKS_MAX", 2)
     assert "would have 3 blocks" in refusal(
         errors.InvalidArgument, lambda: core.concat("/t", "/a"))
 

@@ -10,11 +10,11 @@ the change, and `new_id` gives the next unused inode number.
 
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
-from data_service.namenode.contents import block_changes
-from data_service.namenode.image import put
-from data_service.namenode.inodes import GRAVEYARD_ID, Directory, File, Inode, InodeRow
-from data_service.namenode.paths import render
-from data_service.namenode.permissions import (
+from data_service.namenode.namespace.contents import block_changes
+from data_service.namenode.namespace.image import put
+from data_service.namenode.namespace.inodes import GRAVEYARD_ID, Directory, File, Inode, InodeRow
+from data_service.namenode.namespace.paths import render
+from data_service.namenode.namespace.permissions import (
     MODE_MAX,
     WRITE,
     WRITE_EXECUTE,
@@ -26,8 +26,8 @@ from data_service.namenode.permissions import (
     require_tree,
     require_unsticky,
 )
-from data_service.namenode.quotas import Quotas
-from data_service.namenode.resolver import Names, Resolver
+from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DIRECTORY, FILE, QUOTA_RESET, QUOTA_UNCHANGED
 from metadata_service.edits import Change

@@ -13,8 +13,8 @@ judged, and all deadlines move (HDFS-9107).
 from math import inf
 from typing import AbstractSet, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from data_service.namenode.block_policy import BlockPolicy
-from data_service.namenode.orders import Outbox
+from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.orders import Outbox
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DataNodeStatus, NodeInfo, NodeStats, Target
 from zookeeper.fabric.errors import SessionExpired, StartRefused

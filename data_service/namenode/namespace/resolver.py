@@ -5,9 +5,9 @@ Names are tuples of components (`paths.parse`).
 
 from typing import Iterator, List, Optional, Tuple
 
-from data_service.namenode.inodes import Directory, File, Inode
-from data_service.namenode.paths import render
-from data_service.namenode.permissions import EXECUTE, READ_EXECUTE, Caller, require
+from data_service.namenode.namespace.inodes import Directory, File, Inode
+from data_service.namenode.namespace.paths import render
+from data_service.namenode.namespace.permissions import EXECUTE, READ_EXECUTE, Caller, require
 from data_service.protocol.messages import ContentSummary
 from zookeeper.fabric.errors import IsADirectory, NotADirectory, PathNotFound
 

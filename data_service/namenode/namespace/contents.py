@@ -6,8 +6,8 @@ are recorded as deleted by the same edit.
 
 from typing import Iterable, List, Sequence, Tuple
 
-from data_service.namenode.image import BLOCKS, DELETED_BLOCKS, INODES, put
-from data_service.namenode.inodes import File, InodeRow
+from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, put
+from data_service.namenode.namespace.inodes import File, InodeRow
 from data_service.protocol.blocks import Block
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import InvalidArgument

@@ -9,8 +9,8 @@ leaves the list, and its full report sets right what was and what was not yet fo
 
 from typing import Dict
 
-from data_service.namenode.block_map import BlockMap
-from data_service.namenode.nodes import Node
+from data_service.namenode.replicas.block_map import BlockMap
+from data_service.namenode.replicas.nodes import Node
 
 _ROWS = 20_000
 _SLICES = 10

@@ -6,7 +6,7 @@ mode shuts out stays out, even where others may enter. The superuser is never as
 
 from typing import Callable, FrozenSet, Iterable, NamedTuple
 
-from data_service.namenode.inodes import Directory, Inode
+from data_service.namenode.namespace.inodes import Directory, Inode
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
 
 EXECUTE, WRITE, READ = 1, 2, 4

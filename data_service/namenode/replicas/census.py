@@ -3,11 +3,11 @@
 from itertools import chain
 from typing import Iterator, NamedTuple, Tuple
 
-from data_service.namenode.block_map import CORRUPT, EXCESS, MISSING, UNDER, BlockMap
-from data_service.namenode.deletion import Deletions
-from data_service.namenode.nodes import STALE, Node, Nodes
-from data_service.namenode.open_blocks import OpenBlocks
-from data_service.namenode.replication import Replication
+from data_service.namenode.replicas.block_map import CORRUPT, EXCESS, MISSING, UNDER, BlockMap
+from data_service.namenode.replicas.deletion import Deletions
+from data_service.namenode.replicas.nodes import STALE, Node, Nodes
+from data_service.namenode.replicas.open_blocks import OpenBlocks
+from data_service.namenode.replicas.replication import Replication
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     CORRUPT_REPLICA,

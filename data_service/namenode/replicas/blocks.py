@@ -10,29 +10,33 @@ datanodes. The caller holds the namenode's lock; nothing here waits or does inpu
 from random import Random
 from typing import AbstractSet, Iterable, List, Mapping, Optional, Tuple
 
-from data_service.namenode.block_map import EXCESS, FULL, UNDER, BlockMap, reported
-from data_service.namenode.block_policy import BlockPolicy
-from data_service.namenode.block_reports import BlockReports
-from data_service.namenode.census import Census, Counts
-from data_service.namenode.dead_nodes import DeadNodes
-from data_service.namenode.deletion import Deletions
-from data_service.namenode.events import Event, Events
-from data_service.namenode.nodes import Node, Nodes
-from data_service.namenode.open_blocks import OpenBlocks
-from data_service.namenode.placement import choose_targets, refusal
-from data_service.namenode.replication import Replication
-from data_service.namenode.safe_mode import SafeMode
+from data_service.namenode.replicas.allocation import Allocation
+from data_service.namenode.replicas.block_map import EXCESS, FULL, UNDER, BlockMap, reported
+from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.block_reports import BlockReports
+from data_service.namenode.replicas.census import Census, Counts
+from data_service.namenode.replicas.dead_nodes import DeadNodes
+from data_service.namenode.replicas.deletion import Deletions
+from data_service.namenode.replicas.events import Event, Events
+from data_service.namenode.replicas.nodes import Node, Nodes
+from data_service.namenode.replicas.open_blocks import OpenBlocks
+from data_service.namenode.replicas.replication import Replication
+from data_service.namenode.replicas.safe_mode import SafeMode
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
-    Command, DataNodeStatus, Health, NodeInfo, NodeStats, Target)
-from zookeeper.fabric.errors import SafeMode as StillStarting
+    Command,
+    DataNodeStatus,
+    Health,
+    NodeInfo,
+    NodeStats,
+    Target,
+)
 
 
 class Blocks:
     """The facade. Every method is one event; `check()` must hold after each."""
 
     def __init__(self, cluster_id: str, epoch: int, policy: BlockPolicy) -> None:
-        self._policy = policy
         self._events = Events()
         self._nodes = Nodes(cluster_id, epoch, policy)
         self._map = BlockMap()
@@ -46,9 +50,10 @@ class Blocks:
         self._safe_mode = SafeMode(policy.safe_mode_threshold,
                                    policy.safe_mode_extension_seconds)
         self._dead_nodes = DeadNodes(self._map)
+        self._allocation = Allocation(
+            self._nodes, self._map, self._opened, policy.settling_seconds)
         self._calm_since = 0.0
         self._now = 0.0
-        self._settled_at = 0.0
 
     def __repr__(self) -> str:
         return f"<Blocks {self._map!r} {self._nodes!r} {self._deletions!r} {self._safe_mode!r}>"
@@ -65,7 +70,7 @@ class Blocks:
     def loaded(self, now: float) -> None:
         """All blocks of the namespace are tracked: safe mode may begin to count."""
         self._now = now
-        self._settled_at = now + self._policy.settling_seconds
+        self._allocation.start(now)
         self._safe_mode.loaded()
         self._update_safe_mode(now)
 
@@ -97,12 +102,7 @@ class Blocks:
     def attainable(self, block: Block, targets: Iterable[Target], replication: int) -> int:
         """How many replicas of a final block there can be: `replication`, or the usable datanodes
         that can have it, if these are fewer. Right after a start more are still to come back."""
-        if self._now < self._settled_at:
-            return replication
-        opened = self._opened.get(block.block_id)
-        holders = self._map.holders(block.block_id) if opened is None else tuple(opened.replicas)
-        ids = [node.info.node_id for node in holders] + [target.node_id for target in targets]
-        return min(replication, max(1, self._nodes.able(frozenset(ids), block.length)))
+        return self._allocation.attainable(block, targets, replication, self._now)
 
     def commit(self, block: Block, inode_id: int, replication: int) -> None:
         """A block is final; it, or its file, is complete. Again is the same as once."""
@@ -192,14 +192,8 @@ class Blocks:
                        random: Random, label: str = "") -> Tuple[Target, ...]:
         """Up to `count` distinct usable datanodes with room for `size` bytes, fewer when there
         are fewer. Raises NotEnoughReplicas when there is none; `label` is the file's path."""
-        nodes = [node for node in self._nodes.usable() if node.info.node_id not in excluded]
-        chosen = choose_targets(nodes, count, (), writer_host, size, random)
-        if len(chosen) < count and self._now < self._settled_at:
-            # Too few, but most likely only because they have not come back to us yet.
-            raise StillStarting(f"Cannot add block to {label}. Name node has just started.")
-        if not chosen:
-            raise refusal(label, self.live_nodes(), excluded)
-        return tuple(node.target for node in chosen)
+        return self._allocation.choose(
+            count, excluded, writer_host, size, label, self._now, random)
 
     def report_bad(self, block: Block, node_id: str) -> bool:
         """A reader found a replica that does not match its checksums; False when that node is

@@ -8,8 +8,8 @@ will be. So `complete` only makes of a promise what is mostly less, and need not
 
 from typing import Callable, Collection
 
-from data_service.namenode.inodes import Directory, File, Inode
-from data_service.namenode.usage import Usage, Use
+from data_service.namenode.namespace.inodes import Directory, File, Inode
+from data_service.namenode.namespace.usage import Usage, Use
 from data_service.protocol.sizes import scaled
 from zookeeper.fabric.errors import QuotaExceeded
 

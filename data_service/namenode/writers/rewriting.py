@@ -11,25 +11,31 @@ file is deleted the lease is gone.
 
 from typing import Any, Mapping, Optional, Sequence
 
-from data_service.namenode.blocks import Blocks
-from data_service.namenode.commits import Commits, Op, Outcome, check_client
-from data_service.namenode.contents import check_source, concat, rewrite
-from data_service.namenode.inodes import File
-from data_service.namenode.leases import Leases
-from data_service.namenode.namespace import NewFile
-from data_service.namenode.open_files import (
+from data_service.namenode.namespace.commits import Commits, Op, Outcome, check_client
+from data_service.namenode.namespace.contents import check_source, concat, rewrite
+from data_service.namenode.namespace.inodes import File
+from data_service.namenode.namespace.namespace import NewFile
+from data_service.namenode.namespace.paths import parse
+from data_service.namenode.namespace.permissions import (
+    READ,
+    WRITE,
+    Caller,
+    require,
+    require_unsticky,
+)
+from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.namespace.resolver import Resolver
+from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.writers.leases import Leases
+from data_service.namenode.writers.open_files import (
     OpenFile,
     OpenFiles,
     Tail,
     deleted_rows,
     own_place,
 )
-from data_service.namenode.paths import parse
-from data_service.namenode.permissions import READ, WRITE, Caller, require, require_unsticky
-from data_service.namenode.quotas import Quotas
-from data_service.namenode.resolver import Resolver
-from data_service.namenode.takeover import Takeover, places_of
-from data_service.namenode.writing import refused_in_safe_mode
+from data_service.namenode.writers.takeover import Takeover, places_of
+from data_service.namenode.writers.writing import refused_in_safe_mode
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import LocatedBlock, OpenedFile
 from zookeeper.fabric.errors import (

@@ -14,10 +14,10 @@ from itertools import islice
 from random import Random
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from data_service.namenode.block_map import BlockMap, rotate
-from data_service.namenode.block_policy import BlockPolicy
-from data_service.namenode.nodes import Node, Nodes
-from data_service.namenode.placement import choose_targets
+from data_service.namenode.replicas.block_map import BlockMap, rotate
+from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.nodes import Node, Nodes
+from data_service.namenode.replicas.placement import choose_targets
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import REPLICATE, Command
 

@@ -2,19 +2,19 @@
 
 from typing import Iterable, List, Optional, Sequence, Tuple
 
-from data_service.namenode.blocks import Blocks
-from data_service.namenode.commits import NO_OP, Commits, Outcome
-from data_service.namenode.image import BLOCK_NUMBERS, INODE_NUMBERS
-from data_service.namenode.inodes import Directory, Inode
-from data_service.namenode.leases import Leases, Place
-from data_service.namenode.open_files import (
+from data_service.namenode.namespace.commits import NO_OP, Commits, Outcome
+from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS
+from data_service.namenode.namespace.inodes import Directory, Inode
+from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.writers.leases import Leases, Place
+from data_service.namenode.writers.open_files import (
     OpenFile,
     OpenFiles,
     check_position,
     deleted_rows,
     own_place,
 )
-from data_service.namenode.quotas import Quotas
 from metadata_service.edits import Edit
 from zookeeper.fabric.errors import AlreadyBeingCreated, InvalidArgument, LeaseExpired
 

@@ -19,12 +19,12 @@ stale knowledge (HDFS-1972, HDFS-4799, HDFS-15200), so there are four reasons an
 from itertools import islice
 from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
 
-from data_service.namenode.block_map import BlockMap, Mark, rotate
-from data_service.namenode.block_policy import BlockPolicy
-from data_service.namenode.nodes import Node, Nodes
-from data_service.namenode.orders import Order
-from data_service.namenode.placement import choose_surplus
-from data_service.namenode.replication import Replication
+from data_service.namenode.replicas.block_map import BlockMap, Mark, rotate
+from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.nodes import Node, Nodes
+from data_service.namenode.replicas.orders import Order
+from data_service.namenode.replicas.placement import choose_surplus
+from data_service.namenode.replicas.replication import Replication
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DELETE, TRASH, Command
 

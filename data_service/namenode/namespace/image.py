@@ -17,7 +17,7 @@ Three rules make row changes enough:
 
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
-from data_service.namenode.inodes import (
+from data_service.namenode.namespace.inodes import (
     GRAVEYARD_ID,
     ROOT_ID,
     Attributes,
@@ -28,7 +28,7 @@ from data_service.namenode.inodes import (
     Inode,
     InodeRow,
 )
-from data_service.namenode.usage import Usage
+from data_service.namenode.namespace.usage import Usage
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DIRECTORY
 from metadata_service.edits import Change, Row

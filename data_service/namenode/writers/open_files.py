@@ -21,13 +21,13 @@ from typing import (
     Union,
 )
 
-from data_service.namenode.contents import BLOCKS_MAX, deleted_row
-from data_service.namenode.image import INODE_NUMBERS, INODES, Image
-from data_service.namenode.inodes import ROOT_ID, Directory, File, Inode
-from data_service.namenode.leases import Leases, Place
-from data_service.namenode.namespace import NewFile
-from data_service.namenode.paths import render
-from data_service.namenode.usage import Use
+from data_service.namenode.namespace.contents import BLOCKS_MAX, deleted_row
+from data_service.namenode.namespace.image import INODE_NUMBERS, INODES, Image
+from data_service.namenode.namespace.inodes import ROOT_ID, Directory, File, Inode
+from data_service.namenode.namespace.namespace import NewFile
+from data_service.namenode.namespace.paths import render
+from data_service.namenode.namespace.usage import Use
+from data_service.namenode.writers.leases import Leases, Place
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DIRECTORY, LocatedBlock, OpenedFile, Target
 from metadata_service.edits import Change

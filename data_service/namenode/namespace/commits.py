@@ -16,8 +16,14 @@ import json
 from collections import OrderedDict, deque
 from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from data_service.namenode.image import BLOCK_NUMBERS, COUNTERS, INODE_NUMBERS, INODES, Image
-from data_service.namenode.inodes import Inode
+from data_service.namenode.namespace.image import (
+    BLOCK_NUMBERS,
+    COUNTERS,
+    INODE_NUMBERS,
+    INODES,
+    Image,
+)
+from data_service.namenode.namespace.inodes import Inode
 from data_service.protocol.messages import Completed, FileStatus
 from metadata_service.edits import Change, Edit
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation

@@ -15,12 +15,12 @@ remembered as a stranger: it may belong to a file that is about to be known.
 
 from typing import AbstractSet, Dict, Iterable
 
-from data_service.namenode.block_map import CHECKSUM, GENERATION, LENGTH, BlockMap, Mark
-from data_service.namenode.deletion import Deletions
-from data_service.namenode.events import Events
-from data_service.namenode.nodes import Node, OpenReport, Stranger
-from data_service.namenode.open_blocks import OpenBlocks
-from data_service.namenode.replication import Replication
+from data_service.namenode.replicas.block_map import CHECKSUM, GENERATION, LENGTH, BlockMap, Mark
+from data_service.namenode.replicas.deletion import Deletions
+from data_service.namenode.replicas.events import Events
+from data_service.namenode.replicas.nodes import Node, OpenReport, Stranger
+from data_service.namenode.replicas.open_blocks import OpenBlocks
+from data_service.namenode.replicas.replication import Replication
 from data_service.protocol.blocks import Block
 from zookeeper.fabric.errors import ProtocolViolation
 

@@ -9,7 +9,7 @@ to the graveyard, where no quota is above it: it leaves the counts at once.
 
 from typing import Dict, List, NamedTuple
 
-from data_service.namenode.inodes import Directory, Inode
+from data_service.namenode.namespace.inodes import Directory, Inode
 
 
 class Use(NamedTuple):

@@ -7,8 +7,8 @@ that the replicas are gone.
 
 from typing import Iterator, List, Tuple
 
-from data_service.namenode.image import BLOCKS, DELETED_BLOCKS, INODES, block_rows, put
-from data_service.namenode.inodes import ROOT_ID, Directory, Inode
+from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, block_rows, put
+from data_service.namenode.namespace.inodes import ROOT_ID, Directory, Inode
 from data_service.protocol.blocks import Block
 from metadata_service.edits import Change
 

@@ -9,7 +9,7 @@ no node meets them; being usable, distinct, not excluded and having room never d
 from random import Random
 from typing import AbstractSet, Callable, List, Sequence
 
-from data_service.namenode.nodes import Node
+from data_service.namenode.replicas.nodes import Node
 from zookeeper.fabric.errors import NotEnoughReplicas
 
 

@@ -16,13 +16,29 @@ above is renamed, the file appears below its new name; when it is deleted, the l
 from random import Random
 from typing import Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from data_service.namenode.blocks import Blocks
-from data_service.namenode.commits import NO_OP, Commits, Op, Outcome, check_client, completed
-from data_service.namenode.contents import deleted_row, rewrite
-from data_service.namenode.inodes import Directory, File, Inode, InodeRow
-from data_service.namenode.leases import Leases, Place
-from data_service.namenode.namespace import Namespace, NewFile, check_mode, require_replaceable
-from data_service.namenode.open_files import (
+from data_service.namenode.namespace.commits import (
+    NO_OP,
+    Commits,
+    Op,
+    Outcome,
+    check_client,
+    completed,
+)
+from data_service.namenode.namespace.contents import deleted_row, rewrite
+from data_service.namenode.namespace.inodes import Directory, File, Inode, InodeRow
+from data_service.namenode.namespace.namespace import (
+    Namespace,
+    NewFile,
+    check_mode,
+    require_replaceable,
+)
+from data_service.namenode.namespace.paths import parse, render
+from data_service.namenode.namespace.permissions import WRITE, Caller, require
+from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.namespace.resolver import Names, Resolver
+from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.writers.leases import Leases, Place
+from data_service.namenode.writers.open_files import (
     Allocated,
     OpenFile,
     OpenFiles,
@@ -30,11 +46,7 @@ from data_service.namenode.open_files import (
     check_position,
     deleted_rows,
 )
-from data_service.namenode.paths import parse, render
-from data_service.namenode.permissions import WRITE, Caller, require
-from data_service.namenode.quotas import Quotas
-from data_service.namenode.resolver import Names, Resolver
-from data_service.namenode.takeover import Takeover, places_of
+from data_service.namenode.writers.takeover import Takeover, places_of
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import FILE, Completed, FileStatus, OpenedFile
 from metadata_service.edits import Change

@@ -7,8 +7,8 @@ nobody was promised it.
 
 from typing import Dict, List
 
-from data_service.namenode.image import Image, put
-from data_service.namenode.inodes import File
+from data_service.namenode.namespace.image import Image, put
+from data_service.namenode.namespace.inodes import File
 from metadata_service.edits import Change
 
 PRECISION_MS = 3_600_000

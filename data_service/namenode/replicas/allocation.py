@@ -1,0 +1,67 @@
+"""Which datanodes the replicas of a new block go to, and how many it can have at all.
+
+Right after a start most datanodes have not come back yet. A block that is allocated then would
+have too few replicas for no reason, so for a settling time too few are none.
+"""
+
+from random import Random
+from typing import AbstractSet, Iterable, Tuple
+
+from data_service.namenode.replicas.block_map import BlockMap
+from data_service.namenode.replicas.nodes import Nodes
+from data_service.namenode.replicas.open_blocks import OpenBlocks
+from data_service.namenode.replicas.placement import choose_targets, refusal
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import Target
+from zookeeper.fabric.errors import SafeMode
+
+
+class Allocation:
+    """Looks at the datanodes, and changes nothing."""
+
+    def __init__(
+        self, nodes: Nodes, blocks: BlockMap, opened: OpenBlocks, settling_seconds: float
+    ) -> None:
+        self._nodes = nodes
+        self._blocks = blocks
+        self._opened = opened
+        self._settling_seconds = settling_seconds
+        self._settled_at = 0.0
+
+    def start(self, now: float) -> None:
+        """The settling time begins."""
+        self._settled_at = now + self._settling_seconds
+
+    def choose(
+        self,
+        count: int,
+        excluded: AbstractSet[str],
+        writer_host: str,
+        size: int,
+        label: str,
+        now: float,
+        random: Random,
+    ) -> Tuple[Target, ...]:
+        """As `Blocks.choose_targets`."""
+        nodes = [node for node in self._nodes.usable() if node.info.node_id not in excluded]
+        chosen = choose_targets(nodes, count, (), writer_host, size, random)
+        if len(chosen) < count and now < self._settled_at:
+            # Too few, but most likely only because they have not come back to us yet.
+            raise SafeMode(f"Cannot add block to {label}. Name node has just started.")
+        if not chosen:
+            raise refusal(label, self._nodes.live(), excluded)
+        return tuple(node.target for node in chosen)
+
+    def attainable(
+        self, block: Block, targets: Iterable[Target], replication: int, now: float
+    ) -> int:
+        """As `Blocks.attainable`."""
+        if now < self._settled_at:
+            return replication
+        opened = self._opened.get(block.block_id)
+        holders = self._blocks.holders(block.block_id) if opened is None else opened.replicas
+        ids = [node.info.node_id for node in holders] + [target.node_id for target in targets]
+        return min(replication, max(1, self._nodes.able(frozenset(ids), block.length)))
+
+    def __repr__(self) -> str:
+        return f"<Allocation settled at {self._settled_at}>"
