@@ -22,7 +22,7 @@ from tests.support.namespace_model import (
     plain,
     rivals,
 )
-from tests.support.quota_model import BLOCK_SIZE, promise
+from tests.support.quota_model import BLOCK_SIZE, promise, replaced
 from tests.support.rewriting_walk import RewritingWalk
 from zookeeper.fabric import errors
 
@@ -211,6 +211,8 @@ class Walk(RewritingWalk):
         if writer.blocks.keys() != set(range(writer.first, writer.first + len(blocks))):
             error = errors.InvalidArgument
         elif any(block.length < BLOCK_SIZE for block in blocks[:-1]):
+            error = errors.InvalidArgument
+        elif 0 < replaced(writer) < sum(block.length for block in blocks):
             error = errors.InvalidArgument
         elif not writer.confirmed:
             error = errors.NotEnoughReplicas

@@ -102,14 +102,19 @@ def count(node: Any) -> Tuple[int, int]:
 
 
 def promise(writer: ModelWriter, blocks: int) -> int:
-    """The bytes of so many whole blocks, without those of the file or the blocks that will go."""
+    """The bytes of so many whole blocks, without those of the file that will go."""
     if writer.file is not None:
-        replaced = sum(writer.file.lengths[writer.first :])
-        return max(0, blocks * BLOCK_SIZE - replaced) * writer.file.replication
+        more = 0 if replaced(writer) else blocks * BLOCK_SIZE
+        return more * writer.file.replication
     above, names = descend(writer)
     old = above.get(names[0]) if len(names) == 1 else None
     counted_out = count(old)[1] if isinstance(old, ModelFile) else 0
     return max(0, blocks * BLOCK_SIZE * REPLICATION - counted_out)
+
+
+def replaced(writer: ModelWriter) -> int:
+    """How many bytes of a file that is being truncated its new blocks will replace."""
+    return sum(writer.file.lengths[writer.first :]) if writer.file is not None else 0
 
 
 def missing(writer: ModelWriter) -> Set[Missing]:

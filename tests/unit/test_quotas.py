@@ -233,6 +233,23 @@ def test_flush_truncate_and_concat_keep_the_counts(core: Core) -> None:
     assert usage(core, "/q") == QuotaUsage(4, 2, 1000, 200)
 
 
+def test_a_file_in_a_full_directory_can_be_truncated(core: Core) -> None:
+    number = core.put("/q/f", 100, 30)
+    limit(core, "/q", space=200)
+    full(core, lambda: core.put("/q/g", 1))
+    core.truncate("/q/f", 120)
+    core.complete(number, core.write(number, 20, first=1))
+    assert usage(core, "/q").space == 240
+
+
+def test_a_file_that_is_truncated_cannot_become_longer(core: Core) -> None:
+    number = core.put("/q/f", 100, 30)
+    core.truncate("/q/f", 120)
+    blocks = core.write(number, 31, first=1)
+    message = refusal(errors.InvalidArgument, lambda: core.complete(number, blocks))
+    assert message == f"inode {number} is being truncated, and would be 1 bytes longer"
+
+
 def test_a_deleted_tree_leaves_the_counts_at_once(core: Core) -> None:
     core.put("/q/d/f", 100)
     limit(core, "/q", names=3, space=200)

@@ -46,6 +46,11 @@ class Tail(NamedTuple):
     offset: int
     length: int
 
+    @property
+    def replaced(self) -> int:
+        """How many bytes of the visible file the new blocks take the place of."""
+        return self.length - self.offset
+
 
 BEGINNING = Tail(0, 0, 0)
 
@@ -122,6 +127,11 @@ class OpenFile:
                 raise InvalidArgument(f"{told.name} of {told.length} bytes is not {block}")
         if any(block.length != size for block in presented[:-1]):
             raise InvalidArgument(f"only the last block may have less than {size} bytes")
+        more = sum(block.length for block in presented) - self.tail.replaced
+        if self.tail.replaced and more > 0:
+            raise InvalidArgument(
+                f"inode {self.new.file_id} is being truncated, and would be {more} bytes longer"
+            )
         return list(presented)
 
     def __repr__(self) -> str:
@@ -256,12 +266,13 @@ class OpenFiles:
         """The bytes of all replicas of so many whole blocks of a file, beyond what stands there.
 
         What they replace will go, so its bytes are counted out; but as long as it stands it gives
-        no room to anybody else.
+        no room to anybody else. A truncation takes none: it makes a file shorter, see
+        `OpenFile.final_blocks`, so it is how people get room where there is none left.
         """
         above, names = self._descend(place)
         if isinstance(above, File):
-            replaced = file.tail.length - file.tail.offset
-            return max(0, blocks * file.new.block_size - replaced) * above.attributes.replication
+            more = 0 if file.tail.replaced else blocks * file.new.block_size
+            return more * above.attributes.replication
         wanted = blocks * file.new.block_size * file.new.replication
         old = above.children.get(names[0]) if len(names) == 1 else None
         return max(0, wanted - old.space) if isinstance(old, File) else wanted

@@ -142,7 +142,7 @@ class Rewriting:
         """
         opened = self._files.find(client_id, file_id)
         file, tail = self._files.anchor(opened), opened.tail
-        if not isinstance(file, File) or tail.offset == tail.length:
+        if not isinstance(file, File) or not tail.replaced:
             raise InvalidArgument(f"no block of {self._files.path(opened)} is cut")
         block = file.blocks[tail.position]
         targets = self._blocks.locations(block.block_id)
