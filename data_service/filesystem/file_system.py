@@ -1,5 +1,6 @@
 """FileSystem: the whole cluster as one object, for Python programs and for the shell."""
 
+import copy
 import errno
 import io
 import os
@@ -68,6 +69,7 @@ class FileSystem(Writing, Administration):
         interval = self.settings.name_node.lease_soft_seconds / 3
         self._leases = LeaseKeeper(self._namenode, interval)
         self._writers: "weakref.WeakSet[FileWriter]" = weakref.WeakSet()
+        self._as_they_are = False
 
     def __enter__(self) -> "FileSystem":
         return self
@@ -84,6 +86,13 @@ class FileSystem(Writing, Administration):
                 writer.abandon()
         self._leases.close()
         self._namenode.close()
+
+    def ignoring_checksums(self) -> "FileSystem":
+        """The same, on the same connections, for who wants what is left of damaged files: where a
+        block has no good replica, the bytes of a damaged one are read as they are."""
+        other = copy.copy(self)
+        other._as_they_are = True
+        return other
 
     # The namespace.
 
@@ -260,7 +269,14 @@ class FileSystem(Writing, Administration):
             except DfsError as error:
                 log.info("replica.not_reported", block=block.name, error=error.message)
 
-        return Replicas(path, self._credentials, self.settings.network, relocate, report_bad)
+        return Replicas(
+            path,
+            self._credentials,
+            self.settings.network,
+            relocate,
+            report_bad,
+            self._as_they_are,
+        )
 
 
 def current_user() -> str:

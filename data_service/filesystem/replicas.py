@@ -10,6 +10,7 @@ tells the namenode itself when that is damaged.
 """
 
 import os
+from functools import partial
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from data_service.protocol.blocks import Block
@@ -36,7 +37,8 @@ class Replicas:
     """How one file's blocks are read. Thread-safe; each read has connections of its own.
 
     `relocate` asks the namenode again for a block's replicas (None: it has no such block any
-    more), `report_bad` tells it of a damaged replica; neither may raise.
+    more), `report_bad` tells it of a damaged replica; neither may raise. With `as_they_are` a read
+    that finds no good replica gives the bytes of a damaged one.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Replicas:
         network: NetworkSettings,
         relocate: Relocate,
         report_bad: ReportBad,
+        as_they_are: bool = False,
     ) -> None:
         self._path = path
         self._credentials = credentials
         self._network = network
         self._relocate = relocate
         self._report_bad = report_bad
+        self._as_they_are = as_they_are
 
     def read(
         self, located: LocatedBlock, offset: int, length: int, buffer: Optional[memoryview] = None
@@ -64,13 +68,13 @@ class Replicas:
             buffer = memoryview(bytearray(CHUNK_BYTES))
         position, end = offset, min(offset + length, located.block.length)
         problems: Dict[Target, DfsError] = {}
-        sources = self._sources(located, problems)
+        attempts = self._attempts(located, problems)
         while position < end:
-            target, source = next(sources, (None, located))
+            target, source, verify = next(attempts, (None, located, True))
             if target is None:
                 raise self._missing(located.block, problems)
             try:
-                for piece in self._read_replica(source, target, position, end, buffer):
+                for piece in self._read_replica(source, target, position, end, buffer, verify):
                     position += len(piece)
                     yield piece
             except DfsError as error:
@@ -98,6 +102,16 @@ class Replicas:
             f"Could not obtain block: {block.name} file={self._path} "
             "No live nodes contain current block" + "".join(tried).rstrip(";")
         )
+
+    def _attempts(
+        self, located: LocatedBlock, problems: Dict[Target, DfsError]
+    ) -> Iterator[Tuple[Target, LocatedBlock, bool]]:
+        """Every replica to read, and whether its bytes are to be verified."""
+        for target, source in self._sources(located, problems):
+            yield target, source, True
+        damaged = [target for target, error in problems.items() if isinstance(error, CorruptData)]
+        for target in damaged if self._as_they_are else ():
+            yield target, located, False
 
     def _sources(
         self, located: LocatedBlock, problems: Dict[Target, DfsError]
@@ -132,7 +146,13 @@ class Replicas:
             remote.close()
 
     def _read_replica(
-        self, located: LocatedBlock, target: Target, position: int, end: int, buffer: memoryview
+        self,
+        located: LocatedBlock,
+        target: Target,
+        position: int,
+        end: int,
+        buffer: memoryview,
+        verify: bool,
     ) -> Iterator[memoryview]:
         remote = self._connect(target)
         try:
@@ -144,36 +164,38 @@ class Replicas:
                 located.token,
                 timeout=self._network.call_timeout_seconds,
             )
-            yield from self._verified(body, located.block, target, position, end, buffer)
+            bad = partial(self._report_bad, located.block, target.node_id) if verify else None
+            yield from _pieces(body, located.block, position, end, buffer, bad)
         finally:
             remote.close()
 
-    def _verified(
-        self,
-        body: IncomingBody,
-        block: Block,
-        target: Target,
-        position: int,
-        end: int,
-        buffer: memoryview,
-    ) -> Iterator[memoryview]:
-        start = position - position % CHUNK_BYTES
-        while True:
-            packet = body.receive(buffer)
-            if packet is None:
-                break
-            data, checksum = packet
-            if len(data) != min(CHUNK_BYTES, block.length - start):
-                raise CorruptData(f"a chunk of {len(data)} bytes at byte {start}")
-            if crc32(data) != checksum:
-                self._report_bad(block, target.node_id)
-                raise CorruptData(f"checksum mismatch at byte {start}")
-            piece = data[position - start : end - start]
-            start += len(data)
-            position = min(start, end)
-            yield piece
-        if position < end:
-            raise CorruptData(f"the replica ended at byte {position} of {end}")
+
+def _pieces(
+    body: IncomingBody,
+    block: Block,
+    position: int,
+    end: int,
+    buffer: memoryview,
+    report_bad: Optional[Callable[[], None]],
+) -> Iterator[memoryview]:
+    """The bytes of a replica that a datanode sends, verified where `report_bad` is to be told."""
+    start = position - position % CHUNK_BYTES
+    while True:
+        packet = body.receive(buffer)
+        if packet is None:
+            break
+        data, checksum = packet
+        if len(data) != min(CHUNK_BYTES, block.length - start):
+            raise CorruptData(f"a chunk of {len(data)} bytes at byte {start}")
+        if report_bad is not None and crc32(data) != checksum:
+            report_bad()
+            raise CorruptData(f"checksum mismatch at byte {start}")
+        piece = data[position - start : end - start]
+        start += len(data)
+        position = min(start, end)
+        yield piece
+    if position < end:
+        raise CorruptData(f"the replica ended at byte {position} of {end}")
 
 
 def nearest_first(targets: Tuple[Target, ...]) -> List[Target]:

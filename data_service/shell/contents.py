@@ -21,12 +21,14 @@ GZIP_MAGIC = b"\x1f\x8b"
 def cat(session: Session, words: List[str]) -> None:
     """Write files to standard output."""
     options = parse(words, "ignoreCrc", least=1)
+    session.ignores_checksums = options.has("ignoreCrc")
     session.each(options.arguments, lambda item: write_out(session, item))
 
 
 def text(session: Session, words: List[str]) -> None:
     """Write files to standard output, compressed ones unpacked."""
     options = parse(words, "ignoreCrc", least=1)
+    session.ignores_checksums = options.has("ignoreCrc")
     session.each(options.arguments, lambda item: _unpack(session, item))
 
 

@@ -104,7 +104,7 @@ Missing directories of the destination are made. `-` as the only source is stand
 Without a local name the bytes go to standard output (at the prompt: to a file of that name).
 -p    keep times, mode and, for root, the owner
 -crc  also write .name.crc, the checksums of every 512 bytes
--ignoreCrc  accepted; what is fetched is always verified
+-ignoreCrc  where no replica is good, take the bytes of a damaged one as they are
 """,
     "cp": _COPY
     + """

@@ -108,6 +108,7 @@ def _remove_source(source: Item) -> None:
 def get(session: Session, words: List[str]) -> None:
     """Fetch files; without a local name, write their bytes to standard output."""
     options = parse(words, "f p crc ignoreCrc", "t q", least=1)
+    session.ignores_checksums = options.has("ignoreCrc")
     arguments = options.arguments
     if len(arguments) == 1 and session.name == "get" and not session.interactive:
         session.each(arguments, lambda item: write_out(session, item))
@@ -133,7 +134,7 @@ def get(session: Session, words: List[str]) -> None:
 
 
 def write_out(session: Session, item: Item) -> None:
-    """The verified bytes of a file to standard output."""
+    """The bytes of a file to standard output."""
     if item.is_directory:
         raise PathError(item.text, IS_A_DIRECTORY)
     progress = None if session.out.is_terminal else session.progress(item.text)

@@ -121,6 +121,13 @@ def test_a_get_without_any_good_replica_fails_and_leaves_no_file(
     wait_until(fsck_names_it)
     # The bytes are all that is left: they stay where they are, for a person to save.
     assert len(holders(three_nodes, name)) == 2
+    damaged = bytearray(CONTENT)
+    damaged[CHUNK_BYTES + 5] ^= 1
+    for command in ("cat", "text"):
+        assert three_nodes.client(command, "-ignoreCrc", "/lost").out == damaged
+    back = tmp_path / "back"
+    assert three_nodes.client("get", "-ignoreCrc", "/lost", str(back)).status == 0
+    assert back.read_bytes() == damaged
     assert three_nodes.client("rm", "/lost").status == 0
     wait_until(lambda: three_nodes.client("fsck", "/").status == 0)
 

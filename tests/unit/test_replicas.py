@@ -28,10 +28,14 @@ class Reader:
         self.bad: List[Tuple[Block, str]] = []
         self.asked = 0
         self.found: Optional[LocatedBlock] = None
-        self.replicas = Replicas("/file", USER, cluster.settings.network, self._relocate,
-                                 lambda block, node_id: self.bad.append((block, node_id)))
+        self.replicas = self.new_replicas()
         for data_node in cluster.data_nodes:
             put(data_node.store, 7, DATA)
+
+    def new_replicas(self, as_they_are: bool = False) -> Replicas:
+        """What is tested."""
+        return Replicas("/file", USER, self.cluster.settings.network, self._relocate,
+                        lambda block, node_id: self.bad.append((block, node_id)), as_they_are)
 
     def _relocate(self, located: LocatedBlock) -> Optional[LocatedBlock]:
         self.asked += 1
@@ -150,3 +154,26 @@ def test_replicas_on_this_machine_come_first() -> None:
     own = Target("c", os.uname().nodename, 3)
     assert nearest_first((far, near, own)) == [near, own, far]
     assert nearest_first((far, far)) == [far, far]
+
+
+def test_who_ignores_checksums_gets_good_bytes_where_there_are_any(reader: Reader) -> None:
+    reader.replicas = reader.new_replicas(as_they_are=True)
+    flip(reader.cluster.path(0, BLOCK), CHUNK_BYTES)
+    assert reader.read(*reader.targets(0, 1)) == DATA
+    flip(reader.cluster.path(1, BLOCK), 2 * CHUNK_BYTES)
+    assert reader.read(*reader.targets(0, 1)) == DATA
+
+
+def test_who_ignores_checksums_gets_damaged_bytes_as_they_are(
+        reader: Reader, dead: Target) -> None:
+    reader.replicas = reader.new_replicas(as_they_are=True)
+    for number in (0, 1):
+        flip(reader.cluster.path(number, BLOCK), CHUNK_BYTES)
+    found = reader.read(dead, *reader.targets(0, 1))
+    damaged = bytearray(DATA)
+    damaged[CHUNK_BYTES] ^= 1
+    assert found == damaged
+    os.truncate(reader.cluster.path(0, BLOCK), 10)
+    os.truncate(reader.cluster.path(1, BLOCK), 10)
+    with pytest.raises(BlockMissing):
+        reader.read(dead, *reader.targets(0, 1))
