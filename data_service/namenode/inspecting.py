@@ -67,7 +67,8 @@ class Inspecting:
                 if self._may_see(caller, open_row):
                     row = self._row(open_row)
                     only = [found for found in row.blocks if found.block.block_id == block_id]
-                    return Outcome(row._replace(blocks=tuple(only)), None, 0)
+                    row = row._replace(blocks=tuple(only))
+                    return Outcome(row, None, self._commits.last_txid)
         return Outcome(None, None, self._commits.last_txid)
 
     def _may_see(self, caller: Caller, row: OpenRow) -> bool:

@@ -84,3 +84,13 @@ def test_a_block_that_is_being_written_tells_its_file_too() -> None:
     assert (row.path, row.writer) == ("/w", "client") and row.blocks[0].block == block
     core.do(core.state.set_mode(ROOT, core.op(), "/", 0o700))
     assert core.state.inspecting.block(STRANGER, block.block_id).result is None
+
+
+def test_a_block_that_is_being_written_tells_no_path_that_a_crash_could_take_back() -> None:
+    core = Core()
+    core.mkdir("/d")
+    block = core.write(core.create("/d/w"), 9)[0]
+    core.rename("/d", "/e")
+    outcome = core.state.inspecting.block(ROOT, block.block_id)
+    assert outcome.result.path == "/e/w"
+    assert outcome.depends == core.state.commits.last_txid
