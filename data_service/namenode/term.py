@@ -344,4 +344,5 @@ def policy_of(settings: Settings) -> BlockPolicy:
         settling_seconds=SETTLING_HEARTBEATS * settings.data_node.heartbeat_seconds,
         # A writer may come back with its blocks until its lease ends, also after a restart.
         trash_grace_seconds=own.lease_hard_seconds,
+        return_grace_seconds=own.lease_hard_seconds,
     )

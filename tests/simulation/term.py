@@ -24,7 +24,7 @@ POLICY = BlockPolicy(
     heartbeat_seconds=1.0, stale_seconds=STALE_SECONDS, dead_seconds=8.0, tick_seconds=TICK_SECONDS,
     safe_mode_threshold=0.999, safe_mode_extension_seconds=1.0, max_replications=20,
     max_replication_streams=2, replication_seconds=5.0, command_repeat_seconds=3.0,
-    trash_grace_seconds=LEASE_HARD_SECONDS,
+    trash_grace_seconds=LEASE_HARD_SECONDS, return_grace_seconds=6.0,
 )  # fmt: skip
 
 PROOF_SECONDS = EXPIRY_SECONDS / 3

@@ -13,7 +13,8 @@ class BlockPolicy(NamedTuple):
     order to delete that was not confirmed is sent again; `trash_grace_seconds` how long a
     replica of an unknown block is left alone before its datanode is asked to move it to trash;
     `settling_seconds` how long after a start missing datanodes are waited for by writers: the
-    first one after a restart would else find few of them, or none.
+    first one after a restart would else find few of them, or none; `return_grace_seconds` how
+    long the ids of deleted blocks are kept for datanodes that are down and may come back.
     """
 
     heartbeat_seconds: float = 1.0
@@ -28,3 +29,4 @@ class BlockPolicy(NamedTuple):
     command_repeat_seconds: float = 30.0
     trash_grace_seconds: float = 3600.0
     settling_seconds: float = 0.0
+    return_grace_seconds: float = 0.0

@@ -71,6 +71,7 @@ class Blocks:
         """All blocks of the namespace are tracked: safe mode may begin to count."""
         self._now = now
         self._allocation.start(now)
+        self._deletions.start(now)
         self._safe_mode.loaded()
         self._update_safe_mode(now)
 
@@ -134,8 +135,9 @@ class Blocks:
         self._adopt(block_id)
 
     def take_confirmed_deletions(self, limit: int) -> Tuple[int, ...]:
-        """Deleted ids whose every known holder confirmed; each is told once."""
-        return () if self._safe_mode.on else self._deletions.take_confirmed(limit)
+        """Deleted ids whose every holder confirmed, also those that may come back; each once."""
+        return () if self._safe_mode.on else self._deletions.take_confirmed(
+            limit, self._now)
 
     def set_replication(
             self, block_ids: Iterable[int], replication: int, txid: int = 0) -> None:

@@ -71,7 +71,7 @@ class Census:
             totals[MISSING],
             totals[CORRUPT],
             len(self._blocks.marks),
-            len(self._deletions),
+            self._deletions.pending,
             len(self._replication),
             sum(len(node.strangers) for node in self._nodes),
             len(self._blocks.under[0]),

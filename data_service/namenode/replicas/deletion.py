@@ -4,7 +4,9 @@ Theory of operation. Nearly every loss of data in the systems before us was a de
 stale knowledge (HDFS-1972, HDFS-4799, HDFS-15200), so there are four reasons and no others:
 
 - its file was deleted. The id is buried under a *tombstone* until every node known to hold a
-  replica has confirmed; orders go out only when the edit that deleted the file is durable.
+  replica has confirmed; orders go out only when the edit that deleted the file is durable. A node
+  that is down may hold one too: for a grace time after it died, and after a start, when nobody
+  knows who is missing, all ids are kept.
 - it is *surplus*: every holder has fully reported in its present session, and as many other good
   replicas as wanted are on usable nodes. One at a time for each block. From the decision on, the
   replica counts for nothing; the decision is made again whenever the order is (re)sent. When a
@@ -52,6 +54,7 @@ class Deletions:
         self._policy = policy
         self._tombstones: Dict[int, Tombstone] = {}
         self._lowered_txid = 0
+        self._started = 0.0
         self._confirmed: Dict[int, None] = {}
 
     def __len__(self) -> int:
@@ -63,7 +66,16 @@ class Deletions:
     def __repr__(self) -> str:
         return f"<Deletions {len(self)} tombstones, {len(self._confirmed)} confirmed>"
 
+    def start(self, now: float) -> None:
+        """From now on datanodes come back, in any order; not all have registered yet."""
+        self._started = now
+
     # Deleted files.
+
+    @property
+    def pending(self) -> int:
+        """How many deleted ids some node, as far as all are known, may still hold."""
+        return len(self._tombstones) - len(self._confirmed)
 
     def bury(self, block_id: int, txid: int, recorded: bool,
              replicas: Iterable[Tuple[Node, Block]]) -> None:
@@ -100,13 +112,14 @@ class Deletions:
             if not waiting:
                 self._confirmed[block_id] = None
 
-    def take_confirmed(self, limit: int) -> Tuple[int, ...]:
+    def take_confirmed(self, limit: int, now: float) -> Tuple[int, ...]:
         """Forget tombstones that every holder confirmed; the ids that the namespace has rows for.
 
         Only when all nodes have reported: before, an unheard holder is still possible. One
-        that returns much later has an unknown block, which goes to its trash.
+        that returns after the grace time has an unknown block, which goes to its trash.
         """
-        if not self._nodes.all_reported():
+        grace = self._policy.return_grace_seconds
+        if now - self._started < grace or not self._nodes.all_reported(now, grace):
             return ()
         taken: List[int] = []
         for block_id in list(islice(self._confirmed, limit)):

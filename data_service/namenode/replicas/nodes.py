@@ -157,9 +157,11 @@ class Nodes:
         """How many nodes are neither stale nor dead."""
         return sum(1 for node in self._by_id.values() if node.state == LIVE)
 
-    def all_reported(self) -> bool:
-        """Whether every node that is not dead has fully reported in its present session."""
-        return all(node.reported or node.dead for node in self._by_id.values())
+    def all_reported(self, now: float, grace: float) -> bool:
+        """Whether every node has fully reported in its present session, but for those that are
+        dead and were not heard of for the `grace`."""
+        return all(node.reported or (node.dead and now - node.last_heartbeat >= grace)
+                   for node in self._by_id.values())
 
     def register(self, info: NodeInfo, now: float) -> Node:
         """Open a session for the process that serves a datanode's disk, ending the one before.
