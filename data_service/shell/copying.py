@@ -82,7 +82,7 @@ class Copier:
                 stack.pop()
             elif not pair[0].is_directory:
                 self._submit(*pair)
-            elif self._session.attempt(lambda: self._directory(pair[1]), pair[1].text):
+            elif self._session.attempt(lambda: self._directory(*pair), pair[1].text):
                 made.append(pair)
                 stack.append(self._below(*pair))
         self._wait()
@@ -108,7 +108,8 @@ class Copier:
             copy.result()
 
     @staticmethod
-    def _directory(target: Item) -> None:
+    def _directory(source: Item, target: Item) -> None:
+        _check_name(source, target)
         if not target.refresh().exists:
             target.store.mkdir(target.path, parents=True)
             target.refresh()
@@ -116,10 +117,9 @@ class Copier:
             raise PathError(target.text, NOT_A_DIRECTORY)
 
     def _file(self, source: Item, target: Item) -> None:
+        _check_name(source, target)
         if target.refresh().exists and (target.is_directory or not self._options.overwrite):
             raise PathError(target.text, FILE_EXISTS)
-        if not target.store.is_local:
-            paths.check_name(source.text, target.path)
         # Several bars would draw over each other.
         progress = self._session.progress(source.text) if self._pool is None else None
         transfer = _TRANSFERS[source.store.is_local, target.store.is_local]
@@ -136,6 +136,12 @@ class Copier:
         if self._options.after is not None:
             after = self._options.after
             self._session.attempt(lambda: after(source, target), source.text)
+
+
+def _check_name(source: Item, target: Item) -> None:
+    """Blame the source for a name that the cluster cannot hold, before anybody is asked for it."""
+    if not target.store.is_local:
+        paths.check_name(source.text, target.path)
 
 
 def _creation(options: CopyOptions) -> dict:

@@ -43,6 +43,8 @@ class Destination:
     def target(self, source: Item) -> Item:
         """Where this source goes: into a directory, or to the destination's own name."""
         if self.item.is_directory or self.item.names_directory:
+            if not self.item.store.is_local:
+                paths.check_name(source.text, source.name)
             return self.child(source.name)
         return self.item
 

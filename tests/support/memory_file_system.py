@@ -92,6 +92,7 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
     def stat(self, path: str) -> FileStatus:
         """As FileSystem.stat."""
         self._called("stat")
+        path.encode("utf-8")  # A lone surrogate does not cross the wire.
         return self._status(path, self._find(path))
 
     def exists(self, path: str) -> bool:

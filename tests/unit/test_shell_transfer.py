@@ -102,6 +102,16 @@ def test_a_local_name_that_is_no_utf_8(shell: Shell) -> None:
     assert (shell.folder / "b\udcfe").read_bytes() == b"1"
 
 
+def test_a_tree_with_names_that_are_no_utf_8(shell: Shell) -> None:
+    (shell.folder / "t/d\udcff").mkdir(parents=True)
+    for name in ("t/a", "t/b\udcff", "t/c", "t/d\udcff/e"):
+        (shell.folder / name).write_bytes(b"1")
+    lines = shell.bad("put", "t", "/new").splitlines()
+    assert [line[:8] for line in lines] == ["put: `t/"] * 2
+    assert all(line.endswith(": The name is not valid UTF-8") for line in lines)
+    assert shell.filesystem.tree() == ["/new", "/new/a", "/new/c"]
+
+
 def test_put_a_tree(shell: Shell) -> None:
     shell.local("t/a", b"a")
     shell.local("t/sub/b", b"b")
