@@ -91,7 +91,8 @@ class NameNodeSettings:
     safe_mode_extension_seconds: float = _setting(
         1.0, number("a number of seconds", 0.0, 86400.0), "how long safe mode goes on after that")
     stale_seconds: float = _setting(10.0, SECONDS, "silence after which a datanode is avoided")
-    dead_seconds: float = _setting(30.0, SECONDS, "silence after which a datanode is dead")
+    dead_seconds: float = _setting(
+        30.0, SECONDS, "time after the loss of its session until a datanode is dead")
     lease_soft_seconds: float = _setting(
         60.0, SECONDS, "silence after which another may take a writer's file")
     lease_hard_seconds: float = _setting(
