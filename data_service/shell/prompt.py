@@ -21,6 +21,14 @@ from zookeeper.fabric.errors import DfsError
 TEXT = "pyhdfs> "
 QUIT = ("quit", "exit", "bye")
 ALIASES = {"list": "ls", "dir": "ls"}
+OWN_HELP = """\
+Only at the prompt:
+  cd [<path>]   go to a directory of the cluster, without a path home
+  pwd           show that directory
+  lcd [<path>]  go to a directory of this machine
+  lpwd          show that directory
+  quit          end the prompt, as do exit, bye and Ctrl+D\
+"""
 
 
 def run(surroundings: Surroundings) -> int:
@@ -48,6 +56,7 @@ class _Prompt:
             "lcd": self._lcd,
             "lpwd": self._lpwd,
         }
+        self._explained = {*self._own, *QUIT}
 
     def do(self, line: str) -> bool:
         """Run one line; False when it ends the prompt."""
@@ -68,10 +77,14 @@ class _Prompt:
             name = words[0].lstrip("-")
         if name in self._own:
             self._do_own(name, words[1:])
+        elif name == "help" and len(words) == 2 and words[1] in self._explained:
+            self._help()
         else:
             words[0] = ALIASES.get(name, words[0])
             status = run_command(words, self._surroundings)
             self.failed = self.failed or status != SUCCESS
+            if name == "help" and len(words) == 1:
+                self._help()
         return True
 
     def complete(self, line: str) -> List[str]:
@@ -120,6 +133,12 @@ class _Prompt:
     def _pwd(self, words: List[str]) -> None:
         session = self._session("pwd")
         session.out.line(session.cluster.directory)
+        session.out.flush()
+
+    def _help(self) -> None:
+        session = self._session("help")
+        for line in OWN_HELP.splitlines():
+            session.out.line(line)
         session.out.flush()
 
     def _lcd(self, words: List[str]) -> None:

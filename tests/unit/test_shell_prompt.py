@@ -57,6 +57,15 @@ def test_the_prompt_ends(shell: Shell, word: str) -> None:
     assert shell.filesystem.tree() == ["/a"]
 
 
+def test_help_tells_of_the_words_of_the_prompt(shell: Shell) -> None:
+    whole = script(shell, "help")
+    assert whole.out.endswith(prompt.OWN_HELP + "\n") and "-lcd" not in shell.good("help")
+    for word in ("cd", "pwd", "lcd", "lpwd", "quit", "exit", "bye"):
+        assert f" {word}" in prompt.OWN_HELP
+        assert script(shell, f"help {word}") == (0, prompt.OWN_HELP + "\n", "")
+    assert script(shell, "help no").err.startswith("-help: `no': Unknown command\n")
+
+
 def test_working_directories(shell: Shell) -> None:
     shell.filesystem.write("/d/e/f")
     shell.filesystem.write("/user/root/x")
