@@ -117,7 +117,7 @@ def binary_number(text: str, refusal: str) -> int:
         digits, scale = digits[:-1], 1 << 10 * (PREFIXES.index(letter) + 1)
     if not (digits.isascii() and digits.isdigit()):
         raise UsageError(refusal)
-    value = int(digits[:20]) * scale
+    value = int(digits.lstrip("0")[:20] or "0") * scale
     if value > INTEGER_MAX:
         raise UsageError(f"{text} does not fit in a Long")
     return value

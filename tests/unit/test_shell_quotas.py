@@ -46,7 +46,8 @@ def test_quotas_are_set_and_lifted_in_silence(shell: Shell) -> None:
 
 @pytest.mark.parametrize(
     "text, value",
-    [("0", 0), ("1K", 1024), ("2m", 2 << 20), ("3t", 3 << 40), ("4P", 4 << 50), ("7e", 7 << 60)],
+    [("0", 0), ("1K", 1024), ("2m", 2 << 20), ("3t", 3 << 40), ("4P", 4 << 50), ("7e", 7 << 60),
+     ("0" * 30 + "5", 5)],
 )
 def test_a_quota_may_have_a_binary_prefix(shell: Shell, text: str, value: int) -> None:
     shell.good("setSpaceQuota", text, "/d")
