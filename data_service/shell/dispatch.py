@@ -79,6 +79,6 @@ def _explain_usage(name: str, session: Session, error: UsageError) -> None:
     session.out.flush()
     dash = "" if COMMANDS[name].tool == ADMINISTRATION else "-"
     complain(f"{dash}{session.name}: {error.message}")
-    if COMMANDS[name].tool == "fs":
+    if COMMANDS[name].tool == "fs" and not session.interactive:
         complain("\n".join(whole_usage()))
     complain(usage_line(name))

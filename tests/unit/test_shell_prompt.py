@@ -40,6 +40,17 @@ def test_get_writes_a_local_file_at_the_prompt(shell: Shell) -> None:
     assert (shell.folder / "f").read_bytes() == b"hello"
 
 
+def test_misuse_at_the_prompt_shows_how_this_command_is_called_and_no_other(shell: Shell) -> None:
+    result = script(shell, "pwd", "mv /a", "setQuota 1")
+    assert (result.status, result.out) == (1, "/user/root\n")
+    assert result.err == (
+        "-mv: Not enough arguments: expected 2 but got 1\n"
+        "Usage: hadoop fs [generic options] -mv <src> ... <dst>\n"
+        "setQuota: Not enough arguments: expected 2 but got 1\n"
+        "Usage: hdfs dfsadmin [-setQuota <quota> <dirname>...<dirname>]\n"
+    )
+
+
 def test_errors_do_not_end_the_prompt(shell: Shell) -> None:
     result = script(shell, "ls /no", "foo", "ls 'x", "mkdir /a", "ls -C /")
     assert (result.status, result.out) == (1, "/a\n")
