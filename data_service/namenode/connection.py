@@ -3,15 +3,19 @@
 import time
 from typing import Any, Callable, Iterable, Tuple
 
-from data_service.namenode.namespace.commits import Outcome
+from data_service.namenode.namespace.commits import Op, Outcome, check_client
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
 from data_service.namenode.state import State
 from data_service.namenode.term import Term
-from zookeeper.fabric.errors import PermissionDenied
+from data_service.protocol.validation import check_operation
+from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
 from zookeeper.fabric.rpc import Service
 
 DATA_NODE = "data_node"
 """The principal that the calls of datanodes are kept for."""
+
+CLIENT_OF = "@"
+"""Between the id of a client and its user; in no id, so that a name is of one user only."""
 
 SUPERGROUP = "supergroup"
 GROUPS_SECONDS = 60.0
@@ -48,6 +52,20 @@ class Connection(Service):
             user = self.peer.principal.partition(":")[2] or self.peer.principal
             self._caller = identify(user, self._groups_of, self._superuser, SUPERGROUP)
             self._identified_until = now + GROUPS_SECONDS
+
+    def _own_client(self, client_id: str) -> str:
+        """A client's name in the namenode, which tells whose it is: ids are shown to all who meet
+        a lease, and another user who presents one reaches neither its files nor its answers."""
+        check_client(client_id)
+        if CLIENT_OF in client_id:
+            raise InvalidArgument(f"a client's id must not contain {CLIENT_OF}")
+        self._identify()
+        return f"{client_id}{CLIENT_OF}{self._caller.user}"
+
+    def _own_call(self, op: Op) -> Op:
+        """The name of one of this user's calls."""
+        check_operation(op)
+        return self._own_client(op[0]), op[1]
 
     def _require_superuser(self) -> None:
         self._identify()

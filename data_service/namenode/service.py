@@ -17,7 +17,6 @@ from data_service.protocol.validation import (
     check_blocks,
     check_integers,
     check_list,
-    check_operation,
     check_strings,
 )
 from zookeeper.fabric.errors import InvalidArgument
@@ -53,7 +52,7 @@ class NameNodeService(WriterCalls):
 
     def exposed_mkdir(self, op: Op, path: str, make_parents: bool, mode: int) -> None:
         """Make a directory."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path)
         check_integers(mode)
         self._change(
@@ -62,7 +61,7 @@ class NameNodeService(WriterCalls):
 
     def exposed_delete(self, op: Op, path: str, recursive: bool) -> bool:
         """Delete a path; whether there was one."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path)
         return self._change(
             lambda state: state.delete(self._caller, op, path, bool(recursive), wall_ms())
@@ -70,7 +69,7 @@ class NameNodeService(WriterCalls):
 
     def exposed_rename(self, op: Op, source: str, destination: str) -> None:
         """Rename; nothing may be at the destination."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(source, destination)
         self._change(
             lambda state: state.rename(self._caller, op, source, destination, wall_ms())
@@ -78,27 +77,27 @@ class NameNodeService(WriterCalls):
 
     def exposed_set_replication(self, op: Op, path: str, replication: int) -> None:
         """Raise or lower how many replicas a file shall have."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path)
         check_integers(replication)
         self._change(lambda state: state.set_replication(self._caller, op, path, replication))
 
     def exposed_set_mode(self, op: Op, path: str, mode: int) -> None:
         """Change the permission bits."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path)
         check_integers(mode)
         self._change(lambda state: state.set_mode(self._caller, op, path, mode))
 
     def exposed_set_owner(self, op: Op, path: str, owner: str, group: str) -> None:
         """Change owner and group; an empty one stays as it is."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path, owner, group)
         self._change(lambda state: state.set_owner(self._caller, op, path, owner, group))
 
     def exposed_set_times(self, op: Op, path: str, mtime_ms: int, atime_ms: int) -> None:
         """Change the times; -1 leaves one as it is."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path)
         times = [None if time_ms == -1 else time_ms for time_ms in (mtime_ms, atime_ms)]
         check_integers(*(time_ms for time_ms in times if time_ms is not None))
@@ -108,7 +107,7 @@ class NameNodeService(WriterCalls):
         self, op: Op, path: str, name_quota: int, space_quota: int
     ) -> None:
         """Set (a number), clear (-1) or leave (2^63-1) the quotas of a directory."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path)
         # The core says in HDFS's words which numbers cannot be quotas.
         check_integers(*(abs(q) if type(q) is int else q for q in (name_quota, space_quota)))

@@ -12,7 +12,6 @@ from data_service.protocol.validation import (
     check_blocks,
     check_integers,
     check_list,
-    check_operation,
     check_strings,
 )
 from zookeeper.fabric.errors import InvalidArgument
@@ -25,7 +24,7 @@ class WriterCalls(Administration):
         self, op: Op, path: str, overwrite: bool, replication: int, block_size: int, mode: int
     ) -> tuple:
         """Open a file for writing (OpenedFile); replication or block size 0 mean the default."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path)
         check_integers(replication, block_size, mode)
         return self._change(
@@ -43,7 +42,7 @@ class WriterCalls(Administration):
 
     def exposed_append(self, op: Op, path: str) -> tuple:
         """Open a file that exists to write behind its end (OpenedFile)."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path)
         return self._change(
             lambda state: state.rewriting.append(self._caller, op, path, time.monotonic())
@@ -51,7 +50,7 @@ class WriterCalls(Administration):
 
     def exposed_truncate(self, op: Op, path: str, length: int) -> Optional[tuple]:
         """Shorten a file: None when that is done, else an OpenedFile, see `Rewriting.truncate`."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path)
         check_integers(length)
         return self._change(
@@ -62,13 +61,13 @@ class WriterCalls(Administration):
 
     def exposed_cut_block(self, client_id: str, file_id: int) -> tuple:
         """The LocatedBlock that an open truncation replaces."""
-        check_strings(client_id)
+        client_id = self._own_client(client_id)
         check_integers(file_id)
         return self._read(lambda state: state.rewriting.cut_block(client_id, file_id))
 
     def exposed_concat(self, op: Op, path: str, sources: tuple) -> None:
         """Move the blocks of the sources behind those of the file at `path`."""
-        check_operation(op)
+        op = self._own_call(op)
         check_strings(path, *check_list(sources))
         self._change(
             lambda state: state.rewriting.concat(self._caller, op, path, sources, wall_ms())
@@ -78,7 +77,8 @@ class WriterCalls(Administration):
         self, client_id: str, file_id: int, position: int, excluded: tuple
     ) -> tuple:
         """The LocatedBlock for one position of an open file."""
-        check_strings(client_id, *check_list(excluded))
+        client_id = self._own_client(client_id)
+        check_strings(*check_list(excluded))
         check_integers(file_id, position)
         term, host = self._term_of(), self.peer.host
         return term.change(
@@ -89,13 +89,13 @@ class WriterCalls(Administration):
 
     def exposed_abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:
         """Give a block up whose pipeline failed."""
-        check_strings(client_id)
+        client_id = self._own_client(client_id)
         check_integers(file_id, block_id)
         self._change(lambda state: state.writing.abandon_block(client_id, file_id, block_id))
 
     def exposed_complete(self, op: Op, file_id: int, blocks: tuple) -> tuple:
         """Make an open file appear (Completed), once all its replicas are confirmed."""
-        check_operation(op)
+        op = self._own_call(op)
         check_integers(file_id)
         presented = check_blocks(blocks)
         return self._term_of().change_when_confirmed(
@@ -106,7 +106,7 @@ class WriterCalls(Administration):
 
     def exposed_flush(self, op: Op, file_id: int, blocks: tuple) -> tuple:
         """Make visible what was written so far (Completed), as `complete`; it stays open."""
-        check_operation(op)
+        op = self._own_call(op)
         check_integers(file_id)
         presented = check_blocks(blocks)
         return self._term_of().change_when_confirmed(
@@ -127,7 +127,8 @@ class WriterCalls(Administration):
         blocks: tuple,
     ) -> tuple:
         """Present a file in progress, with (position, block) pairs, to a restarted namenode."""
-        check_strings(client_id, path)
+        client_id = self._own_client(client_id)
+        check_strings(path)
         check_integers(file_id, replication, block_size, mode)
         presented = _check_positions(blocks)
         return self._change(
@@ -149,7 +150,7 @@ class WriterCalls(Administration):
         self, client_id: str, file_id: int, tail: tuple, blocks: tuple
     ) -> tuple:
         """As `resume`, for a file that readers see: `tail` is (position, offset, length)."""
-        check_strings(client_id)
+        client_id = self._own_client(client_id)
         check_integers(file_id, *check_list(tail))
         if len(tail) != len(Tail._fields):
             raise InvalidArgument("a tail has other fields")
@@ -162,13 +163,13 @@ class WriterCalls(Administration):
 
     def exposed_abandon_file(self, client_id: str, file_id: int) -> None:
         """Give an open file up."""
-        check_strings(client_id)
+        client_id = self._own_client(client_id)
         check_integers(file_id)
         self._change(lambda state: state.writing.abandon_file(client_id, file_id))
 
     def exposed_renew_lease(self, client_id: str) -> None:
         """Keep all files that a client has open."""
-        check_strings(client_id)
+        client_id = self._own_client(client_id)
         self._read(
             lambda state: Outcome(
                 state.writing.renew_lease(client_id, time.monotonic()), None, 0

@@ -1,0 +1,102 @@
+"""Whose client it is: the namenode shows the ids of clients, so an id must open nothing."""
+
+from typing import Any, Callable, Tuple
+
+import pytest
+
+from data_service.namenode.namespace.commits import Outcome
+from data_service.namenode.service import NameNodeService
+from data_service.namenode.state import State
+from data_service.protocol.messages import OpenedFile, unpack_rows
+from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core
+from zookeeper.fabric.errors import DfsError, InvalidArgument, LeaseExpired
+from zookeeper.fabric.rpc import Peer
+
+CLIENT = "0123456789abcdef"
+HERS = 3
+"""The number of the file that Alice writes: the first below `/all`."""
+
+
+class Term:
+    """As much of a term as these calls need: every edit is durable at once."""
+
+    def __init__(self, core: Core) -> None:
+        self.random = core.random
+        self._core = core
+
+    def change(self, operation: Callable[[State], Outcome]) -> Any:
+        """Run an operation and store its edit."""
+        return self._core.do(operation(self._core.state))
+
+    read = change_when_confirmed = change
+
+
+@pytest.fixture(name="core")
+def _core() -> Core:
+    """A directory that all may write to, and datanodes."""
+    core = Core()
+    core.mkdir("/all")
+    core.do(core.state.set_mode(ROOT, core.op(), "/all", 0o777))
+    return core
+
+
+def connect(core: Core, user: str) -> Any:
+    """A user's connection to the namenode."""
+    term: Any = Term(core)
+    service = NameNodeService(lambda: term, lambda name: (), "root", (2, BLOCK_SIZE), "")
+    service.peer = Peer(f"user:{user}", "127.0.0.1")
+    return service
+
+
+def opened_by_alice(core: Core) -> Tuple[Any, OpenedFile]:
+    """Alice's connection, and a file that she writes."""
+    alice = connect(core, "alice")
+    return alice, alice.exposed_create((CLIENT, 1), "/all/hers", False, 0, 0, 0o600)
+
+
+def test_the_id_of_a_client_is_shown_to_who_meets_its_lease(core: Core) -> None:
+    opened_by_alice(core)
+    mallory = connect(core, "mallory")
+    with pytest.raises(DfsError, match=f"currently owned by {CLIENT}@alice"):
+        mallory.exposed_create(("m", 1), "/all/hers", False, 0, 0, 0o600)
+    rows, _, _ = mallory.exposed_open_files("/", 0, 10)
+    assert [row[-1] for row in unpack_rows(rows)] == [f"{CLIENT}@alice"]
+
+
+@pytest.mark.parametrize("named", [CLIENT, f"{CLIENT}@alice"])
+@pytest.mark.parametrize("method, arguments", [
+    ("add_block", (HERS, 0, ())), ("abandon_block", (HERS, 1)), ("abandon_file", (HERS,)),
+    ("cut_block", (HERS,)), ("resume", ("/all/new", HERS, False, 2, BLOCK_SIZE, 0o600, ())),
+])  # fmt: skip
+def test_the_lease_of_another_user_is_out_of_reach(
+    core: Core, named: str, method: str, arguments: tuple
+) -> None:
+    alice, opened = opened_by_alice(core)
+    assert opened.file_id == HERS
+    with pytest.raises((LeaseExpired, InvalidArgument)):
+        getattr(connect(core, "mallory"), f"exposed_{method}")(named, *arguments)
+    assert alice.exposed_add_block(CLIENT, HERS, 0, ())
+
+
+@pytest.mark.parametrize("method", ["complete", "flush"])
+def test_the_file_of_another_user_is_not_ended(core: Core, method: str) -> None:
+    _, opened = opened_by_alice(core)
+    with pytest.raises(LeaseExpired):
+        getattr(connect(core, "mallory"), f"exposed_{method}")((CLIENT, 2), opened.file_id, ())
+
+
+def test_the_answers_to_another_user_are_not_had_and_not_forestalled(core: Core) -> None:
+    alice, opened = opened_by_alice(core)
+    mallory = connect(core, "mallory")
+    with pytest.raises(DfsError):
+        mallory.exposed_create((CLIENT, 1), "/all/hers", False, 0, 0, 0o600)
+    mallory.exposed_mkdir((CLIENT, 2), "/all/forestalled", False, 0o755)
+    alice.exposed_mkdir((CLIENT, 2), "/all/wanted", False, 0o755)
+    assert alice.exposed_stat("/all/wanted")
+    again = alice.exposed_create((CLIENT, 1), "/all/hers", False, 0, 0, 0o600)
+    assert again == opened
+
+
+def test_no_client_can_name_itself_as_if_it_were_another_users(core: Core) -> None:
+    with pytest.raises(InvalidArgument):
+        connect(core, "mallory").exposed_mkdir(("x@y", 1), "/all/new", False, 0o755)
