@@ -34,7 +34,7 @@ class Site:
         self.folder = folder
         self.config = folder / "config.ini"
         self.addresses = {role: f"{ports.host}:{ports.take()}" for role in ROLES}
-        sections = configuration.sections_for(folder, self.addresses, {})
+        sections = configuration.sections_for(folder, self.addresses, {}, {})
         configuration.write(self.config, sections)
         self.run_folder = folder / "data" / "run" / "config"
 
