@@ -31,6 +31,7 @@ from data_service.namenode.reading import Reading
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases
 from data_service.namenode.writers.open_files import OpenFiles
+from data_service.namenode.writers.promises import Promises
 from data_service.namenode.writers.rewriting import Rewriting
 from data_service.namenode.writers.takeover import Takeover
 from data_service.namenode.writers.writing import Writing, refused_in_safe_mode
@@ -60,16 +61,16 @@ class State:
         leases = Leases(soft_limit_seconds, hard_limit_seconds)
         resolver = Resolver(self.image.root)
         self.open_files = OpenFiles(self.image, leases)
-        quotas = Quotas(self.image.usage, self.open_files.promised)
+        promises = Promises(self.image, leases, self.open_files)
+        quotas = Quotas(self.image.usage, promises.of)
         self._namespace = Namespace(resolver, quotas, replication_max)
         self.reading = Reading(self.image, resolver, self.commits, blocks, quotas)
         self.inspecting = Inspecting(
             self.image, resolver, self.commits, self.open_files, blocks
         )
-        takeover = Takeover(self.commits, leases, self.open_files, blocks, quotas)
+        takeover = Takeover(self.commits, leases, self.open_files, blocks, quotas, promises)
         self.writing = Writing(
-            resolver, self._namespace, self.commits, leases, self.open_files, blocks, quotas,
-            takeover,
+            resolver, self._namespace, self.commits, leases, self.open_files, blocks, takeover
         )  # fmt: skip
         self.rewriting = Rewriting(
             resolver, self.commits, leases, self.open_files, blocks, quotas, takeover

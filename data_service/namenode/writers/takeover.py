@@ -15,6 +15,7 @@ from data_service.namenode.writers.open_files import (
     deleted_rows,
     own_place,
 )
+from data_service.namenode.writers.promises import Promises
 from metadata_service.edits import Edit
 from zookeeper.fabric.errors import AlreadyBeingCreated, InvalidArgument, LeaseExpired
 
@@ -29,12 +30,14 @@ class Takeover:
         files: OpenFiles,
         blocks: Blocks,
         quotas: Quotas,
+        promises: Promises,
     ) -> None:
         self._commits = commits
         self._leases = leases
         self._files = files
         self._blocks = blocks
         self._quotas = quotas
+        self._promises = promises
 
     def overdue(
         self, deed: str, path: str, places: Iterable[Place], client_id: str, now: float
@@ -58,11 +61,16 @@ class Takeover:
             ended.append(self._files.find(holder, file_id))
         return ended
 
-    def verify_quotas(self, directory: Directory, place: Place, space: int) -> None:
+    def verify_place(self, directory: Directory, place: Place, space: int) -> None:
         """Raise QuotaExceeded when a file at a place in a directory cannot have so many bytes."""
         # All who write in the directory are looked at for this, so only where it matters.
         if self._quotas.apply_to(directory):
-            self._quotas.verify(directory, self._files.new_names(place), space)
+            self._quotas.verify(directory, self._promises.new_names(place), space)
+
+    def verify_block(self, directory: Directory, file: OpenFile) -> None:
+        """Raise QuotaExceeded when a file in a directory cannot have one more block."""
+        if self._quotas.apply_to(directory):
+            self._quotas.verify(directory, 0, self._promises.block_space(file))
 
     def resume(
         self,
@@ -79,8 +87,8 @@ class Takeover:
         """
         if any(self._leases.writer(place) is not None for place in places):
             raise LeaseExpired(f"No lease on {path}: another client writes it")
-        space = self._files.space(file, places[0], len(file.blocks))
-        self.verify_quotas(directory, places[0], space)
+        space = self._promises.space(file, places[0], len(file.blocks))
+        self.verify_place(directory, places[0], space)
         self._files.open(file, client_id, places[0], now)
         for block, _ in file.allocations():
             self._blocks.begin(block.block_id, block.generation, (), file.new.block_size)

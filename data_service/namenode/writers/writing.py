@@ -34,7 +34,6 @@ from data_service.namenode.namespace.namespace import (
 )
 from data_service.namenode.namespace.paths import parse, render
 from data_service.namenode.namespace.permissions import WRITE, Caller, require
-from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases, Place
@@ -72,7 +71,6 @@ class Writing:
         leases: Leases,
         files: OpenFiles,
         blocks: Blocks,
-        quotas: Quotas,
         takeover: Takeover,
     ) -> None:
         self._resolver = resolver
@@ -81,7 +79,6 @@ class Writing:
         self._leases = leases
         self._files = files
         self._blocks = blocks
-        self._quotas = quotas
         self._takeover = takeover
 
     def create(
@@ -109,7 +106,7 @@ class Writing:
         self._check_attributes(names, replication, block_size, mode)
         directory, places = self._check_target(caller, names, overwrite)
         ended = self._takeover.overdue("CREATE_FILE", path, places, op[0], now)
-        self._takeover.verify_quotas(directory, places[0], 0)
+        self._takeover.verify_place(directory, places[0], 0)
         depends = self._commits.depends_on(directory)
         for file in ended:
             self._files.close(file)
@@ -148,7 +145,7 @@ class Writing:
         if position not in file.blocks:
             new = file.new
             directory = anchor.parent if isinstance(anchor, File) else anchor
-            self._quotas.verify(directory, 0, self._files.block_space(file))
+            self._takeover.verify_block(directory, file)
             targets = self._blocks.choose_targets(
                 new.replication, frozenset(excluded), writer_host, new.block_size, random, path
             )
