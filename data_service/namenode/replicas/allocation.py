@@ -1,13 +1,16 @@
 """Which datanodes the replicas of a new block go to, and how many it can have at all.
 
-Right after a start most datanodes have not come back yet. A block that is allocated then would
-have too few replicas for no reason, so for a settling time too few are none.
+Right after a start most datanodes have not come back yet. A block that is allocated or completed
+then would have too few replicas for no reason, so for a settling time too few are none; and after
+it, while the zookeeper sees a datanode that has not reported here, until that one would be dead.
 """
 
+from math import inf
 from random import Random
 from typing import AbstractSet, Iterable, Tuple
 
 from data_service.namenode.replicas.block_map import BlockMap
+from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.placement import choose_targets, refusal
@@ -20,17 +23,24 @@ class Allocation:
     """Looks at the datanodes, and changes nothing."""
 
     def __init__(
-        self, nodes: Nodes, blocks: BlockMap, opened: OpenBlocks, settling_seconds: float
+        self, nodes: Nodes, blocks: BlockMap, opened: OpenBlocks, policy: BlockPolicy
     ) -> None:
         self._nodes = nodes
         self._blocks = blocks
         self._opened = opened
-        self._settling_seconds = settling_seconds
-        self._settled_at = 0.0
+        self._policy = policy
+        self._started = -inf
 
     def start(self, now: float) -> None:
         """The settling time begins."""
-        self._settled_at = now + self._settling_seconds
+        self._started = now
+
+    def _is_settled(self, now: float) -> bool:
+        """Whether who is not here yet will not come, or not soon."""
+        passed = now - self._started
+        if passed < self._policy.settling_seconds:
+            return False
+        return passed >= self._policy.dead_seconds or not self._nodes.awaited()
 
     def choose(
         self,
@@ -45,7 +55,7 @@ class Allocation:
         """As `Blocks.choose_targets`."""
         nodes = [node for node in self._nodes.usable() if node.info.node_id not in excluded]
         chosen = choose_targets(nodes, count, (), writer_host, size, random)
-        if len(chosen) < count and now < self._settled_at:
+        if len(chosen) < count and not self._is_settled(now):
             # Too few, but most likely only because they have not come back to us yet.
             raise SafeMode(f"Cannot add block to {label}. Name node has just started.")
         if not chosen:
@@ -56,7 +66,7 @@ class Allocation:
         self, block: Block, targets: Iterable[Target], replication: int, now: float
     ) -> int:
         """As `Blocks.attainable`."""
-        if now < self._settled_at:
+        if not self._is_settled(now):
             return replication
         opened = self._opened.get(block.block_id)
         holders = self._blocks.holders(block.block_id) if opened is None else opened.replicas
@@ -64,4 +74,4 @@ class Allocation:
         return min(replication, max(1, self._nodes.able(frozenset(ids), block.length)))
 
     def __repr__(self) -> str:
-        return f"<Allocation settled at {self._settled_at}>"
+        return f"<Allocation of a namenode that started at {self._started}>"

@@ -12,9 +12,10 @@ class BlockPolicy(NamedTuple):
     long a copy that did not arrive is planned anew; `command_repeat_seconds` after how long an
     order to delete that was not confirmed is sent again; `trash_grace_seconds` how long a
     replica of an unknown block is left alone before its datanode is asked to move it to trash;
-    `settling_seconds` how long after a start missing datanodes are waited for by writers: the
-    first one after a restart would else find few of them, or none; `return_grace_seconds` how
-    long the ids of deleted blocks are kept for datanodes that are down and may come back.
+    `settling_seconds` how long after a start missing datanodes are waited for by writers (and
+    up to `dead_seconds` those that the zookeeper sees): the first one after a restart would else
+    find few of them, or none; `return_grace_seconds` how long the ids of deleted blocks are kept
+    for datanodes that are down and may come back.
     """
 
     heartbeat_seconds: float = 1.0

@@ -50,8 +50,7 @@ class Blocks:
         self._safe_mode = SafeMode(policy.safe_mode_threshold,
                                    policy.safe_mode_extension_seconds)
         self._dead_nodes = DeadNodes(self._map)
-        self._allocation = Allocation(
-            self._nodes, self._map, self._opened, policy.settling_seconds)
+        self._allocation = Allocation(self._nodes, self._map, self._opened, policy)
         self._calm_since = 0.0
         self._now = 0.0
 

@@ -157,6 +157,11 @@ class Nodes:
         """How many nodes are neither stale nor dead."""
         return sum(1 for node in self._by_id.values() if node.state == LIVE)
 
+    def awaited(self) -> bool:
+        """Whether the zookeeper sees a node that has not fully reported in its present session."""
+        found = (self._by_id.get(node_id) for node_id in self._seen)
+        return any(node is None or not node.reported for node in found)
+
     def all_reported(self, now: float, grace: float) -> bool:
         """Whether every node has fully reported in its present session, but for those that are
         dead and were not heard of for the `grace`."""
