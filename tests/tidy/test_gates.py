@@ -1,5 +1,6 @@
 """One door for each dangerous dependency: who may import what, and what nobody may."""
 
+import ast
 from typing import Dict, List, Set
 
 import pytest
@@ -47,6 +48,26 @@ def banned_imports(source: Source) -> List[str]:
     return found
 
 
+WALL_CLOCK = ("data_service/namenode/connection.py", "data_service/shell/")
+"""Who tells people the time: that of files, and that of a report."""
+
+_TIMES = {"time", "time_ns", "ctime", "localtime", "gmtime", "now", "utcnow", "today"}
+
+
+def wall_clock_readings(source: Source) -> List[str]:
+    """Where the time of day is read: `time.time()`, `datetime.now()` and the like."""
+    found = []
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = node.value.id
+            if node.attr in _TIMES and owner in ("time", "datetime", "date"):
+                found.append(source.at(node, f"{owner}.{node.attr} reads the wall clock"))
+    for item in imports(source):
+        if item.module == "time" and item.name in _TIMES:
+            found.append(source.at(item.node, f"imports {item.name}, the wall clock"))
+    return found
+
+
 def test_gates_are_kept() -> None:
     findings = [line for source in sources(PRODUCT) for line in gate_violations(source)]
     assert not findings, report(findings)
@@ -55,6 +76,23 @@ def test_gates_are_kept() -> None:
 def test_nobody_imports_what_is_banned() -> None:
     findings = [line for source in sources(EVERYTHING) for line in banned_imports(source)]
     assert not findings, report(findings)
+
+
+def test_no_decision_rests_on_the_wall_clock() -> None:
+    """HDFS-6841, HDFS-6453, HDFS-12526: a clock that was set ended leases and nodes."""
+    findings = [line for source in sources(PRODUCT) if not source.path.startswith(WALL_CLOCK)
+                for line in wall_clock_readings(source)]
+    assert not findings, report(findings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import time\nx = time.time()", "from time import time", "import time\nf = time.time_ns",
+     "from datetime import datetime\nx = datetime.now()", "import time\ntime.localtime()"],
+)
+def test_a_reading_of_the_wall_clock_is_found(text: str) -> None:
+    assert wall_clock_readings(Source.of("data_service/x.py", text))
+    assert not wall_clock_readings(Source.of("x.py", "import time\ntime.monotonic()"))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ LESSONS = (
     "HDFS-6825", "HDFS-14941", "HDFS-3875", "HDFS-14706", "HDFS-16146", "HDFS-17342",
     "HDFS-11160", "HDFS-16922", "MinIO #14053", "Swift 92aef484b", "Swift 8d8820953",
     "SeaweedFS #1440", "SeaweedFS e0c4732e5", "SeaweedFS #6857", "SeaweedFS #8022",
+    "HDFS-6453", "HDFS-12526", "HDFS-7707", "HDFS-7587", "HDFS-1595", "HDFS-16968", "HDFS-16985",
+    "LP#1897177", "LP#1936508", "SeaweedFS #1015", "SeaweedFS #9944", "SeaweedFS #10805",
+    "SeaweedFS #10295", "SeaweedFS #87", "SeaweedFS #6043",
 )  # fmt: skip
 
 

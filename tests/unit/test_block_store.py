@@ -86,7 +86,19 @@ def test_an_unfinished_replica_does_not_exist(tmp_path: Path, store: BlockStore)
     put(store, 7, DATA)
 
 
+def test_a_replica_that_is_being_written_is_nobodys_rubbish(store: BlockStore) -> None:
+    """LP#1936508: a cleaner removed a file that was written and not committed yet."""
+    writer = store.create(7, 1, len(DATA))
+    fill(writer, DATA)
+    for volume in store.volumes.working:
+        volume.probe()
+        assert volume.empty_trash(-1e9) == 0
+    store.finish(writer)
+    assert get(store, Block(7, 1, len(DATA))) == DATA
+
+
 def test_a_block_is_written_once(store: BlockStore) -> None:
+    """SeaweedFS #9944: a commit that came late, and twice, deleted live files."""
     writer = store.create(7, 1, 10)
     for generation in (1, 2):
         with pytest.raises(InvalidArgument, match="immutable"):
@@ -241,6 +253,7 @@ def test_room_for_writes_in_progress_is_set_aside(
 
 @pytest.mark.parametrize("where", ["tmp", ".meta"])
 def test_a_full_disk_leaves_nothing_and_costs_one_block(tmp_path: Path, where: str) -> None:
+    """SeaweedFS #1440, SeaweedFS #1015: a compaction met a full disk and destroyed the volume."""
     system = FaultyDisk()
     store = opened(tmp_path / "a", system=system)
     kept = put(store, 1, DATA)

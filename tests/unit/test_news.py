@@ -60,6 +60,7 @@ def test_only_the_last_change_of_a_block_is_told() -> None:
 
 
 def test_what_could_not_be_told_is_kept() -> None:
+    """SeaweedFS #10295: an error was swallowed, and what it was about was passed over."""
     listener = Listener()
     told = News(listener)
     listener.error = "away"

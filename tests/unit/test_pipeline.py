@@ -185,6 +185,7 @@ def test_a_failure_further_down_keeps_its_own_link(store: BlockStore) -> None:
 
 @pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), DiskFailed("broken")])
 def test_any_error_leaves_nothing(tmp_path: Path, store: BlockStore, error: BaseException) -> None:
+    """SeaweedFS #87: what followed an error of a replicated write damaged the file."""
     body = Body()
     with pytest.raises(type(error)):
         receive(store, Packets(list(chunks_of(DATA)), error=error), body)
@@ -195,6 +196,8 @@ def test_any_error_leaves_nothing(tmp_path: Path, store: BlockStore, error: Base
 def test_a_disk_that_fails_at_the_end_is_not_acknowledged(
     tmp_path: Path, store: BlockStore
 ) -> None:
+    """SeaweedFS #10805: only the first of the replicas was synced before the answer; here all
+    datanodes run these lines, and none can be asked for less."""
     told: List[Block] = []
     body = Body()
     writer = store.create(7, 1, len(DATA))

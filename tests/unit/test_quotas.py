@@ -30,11 +30,16 @@ def usage(core: Core, path: str) -> Any:
 
 
 def full(core: Core, deed: Any) -> str:
-    """The message with which a quota refuses a deed, which changes nothing."""
+    """The message with which a quota refuses a deed, which changes nothing and records nothing.
+
+    HDFS-7587: an append was recorded, and then refused by a quota.
+    """
     before = core.state.image.rows()
+    opened, recorded = core.state.open_files.rows(), core.state.commits.last_txid
     message = refusal(errors.QuotaExceeded, deed)
     after = core.state.image.rows()
     assert {**after, "counters": 0} == {**before, "counters": 0}
+    assert (core.state.open_files.rows(), core.state.commits.last_txid) == (opened, recorded)
     core.state.check()
     return message
 
@@ -236,7 +241,8 @@ def test_flush_truncate_and_concat_keep_the_counts(core: Core) -> None:
 def test_a_file_in_a_full_directory_can_be_truncated(core: Core) -> None:
     number = core.put("/q/f", 100, 30)
     limit(core, "/q", space=200)
-    full(core, lambda: core.put("/q/g", 1))
+    other = core.create("/q/g", client="other")
+    full(core, lambda: core.add(other, 0, client="other"))
     core.truncate("/q/f", 120)
     core.complete(number, core.write(number, 20, first=1))
     assert usage(core, "/q").space == 240

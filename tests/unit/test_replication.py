@@ -5,7 +5,7 @@ from typing import Callable, List, Tuple
 
 import pytest
 
-from data_service.protocol.messages import REPLICATE
+from data_service.protocol.messages import DELETE, REPLICATE
 from tests.support.model_datanodes import POLICY, ModelCluster, node_stats
 
 DEAD = int(POLICY.dead_seconds) + 10
@@ -208,6 +208,15 @@ def test_no_copy_of_a_deleted_block_or_in_safe_mode(act: Callable) -> None:
     act(world, block)
     world.run(3)
     assert copies(world) == []
+
+
+def test_of_two_holders_only_one_is_ever_told_to_remove_its_replica() -> None:
+    """LP#1897177: two nodes each pushed its copy to the other, and then removed it."""
+    world = cluster("ab")
+    world.put(1, "ab", 1)
+    world.run(3 * int(POLICY.command_repeat_seconds))
+    told = {name for name, action, _ in world.ordered() if action == DELETE}
+    assert len(told) == 1 and world.blocks.counts().removals == 1
 
 
 # More racks than a block is on.

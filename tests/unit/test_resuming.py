@@ -26,13 +26,14 @@ def test_a_silent_writer_must_give_way_after_the_soft_limit() -> None:
     silence(core, 1)
     new = core.create("/f", client="next")
     refusal(errors.LeaseExpired, lambda: core.add(old, 1, client="silent"))
+    refusal(errors.LeaseExpired, lambda: core.add(new, 0, client="silent"))
+    refusal(errors.LeaseExpired, lambda: core.complete(new, (), client="silent"))
     assert core.metadata.tables["deleted_blocks"] == {1: (1, 1)}
     core.complete(new, core.write(new, 8, client="next"), client="next")
     assert core.sweep() == [1] and core.length("/f") == 8
 
 
 def test_a_silent_writer_loses_the_lease_at_the_hard_limit() -> None:
-    """HDFS-12070: a file stayed open for ever when a datanode was down; here none is asked."""
     core = Core()
     file_id = core.create("/f", client="silent")
     core.write(file_id, 100, 30, client="silent")
@@ -47,6 +48,18 @@ def test_a_silent_writer_loses_the_lease_at_the_hard_limit() -> None:
     assert [row.path for row in core.state.open_files.rows()] == ["/h"]
     refusal(errors.LeaseExpired, lambda: core.resume("/g", empty, (), client="silent"))
     assert core.sweep() == [1, 2]
+
+
+def test_a_lease_ends_although_all_datanodes_are_down() -> None:
+    """HDFS-12070: a file stayed open for ever when a datanode was down; here none is asked."""
+    core = Core()
+    core.write(core.create("/f", client="silent"), 30, client="silent")
+    core.state.blocks.zookeeper_view({}, 0.0)
+    while core.state.blocks.live_nodes() or core.now < 100.0:
+        core.now += 1.0
+        core.state.blocks.tick(core.now, core.random)
+    (edit,) = silence(core, 1)
+    assert edit.operation == "expire_lease" and core.state.open_files.rows() == []
 
 
 def test_no_lease_ends_in_safe_mode() -> None:

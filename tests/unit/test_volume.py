@@ -226,7 +226,8 @@ def test_a_file_that_cannot_be_read_is_one_damaged_replica(
 def test_a_directory_that_is_gone_is_a_failed_volume_and_no_damage(
     tmp_path: Path, volume: Volume
 ) -> None:
-    """HDFS-17342: an I/O error is not an absence; here a disk that was unmounted."""
+    """HDFS-17342, HDFS-16985: what could not be opened was taken for absent, and dropped; here a
+    disk was unmounted."""
     block = write(volume)
     (tmp_path / "v").rename(tmp_path / "elsewhere")
     with pytest.raises(DiskFailed):

@@ -129,7 +129,8 @@ def test_both_of_two_replicas_go_when_the_block_is_ordered_away(
 
 
 def test_of_two_replicas_the_better_one_counts_and_none_is_deleted(tmp_path: Path) -> None:
-    """HDFS-8486: resolving a "duplicate" deleted the only file."""
+    """HDFS-8486: resolving a "duplicate" deleted the only file. SeaweedFS #6043: a repair cut a
+    good one short."""
     block = put_twice(tmp_path)
     os.truncate(path_of(tmp_path / "a", block), 3)
     again = opened(tmp_path / "a", tmp_path / "b")

@@ -131,7 +131,7 @@ def test_two_dead_datanodes_do_not_condemn_the_third(client: Client) -> None:
 def test_a_datanode_that_blames_healthy_neighbours_is_left_out(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HDFS-3875: a faulty node blamed its neighbours until it was the only holder."""
+    """HDFS-3875, HDFS-1595: a faulty node blamed its neighbours until it was the only holder."""
     faulty, connect = client.cluster.data_nodes[0], DataNode._downstream
 
     def blame(self: DataNode, block: tuple, token: bytes, targets: tuple) -> object:

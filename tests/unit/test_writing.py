@@ -79,8 +79,8 @@ def test_fewer_datanodes_than_replicas_are_said() -> None:
 
 
 def test_a_block_that_left_out_a_living_datanode_is_copied_before_the_file_appears() -> None:
-    """HDFS-16146: a pipeline shrank after failures, and the file was closed with fewer replicas
-    although other datanodes lived."""
+    """HDFS-16146, HDFS-16968: a pipeline shrank after failures, and the file was closed with fewer
+    replicas although other datanodes lived."""
     core = Core()
     file_id = core.create("/f", replication=3)
     located = core.add(file_id, 0, excluded=["node-1"])
@@ -303,7 +303,8 @@ def test_the_file_follows_a_rename_above_it() -> None:
 
 
 def test_the_lease_ends_with_the_directory() -> None:
-    """HDFS-6825: a deleted file was completed, and its edit could not be replayed."""
+    """HDFS-6825, HDFS-7707: a deleted file, also one whose path existed again, was completed, and
+    its edit could not be replayed."""
     core = Core()
     core.mkdir("/a/b")
     file_id = core.create("/a/b/f")
