@@ -19,7 +19,7 @@ from tests.support.model_datanodes import (
     node_info,
     node_stats,
 )
-from zookeeper.fabric.errors import NotEnoughReplicas, SessionExpired
+from zookeeper.fabric.errors import Busy, NotEnoughReplicas, SessionExpired
 
 DEAD = int(POLICY.dead_seconds) + 10
 
@@ -57,6 +57,22 @@ def test_the_refusal_names_file_nodes_and_exclusions() -> None:
         "datanode(s) running and 2 node(s) are excluded in this operation.")
     (target,) = world.blocks.choose_targets(2, {"a"}, "a", 1, world.random)
     assert target.node_id == "b"
+
+
+def test_a_writer_asks_again_while_no_datanode_has_reported_yet() -> None:
+    """All sessions may end at once, when the namenode or its disk had a hiccup: the put of a
+    person must not fail for it."""
+    world = cluster("ab")
+    for node in world.nodes.values():
+        node.start()
+        world.register(node)
+    with pytest.raises(Busy, match="Cannot add block to /x: datanodes are still reporting"):
+        world.blocks.choose_targets(2, frozenset(), "a", 1, world.random, label="/x")
+    with pytest.raises(NotEnoughReplicas, match="2 node.s. are excluded"):
+        world.blocks.choose_targets(2, {"a", "b"}, "a", 1, world.random, label="/x")
+    for node in world.nodes.values():
+        world.report(node)
+    assert len(world.blocks.choose_targets(2, frozenset(), "a", 1, world.random)) == 2
 
 
 def test_stale_and_dead_nodes_are_not_written_to() -> None:

@@ -100,6 +100,12 @@ def test_surplus_goes_from_a_crowded_rack_then_the_fullest_node() -> None:
 
 
 def test_the_refusal_is_hdfs_sentence() -> None:
-    assert refusal("/x._COPYING_", 0, frozenset()).message == (
+    sentence = (
         "File /x._COPYING_ could only be written to 0 of the 1 minReplication nodes. There are 0 "
         "datanode(s) running and 0 node(s) are excluded in this operation.")
+    assert refusal("/x._COPYING_", 0, frozenset(), 0, 5).message == sentence
+
+
+def test_the_refusal_tells_of_full_datanodes() -> None:
+    message = refusal("/x", 3, {"a"}, 2, 100).message
+    assert message.endswith("in this operation. 2 of them have no room for 100 bytes.")

@@ -11,12 +11,12 @@ from typing import AbstractSet, Iterable, Tuple
 
 from data_service.namenode.replicas.block_map import BlockMap
 from data_service.namenode.replicas.block_policy import BlockPolicy
-from data_service.namenode.replicas.nodes import Nodes
+from data_service.namenode.replicas.nodes import LIVE, Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.placement import choose_targets, refusal
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import Target
-from zookeeper.fabric.errors import SafeMode
+from zookeeper.fabric.errors import Busy, SafeMode
 
 
 class Allocation:
@@ -53,13 +53,18 @@ class Allocation:
         random: Random,
     ) -> Tuple[Target, ...]:
         """As `Blocks.choose_targets`."""
-        nodes = [node for node in self._nodes.usable() if node.info.node_id not in excluded]
-        chosen = choose_targets(nodes, count, (), writer_host, size, random)
+        running = [node for node in self._nodes if node.state == LIVE]
+        allowed = [node for node in running if node.info.node_id not in excluded]
+        usable = [node for node in allowed if node.usable]
+        chosen = choose_targets(usable, count, (), writer_host, size, random)
         if len(chosen) < count and not self._is_settled(now):
             # Too few, but most likely only because they have not come back to us yet.
             raise SafeMode(f"Cannot add block to {label}. Name node has just started.")
+        if not chosen and len(usable) < len(allowed):
+            # After a hiccup all of them may begin a new session at once: that is soon over.
+            raise Busy(f"Cannot add block to {label}: datanodes are still reporting; ask again")
         if not chosen:
-            raise refusal(label, self._nodes.live(), excluded)
+            raise refusal(label, len(running), excluded, len(usable), size)
         return tuple(node.target for node in chosen)
 
     def attainable(

@@ -192,7 +192,8 @@ class Blocks:
     def choose_targets(self, count: int, excluded: AbstractSet[str], writer_host: str, size: int,
                        random: Random, label: str = "") -> Tuple[Target, ...]:
         """Up to `count` distinct usable datanodes with room for `size` bytes, fewer when there
-        are fewer. Raises NotEnoughReplicas when there is none; `label` is the file's path."""
+        are fewer. Raises NotEnoughReplicas when there is none, and Busy when some are about to
+        be usable; `label` is the file's path."""
         return self._allocation.choose(
             count, excluded, writer_host, size, label, self._now, random)
 

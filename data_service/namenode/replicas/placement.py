@@ -73,9 +73,14 @@ def choose_surplus(candidates: Sequence[Node], holders: Sequence[Node]) -> Node:
     return min(crowded or candidates, key=lambda node: (node.stats.remaining, node.index))
 
 
-def refusal(label: str, running: int, excluded: AbstractSet[str]) -> NotEnoughReplicas:
-    """HDFS's words for a block that can be placed nowhere; `label` is the file's path."""
-    return NotEnoughReplicas(
+def refusal(label: str, running: int, excluded: AbstractSet[str], full: int,
+            size: int) -> NotEnoughReplicas:
+    """HDFS's words for a block of `size` bytes that can be placed nowhere, and how many of the
+    running datanodes have no room for it; `label` is the file's path."""
+    message = (
         f"File {label} could only be written to 0 of the 1 minReplication nodes. There are "
         f"{running} datanode(s) running and {len(excluded)} node(s) are excluded in this "
         "operation.")
+    if full:
+        message += f" {full} of them have no room for {size} bytes."
+    return NotEnoughReplicas(message)
