@@ -143,6 +143,7 @@ def test_absence_takes_open_and_unknown_replicas_too() -> None:
 
 def test_a_node_is_not_usable_before_its_first_report_is_whole_hdfs_1972() -> None:
     world = cluster("a")
+    world.run(30)
     node = world.nodes["a"]
     node.start()
     world.register(node)

@@ -63,6 +63,7 @@ def test_a_writer_asks_again_while_no_datanode_has_reported_yet() -> None:
     """All sessions may end at once, when the namenode or its disk had a hiccup: the put of a
     person must not fail for it."""
     world = cluster("ab")
+    world.run(30)  # Long enough that nobody is waited for because of the start.
     for node in world.nodes.values():
         node.start()
         world.register(node)
