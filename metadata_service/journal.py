@@ -53,9 +53,6 @@ ATTEMPTS = 3
 
 RETRY_SECONDS_MIN = 0.01
 RETRY_SECONDS_MAX = 0.5
-PROBE_SECONDS = 1.0
-"""While the service's disk is nearly full, one change in this time is let through, to hear news."""
-
 
 class _Pending(NamedTuple):
     txid: int
@@ -93,7 +90,6 @@ class Journal:
         self._retry_at = 0.0
         self._retry_seconds = 0.0
         self._room = True
-        self._probe_at = 0.0
         self._closed = threading.Event()
         self.failure: Optional[DfsError] = None
         self.epoch = 0
@@ -108,7 +104,7 @@ class Journal:
         claimed a still newer epoch at the same moment.
         """
         self.epoch = self._call("claim_epoch", self._owner)
-        self.cluster_id, _, last_txid = self.confirm()
+        self.cluster_id, _, last_txid, _ = self.confirm()
         with self._changed:
             self._last_txid = self._durable_txid = last_txid
         return self.epoch
@@ -124,10 +120,14 @@ class Journal:
         return status
 
     def prove(self, timeout: float) -> None:
-        """Ask once whether this epoch still is the newest; raises Fenced or Unavailable."""
-        _, epoch, _ = self._pool.call("status", timeout=timeout)
+        """Ask once whether this epoch still is the newest; raises Fenced or Unavailable.
+
+        The answer tells of the disk, too: a change that met a full one would end the journal.
+        """
+        _, epoch, _, room = self._pool.call("status", timeout=timeout)
         if epoch != self.epoch:
             raise Fenced(f"epoch {self.epoch} is over, {epoch} has been claimed")
+        self._room = room
 
     def load(self, table: str) -> Iterator[Row]:
         """Every row of an image table in order of its key, fetched page by page."""
@@ -165,6 +165,11 @@ class Journal:
         """The newest edit that was submitted."""
         return self._last_txid
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the service's disk had room for more edits when it was last heard of."""
+        return self._room
+
     def check_room(self) -> None:
         """Raises NotLeader, Busy or DiskFull when a change must not be accepted now.
 
@@ -181,10 +186,7 @@ class Journal:
             ):
                 raise Busy("too many edits wait for the metadata service")
             if not self._room:
-                now = time.monotonic()
-                if now < self._probe_at:
-                    raise DiskFull("the disk of the metadata service is nearly full")
-                self._probe_at = now + PROBE_SECONDS
+                raise DiskFull("the disk of the metadata service is nearly full")
 
     def submit(self, edit: Edit) -> int:
         """Queue an edit and return its txid; its own txid is the next one, or 0 to be numbered.

@@ -64,10 +64,10 @@ class MetadataService(Service):
         _require(type(epoch) is int, "epoch")
         return self._database.checkpoint(epoch)
 
-    def exposed_status(self) -> Tuple[str, int, int]:
-        """(cluster id, newest claimed epoch, last durable txid)."""
+    def exposed_status(self) -> Tuple[str, int, int, bool]:
+        """(cluster id, newest claimed epoch, last durable txid, is there room for edits)."""
         self._admit()
-        return self._database.status
+        return (*self._database.status, self._has_room())
 
     def exposed_load(self, table: str, after: Any, limit: int) -> bytes:
         """Lines of rows behind key `after` (None: from the first), in order; none at the end."""

@@ -289,6 +289,8 @@ class Term:
         state = self._state
         if state.blocks.safe_mode or self.over or not self._office.may_change:
             return []
+        if not self.journal.has_room:
+            return []
         outcomes = state.writing.expire_leases(time.monotonic())
         steps = (
             state.forget_deleted(FORGET_BLOCKS),
@@ -312,7 +314,8 @@ class Term:
     def _purge_step(self) -> bool:
         """Take one piece apart; whether there was any."""
         with self._lock:
-            outcome = None if self.over else self._state.purge_step(PURGE_INODES)
+            idle = self.over or not self.journal.has_room
+            outcome = None if idle else self._state.purge_step(PURGE_INODES)
             if outcome is None:
                 return False
             self._submit(outcome)

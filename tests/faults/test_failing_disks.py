@@ -1,5 +1,6 @@
-"""Disks that are full, and directories that fail, under datanodes that run."""
+"""Disks that are full, and directories that fail, under daemons that run."""
 
+import time
 from pathlib import Path
 from typing import Iterator, List
 
@@ -12,10 +13,12 @@ from tests.support.disks import replicas_on
 from tests.support.replicas import block_names, holders, noise, stored, unfinished, wait_replicas
 from tests.support.small_disk import CannotMount, SmallDisk
 from tests.support.waiting import wait_until
+from zookeeper.fabric.errors import DiskFull
 
 BLOCK = 64 * 1024
 CONTENT = noise(4 * BLOCK + 99, 1)
 DISK_BYTES = 4 << 20
+RECORD_DISK_BYTES = 24 << 20
 NAME_NODE = {"block_size": BLOCK, "replication_factor": 2}
 
 
@@ -32,6 +35,17 @@ def small_disks(tmp_path: Path) -> Iterator[List[SmallDisk]]:
     finally:
         for disk in disks:
             disk.close()
+
+
+@pytest.fixture
+def record_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A small disk for the metadata service."""
+    try:
+        disk = SmallDisk(tmp_path / "data" / "metadata", RECORD_DISK_BYTES)
+    except CannotMount as error:
+        pytest.skip(f"nobody may mount a disk here: {error}")
+    yield disk
+    disk.close()
 
 
 def put(file_system: FileSystem, path: str) -> None:
@@ -145,3 +159,37 @@ def test_one_of_two_directories_that_fails_costs_its_replicas_only_and_comes_bac
             # Also those that both directories had by now.
             blocks = [root / "finalized" for root in (first, second)]
             wait_until(lambda: not any(list(root.glob("*/*")) for root in blocks))
+
+
+def test_a_full_disk_of_the_metadata_service_stops_changes_and_no_reads(
+    tmp_path: Path, record_disk: SmallDisk
+) -> None:
+    """Changes were let through to hear whether there was room again. The first one that met no
+    room at all ended the term, and no other could begin: nobody could read any more."""
+    options = {"metadata": {"append_timeout_seconds": 1}}
+    with Cluster(tmp_path, name_node=NAME_NODE, **options) as cluster:
+        with cluster.file_system() as file_system:
+            put(file_system, "/kept")
+            epoch = file_system.cluster_status().epoch
+            (record_disk.path / "foreign").write_bytes(bytes(record_disk.free - (1 << 20)))
+
+            def is_refused() -> bool:
+                try:
+                    file_system.mkdir("/probe", True)
+                except DiskFull:
+                    return True
+                return False
+
+            wait_until(is_refused, what="the namenode to hear that there is little room")
+            record_disk.fill()
+            for _ in range(30):
+                with pytest.raises(DiskFull):
+                    file_system.mkdir("/refused")
+                assert file_system.open("/kept").read() == CONTENT
+                time.sleep(0.1)
+            assert file_system.cluster_status().epoch == epoch
+            record_disk.drain()
+            (record_disk.path / "foreign").unlink()
+            wait_until(lambda: not is_refused(), what="changes, when there is room again")
+            assert not file_system.exists("/refused")
+            assert file_system.cluster_status().epoch == epoch

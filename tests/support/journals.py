@@ -42,7 +42,7 @@ class ModelService:
 
     def status(self) -> tuple:
         """As exposed."""
-        return "cluster", self.epoch, len(self.lines)
+        return "cluster", self.epoch, len(self.lines), self.room
 
     def append(self, epoch: int, first_txid: int, payload: bytes) -> tuple:
         """As exposed."""

@@ -243,25 +243,31 @@ def test_too_many_waiting_edits_are_refused_beforehand(
 
 
 def test_a_disk_that_is_nearly_full_stops_changes_before_it_is_full(
-    service: ModelService, monkeypatch: pytest.MonkeyPatch
+    service: ModelService,
 ) -> None:
-    now = [100.0]
-    monkeypatch.setattr(journal_module.time, "monotonic", lambda: now[0])
     opened = Opened(service)
     journal = opened.journal
     service.room = False
     record(journal, 1)
-    journal.check_room()
     for _ in range(3):
         with pytest.raises(DiskFull):
             journal.check_room()
-    now[0] += 1.0
     service.room = True
+    journal.prove(1.0)
     journal.check_room()
     record(journal, 2)
-    for _ in range(3):
-        journal.check_room()
+    journal.check_room()
     assert opened.failures == []
+
+
+def test_a_disk_that_filled_while_nothing_changed_gets_no_change(service: ModelService) -> None:
+    """The first one would have failed, and ended the term: nobody could read any more."""
+    journal = Opened(service).journal
+    service.room = False
+    journal.prove(1.0)
+    assert not journal.has_room
+    with pytest.raises(DiskFull):
+        journal.check_room()
 
 
 def test_close_sends_everybody_home() -> None:

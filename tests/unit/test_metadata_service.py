@@ -84,7 +84,7 @@ def test_a_journal_records_over_a_real_connection(pool: RemotePool, settings: Se
         thread.start()
     for thread in threads:
         thread.join()
-    assert pool.call("status")[1:] == (1, 80) and failures == []
+    assert pool.call("status")[1:] == (1, 80, True) and failures == []
     for name, rows in image_after(edits).items():
         assert list(journal.load(name)) == [rows[key] for key in sorted(rows)]
     assert journal.checkpoint() == 80
@@ -136,7 +136,7 @@ def test_arguments_of_the_wrong_kind_are_refused(service: MetadataService, call:
     name, *args = call
     with pytest.raises(InvalidArgument):
         getattr(service, "exposed_" + name)(*args)
-    assert service.exposed_status()[1:] == (0, 0)
+    assert service.exposed_status()[1:] == (0, 0, True)
 
 
 @pytest.mark.parametrize("key", [1 << 63, -(1 << 70)])
@@ -174,6 +174,7 @@ def test_little_room_on_the_disk_is_told(
     monkeypatch.setattr(service_module.disk, "space", lambda path: little)
     service._measure_at = time.monotonic()
     assert service.exposed_append(1, 2, lines[1].encode()) == (2, False), "it is recorded still"
+    assert service.exposed_status()[3] is False, "who changes nothing hears of it too"
 
 
 def test_room_is_not_measured_for_every_append(
@@ -209,7 +210,7 @@ def test_a_restart_keeps_everything(settings: Settings) -> None:
         pool.close()
         daemon.stop()
         daemon.stop()
-    assert [status[1:] for status in seen] == [(0, 0), (1, 1), (2, 2)]
+    assert [status[1:] for status in seen] == [(0, 0, True), (1, 1, True), (2, 2, True)]
     assert len({status[0] for status in seen}) == 1
 
 

@@ -152,3 +152,18 @@ def test_a_file_that_waits_for_replicas_looks_again_also_when_nobody_reports(ter
         return Outcome("done", None, 0)
 
     assert term.change_when_confirmed(complete) == "done"
+
+
+def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
+    service: StoredService, term: Term
+) -> None:
+    """An edit of the namenode's own would end the term as well as a caller's."""
+    term.load()
+    term.change(lambda state: state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1))
+    service.room = False
+    wait_until(lambda: not term.journal.has_room, what="news of the disk")
+    term.read(lambda state: state.delete(ROOT, ("client", 2), "/d", True, 2))
+    recorded = len(service.lines)
+    assert not term._purge_step() and len(service.lines) == recorded
+    service.room = True
+    wait_until(lambda: len(service.lines) > recorded, what="the purge, when there is room")
