@@ -149,6 +149,10 @@ class Duties:
             except DfsError as error:
                 self._note("namenode.out_of_reach", error.message)
                 pause = self._settings.heartbeat_seconds
+            except Exception as error:
+                # Also a defect of ours must not end this thread: who does not beat is dead.
+                log.error("duties.failed", exc_info=True, error=type(error).__name__)
+                pause = self._settings.heartbeat_seconds
             else:
                 self._note("", "")
                 continue

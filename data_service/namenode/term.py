@@ -282,6 +282,9 @@ class Term:
                         self._ordered.notify_all()
             except DfsError as error:
                 log.warning("housekeeping.failed", error=error.message)
+            except Exception as error:
+                # Also a defect must not end this thread: no datanode and no lease would end then.
+                log.error("housekeeping.failed", exc_info=True, error=type(error).__name__)
             if self.over:
                 self._on_over()
 
@@ -310,6 +313,9 @@ class Term:
                     pass
             except DfsError as error:
                 log.warning("purge.failed", error=error.message)
+            except Exception as error:
+                # Nor this one: what is deleted would fill the disks.
+                log.error("purge.failed", exc_info=True, error=type(error).__name__)
 
     def _purge_step(self) -> bool:
         """Take one piece apart; whether there was any."""

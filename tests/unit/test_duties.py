@@ -340,6 +340,23 @@ def test_an_outage_is_logged_once_and_its_end(
     assert caplog.text.count("namenode.reached") == 1
 
 
+def test_no_error_ends_the_heartbeat(
+    namenode: NameNode, duties: Duties, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The origin's datanodes fell silent for ever at their first exception."""
+    beats = threading.Semaphore(0)
+
+    def beat(*_args: Any) -> Any:
+        beats.release()
+        return 5, (("what a namenode never sends",),)
+
+    namenode.answers["heartbeat"] = beat
+    duties.start()
+    for _ in range(3):
+        assert beats.acquire(timeout=60)
+    assert "duties.failed" in caplog.text and "ValueError" in caplog.text
+
+
 def test_a_refused_datanode_does_not_start(namenode: NameNode, duties: Duties) -> None:
     namenode.fail("register", StartRefused("a copy of another disk"))
     duties.start()

@@ -9,6 +9,7 @@ import pytest
 from data_service.namenode import term as namenode_term
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
+from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.namenode.term import Term
 from metadata_service.edits import Row, encode_row, join_lines
@@ -70,6 +71,28 @@ def test_an_edit_that_nobody_waits_for_becomes_durable(
 
     term.change(mkdir_unawaited)
     wait_until(lambda: service.lines, what="the edit is durable")
+
+
+@pytest.mark.parametrize(
+    "owner, method, event",
+    [(Blocks, "tick", "housekeeping.failed"), (State, "purge_step", "purge.failed")],
+)
+def test_no_error_ends_the_keeping_of_the_house(
+    term: Term, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    owner: type, method: str, event: str,
+) -> None:  # fmt: skip
+    """A namenode whose thread had ended would lead on, and give up no datanode and no lease."""
+    rounds: List[int] = []
+
+    def fail(*_args: Any) -> None:
+        rounds.append(1)
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(namenode_term, "HOUSEKEEPING_SECONDS", 0.01)
+    monkeypatch.setattr(owner, method, fail)
+    term.load()
+    wait_until(lambda: len(rounds) >= 3)
+    assert f"{event} error=KeyError" in caplog.text
 
 
 def test_a_deleted_tree_is_taken_apart_without_pauses(
