@@ -96,7 +96,7 @@ COMMANDS: Dict[str, Command] = {
     "get": _row(
         "transfer:get", _GET, "fetch files; without a local name, to standard output"
     ),
-    "copyToLocal": _row("transfer:get", _GET, "the same as get"),
+    "copyToLocal": _row("transfer:get", _GET, "fetch files, always into local files"),
     "moveToLocal": _row(
         "transfer:move_to_local", "<src> <localdst>", "not implemented in HDFS"
     ),
@@ -149,7 +149,7 @@ COMMANDS: Dict[str, Command] = {
         "limit the files and directories in a tree", "dfsadmin",
     ),
     "clrQuota": _row(
-        "quotas:clear_quota", "<dirname>...<dirname>", "lift that limit", "dfsadmin"
+        "quotas:clear_quota", "<dirname>...<dirname>", "lift the limit of names", "dfsadmin"
     ),
     "setSpaceQuota": _row(
         "quotas:set_space_quota", "<quota> [-storageType <storagetype>] <dirname>...<dirname>",

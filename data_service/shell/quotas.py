@@ -23,7 +23,7 @@ def set_quota(session: Session, words: List[str]) -> None:
 
 
 def clear_quota(session: Session, words: List[str]) -> None:
-    """Lift that limit."""
+    """Lift the limit of names."""
     _set(session, parse(words, least=1).arguments, QUOTA_RESET, QUOTA_UNCHANGED)
 
 
@@ -37,7 +37,7 @@ def set_space_quota(session: Session, words: List[str]) -> None:
 
 
 def clear_space_quota(session: Session, words: List[str]) -> None:
-    """Lift that limit."""
+    """Lift the limit of bytes."""
     options = parse(words, valued=_BY_TYPE, least=1)
     if options.value(_BY_TYPE) is not None:
         raise _not_by_type()
