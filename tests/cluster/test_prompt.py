@@ -9,7 +9,7 @@ from data_service.shell.prompt import TEXT
 from data_service.shell.streams import CLEAR_LINE
 from data_service.shell.terminal import HISTORY_NAME
 from tests.support.cluster import CLIENT, Cluster
-from tests.support.typist import END, ENTER, INTERRUPT, TAB, UP, Typist
+from tests.support.typist import END, ENTER, TAB, UP, Typist
 
 pytest.importorskip("readline")
 
@@ -55,8 +55,8 @@ def test_a_session_with_tab_on_both_sides(shared_cluster: Cluster, tmp_path: Pat
         person.read_until("ocal\\ file ")
         assert answer(person, "") == ""
         assert answer(person, "dfsadmin -safemode get") == "Safe mode is OFF\n"
-        person.type("half a line" + INTERRUPT)
-        person.read_until(TEXT)
+        person.type("half a line")
+        person.interrupt(TEXT)
         person.type("quit" + ENTER)
         assert person.wait() == 0
     assert (tmp_path / "sub" / "local file").read_bytes() == b"hello\n"

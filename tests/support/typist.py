@@ -71,6 +71,20 @@ class Typist:
         seen, _, self.screen = self.screen.partition(text)
         return seen
 
+    def interrupt(self, text: str) -> None:
+        """Press Ctrl-C, and again when nothing happens, until the screen shows `text`.
+
+        Python's readline looks for signals and then waits for a key: a signal that comes in
+        between is seen only after the next key.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while text not in self.screen:
+            assert time.monotonic() < deadline, f"{text!r} did not appear in {self.screen!r}"
+            self.type(INTERRUPT)
+            while text not in self.screen and select.select([self._near], [], [], 2.0)[0]:
+                assert self._read(), f"the program ended: {self.screen!r}"
+        self.screen = self.screen.partition(text)[2]
+
     def wait(self) -> int:
         """The program's exit status; it must be about to end."""
         deadline = time.monotonic() + PATIENCE_SECONDS
