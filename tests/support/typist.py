@@ -75,13 +75,14 @@ class Typist:
         """Press Ctrl-C, and again when nothing happens, until the screen shows `text`.
 
         Python's readline looks for signals and then waits for a key: a signal that comes in
-        between is seen only after the next key.
+        between is seen only with the next one. Nobody presses again soon: a second Ctrl-C would
+        throw away what is typed after the first.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while text not in self.screen:
             assert time.monotonic() < deadline, f"{text!r} did not appear in {self.screen!r}"
             self.type(INTERRUPT)
-            while text not in self.screen and select.select([self._near], [], [], 2.0)[0]:
+            while text not in self.screen and select.select([self._near], [], [], 20.0)[0]:
                 assert self._read(), f"the program ended: {self.screen!r}"
         self.screen = self.screen.partition(text)[2]
 
