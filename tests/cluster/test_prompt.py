@@ -55,8 +55,6 @@ def test_a_session_with_tab_on_both_sides(shared_cluster: Cluster, tmp_path: Pat
         person.read_until("ocal\\ file ")
         assert answer(person, "") == ""
         assert answer(person, "dfsadmin -safemode get") == "Safe mode is OFF\n"
-        person.type("half a line")
-        person.interrupt(TEXT)
         person.type("quit" + ENTER)
         assert person.wait() == 0
     assert (tmp_path / "sub" / "local file").read_bytes() == b"hello\n"

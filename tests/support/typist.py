@@ -14,7 +14,7 @@ from typing import List, Mapping, Optional, Type
 
 from tests.support.waiting import PATIENCE_SECONDS
 
-TAB, UP, ENTER, END, INTERRUPT = "\t", "\x1b[A", "\r", "\x04", "\x03"
+TAB, UP, ENTER, END = "\t", "\x1b[A", "\r", "\x04"
 
 
 def _sit_down() -> None:
@@ -70,21 +70,6 @@ class Typist:
             assert self._read(), f"the program ended: {self.screen!r}"
         seen, _, self.screen = self.screen.partition(text)
         return seen
-
-    def interrupt(self, text: str) -> None:
-        """Press Ctrl-C, and again when nothing happens, until the screen shows `text`.
-
-        Python's readline looks for signals and then waits for a key: a signal that comes in
-        between is seen only with the next one. Nobody presses again soon: a second Ctrl-C would
-        throw away what is typed after the first.
-        """
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while text not in self.screen:
-            assert time.monotonic() < deadline, f"{text!r} did not appear in {self.screen!r}"
-            self.type(INTERRUPT)
-            while text not in self.screen and select.select([self._near], [], [], 20.0)[0]:
-                assert self._read(), f"the program ended: {self.screen!r}"
-        self.screen = self.screen.partition(text)[2]
 
     def wait(self) -> int:
         """The program's exit status; it must be about to end."""
