@@ -114,7 +114,9 @@ class NameNode(daemon.Daemon):
 
     def _on_leadership(self, leadership: Optional[Leadership]) -> None:
         if leadership is None:
-            log.warning("zookeeper.out_of_reach", effect="no failover; service goes on")
+            serving = self._serving() is not None
+            effect = "no failover; service goes on" if serving else "nobody can be elected to lead"
+            log.warning("zookeeper.out_of_reach", effect=effect)
             return
         with self._wake:
             if self._leads != leadership.leads:

@@ -23,6 +23,8 @@ FLOORS = (
 
 FABRIC = (
     "errors",
+    "release",
+    "log_file",
     "logs",
     "config_file",
     "settings",

@@ -128,8 +128,14 @@ def test_a_daemon_says_that_it_is_ready_and_stops_cleanly(
     process.send(number)
     assert process.line() == "status 0\n"
     assert process.end() == 0
-    assert "stop was called" in process.errors()
-    assert "Traceback" not in process.errors()
+    words = process.errors()
+    assert "stop was called" in words
+    assert "Traceback" not in words
+    # A log begins with who this is.
+    start = words.splitlines()[0]
+    for part in ("daemon.starting role=tester pid=", " version=", " python=3.", "/config.ini"):
+        assert part in start
+    assert "daemon.ready role=tester pid=" in words and "daemon.stopping role=tester" in words
 
 
 def test_a_start_that_is_refused_is_one_line(processes: List[Process], tmp_path: Path) -> None:
@@ -140,6 +146,8 @@ def test_a_start_that_is_refused_is_one_line(processes: List[Process], tmp_path:
     assert process.line() == "status 1\n"
     assert process.end() == 1
     assert "tester: the directory is locked\n" in process.errors()
+    # Nothing was begun: so nothing stops.
+    assert "daemon.stopping" not in process.errors()
     assert "stop was called" in process.errors()
     assert "Traceback" not in process.errors()
 
@@ -185,6 +193,26 @@ def test_a_start_that_fails_because_of_the_stop_is_no_failure(
     process.send(signal.SIGTERM)
     assert process.line() == "status 0\n"
     assert process.end() == 0
+
+
+def test_who_is_stopped_before_it_served_was_never_ready(
+    processes: List[Process], tmp_path: Path
+) -> None:
+    process = run(processes, tmp_path, """
+        stopped = threading.Event()
+        def start(self):
+            self.starter = threading.current_thread()
+            print("starting", flush=True)
+            self.stopped.wait()
+        def stop(self):
+            self.stopped.set()
+            self.starter.join()
+    """)  # fmt: skip
+    assert process.line() == "starting\n"
+    process.send(signal.SIGTERM)
+    assert process.line() == "status 0\n"
+    assert process.end() == 0
+    assert "daemon.ready" not in process.errors()
 
 
 def test_a_second_signal_ends_a_daemon_whose_stop_hangs(

@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import os
+import platform
 import signal
 import sys
 import threading
@@ -12,6 +13,8 @@ from zookeeper.fabric import logs
 from zookeeper.fabric.auth import SECRET, Credentials
 from zookeeper.fabric.errors import DfsError, InternalError, SettingsError, StartRefused
 from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.log_file import LogFile
+from zookeeper.fabric.release import VERSION, release
 from zookeeper.fabric.rpc import numeric_host
 from zookeeper.fabric.settings import Address, Settings, load
 
@@ -53,12 +56,28 @@ def run(
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--config", metavar="FILE", help="use FILE, not the default config.ini")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING"))
+    parser.add_argument(
+        "--log-file",
+        metavar="FILE",
+        help="write to FILE, not to the terminal; when it is full, on to a new one",
+    )
+    parser.add_argument("--version", action="version", version=release())
     if add_arguments is not None:
         add_arguments(parser)
     arguments = parser.parse_args(argv)
-    logs.configure(arguments.log_level)
     try:
+        logs.configure(
+            arguments.log_level, LogFile(arguments.log_file) if arguments.log_file else None
+        )
         settings = load(arguments.config)
+        log.info(
+            "daemon.starting",
+            role=role,
+            pid=os.getpid(),
+            version=VERSION,
+            python=platform.python_version(),
+            config=settings.path or "(none: every setting has its default)",
+        )
         daemon = build(settings, arguments, credentials_of(settings, role))
         return _live(role, daemon)
     except DfsError as error:
@@ -72,6 +91,7 @@ def _live(role: str, daemon: Daemon) -> int:
     heard, said = os.pipe()
     os.set_blocking(said, False)
     failures: List[DfsError] = []
+    stopping = threading.Event()
 
     def on_signal(number: int, _frame: Any) -> None:
         # A second signal must end a daemon whose clean stop hangs: give it its default effect.
@@ -84,7 +104,9 @@ def _live(role: str, daemon: Daemon) -> int:
     def start() -> None:
         try:
             daemon.start()
-            _say_ready(role, daemon)
+            # Who was stopped while it waited for others never served.
+            if not stopping.is_set():
+                _say_ready(role, daemon)
         except DfsError as error:
             fail(error)
         except Exception as error:  # A defect: without this the process would wait for ever.
@@ -96,8 +118,10 @@ def _live(role: str, daemon: Daemon) -> int:
         signal.signal(number, on_signal)
     threading.Thread(target=start, name="start", daemon=True).start()
     os.read(heard, 1)
-    log.info("daemon.stopping", role=role)
+    stopping.set()
     failed = list(failures)
+    if not failed:
+        log.info("daemon.stopping", role=role)
     daemon.stop()
     if failed:
         raise failed[0]
@@ -112,7 +136,7 @@ def _say_ready(role: str, daemon: Daemon) -> None:
             os.write(sys.stdout.fileno(), f"ready {role} {daemon.ready}\n".encode())
         except OSError:
             pass  # Nobody reads standard output: the log has the line too.
-    log.info("daemon.ready", role=role)
+    log.info("daemon.ready", role=role, pid=os.getpid(), state=daemon.ready)
 
 
 def address_at(hosts: Sequence[Address], index: int, key: str) -> Address:

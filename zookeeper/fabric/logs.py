@@ -2,6 +2,7 @@
 
 An event that repeats is rate-limited, so that a flood of bad input cannot fill a disk with log
 lines: at most `EVENTS_PER_SECOND` lines of one event a second, then one line that counts the rest.
+A daemon in the background writes them to a file that is renewed when it is full.
 Secrets and the contents of blocks are never logged.
 """
 
@@ -10,7 +11,9 @@ import logging
 import sys
 import threading
 import time
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
+
+from zookeeper.fabric.log_file import LogFile
 
 EVENTS_PER_SECOND = 20
 TRACEBACKS_PER_SECOND = 3  # They are long: of a flood of defects, a few are enough to find it.
@@ -85,12 +88,28 @@ def _format(value: object) -> str:
     return text if plain else json.dumps(text, ensure_ascii=not printable)
 
 
-def configure(level: str = "INFO") -> None:
-    """Send every layer's events of `level` and above to standard error, once a process."""
+class _FileHandler(logging.StreamHandler):
+    """Writes to standard error, which is a file that must not grow for ever."""
+
+    def __init__(self, file: LogFile) -> None:
+        super().__init__(sys.stderr)
+        self._file = file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called with the handler's lock held."""
+        self._file.renew()
+        super().emit(record)
+
+
+def configure(level: str = "INFO", file: Optional[LogFile] = None) -> None:
+    """Send every layer's events of `level` and above to standard error, once a process.
+
+    With a file, which is standard error then, it is renewed when it is full.
+    """
     logger = logging.getLogger("pyhdfs")
     logger.setLevel(level)
     logger.propagate = False
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr) if file is None else _FileHandler(file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger.handlers[:] = [handler]
     # A reader that went away (a closed pipe) must not turn every event into a traceback.
