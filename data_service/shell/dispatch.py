@@ -14,6 +14,7 @@ INTERRUPTED = 130
 NOBODY_READS = 141
 """What a shell shows of a program that a closed pipe ended."""
 
+CHECK = "fsck"
 ADMINISTRATION, CONFIGURATION = "dfsadmin", "getconf"
 """Programs of HDFS in which any error is exit status 255."""
 
@@ -30,9 +31,9 @@ def run(words: List[str], surroundings: Surroundings) -> int:
         complain(f"{words[0]}: Unknown command")
         if surroundings.directory is None:
             # At the prompt a person asks for help when it is wanted.
-            from data_service.shell.guide import whole_usage
+            from data_service.shell.guide import nearest
 
-            complain("\n".join(whole_usage()))
+            complain(nearest(name))
         return MISUSE
     session = Session(typed, surroundings)
     try:
@@ -56,6 +57,7 @@ def _call(name: str, session: Session, words: List[str]) -> int:
         importlib.import_module(command.module), command.function
     )
     try:
+        session.check_places(words, needs_cluster=command.tool in (ADMINISTRATION, CHECK))
         status = function(session, words)
     except UsageError as error:
         _explain_usage(name, session, error)
@@ -74,11 +76,10 @@ def _call(name: str, session: Session, words: List[str]) -> int:
 
 
 def _explain_usage(name: str, session: Session, error: UsageError) -> None:
-    from data_service.shell.guide import usage_line, whole_usage
+    # HDFS shows how all commands are called, and the message has left the screen by then.
+    from data_service.shell.guide import usage_line
 
     session.out.flush()
     dash = "" if COMMANDS[name].tool == ADMINISTRATION else "-"
     complain(f"{dash}{session.name}: {error.message}")
-    if COMMANDS[name].tool == "fs" and not session.interactive:
-        complain("\n".join(whole_usage()))
     complain(usage_line(name))

@@ -43,7 +43,7 @@ def fsck(session: Session, words: List[str]) -> int:
     request = _parse(words)
     if request.blocks:
         return _check_blocks(session, request)
-    options, item = request.options, session.item(request.path)
+    options, item = request.options, session.cluster_item(request.path)
     if not item.exists:
         session.out.line("FileSystem is inaccessible due to:")
         session.out.line(f"{PathNotFound.reason}: {item.path}")

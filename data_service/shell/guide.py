@@ -51,6 +51,15 @@ def usage_line(name: str) -> str:
     return f"Usage: hdfs {name} {command.usage}"
 
 
+def nearest(name: str) -> str:
+    """What a person may have meant by a command that there is not, and where all are listed."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, n=1)
+    guess = f"Did you mean {close[0]}? " if close else ""
+    return f"{guess}--help lists all commands."
+
+
 def whole_usage() -> Iterator[str]:
     """How every command is called, and the options that go before any of them."""
     yield FILE_SYSTEM

@@ -8,6 +8,7 @@ call is left for the next one. Several threads may call it, each for itself: wha
 import sys
 from typing import Dict, List, NamedTuple, Optional
 
+from data_service.shell.clusters import default_uri
 from data_service.shell.commands import TOOLS
 from data_service.shell.connections import connect
 from data_service.shell.dispatch import FAILURE, MISUSE, SUCCESS, run
@@ -16,6 +17,9 @@ from data_service.shell.session import Surroundings
 from data_service.shell.streams import Output, OutputFailed, complain
 
 _CONFIG = ("--config", "-conf")
+DEFAULT_KEYS = ("fs.default.name", "fs.defaultFS")
+"""HDFS's keys, the old and the new one, for what `-fs` says."""
+
 _IGNORED = ("-jt", "-files", "-libjars", "-archives")
 
 
@@ -57,14 +61,14 @@ def parse_generic(words: List[str]) -> Generic:
     """Take the generic options off the front of a command line; raises UsageError."""
     config: Optional[str] = None
     definitions: Dict[str, str] = {}
-    default_uri = tool = ""
+    given = tool = ""
     rest = list(words)
     while rest:
         word, _, attached = rest[0].partition("=")
         if word in _CONFIG:
             config = attached or _value(rest)
         elif word == "-fs":
-            default_uri = _value(rest)
+            given = _value(rest)
         elif word.startswith("-D"):
             name, _, value = (rest[0][2:] or _value(rest)).partition("=")
             definitions[name] = value
@@ -75,7 +79,10 @@ def parse_generic(words: List[str]) -> Generic:
         else:
             break
         rest.pop(0)
-    return Generic(rest, config, definitions, default_uri, tool)
+    # As in HDFS the definition of the key wins over the option that is short for it.
+    for key in DEFAULT_KEYS:
+        given = definitions.pop(key, "") or given
+    return Generic(rest, config, definitions, default_uri(given), tool)
 
 
 def _value(rest: List[str]) -> str:

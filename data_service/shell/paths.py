@@ -47,7 +47,9 @@ def parse(text: str) -> Typed:
         scheme, rest = text[:colon], text[colon + 1 :]
         if not rest.startswith("/"):
             raise UsageError(f"Relative path in absolute URI: {text}")
-    if rest.startswith("//") and len(rest) > 2:
+    # Without a scheme `//x` is `/x`, as POSIX has it: a script's empty $DIR in "/$DIR/x" must not
+    # make a host of the first name, and the home directory of what is left.
+    if scheme and rest.startswith("//") and len(rest) > 2:
         host, separator, path = rest[2:].partition("/")
         authority, rest = host or None, separator + path
     return Typed(text, scheme, authority, rest)

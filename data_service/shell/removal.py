@@ -68,6 +68,7 @@ def _may_delete(session: Session, item: Item) -> bool:
 def expunge(session: Session, words: List[str]) -> None:
     """Close the current trash as a checkpoint, and delete old checkpoints, or all."""
     options = parse(words, "immediate", "fs")
+    session.cluster_item(options.value("fs") or ".")
     trash = Trash(session, minutes_of(session))
     if options.has("immediate"):
         trash.checkpoint()

@@ -10,7 +10,7 @@ import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from data_service.protocol.checksums import BYTES_PER_CRC
-from data_service.shell import paths
+from data_service.shell import clusters, paths
 from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
 from data_service.shell.items import Item, Store, expand, single
 from data_service.shell.options import binary_number
@@ -26,8 +26,9 @@ from zookeeper.fabric.errors import (
 )
 
 REPLICATION, BLOCK_SIZE = "dfs.replication", "dfs.blocksize"
+_SCHEME = re.compile(r"(?:hdfs|pyhdfs|file):/|[A-Za-z][A-Za-z0-9+.-]+://", re.ASCII)
 _NUMBER = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
-CLUSTER_SCHEMES = ("hdfs", "pyhdfs")
+_URI_THAT_NAMES_A_HOST = tuple(f"{scheme}://" for scheme in (*clusters.SCHEMES, "file"))
 FATAL = (Unavailable, AuthenticationFailed, ProtocolViolation, SettingsError, OutputFailed)
 """Errors that would meet every further argument, too."""
 
@@ -114,22 +115,54 @@ class Session:
         return self._cluster
 
     def _uri(self, filesystem: Any) -> str:
-        given = self._surroundings.default_uri
-        typed = paths.parse(given) if given else None
-        if typed is not None and typed.authority and typed.scheme in CLUSTER_SCHEMES:
-            return typed.prefix
+        default = self._default
+        if default is not None and default.authority and default.scheme in clusters.SCHEMES:
+            return default.prefix
         return f"hdfs://{filesystem.settings.name_node.hosts[0]}"
 
-    def store_of(self, scheme: str) -> Store:
-        """The store that a URI's scheme names; the empty scheme is the default."""
-        default = self._surroundings.default_uri
-        if not scheme and default:
-            scheme = paths.parse(default).scheme
-        if scheme == "file":
+    @property
+    def _default(self) -> Optional[paths.Typed]:
+        """What paths without a scheme belong to, when the caller said it."""
+        given = self._surroundings.default_uri
+        return paths.parse(given) if given else None
+
+    def check_places(self, words: Iterable[str], needs_cluster: bool = False) -> None:
+        """Raise UsageError, or DfsError, when a command means a place that it cannot reach.
+
+        That is, for any of its words or the default: another cluster, another machine's files.
+        It is asked before the command does anything. `needs_cluster` says that it is of no use on
+        the local disk.
+        """
+        for word in words:
+            if word.startswith(_URI_THAT_NAMES_A_HOST):
+                self._check_authority(paths.parse(word))
+        default = self._default
+        if default is not None:
+            if self.store_of(default).is_local and needs_cluster:
+                raise InvalidArgument(f"FileSystem {default.text} is not an HDFS file system")
+
+    def _check_authority(self, typed: paths.Typed) -> None:
+        clusters.check_machine(typed)
+        if typed.authority is not None and typed.scheme in clusters.SCHEMES:
+            from zookeeper.fabric.rpc import numeric_host
+
+            hosts = self.filesystem.settings.name_node.hosts
+            clusters.check_authority(typed, hosts, numeric_host)
+
+    def store_of(self, typed: paths.Typed) -> Store:
+        """The store that a path is in; without a scheme it is the default.
+
+        Raises UsageError for what is of another cluster or machine.
+        """
+        self._check_authority(typed)
+        default = self._default
+        if not typed.scheme and default is not None:
+            typed = default
+        if typed.scheme == "file":
             return self._local
-        if not scheme or scheme in CLUSTER_SCHEMES:
+        if not typed.scheme or typed.scheme in clusters.SCHEMES:
             return self.cluster
-        raise DfsError(f'No FileSystem for scheme "{scheme}"')
+        raise DfsError(f'No FileSystem for scheme "{typed.scheme}"')
 
     def definition(self, name: str, default: int = 0) -> int:
         """The number that `-D name=value` gives; raises UsageError."""
@@ -173,20 +206,31 @@ class Session:
 
     # Arguments.
 
+    def cluster_item(self, text: str) -> Item:
+        """What a path stands for that must be one of the cluster; raises InvalidArgument."""
+        item = self.item(text)
+        if item.store.is_local:
+            raise InvalidArgument(f"FileSystem {item.store.uri}/ is not an HDFS file system")
+        return item
+
     def item(self, text: str) -> Item:
         """What a path without wildcards stands for."""
         typed = paths.parse(text)
-        return single(self.store_of(typed.scheme), typed)
+        return single(self.store_of(typed), typed)
 
     def local_item(self, text: str) -> Item:
         """A path on the disk of this machine, literally but for a `file:` in front of it.
 
-        A URI of the cluster names what it names: any store may be at either end of a copy.
+        A URI of the cluster names what it names: any store may be at either end of a copy. So a
+        local name that looks like a URI is reached as `./hdfs:/x`.
         """
-        scheme, separator, _ = text.partition(":/")
-        if separator and scheme in CLUSTER_SCHEMES:
-            return self.item(text)
-        path = paths.parse(text).path if text.startswith("file:/") else text
+        path = text
+        if _SCHEME.match(text):
+            typed = paths.parse(text)
+            if typed.scheme != "file":
+                return self.item(text)
+            self._check_authority(typed)
+            path = typed.path
         if not path:
             raise UsageError("Can not create a Path from an empty string")
         item = Item(self._local, paths.resolve(path, self._local.directory), path, None)
@@ -195,7 +239,7 @@ class Session:
     def matches(self, text: str) -> List[Item]:
         """What an argument stands for; nothing when its wildcards match nothing."""
         typed = paths.parse(text)
-        return expand(self.store_of(typed.scheme), typed)
+        return expand(self.store_of(typed), typed)
 
     def expand(self, text: str) -> List[Item]:
         """What an argument stands for; raises PathError when its wildcards match nothing."""

@@ -75,9 +75,9 @@ def test_df(shell: Shell) -> None:
         "Filesystem             Size  Used  Available  Use%",
         "hdfs://localhost:1800  3000   300       2700   10%",
     ]
-    assert shell.good("-fs", "hdfs://n:9", "df", "-h", "/").splitlines() == [
-        "Filesystem   Size  Used  Available  Use%",
-        "hdfs://n:9  2.9 K   300      2.6 K   10%",
+    assert shell.good("-fs", "hdfs://127.0.0.1:1800", "df", "-h", "/").splitlines() == [
+        "Filesystem              Size  Used  Available  Use%",
+        "hdfs://127.0.0.1:1800  2.9 K   300      2.6 K   10%",
     ]
     assert shell.bad("df", "/no") == "df: `/no': No such file or directory\n"
 
