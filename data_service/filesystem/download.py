@@ -5,7 +5,7 @@ import threading
 from functools import partial
 from typing import Optional
 
-from data_service.filesystem.local import Progress, local_errors
+from data_service.filesystem.local import Progress, appearing, local_errors
 from data_service.filesystem.parallel import run_all
 from data_service.filesystem.replicas import Replicas
 from data_service.protocol.messages import LocatedBlock, Locations
@@ -21,27 +21,13 @@ def download(
 ) -> None:
     """Fetch a file into `local_path`, which appears complete or keeps its old content.
 
-    The bytes go to a temporary file beside it, which is renamed at the end and removed on any
-    failure. Raises BlockMissing, LocalFileError.
+    Raises BlockMissing, LocalFileError.
     """
     if os.path.exists(local_path) and not os.path.isfile(local_path):
         # A rename would put a file in the place of a device such as /dev/null.
         raise LocalFileError(f"{local_path}: not a regular file")
-    # Of fixed length: the name of the file itself may be as long as names can be.
-    folder = os.path.dirname(os.path.abspath(local_path))
-    temporary = os.path.join(folder, f".{os.urandom(8).hex()}.part")
-    with local_errors(local_path):
-        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    try:
+    with local_errors(local_path), appearing(local_path) as descriptor:
         _Transfer(locations, replicas, descriptor, local_path, progress).run(parallel)
-        with local_errors(local_path):
-            os.rename(temporary, local_path)
-    except BaseException:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise
-    finally:
-        os.close(descriptor)
 
 
 class _Transfer:

@@ -1,12 +1,16 @@
-"""Errors of files on the client's own machine, as the family's LocalFileError."""
+"""Files of the client's own machine: their errors, and how one appears whole or not at all."""
 
-from contextlib import contextmanager
+import os
+import stat
+from contextlib import contextmanager, suppress
 from typing import Callable, Iterator
 
 from zookeeper.fabric.errors import LocalFileError
 
 Progress = Callable[[int, int], None]
 """Told (bytes done, bytes in all) now and then; may raise to stop the transfer."""
+
+_PERMISSIONS = 0o777
 
 
 @contextmanager
@@ -16,3 +20,43 @@ def local_errors(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise LocalFileError(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def appearing(path: str) -> Iterator[int]:
+    """A descriptor to write; the file is at `path` when the block ends, or stays as it was.
+
+    The bytes go to a temporary file beside it, which is renamed at the end and removed on any
+    failure. Whatever is at `path` is replaced, a symbolic link too; mode and owner of a file stay.
+    Raises OSError.
+    """
+    # Nobody who may write to the folder can guess the name and put a link there, and it is of fixed
+    # length: that of the file itself may be as long as names can be.
+    temporary = os.path.join(os.path.dirname(path), f".pyhdfs-{os.urandom(8).hex()}.part")
+    descriptor = -1
+    # Inside of the try: a signal may be heard when the file is made and before it is known here.
+    try:
+        flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY
+        descriptor = os.open(temporary, flags, 0o666)
+        _make_like(descriptor, path)
+        yield descriptor
+        os.rename(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _make_like(descriptor: int, path: str) -> None:
+    """Give a new file the owner, as far as that is possible, and mode of the one it replaces."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return
+    if stat.S_ISREG(found.st_mode):
+        with suppress(PermissionError):
+            os.fchown(descriptor, found.st_uid, found.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(found.st_mode) & _PERMISSIONS)

@@ -109,7 +109,7 @@ def make_empty(session: Session, item: Item) -> None:
     """An empty file, with the replication and block size that -D defines."""
     replication = session.replication
     block_size = session.block_size
-    with item.store.create(item.path, replication, block_size):
+    with item.store.create(item.landing, replication, block_size):
         pass
 
 

@@ -165,7 +165,7 @@ def getmerge(session: Session, words: List[str]) -> None:
         return
     if target.store.is_local:
         target.store.mkdir(paths.parent(target.path), parents=True)
-    with target.store.create(target.path) as sink:
+    with target.store.create(target.landing) as sink:
         for item in files:
             item.store.cat(item.path, sink.write)
             if options.has("nl") and (item.found.length or not options.has("skip-empty-file")):

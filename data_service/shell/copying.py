@@ -4,11 +4,9 @@ A copy appears whole or not at all: the cluster shows a file when it is complete
 written beside its target and renamed. So no temporary name is ever seen.
 """
 
-import os
-import stat
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
-from data_service.shell import paths
+from data_service.shell import local_targets, paths
 from data_service.shell.failures import FILE_EXISTS, NOT_A_DIRECTORY, PathError
 from data_service.shell.items import Item
 from data_service.shell.session import Session
@@ -113,12 +111,13 @@ class Copier:
         if not target.refresh().exists:
             target.store.mkdir(target.path, parents=True)
             target.refresh()
-        elif not target.is_directory:
+        elif not target.is_directory or target.is_met_link:
             raise PathError(target.text, NOT_A_DIRECTORY)
 
     def _file(self, source: Item, target: Item) -> None:
         _check_name(source, target)
-        if target.refresh().exists and (target.is_directory or not self._options.overwrite):
+        is_taken = target.refresh().exists or target.is_met_link
+        if is_taken and (target.is_directory or not self._options.overwrite):
             raise PathError(target.text, FILE_EXISTS)
         # Several bars would draw over each other.
         progress = self._session.progress(source.text) if self._pool is None else None
@@ -155,7 +154,7 @@ def _creation(options: CopyOptions) -> dict:
 def _put(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
     assert isinstance(target.store, ClusterStore)
     filesystem = target.store.filesystem
-    if is_regular(source.path):
+    if local_targets.is_regular(source.path):
         filesystem.put(source.path, target.path, progress=progress, **_creation(options))
         return
     # A pipe or device tells no size: it is read to its end.
@@ -166,11 +165,12 @@ def _put(source: Item, target: Item, options: CopyOptions, progress: Any) -> Non
 def _get(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
     assert isinstance(source.store, ClusterStore)
     filesystem = source.store.filesystem
-    if target.exists and not is_regular(target.path):
-        with target.store.create(target.path) as sink:
+    landing = target.landing
+    if local_targets.is_stream(landing):
+        with target.store.create(landing) as sink:
             filesystem.cat(source.path, sink.write, progress)
         return
-    filesystem.get(source.path, target.path, overwrite=options.overwrite, progress=progress)
+    filesystem.get(source.path, landing, overwrite=options.overwrite, progress=progress)
 
 
 def _within_cluster(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
@@ -182,7 +182,7 @@ def _within_cluster(source: Item, target: Item, options: CopyOptions, progress: 
 
 
 def _within_machine(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
-    with target.store.create(target.path) as sink:
+    with target.store.create(target.landing) as sink:
         source.store.cat(source.path, sink.write)
 
 
@@ -192,11 +192,3 @@ _TRANSFERS = {
     (False, False): _within_cluster,
     (True, True): _within_machine,
 }
-
-
-def is_regular(path: str) -> bool:
-    """Whether a local path is an ordinary file, behind any symbolic links."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return True  # The transfer itself finds out, and says what is wrong.

@@ -1,5 +1,6 @@
 """An argument of a command: the path as it was typed, next to what it stands for."""
 
+import os
 from typing import Iterator, List, Optional, Union
 
 from data_service.protocol.messages import FileStatus
@@ -12,13 +13,24 @@ Store = Union[ClusterStore, LocalStore]
 
 
 class Item:
-    """A path in a store. `status` is None when nothing is there; `text` is for messages."""
+    """A path in a store. `status` is None when nothing is there; `text` is for messages.
 
-    def __init__(self, store: Store, path: str, text: str, status: Optional[FileStatus]) -> None:
+    `is_named` tells that a person named it: what is found below is only met.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        path: str,
+        text: str,
+        status: Optional[FileStatus],
+        is_named: bool = True,
+    ) -> None:
         self.store = store
         self.path = path
         self.text = text
         self.status = status
+        self.is_named = is_named
 
     def __repr__(self) -> str:
         return f"<Item {self.text} {self.path} {'there' if self.exists else 'missing'}>"
@@ -56,6 +68,18 @@ class Item:
         """Whether the text alone says that a directory is meant, as `d/` does."""
         return self.text.rpartition("/")[2] in ("", ".", "..")
 
+    @property
+    def landing(self) -> str:
+        """Where bytes go that are written to it: through links only if it was named."""
+        if isinstance(self.store, LocalStore) and self.is_named:
+            return self.store.behind(self.path)
+        return self.path
+
+    @property
+    def is_met_link(self) -> bool:
+        """Whether it is a symbolic link of this machine that nobody named, so is not followed."""
+        return self.store.is_local and not self.is_named and os.path.islink(self.path)
+
     def refresh(self) -> "Item":
         """Look again."""
         self.status = look(self.store, self.path)
@@ -65,7 +89,7 @@ class Item:
         """What has this name inside of this directory; it is not looked at."""
         # The root has no name to add.
         path = f"{self.path.rstrip('/')}/{name}".rstrip("/") or "/"
-        return Item(self.store, path, paths.child(self.text, name), status)
+        return Item(self.store, path, paths.child(self.text, name), status, is_named=False)
 
     def children(self) -> Iterator["Item"]:
         """What is in this directory, in the order of names."""

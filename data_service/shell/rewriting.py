@@ -50,7 +50,7 @@ def _open(session: Session, target: Item) -> Any:
         )
     if target.exists:
         return target.store.append(target.path)
-    return target.store.create(target.path, session.replication, session.block_size)
+    return target.store.create(target.landing, session.replication, session.block_size)
 
 
 def truncate(session: Session, words: List[str]) -> None:

@@ -18,6 +18,7 @@ from data_service.protocol.messages import (
     FileStatus,
     QuotaUsage,
 )
+from data_service.shell import local_targets
 from zookeeper.fabric.errors import (
     DfsError,
     DirectoryNotEmpty,
@@ -149,20 +150,24 @@ class LocalStore:
     ) -> Iterator[BinaryIO]:
         """A file to write, which appears at `path` whole, or not at all when the block fails.
 
-        What is no ordinary file (a pipe, /dev/null) is written into.
+        A symbolic link is replaced: see `behind`. What is no ordinary file (a pipe, /dev/null,
+        standard output) is written into.
         """
+        from data_service.filesystem.local import appearing
+
         with _local_errors(path):
-            ordinary = not os.path.exists(path) or os.path.isfile(path)
-            temporary = f"{path}.{os.getpid()}.part" if ordinary else path
-            try:
-                with open(temporary, "wb") as file:
+            if local_targets.is_stream(path):
+                with open(local_targets.open_stream(path), "wb") as file:
                     yield file
-                if ordinary:
-                    os.replace(temporary, path)
-            except BaseException:
-                if ordinary and os.path.lexists(temporary):
-                    os.unlink(temporary)
-                raise
+                return
+            with appearing(path) as descriptor:
+                with open(descriptor, "wb", closefd=False) as file:
+                    yield file
+
+    def behind(self, path: str) -> str:
+        """Where bytes go that are written to a name which a person chose: through its links."""
+        with _local_errors(path):
+            return local_targets.behind(path)
 
     def append(self, path: str) -> BinaryIO:
         """A local file to write behind its end."""

@@ -5,7 +5,7 @@ import struct
 import zlib
 from typing import List, Tuple
 
-from data_service.shell import paths
+from data_service.shell import local_targets, paths
 from data_service.shell.attributes import preserve
 from data_service.shell.copying import Copier, CopyOptions
 from data_service.shell.failures import FILE_EXISTS, IS_A_DIRECTORY, PathError, UsageError
@@ -15,7 +15,7 @@ from data_service.shell.session import Session
 from data_service.shell.stores import ClusterStore
 from data_service.shell.streams import Input
 from data_service.shell.targets import Destination
-from zookeeper.fabric.errors import DfsError, LocalFileError
+from zookeeper.fabric.errors import DfsError
 
 STANDARD_INPUT = "-"
 THREADS_MAX = 64
@@ -84,7 +84,7 @@ def _put_standard_input(
     stream = Input()
     progress = session.progress("standard input")
     if not isinstance(target.store, ClusterStore):
-        with target.store.create(target.path) as sink:
+        with target.store.create(target.landing) as sink:
             for chunk in iter(lambda: stream.read(1 << 20), b""):
                 sink.write(chunk)
         return
@@ -121,6 +121,8 @@ def get(session: Session, words: List[str]) -> None:
     destination.check(len(sources), options.has("f"))
 
     def after(source: Item, target: Item) -> None:
+        if target.store.is_local and local_targets.is_stream(target.landing):
+            return  # The mode of a device is not that of what was written into it.
         if options.has("p"):
             preserve(source, target)
         if options.has("crc") and not source.is_directory:
@@ -147,13 +149,10 @@ def write_out(session: Session, item: Item) -> None:
 def _write_checksums(target: Item) -> None:
     """`.name.crc` beside a local file: a header, then the CRC32 of every 512 bytes."""
     path = os.path.join(paths.parent(target.path), f".{target.name}.crc")
-    try:
-        with open(target.path, "rb") as file, open(path, "wb") as sums:
-            sums.write(CHECKSUM_MAGIC + struct.pack(">I", CHECKSUM_CHUNK))
-            for chunk in iter(lambda: file.read(CHECKSUM_CHUNK), b""):
-                sums.write(struct.pack(">I", zlib.crc32(chunk)))
-    except OSError as error:
-        raise LocalFileError(f"{path}: {error.strerror}") from error
+    with target.store.open(target.path) as file, target.store.create(path) as sums:
+        sums.write(CHECKSUM_MAGIC + struct.pack(">I", CHECKSUM_CHUNK))
+        for chunk in iter(lambda: file.read(CHECKSUM_CHUNK), b""):
+            sums.write(struct.pack(">I", zlib.crc32(chunk)))
 
 
 def cp(session: Session, words: List[str]) -> None:

@@ -5,12 +5,14 @@ raise; `health` and `nodes` are what `fsck` and `datanodes` tell.
 """
 
 import io
+import os
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
 
 from data_service.filesystem.file_checksum import FileChecksum, compose
+from data_service.filesystem.local import appearing
 from data_service.protocol.checksums import BlockChecksum, small_crcs
 from data_service.protocol.messages import (
     DIRECTORY,
@@ -213,7 +215,8 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
         data = self._file(path).data
         if not overwrite and Path(local_path).exists():
             raise LocalFileError(f"{local_path}: File exists")
-        Path(local_path).write_bytes(data)
+        with appearing(local_path) as descriptor:
+            os.write(descriptor, data)
 
     def cat(
         self, path: str, sink: Callable[[memoryview], object], progress: Progress = None

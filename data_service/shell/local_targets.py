@@ -1,0 +1,70 @@
+"""Where bytes for a local name really go: links, devices, pipes, standard output.
+
+A link that a person named is written through, as `cp` does. A link that is only met (in a target
+directory, at a name that comes from the source) is replaced or refused: somebody else may have put
+it there. What is no ordinary file is written into, and never replaced.
+"""
+
+import errno
+import os
+import re
+import stat
+from typing import Optional
+
+LINKS_MAX = 40
+"""As many links in a row as the kernel follows."""
+
+_DESCRIPTORS = re.compile(r"/proc/([0-9]+)(?:/task/[0-9]+)?/fd", re.ASCII)
+
+
+def behind(path: str) -> str:
+    """The path of what a chain of links ends in; the path itself when it is no link.
+
+    An open descriptor of this process, as /dev/stdout is one, is named and not what it is open on.
+    Raises OSError for links to nothing: through them a file would be made where nobody looks.
+    """
+    for _ in range(LINKS_MAX):
+        if descriptor_of(path) is not None or not os.path.islink(path):
+            return path
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+        if descriptor_of(path) is None and not os.path.lexists(path):
+            raise OSError(errno.ENOENT, "not writing through a dangling symbolic link")
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def descriptor_of(path: str) -> Optional[int]:
+    """The number of this process's descriptor that a path such as /dev/fd/1 names, or None."""
+    folder, _, name = path.rpartition("/")
+    if not (name.isascii() and name.isdigit()):
+        return None
+    found = _DESCRIPTORS.fullmatch(os.path.realpath(folder or "."))
+    return int(name) if found is not None and int(found.group(1)) == os.getpid() else None
+
+
+def is_stream(path: str) -> bool:
+    """Whether a path is written into as it is: a device, a pipe, an open descriptor."""
+    if descriptor_of(path) is not None:
+        return True
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False  # Whoever makes the file finds out, and says what is wrong.
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
+
+
+def is_regular(path: str) -> bool:
+    """Whether a local path is an ordinary file, behind any symbolic links."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True  # The transfer itself finds out, and says what is wrong.
+
+
+def open_stream(path: str) -> int:
+    """A new descriptor for what `is_stream` said yes to; raises OSError.
+
+    A descriptor of this process is doubled: opened by its name, a file behind it would be cut to
+    nothing, and written from its start.
+    """
+    number = descriptor_of(path)
+    return os.dup(number) if number is not None else os.open(path, os.O_WRONLY)
