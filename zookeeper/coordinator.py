@@ -2,10 +2,14 @@
 
 Theory of operation. The owner says what shall hold ("this path is registered", "I want this
 role"), never when. One thread keeps a session by heartbeats, and after each of them makes good
-what does not hold yet; an expired session, a restarted zookeeper and a broken connection are all
-healed by the same comparison. Each watched path has a thread and a connection of its own, so
-that a long poll never delays a heartbeat. News about roles is told by one more thread: a daemon
-that takes a minute to become a leader must not lose its session in that minute.
+what does not hold yet. A heartbeat is answered with what the session still holds, so an expired
+session, a restarted zookeeper, a broken connection and a znode that went to somebody else are all
+healed by the same comparison. A resignation is no wish that the next one may hide: it has a
+number, and nobody is a candidate again before the zookeeper has acknowledged it.
+
+Each watched path has a thread and a connection of its own, so that a long poll never delays a
+heartbeat. News about roles is told by one more thread: a daemon that takes a minute to become a
+leader must not lose its session in that minute.
 
 A zookeeper that is out of reach for longer than a session lives is told to watchers and
 candidates as None: what they knew has lost its worth. It is no news about anybody else.
@@ -15,8 +19,9 @@ import math
 import queue
 import threading
 import time
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from zookeeper.answers import children_of, leadership_of, opened, rows_of
 from zookeeper.election import Leadership
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
@@ -71,11 +76,14 @@ class Coordinator:
         when the zookeeper has been out of reach for longer than a session lives. Then another
         may lead already, or nobody can: what fences the leader decides, not this silence.
         """
-        self._session.want_role(role, (data, callback))
+        self._session.stand(role, data, callback)
 
     def resign(self, role: str) -> None:
-        """Be no candidate any more, and give the role up when leading."""
-        self._session.want_role(role, None)
+        """Be no candidate any more, and give the role up when leading.
+
+        Who campaigns again is told anew how the role stands, once it has been given up.
+        """
+        self._session.resign(role)
 
     def led(self, role: str) -> Tuple[int, float]:
         """(epoch, monotonic seconds) of the last answer that this daemon leads: when it was asked.
@@ -132,6 +140,14 @@ class Coordinator:
         return f"<Coordinator {self._name} {self._session}>"
 
 
+class _Candidacy(NamedTuple):
+    """A wish to lead; `number` tells how many resignations from the role came before it."""
+
+    number: int
+    data: str
+    callback: OnLeadership
+
+
 class _Session:
     """One session and what shall hold in it. Fields without a lock are the keeping thread's."""
 
@@ -145,13 +161,15 @@ class _Session:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._wanted_znodes: Dict[str, str] = {}
-        self._wanted_roles: Dict[str, Tuple[str, OnLeadership]] = {}
+        self._wanted_roles: Dict[str, _Candidacy] = {}
+        self._resignations: Dict[str, int] = {}
         self._session_id = ""
         self._beat_seconds = settings.heartbeat_seconds
         # What the session may hold: entered before the call, because its answer can be lost.
         self._held_znodes: Dict[str, Optional[str]] = {}
-        self._held_roles: Set[str] = set()
-        self._told_roles: Dict[str, Tuple[OnLeadership, Optional[Leadership]]] = {}
+        self._held_roles: Dict[str, int] = {}
+        """Role -> number of the candidacy that was sent, until its resignation is acknowledged."""
+        self._told_roles: Dict[str, Tuple[int, OnLeadership, Optional[Leadership]]] = {}
         self._refusals: Dict[str, str] = {}
         self._news: queue.SimpleQueue = queue.SimpleQueue()
 
@@ -161,10 +179,18 @@ class _Session:
             _set(self._wanted_znodes, path, data)
         self._wake.set()
 
-    def want_role(self, role: str, candidacy: Optional[Tuple[str, OnLeadership]]) -> None:
-        """From now on the role is wanted, or (None) not."""
+    def stand(self, role: str, data: str, callback: OnLeadership) -> None:
+        """From now on the role is wanted."""
         with self._lock:
-            _set(self._wanted_roles, role, candidacy)
+            number = self._resignations.get(role, 0)
+            self._wanted_roles[role] = _Candidacy(number, data, callback)
+        self._wake.set()
+
+    def resign(self, role: str) -> None:
+        """What was wanted until now is given up, whatever is wanted next."""
+        with self._lock:
+            self._wanted_roles.pop(role, None)
+            self._resignations[role] = self._resignations.get(role, 0) + 1
         self._wake.set()
 
     def wake(self) -> None:
@@ -193,17 +219,20 @@ class _Session:
 
     def tell_roles(self) -> None:
         """The other thread: tell candidates what is new, in order."""
-        for callback, leadership in iter(self._news.get, None):
-            _tell(callback, leadership)
+        for role, number, callback, leadership in iter(self._news.get, None):
+            with self._lock:
+                resigned = self._resignations.get(role, 0) != number
+            if not resigned:  # Else it is news about a candidacy that is no more.
+                _tell(callback, leadership)
 
     def _round(self) -> None:
         """Show that we live, then compare what is wanted with what holds, and make it good."""
         if self._session_id:
-            self.link.call("heartbeat", self._session_id)
+            self._note_held(rows_of(self.link.call("heartbeat", self._session_id)))
         else:
-            self._session_id, expiry = self.link.call("open_session", self._name)
+            self._session_id, expiry = opened(self.link.call("open_session", self._name))
             self._beat_seconds = min(self._settings.heartbeat_seconds, expiry / PARTS_OF_EXPIRY)
-            self._held_znodes, self._held_roles, self._refusals = {}, set(), {}
+            self._held_znodes, self._held_roles, self._refusals = {}, {}, {}
             log.info("session.opened", name=self._name)
         self.connected, self._failing = True, False
         with self._lock:
@@ -213,13 +242,15 @@ class _Session:
         for path, data in znodes.items():
             if self._held_znodes.get(path) != data:
                 self._try(f"create {path}", self._create, path, data)
-        for role in self._held_roles - set(roles):
-            self._try(f"resign {role}", self._resign, role)
+        for role, number in list(self._held_roles.items()):
+            if role not in roles or roles[role].number != number:
+                self._try(f"resign {role}", self._resign, role)
         for role in set(self._told_roles) - set(roles):
             del self._told_roles[role]
         # The leader asks again, too: so it hears when its successor took its role.
-        for role, (data, callback) in roles.items():
-            self._try(f"campaign {role}", self._campaign, role, data, callback)
+        for role, candidacy in roles.items():
+            if self._held_roles.get(role, candidacy.number) == candidacy.number:
+                self._try(f"campaign {role}", self._campaign, role, candidacy)
 
     def _try(self, what: str, step: Callable[..., None], *args: object) -> None:
         """One step, whose refusal must not hinder the others; it is tried again next round."""
@@ -232,6 +263,13 @@ class _Session:
             if self._refusals.get(what) != error.message:
                 log.warning("step.refused", step=what, error=error.message)
             self._refusals[what] = error.message
+
+    def _note_held(self, held: Dict[str, str]) -> None:
+        """The zookeeper's word on what this session holds counts, not our own memory."""
+        for path in set(self._held_znodes) - set(held):
+            if self._held_znodes[path] is not None:
+                log.warning("znode.lost", path=path)
+        self._held_znodes = dict(held)
 
     def _create(self, path: str, data: str) -> None:
         self._held_znodes[path] = None
@@ -247,20 +285,22 @@ class _Session:
 
     def _resign(self, role: str) -> None:
         self.link.call("resign", self._session_id, role)
-        self._held_roles.discard(role)
+        self._held_roles.pop(role, None)
 
-    def _campaign(self, role: str, data: str, callback: OnLeadership) -> None:
-        self._held_roles.add(role)
+    def _campaign(self, role: str, candidacy: _Candidacy) -> None:
+        self._held_roles[role] = candidacy.number
         asked_at = time.monotonic()
-        leadership = Leadership._make(self.link.call("campaign", self._session_id, role, data))
+        answer = self.link.call("campaign", self._session_id, role, candidacy.data)
+        leadership = leadership_of(answer)
         if leadership.leads:
             self.led[role] = (leadership.epoch, asked_at)
-        self._tell_role(role, callback, leadership)
+        self._tell_role(role, candidacy, leadership)
 
-    def _tell_role(self, role: str, callback: OnLeadership, news: Optional[Leadership]) -> None:
-        if self._told_roles.get(role) != (callback, news):
-            self._told_roles[role] = (callback, news)
-            self._news.put((callback, news))
+    def _tell_role(self, role: str, candidacy: _Candidacy, news: Optional[Leadership]) -> None:
+        told = (candidacy.number, candidacy.callback, news)
+        if self._told_roles.get(role) != told:
+            self._told_roles[role] = told
+            self._news.put((role, *told))
 
     def _lost(self, error: Exception, outage: Outage) -> float:
         """The round failed; the seconds until the next."""
@@ -272,8 +312,8 @@ class _Session:
         elif outage.failed(time.monotonic()):
             with self._lock:
                 roles = dict(self._wanted_roles)
-            for role, (_, callback) in roles.items():
-                self._tell_role(role, callback, None)
+            for role, candidacy in roles.items():
+                self._tell_role(role, candidacy, None)
         return self.link.pause()
 
     def _say_goodbye(self) -> None:
@@ -306,10 +346,11 @@ class _Watch:
         version = -1
         while not stopping.is_set():
             try:
-                version, rows = self.link.call(
+                answer = self.link.call(
                     "watch", self.parent_path, version, poll_seconds, waiting=poll_seconds
                 )
-                self._tell(dict(rows))
+                version, children = children_of(answer)
+                self._tell(children)
                 outage.reached(time.monotonic())
             except Exception as error:
                 # Also a defect of ours must not end this thread: it would freeze the list.

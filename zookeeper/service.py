@@ -14,7 +14,7 @@ import os
 import secrets
 import threading
 import time
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from zookeeper.election import Leadership, decode_epochs, encode_epochs
 from zookeeper.fabric import daemon, disk, logs
@@ -23,7 +23,8 @@ from zookeeper.fabric.errors import CorruptData, InvalidArgument, StartRefused, 
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
-from zookeeper.sessions import Children
+from zookeeper.roles import place_of, require_candidate, require_parent
+from zookeeper.sessions import CHILDREN_BYTES_MAX, Children
 from zookeeper.state import ZooKeeperState
 
 log = logs.get("zookeeper")
@@ -36,13 +37,22 @@ EPOCHS_BYTES_MAX = 16384
 class Coordination:
     """The one state that all connections share. Every method may be called by any thread."""
 
-    def __init__(self, directory: str, expiry_seconds: float) -> None:
+    def __init__(
+        self,
+        directory: str,
+        expiry_seconds: float,
+        children_bytes_max: int = CHILDREN_BYTES_MAX,
+    ) -> None:
         """Read the epochs of `directory`. Raises StartRefused when they are damaged."""
         self.expiry_seconds = expiry_seconds
         self._epochs_path = os.path.join(directory, "epochs")
         # A random base keeps the versions of this process apart from those of earlier ones.
         self._state = ZooKeeperState(
-            expiry_seconds, secrets.randbits(60), read_epochs(self._epochs_path), time.monotonic()
+            expiry_seconds,
+            secrets.randbits(60),
+            read_epochs(self._epochs_path),
+            time.monotonic(),
+            children_bytes_max,
         )
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -53,18 +63,19 @@ class Coordination:
 
     # Sessions and znodes.
 
-    def open_session(self, owner: str) -> str:
+    def open_session(self, owner: str, place: str = "") -> str:
         """A new session's id."""
         session_id = secrets.token_hex(16)
         with self._lock:
-            self._state.sessions.open(session_id, owner, time.monotonic())
+            self._state.sessions.open(session_id, owner, time.monotonic(), place)
         log.info("session.opened", owner=owner)
         return session_id
 
-    def heartbeat(self, session_id: str) -> None:
-        """The session's client is alive."""
+    def heartbeat(self, session_id: str) -> Tuple[Tuple[str, str], ...]:
+        """The session's client is alive; (path, data) of each znode that it still holds."""
         with self._lock:
             self._state.sessions.heartbeat(session_id, time.monotonic())
+            return self._state.sessions.held(session_id)
 
     def close_session(self, session_id: str) -> None:
         """End a session with all that it holds."""
@@ -166,12 +177,18 @@ class ZooKeeperService(Service):
         _require_text(name)
         # Who has another principal is another owner, whatever name he gives.
         owner = f"{self.peer.principal} {name}"
-        return self._coordination.open_session(owner), self._coordination.expiry_seconds
+        place = place_of(self.peer.principal, self.peer.host)
+        session_id = self._coordination.open_session(owner, place)
+        return session_id, self._coordination.expiry_seconds
 
-    def exposed_heartbeat(self, session_id: str) -> None:
-        """Say that the session's client is alive."""
+    def exposed_heartbeat(self, session_id: str) -> tuple:
+        """Say that the session's client is alive: ((path, data), …) of what is still its own.
+
+        The client compares that with what it wants to be registered: a znode may have gone to
+        another session of its owner's.
+        """
         _require_text(session_id)
-        self._coordination.heartbeat(session_id)
+        return self._coordination.heartbeat(session_id)
 
     def exposed_close_session(self, session_id: str) -> None:
         """End the session; its znodes and leaderships go at once."""
@@ -181,6 +198,7 @@ class ZooKeeperService(Service):
     def exposed_create(self, session_id: str, path: str, data: str) -> None:
         """Register an ephemeral znode, or set the data of one's own."""
         _require_text(session_id, path, data)
+        require_parent(self.peer.principal, path)
         self._coordination.create(session_id, path, data)
 
     def exposed_remove(self, session_id: str, path: str) -> None:
@@ -206,6 +224,7 @@ class ZooKeeperService(Service):
     def exposed_campaign(self, session_id: str, role: str, data: str) -> tuple:
         """(leads, epoch, leader's data). The same session asking again keeps its epoch."""
         _require_text(session_id, role, data)
+        require_candidate(self.peer.principal, role)
         return self._coordination.campaign(session_id, role, data)
 
     def exposed_resign(self, session_id: str, role: str) -> None:
@@ -230,7 +249,11 @@ class ZooKeeper(daemon.Daemon):
         disk.make_directories(directory)
         self._directory_lock = disk.DirectoryLock(directory)
         try:
-            self._coordination = Coordination(directory, zookeeper.session_expiry_seconds)
+            self._coordination = Coordination(
+                directory,
+                zookeeper.session_expiry_seconds,
+                settings.network.max_frame_bytes // 2,
+            )
             self._server = Server(
                 f"zookeeper@{advertised}",
                 daemon.bind_host(settings, advertised),

@@ -26,9 +26,17 @@ from typing import Dict, List, NamedTuple, Set, Tuple
 from zookeeper.fabric.errors import Busy, InvalidArgument, PathExists, PathNotFound, SessionExpired
 
 SESSIONS_MAX = 10_000
-ZNODES_PER_SESSION_MAX = 16
+SESSIONS_PER_PLACE_MAX = 500
+"""Sessions of one role on one host: nobody can take the places of all others."""
+
+ZNODES_PER_SESSION_MAX = 8
 PATH_LENGTH_MAX = 512
-DATA_BYTES_MAX = 4096
+DATA_BYTES_MAX = 512
+CHILDREN_BYTES_MAX = 8 << 20
+"""What the children of one parent may have in all, so that the list of them fits in a frame."""
+
+_ROW_BYTES = 16
+"""What a row of such a list has beside its path and its data."""
 
 # Printable ASCII without the blank: every path can be logged as it is.
 _PATH = re.compile(r"(/[!-.0-~]+)+")
@@ -44,8 +52,9 @@ class Children(NamedTuple):
 class _Session:
     """One open session. `number` orders sessions by age; `deadline` is monotonic seconds."""
 
-    def __init__(self, owner: str, number: int, deadline: float) -> None:
+    def __init__(self, owner: str, place: str, number: int, deadline: float) -> None:
         self.owner = owner
+        self.place = place
         self.number = number
         self.deadline = deadline
         self.paths: Set[str] = set()
@@ -58,6 +67,10 @@ class _Znode:
         self.session_id = session_id
         self.data = data
 
+    def row_bytes(self, path: str) -> int:
+        """What it adds to the list of its parent's children."""
+        return len(path) + len(self.data.encode("utf-8")) + _ROW_BYTES
+
 
 class _Parent:
     """The children of one path, and the version of their last change."""
@@ -65,15 +78,24 @@ class _Parent:
     def __init__(self) -> None:
         self.znodes: Dict[str, _Znode] = {}
         self.version = 0
+        self.row_bytes = 0
 
 
 class Sessions:
     """The table of sessions and znodes. Every method is one step; errors change nothing."""
 
-    def __init__(self, expiry_seconds: float, base_version: int, now: float) -> None:
+    def __init__(
+        self,
+        expiry_seconds: float,
+        base_version: int,
+        now: float,
+        children_bytes_max: int = CHILDREN_BYTES_MAX,
+    ) -> None:
         """An empty table. `base_version` must differ from that of every earlier process."""
         assert expiry_seconds > 0
         self.expiry_seconds = expiry_seconds
+        self._children_bytes_max = children_bytes_max
+        self._places: Dict[str, int] = {}
         self._base_version = base_version
         self._last_version = base_version
         self._last_tick = now
@@ -83,15 +105,22 @@ class Sessions:
 
     # Sessions.
 
-    def open(self, session_id: str, owner: str, now: float) -> None:
-        """Begin a session under an id that was never used. Raises Busy, InvalidArgument."""
+    def open(self, session_id: str, owner: str, now: float, place: str = "") -> None:
+        """Begin a session under an id that was never used. Raises Busy, InvalidArgument.
+
+        `place` is what its client shares with others that are bounded together: role and host.
+        """
         if not 0 < len(owner) <= PATH_LENGTH_MAX or not owner.isprintable():
             raise InvalidArgument(f"a session needs a printable name of {PATH_LENGTH_MAX} at most")
         if len(self._sessions) >= SESSIONS_MAX:
             raise Busy(f"{SESSIONS_MAX} sessions are open")
+        if self._places.get(place, 0) >= SESSIONS_PER_PLACE_MAX:
+            raise Busy(f"{SESSIONS_PER_PLACE_MAX} sessions of one role on one host are open")
         assert session_id not in self._sessions
         self._opened += 1
-        self._sessions[session_id] = _Session(owner, self._opened, now + self.expiry_seconds)
+        deadline = now + self.expiry_seconds
+        self._sessions[session_id] = _Session(owner, place, self._opened, deadline)
+        self._places[place] = self._places.get(place, 0) + 1
 
     def heartbeat(self, session_id: str, now: float) -> None:
         """The holder is alive now. Raises SessionExpired."""
@@ -101,7 +130,10 @@ class Sessions:
         """End a session; its znodes go at once. Raises SessionExpired."""
         for path in sorted(self._session(session_id).paths):
             self._forget(path)
-        del self._sessions[session_id]
+        place = self._sessions.pop(session_id).place
+        self._places[place] -= 1
+        if not self._places[place]:
+            del self._places[place]
 
     def tick(self, now: float) -> Dict[str, str]:
         """Remove the silent sessions; their ids and owners, oldest deadline first."""
@@ -156,13 +188,17 @@ class Sessions:
                 raise PathExists(f"{path} is registered by another session")
         if path not in session.paths and len(session.paths) >= ZNODES_PER_SESSION_MAX:
             raise Busy(f"the session holds {ZNODES_PER_SESSION_MAX} znodes")
+        changed = _Znode(session_id, data)
+        more = changed.row_bytes(path) - (znode.row_bytes(path) if znode else 0)
+        if more > 0 and (parent.row_bytes if parent else 0) + more > self._children_bytes_max:
+            raise Busy(f"{_parent_of(path)} is full: the list of its znodes must fit in a message")
         if znode:
             self._sessions[znode.session_id].paths.discard(path)
             znode.session_id = session_id
         session.paths.add(path)
         # Registering again what is known already wakes no watcher.
         if znode is None or znode.data != data:
-            self._store(path, _Znode(session_id, data))
+            self._store(path, changed, more)
 
     def remove(self, session_id: str, path: str) -> None:
         """Take back a znode of this session. Raises SessionExpired, PathNotFound."""
@@ -171,6 +207,11 @@ class Sessions:
             raise PathNotFound(f"{path} is not registered by this session")
         session.paths.discard(path)
         self._forget(path)
+
+    def held(self, session_id: str) -> Tuple[Tuple[str, str], ...]:
+        """(path, data) of every znode that the session holds, sorted. Raises SessionExpired."""
+        paths = sorted(self._session(session_id).paths)
+        return tuple((path, self._parents[_parent_of(path)].znodes[path].data) for path in paths)
 
     def children(self, parent_path: str) -> Children:
         """What is registered directly below a path; empty when nothing is. InvalidArgument."""
@@ -195,15 +236,16 @@ class Sessions:
             raise SessionExpired("the session is not known; open a new one")
         return session
 
-    def _store(self, path: str, znode: _Znode) -> None:
+    def _store(self, path: str, znode: _Znode, more_bytes: int) -> None:
         parent = self._parents.setdefault(_parent_of(path), _Parent())
         parent.znodes[path] = znode
+        parent.row_bytes += more_bytes
         self._changed(parent)
 
     def _forget(self, path: str) -> None:
         parent_path = _parent_of(path)
         parent = self._parents[parent_path]
-        del parent.znodes[path]
+        parent.row_bytes -= parent.znodes.pop(path).row_bytes(path)
         if parent.znodes:
             self._changed(parent)
         else:
@@ -216,6 +258,7 @@ class Sessions:
     def check(self) -> None:
         """Assert the invariants: sessions and znodes point at each other, within the limits."""
         assert len(self._sessions) <= SESSIONS_MAX
+        assert sum(self._places.values()) == len(self._sessions)
         held: Dict[str, str] = {}
         for session_id, session in self._sessions.items():
             assert len(session.paths) <= ZNODES_PER_SESSION_MAX
@@ -229,6 +272,8 @@ class Sessions:
             assert parent.znodes, "an empty parent is kept"
             assert self._base_version < parent.version <= self._last_version
             versions.append(parent.version)
+            rows = sum(znode.row_bytes(path) for path, znode in parent.znodes.items())
+            assert rows == parent.row_bytes <= self._children_bytes_max
             for path, znode in parent.znodes.items():
                 assert _parent_of(path) == parent_path
                 stored[path] = znode.session_id

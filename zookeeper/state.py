@@ -9,17 +9,22 @@ next epoch, so that the old one, should it still run, is fenced.
 from typing import Dict, Mapping, Optional
 
 from zookeeper.election import Election, Leadership
-from zookeeper.sessions import Sessions, check_data
+from zookeeper.sessions import CHILDREN_BYTES_MAX, Sessions, check_data
 
 
 class ZooKeeperState:
     """Sessions and election together; `sessions` alone answers what concerns only znodes."""
 
     def __init__(
-        self, expiry_seconds: float, base_version: int, epochs: Mapping[str, int], now: float
+        self,
+        expiry_seconds: float,
+        base_version: int,
+        epochs: Mapping[str, int],
+        now: float,
+        children_bytes_max: int = CHILDREN_BYTES_MAX,
     ) -> None:
         """Nobody is known yet; see `Sessions` and `Election` for the arguments."""
-        self.sessions = Sessions(expiry_seconds, base_version, now)
+        self.sessions = Sessions(expiry_seconds, base_version, now, children_bytes_max)
         self.election = Election(epochs)
 
     def close(self, session_id: str) -> None:

@@ -69,11 +69,11 @@ class World:
 
     def coordinator(self, name: str, *addresses: Address) -> Coordinator:
         """A coordinator, not started yet."""
-        made = Coordinator(name, self.settings(*addresses), credentials("data_node:1"))
+        made = Coordinator(name, self.settings(*addresses), credentials("name_node"))
         self.coordinators.append(made)
         return made
 
-    def watcher(self, path: str = "/data_nodes") -> Told:
+    def watcher(self, path: str = "/name_nodes") -> Told:
         """A started coordinator that only watches; what it was told."""
         told = Told()
         coordinator = self.coordinator("watcher")

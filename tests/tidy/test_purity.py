@@ -15,6 +15,8 @@ from tests.tidy.test_floors import imported_modules
 PURE_MODULES = {
     "zookeeper.fabric.errors",
     "zookeeper.fabric.auth",
+    "zookeeper.roles",
+    "zookeeper.answers",
     "zookeeper.sessions",
     "zookeeper.election",
     "metadata_service.edits",

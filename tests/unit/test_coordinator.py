@@ -30,12 +30,12 @@ def test_it_registers_campaigns_and_leaves(world: World) -> None:
     seen, leads = world.watcher(), Told()
     seen.wait_for({})
     coordinator = world.coordinator("node-1")
-    coordinator.register("/data_nodes/a", "1")
+    coordinator.register("/name_nodes/a", "1")
     coordinator.campaign(ROLE, "me", leads)
     assert not coordinator.connected and coordinator.led(ROLE) == (0, -math.inf)
     before = time.monotonic()
     coordinator.start()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     leads.wait_for(Leadership(True, 1, "me"))
     assert coordinator.connected
     epoch, asked_at = coordinator.led(ROLE)
@@ -52,15 +52,15 @@ def test_wishes_can_change_while_it_runs(world: World) -> None:
     seen, leads, late = world.watcher(), Told(), Told()
     coordinator = world.coordinator("node-1")
     coordinator.start()
-    coordinator.register("/data_nodes/a", "1")
-    seen.wait_for({"/data_nodes/a": "1"})
-    coordinator.register("/data_nodes/a", "2")
-    coordinator.register("/data_nodes/b", "1")
-    seen.wait_for({"/data_nodes/a": "2", "/data_nodes/b": "1"})
-    coordinator.unregister("/data_nodes/a")
-    seen.wait_for({"/data_nodes/b": "1"})
-    coordinator.watch("/data_nodes", late)
-    late.wait_for({"/data_nodes/b": "1"})
+    coordinator.register("/name_nodes/a", "1")
+    seen.wait_for({"/name_nodes/a": "1"})
+    coordinator.register("/name_nodes/a", "2")
+    coordinator.register("/name_nodes/b", "1")
+    seen.wait_for({"/name_nodes/a": "2", "/name_nodes/b": "1"})
+    coordinator.unregister("/name_nodes/a")
+    seen.wait_for({"/name_nodes/b": "1"})
+    coordinator.watch("/name_nodes", late)
+    late.wait_for({"/name_nodes/b": "1"})
     coordinator.campaign(ROLE, "me", leads)
     leads.wait_for(Leadership(True, 1, "me"))
     coordinator.campaign(ROLE, "you", leads)
@@ -88,27 +88,27 @@ def test_the_next_candidate_leads_after_a_resignation(world: World) -> None:
 def test_it_may_start_before_the_zookeeper(world: World) -> None:
     seen = world.watcher()
     coordinator = world.coordinator("node-1")
-    coordinator.register("/data_nodes/a", "1")
+    coordinator.register("/name_nodes/a", "1")
     coordinator.start()
     world.start_zookeeper()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
 
 
 def test_everything_comes_back_after_a_restart_of_the_zookeeper(world: World) -> None:
     world.start_zookeeper()
     seen, leads = world.watcher(), Told()
     coordinator = world.coordinator("node-1")
-    coordinator.register("/data_nodes/a", "1")
+    coordinator.register("/name_nodes/a", "1")
     coordinator.campaign(ROLE, "me", leads)
     coordinator.start()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     leads.wait_for(Leadership(True, 1, "me"))
     world.stop_zookeeper()
     wait_until(lambda: not coordinator.connected)
     zookeeper = world.start_zookeeper()
     leads.wait_for(Leadership(True, 2, "me"))
     wait_until(lambda: "2 open, 1 znodes" in repr(zookeeper))
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     assert None not in seen.news + leads.news, "the outage was shorter than the expiry"
 
 
@@ -116,16 +116,16 @@ def test_a_broken_connection_does_not_cost_the_session(world: World) -> None:
     zookeeper = world.start_zookeeper()
     seen, leads, proxy = world.watcher(), Told(), world.proxy()
     coordinator = world.coordinator("node-1", Address(*proxy.address))
-    coordinator.register("/data_nodes/a", "1")
+    coordinator.register("/name_nodes/a", "1")
     coordinator.campaign(ROLE, "me", leads)
     coordinator.start()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     leads.wait_for(Leadership(True, 1, "me"))
     for _ in range(3):
         made = proxy.connections_made
         proxy.reset()
         wait_until(lambda made=made: proxy.connections_made > made and coordinator.connected)
-    assert seen.news[-1:] == [{"/data_nodes/a": "1"}] and seen.news.count({}) <= 1
+    assert seen.news[-1:] == [{"/name_nodes/a": "1"}] and seen.news.count({}) <= 1
     assert leads.news == [Leadership(True, 1, "me")]
     assert "<Sessions 2 open, 1 znodes>" in repr(zookeeper)
 
@@ -136,11 +136,11 @@ def test_an_outage_is_told_once_it_is_longer_than_the_expiry(world: World, failu
     world.start_zookeeper()
     seen, leads, proxy = Told(), Told(), world.proxy()
     coordinator = world.coordinator("node-1", Address(*proxy.address))
-    coordinator.register("/data_nodes/a", "1")
-    coordinator.watch("/data_nodes", seen)
+    coordinator.register("/name_nodes/a", "1")
+    coordinator.watch("/name_nodes", seen)
     coordinator.campaign(ROLE, "me", leads)
     coordinator.start()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     leads.wait_for(Leadership(True, 1, "me"))
     began = time.monotonic()
     getattr(proxy, failure)()
@@ -149,7 +149,7 @@ def test_an_outage_is_told_once_it_is_longer_than_the_expiry(world: World, failu
     assert time.monotonic() - began > IMPATIENT["session_expiry_seconds"] / 2
     assert not coordinator.connected
     proxy.heal()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     wait_until(lambda: leads.news[-1] is not None and leads.news[-1].leads)
     assert leads.news.count(None) == 1 and seen.news.count(None) == 1
 
@@ -167,13 +167,13 @@ def test_an_expired_session_is_replaced(world: World) -> None:
     zookeeper = world.start_zookeeper()
     seen, proxy = world.watcher(), world.proxy()
     coordinator = world.coordinator("node-1", Address(*proxy.address))
-    coordinator.register("/data_nodes/a", "1")
+    coordinator.register("/name_nodes/a", "1")
     coordinator.start()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     proxy.cut()
     seen.wait_for({})
     proxy.heal()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     assert "2 open" in repr(zookeeper)
 
 
@@ -181,22 +181,22 @@ def test_a_restarted_daemon_takes_over_from_its_dead_predecessor_at_once(world: 
     world.start_zookeeper()
     seen, proxy, old_told, new_told = world.watcher(), world.proxy(), Told(), Told()
     old = world.coordinator("nn-1", Address(*proxy.address))
-    old.register("/data_nodes/a", "1")
+    old.register("/name_nodes/a", "1")
     old.campaign(ROLE, "old", old_told)
     old.start()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     old_told.wait_for(Leadership(True, 1, "old"))
     proxy.cut()  # It cannot say goodbye, and its session has a minute left.
     began = time.monotonic()
     new = world.coordinator("nn-1")
-    new.register("/data_nodes/a", "1")
+    new.register("/name_nodes/a", "1")
     new.campaign(ROLE, "new", new_told)
     new.start()
     new_told.wait_for(Leadership(True, 2, "new"))
     assert time.monotonic() - began < PATIENT["session_expiry_seconds"] / 2
-    new.register("/data_nodes/a", "2")
-    seen.wait_for({"/data_nodes/a": "2"})
-    assert seen.news.count({"/data_nodes/a": "1"}) == 1, "the takeover itself is no change"
+    new.register("/name_nodes/a", "2")
+    seen.wait_for({"/name_nodes/a": "2"})
+    assert seen.news.count({"/name_nodes/a": "1"}) == 1, "the takeover itself is no change"
     proxy.heal()  # It was not dead after all: it hears who leads now.
     old_told.wait_for(Leadership(False, 2, "new"))
 
@@ -205,15 +205,15 @@ def test_a_znode_of_another_owner_is_waited_for(world: World) -> None:
     world.start_zookeeper()
     seen = world.watcher()
     first, second = world.coordinator("node-1"), world.coordinator("node-2")
-    first.register("/data_nodes/a", "1")
+    first.register("/name_nodes/a", "1")
     first.start()
-    seen.wait_for({"/data_nodes/a": "1"})
-    second.register("/data_nodes/a", "2")
-    second.register("/data_nodes/b", "2")
+    seen.wait_for({"/name_nodes/a": "1"})
+    second.register("/name_nodes/a", "2")
+    second.register("/name_nodes/b", "2")
     second.start()
-    seen.wait_for({"/data_nodes/a": "1", "/data_nodes/b": "2"})
+    seen.wait_for({"/name_nodes/a": "1", "/name_nodes/b": "2"})
     first.stop()
-    seen.wait_for({"/data_nodes/a": "2", "/data_nodes/b": "2"})
+    seen.wait_for({"/name_nodes/a": "2", "/name_nodes/b": "2"})
 
 
 def test_a_refused_wish_does_not_hinder_the_others(world: World) -> None:
@@ -221,12 +221,12 @@ def test_a_refused_wish_does_not_hinder_the_others(world: World) -> None:
     seen = world.watcher()
     coordinator = world.coordinator("node-1")
     coordinator.register("no path", "")
-    coordinator.register("/data_nodes/a", "1")
+    coordinator.register("/name_nodes/a", "1")
     coordinator.campaign("No Role", "", Told())
     coordinator.start()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
     coordinator.unregister("no path")
-    coordinator.unregister("/data_nodes/a")
+    coordinator.unregister("/name_nodes/a")
     seen.wait_for({})
 
 
@@ -235,9 +235,9 @@ def test_the_first_zookeeper_that_answers_is_used(world: World) -> None:
     seen = world.watcher()
     nobody = Address("127.0.0.1", world.ports.take())
     coordinator = world.coordinator("node-1", nobody, world.address)
-    coordinator.register("/data_nodes/a", "1")
+    coordinator.register("/name_nodes/a", "1")
     coordinator.start()
-    seen.wait_for({"/data_nodes/a": "1"})
+    seen.wait_for({"/name_nodes/a": "1"})
 
 
 def test_a_busy_or_failing_callback_costs_nothing(world: World) -> None:
@@ -255,14 +255,14 @@ def test_a_busy_or_failing_callback_costs_nothing(world: World) -> None:
     beats = count_calls(zookeeper._coordination, "heartbeat")
     coordinator = world.coordinator("node-1")
     coordinator.campaign(ROLE, "me", busy)
-    coordinator.watch("/data_nodes", failing)
+    coordinator.watch("/name_nodes", failing)
     coordinator.start()
     assert entered.wait(30)
     calls.wait_for({})
     seen = len(beats)
     wait_until(lambda: len(beats) >= seen + 3)
-    coordinator.register("/data_nodes/a", "1")
-    calls.wait_for({"/data_nodes/a": "1"})
+    coordinator.register("/name_nodes/a", "1")
+    calls.wait_for({"/name_nodes/a": "1"})
     may_return.set()
 
 
@@ -285,11 +285,11 @@ def test_stop_ends_soon_whatever_the_zookeeper_does(world: World, failure: str) 
         world.start_zookeeper()
     seen, proxy = Told(), world.proxy()
     coordinator = world.coordinator("node-1", Address(*proxy.address))
-    coordinator.watch("/data_nodes", seen)
-    coordinator.register("/data_nodes/a", "1")
+    coordinator.watch("/name_nodes", seen)
+    coordinator.register("/name_nodes/a", "1")
     coordinator.start()
     if failure != "no zookeeper":
-        seen.wait_for({"/data_nodes/a": "1"})
+        seen.wait_for({"/name_nodes/a": "1"})
     if failure in ("cut", "stall"):
         getattr(proxy, failure)()
     began = time.monotonic()
@@ -301,7 +301,7 @@ def test_stop_ends_soon_whatever_the_zookeeper_does(world: World, failure: str) 
 
 def test_stop_before_start_is_fine(world: World) -> None:
     coordinator = world.coordinator("node-1")
-    coordinator.watch("/data_nodes", Told())
+    coordinator.watch("/name_nodes", Told())
     coordinator.stop()
     assert not coordinator.connected
 
@@ -315,7 +315,7 @@ def test_a_callback_may_stop_its_coordinator(world: World) -> None:
         coordinator.stop()
         stopped.set()
 
-    coordinator.watch("/data_nodes", stop)
+    coordinator.watch("/name_nodes", stop)
     coordinator.start()
     assert stopped.wait(30)
 
@@ -325,7 +325,7 @@ def test_a_refused_handshake_is_tried_again(world: World) -> None:
     before = repr(zookeeper)
     stranger = Coordinator("node-1", world.settings(), Credentials("secret", "node-1", b"k" * 32))
     world.coordinators.append(stranger)
-    stranger.register("/data_nodes/a", "1")
+    stranger.register("/name_nodes/a", "1")
     dials = count_calls(stranger._session.link, "_dial")
     stranger.start()
     wait_until(lambda: len(dials) >= 3)

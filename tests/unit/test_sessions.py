@@ -5,10 +5,12 @@ from typing import Iterator, List
 import pytest
 
 from zookeeper.fabric.errors import Busy, InvalidArgument, PathExists, PathNotFound, SessionExpired
+from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.sessions import (
     DATA_BYTES_MAX,
     PATH_LENGTH_MAX,
     SESSIONS_MAX,
+    SESSIONS_PER_PLACE_MAX,
     ZNODES_PER_SESSION_MAX,
     Children,
     Sessions,
@@ -193,7 +195,7 @@ def test_limits_of_a_session(table: Sessions) -> None:
 
 def test_the_number_of_sessions_is_limited_and_comes_back(table: Sessions) -> None:
     for number in range(SESSIONS_MAX):
-        table.open(f"s{number}", "node", now=0.0)
+        table.open(f"s{number}", "node", now=0.0, place=f"host {number % 100}")
     with pytest.raises(Busy):
         table.open("one more", "node", now=0.0)
     table.close("s0")
@@ -221,3 +223,56 @@ def test_repr_tells_the_state(table: Sessions) -> None:
     table.open("s1", "node-1", now=0.0)
     table.create("s1", PATH, "")
     assert repr(table) == "<Sessions 1 open, 1 znodes>"
+
+
+def test_a_session_is_told_what_it_still_holds(table: Sessions) -> None:
+    table.open("old", "node-1", now=0.0)
+    assert table.held("old") == ()
+    table.create("old", PATH, "1")
+    table.create("old", "/data_nodes/b", "2")
+    assert table.held("old") == (("/data_nodes/b", "2"), (PATH, "1"))
+    table.open("new", "node-1", now=0.0)
+    table.create("new", PATH, "3")
+    assert table.held("old") == (("/data_nodes/b", "2"),)
+    table.close("new")
+    assert table.held("old") == (("/data_nodes/b", "2"),), "it has to register again"
+    table.create("old", PATH, "1")
+    with pytest.raises(SessionExpired):
+        table.held("new")
+
+
+def test_the_children_of_a_parent_have_a_size_in_all() -> None:
+    table = Sessions(10.0, BASE, 0.0, children_bytes_max=1000)
+    held: List[str] = []
+    for number in range(20):
+        table.open(f"s{number}", f"node-{number}", now=0.0)
+        try:
+            table.create(f"s{number}", f"/data_nodes/{number}", "x" * 100)
+            held.append(f"s{number}")
+        except Busy:
+            continue
+    table.check()
+    assert 5 <= len(held) < 10
+    table.create("s19", "/name_nodes/19", "x" * 500)
+    with pytest.raises(Busy):
+        table.create(held[0], "/data_nodes/0", "x" * 500)
+    table.create(held[0], "/data_nodes/0", "x")
+    table.close(held[1])
+    table.create("s18", "/data_nodes/18", "x" * 100)
+    table.check()
+
+
+def test_one_place_cannot_take_the_sessions_of_all(table: Sessions) -> None:
+    for number in range(SESSIONS_PER_PLACE_MAX):
+        table.open(f"s{number}", "node", now=0.0, place="here data_node")
+    with pytest.raises(Busy):
+        table.open("more", "node", now=0.0, place="here data_node")
+    table.open("other", "node", now=0.0, place="there data_node")
+    table.close("s7")
+    table.open("more", "node", now=0.0, place="here data_node")
+
+
+def test_the_list_of_all_znodes_fits_in_a_message() -> None:
+    """What one place may register at most, against half of the default limit of a message."""
+    most = SESSIONS_PER_PLACE_MAX * ZNODES_PER_SESSION_MAX * (PATH_LENGTH_MAX + DATA_BYTES_MAX)
+    assert most < NetworkSettings().max_frame_bytes // 2

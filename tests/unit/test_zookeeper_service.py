@@ -29,7 +29,7 @@ from zookeeper.fabric.settings import Address, NetworkSettings, Settings, ZooKee
 from zookeeper.service import Coordination, ZooKeeper, ZooKeeperService
 
 ROLE = "name_node"
-CREDENTIALS = Credentials("simple", "data_node:1", b"")
+CREDENTIALS = Credentials("simple", "name_node:1", b"")
 
 
 class Text(str):
@@ -83,16 +83,16 @@ def test_a_client_is_served_over_the_wire(zookeeper: ZooKeeper) -> None:
     with connected(zookeeper) as remote:
         session_id, expiry = remote.call("open_session", "localhost:1801", timeout=10)
         assert expiry == 10.0
-        remote.call("create", session_id, "/data_nodes/localhost:1801", "node-1", timeout=10)
-        version, rows = remote.call("children", "/data_nodes", timeout=10)
-        assert rows == (("/data_nodes/localhost:1801", "node-1"),)
-        assert remote.call("watch", "/data_nodes", version, 0, timeout=10) == (version, rows)
+        remote.call("create", session_id, "/name_nodes/localhost:1801", "node-1", timeout=10)
+        version, rows = remote.call("children", "/name_nodes", timeout=10)
+        assert rows == (("/name_nodes/localhost:1801", "node-1"),)
+        assert remote.call("watch", "/name_nodes", version, 0, timeout=10) == (version, rows)
         assert remote.call("campaign", session_id, ROLE, "me", timeout=10) == (True, 1, "me")
         assert remote.call("leader", ROLE, timeout=10) == (1, "me")
-        remote.call("heartbeat", session_id, timeout=10)
+        assert remote.call("heartbeat", session_id, timeout=10) == rows
         remote.call("resign", session_id, ROLE, timeout=10)
         assert remote.call("leader", ROLE, timeout=10) is None
-        remote.call("remove", session_id, "/data_nodes/localhost:1801", timeout=10)
+        remote.call("remove", session_id, "/name_nodes/localhost:1801", timeout=10)
         remote.call("close_session", session_id, timeout=10)
         with pytest.raises(SessionExpired):
             remote.call("heartbeat", session_id, timeout=10)
@@ -165,7 +165,7 @@ def test_a_watch_ends_when_the_zookeeper_stops(coordination: Coordination) -> No
 
 def test_a_name_is_worth_nothing_under_another_principal(coordination: Coordination) -> None:
     ours, theirs = ZooKeeperService(coordination), ZooKeeperService(coordination)
-    ours.peer, theirs.peer = Peer("data_node:1", "::1"), Peer("user:eve", "::1")
+    ours.peer, theirs.peer = Peer("data_node:1", "::1"), Peer("data_node:2", "::1")
     first, _ = ours.exposed_open_session("localhost:1801")
     ours.exposed_create(first, "/data_nodes/localhost:1801", "1")
     stranger, _ = theirs.exposed_open_session("localhost:1801")
@@ -327,10 +327,10 @@ def test_a_silent_client_is_removed_and_its_watchers_told(tmp_path: Path) -> Non
     daemon.start()
     with connected(daemon) as remote:
         session_id, _ = remote.call("open_session", "node-1", timeout=10)
-        remote.call("create", session_id, "/data_nodes/a", "", timeout=10)
-        version, rows = remote.call("children", "/data_nodes", timeout=10)
+        remote.call("create", session_id, "/name_nodes/a", "", timeout=10)
+        version, rows = remote.call("children", "/name_nodes", timeout=10)
         while rows:
-            version, rows = remote.call("watch", "/data_nodes", version, 30, timeout=40)
+            version, rows = remote.call("watch", "/name_nodes", version, 30, timeout=40)
         with pytest.raises(SessionExpired):
             remote.call("heartbeat", session_id, timeout=10)
     daemon.stop()
