@@ -14,11 +14,13 @@ exists), the journal has failed for ever: what the namenode holds in memory may 
 durable, so it must stop being the namenode. `on_failure` tells it, once.
 """
 
+import os
 import threading
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Tuple
 
+from metadata_service.answers import Status, appended_of, epoch_of, page_of, status_of
 from metadata_service.edits import (
     TABLES,
     Edit,
@@ -100,21 +102,25 @@ class Journal:
     def open(self) -> int:
         """Claim a new epoch, which ends all earlier ones, and return it.
 
+        The claim names the epoch that it follows, and itself, so that it may be repeated when its
+        answer is lost: neither the repetition nor a request that arrives late fences anybody.
         Raises Unavailable when the service does not answer in time, Fenced when another namenode
         claimed a still newer epoch at the same moment.
         """
-        self.epoch = self._call("claim_epoch", self._owner)
+        _, newest, _, _ = status_of(self._call("status"))
+        claim = f"{self._owner} {os.urandom(4).hex()}"
+        self.epoch = epoch_of(self._call("claim_epoch", claim, newest))
         self.cluster_id, _, last_txid, _ = self.confirm()
         with self._changed:
             self._last_txid = self._durable_txid = last_txid
         return self.epoch
 
-    def confirm(self) -> Any:
+    def confirm(self) -> Status:
         """The service's status, if no newer epoch was claimed since; raises Fenced otherwise.
 
         What `load` gave is one consistent image only if this holds after it.
         """
-        status = self._call("status")
+        status = status_of(self._call("status"))
         if status[1] != self.epoch:
             raise Fenced(f"epoch {self.epoch} is over, {status[1]} has been claimed")
         return status
@@ -124,7 +130,7 @@ class Journal:
 
         The answer tells of the disk, too: a change that met a full one would end the journal.
         """
-        _, epoch, _, room = self._pool.call("status", timeout=timeout)
+        _, epoch, _, room = status_of(self._pool.call("status", timeout=timeout))
         if epoch != self.epoch:
             raise Fenced(f"epoch {self.epoch} is over, {epoch} has been claimed")
         self._room = room
@@ -133,7 +139,7 @@ class Journal:
         """Every row of an image table in order of its key, fetched page by page."""
         after = None
         while True:
-            rows = decode_rows(self._call("load", table, after, PAGE_ROWS))
+            rows = decode_rows(page_of(self._call("load", table, after, PAGE_ROWS)))
             if not rows:
                 return
             if not all(map(TABLES[table].accepts, rows)):
@@ -145,7 +151,7 @@ class Journal:
         """The newest durable edits, at most `limit`, oldest first; fewer when fewer are kept."""
         txid = max(self.durable_txid - limit, 0)
         while True:
-            lines = split_lines(self._call("edits_since", txid, PAGE_ROWS))
+            lines = split_lines(page_of(self._call("edits_since", txid, PAGE_ROWS)))
             if not lines:
                 return
             for line in lines:
@@ -314,7 +320,8 @@ class Journal:
         payload = join_lines(pending.line for pending in batch)
         first, last = batch[0].txid, batch[-1].txid
         try:
-            durable, room = self._pool.call("append", self.epoch, first, payload, timeout=seconds)
+            answer = self._pool.call("append", self.epoch, first, payload, timeout=seconds)
+            durable, room = appended_of(answer)
             if not last <= durable <= self._last_txid:
                 raise ProtocolViolation(f"an append up to edit {last} was answered by {durable}")
         except DfsError:

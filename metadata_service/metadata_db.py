@@ -75,7 +75,7 @@ class MetadataDatabase:
             _, self._first_txid, self._last_txid = span_of_edits(connection)
         self.cluster_id = state["cluster_id"]
         self._log_number = int(state["log"])
-        self._epoch = int(state["epoch"])
+        self._epoch, self._owner = int(state["epoch"]), state["owner"]
         with self._lock:
             self._begin_log()
 
@@ -103,14 +103,23 @@ class MetadataDatabase:
         with self._lock:
             return self.cluster_id, self._epoch, self._last_txid
 
-    def claim_epoch(self, owner: str) -> int:
-        """A new epoch, greater than every earlier one and durable; `owner` is told to people."""
+    def claim_epoch(self, owner: str, above: Optional[int] = None) -> int:
+        """A new epoch, greater than every earlier one and durable; `owner` is told to people.
+
+        With `above` it is the one that follows this epoch, and the call may be repeated: the same
+        owner gets the same epoch again. Raises Fenced when another claimed it first, so that a
+        request that arrives late cannot end the term of who leads by now.
+        """
         with self._lock:
             epoch = self._epoch + 1
+            if above is not None and self._epoch == above + 1 and self._owner == owner:
+                return self._epoch
+            if above not in (None, self._epoch):
+                raise Fenced(f"epoch {self._epoch} has been claimed by {self._owner} meanwhile")
             with self._transaction():
                 self._put(STATE, ("epoch", str(epoch)))
                 self._put(STATE, ("owner", owner))
-            self._epoch = epoch
+            self._epoch, self._owner = epoch, owner
         log.info("epoch.claimed", epoch=epoch, owner=owner)
         return epoch
 

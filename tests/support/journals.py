@@ -26,6 +26,7 @@ class ModelService:
         self.lock = threading.Lock()
         self.lines: List[str] = []
         self.epoch = 0
+        self.owner = ""
         self.room = True
         self.batches: List[int] = []
 
@@ -35,9 +36,13 @@ class ModelService:
         with self.lock:
             return getattr(self, method)(*args)
 
-    def claim_epoch(self, _owner: str) -> int:
-        """One more than ever before."""
-        self.epoch += 1
+    def claim_epoch(self, owner: str, above: int) -> int:
+        """One more than ever before; the same again for the same claim."""
+        if self.epoch == above + 1 and self.owner == owner:
+            return self.epoch
+        if self.epoch != above:
+            raise Fenced("another claimed it first")
+        self.epoch, self.owner = above + 1, owner
         return self.epoch
 
     def status(self) -> tuple:

@@ -19,6 +19,7 @@ PURE_MODULES = {
     "zookeeper.answers",
     "zookeeper.sessions",
     "zookeeper.election",
+    "metadata_service.answers",
     "metadata_service.edits",
     "data_service.datanode.layout",
 }

@@ -1,16 +1,13 @@
 """The journal: no edit is lost, doubled or reordered, whatever the way to the service does."""
 
 import threading
-from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Any, List, Optional
 
 import pytest
 
 from metadata_service import journal as journal_module
-from metadata_service.edits import decode, join_lines
+from metadata_service.edits import decode
 from metadata_service.journal import Journal
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.service import MetadataService
 from tests.support.journals import (
     FRAME_BYTES,
     GatedPool,
@@ -21,7 +18,6 @@ from tests.support.journals import (
     record,
     run_threads,
 )
-from tests.support.sample_edits import file_edits, image_after
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import (
     Busy,
@@ -36,7 +32,7 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
-from zookeeper.fabric.rpc import Peer
+
 
 @pytest.fixture(name="service")
 def _service() -> ModelService:
@@ -289,90 +285,3 @@ def test_before_it_is_open_it_takes_nothing(service: ModelService) -> None:
     journal = Journal(service, "test", 1.0, FRAME_BYTES, lambda error: None)
     with pytest.raises(NotLeader, match="not open"):
         journal.check_room()
-
-
-class DirectPool:
-    """A real service on a real database, without a connection between."""
-
-    def __init__(self, database: MetadataDatabase, directory: str) -> None:
-        self.service = MetadataService(database, directory, FRAME_BYTES)
-        self.service.peer = Peer("name_node:localhost:1", "127.0.0.1")
-        self.failures: List[DfsError] = []
-
-    def call(self, method: str, *args: Any, timeout: float) -> Any:
-        """Call, unless a failure is due."""
-        if self.failures:
-            raise self.failures.pop()
-        return getattr(self.service, "exposed_" + method)(*args)
-
-
-@pytest.fixture(name="direct")
-def _direct(tmp_path: Path) -> Iterator[DirectPool]:
-    database = MetadataDatabase.open(str(tmp_path), 1000)
-    yield DirectPool(database, str(tmp_path))
-    database.check()
-    database.close()
-
-
-def test_a_namenode_starts_from_what_another_one_recorded(
-    direct: DirectPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal_module, "PAGE_ROWS", 7)
-    first = Opened(direct).journal
-    edits = file_edits(1, 60)
-    for each in edits:
-        first.submit(each)
-    first.wait(60)
-    direct.failures = [Unavailable("restarting"), Busy("busy")]
-    second = Opened(direct).journal
-    assert (second.epoch, second.durable_txid) == (2, 60)
-    for name, rows in image_after(edits).items():
-        direct.failures = [Unavailable("restarting")]
-        assert list(second.load(name)) == [rows[key] for key in sorted(rows)]
-    assert list(second.recent_edits(20)) == edits[40:]
-    assert list(second.recent_edits(1000)) == edits and list(second.recent_edits(0)) == []
-    assert second.confirm()[1] == 2
-
-
-def test_an_image_that_another_namenode_may_have_changed_is_not_confirmed(
-    direct: DirectPool
-) -> None:
-    first = Opened(direct).journal
-    Opened(direct)
-    with pytest.raises(Fenced):
-        first.confirm()
-
-
-def test_an_epoch_that_was_overtaken_at_once_is_noticed(service: ModelService) -> None:
-    class Race(ModelService):
-        """Another namenode claims between our claim and our look at the status."""
-
-        def status(self) -> tuple:
-            return "cluster", self.epoch + 1, 0
-
-    with pytest.raises(Fenced):
-        Opened(Race())
-
-
-def test_a_service_that_stays_away_refuses_to_open() -> None:
-    class Away:
-        """Nobody there."""
-
-        calls = 0
-
-        def call(self, *args: Any, timeout: float) -> Any:
-            """Refuse."""
-            self.calls += 1
-            raise Unavailable("down")
-
-    pool = Away()
-    with pytest.raises(Unavailable, match="down"):
-        Opened(pool, timeout=0.2)
-    assert pool.calls > 2
-
-
-def test_odd_rows_are_refused(service: ModelService) -> None:
-    journal = Opened(service).journal
-    service.load = lambda *args: join_lines(["[1,2,3]"])  # type: ignore[attr-defined]
-    with pytest.raises(ProtocolViolation):
-        list(journal.load("deleted_blocks"))
