@@ -1,310 +1,136 @@
 """Run the daemons of config.ini that belong on this machine, in the background.
 
-    python3 scripts/cluster.py start | stop | status | logs [ROLE]
+    python3 scripts/cluster.py start | stop | restart | status [ROLE…]
+    python3 scripts/cluster.py logs [-f] [-n LINES] [ROLE…]
         [--config FILE] [--data-nodes N] [--this-host HOST]
 
-Each daemon has a log and a record of its process in one folder, `run/<name of the config file>`
-next to the data. A record holds what tells the process from a later one with the same number, so
-that `stop` never signals a stranger.
+A role is a kind of daemon (`data_node`), or one daemon (`data_node_1`, also `data_node 1`); without
+a role, all are meant. Each daemon has a log and a record of its process in one folder, `run/<name
+of the config file>` next to the data.
+
+`start` returns when the cluster can be used. Exit statuses: 0 all is well; 1 something does not run
+as it should, which is said, and the rest goes on; 2 a wrong command line or config.ini.
 """
 
 import argparse
 import fcntl
-import json
+import importlib.util
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional
+from typing import List, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 
 if not __package__:
     sys.path[0] = str(ROOT)
 
+from scripts.supervision.daemons import (  # noqa: E402
+    FOLDER_MODE,
+    Daemon,
+    Failure,
+    Site,
+    choose,
+)
+from scripts.supervision.log_ends import follow, tail  # noqa: E402
+from scripts.supervision.starting import say, start  # noqa: E402
+from scripts.supervision.stopping import stop  # noqa: E402
 from zookeeper.fabric.errors import SettingsError  # noqa: E402
-from zookeeper.fabric.settings import Address, Settings, load  # noqa: E402
+from zookeeper.fabric.settings import load  # noqa: E402
 
-READY_SECONDS = 60.0
-STOP_SECONDS = 30.0
-PAUSE_SECONDS = 0.02
 TAIL_LINES = 20
+INTERRUPTED = 130
+"""The exit status of a process that Ctrl-C ended, as shells have it."""
 
 
-class Failure(Exception):
-    """What `main` says in its last line before it exits with status 1."""
-
-
-class Record(NamedTuple):
-    """A process that was started: its number, and what only this process has."""
-
-    pid: int
-    identity: str
-
-
-class Daemon:
-    """One daemon of config.ini on this machine: what starts it, and whether it runs."""
-
-    def __init__(self, role: str, address: Address, command: List[str], folder: Path) -> None:
-        self.role = role
-        self.address = address
-        self.command = command
-        self.log_path = folder / f"{role}.log"
-        self._record_path = folder / f"{role}.pid"
-
-    def record(self) -> Optional[Record]:
-        """The process of this daemon, if it still is the one that was started."""
-        try:
-            record = Record(*json.loads(self._record_path.read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
-        return record if identity(record.pid) == record.identity else None
-
-    def start(self) -> "subprocess.Popen[bytes]":
-        """Start the process, in a session of its own, and remember it."""
-        with open(self.log_path, "ab") as log:
-            process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-                start_new_session=True,
-            )
-        record = Record(process.pid, identity(process.pid))
-        self._record_path.write_text(json.dumps(record), "utf-8")
-        return process
-
-    def wait_ready(self, process: "subprocess.Popen[bytes]", log_start: int) -> None:
-        """Return when the log has a ready line after `log_start`; Failure with the log's end."""
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._is_ready(log_start):
-            if process.poll() is not None:
-                raise Failure(f"{self.role} ended with status {process.returncode}\n{self.tail()}")
-            if time.monotonic() > deadline:
-                raise Failure(f"{self.role} is not ready after {READY_SECONDS:g} s\n{self.tail()}")
-            time.sleep(PAUSE_SECONDS)
-
-    def _is_ready(self, log_start: int) -> bool:
-        with open(self.log_path, "rb") as log:
-            log.seek(log_start)
-            return any(line.startswith(b"ready ") for line in log.read().splitlines())
-
-    def forget(self) -> None:
-        """Remove the record of a process that has ended."""
-        self._record_path.unlink(missing_ok=True)
-
-    def tail(self) -> str:
-        """The last lines of the log, under its name."""
-        try:
-            lines = self.log_path.read_text("utf-8", "replace").splitlines()[-TAIL_LINES:]
-        except OSError:
-            lines = ["(no log)"]
-        return "\n".join([f"==> {self.log_path} <=="] + lines)
-
-
-def identity(pid: int) -> str:
-    """When the process began, to the tick, or empty when there is none (or only a dead child)."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
-    except FileNotFoundError:
-        return "" if Path("/proc/self").exists() else _identity_by_ps(pid)
-    except ProcessLookupError:
-        return ""
-    # Fields are counted from 1; the name, which is the second, may hold blanks and brackets.
-    fields = stat.rpartition(")")[2].split()
-    state, start_ticks = fields[3 - 3], fields[22 - 3]
-    return "" if state == "Z" else f"{boot} {start_ticks}"
-
-
-def _identity_by_ps(pid: int) -> str:
-    done = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], stdout=subprocess.PIPE)
-    state, _, started = done.stdout.decode("utf-8", "replace").strip().partition(" ")
-    return "" if state.startswith("Z") else started.strip()
-
-
-def is_of_this_machine(host: str) -> bool:
-    """Whether a socket can be bound to one of the host's addresses."""
-    try:
-        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError:
-        return False
-    return any(_can_bind(family, address) for family, _, _, _, address in found)
-
-
-def _can_bind(family: int, address: object, reuse: bool = False) -> bool:
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        try:
-            if reuse:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)  # type: ignore[arg-type]
-        except OSError:
-            return False
-    return True
-
-
-def is_taken(address: Address) -> bool:
-    """Whether some process listens there already; only for hosts of this machine."""
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    return any(
-        _can_bind(family, (where[0], 0)) and not _can_bind(family, where, reuse=True)
-        for family, _, _, _, where in found
-    )
-
-
-def daemons_of(settings: Settings, arguments: argparse.Namespace) -> List[Daemon]:
-    """Those of config.ini that belong here, in the order in which they depend on each other."""
-    folder = run_folder(settings)
-    config = ["--config", settings.path] if settings.path else []
-    data_node_hosts = settings.data_node.hosts[: arguments.data_nodes]
-    rows = [
-        ("zookeeper", "zookeeper/zk.py", settings.zookeeper.hosts),
-        ("metadata", "metadata_service/metadata.py", settings.metadata.hosts),
-        ("name_node", "data_service/name_node.py", settings.name_node.hosts),
-        ("data_node", "data_service/data_node.py", data_node_hosts),
-    ]
-    found = []
-    for kind, launcher, hosts in rows:
-        for index, address in enumerate(hosts):
-            if address.host in arguments.this_host or is_of_this_machine(address.host):
-                command = [sys.executable, str(ROOT / launcher)]
-                command += [str(index)] if kind == "data_node" else []
-                single = len(hosts) == 1 and kind != "data_node"
-                role = kind if single else f"{kind}_{index}"
-                found.append(Daemon(role, address, command + config, folder))
-    if not found:
-        raise Failure(f"{settings.path}: no daemon of this file belongs on this machine")
-    return found
-
-
-def run_folder(settings: Settings) -> Path:
-    """Where logs and records of this config file's daemons are."""
-    name = Path(settings.path).stem if settings.path else "defaults"
-    return Path(settings.zookeeper.zookeeper_dir).parent / "run" / name
-
-
-def start(daemons: List[Daemon]) -> None:
-    """Start all that do not run, wait until each is ready; on failure stop what was started."""
-    down = [daemon for daemon in daemons if not daemon.record()]
-    for daemon in daemons:
-        if daemon not in down:
-            print(f"{daemon.role} {daemon.address} runs already")
-    taken = [f"{daemon.address} ({daemon.role})" for daemon in down if is_taken(daemon.address)]
-    if taken:
-        raise Failure(f"another process listens on {', '.join(taken)}: stop it, or edit config.ini")
-    begun = []
-    try:
-        log_starts = {daemon.role: _size(daemon.log_path) for daemon in down}
-        for daemon in down:
-            begun.append((daemon, daemon.start()))
-        for daemon, process in begun:
-            daemon.wait_ready(process, log_starts[daemon.role])
-            print(f"{daemon.role} {daemon.address} is ready, pid {process.pid}", flush=True)
-    except BaseException:
-        stop([daemon for daemon, _ in begun])
-        raise
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def stop(daemons: List[Daemon]) -> None:
-    """End all that run: datanodes first, so that each can still say goodbye to the others."""
-    by_kind: Dict[str, List[Daemon]] = {}
-    for daemon in reversed(daemons):
-        by_kind.setdefault(daemon.role.rstrip("0123456789"), []).append(daemon)
-    for group in by_kind.values():
-        _stop_together(group)
-
-
-def _stop_together(daemons: Iterable[Daemon]) -> None:
-    running = []
-    for daemon in daemons:
-        record = daemon.record()
-        if record:
-            running.append((daemon, record))
-            os.kill(record.pid, signal.SIGTERM)
-        else:
-            # It died, or this number is another process's by now.
-            daemon.forget()
-    deadline = time.monotonic() + STOP_SECONDS
-    for daemon, record in running:
-        how = "stopped"
-        if not _wait_gone(record, deadline):
-            os.kill(record.pid, signal.SIGKILL)
-            how = f"killed: it did not stop in {STOP_SECONDS:g} s"
-            _wait_gone(record, time.monotonic() + STOP_SECONDS)
-        daemon.forget()
-        print(f"{daemon.role} {daemon.address} {how}", flush=True)
-
-
-def _wait_gone(record: Record, deadline: float) -> bool:
-    while identity(record.pid) == record.identity:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(PAUSE_SECONDS)
-    return True
-
-
-def status(daemons: List[Daemon]) -> int:
+def status(site: Site, chosen: Sequence[Daemon]) -> int:
     """One line a daemon; the exit status: 0 when all run."""
     down = 0
-    for daemon in daemons:
+    for daemon in chosen:
         record = daemon.record()
-        down += record is None
-        state = f"running pid {record.pid}" if record else "down"
-        print(f"{daemon.role:<14} {str(daemon.address):<24} {state}")
+        listener = None if record else site.listener(daemon)
+        if record and daemon in site.left:
+            state = f"running pid {record.pid}, not in config.ini any more: stop ends it"
+        elif record:
+            state = f"{'running' if record.ready else 'starting'} pid {record.pid}"
+        elif listener and daemon.kind.is_run_by(listener.command):
+            state = f"running pid {listener.pid}, not started by cluster.py"
+        else:
+            down += 1
+            state = f"down; another process has its address: {listener}" if listener else "down"
+        print(f"{daemon.role:<14} {daemon.address:<24} {state}")
     return 1 if down else 0
 
 
-def logs(daemons: List[Daemon], role: Optional[str]) -> None:
-    """The end of one daemon's log, or of every one's."""
-    chosen = [daemon for daemon in daemons if role in (None, daemon.role)]
-    if not chosen:
-        known = ", ".join(daemon.role for daemon in daemons)
-        raise Failure(f"no daemon {role} here; there are: {known}")
-    print("\n\n".join(daemon.tail() for daemon in chosen))
+def logs(chosen: Sequence[Daemon], lines: int, following: bool) -> int:
+    """The end of the daemons' logs, and with `following` what is written from now on."""
+    print("\n\n".join(tail(daemon.log_path, lines) for daemon in chosen), flush=True)
+    if following:
+        for line in follow([daemon.log_path for daemon in chosen]):
+            print(line, flush=True)
+    return 0
+
+
+def change(site: Site, arguments: argparse.Namespace) -> int:
+    """Start, stop or restart, while nobody else does."""
+    try:
+        site.folder.mkdir(parents=True, exist_ok=True)
+        os.chmod(site.folder, FOLDER_MODE)
+        folder = os.open(site.folder, os.O_RDONLY)
+    except OSError as error:
+        raise Failure(
+            f"cannot keep logs and records in {site.folder}: {error.strerror}: be the user who "
+            "owns it, or name another zookeeper_dir in config.ini, next to which it lies"
+        ) from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("another cluster.py is at work here: waiting for its end")
+        # Two starts at once would both find every daemon down; the lock ends with the process.
+        fcntl.flock(folder, fcntl.LOCK_EX)
+    # What the other one did counts: records are read again.
+    site = Site(site.settings, arguments.this_host)
+    chosen = choose(site, arguments.role, arguments.data_nodes)
+    if arguments.action == "start":
+        return start(site, chosen)
+    done = stop(site, chosen)
+    if arguments.action == "restart":
+        site = Site(site.settings, arguments.this_host)
+        done = max(done, start(site, [new for new in site.daemons if _is_among(new, chosen)]))
+    return done
+
+
+def _is_among(daemon: Daemon, chosen: Sequence[Daemon]) -> bool:
+    return any((daemon.kind, daemon.address) == (old.kind, old.address) for old in chosen)
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Do what the command line says; the exit status."""
+    site = Site(load(arguments.config), arguments.this_host)
+    chosen = choose(site, arguments.role, arguments.data_nodes)
+    if arguments.action == "status":
+        return status(site, chosen)
+    if arguments.action == "logs":
+        return logs(chosen, arguments.lines, arguments.follow)
+    return change(site, arguments)
 
 
 def count(text: str) -> int:
-    """A number of daemons on the command line; ValueError becomes argparse's own sentence."""
+    """A number on the command line; ValueError becomes argparse's own sentence."""
     if not text.isdecimal():
         raise ValueError(text)
     return int(text)
 
 
-def act(arguments: argparse.Namespace) -> int:
-    """Do what the command line says; the exit status."""
-    settings = load(arguments.config)
-    daemons = daemons_of(settings, arguments)
-    if arguments.action == "status":
-        return status(daemons)
-    if arguments.action == "logs":
-        logs(daemons, arguments.role)
-        return 0
-    folder = run_folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    # Two starts at once would both find every daemon down; the lock ends with this process.
-    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)
-    if arguments.action == "start":
-        start(daemons)
-    else:
-        stop(daemons)
-    return 0
-
-
-def main(argv: Optional[List[str]] = None) -> int:
-    """The exit status: 0 when all is well, 2 for a wrong command line or config.ini, else 1."""
+def parse(argv: Optional[List[str]]) -> argparse.Namespace:
+    """The command line; exits with status 2 when it is wrong."""
     parser = argparse.ArgumentParser(
         description="Run the daemons of config.ini that belong on this machine, in the background."
     )
-    parser.add_argument("action", choices=("start", "stop", "status", "logs"))
-    parser.add_argument("role", nargs="?", help="for logs: one daemon only, such as data_node_0")
+    parser.add_argument("action", choices=("start", "stop", "restart", "status", "logs"))
+    parser.add_argument(
+        "role", nargs="*", help="a kind of daemon, or one, such as data_node_0; without any: all"
+    )
     parser.add_argument("--config", metavar="FILE", help="use FILE, not the default config.ini")
     parser.add_argument("--data-nodes", metavar="N", type=count, help="only the first N datanodes")
     parser.add_argument(
@@ -314,17 +140,49 @@ def main(argv: Optional[List[str]] = None) -> int:
         default=[],
         help="HOST is this machine, though none of its addresses says so (a public EC2 address)",
     )
-    arguments = parser.parse_args(argv)
-    if arguments.role and arguments.action != "logs":
-        parser.error("a role can be named for logs only")
+    parser.add_argument("-f", "--follow", action="store_true", help="logs: go on until Ctrl-C")
+    parser.add_argument(
+        "-n", "--lines", metavar="LINES", type=count, default=TAIL_LINES,
+        help=f"logs: so many lines of each ({TAIL_LINES})",
+    )  # fmt: skip
+    # Options may stand between the action and the roles.
+    return parser.parse_intermixed_args(argv)
+
+
+def use_a_python_with_rpyc(argv: Sequence[str]) -> None:
+    """Go on with the Python of `.venv` when this one lacks what daemons need. Raises Failure."""
+    if importlib.util.find_spec("rpyc") is not None:
+        return
+    other = ROOT / ".venv" / "bin" / "python"
+    if not os.access(other, os.X_OK) or Path(sys.prefix) == other.parent.parent:
+        raise Failure(
+            f"{sys.executable} has no RPyC: run ./scripts/quickstart once, which installs it in "
+            ".venv, or `pip install .`"
+        )
+    os.execv(other, [str(other), str(ROOT / "scripts" / "cluster.py"), *argv])
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """The exit status, as the module's description has it."""
+    arguments = parse(argv)
     try:
+        if arguments.action in ("start", "restart"):
+            use_a_python_with_rpyc(sys.argv[1:] if argv is None else argv)
         return act(arguments)
     except SettingsError as error:
-        print(f"cluster: {error.message}", file=sys.stderr)
+        say(error.message)
         return error.exit_status
     except Failure as error:
-        print(f"cluster: {error}", file=sys.stderr)
+        say(str(error))
         return 1
+    except BrokenPipeError:
+        # Who reads the logs has seen enough; nobody may write more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        if arguments.action == "start":
+            say("interrupted; what was started runs on: stop ends it, start goes on waiting")
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

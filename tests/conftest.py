@@ -8,6 +8,8 @@ import pytest
 pytest.register_assert_rewrite("tests.support")
 
 from tests.support.cluster import Cluster  # noqa: E402
+from tests.support.ports import Ports  # noqa: E402
+from tests.support.site import Site  # noqa: E402
 
 _TESTS = Path(__file__).parent
 _MARKED_FOLDERS = ("cluster", "faults")
@@ -34,6 +36,18 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
     groups = {"supergroup": "chief", "shift": "worker, helper"}
     with Cluster(tmp_path_factory.mktemp("shared"), groups=groups) as started:
         yield started
+
+
+@pytest.fixture
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A config.ini with free ports; whatever it started is stopped."""
+    ports = Ports()
+    made = Site(tmp_path, ports, **getattr(request, "param", {}))
+    yield made
+    stopped = made.cluster("stop")
+    ports.close()
+    assert stopped.status == 0, stopped
+    assert made.pids() == []
 
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:

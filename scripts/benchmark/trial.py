@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Dict, List, Optional, Tuple, Type
 
-from scripts.cluster import Record, run_folder
+from scripts.supervision.daemons import Record, run_folder
 from zookeeper.fabric.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]

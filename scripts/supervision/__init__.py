@@ -1,0 +1,1 @@
+"""What scripts/cluster.py is made of: daemons in the background, their records and their logs."""

@@ -1,0 +1,249 @@
+"""The daemons of config.ini that belong on this machine, and the records of those that run.
+
+A record is a file `ROLE.pid` in the run folder. It holds what tells the process from a later one
+with the same number, and the address that it was started for: a line that leaves config.ini
+changes the numbers of those behind it, and what a process is does not change with them.
+"""
+
+import itertools
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from scripts.supervision.processes import (
+    Listener,
+    addresses_of,
+    command_of,
+    identity,
+    is_of_this_machine,
+    listener_at,
+)
+from zookeeper.fabric.settings import Address, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FOLDER_MODE = 0o700  # Logs name users, paths and addresses.
+
+
+class Failure(Exception):
+    """What the script says in its last line before it exits with status 1."""
+
+
+class Kind(NamedTuple):
+    """A kind of daemon: its launcher, its installed command, whether it is told its index."""
+
+    name: str
+    launcher: str
+    command: str
+    needs: Tuple[str, ...]
+    indexed: bool
+
+    def is_run_by(self, words: Sequence[str]) -> bool:
+        """Whether these are the words of a process of this kind, however it was started."""
+        module = self.launcher[: -len(".py")].replace("/", ".")
+        names = {Path(self.launcher).name, self.command}
+        return any(word == module or Path(word).name in names for word in words)
+
+
+KINDS = (
+    Kind("zookeeper", "zookeeper/zk.py", "pyhdfs-zookeeper", (), False),
+    Kind("metadata", "metadata_service/metadata.py", "pyhdfs-metadata", (), False),
+    Kind("name_node", "data_service/name_node.py", "pyhdfs-name-node",
+         ("zookeeper", "metadata"), True),
+    Kind("data_node", "data_service/data_node.py", "pyhdfs-data-node", ("name_node",), True),
+)  # fmt: skip
+"""In the order in which they depend on each other."""
+
+
+class Record(NamedTuple):
+    """A process that was started: its number, what only it has, and what it was started for."""
+
+    pid: int
+    identity: str
+    address: str = ""
+    ready: bool = False
+
+    @property
+    def lives(self) -> bool:
+        """Whether the process still is the one that was started."""
+        return bool(self.identity) and identity(self.pid) == self.identity
+
+
+class Daemon:
+    """One daemon on this machine: what starts it, and what is on record of it."""
+
+    def __init__(
+        self, kind: Kind, index: int, address: str, stem: Path, role: str = ""
+    ) -> None:
+        """`stem` names the record and the log, and also the daemon when it has no role."""
+        self.kind = kind
+        self.index = index
+        self.address = address
+        self.role = role or stem.name
+        self.log_path = stem.with_name(f"{stem.name}.log")
+        self._record_path = stem.with_name(f"{stem.name}.pid")
+
+    def record(self) -> Optional[Record]:
+        """The process of this daemon, if it still is the one that was started."""
+        try:
+            record = Record(*json.loads(self._record_path.read_text("utf-8")))
+            pid = int(record.pid)
+        except (OSError, ValueError, TypeError):
+            return None
+        # Who can write a record must not be able to point it at a stranger.
+        words = command_of(pid) if pid > 0 else []
+        return record if self.kind.is_run_by(words) and record.lives else None
+
+    def remember(self, record: Record) -> None:
+        """Write the record, whole or not at all. Raises OSError."""
+        beside = self._record_path.with_suffix(".new")
+        beside.write_text(json.dumps(record), "utf-8")
+        os.replace(beside, self._record_path)
+
+    def forget(self) -> None:
+        """Remove the record of a process that has ended."""
+        self._record_path.unlink(missing_ok=True)
+
+    def command(self, settings: Settings) -> List[str]:
+        """The words that start the process."""
+        words = [sys.executable, str(ROOT / self.kind.launcher)]
+        words += [str(self.index)] if self.kind.indexed else []
+        words += ["--config", settings.path] if settings.path else []
+        return words + ["--log-file", str(self.log_path)]
+
+
+class Site:
+    """What belongs on this machine: the daemons of config.ini, and those that have left it."""
+
+    def __init__(self, settings: Settings, own_hosts: Iterable[str] = ()) -> None:
+        """`own_hosts` are of this machine, though none of its addresses says so."""
+        self.settings = settings
+        self.folder = run_folder(settings)
+        recorded = {(d.kind.name, d.address): d for d in self._recorded()}
+        self.daemons: List[Daemon] = []
+        for kind, index, address in configured(settings):
+            known = recorded.pop((kind.name, str(address)), None)
+            if known or address.host in own_hosts or is_of_this_machine(address.host):
+                stem = known.log_path.with_suffix("") if known else self._free_stem(kind, index)
+                role = role_of(kind, index)
+                self.daemons.append(Daemon(kind, index, str(address), stem, role))
+        self.left = list(recorded.values())
+        """Those that were started here and run, but stand in config.ini no more."""
+
+    def listener(self, daemon: Daemon) -> Optional[Listener]:
+        """Who listens where this daemon would."""
+        host, _, port = daemon.address.rpartition(":")
+        hosts = addresses_of(host.strip("[]")) | addresses_of(self.settings.network.bind_host)
+        return listener_at(hosts, int(port))
+
+    def _recorded(self) -> List[Daemon]:
+        """Every daemon of which a record tells that it runs."""
+        try:
+            names = sorted(os.listdir(self.folder))
+        except OSError:
+            # Not there yet, or another user's: then what runs is known by where it listens.
+            return []
+        found = []
+        addresses = {role_of(kind, index): str(a) for kind, index, a in configured(self.settings)}
+        for name in names:
+            stem, dot, ending = name.rpartition(".")
+            kind = kind_of(stem)
+            if ending != "pid" or kind is None:
+                continue
+            record = Daemon(kind, 0, "", self.folder / stem).record()
+            if record:
+                # Records of earlier releases have no address: then the name has to tell.
+                address = str(record.address or addresses.get(stem, "?"))
+                found.append(Daemon(kind, 0, address, self.folder / stem))
+        return found
+
+    def _free_stem(self, kind: Kind, index: int) -> Path:
+        """A name for log and record; one that has left config.ini may still have the usual."""
+        role = role_of(kind, index)
+        names = itertools.chain([role], (f"{role}-{more}" for more in itertools.count(2)))
+        stems = (self.folder / name for name in names)
+        return next(stem for stem in stems if not Daemon(kind, index, "", stem).record())
+
+
+def configured(settings: Settings) -> List[Tuple[Kind, int, Address]]:
+    """Every daemon of config.ini, on whatever machine, with its index."""
+    hosts = {
+        # Of these two the first one serves; more of them have no meaning yet.
+        "zookeeper": settings.zookeeper.hosts[:1],
+        "metadata": settings.metadata.hosts[:1],
+        "name_node": settings.name_node.hosts,
+        "data_node": settings.data_node.hosts,
+    }
+    return [
+        (kind, index, address)
+        for kind in KINDS
+        for index, address in enumerate(hosts[kind.name])
+    ]
+
+
+def role_of(kind: Kind, index: int) -> str:
+    """What people call a daemon: `name_node` and `name_node_1`, but `data_node_0`."""
+    return f"{kind.name}_{index}" if index or kind.name == "data_node" else kind.name
+
+
+def kind_of(role: str) -> Optional[Kind]:
+    """The kind of a role, or of the name of its record; None when it is none."""
+    for kind in KINDS:
+        if role == kind.name or role.startswith(f"{kind.name}_"):
+            return kind
+    return None
+
+
+def run_folder(settings: Settings) -> Path:
+    """Where logs and records of this config file's daemons are."""
+    name = Path(settings.path).stem if settings.path else "defaults"
+    return Path(settings.zookeeper.zookeeper_dir).parent / "run" / name
+
+
+def choose(site: Site, words: Sequence[str], data_nodes: Optional[int]) -> List[Daemon]:
+    """The daemons that these words name: kinds, roles, or a kind and an index; none: all.
+
+    `data_nodes` leaves out all but so many of the first datanodes. Raises Failure for a word that
+    names nothing here.
+    """
+    everything = [
+        daemon
+        for daemon in site.daemons
+        if data_nodes is None or daemon.kind.name != "data_node" or daemon.index < data_nodes
+    ]
+    if not words:
+        if not everything and not site.left:
+            path = site.settings.path or "(no config.ini)"
+            raise Failure(f"{path}: no daemon of this file belongs on this machine")
+        return everything + site.left
+    known: Dict[str, List[Daemon]] = {}
+    for daemon in site.left + site.daemons:
+        known.setdefault(daemon.kind.name, []).append(daemon)
+        if daemon.role != daemon.kind.name:
+            # Where one that has left config.ini has the same name, the other one is meant.
+            known[daemon.role] = [daemon]
+        if daemon in site.daemons:
+            known[f"{daemon.kind.name}_{daemon.index}"] = [daemon]
+    chosen: List[Daemon] = []
+    for name in _names(words):
+        if name not in known:
+            there = ", ".join(daemon.role for daemon in site.daemons + site.left)
+            raise Failure(f"no daemon {name} here; there are: {there}")
+        chosen += [daemon for daemon in known[name] if daemon not in chosen]
+    return sorted(chosen, key=(site.daemons + site.left).index)
+
+
+def _names(words: Sequence[str]) -> List[str]:
+    """`data_node 1` is data_node_1; dashes, and kinds written in one word, are understood."""
+    names: List[str] = []
+    for word in words:
+        name = word.lower().replace("-", "_")
+        for joined, kind in (("datanode", "data_node"), ("namenode", "name_node")):
+            name = name.replace(joined, kind, 1)
+        if name.isdecimal() and names and not names[-1][-1].isdecimal():
+            names[-1] += f"_{int(name)}"
+        else:
+            names.append(name)
+    return names
