@@ -3,7 +3,7 @@
 import socket
 
 
-from tests.support.site import ROOT, Site
+from tests.support.scripted import ROOT, Site
 
 
 def test_quickstart_does_the_main_job(site: Site) -> None:
