@@ -1,6 +1,8 @@
 """The scripts that a new user meets first: scripts/quickstart and what makes the environment."""
 
+import os
 import socket
+import sys
 
 
 from tests.support.scripted import ROOT, Site
@@ -53,3 +55,21 @@ def test_an_old_python_is_refused_in_a_sentence(site: Site) -> None:
         assert "Python 3.6.8 is too old: Python 3.9 or newer is needed" in done.err
     missing = site.run([str(ROOT / "scripts" / "test")], {"PYTHON": "no-such-python"})
     assert missing.status == 1 and "No no-such-python found" in missing.err
+
+
+def test_without_a_word_on_python_the_environment_stays(site: Site) -> None:
+    # A copy of the scripts beside an environment whose Python is the oldest that is at hand.
+    scripts = site.folder / "scripts"
+    scripts.mkdir()
+    (scripts / "python").write_bytes((ROOT / "scripts" / "python").read_bytes())
+    (scripts / "python").chmod(0o755)
+    (scripts / "environment.py").write_text(
+        "import sys; print(sys.executable, file=sys.stderr); print(sys.executable)"
+    )
+    own = site.folder / ".venv" / "bin"
+    own.mkdir(parents=True)
+    (own / "python").symlink_to(os.path.realpath(sys.executable))
+    kept = site.run([str(scripts / "python"), "", "-c", ""], {"PYTHON": ""})
+    assert (kept.status, kept.err.strip()) == (0, os.path.realpath(sys.executable))
+    named = site.run([str(scripts / "python"), "", "-c", ""], {"PYTHON": str(own / "python")})
+    assert (named.status, named.err.strip()) == (0, str(own / "python"))
