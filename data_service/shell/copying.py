@@ -4,7 +4,7 @@ A copy appears whole or not at all: the cluster shows a file when it is complete
 written beside its target and renamed. So no temporary name is ever seen.
 """
 
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from data_service.shell import local_targets, paths
 from data_service.shell.failures import FILE_EXISTS, NOT_A_DIRECTORY, PathError
@@ -13,6 +13,9 @@ from data_service.shell.session import Session
 from data_service.shell.stores import ClusterStore
 from data_service.shell.targets import Destination, check_not_into_itself
 from zookeeper.fabric.errors import PathExists
+
+if TYPE_CHECKING:
+    from data_service.shell.workers import Workers
 
 After = Callable[[Item, Item], None]
 
@@ -38,19 +41,18 @@ class Copier:
     def __init__(self, session: Session, options: CopyOptions) -> None:
         self._session = session
         self._options = options
-        self._pool: Any = None
-        self._running: List[Any] = []
+        self._workers: "Optional[Workers]" = None
 
     def __enter__(self) -> "Copier":
         if self._options.threads > 1:
-            from concurrent.futures import ThreadPoolExecutor
+            from data_service.shell.workers import Workers
 
-            self._pool = ThreadPoolExecutor(self._options.threads, "copy")
+            self._workers = Workers(self._options.threads)
         return self
 
-    def __exit__(self, kind: Optional[type], *_rest: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=kind is not None)
+    def __exit__(self, *exception: Any) -> None:
+        if self._workers is not None:
+            self._workers.__exit__(*exception)
 
     def copy_all(self, sources: List[Item], destination: Destination) -> None:
         """Copy each source to its target; what fails is reported, the rest is done."""
@@ -95,15 +97,14 @@ class Copier:
         def run() -> None:
             self._session.attempt(lambda: self._file(source, target), source.text)
 
-        if self._pool is None:
+        if self._workers is None:
             run()
         else:
-            self._running.append(self._pool.submit(run))
+            self._workers.do(run)
 
     def _wait(self) -> None:
-        running, self._running = self._running, []
-        for copy in running:
-            copy.result()
+        if self._workers is not None:
+            self._workers.wait()
 
     @staticmethod
     def _directory(source: Item, target: Item) -> None:
@@ -119,17 +120,24 @@ class Copier:
         is_taken = target.refresh().exists or target.is_met_link
         if is_taken and (target.is_directory or not self._options.overwrite):
             raise PathError(target.text, FILE_EXISTS)
-        # Several bars would draw over each other.
-        progress = self._session.progress(source.text) if self._pool is None else None
-        transfer = _TRANSFERS[source.store.is_local, target.store.is_local]
         try:
-            transfer(source, target, self._options, progress)
+            self._transfer(source, target)
         except PathExists:
             raise PathError(target.text, FILE_EXISTS) from None
+        self._finish(source, target)
+
+    def _transfer(self, source: Item, target: Item) -> None:
+        transfer = _TRANSFERS[source.store.is_local, target.store.is_local]
+        if self._workers is not None:
+            # Several bars would draw over each other.
+            transfer(source, target, self._options, self._workers.heed)
+            return
+        progress = self._session.progress(source.text)
+        try:
+            transfer(source, target, self._options, progress)
         finally:
             if progress is not None:
                 progress.clear()
-        self._finish(source, target)
 
     def _finish(self, source: Item, target: Item) -> None:
         if self._options.after is not None:
@@ -183,7 +191,7 @@ def _within_cluster(source: Item, target: Item, options: CopyOptions, progress: 
 
 def _within_machine(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
     with target.store.create(target.landing) as sink:
-        source.store.cat(source.path, sink.write)
+        source.store.cat(source.path, sink.write, progress)
 
 
 _TRANSFERS = {

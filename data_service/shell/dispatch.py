@@ -4,6 +4,7 @@ import importlib
 from typing import Callable, List, Optional
 
 from data_service.shell.commands import COMMANDS, DEPRECATED
+from data_service.shell.endings import Terminated
 from data_service.shell.failures import UsageError, describe, first_line
 from data_service.shell.session import Session, Surroundings
 from data_service.shell.streams import OutputClosed, OutputFailed, complain
@@ -39,6 +40,9 @@ def run(words: List[str], surroundings: Surroundings) -> int:
     try:
         status = _call(name, session, rest)
         session.out.finish()
+    except Terminated:
+        session.out.discard()
+        raise
     except KeyboardInterrupt:
         session.out.discard()
         session.warn("Interrupted")

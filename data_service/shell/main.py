@@ -12,6 +12,7 @@ from data_service.shell.clusters import default_uri
 from data_service.shell.commands import TOOLS
 from data_service.shell.connections import connect
 from data_service.shell.dispatch import FAILURE, MISUSE, SUCCESS, run
+from data_service.shell.endings import Terminated, heeding_signals
 from data_service.shell.failures import UsageError
 from data_service.shell.session import Surroundings
 from data_service.shell.streams import Output, OutputFailed, complain
@@ -35,6 +36,15 @@ class Generic(NamedTuple):
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command line `argv` (without the program's name); the exit status."""
+    try:
+        with heeding_signals():
+            return _run(argv)
+    except Terminated as end:
+        complain(str(end))
+        return end.status
+
+
+def _run(argv: Optional[List[str]]) -> int:
     try:
         generic = parse_generic(list(sys.argv[1:] if argv is None else argv))
     except UsageError as error:

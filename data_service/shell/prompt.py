@@ -13,6 +13,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
 from data_service.shell.commands import COMMANDS, TOOLS
 from data_service.shell.dispatch import FAILURE, SUCCESS, run as run_command
+from data_service.shell.endings import Terminated
 from data_service.shell.failures import NOT_A_DIRECTORY, PathError, UsageError, describe
 from data_service.shell.session import Session, Surroundings
 from data_service.shell.streams import complain
@@ -111,6 +112,8 @@ class _Prompt:
             self._complain(name, describe(error, words[0] if words else ""))
         except OSError as error:
             self._complain(name, f"`{words[0] if words else '.'}': {error.strerror}")
+        except Terminated:
+            raise
         except KeyboardInterrupt:
             self._complain(name, "Interrupted")
 

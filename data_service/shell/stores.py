@@ -185,6 +185,7 @@ class LocalStore:
 
     def cat(self, path: str, sink: Sink, progress: Progress = None) -> None:
         """Give the bytes of a file to `sink`, in order."""
+        done = 0
         with self.open(path) as file:
             while True:
                 with _local_errors(path):
@@ -192,6 +193,9 @@ class LocalStore:
                 if not data:
                     return
                 sink(memoryview(data))
+                done += len(data)
+                if progress is not None:
+                    progress(done, 0)
 
     def checksum(self, path: str) -> None:
         """None: this disk keeps no checksums, and to read all of a file is not what is asked."""

@@ -5,6 +5,7 @@ import sys
 from typing import Any, Callable, Iterator, List, Sequence
 
 from data_service.shell.completion import label
+from data_service.shell.endings import Terminated
 from data_service.shell.streams import complain
 
 HISTORY_NAME = ".pyhdfs_history"
@@ -54,6 +55,8 @@ def _typed(text: str) -> Iterator[str]:
     while True:
         try:
             yield input(text)
+        except Terminated:
+            raise
         except KeyboardInterrupt:
             complain("")
         except EOFError:

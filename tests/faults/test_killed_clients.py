@@ -1,7 +1,7 @@
 """Clients that are killed: no file appears, no old content is lost, the name can be used again."""
 
 import signal
-from typing import Iterator
+from typing import Iterator, List
 
 import pytest
 
@@ -93,6 +93,48 @@ def test_a_writer_that_was_paused_until_its_lease_ended_can_not_make_its_file_ap
     assert client.returncode == 1 and len(err.splitlines()) == 1, err
     assert nodes.client("cat", "/late").out == OLD
     assert nodes.client("rm", "/late").status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_put_that_is_told_to_end_lets_the_next_one_in_at_once(
+    nodes: Cluster, number: signal.Signals
+) -> None:
+    client = nodes.start_client("put", "-f", "-", "/asked")
+    assert client.stdin is not None
+    client.stdin.write(NEW[: 4 * BLOCK])
+    client.stdin.flush()
+    wait_until(lambda: blocks_on_disks(nodes) > 0)
+    client.send_signal(number)
+    _, err = client.communicate()
+    assert (client.returncode, len(err.splitlines())) == (128 + number, 1), err
+    assert "/asked" not in nodes.client("listOpenFiles").text
+    assert nodes.client("put", "-f", "-", "/asked", stdin=OLD).status == 0
+    assert nodes.client("rm", "/asked").status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("words", [["get", "-f", "/big"], ["getmerge", "/big"]])
+def test_a_download_that_is_told_to_end_leaves_nothing(
+    nodes: Cluster, words: List[str], number: signal.Signals
+) -> None:
+    assert nodes.client("put", "-f", "-", "/big", stdin=NEW).status == 0
+    folder = nodes.folder / "told"
+    folder.mkdir()
+    for role in nodes.data_nodes:
+        nodes.pause(role)
+    try:
+        client = nodes.start_client(*words, str(folder / "local"))
+        wait_until(lambda: list(folder.glob(".*.part")), what="the temporary file")
+        client.send_signal(number)
+    finally:
+        for role in nodes.data_nodes:
+            nodes.resume(role)
+    client.communicate()
+    assert client.returncode == 128 + number
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+    nodes.wait_live(3)
+    assert nodes.client("rm", "/big").status == 0
 
 
 def test_a_get_that_is_killed_leaves_the_old_local_file(nodes: Cluster) -> None:
