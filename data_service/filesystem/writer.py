@@ -256,6 +256,6 @@ class WritingFile:
             replication=opened.replication, block_size=opened.block_size
         )
         self._namenode.persist(
-            "resume", client_id, self.path, opened.file_id, *options, blocks
+            "resume", client_id, self.path, opened.file_id, *options, opened.replaces, blocks
         )
 

@@ -72,7 +72,9 @@ class NameNodeService(WriterCalls):
         op = self._own_call(op)
         check_strings(source, destination)
         self._change(
-            lambda state: state.rename(self._caller, op, source, destination, wall_ms())
+            lambda state: state.rename(
+                self._caller, op, source, destination, wall_ms(), time.monotonic()
+            )
         )
 
     def exposed_set_replication(self, op: Op, path: str, replication: int) -> None:

@@ -30,7 +30,7 @@ from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.reading import Reading
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases
-from data_service.namenode.writers.open_files import OpenFiles
+from data_service.namenode.writers.open_files import OpenFiles, deleted_rows
 from data_service.namenode.writers.promises import Promises
 from data_service.namenode.writers.rewriting import Rewriting
 from data_service.namenode.writers.takeover import Takeover
@@ -68,7 +68,9 @@ class State:
         self.inspecting = Inspecting(
             self.image, resolver, self.commits, self.open_files, blocks
         )
-        takeover = Takeover(self.commits, leases, self.open_files, blocks, quotas, promises)
+        self._takeover = takeover = Takeover(
+            self.commits, leases, self.open_files, blocks, quotas, promises
+        )
         self.writing = Writing(
             resolver, self._namespace, self.commits, leases, self.open_files, blocks, takeover
         )  # fmt: skip
@@ -116,13 +118,23 @@ class State:
         )  # fmt: skip
 
     def rename(
-        self, caller: Caller, op: Op, source: str, destination: str, wall_ms: int
+        self, caller: Caller, op: Op, source: str, destination: str, wall_ms: int, now: float
     ) -> Outcome:
-        """Move an inode to a path that does not exist. Constant time, whatever is below it."""
-        return self._change(
-            "rename", op, f"Cannot rename {source}",
-            lambda: self._namespace.rename(caller, parse(source), parse(destination), wall_ms),
-        )  # fmt: skip
+        """Move an inode to a path that does not exist, and that nobody writes.
+
+        Constant time, whatever is below it.
+        """
+
+        def decide() -> List[Change]:
+            changes = self._namespace.rename(caller, parse(source), parse(destination), wall_ms)
+            _, _, moved = changes[0]
+            assert moved is not None, "a rename puts a row"
+            ended = self._takeover.give_way(destination, moved[1], moved[2], now)
+            for file in ended:
+                self.open_files.close(file)
+            return changes + deleted_rows(ended)
+
+        return self._change("rename", op, f"Cannot rename {source}", decide)
 
     def set_mode(self, caller: Caller, op: Op, path: str, mode: int) -> Outcome:
         """Set the permission bits of a path."""
@@ -226,5 +238,8 @@ class State:
         if not changes:
             return self.commits.unchanged(operation, op, result(changes))
         outcome = self.commits.commit(operation, op, changes, result(changes))
+        for table, key, row in changes:
+            if table == DELETED_BLOCKS and row is not None:
+                self.blocks.invalidate(Block(key, row[1], 0), outcome.depends)
         self.open_files.follow(changes)
         return outcome

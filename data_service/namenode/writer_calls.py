@@ -100,7 +100,7 @@ class WriterCalls(Administration):
         presented = check_blocks(blocks)
         return self._term_of().change_when_confirmed(
             lambda state: state.writing.complete(
-                op, file_id, presented, time.monotonic(), wall_ms()
+                self._caller, op, file_id, presented, time.monotonic(), wall_ms()
             )
         )
 
@@ -111,7 +111,7 @@ class WriterCalls(Administration):
         presented = check_blocks(blocks)
         return self._term_of().change_when_confirmed(
             lambda state: state.writing.flush(
-                op, file_id, presented, time.monotonic(), wall_ms()
+                self._caller, op, file_id, presented, time.monotonic(), wall_ms()
             )
         )
 
@@ -124,12 +124,13 @@ class WriterCalls(Administration):
         replication: int,
         block_size: int,
         mode: int,
+        replaces: int,
         blocks: tuple,
     ) -> tuple:
         """Present a file in progress, with (position, block) pairs, to a restarted namenode."""
         client_id = self._own_client(client_id)
         check_strings(path)
-        check_integers(file_id, replication, block_size, mode)
+        check_integers(file_id, replication, block_size, mode, replaces)
         presented = _check_positions(blocks)
         return self._change(
             lambda state: state.writing.resume(
@@ -141,6 +142,7 @@ class WriterCalls(Administration):
                 replication,
                 block_size,
                 mode,
+                replaces,
                 presented,
                 time.monotonic(),
             )

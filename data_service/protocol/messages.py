@@ -77,7 +77,8 @@ class OpenedFile(NamedTuple):
     """The answer to `create`, `append` and `truncate`: what a writer must know, and present.
 
     New blocks begin at `position`, `offset` bytes into the file. Of its `length` bytes, those
-    behind the offset are replaced when the new ones become visible.
+    behind the offset are replaced when the new ones become visible. `replaces` is the number of
+    the file that stands where the new one will appear, 0 for none.
     """
 
     file_id: int
@@ -86,6 +87,7 @@ class OpenedFile(NamedTuple):
     position: int = 0
     offset: int = 0
     length: int = 0
+    replaces: int = 0
 
 
 class Completed(NamedTuple):

@@ -95,7 +95,7 @@ class Builder:
         block = located.block._replace(length=1 + opened.file_id % BLOCK_SIZE)
         for session in self._sessions:
             self.state.blocks.block_changes(session, [block], [], [], 0.0)
-        self._do(writing.complete(self._op(), opened.file_id, [block], 0.0, _wall_ms()))
+        self._do(writing.complete(ROOT, self._op(), opened.file_id, [block], 0.0, _wall_ms()))
 
     def close(self) -> None:
         """The database is whole."""
@@ -159,7 +159,7 @@ def main(directory: str, files: int) -> None:
     ops = [("bench", 10**9 + number) for number in range(3)]
     tell(
         "rename the directory of all",
-        timed(lambda: state.rename(ROOT, ops[0], TOP, "/moved", 1)), "ms",
+        timed(lambda: state.rename(ROOT, ops[0], TOP, "/moved", 1, 0.0)), "ms",
     )  # fmt: skip
     tell(
         "set a quota on all", timed(lambda: state.set_quota(ROOT, ops[1], "/moved", 10**9, -1)),

@@ -20,6 +20,7 @@ from tests.support.namespace_model import (
     listing,
     lost,
     plain,
+    promised,
     rivals,
 )
 from tests.support.quota_model import BLOCK_SIZE, promise, replaced
@@ -81,12 +82,18 @@ class Walk(RewritingWalk):
                 error = errors.PathExists
             elif error is None and len(left) > 1:
                 error = errors.PathNotFound
+        ended: List[ModelWriter] = []
         if error is None:
             beside = find(self.tree, source[:-1])[0]
             error = self.quotas.refusal(above, *self.quotas.use(moved), beside)
-        op, paths = self.op(), (render(source), render(target))
-        self.change(lambda: self.state.rename(ROOT, op, *paths, 7), error)
         if error is None:
+            ended = promised(self.writers, above, target[-1])
+            if any(self.now - self.renewed[writer.client] <= 10.0 for writer in ended):
+                error = errors.PathExists
+        op, paths = self.op(), (render(source), render(target))
+        self.change(lambda: self.state.rename(ROOT, op, *paths, 7, self.now), error)
+        if error is None:
+            self.writers = [writer for writer in self.writers if writer not in ended]
             del find(self.tree, source[:-1])[0][source[-1]]
             above[target[-1]] = moved
 
@@ -160,6 +167,8 @@ class Walk(RewritingWalk):
             self.writers = [writer for writer in self.writers if writer not in ended]
             self.renewed[client] = self.now
             writer.file_id, writer.path = opened.file_id, path
+            writer.replaces = None if rest else node
+            assert opened.replaces == (0 if rest else node.file_id)
             self.writers.append(writer)
 
     def write(self) -> None:
@@ -223,9 +232,11 @@ class Walk(RewritingWalk):
         if error is not errors.InvalidArgument:
             self.renewed[writer.client] = self.now
         op, writing = self.op(writer.client), self.state.writing
-        deed = writing.flush if flushed else writing.complete
+        publish = writing.flush if flushed else writing.complete
         new = writer.file is None
-        done = self.change(lambda: deed(op, writer.file_id, blocks, self.now, 8), error)
+        done = self.change(
+            lambda: publish(ROOT, op, writer.file_id, blocks, self.now, 8), error
+        )
         if error is None:
             length = self.publish(writer, flushed)
             assert done.status.length == length and (done.replicas == 2 or not new)
@@ -286,14 +297,16 @@ class Walk(RewritingWalk):
         _, found = self.call(
             lambda: self.state.writing.resume(
                 ROOT, writer.client, writer.path, writer.file_id, writer.overwrite,
-                2, BLOCK_SIZE, 0o644, writer.blocks, self.now,
+                2, BLOCK_SIZE, 0o644, getattr(writer.replaces, "file_id", 0), writer.blocks,
+                self.now,
             )
         )  # fmt: skip
         node, rest, error = find(self.tree, names)
         above = node if rest else find(self.tree, names[:-1])[0]
         if error is None and not rest:
             error = errors.IsADirectory if isinstance(node, dict) else None
-            error = error or (None if writer.overwrite else errors.PathExists)
+            ours = writer.overwrite and node is writer.replaces
+            error = error or (None if ours else errors.PathExists)
         writer.above, writer.names = above, rest or names[-1:]
         if error is None and rivals(self.writers, above, writer.names):
             error = errors.LeaseExpired

@@ -56,6 +56,7 @@ class WritingFile:
         self.path = path
         self.overwrite = overwrite
         self.replication = replication
+        self.replaces = 0
         self.file_id = 0
         self.tail: Optional[Tail] = None
         self.blocks: Dict[int, Block] = {}
@@ -211,12 +212,14 @@ class Client(Process):
     def _write(self, file: WritingFile, count: int, method: str, *args: Any) -> Script:
         """Open the file by a call, write so many blocks, and complete it."""
         self._writing += 1
+        self._history.promised.update(file.path.split("/"))
         try:
             opened = yield from self._repeat(
                 OUT_OF_REACH, None, method, self._operation(), *args)
             file.file_id, file.tail = opened.file_id, None
+            file.replaces = opened.replaces
             if method == "append":
-                file.tail = Tail(*opened[3:])
+                file.tail = Tail(*opened[3:6])
             yield from self._write_blocks(file, opened.position, count)
             yield from self._complete(file)
         except DfsError as error:
@@ -345,7 +348,7 @@ class Client(Process):
                 NOT_NOW, None, "resume_visible", self._id, file.file_id, file.tail, blocks)
         return self._repeat(
             NOT_NOW, None, "resume", self._id, file.path, file.file_id, file.overwrite,
-            file.replication, blocks)
+            file.replication, file.replaces, blocks)
 
     def _renew(self) -> Script:
         while True:

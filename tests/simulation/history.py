@@ -7,12 +7,13 @@ an answer came must not be told of an older tree: so nothing acknowledged is los
 comes back, and what is indeterminate does not flicker.
 """
 
-from typing import Any, Container, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Container, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from metadata_service.edits import Edit
 from tests.simulation.auditor import Violation, demand
 from tests.simulation.plain_tree import MODELS, Tree, answer_of, tree_of
 from tests.simulation.services import MetadataService, Tables
+from zookeeper.fabric.errors import PathExists
 
 Op = Tuple[str, int]
 
@@ -58,6 +59,8 @@ class History:
         """What was written into each block, by its number."""
         self.presented: Dict[Op, Tuple[int, ...]] = {}
         """The new blocks of the file that an operation completes or flushes."""
+        self.promised: Set[str] = set()
+        """The names on the way to files that were created, and that nobody may move there."""
 
     def begin(self, kind: str, *args: Any, op: Optional[Op] = None) -> Record:
         """A client asks."""
@@ -168,6 +171,10 @@ class _Explanation:
         if record.kind in ("complete", "append"):
             demand(record.outcome != OK, record, "is lost")
             return
+        if record.kind == "rename" and record.result is PathExists:
+            name = record.args[1].rpartition("/")[2]
+            if name in self._history.promised:
+                return  # Somebody may write there; whether he did, no tree tells.
         for witness in range(least, record.newest_txid + 1):
             if answer_of(record, self._trees[witness], self._history.contents):
                 self._learn(record, witness)

@@ -159,7 +159,8 @@ class NameNode(Process):
 
     def exposed_rename(self, _source: str, op: Op, path: str, target: str) -> Script:
         """Rename."""
-        return self._change(lambda state: state.rename(ROOT, op, path, target, 1))
+        return self._change(lambda state: state.rename(
+            ROOT, op, path, target, 1, self.clock()))
 
     def exposed_set_replication(self, _source: str, op: Op, path: str, count: int) -> Script:
         """Raise or lower how many replicas a file shall have."""
@@ -191,14 +192,14 @@ class NameNode(Process):
     ) -> Script:
         """Make a file appear."""
         return self.leading().complete(
-            lambda state: state.writing.complete(op, file_id, blocks, self.clock(), 1))
+            lambda state: state.writing.complete(ROOT, op, file_id, blocks, self.clock(), 1))
 
     def exposed_flush(
         self, _source: str, op: Op, file_id: int, blocks: Tuple[Block, ...]
     ) -> Script:
         """Make visible what was written so far."""
         return self.leading().complete(
-            lambda state: state.writing.flush(op, file_id, blocks, self.clock(), 1))
+            lambda state: state.writing.flush(ROOT, op, file_id, blocks, self.clock(), 1))
 
     def exposed_append(self, _source: str, op: Op, path: str) -> Script:
         """Open a file to write behind its end."""
@@ -213,12 +214,12 @@ class NameNode(Process):
 
     def exposed_resume(
         self, _source: str, client_id: str, path: str, file_id: int, overwrite: bool,
-        replication: int, blocks: tuple,
+        replication: int, replaces: int, blocks: tuple,
     ) -> Script:  # fmt: skip
         """Present a file in progress."""
         return self._change(lambda state: state.writing.resume(
             ROOT, client_id, path, file_id, overwrite, replication, BLOCK_SIZE, 0o644,
-            dict(blocks), self.clock()))
+            replaces, dict(blocks), self.clock()))
 
     def exposed_abandon_file(self, _source: str, client_id: str, file_id: int) -> Script:
         """Give a file up."""

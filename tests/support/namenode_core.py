@@ -84,7 +84,7 @@ class Core:
     def complete(self, file_id: int, blocks: Sequence[Block], client: str = "client") -> Any:
         """Make a file appear."""
         return self.do(
-            self.state.writing.complete(self.op(client), file_id, blocks, self.now, 8)
+            self.state.writing.complete(ROOT, self.op(client), file_id, blocks, self.now, 8)
         )
 
     def put(self, path: str, *lengths: int, overwrite: bool = False) -> int:
@@ -94,12 +94,17 @@ class Core:
         return file_id
 
     def resume(
-        self, path: str, file_id: int, blocks: Sequence[Block], client: str = "client"
+        self,
+        path: str,
+        file_id: int,
+        blocks: Sequence[Block],
+        client: str = "client",
+        replaces: int = 0,
     ) -> Any:
         """Present a file to a namenode that may have been restarted."""
         return self.do(
             self.state.writing.resume(
-                ROOT, client, path, file_id, False, 2, BLOCK_SIZE, 0o644,
+                ROOT, client, path, file_id, bool(replaces), 2, BLOCK_SIZE, 0o644, replaces,
                 dict(enumerate(blocks)), self.now,
             )
         )  # fmt: skip
@@ -121,7 +126,9 @@ class Core:
 
     def flush(self, file_id: int, blocks: Sequence[Block], client: str = "client") -> Any:
         """Make visible what was written so far."""
-        return self.do(self.state.writing.flush(self.op(client), file_id, blocks, self.now, 8))
+        return self.do(
+            self.state.writing.flush(ROOT, self.op(client), file_id, blocks, self.now, 8)
+        )
 
     def go_on(
         self, opened: OpenedFile, blocks: Sequence[Block], client: str = "client"
@@ -130,7 +137,7 @@ class Core:
         presented = dict(enumerate(blocks, opened.position))
         return self.do(
             self.state.rewriting.resume(
-                ROOT, client, opened.file_id, Tail(*opened[3:]), presented, self.now
+                ROOT, client, opened.file_id, Tail(*opened[3:6]), presented, self.now
             )
         )
 
@@ -160,7 +167,7 @@ class Core:
 
     def rename(self, source: str, target: str) -> None:
         """Move an inode."""
-        self.do(self.state.rename(ROOT, self.op(), source, target, 5))
+        self.do(self.state.rename(ROOT, self.op(), source, target, 5, self.now))
 
     def length(self, path: str) -> int:
         """The length of a file."""

@@ -35,6 +35,7 @@ class ModelWriter:
         self.above = above
         self.names = names
         self.overwrite = over
+        self.replaces: Optional[ModelFile] = None
         self.blocks: Dict[int, Block] = {}
         self.confirmed = True
         self.path = ""
@@ -112,9 +113,18 @@ def appearing(writer: ModelWriter) -> Tuple[dict, Names, Optional[Type[errors.Df
             error = errors.NotADirectory
         elif isinstance(node[names[0]], dict):
             error = errors.IsADirectory
-        elif not writer.overwrite:
+        elif not writer.overwrite or node[names[0]] is not writer.replaces:
             error = errors.PathExists
     return node, names, error
+
+
+def promised(writers: List[ModelWriter], above: dict, name: str) -> List[ModelWriter]:
+    """Who writes a new file at or below this entry, which is not there yet."""
+    return [
+        writer
+        for writer in writers
+        if writer.file is None and writer.above is above and writer.names[0] == name
+    ]
 
 
 def rivals(writers: List[ModelWriter], above: dict, names: Names) -> List[ModelWriter]:

@@ -43,9 +43,11 @@ class Tree:
             self.blocks += 1
             blocks.append(Block(self.blocks, 1, length))
         self.image.counters["block_id"] = self.blocks + 1
-        new = NewFile(self.new_id(), "alice", overwrite, 3, 100, 0o640)
+        old, depth = self.resolver.walk(ROOT, parse(path))
+        replaces = old.id if depth == len(parse(path)) else 0
+        new = NewFile(self.new_id(), "alice", overwrite, 3, 100, 0o640, replaces)
         _, changes = self.rules.attach(
-            self.image.root, parse(path), new, blocks, 7, self.new_id
+            ROOT, self.image.root, parse(path), new, blocks, 7, self.new_id
         )
         self.apply(changes)
         return new.file_id

@@ -295,11 +295,12 @@ class PlainService(PlainRewriting):
         return core.files[file.path].status(), min(least, file.replication)
 
     def exposed_resume(self, client_id: str, path: str, file_id: int, overwrite: bool,
-                       replication: int, block_size: int, mode: int, blocks: tuple) -> tuple:
+                       replication: int, block_size: int, mode: int, replaces: int,
+                       blocks: tuple) -> tuple:
         """Take over a file."""
         core = self._core
         core.enter("resume", (client_id, path, file_id, overwrite, replication, block_size, mode,
-                              blocks))
+                              replaces, blocks))
         with core.lock:
             known = {position: Block._make(block) for position, block in blocks}
             core.open[file_id] = PlainFile(path, file_id, replication, block_size, overwrite, known)

@@ -42,9 +42,9 @@ class RewritingWalk(Sides):
             block = located.block._replace(length=self.random.randint(1, BLOCK_SIZE))
             self.nodes.receive(block, located.targets)
             self.call(lambda: writing.flush(
-                self.op("z"), opened.file_id, [block], self.now, 8))
+                ROOT,                 self.op("z"), opened.file_id, [block], self.now, 8))
             file.lengths += (block.length,)
-        self.call(lambda: writing.complete(self.op("z"), opened.file_id, (), self.now, 8))
+        self.call(lambda: writing.complete(ROOT, self.op("z"), opened.file_id, (), self.now, 8))
         for name in rest[:-1]:
             node = node.setdefault(name, {})
         node[rest[-1]] = file
@@ -59,7 +59,7 @@ class RewritingWalk(Sides):
         )
         if error is None:
             first, length = len(file.lengths), sum(file.lengths)
-            assert opened[3:] == (first, length, length)
+            assert opened[3:6] == (first, length, length)
             self._open(client, file, first, ended)
 
     def truncate(self) -> None:
@@ -84,7 +84,7 @@ class RewritingWalk(Sides):
             file.lengths = file.lengths[:kept]
             self.writers = [writer for writer in self.writers if writer not in ended]
             return
-        assert opened[3:] == (kept, sum(file.lengths[:kept]), whole)
+        assert opened[3:6] == (kept, sum(file.lengths[:kept]), whole)
         self._open(client, file, kept, ended)
         outcome = self.state.rewriting.cut_block(client, file.file_id)
         assert outcome.result.block.length == file.lengths[kept]
@@ -104,12 +104,16 @@ class RewritingWalk(Sides):
         nodes = [self._file(path) for path in (names, *sources)]
         error = next((error for _, error in nodes if error is not None), None)
         target, files = nodes[0][0], [node for node, _ in nodes[1:]]
-        written = [writer.file for writer in self.writers if writer.file is not None]
-        if nodes[0][1] is None and target in written:
+        written = [
+            name for name in (names[-1], *chosen)
+            if isinstance(above, dict) and rivals(self.writers, above, (name,))
+        ]
+        if nodes[0][1] is None and names[-1] in written:
             error = errors.AlreadyBeingCreated
-        for file, file_error in nodes[1:] if error is not errors.AlreadyBeingCreated else ():
+        sized = zip(chosen, nodes[1:]) if error is not errors.AlreadyBeingCreated else ()
+        for name, (file, file_error) in sized:
             error = nodes[0][1] or file_error
-            if error is None and file in written:
+            if error is None and name in written:
                 error = errors.AlreadyBeingCreated
             elif error is None and (file is target or not file.lengths):
                 error = errors.InvalidArgument

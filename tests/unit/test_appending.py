@@ -6,6 +6,7 @@ import pytest
 
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.writers.open_files import Tail
+from data_service.protocol.messages import OpenedFile
 from tests.support.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
 
@@ -16,7 +17,7 @@ def test_what_is_appended_is_new_blocks_behind_the_last() -> None:
     core = Core()
     number = core.put("/f", 100, 30)
     opened = core.append("/f")
-    assert opened == (number, 2, 100, 2, 130, 130)
+    assert opened == OpenedFile(number, 2, 100, 2, 130, 130)
     blocks = core.write(number, 100, 7, first=2)
     assert core.length("/f") == 130
     before = core.metadata.last_txid
@@ -237,14 +238,14 @@ def test_a_repeated_flush_is_answered_the_same_also_after_a_restart() -> None:
     blocks, op = core.write(number, 20), core.op()
 
     def flush() -> Any:
-        return core.do(core.state.writing.flush(op, number, blocks, 0.0, 8))
+        return core.do(core.state.writing.flush(ROOT, op, number, blocks, 0.0, 8))
 
     first = flush()
     assert flush() == first
     core.restart()
     assert flush() == first and type(flush()) is type(first)
     refusal(errors.ProtocolViolation, lambda: core.state.writing.complete(
-        op, number, blocks, 0.0, 8))
+        ROOT, op, number, blocks, 0.0, 8))
 
 
 # -- Going on with another namenode.
@@ -308,7 +309,7 @@ def test_who_may_go_on_is_who_owns_the_file_or_may_write_it() -> None:
     core.restart()
 
     def resume() -> Any:
-        tail = Tail(*opened[3:])
+        tail = Tail(*opened[3:6])
         return core.do(core.state.rewriting.resume(ANN, "ann", number, tail, {}, 0.0))
 
     refusal(errors.PermissionDenied, resume)

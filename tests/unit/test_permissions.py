@@ -48,8 +48,20 @@ class Tree:
         opened = self.metadata.store(
             self.state.writing.create(ROOT, self.op(), path, False, 1, 100, 0o644, 0.0)
         )
-        self.metadata.store(self.state.writing.complete(self.op(), opened.file_id, (), 0.0, 1))
+        self.complete(ROOT, opened.file_id)
         self.own(path, owner, mode, group)
+
+    def open(self, caller: Caller, path: str) -> int:
+        """Open a file to replace the one at a path, or to make a new one; its number."""
+        return self.metadata.store(
+            self.state.writing.create(caller, self.op(), path, True, 1, 100, 0o644, 0.0)
+        ).file_id
+
+    def complete(self, caller: Caller, file_id: int) -> None:
+        """Make an empty file appear."""
+        self.metadata.store(
+            self.state.writing.complete(caller, self.op(), file_id, (), 0.0, 1)
+        )
 
     def own(self, path: str, owner: str, mode: int, group: str) -> None:
         """Set owner, group and mode."""
@@ -118,13 +130,25 @@ def test_the_sticky_bit_keeps_entries_to_their_owners() -> None:
         'parent="/tmp":root:supergroup:drwxrwxrwt'
     )
     assert message(lambda: tree.state.delete(BOB, tree.op(), "/tmp/a", False, 1)) == refusal
-    assert message(lambda: tree.state.rename(BOB, tree.op(), "/tmp/a", "/tmp/b", 1)) == refusal
-    tree.metadata.store(tree.state.rename(ALICE, tree.op(), "/tmp/a", "/tmp/b", 1))
+    renaming = message(
+        lambda: tree.state.rename(BOB, tree.op(), "/tmp/a", "/tmp/b", 1, 0.0)
+    )
+    assert renaming == refusal
+    tree.metadata.store(tree.state.rename(ALICE, tree.op(), "/tmp/a", "/tmp/b", 1, 0.0))
     assert tree.metadata.store(tree.state.delete(ALICE, tree.op(), "/tmp/b", False, 1)) is True
     # Whoever owns the directory may take anything out of it.
     tree.own("/tmp", "bob", 0o1777, "supergroup")
     tree.file("/tmp/c", "alice", 0o644, "supergroup")
     assert tree.metadata.store(tree.state.delete(BOB, tree.op(), "/tmp/c", False, 1)) is True
+
+
+def test_a_sticky_directory_keeps_files_from_being_replaced_by_others() -> None:
+    tree = Tree()
+    tree.directory("/tmp", "root", 0o1777, "supergroup")
+    tree.file("/tmp/a", "alice", 0o666, "supergroup")
+    for caller in (BOB, EVE):
+        assert "by sticky bit" in message(lambda: tree.open(caller, "/tmp/a"))
+    tree.complete(ALICE, tree.open(ALICE, "/tmp/a"))
 
 
 def test_deleting_needs_write_on_the_parent_and_nothing_on_the_file() -> None:
@@ -224,12 +248,18 @@ def test_rename_needs_both_parents() -> None:
     tree.directory("/to", "bob", 0o755)
     tree.file("/from/f", "alice", 0o644)
     state = tree.state
-    assert 'inode="/from"' in message(lambda: state.rename(BOB, tree.op(), "/from/f", "/to/f", 1))
-    assert 'inode="/to"' in message(lambda: state.rename(ALICE, tree.op(), "/from/f", "/to/f", 1))
+    assert 'inode="/from"' in message(
+        lambda: state.rename(BOB, tree.op(), "/from/f", "/to/f", 1, 0.0)
+    )
+    assert 'inode="/to"' in message(
+        lambda: state.rename(ALICE, tree.op(), "/from/f", "/to/f", 1, 0.0)
+    )
     tree.own("/to", "bob", 0o757, "users")
-    assert 'inode="/to"' in message(lambda: state.rename(ALICE, tree.op(), "/from/f", "/to/f", 1))
+    assert 'inode="/to"' in message(
+        lambda: state.rename(ALICE, tree.op(), "/from/f", "/to/f", 1, 0.0)
+    )
     tree.own("/to", "bob", 0o777, "users")
-    tree.metadata.store(state.rename(ALICE, tree.op(), "/from/f", "/to/f", 1))
+    tree.metadata.store(state.rename(ALICE, tree.op(), "/from/f", "/to/f", 1, 0.0))
     assert state.reading.stat(ALICE, "/to/f").result.owner == "alice"
 
 
@@ -258,3 +288,47 @@ def test_modes_as_letters() -> None:
     assert symbolic(0o1777) == "rwxrwxrwt"
     assert symbolic(0o1770) == "rwxrwx--T"
     assert READ | WRITE | EXECUTE == ALL
+
+
+def test_who_creates_a_file_needs_the_same_rights_when_it_appears() -> None:
+    tree = Tree()
+    tree.directory("/d", "alice", 0o777)
+    tree.directory("/d/e", "alice", 0o777)
+    for path, mode in (("/d/e", 0o755), ("/d", 0o700)):
+        number = tree.open(BOB, "/d/e/f")
+        tree.own(path, "alice", mode, "users")
+        assert f'inode="{path}"' in message(lambda: tree.complete(BOB, number))
+        tree.own(path, "alice", 0o777, "users")
+        tree.complete(BOB, number)
+        tree.state.check()
+
+
+def test_a_file_that_was_taken_from_a_writer_is_not_replaced_by_him() -> None:
+    tree = Tree()
+    tree.directory("/d", "alice", 0o777)
+    tree.file("/d/f", "alice", 0o666)
+    number = tree.open(BOB, "/d/f")
+    tree.own("/d/f", "alice", 0o600, "users")
+    assert 'access=WRITE, inode="/d/f"' in message(lambda: tree.complete(BOB, number))
+    tree.own("/d/f", "alice", 0o666, "users")
+    tree.own("/d", "alice", 0o1777, "users")
+    assert "by sticky bit" in message(lambda: tree.complete(BOB, number))
+
+
+def test_who_may_write_no_more_cannot_add_to_a_file_that_is_open() -> None:
+    tree = Tree()
+    tree.file("/f", "alice", 0o666)
+
+    def append(caller: Caller) -> int:
+        return tree.metadata.store(
+            tree.state.rewriting.append(caller, tree.op(), "/f", 0.0)
+        ).file_id
+
+    number = append(BOB)
+    tree.own("/f", "alice", 0o644, "users")
+    assert 'access=WRITE, inode="/f"' in message(lambda: tree.complete(BOB, number))
+    tree.metadata.store(tree.state.writing.abandon_file("client", number))
+    number = append(ALICE)
+    # Its owner may go on, as one may with a file that one has made read-only.
+    tree.own("/f", "alice", 0o444, "users")
+    tree.complete(ALICE, number)

@@ -1,7 +1,7 @@
 """Writes that outlive their namenode, and leases that outlive their writers."""
 
 from data_service.protocol.blocks import Block
-from tests.support.namenode_core import Core, refusal
+from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
 
 
@@ -161,3 +161,23 @@ def test_what_cannot_be_resumed() -> None:
     # This namenode ended it: it does not come back.
     core.do(core.state.writing.abandon_file("client", mine))
     refusal(errors.LeaseExpired, lambda: core.resume("/elsewhere", mine, ()))
+
+
+def test_a_resumed_writer_replaces_only_what_stood_there_when_he_began() -> None:
+    core = Core()
+    old = core.put("/f", 5)
+    opened = core.do(core.state.writing.create(
+        ROOT, core.op(), "/f", True, 2, BLOCK_SIZE, 0o644, core.now))
+    assert opened.replaces == old
+    blocks = core.write(opened.file_id, 7)
+    core.restart()
+    # Nobody here knows of the writer yet.
+    core.delete("/f")
+    core.put("/g", 9)
+    core.rename("/g", "/f")
+    refusal(errors.PathExists, lambda: core.resume("/f", opened.file_id, blocks, replaces=old))
+    assert core.length("/f") == 9
+    core.rename("/f", "/g")
+    core.resume("/f", opened.file_id, blocks, replaces=old)
+    core.complete(opened.file_id, blocks)
+    assert (core.length("/f"), core.length("/g")) == (7, 9)

@@ -17,7 +17,7 @@ def changes_of(core: Core, op: Tuple[str, int]) -> List[Tuple[str, Callable[[], 
     return [
         ("Cannot create directory /x", lambda: state.mkdir(ROOT, op, "/x", False, 0o755, 1), None),
         ("Cannot delete /d/f", lambda: state.delete(ROOT, op, "/d/f", False, 1), True),
-        ("Cannot rename /d/f", lambda: state.rename(ROOT, op, "/d/f", "/d/g", 1), None),
+        ("Cannot rename /d/f", lambda: state.rename(ROOT, op, "/d/f", "/d/g", 1, 0.0), None),
         ("Cannot set permission for /d", lambda: state.set_mode(ROOT, op, "/d", 0o700), None),
         ("Cannot set owner for /d", lambda: state.set_owner(ROOT, op, "/d", "bob", ""), None),
         ("Cannot set times /d", lambda: state.set_times(ROOT, op, "/d", 3, 4), None),

@@ -3,6 +3,7 @@
 import pytest
 
 from data_service.namenode.namespace.contents import BLOCKS_MAX
+from data_service.protocol.messages import OpenedFile
 from tests.support.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
 
@@ -29,7 +30,7 @@ def test_a_truncation_within_a_block_replaces_that_block() -> None:
     core = Core()
     number = core.put("/f", 100, 100, 30)
     opened = core.truncate("/f", 140)
-    assert opened == (number, 2, 100, 1, 100, 230)
+    assert opened == OpenedFile(number, 2, 100, 1, 100, 230)
     cut = core.state.rewriting.cut_block("client", number).result
     assert (cut.block.block_id, cut.offset, len(cut.targets)) == (2, 100, 2)
     refusal(errors.LeaseExpired, lambda: core.state.rewriting.cut_block("thief", number))
@@ -157,3 +158,12 @@ def test_a_repeated_call_has_one_effect_also_after_a_restart() -> None:
     first = core.do(core.state.rewriting.append(ROOT, op, "/t", 0.0))
     again = core.do(core.state.rewriting.append(ROOT, op, "/t", 0.0))
     assert again == first and type(again) is type(first)
+
+
+def test_what_will_be_replaced_is_not_concatenated() -> None:
+    core = Core()
+    core.put("/a", 100)
+    core.put("/b", 100)
+    core.create("/a", client="other", overwrite=True)
+    refusal(errors.AlreadyBeingCreated, lambda: core.concat("/a", "/b"))
+    refusal(errors.AlreadyBeingCreated, lambda: core.concat("/b", "/a"))

@@ -221,16 +221,30 @@ def test_one_writer_a_path() -> None:
     core.create("/a/b/g", client="two")
 
 
-def test_two_writers_that_a_rename_brings_to_one_path() -> None:
+def test_nothing_is_moved_to_where_somebody_writes() -> None:
     core = Core()
     core.mkdir("/elsewhere")
-    late = core.create("/p/f", client="one")
-    first = core.create("/elsewhere/f", client="two")
-    core.rename("/elsewhere", "/p")
-    assert [row.path for row in core.state.open_files.rows()] == ["/p/f", "/p/f"]
-    core.complete(first, core.write(first, 7, client="two"), client="two")
-    refusal(errors.PathExists, lambda: core.complete(late, (), client="one"))
-    assert core.length("/p/f") == 7
+    core.put("/other", 5)
+    new = core.create("/p/f", client="one")
+    blocks = core.write(new, 7, client="one")
+    message = refusal(errors.PathExists, lambda: core.rename("/elsewhere", "/p"))
+    assert message == "rename destination /p already exists: it is being written by one"
+    core.mkdir("/p")
+    refusal(errors.PathExists, lambda: core.rename("/other", "/p/f"))
+    core.complete(new, blocks, client="one")
+    assert (core.length("/p/f"), core.length("/other")) == (7, 5)
+
+
+def test_who_is_silent_for_long_gives_way_to_what_is_moved() -> None:
+    core = Core()
+    core.put("/other", 5)
+    new = core.create("/p", client="one")
+    block = core.write(new, 7, client="one")[0]
+    core.now = 11.0
+    core.rename("/other", "/p")
+    assert core.length("/p") == 5 and core.state.open_files.rows() == []
+    refusal(errors.LeaseExpired, lambda: core.complete(new, (block,), client="one"))
+    assert core.sweep() == [block.block_id]
 
 
 def test_an_opened_file_tells_of_what_is_above_it() -> None:
@@ -269,7 +283,7 @@ def test_a_repeated_complete_is_answered_the_same_also_after_a_restart() -> None
     op = core.op()
 
     def complete() -> Any:
-        return core.do(core.state.writing.complete(op, file_id, blocks, 0.0, 8))
+        return core.do(core.state.writing.complete(ROOT, op, file_id, blocks, 0.0, 8))
 
     first = complete()
     core.rename("/f", "/g")

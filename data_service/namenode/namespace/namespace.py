@@ -25,6 +25,7 @@ from data_service.namenode.namespace.permissions import (
     require_superuser,
     require_tree,
     require_unsticky,
+    require_way,
 )
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
@@ -46,7 +47,11 @@ ENTRIES_MAX = 1024 * 1024
 
 
 class NewFile(NamedTuple):
-    """A file that is about to appear."""
+    """A file that is about to appear.
+
+    `replaces` is the number of the file that stood in its place when it was opened, 0 for none:
+    this one it may replace, and no other that came there meanwhile.
+    """
 
     file_id: int
     owner: str
@@ -54,6 +59,7 @@ class NewFile(NamedTuple):
     replication: int
     block_size: int
     mode: int
+    replaces: int = 0
 
 
 class Namespace:
@@ -100,6 +106,7 @@ class Namespace:
 
     def attach(
         self,
+        caller: Caller,
         anchor: Directory,
         names: Names,
         file: NewFile,
@@ -109,16 +116,22 @@ class Namespace:
     ) -> Tuple[InodeRow, List[Change]]:
         """The row of a new file at `names` below `anchor`, and all changes that make it appear.
 
-        Missing directories are made, with the mode of the one above them. A file in its place is
-        deleted by the same changes when `overwrite` is set.
+        The caller needs today what creating it takes: rights, owners and names may have changed
+        since. Missing directories are made, with the mode of the one above them. The file that
+        it was opened to replace is deleted by the same changes.
         """
         parent, depth = _descend_directories(anchor, names[:-1])
+        require_way(parent, caller)
         changes: List[Change] = []
-        if depth == len(names) - 1:
-            old = parent.children.get(names[-1])
-            if old is not None:
-                require_replaceable(old, file.overwrite)
-                changes.append(put(old.row()._replace(parent=GRAVEYARD_ID)))
+        old = parent.children.get(names[-1]) if depth == len(names) - 1 else None
+        if old is not None:
+            require_replaceable(old, caller, file.overwrite)
+            if old.id != file.replaces:
+                raise PathExists(
+                    f"{old.path} already exists: it came there while the new one was written"
+                )
+            changes.append(put(old.row()._replace(parent=GRAVEYARD_ID)))
+        require(parent, caller, WRITE)
         self.room_below(parent, names, depth)
         changes.append(_touch(parent, wall_ms))
         mode = parent.attributes.mode & 0o777 | WRITE_EXECUTE << 6
@@ -271,12 +284,19 @@ class Namespace:
             )
 
 
-def require_replaceable(inode: Inode, overwrite: bool) -> None:
-    """Raise IsADirectory or PathExists when no new file may take the inode's place."""
+def require_replaceable(inode: Inode, caller: Caller, overwrite: bool) -> None:
+    """Raise IsADirectory, PathExists or PermissionDenied when no new file of the caller's may take
+    the inode's place.
+
+    Whose it is changes with that, so that a sticky directory asks for its owner as it does for a
+    deletion. (HDFS asks for the right to write only; Linux refuses it, see `protected_regular`.)
+    """
     if isinstance(inode, Directory):
         raise IsADirectory(f"{inode.path} already exists as a directory")
     if not overwrite:
         raise PathExists(f"{inode.path} already exists")
+    require(inode, caller, WRITE)
+    require_unsticky(inode.parent, inode, caller)
 
 
 def check_mode(mode: int) -> None:

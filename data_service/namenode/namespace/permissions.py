@@ -69,6 +69,27 @@ def require(inode: Inode, caller: Caller, access: int) -> None:
         )
 
 
+def require_way(directory: Directory, caller: Caller) -> None:
+    """Raise PermissionDenied unless the caller may pass every directory down to this one."""
+    if caller.superuser:
+        return
+    way = [directory]
+    while way[-1].parent is not way[-1]:
+        way.append(way[-1].parent)
+    for above in reversed(way):
+        require(above, caller, EXECUTE)
+
+
+def require_writable(file: Inode, caller: Caller) -> None:
+    """Raise PermissionDenied unless the caller may go on writing a file that is open.
+
+    Its owner may, whatever its mode: who makes a file read-only writes it to the end.
+    """
+    require_way(file.parent, caller)
+    if caller.user != file.attributes.owner:
+        require(file, caller, WRITE)
+
+
 def require_owner(inode: Inode, caller: Caller) -> None:
     """Raise PermissionDenied unless the caller owns the inode."""
     if not caller.superuser and caller.user != inode.attributes.owner:

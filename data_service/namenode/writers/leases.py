@@ -18,11 +18,20 @@ from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 from zookeeper.fabric.errors import LeaseExpired
 
 
+Entry = Tuple[int, str]
+"""A name in a directory; with an empty name, the inode itself."""
+
+
 class Place(NamedTuple):
     """Where a file will appear: `names` below the directory `anchor`."""
 
     anchor: int
     names: Tuple[str, ...]
+
+    @property
+    def entry(self) -> Entry:
+        """The entry of its anchor that the place is, or that the way to it leads through."""
+        return self.anchor, self.names[0] if self.names else ""
 
 
 class Leases:
@@ -40,7 +49,7 @@ class Leases:
         self._clients: Dict[int, str] = {}
         self._places: Dict[int, Place] = {}
         self._writers: Dict[Place, int] = {}
-        self._anchored: Dict[int, Set[int]] = {}
+        self._entries: Dict[Entry, Set[int]] = {}
 
     def take(self, client_id: str, file_id: int, place: Place, now: float) -> None:
         """Give the client the lease on a place that is free, for a file that is new."""
@@ -81,9 +90,9 @@ class Leases:
         """Where a file will appear."""
         return self._places[file_id]
 
-    def anchored(self, inode_id: int) -> List[int]:
-        """The files whose places are below this directory, with nothing that exists between."""
-        return sorted(self._anchored.get(inode_id, ()))
+    def promised(self, anchor: int, name: str) -> List[int]:
+        """The files whose places begin with this name, which does not exist in this directory."""
+        return sorted(self._entries.get((anchor, name), ()))
 
     def holder(self, file_id: int) -> str:
         """The client that writes a file; LeaseExpired when nobody does."""
@@ -118,15 +127,15 @@ class Leases:
     def _settle(self, file_id: int, place: Place) -> None:
         self._places[file_id] = place
         self._writers[place] = file_id
-        self._anchored.setdefault(place.anchor, set()).add(file_id)
+        self._entries.setdefault(place.entry, set()).add(file_id)
 
     def _unsettle(self, file_id: int) -> None:
         place = self._places.pop(file_id)
         del self._writers[place]
-        anchored = self._anchored[place.anchor]
-        anchored.remove(file_id)
-        if not anchored:
-            del self._anchored[place.anchor]
+        files = self._entries[place.entry]
+        files.remove(file_id)
+        if not files:
+            del self._entries[place.entry]
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -138,8 +147,8 @@ class Leases:
         pairs = {(client, file) for client, files in self._files.items() for file in files}
         assert pairs == {(client, file) for file, client in self._clients.items()}, "clients"
         assert set(self._files) == set(self._renewed) and all(self._files.values()), "renewals"
-        below = {(place.anchor, file) for file, place in self._places.items()}
-        assert below == {(a, file) for a, files in self._anchored.items() for file in files}
+        below = {(place.entry, file) for file, place in self._places.items()}
+        assert below == {(e, file) for e, files in self._entries.items() for file in files}
         times = list(self._renewed.values())
         assert times == sorted(times), "renewals out of order"
 

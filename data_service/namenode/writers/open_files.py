@@ -90,7 +90,9 @@ class OpenFile:
     def opened(self) -> OpenedFile:
         """What the writer is told."""
         new = self.new
-        return OpenedFile(new.file_id, new.replication, new.block_size, *self.tail)
+        return OpenedFile(
+            new.file_id, new.replication, new.block_size, *self.tail, new.replaces
+        )
 
     def located(self, position: int) -> LocatedBlock:
         """The block at a position, for its writer."""
@@ -259,12 +261,12 @@ class OpenFiles:
         for table, key, row in changes:
             if table != INODES or row is None or row[3] != DIRECTORY:
                 continue
-            for file_id in self._leases.anchored(row[1]):
+            for file_id in self._leases.promised(row[1], row[2]):
                 names = self._leases.place(file_id).names
                 place = Place(key, names[1:])
-                # Should two writers meet at one path because a directory was renamed below the
-                # other's, the later stays where it is; whoever completes first has the path.
-                if len(names) > 1 and names[0] == row[2] and self._leases.writer(place) is None:
+                # A new directory is empty, so nobody writes below it yet, and what is moved is
+                # never moved to where a file will appear.
+                if len(names) > 1:
                     self._leases.move(file_id, place)
 
     def check(self) -> None:

@@ -22,6 +22,7 @@ from data_service.namenode.namespace.permissions import (
     Caller,
     require,
     require_unsticky,
+    require_writable,
 )
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Resolver
@@ -165,7 +166,7 @@ class Rewriting:
             raise refused_in_safe_mode(f"Cannot concat {path}")
         target = self._resolver.find_file(caller, parse(path))
         require(target, caller, WRITE)
-        if self._leases.writer(own_place(target.id)) is not None:
+        if self._is_written(target):
             raise AlreadyBeingCreated(f"concat: target file {path} is under construction")
         files = [self._source(caller, source, target) for source in sources]
         replication = target.attributes.replication
@@ -183,12 +184,16 @@ class Rewriting:
         require(file, caller, READ)
         require(file.parent, caller, WRITE)
         require_unsticky(file.parent, file, caller)
-        if self._leases.writer(own_place(file.id)) is not None:
+        if self._is_written(file):
             raise AlreadyBeingCreated(
                 f"concat: source file {path} is invalid or empty or underConstruction"
             )
         check_source(file, path, target)
         return file
+
+    def _is_written(self, file: File) -> bool:
+        """Whether somebody writes on in a file, or a new one that will take its place."""
+        return any(self._leases.writer(place) is not None for place in places_of(file))
 
     def resume(
         self,
@@ -210,9 +215,7 @@ class Rewriting:
             known = self._files.find(client_id, file_id)
             return Outcome(known.opened(), None, self._commits.last_txid)
         file = self._files.visible(file_id)
-        self._resolver.find(caller, parse(file.path))
-        if caller.user != file.attributes.owner:
-            require(file, caller, WRITE)
+        require_writable(file, caller)
         if _tail(file, tail.offset) != tail:
             raise LeaseExpired(f"No lease on {file.path}: it was changed by another client")
         opened = OpenFile(_as_new(file), blocks, tail, visible=True)

@@ -17,7 +17,12 @@ from data_service.namenode.writers.open_files import (
 )
 from data_service.namenode.writers.promises import Promises
 from metadata_service.edits import Edit
-from zookeeper.fabric.errors import AlreadyBeingCreated, InvalidArgument, LeaseExpired
+from zookeeper.fabric.errors import (
+    AlreadyBeingCreated,
+    InvalidArgument,
+    LeaseExpired,
+    PathExists,
+)
 
 
 class Takeover:
@@ -57,6 +62,23 @@ class Takeover:
                 raise AlreadyBeingCreated(
                     f"Failed to {deed} {path} for {client_id} because this file lease is "
                     f"currently owned by {holder}"
+                )
+            ended.append(self._files.find(holder, file_id))
+        return ended
+
+    def give_way(self, path: str, anchor: int, name: str, now: float) -> List[OpenFile]:
+        """The files that will appear at or below an entry which is to be taken by another inode,
+        and whose writers must give way to it; PathExists when one of them need not.
+
+        As for HDFS, which holds the name of a file from its creation on. As in `overdue`, the
+        caller records their end.
+        """
+        ended: List[OpenFile] = []
+        for file_id in self._leases.promised(anchor, name):
+            holder = self._leases.holder(file_id)
+            if not self._leases.is_overdue(holder, now):
+                raise PathExists(
+                    f"rename destination {path} already exists: it is being written by {holder}"
                 )
             ended.append(self._files.find(holder, file_id))
         return ended

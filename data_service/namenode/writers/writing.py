@@ -33,7 +33,12 @@ from data_service.namenode.namespace.namespace import (
     require_replaceable,
 )
 from data_service.namenode.namespace.paths import parse, render
-from data_service.namenode.namespace.permissions import WRITE, Caller, require
+from data_service.namenode.namespace.permissions import (
+    WRITE,
+    Caller,
+    require,
+    require_writable,
+)
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases, Place
@@ -53,6 +58,7 @@ from zookeeper.fabric.errors import (
     IsADirectory,
     LeaseExpired,
     NotEnoughReplicas,
+    PathExists,
     SafeMode,
 )
 
@@ -104,14 +110,14 @@ class Writing:
         if self._blocks.safe_mode:
             raise refused_in_safe_mode(f"Cannot create file{path}")
         self._check_attributes(names, replication, block_size, mode)
-        directory, places = self._check_target(caller, names, overwrite)
+        directory, places, replaces = self._check_target(caller, names, overwrite)
         ended = self._takeover.overdue("CREATE_FILE", path, places, op[0], now)
         self._takeover.verify_place(directory, places[0], 0)
         depends = self._commits.depends_on(directory)
         for file in ended:
             self._files.close(file)
         file_id = self._commits.new_inode_number()
-        new = NewFile(file_id, caller.user, overwrite, replication, block_size, mode)
+        new = NewFile(file_id, caller.user, overwrite, replication, block_size, mode, replaces)
         file = OpenFile(new, {})
         self._files.open(file, op[0], places[0], now)
         outcome = self._commits.volatile(
@@ -170,23 +176,43 @@ class Writing:
         return outcome
 
     def complete(
-        self, op: Op, file_id: int, blocks: Iterable[Block], now: float, wall_ms: int
+        self,
+        caller: Caller,
+        op: Op,
+        file_id: int,
+        blocks: Iterable[Block],
+        now: float,
+        wall_ms: int,
     ) -> Outcome:
         """Make the file appear, whole, and end its lease; the result is a Completed.
 
+        Needs what `create` or `append` needed, as things are now: see `_visible`.
         NotEnoughReplicas until every block is confirmed by as many datanodes as it shall have, or
         as there are that can have it: the caller waits and repeats the call, within its deadline.
         """
-        return self._publish("complete", op, file_id, blocks, now, wall_ms)
+        return self._publish("complete", caller, op, file_id, blocks, now, wall_ms)
 
     def flush(
-        self, op: Op, file_id: int, blocks: Iterable[Block], now: float, wall_ms: int
+        self,
+        caller: Caller,
+        op: Op,
+        file_id: int,
+        blocks: Iterable[Block],
+        now: float,
+        wall_ms: int,
     ) -> Outcome:
         """Make visible what was written so far, as `complete` does, and keep the file open."""
-        return self._publish("flush", op, file_id, blocks, now, wall_ms)
+        return self._publish("flush", caller, op, file_id, blocks, now, wall_ms)
 
     def _publish(
-        self, deed: str, op: Op, file_id: int, blocks: Iterable[Block], now: float, wall_ms: int
+        self,
+        deed: str,
+        caller: Caller,
+        op: Op,
+        file_id: int,
+        blocks: Iterable[Block],
+        now: float,
+        wall_ms: int,
     ) -> Outcome:
         repeated = self._commits.repeated(deed, op, completed)
         if repeated is not None:
@@ -197,7 +223,7 @@ class Writing:
         final = file.final_blocks(tuple(blocks))
         self._leases.renew(op[0], now)
         replicas = self._count_replicas(file, final)
-        row, replaced, changes = self._visible(file, final, wall_ms)
+        row, replaced, changes = self._visible(caller, file, final, wall_ms)
         status = FileStatus(
             row.name, file_id, FILE, file.tail.offset + sum(block.length for block in final),
             row.replication, row.block_size, row.owner, row.grp, row.mode,
@@ -216,17 +242,22 @@ class Writing:
         return outcome
 
     def _visible(
-        self, file: OpenFile, final: Sequence[Block], wall_ms: int
+        self, caller: Caller, file: OpenFile, final: Sequence[Block], wall_ms: int
     ) -> Tuple[InodeRow, Sequence[Block], List[Change]]:
-        """The file's row, the blocks that the new ones replace, and all changes that it takes."""
+        """The file's row, the blocks that the new ones replace, and all changes that it takes.
+
+        A new file needs what creating it takes. One that is visible can be written to the end by
+        its owner, whatever its mode, and by others while they may write it.
+        """
         anchor = self._files.anchor(file)
         if isinstance(anchor, File):
+            require_writable(anchor, caller)
             position = file.tail.position
             row, changes = rewrite(anchor, position, final, wall_ms)
             return row, anchor.blocks[position:], changes
         names = self._leases.place(file.new.file_id).names
         row, changes = self._namespace.attach(
-            anchor, names, file.new, final, wall_ms, self._commits.new_inode_number
+            caller, anchor, names, file.new, final, wall_ms, self._commits.new_inode_number
         )
         return row, (), changes
 
@@ -240,12 +271,14 @@ class Writing:
         replication: int,
         block_size: int,
         mode: int,
+        replaces: int,
         blocks: Mapping[int, Block],
         now: float,
     ) -> Outcome:
         """Take over a file from a namenode that is no more; the result is an OpenedFile.
 
         `blocks` are by position; those that are still being written have the length 0.
+        `replaces` is what `create` told: PathExists when another file stands there by now.
         Works in safe mode. LeaseExpired when the write cannot go on: this namenode ended it or
         completed it, one of its blocks was deleted, or another writes at the path.
         """
@@ -256,12 +289,14 @@ class Writing:
         if known is not None:
             self._files.find(client_id, file_id)
             return Outcome(known.opened(), None, self._commits.last_txid)
-        new = NewFile(file_id, caller.user, overwrite, replication, block_size, mode)
+        new = NewFile(file_id, caller.user, overwrite, replication, block_size, mode, replaces)
         file = OpenFile(new, blocks)
         self._takeover.check_resumable(file)
         if self._files.exists(file_id):
             raise LeaseExpired(f"No lease on inode {file_id}: the write has ended")
-        directory, places = self._check_target(caller, names, overwrite)
+        directory, places, found = self._check_target(caller, names, overwrite)
+        if found not in (0, replaces):
+            raise PathExists(f"{path} already exists: it came there while it was written anew")
         return self._takeover.resume(client_id, file, path, directory, places, now)
 
     def abandon_file(self, client_id: str, file_id: int) -> Outcome:
@@ -294,8 +329,9 @@ class Writing:
 
     def _check_target(
         self, caller: Caller, names: Names, overwrite: bool
-    ) -> Tuple[Directory, Tuple[Place, ...]]:
-        """Where a file of this path would appear, when the caller may make it.
+    ) -> Tuple[Directory, Tuple[Place, ...], int]:
+        """Where a file of this path would appear, when the caller may make it, and the number of
+        the file that stands there, or 0.
 
         The first place is its own; another writer at any of them would be in its way.
         """
@@ -306,15 +342,13 @@ class Writing:
                 raise IsADirectory(f"{render(names)} already exists as a directory")
             above = inode.parent
             depth -= 1
-            if overwrite:
-                require(inode, caller, WRITE)
         require(above, caller, WRITE)
         if above is not inode:
-            require_replaceable(inode, overwrite)
+            require_replaceable(inode, caller, overwrite)
         directory = self._namespace.room_below(above, names, depth)
         if above is not inode:
-            return directory, places_of(inode)
-        return directory, (Place(directory.id, names[depth:]),)
+            return directory, places_of(inode), inode.id
+        return directory, (Place(directory.id, names[depth:]),), 0
 
     def _count_replicas(self, file: OpenFile, final: Sequence[Block]) -> int:
         least = file.new.replication
