@@ -106,10 +106,13 @@ def touch(session: Session, words: List[str]) -> None:
 
 
 def make_empty(session: Session, item: Item) -> None:
-    """An empty file, with the replication and block size that -D defines."""
-    replication = session.replication
-    block_size = session.block_size
-    with item.store.create(item.landing, replication, block_size):
+    """An empty file, with the replication and block size that -D defines.
+
+    It replaces what was found empty, and nothing that came there since we looked.
+    """
+    with item.store.create(
+        item.landing, session.replication, session.block_size, overwrite=item.exists
+    ):
         pass
 
 

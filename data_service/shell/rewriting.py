@@ -9,7 +9,7 @@ from data_service.shell.options import parse
 from data_service.shell.session import Session
 from data_service.shell.streams import Input
 from data_service.shell.targets import Destination
-from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.errors import DfsError, PathExists
 
 STANDARD_INPUT = "-"
 CHUNK_BYTES = 1 << 20
@@ -50,7 +50,13 @@ def _open(session: Session, target: Item) -> Any:
         )
     if target.exists:
         return target.store.append(target.path)
-    return target.store.create(target.landing, session.replication, session.block_size)
+    try:
+        return target.store.create(
+            target.landing, session.replication, session.block_size, overwrite=False
+        )
+    except PathExists:
+        # Somebody else made it after we had looked: it is not ours to replace.
+        return target.store.append(target.path)
 
 
 def truncate(session: Session, words: List[str]) -> None:

@@ -75,9 +75,16 @@ class ClusterStore:
         self.truncate = filesystem.truncate
         self.concat = filesystem.concat
 
-    def create(self, path: str, replication: int = 0, block_size: int = 0) -> Any:
-        """A file to write in a `with`: it appears whole, or not at all when the block fails."""
-        return self.filesystem.open(path, "wb", replication=replication, block_size=block_size)
+    def create(
+        self, path: str, replication: int = 0, block_size: int = 0, overwrite: bool = True
+    ) -> Any:
+        """A file to write in a `with`: it appears whole, or not at all when the block fails.
+
+        PathExists when there is one and it is not to be overwritten.
+        """
+        return self.filesystem.open(
+            path, "wb", overwrite=overwrite, replication=replication, block_size=block_size
+        )
 
     def space(self) -> Space:
         """The sums over all live datanodes."""
@@ -146,7 +153,7 @@ class LocalStore:
 
     @contextmanager
     def create(
-        self, path: str, replication: int = 0, block_size: int = 0
+        self, path: str, replication: int = 0, block_size: int = 0, overwrite: bool = True
     ) -> Iterator[BinaryIO]:
         """A file to write, which appears at `path` whole, or not at all when the block fails.
 
@@ -156,6 +163,8 @@ class LocalStore:
         from data_service.filesystem.local import appearing
 
         with _local_errors(path):
+            if not overwrite and os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             if local_targets.is_stream(path):
                 with open(local_targets.open_stream(path), "wb") as file:
                     yield file

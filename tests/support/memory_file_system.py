@@ -172,6 +172,8 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
         self._called("open")
         if mode == "rb":
             return io.BytesIO(self._file(path).data)
+        if path in self._inodes and not overwrite:
+            raise PathExists(f"{path} already exists")
         return Writer(lambda data: self._write(path, data, overwrite, replication, block_size))
 
     def put(

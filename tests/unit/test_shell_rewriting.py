@@ -1,7 +1,7 @@
 """appendToFile, truncate, concat."""
 
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 
@@ -37,6 +37,36 @@ def test_a_missing_destination_is_made_with_its_parents(shell: Shell) -> None:
     assert shell.filesystem.contents("/new/er/f") == b"aa"
     assert shell.filesystem.stat("/new/er/f").replication == 2
     assert "append" not in shell.filesystem.calls
+
+
+def test_a_destination_that_somebody_makes_meanwhile_is_appended_to(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = shell.filesystem.open
+
+    def open_late(path: str, *args: Any, **options: Any) -> Any:
+        shell.filesystem.write(path, b"first ")
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(shell.filesystem, "open", open_late)
+    shell.local("a", b"second")
+    shell.good("appendToFile", "a", "/f")
+    assert shell.filesystem.contents("/f") == b"first second"
+
+
+@pytest.mark.parametrize("command", ["touchz", "touch"])
+def test_an_empty_file_replaces_none_that_somebody_makes_meanwhile(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    opened = shell.filesystem.open
+
+    def open_late(path: str, *args: Any, **options: Any) -> Any:
+        shell.filesystem.write(path, b"first")
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(shell.filesystem, "open", open_late)
+    shell.bad(command, "/f")
+    assert shell.filesystem.contents("/f") == b"first"
 
 
 def test_standard_input_is_the_only_source(shell: Shell) -> None:
