@@ -99,9 +99,10 @@ class Journal:
 
     # Reading, before the namenode serves.
 
-    def open(self) -> int:
+    def open(self, at_least: int = 0) -> int:
         """Claim a new epoch, which ends all earlier ones, and return it.
 
+        `at_least`: what a zookeeper or a datanode knows of, should the service have lost it.
         The claim names the epoch that it follows, and itself, so that it may be repeated when its
         answer is lost: neither the repetition nor a request that arrives late fences anybody.
         Raises Unavailable when the service does not answer in time, Fenced when another namenode
@@ -109,7 +110,7 @@ class Journal:
         """
         _, newest, _, _ = status_of(self._call("status"))
         claim = f"{self._owner} {os.urandom(4).hex()}"
-        self.epoch = epoch_of(self._call("claim_epoch", claim, newest))
+        self.epoch = epoch_of(self._call("claim_epoch", claim, newest, at_least))
         self.cluster_id, _, last_txid, _ = self.confirm()
         with self._changed:
             self._last_txid = self._durable_txid = last_txid

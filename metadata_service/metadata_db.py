@@ -26,6 +26,7 @@ from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from metadata_service import version_file
 from metadata_service.edits import TABLES, Edit, Row, Table, decode, join_lines
+from metadata_service.epochs import is_believable
 from metadata_service.inspection import (
     ADVICE,
     check_rows,
@@ -103,19 +104,24 @@ class MetadataDatabase:
         with self._lock:
             return self.cluster_id, self._epoch, self._last_txid
 
-    def claim_epoch(self, owner: str, above: Optional[int] = None) -> int:
+    def claim_epoch(self, owner: str, above: Optional[int] = None, at_least: int = 0) -> int:
         """A new epoch, greater than every earlier one and durable; `owner` is told to people.
 
-        With `above` it is the one that follows this epoch, and the call may be repeated: the same
-        owner gets the same epoch again. Raises Fenced when another claimed it first, so that a
-        request that arrives late cannot end the term of who leads by now.
+        With `above` it follows this epoch, and the call may be repeated: the same owner gets the
+        same epoch again. Raises Fenced when another claimed it first, so that a request that
+        arrives late cannot end the term of who leads by now. The epoch is `at_least` so large,
+        unless that is too large to be believed.
         """
         with self._lock:
             epoch = self._epoch + 1
-            if above is not None and self._epoch == above + 1 and self._owner == owner:
+            if above is not None and self._epoch > above and self._owner == owner:
                 return self._epoch
             if above not in (None, self._epoch):
                 raise Fenced(f"epoch {self._epoch} has been claimed by {self._owner} meanwhile")
+            if is_believable(at_least, epoch):
+                epoch = max(epoch, at_least)
+            elif at_least:
+                log.error("epoch.implausible", epoch=at_least, known=self._epoch)
             with self._transaction():
                 self._put(STATE, ("epoch", str(epoch)))
                 self._put(STATE, ("owner", owner))

@@ -39,16 +39,20 @@ class MetadataService(Service):
         self._room = True
         self._measure_at = -math.inf
 
-    def exposed_claim_epoch(self, owner: str, above: Optional[int] = None) -> int:
+    def exposed_claim_epoch(
+        self, owner: str, above: Optional[int] = None, at_least: int = 0
+    ) -> int:
         """A new epoch, durable and greater than all before: appends of older ones are Fenced.
 
         With `above`, the newest epoch that the caller has seen, it may be repeated under the same
-        owner. Errors as in `MetadataDatabase.claim_epoch`.
+        owner. `at_least` is what others than this service know of, which may have been restored
+        from a backup since. Errors as in `MetadataDatabase.claim_epoch`.
         """
         self._admit()
         _require(type(owner) is str and len(owner) <= OWNER_CHARACTERS_MAX, "owner")
         _require(above is None or type(above) is int and above >= 0, "epoch")
-        return self._database.claim_epoch(owner, above)
+        _require(type(at_least) is int and at_least >= 0, "epoch")
+        return self._database.claim_epoch(owner, above, at_least)
 
     def exposed_append(self, epoch: int, first_txid: int, payload: bytes) -> Tuple[int, bool]:
         """(last durable txid, is there room for more) after the edits in `payload`'s lines.

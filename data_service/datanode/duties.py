@@ -22,6 +22,7 @@ from typing import Callable, Iterable
 
 from data_service.datanode.block_store import BlockStore
 from data_service.datanode.news import CORRUPT, Changes, News, as_arguments
+from data_service.protocol import answers
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DELETE,
@@ -31,7 +32,6 @@ from data_service.protocol.messages import (
     Command,
     NodeInfo,
     NodeStats,
-    Registration,
     pack_blocks,
 )
 from zookeeper.fabric import logs
@@ -39,6 +39,7 @@ from zookeeper.fabric.errors import (
     DfsError,
     Fenced,
     InvalidArgument,
+    NotLeader,
     SessionExpired,
     StartRefused,
     Unavailable,
@@ -181,9 +182,11 @@ class Duties:
             self._settings.rack,
             volumes.cluster_id,
         )
-        registration = Registration._make(self._namenode.call("register", info))
-        self._check_epoch(registration.epoch)
+        answer = self._namenode.call("register", info)
+        registration = answers.registration(answer, volumes.epoch)
+        # Of another cluster no epoch is remembered.
         volumes.join_cluster(registration.cluster_id)
+        self._check_epoch(registration.epoch)
         self._report_due = 0.0
         self._session = registration.session
         log.info("datanode.registered", session=self._session, epoch=registration.epoch)
@@ -229,13 +232,13 @@ class Duties:
         session = self._session
         if not session:
             raise SessionExpired("a change could not be told")
-        epoch, commands = self._namenode.call(
+        answer = self._namenode.call(
             "heartbeat", session, self._stats(), interval,
             timeout=interval + _HEARTBEAT_GRACE_SECONDS,
         )
+        epoch, commands = answers.commands(answer, self._store.volumes.epoch)
         self._check_epoch(epoch)
-        for row in commands:
-            command = Command.from_wire(row)
+        for command in commands:
             log.debug("command.received", action=command.action, blocks=len(command.blocks))
             if command.action == REPORT:
                 self._report_due = 0.0
@@ -247,9 +250,18 @@ class Duties:
     def _check_epoch(self, epoch: int) -> None:
         known = self._store.volumes.epoch
         if epoch < known:
+            self._tell_epoch(known)
             self._namenode.turn()
             raise Fenced(f"a namenode of epoch {epoch} commands, {known} is known")
         self._store.volumes.remember_epoch(epoch)
+
+    def _tell_epoch(self, known: int) -> None:
+        """Tell a namenode that we obeyed a later one. Either it was deposed, and will notice; or
+        its record is older than we are, restored from a backup, and it must begin a later epoch."""
+        try:
+            self._namenode.call("epoch_known", known, timeout=TELL_SECONDS_MAX)
+        except (Unavailable, NotLeader) as error:
+            log.debug("epoch.not_told", epoch=known, error=error.message)
 
     def _stats(self) -> NodeStats:
         capacity, used, remaining, replicas, failed = self._store.usage()

@@ -12,6 +12,7 @@ import getpass
 import threading
 from typing import Dict, List, Optional, Tuple
 
+from data_service.namenode.epoch_floor import EpochFloor
 from data_service.namenode.groups import Groups
 from data_service.namenode.service import NameNodeService
 from data_service.namenode.term import Term
@@ -54,6 +55,7 @@ class NameNode(daemon.Daemon):
         self._datanodes: Optional[Dict[str, str]] = None
         self._stopping = False
         self._term: Optional[Term] = None
+        self._floor = EpochFloor()
         self._refusal: Optional[DfsError] = None
         self._coordinator = Coordinator(str(self.address), settings, credentials)
         self._metadata = RemotePool(
@@ -170,8 +172,12 @@ class NameNode(daemon.Daemon):
             self._on_journal_failure,
         )
         try:
-            epoch = journal.open()
-            term = Term(settings, journal, self._superuser, self._elected, self._on_term_over)
+            # Who restores a backup of the record has an older count of epochs in it.
+            election, _ = self._elected()
+            epoch = journal.open(max(election, self._floor.value))
+            term = Term(
+                settings, journal, self._superuser, self._elected, self._on_term_over, self._floor
+            )
             term.load()
         except (CorruptData, ProtocolViolation) as error:
             log.error("image.refused", error=error.message)

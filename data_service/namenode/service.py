@@ -160,6 +160,12 @@ class NameNodeService(WriterCalls):
         session = term.tell_blocks(lambda blocks: blocks.register(node, time.monotonic()))
         return Registration(session, term.journal.epoch, term.journal.cluster_id)
 
+    def exposed_epoch_known(self, epoch: int) -> None:
+        """A datanode does not obey this namenode: it has obeyed one of this later epoch."""
+        self._require_datanode()
+        check_integers(epoch)
+        self._term_of().outlive(epoch)
+
     def exposed_heartbeat(self, session: int, stats: tuple, wait_seconds: float) -> tuple:
         """(epoch, commands); waits up to `wait_seconds` for commands."""
         self._require_datanode()

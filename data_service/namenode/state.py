@@ -58,6 +58,7 @@ class State:
         self.image = Image(superuser, supergroup)
         self.commits = Commits(self.image)
         self.blocks = blocks
+        blocks.tell_unknown(self.commits.pass_over_block)
         leases = Leases(soft_limit_seconds, hard_limit_seconds)
         resolver = Resolver(self.image.root)
         self.open_files = OpenFiles(self.image, leases)
@@ -79,15 +80,21 @@ class State:
         )
 
     def load(
-        self, tables: Mapping[str, Iterable[Row]], edits: Iterable[Edit], last_txid: int
+        self,
+        tables: Mapping[str, Iterable[Row]],
+        edits: Iterable[Edit],
+        last_txid: int,
+        leap: int = 0,
     ) -> None:
         """Start from what is stored: each table's rows ordered by key, and the latest edits.
+
+        `leap`: see `Commits.start`.
 
         Tells the block side every block; `blocks.loaded` is left to the caller. CorruptData when
         the rows do not fit together.
         """
         self.image.load(tables)
-        self.commits.start(last_txid, edits)
+        self.commits.start(last_txid, edits, leap)
         self.open_files.start()
         for file in self.image.files():
             for block in file.blocks:

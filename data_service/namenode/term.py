@@ -13,6 +13,7 @@ import time
 from random import Random
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
+from data_service.namenode.epoch_floor import EpochFloor
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.office import Office
 from data_service.namenode.replicas.block_policy import BlockPolicy
@@ -37,6 +38,11 @@ log = logs.get("namenode")
 RECENT_EDITS = 10_000
 """How many edits are read at start for the retry cache."""
 
+LEAP_BITS = 40
+"""A term's first block lies up to 2^LEAP_BITS numbers behind the last one that is recorded."""
+
+SESSION_BITS = 62
+
 PURGE_INODES = 1000
 FORGET_BLOCKS = 1000
 ACCESS_TIMES = 1000
@@ -57,7 +63,9 @@ class Term:
         user: str,
         elected: Callable[[], Tuple[int, float]],
         on_over: Callable[[], None],
+        floor: Optional[EpochFloor] = None,
     ) -> None:
+        self._floor = floor or EpochFloor()
         self._settings = settings.name_node
         expiry = settings.zookeeper.session_expiry_seconds
         alone = len(self._settings.hosts) == 1
@@ -72,7 +80,8 @@ class Term:
         self._over = threading.Event()
         # How many times datanodes told of replicas: who waits for one compares it.
         self._reports = 0
-        blocks = Blocks(journal.cluster_id, journal.epoch, policy_of(settings))
+        first_session = self._random.getrandbits(SESSION_BITS)
+        blocks = Blocks(journal.cluster_id, journal.epoch, policy_of(settings), first_session)
         self._state = State(
             blocks,
             user,
@@ -115,7 +124,9 @@ class Term:
         tables = {name: self.journal.load(name) for name in TABLES}
         edits = self.journal.recent_edits(RECENT_EDITS)
         try:
-            self._state.load(tables, edits, self.journal.durable_txid)
+            # The very first term of a cluster has nobody's numbers to stay clear of.
+            leap = self._random.getrandbits(LEAP_BITS) if self.journal.epoch > 1 else 0
+            self._state.load(tables, edits, self.journal.durable_txid, leap)
         except (CorruptData, ProtocolViolation):
             # Rows of two moments do not fit together: perhaps a newer namenode changes them.
             self.journal.confirm()
@@ -187,6 +198,16 @@ class Term:
         if commands:
             self._office.require()
         return self.journal.epoch, commands
+
+    def outlive(self, epoch: int) -> None:
+        """A datanode has obeyed this later epoch: if it can have, end the term for a later one.
+
+        Raises StartRefused when it cannot."""
+        self._office.require()
+        if self._floor.told(epoch, self.journal.epoch, time.monotonic()):
+            log.warning("epoch.surpassed", epoch=self.journal.epoch, known=epoch)
+            self._office.lose()
+            self._on_over()
 
     def cluster_status(self) -> ClusterStatus:
         """Capacity and health as of now."""

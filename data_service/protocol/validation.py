@@ -7,6 +7,7 @@ from zookeeper.fabric.errors import InvalidArgument
 
 PORT_MAX = 65535
 TARGETS_MAX = 512
+LABEL_MAX = 255
 
 
 def check_integers(*values: Any) -> None:
@@ -21,6 +22,21 @@ def check_strings(*values: Any) -> None:
     for value in values:
         if type(value) is not str:
             raise InvalidArgument(f"expected text, found {_shown(value)}")
+
+
+def check_label(value: Any, what: str, longest: int = LABEL_MAX) -> None:
+    """Printable text of 1 to `longest` characters: what is shown to people as it is."""
+    if type(value) is not str or not 0 < len(value) <= longest or not value.isprintable():
+        raise InvalidArgument(
+            f"expected {what} of 1 to {longest} printable characters, found {_shown(value)}"
+        )
+
+
+def check_port(port: Any) -> None:
+    """A port that somebody can listen on."""
+    check_integers(port)
+    if not 0 < port <= PORT_MAX:
+        raise InvalidArgument(f"expected a port, found {port}")
 
 
 def check_list(value: Any) -> tuple:
@@ -71,4 +87,7 @@ def _shown(value: Any) -> str:
     if type(value) is int:
         # Python refuses to write some integers down: those of more than 4,300 digits.
         return str(value) if abs(value) <= 2 * INTEGER_MAX else "a number of many digits"
-    return repr(value)[:60]
+    if isinstance(value, (str, bytes)):
+        # Only what is shown is formatted: it may be very long.
+        return ascii(value[:60])
+    return ascii(value)[:60]

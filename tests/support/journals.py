@@ -36,13 +36,13 @@ class ModelService:
         with self.lock:
             return getattr(self, method)(*args)
 
-    def claim_epoch(self, owner: str, above: int) -> int:
-        """One more than ever before; the same again for the same claim."""
-        if self.epoch == above + 1 and self.owner == owner:
+    def claim_epoch(self, owner: str, above: int, at_least: int = 0) -> int:
+        """More than ever before; the same again for the same claim."""
+        if self.epoch > above and self.owner == owner:
             return self.epoch
         if self.epoch != above:
             raise Fenced("another claimed it first")
-        self.epoch, self.owner = above + 1, owner
+        self.epoch, self.owner = max(above + 1, at_least), owner
         return self.epoch
 
     def status(self) -> tuple:

@@ -21,6 +21,7 @@ PURE_MODULES = {
     "zookeeper.election",
     "metadata_service.answers",
     "metadata_service.edits",
+    "metadata_service.epochs",
     "data_service.datanode.layout",
 }
 

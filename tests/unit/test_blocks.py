@@ -239,13 +239,6 @@ def test_a_returning_nodes_surplus_goes_and_nothing_else() -> None:
     assert holders == [2] * 10
 
 
-def test_a_session_names_its_node() -> None:
-    world = cluster("a")
-    assert world.blocks.node_of(world.nodes["a"].session) == "a"
-    with pytest.raises(SessionExpired):
-        world.blocks.node_of(1)
-
-
 # Safe mode.
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from data_service.namenode.namespace.commits import NO_OP, Answer, Commits, RetryCache
-from data_service.namenode.namespace.image import INODE_NUMBERS, Image, put
+from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS, Image, put
 from data_service.namenode.namespace.inodes import InodeRow
 from metadata_service.edits import Change, Edit
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
@@ -125,3 +125,30 @@ def test_the_cache_is_bounded_and_fair() -> None:
         cache.check()
     assert cache.get(("quiet", 1)) is None and cache.get(("busy", 999)) is None
     assert cache.get(("client 198", 1)) == answer
+
+
+def test_a_term_keeps_clear_of_the_numbers_of_blocks_that_a_lost_record_had() -> None:
+    """From one backup two namespaces can go on; a datanode may have replicas of both."""
+    commits = Commits(Image("root", "supergroup"))
+    commits.start(2, (), leap=500_000)
+    assert commits.new_inode_number() == 2, "inodes are on no other disk than the record"
+    assert not commits.was_given_out(BLOCK_NUMBERS, 400_000)
+    outcome = commits.volatile("add_block", NO_OP, commits.new_block_number())
+    assert outcome.result == 500_001 and commits.was_given_out(BLOCK_NUMBERS, 500_001)
+    assert ("counters", "block_id", ("block_id", 501_002)) in outcome.edit.changes
+    assert commits.new_block_number() == 500_002
+    commits.check()
+
+
+def test_a_number_that_a_datanode_reported_is_not_given_out() -> None:
+    commits = Commits(Image("root", "supergroup"))
+    assert commits.new_block_number() == 1
+    commits.pass_over_block(40)
+    commits.pass_over_block(7)
+    assert commits.new_block_number() == 41
+    commits.pass_over_block(3)
+    assert commits.new_block_number() == 42
+    commits.pass_over_block((1 << 63) - 1)
+    assert commits.new_block_number() == 43, "one lie must not use up all numbers"
+    commits.volatile("add_block", NO_OP, None)
+    commits.check()

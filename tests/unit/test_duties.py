@@ -20,6 +20,7 @@ from data_service.protocol.messages import (
     NodeStats,
     unpack_blocks,
 )
+from tests.support.played_namenode import NameNode
 from tests.support.stores import opened, path_of, put
 from tests.support.waiting import wait_until
 from zookeeper.fabric.errors import (
@@ -27,6 +28,7 @@ from zookeeper.fabric.errors import (
     DfsError,
     Fenced,
     InvalidArgument,
+    ProtocolViolation,
     SessionExpired,
     StartRefused,
     Unavailable,
@@ -34,65 +36,6 @@ from zookeeper.fabric.errors import (
 from zookeeper.fabric.settings import Address, DataNodeSettings
 
 ADDRESS = Address("127.0.0.1", 1801)
-
-
-class NameNode:
-    """Takes the place of a LeaderPool. `answers` may replace what a method answers."""
-
-    def __init__(self) -> None:
-        self.calls: List[Tuple[str, tuple]] = []
-        self.answers: Dict[str, Callable[..., Any]] = {}
-        self.epoch = 5
-        self.session = 100
-        self.closed = False
-        self.turns = 0
-
-    def call(self, method: str, *args: Any, timeout: float = 0.0) -> Any:
-        """Note the call and answer."""
-        self.calls.append((method, args))
-        answer = self.answers.get(method)
-        return answer(*args) if answer is not None else getattr(self, "_" + method)(*args)
-
-    def turn(self) -> None:
-        """Note it."""
-        self.turns += 1
-
-    def close(self) -> None:
-        """Note it."""
-        self.closed = True
-
-    def methods(self) -> List[str]:
-        """The names of all calls since the last time."""
-        names = [method for method, _ in self.calls]
-        self.calls.clear()
-        return names
-
-    def fail(self, method: str, *errors: DfsError) -> None:
-        """Let the next calls of a method fail."""
-        waiting = list(errors)
-
-        def answer(*args: Any) -> Any:
-            if waiting:
-                raise waiting.pop(0)
-            return getattr(self, "_" + method)(*args)
-
-        self.answers[method] = answer
-
-    def _register(self, info: NodeInfo) -> tuple:
-        self.session += 1
-        return self.session, self.epoch, "cluster-1"
-
-    def _block_report(self, session: int, report_id: int, part: int, parts: int,
-                      payload: bytes) -> None:
-        assert session == self.session
-
-    def _block_changes(self, session: int, received: tuple, deleted: tuple,
-                       corrupt: tuple) -> None:
-        assert session == self.session
-
-    def _heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> tuple:
-        assert session == self.session
-        return self.epoch, ()
 
 
 @pytest.fixture(name="store")
@@ -258,6 +201,7 @@ def test_an_older_namenode_commands_nothing(
     with pytest.raises(Fenced):
         duties.attend()
     assert obeyed == []
+    assert namenode.calls[-1] == ("epoch_known", (5,)), "its record may be a restored backup"
     assert namenode.turns == 1, "it would be asked again and again, and the newer one never"
     namenode.answers["heartbeat"] = lambda *args: (6, (command,))
     duties.attend()
@@ -348,7 +292,7 @@ def test_no_error_ends_the_heartbeat(
 
     def beat(*_args: Any) -> Any:
         beats.release()
-        return 5, (("what a namenode never sends",),)
+        raise ValueError("a defect")
 
     namenode.answers["heartbeat"] = beat
     duties.start()

@@ -347,3 +347,16 @@ def test_threads_that_race_with_the_same_appends_agree(database: MetadataDatabas
 def test_repr_tells_the_state(database: MetadataDatabase) -> None:
     database.append(1, 1, lines_of(file_edits(1, 2)))
     assert repr(database) == "<MetadataDatabase to txid 2, epoch 1>"
+
+
+def test_an_epoch_leaps_above_what_others_know_but_not_beyond_belief(tmp_path: Path) -> None:
+    """The record was restored from a backup: zookeeper and datanodes have met later epochs."""
+    database = MetadataDatabase.open(str(tmp_path), 1000)
+    assert database.claim_epoch("a", 0, at_least=40) == 40
+    assert database.claim_epoch("a", 0, at_least=40) == 40, "a repeated claim"
+    assert database.claim_epoch("b", 40, at_least=7) == 41
+    assert database.claim_epoch("c", 41, at_least=1 << 62) == 42
+    database.close()
+    reopened = MetadataDatabase.open(str(tmp_path), 1000)
+    assert reopened.status[1] == 42
+    reopened.close()

@@ -13,7 +13,7 @@ EPOCH = 3
 
 @pytest.fixture(name="nodes")
 def _nodes() -> Iterator[Nodes]:
-    nodes = Nodes(CLUSTER_ID, EPOCH, POLICY)
+    nodes = Nodes(CLUSTER_ID, EPOCH << 32, POLICY)
     yield nodes
     nodes.check()
 
@@ -45,8 +45,8 @@ def test_every_registration_is_a_new_session_of_this_epoch(nodes: Nodes) -> None
 
 
 def test_a_session_of_an_earlier_namenode_is_not_mistaken_for_another_hdfs_1972() -> None:
-    old = Nodes(CLUSTER_ID, EPOCH, POLICY).register(node_info("a"), 0.0).session
-    later = Nodes(CLUSTER_ID, EPOCH + 1, POLICY)
+    old = Nodes(CLUSTER_ID, EPOCH << 32, POLICY).register(node_info("a"), 0.0).session
+    later = Nodes(CLUSTER_ID, EPOCH + 1 << 32, POLICY)
     later.register(node_info("b"), 0.0)
     with pytest.raises(SessionExpired):
         later.heartbeat(old, node_stats(), 1.0)

@@ -58,7 +58,7 @@ def test_a_sleep_of_the_namenode_starts_no_copies_hdfs_9107_hadoop_641() -> None
         world.put(block_id, "ab", 2)
     world.pass_time(3600.0)
     world.run(3)
-    assert copies(world) == [] and world.blocks.live_nodes() == 3
+    assert copies(world) == [] and world.blocks.census.live_nodes() == 3
 
 
 def test_one_good_replica_left_comes_first_then_the_largest_deficit() -> None:

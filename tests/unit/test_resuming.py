@@ -55,7 +55,7 @@ def test_a_lease_ends_although_all_datanodes_are_down() -> None:
     core = Core()
     core.write(core.create("/f", client="silent"), 30, client="silent")
     core.state.blocks.zookeeper_view({}, 0.0)
-    while core.state.blocks.live_nodes() or core.now < 100.0:
+    while core.state.blocks.census.live_nodes() or core.now < 100.0:
         core.now += 1.0
         core.state.blocks.tick(core.now, core.random)
     (edit,) = silence(core, 1)

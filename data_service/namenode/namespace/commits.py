@@ -10,6 +10,10 @@ before anybody sees it:
 Numbers of inodes and blocks are reserved a thousand at a time, by an edit, and given out from
 memory. An answer with a number waits for the edit that reserved it. After a restart the rest of a
 reserved run is skipped, so no number is ever given out twice.
+
+Unless the record was restored from a backup: then numbers of blocks were given out that it does
+not know of, and replicas with them lie on datanodes, some of which may be away. So each term begins
+its blocks at a distance drawn at random (`leap`), and passes over every number that it hears of.
 """
 
 import json
@@ -36,6 +40,9 @@ NO_OP: Op = ("", 0)
 
 _RESERVED = 1000
 """How many numbers one edit reserves."""
+
+_REACH = 1 << 48
+"""How far ahead a block's number may be and yet be one that some namenode gave out."""
 
 _CALLS_PER_CLIENT = 64
 """Calls remembered of one client. It can repeat only calls whose answers are on their way."""
@@ -107,14 +114,19 @@ class Commits:
         self._durable_txid = 0
         self._numbers_txid = 0
         self._next: Dict[str, int] = {}
+        self._least_block = 0
         self._pending: Dict[int, int] = {}  # Inode number: its last edit that is not durable.
         self._queue: Deque[Tuple[int, List[int]]] = deque()
         self.start(0, ())
 
-    def start(self, last_txid: int, edits: Iterable[Edit]) -> None:
-        """Go on from a loaded image; `edits` are the most recent ones, for the retry cache."""
+    def start(self, last_txid: int, edits: Iterable[Edit], leap: int = 0) -> None:
+        """Go on from a loaded image; `edits` are the most recent ones, for the retry cache.
+
+        So many numbers of blocks as `leap` are passed over before the first is given out.
+        """
         self.last_txid = self._durable_txid = last_txid
         self._next = {n: self._image.counters[n] for n in (INODE_NUMBERS, BLOCK_NUMBERS)}
+        self._least_block = self._next[BLOCK_NUMBERS] + leap
         for edit in edits:
             if edit.client_id:
                 op = (edit.client_id, edit.call_number)
@@ -126,7 +138,15 @@ class Commits:
 
     def new_block_number(self) -> int:
         """A number that no block ever had. The next outcome waits until it is reserved."""
+        self._next[BLOCK_NUMBERS] = max(self._next[BLOCK_NUMBERS], self._least_block)
         return self._take(BLOCK_NUMBERS)
+
+    def pass_over_block(self, number: int) -> None:
+        """Somebody has a block of this number, which this namespace does not know: it, and what is
+        below, is not given out. One that is absurdly far ahead would use up all numbers, and is
+        never reached."""
+        if number < self._next[BLOCK_NUMBERS] + _REACH:
+            self._least_block = max(self._least_block, number + 1)
 
     def was_given_out(self, counter: str, number: int) -> bool:
         """Whether this namenode, or one before it, may have given out this number."""

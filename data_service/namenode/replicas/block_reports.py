@@ -13,7 +13,7 @@ already known to hold demotes nothing (HDFS-2742, HDFS-16922). A replica of an u
 remembered as a stranger: it may belong to a file that is about to be known.
 """
 
-from typing import AbstractSet, Dict, Iterable
+from typing import AbstractSet, Callable, Dict, Iterable
 
 from data_service.namenode.replicas.block_map import CHECKSUM, GENERATION, LENGTH, BlockMap, Mark
 from data_service.namenode.replicas.deletion import Deletions
@@ -37,6 +37,7 @@ class BlockReports:
         self._replication = replication
         self._deletions = deletions
         self._events = events
+        self.on_unknown: Callable[[int], None] = lambda block_id: None
 
     # Full reports.
 
@@ -160,6 +161,7 @@ class BlockReports:
                 node.unexpect(block_id)
                 self._opened.has(node, block)
         else:
+            self.on_unknown(block_id)
             earlier = node.strangers.get(block_id)
             since = now if earlier is None else earlier.since
             node.strangers[block_id] = Stranger(block.generation, block.length, since)

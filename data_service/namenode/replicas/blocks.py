@@ -8,7 +8,7 @@ datanodes. The caller holds the namenode's lock; nothing here waits or does inpu
 """
 
 from random import Random
-from typing import AbstractSet, Iterable, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Callable, Iterable, List, Mapping, Optional, Tuple
 
 from data_service.namenode.replicas.allocation import Allocation
 from data_service.namenode.replicas.block_map import EXCESS, FULL, UNDER, BlockMap, reported
@@ -36,9 +36,15 @@ from data_service.protocol.messages import (
 class Blocks:
     """The facade. Every method is one event; `check()` must hold after each."""
 
-    def __init__(self, cluster_id: str, epoch: int, policy: BlockPolicy) -> None:
+    def __init__(
+        self, cluster_id: str, epoch: int, policy: BlockPolicy, first_session: int = 0
+    ) -> None:
+        """`epoch` is the generation of all blocks that are allocated; a block that is written again
+        is another block. Sessions of datanodes are numbered from `first_session`."""
+        self.epoch = epoch
         self._events = Events()
-        self._nodes = Nodes(cluster_id, epoch, policy)
+        # Sessions of an earlier namenode must not be mistaken for ours.
+        self._nodes = Nodes(cluster_id, first_session or epoch << 32, policy)
         self._map = BlockMap()
         self._opened = OpenBlocks()
         self._replication = Replication(self._map, self._nodes, policy)
@@ -56,6 +62,10 @@ class Blocks:
 
     def __repr__(self) -> str:
         return f"<Blocks {self._map!r} {self._nodes!r} {self._deletions!r} {self._safe_mode!r}>"
+
+    def tell_unknown(self, heard: Callable[[int], None]) -> None:
+        """Have `heard` called with the id of every replica whose block nobody knows."""
+        self._reports.on_unknown = heard
 
     # What the namespace says.
 
@@ -216,10 +226,6 @@ class Blocks:
         self._events.note("node.registered", node=info.node_id, host=info.host, port=info.port)
         return node.session
 
-    def node_of(self, session: int) -> str:
-        """The id of the datanode that holds this session; raises SessionExpired."""
-        return self._nodes.by_session(session).info.node_id
-
     def heartbeat(self, session: int, stats: NodeStats, now: float,
                   durable_txid: int) -> Tuple[Command, ...]:
         """A datanode lives; what it shall do now. Raises SessionExpired."""
@@ -370,10 +376,6 @@ class Blocks:
     def want_report(self, host: str, port: int) -> bool:
         """Have the datanode at this address report fully; False when none lives there."""
         return self._nodes.want_report(host, port)
-
-    def live_nodes(self) -> int:
-        """How many datanodes are live."""
-        return self._nodes.live()
 
     def check(self) -> None:
         """Assert every invariant; slow, for tests."""

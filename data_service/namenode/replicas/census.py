@@ -126,6 +126,10 @@ class Census:
         """Every datanode that ever registered, in that order."""
         return iter(self._nodes)
 
+    def live_nodes(self) -> int:
+        """How many datanodes are neither stale nor dead."""
+        return self._nodes.live()
+
     def waiting(self) -> Iterator[int]:
         """The under-replicated blocks, the most urgent first."""
         return chain.from_iterable(self._blocks.under)

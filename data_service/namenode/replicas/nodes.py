@@ -118,13 +118,12 @@ class Round(NamedTuple):
 class Nodes:
     """All datanodes that ever registered with this namenode."""
 
-    def __init__(self, cluster_id: str, epoch: int, policy: BlockPolicy) -> None:
+    def __init__(self, cluster_id: str, first_session: int, policy: BlockPolicy) -> None:
         self._cluster_id = cluster_id
         self._policy = policy
         self._by_id: Dict[str, Node] = {}
         self._by_session: Dict[int, Node] = {}
-        # Sessions of an earlier epoch must not be mistaken for ours.
-        self._last_session = epoch << 32
+        self._last_session = first_session
         self._view: Optional[Mapping[str, str]] = None
         self._seen: Set[str] = set()
         self._last_tick: Optional[float] = None

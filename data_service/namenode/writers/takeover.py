@@ -128,7 +128,8 @@ class Takeover:
         for position, (block, _) in file.blocks.items():
             check_position(position, file.tail.position)
             block_id = block.block_id
-            if not self._commits.was_given_out(BLOCK_NUMBERS, block_id) or block.generation < 1:
+            known = 1 <= block.generation <= self._blocks.epoch
+            if not known or not self._commits.was_given_out(BLOCK_NUMBERS, block_id):
                 raise InvalidArgument(f"there never was a {block.name}")
             if self._files.was_deleted(block_id):
                 raise LeaseExpired(f"No lease on inode {file_id}: {block.name} was deleted")

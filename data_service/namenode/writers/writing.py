@@ -62,10 +62,6 @@ from zookeeper.fabric.errors import (
     SafeMode,
 )
 
-GENERATION = 1
-"""The generation of every new block; a block that is written again is another block."""
-
-
 class Writing:
     """The operations of writers. Each is one call under the namenode's lock."""
 
@@ -155,8 +151,8 @@ class Writing:
             targets = self._blocks.choose_targets(
                 new.replication, frozenset(excluded), writer_host, new.block_size, random, path
             )
-            block = Block(self._commits.new_block_number(), GENERATION, 0)
-            self._blocks.begin(block.block_id, GENERATION, targets, new.block_size)
+            block = Block(self._commits.new_block_number(), self._blocks.epoch, 0)
+            self._blocks.begin(*block[:2], targets, new.block_size)
             file.blocks[position] = Allocated(block, targets)
         return self._commits.volatile("add_block", NO_OP, file.located(position))
 

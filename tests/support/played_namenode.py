@@ -1,0 +1,69 @@
+"""A namenode that a test plays to one datanode: it notes every call, and answers as it is told."""
+
+from typing import Any, Callable, Dict, List, Tuple
+
+from data_service.protocol.messages import NodeInfo, NodeStats
+from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.rpc import plain
+
+
+class NameNode:
+    """Takes the place of a LeaderPool. `answers` may replace what a method answers."""
+
+    def __init__(self) -> None:
+        self.calls: List[Tuple[str, tuple]] = []
+        self.answers: Dict[str, Callable[..., Any]] = {}
+        self.epoch = 5
+        self.session = 100
+        self.closed = False
+        self.turns = 0
+
+    def call(self, method: str, *args: Any, timeout: float = 0.0) -> Any:
+        """Note the call and answer, as it comes off the wire."""
+        self.calls.append((method, args))
+        answer = self.answers.get(method) or getattr(self, "_" + method)
+        return plain(answer(*args))
+
+    def turn(self) -> None:
+        """Note it."""
+        self.turns += 1
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+    def methods(self) -> List[str]:
+        """The names of all calls since the last time."""
+        names = [method for method, _ in self.calls]
+        self.calls.clear()
+        return names
+
+    def fail(self, method: str, *errors: DfsError) -> None:
+        """Let the next calls of a method fail."""
+        waiting = list(errors)
+
+        def answer(*args: Any) -> Any:
+            if waiting:
+                raise waiting.pop(0)
+            return getattr(self, "_" + method)(*args)
+
+        self.answers[method] = answer
+
+    def _register(self, info: NodeInfo) -> tuple:
+        self.session += 1
+        return self.session, self.epoch, "cluster-1"
+
+    def _block_report(self, session: int, report_id: int, part: int, parts: int,
+                      payload: bytes) -> None:
+        assert session == self.session
+
+    def _block_changes(self, session: int, received: tuple, deleted: tuple,
+                       corrupt: tuple) -> None:
+        assert session == self.session
+
+    def _epoch_known(self, epoch: int) -> None:
+        pass
+
+    def _heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> tuple:
+        assert session == self.session
+        return self.epoch, ()

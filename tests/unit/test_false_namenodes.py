@@ -1,0 +1,61 @@
+"""Somebody else answers at the namenode's address: a datanode believes and writes down nothing."""
+
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from data_service.datanode.block_store import BlockStore
+from data_service.datanode.duties import Duties
+from tests.support.played_namenode import NameNode
+from tests.support.stores import opened
+from zookeeper.fabric.errors import ProtocolViolation, StartRefused
+from zookeeper.fabric.settings import Address, DataNodeSettings
+
+
+@pytest.fixture(name="store")
+def _store(tmp_path: Path) -> Iterator[BlockStore]:
+    made = opened(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(name="namenode")
+def _namenode() -> NameNode:
+    return NameNode()
+
+
+@pytest.fixture(name="duties")
+def _duties(store: BlockStore, namenode: NameNode) -> Iterator[Duties]:
+    made = Duties(Address("127.0.0.1", 1801), DataNodeSettings(heartbeat_seconds=0.01), store,
+                  namenode, lambda command, _holds: None, lambda: 0)  # type: ignore[arg-type]
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("epoch", [10**22, 1 << 62, -1, None, "7", True])
+def test_what_cannot_be_an_epoch_is_never_written_down(
+    store: BlockStore, namenode: NameNode, duties: Duties, epoch: Any
+) -> None:
+    """Else whoever answers at the namenode's address for a moment locks the true one out."""
+    duties.attend()
+    namenode.answers["heartbeat"] = lambda *args: (epoch, ())
+    namenode.answers["register"] = lambda info: (1, epoch, "cluster-1")
+    for session in (duties._session, 0):
+        duties._session = session
+        with pytest.raises(ProtocolViolation):
+            duties.attend()
+    assert store.volumes.epoch == 5
+    del namenode.answers["heartbeat"], namenode.answers["register"]
+    duties.attend()
+
+
+def test_no_epoch_of_another_cluster_is_remembered(
+    store: BlockStore, namenode: NameNode, duties: Duties
+) -> None:
+    duties.attend()
+    namenode.answers["register"] = lambda info: (1, 9, "cluster-2")
+    duties._session = 0
+    with pytest.raises(StartRefused):
+        duties.attend()
+    assert store.volumes.epoch == 5
