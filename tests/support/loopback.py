@@ -10,7 +10,6 @@ is gone again: what leaks fails the test.
 """
 
 import dataclasses
-import gc
 import logging
 import os
 import random
@@ -18,12 +17,13 @@ import socket
 import struct
 import threading
 from types import TracebackType
-from typing import Any, List, Optional, Set, Tuple, Type
+from typing import Any, List, Optional, Tuple, Type
 
 from rpyc.core import brine, consts
 
+from tests.support.leaks import Leaks
 from tests.support.ports import Ports
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.waiting import PATIENCE_SECONDS
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError, NotLeader, PathNotFound, PipelineFailed
 from zookeeper.fabric.remote import Remote
@@ -287,8 +287,7 @@ class Loopback:
         self.network = dataclasses.replace(NetworkSettings(), **limits)
         self.credentials = Credentials(mode, "user:tester", KEY)
         self._opened: List[Any] = []
-        self._threads = set(threading.enumerate())
-        self._descriptors = descriptors()
+        self._leaks = Leaks()
         self.ports = Ports()
         self.address = Address(self.ports.host, self.ports.take())
         self.server = self.make_server()
@@ -324,7 +323,7 @@ class Loopback:
         self.server.stop()
         self.ports.close()
         if kind is None:
-            wait_until(lambda: not self.leaks(), what=f"the end of {self.leaks()}")
+            self._leaks.await_none()
 
     def remote(self, **limits: Any) -> Remote:
         """A connection by our own client, closed at the end; `limits` are the client's own."""
@@ -339,12 +338,6 @@ class Loopback:
         """Close this at the end."""
         self._opened.append(closeable)
         return closeable
-
-    def leaks(self) -> Set[Any]:
-        """Threads and descriptors that did not exist before this object did."""
-        gc.collect()
-        threads = {thread for thread in threading.enumerate() if thread not in self._threads}
-        return threads | (descriptors() - self._descriptors)
 
 
 class Caller(threading.Thread):
@@ -389,10 +382,3 @@ def call(method: str, *args: object) -> bytes:
 def works(remote: Remote) -> bool:
     """Whether a connection still serves its purpose."""
     return bool(remote.call("echo", 77, timeout=PATIENCE_SECONDS) == 77)
-
-
-def descriptors() -> Set[str]:
-    """The open descriptors of this process."""
-    found = set(os.listdir("/proc/self/fd"))
-    # The directory's own is among them, and closed by now.
-    return {number for number in found if os.path.lexists(f"/proc/self/fd/{number}")}
