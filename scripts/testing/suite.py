@@ -1,0 +1,153 @@
+"""Run the tests in several pytest processes, and say in one line how all of them ended.
+
+    scripts/test [--quick] [--jobs N] [PYTEST'S ARGUMENTS]
+
+Most tests wait for processes, not for the processor, so by default there are three jobs a core.
+`--quick` leaves out what starts real processes or whole simulated clusters. One job, or one of
+pytest's arguments for a person at the terminal (-s, --pdb, --collect-only), is pytest itself.
+"""
+
+import argparse
+import collections
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Counter, Dict, List, Optional, Tuple
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+QUICK = ("tests/tidy", "tests/unit", "tests/property")
+
+JOBS_PER_CORE = 3
+
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 4 << 30
+"""Room in memory that makes it the place of the tests' files: where a test cuts the power, it
+simulates the disk as well, and an fsync that is real only makes it wait."""
+
+_FOR_A_PERSON = {"-s", "--capture=no", "--pdb", "--trace", "--collect-only", "--co", "--setup-plan"}
+
+_PAUSE_SECONDS = 0.2
+_WORD_SECONDS = 30.0
+
+_NO_TESTS = 5  # pytest's exit status for it.
+
+
+class Job:
+    """One pytest process, what it printed and what it counted."""
+
+    def __init__(self, number: int, arguments: List[str], folder: Path) -> None:
+        self.tally = folder / f"tally_{number}"
+        self.output = folder / f"output_{number}"
+        command = [sys.executable, "-m", "pytest", "-p", "scripts.testing.turns"]
+        command += ["--turns", str(folder / "turns"), "--tally", str(self.tally)]
+        command += ["--basetemp", str(folder / f"files_{number}"), "-p", "no:cacheprovider"]
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                command + arguments, cwd=ROOT, stdout=output, stderr=output
+            )
+
+    def counts(self) -> Counter[str]:
+        """How its tests ended up to now."""
+        try:
+            return collections.Counter(json.loads(self.tally.read_text("utf-8")))
+        except (OSError, ValueError):
+            return collections.Counter()  # It has not collected yet, or is just writing.
+
+
+def parse(argv: List[str]) -> Tuple[argparse.Namespace, List[str]]:
+    """Our own options, and what is left for pytest."""
+    parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="only what starts no processes")
+    jobs = JOBS_PER_CORE * (os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=jobs, metavar="N", help="pytest processes")
+    return parser.parse_known_args(argv)
+
+
+def verdict(statuses: List[int], total: Dict[str, int]) -> int:
+    """The exit status of the whole; a test that nobody ran is a failure, too."""
+    if all(status == _NO_TESTS for status in statuses):
+        return _NO_TESTS
+    good = all(status in (0, _NO_TESTS) for status in statuses)
+    complete = total.get("run", 0) == total.get("collected", 0)
+    return 0 if good and complete and not total.get("failed", 0) else 1
+
+
+def summary(total: Dict[str, int]) -> str:
+    """The line that tells people and machines how many tests passed."""
+    words = [f"{total.get(word, 0)} {word}" for word in ("passed", "failed")]
+    return ", ".join(words + ([f"{total['skipped']} skipped"] if total.get("skipped") else []))
+
+
+def total_of(jobs: List[Job]) -> Counter[str]:
+    """All jobs' counts; each of them collected the same tests."""
+    every = [job.counts() for job in jobs]
+    total = sum(every, collections.Counter())
+    total["collected"] = max(counts["collected"] for counts in every)
+    return total
+
+
+def watch(jobs: List[Job]) -> None:
+    """Wait for all jobs, with a word now and then to whoever waits."""
+    begun = told = time.monotonic()
+    while any(job.process.poll() is None for job in jobs):
+        time.sleep(_PAUSE_SECONDS)
+        if time.monotonic() - told >= _WORD_SECONDS:
+            told = time.monotonic()
+            total = total_of(jobs)
+            say(f"{told - begun:.0f} s: {total['run']} of {total['collected']}; {summary(total)}")
+
+
+def run(jobs_count: int, arguments: List[str], folder: Path) -> int:
+    """Run all jobs to their ends; the exit status."""
+    begun = time.monotonic()
+    jobs = [Job(number, arguments, folder) for number in range(jobs_count)]
+    try:
+        watch(jobs)
+    except KeyboardInterrupt:
+        say("interrupted")  # The terminal has told them, too: their fixtures end what they began.
+    finally:
+        for job in jobs:
+            job.process.wait()
+    statuses = [job.process.returncode for job in jobs]
+    total = total_of(jobs)
+    for job, status in zip(jobs, statuses):
+        if status not in (0, _NO_TESTS):
+            say(job.output.read_text("utf-8", "replace"))
+    if total["run"] != total["collected"]:
+        say(f"{total['collected'] - total['run']} tests were not run")
+    say(f"{len(jobs)} jobs, {time.monotonic() - begun:.0f} s")
+    say(summary(total))
+    return verdict(statuses, total)
+
+
+def say(text: str) -> None:
+    """A line, at once: whoever waits wants to see it now."""
+    print(text, flush=True)
+
+
+def place() -> Optional[str]:
+    """Where the tests' files go: into memory, when there is plenty; else wherever $TMPDIR says."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return None
+    return str(MEMORY) if shutil.disk_usage(MEMORY).free >= MEMORY_BYTES else None
+
+
+def main(argv: List[str]) -> int:
+    """The exit status: 0 when every test ran and passed."""
+    options, arguments = parse(argv)
+    arguments = arguments + (list(QUICK) if options.quick else [])
+    if options.jobs <= 1 or _FOR_A_PERSON & set(arguments):
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+    with tempfile.TemporaryDirectory(prefix="pyhdfs_test_", dir=place()) as folder:
+        return run(options.jobs, arguments, Path(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
