@@ -94,6 +94,8 @@ class Journal:
         self._room = True
         self._closed = threading.Event()
         self.failure: Optional[DfsError] = None
+        self.trouble = ""
+        """Why the service has not answered for a moment, for a person; empty when it has."""
         self.epoch = 0
         self.cluster_id = ""
 
@@ -275,7 +277,10 @@ class Journal:
                 if self.failure is not None:
                     raise Unavailable(f"the change may be lost: {self.failure.message}")
                 if deadline is not None and now >= deadline:
-                    raise DeadlineExceeded("the change was not recorded in time; it may be later")
+                    reason = f" ({self.trouble})" if self.trouble else ""
+                    raise DeadlineExceeded(
+                        f"the change was not recorded in time; it may be later{reason}"
+                    )
                 if txid > self._last_txid:
                     raise InternalError(f"edit {txid} was never submitted")
                 if not self._turn_taken and now >= self._retry_at:
@@ -336,7 +341,7 @@ class Journal:
         while self._pending and self._pending[0].txid <= last_txid:
             self._pending_bytes -= len(self._pending.popleft().line)
         self._durable_txid = max(self._durable_txid, last_txid)
-        self._failing_since = None
+        self._failing_since, self.trouble = None, ""
         self._retry_at = self._retry_seconds = 0.0
         self._room = room
 
@@ -348,6 +353,7 @@ class Journal:
             self._fail(error)
             return
         self._room = self._room and not full
+        self.trouble = f"waits for the metadata service: {error.message}"
         if self._failing_since is None:
             self._failing_since = started
         now = time.monotonic()
@@ -377,11 +383,16 @@ class Journal:
         pause = 0.0
         while True:
             try:
-                return self._pool.call(method, *args, timeout=self._timeout_seconds / ATTEMPTS)
+                result = self._pool.call(method, *args, timeout=self._timeout_seconds / ATTEMPTS)
+                self.trouble = ""
+                return result
             except DfsError as error:
+                trouble = f"waits for the metadata service: {error.message}"
                 if not error.retryable or time.monotonic() >= deadline:
                     raise
-                log.info("metadata.awaited", method=method, error=error.message)
+                if self.trouble != trouble:  # Once is enough, however long it takes.
+                    log.warning("metadata.awaited", method=method, error=error.message)
+                self.trouble = trouble
             pause = min(max(2 * pause, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX)
             if self._closed.wait(pause):
                 raise Unavailable("the journal has been closed")

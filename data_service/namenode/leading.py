@@ -5,17 +5,23 @@ carries, says who does. A namenode that is told to lead claims a new epoch, whic
 earlier one, loads the image, and serves. When its journal fails or another leads, the term is over
 and it becomes a candidate again, with empty hands. A zookeeper that cannot be reached changes
 nothing: it stops failover, not service.
+
+A term that cannot begin (a damaged image, a metadata service that only this machine does not reach,
+a defect of ours) must not keep the role from others, nor claim epochs without end: the role is
+given up for a while, longer after each failure.
 """
 
 import argparse
 import getpass
+import random
 import threading
+import time
 from typing import Dict, List, Optional, Tuple
 
 from data_service.namenode.epoch_floor import EpochFloor
 from data_service.namenode.groups import Groups
 from data_service.namenode.service import NameNodeService
-from data_service.namenode.term import Term
+from data_service.namenode.term import Term, release_memory
 from metadata_service.journal import Journal
 from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership
@@ -40,6 +46,30 @@ RETRY_SECONDS = 0.5
 FENCED_PAUSE_SECONDS = 1.0
 """How long a fenced namenode is no candidate, so that another one can be elected."""
 
+FAILED_PAUSE_SECONDS_MAX = 30.0
+LASTING_SECONDS = 60.0
+"""A term that lasted for so long was no failure: the next pause is a short one again."""
+
+
+class _Pauses:
+    """How long to wait after a failure: twice as long after each, up to a limit."""
+
+    def __init__(self) -> None:
+        self._next = RETRY_SECONDS
+
+    def after_failure(self) -> float:
+        """Seconds to wait now; namenodes that fail for one reason must not stay in step."""
+        pause = self._next
+        self._next = min(2 * pause, FAILED_PAUSE_SECONDS_MAX)
+        return pause * random.uniform(0.75, 1.0)
+
+    def after_term(self, seconds: float) -> float:
+        """Seconds to wait now that a term is over that lasted for so long."""
+        if seconds >= LASTING_SECONDS:
+            self._next = RETRY_SECONDS
+            return 0.0
+        return self.after_failure()
+
 
 class NameNode(daemon.Daemon):
     """One namenode process."""
@@ -50,7 +80,14 @@ class NameNode(daemon.Daemon):
         self.address = daemon.address_at(settings.name_node.hosts, index, "name_node_hosts")
         self._superuser = getpass.getuser()
         self._wake = threading.Condition()
+        # Set, under whatever locks, when the thread `leading` shall look whether all is as it must
+        # be. Only that thread begins and ends terms.
+        self._stir = threading.Event()
+        self._pauses = _Pauses()
         self._leads = False
+        self._trouble = ""
+        self._journal: Optional[Journal] = None
+        self._begun_at = 0.0
         self._leader = ""
         self._datanodes: Optional[Dict[str, str]] = None
         self._stopping = False
@@ -101,9 +138,12 @@ class NameNode(daemon.Daemon):
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
+        self._stir.set()
         if self._server is not None:
             self._server.stop()
         self._end_term()
+        if self._journal is not None:
+            self._journal.close()  # That of a term which has not begun yet.
         self._coordinator.stop()
         self._metadata.close()
 
@@ -111,7 +151,10 @@ class NameNode(daemon.Daemon):
         """The current term; raises NotLeader when there is none."""
         term = self._term
         if term is None or term.over:
-            raise NotLeader(f"the namenode {self.address} does not lead (yet)")
+            journal = self._journal
+            trouble = journal.trouble if journal is not None and journal.trouble else self._trouble
+            reason = f": it {trouble}" if trouble else ""
+            raise NotLeader(f"the namenode {self.address} does not lead (yet){reason}")
         return term
 
     def _on_leadership(self, leadership: Optional[Leadership]) -> None:
@@ -126,6 +169,7 @@ class NameNode(daemon.Daemon):
             self._leads = leadership.leads
             self._leader = "" if leadership.leads else leadership.leader_data
             self._wake.notify_all()
+        self._stir.set()
 
     def _on_datanodes(self, registered: Optional[Dict[str, str]]) -> None:
         with self._wake:
@@ -134,26 +178,49 @@ class NameNode(daemon.Daemon):
                 self._term.see_zookeeper(self._datanodes)
 
     def _lead(self) -> None:
-        """Begin a term whenever this namenode may lead and has none; end it when it must."""
-        while True:
-            with self._wake:
-                while not self._stopping and self._leads == (self._serving() is not None):
-                    self._wake.wait()
-                if self._stopping:
-                    return
-            if self._end_term() or (self._leads and not self._begin_term()):
-                self._stand_again()
+        """The thread: what is as it must not be is made good, whatever happens on the way."""
+        while not self._stopping:
+            self._stir.clear()
+            if self._leads == (self._serving() is not None):
+                self._stir.wait()
+                continue
+            try:
+                self._follow()
+            except Exception as error:
+                # Also a defect must not end this thread: this namenode would lead for ever, serve
+                # nothing, and keep every other from leading.
+                log.error("leading.failed", exc_info=True, error=type(error).__name__)
+                self._trouble = f"met an unexpected error ({type(error).__name__}); see its log"
+                self._stand_again(self._pauses.after_failure())
 
-    def _stand_again(self) -> None:
-        """A newer epoch fenced this namenode: it leads again only if the zookeeper says so anew.
+    def _follow(self) -> None:
+        """Begin a term when this namenode may lead and has none; end it when it must."""
+        if self._term is not None:
+            fenced = self._end_term()
+            release_memory()
+            if fenced:
+                self._stand_again(FENCED_PAUSE_SECONDS)
+            elif self._leads:
+                self._pause(self._pauses.after_term(time.monotonic() - self._begun_at))
+        elif self._leads:
+            pause = self._begin_term()
+            if pause is not None:
+                self._stand_again(pause)
+
+    def _stand_again(self, pause: float) -> None:
+        """Give the role up for a while; lead again only if the zookeeper says so anew.
 
         Two namenodes that both believe in their leadership would else fence each other for ever.
         """
-        self._leads = False
-        self._coordinator.resign(ROLE)
         with self._wake:
-            self._wake.wait_for(lambda: self._stopping, FENCED_PAUSE_SECONDS)
+            self._leads = False
+        self._coordinator.resign(ROLE)
+        self._pause(pause)
         self._coordinator.campaign(ROLE, str(self.address), self._on_leadership)
+
+    def _pause(self, seconds: float) -> None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopping, seconds)
 
     def _elected(self) -> Tuple[int, float]:
         return self._coordinator.led(ROLE)
@@ -161,8 +228,39 @@ class NameNode(daemon.Daemon):
     def _serving(self) -> Optional[Term]:
         return None if self._term is None or self._term.over else self._term
 
-    def _begin_term(self) -> bool:
-        """Lead, or wait a little; False when a newer epoch fenced this namenode meanwhile."""
+    def _begin_term(self) -> Optional[float]:
+        """Lead, or say for how many seconds the role shall be given up."""
+        try:
+            term = self._loaded_term()
+        except (CorruptData, ProtocolViolation) as error:
+            log.error("image.refused", error=error.message)
+            self._trouble = f"cannot use the record of the namespace: {error.message}"
+            with self._wake:
+                self._refusal = error
+                self._wake.notify_all()
+            return self._pauses.after_failure()
+        except Fenced:
+            return FENCED_PAUSE_SECONDS
+        except DfsError as error:
+            log.warning("metadata.out_of_reach", error=error.message)
+            self._trouble = f"waits for the metadata service: {error.message}"
+            if len(self._settings.name_node.hosts) > 1:
+                return self._pauses.after_failure()  # Another one may reach it.
+            self._pause(RETRY_SECONDS)
+            return None
+        log.info("term.begun", epoch=term.journal.epoch)
+        with self._wake:
+            term.see_zookeeper(self._datanodes)
+            self._term, self._trouble = term, ""
+            self._begun_at = time.monotonic()
+            self._wake.notify_all()
+            stopping = self._stopping
+        if stopping:
+            self._end_term()
+        return None
+
+    def _loaded_term(self) -> Term:
+        """A term whose image is loaded; of one that fails nothing is left behind."""
         settings = self._settings
         journal = Journal(
             self._metadata,
@@ -171,55 +269,40 @@ class NameNode(daemon.Daemon):
             settings.network.max_frame_bytes,
             self._on_journal_failure,
         )
+        self._journal = journal
+        term: Optional[Term] = None
         try:
             # Who restores a backup of the record has an older count of epochs in it.
             election, _ = self._elected()
-            epoch = journal.open(max(election, self._floor.value))
+            journal.open(max(election, self._floor.value))
             term = Term(
-                settings, journal, self._superuser, self._elected, self._on_term_over, self._floor
+                settings, journal, self._superuser, self._elected, self._stir.set, self._floor
             )
             term.load()
-        except (CorruptData, ProtocolViolation) as error:
-            log.error("image.refused", error=error.message)
-            with self._wake:
-                self._refusal = error
-                self._wake.notify_all()
-                self._wake.wait(RETRY_SECONDS)
-            return True
-        except Fenced:
-            return False
-        except DfsError as error:
-            log.info("metadata.out_of_reach", error=error.message)
-            with self._wake:
-                self._wake.wait(RETRY_SECONDS)
-            return True
-        log.info("term.begun", epoch=epoch)
-        with self._wake:
-            term.see_zookeeper(self._datanodes)
-            self._term = term
-            self._wake.notify_all()
-        return True
+        except BaseException:
+            journal.close()
+            if term is not None:
+                term.end()
+            raise
+        return term
 
     def _end_term(self) -> bool:
         """End the term, if there is one; whether it was fenced by a newer epoch."""
         with self._wake:
             term, self._term = self._term, None
-        if term is not None:
-            log.info("term.ended", epoch=term.journal.epoch)
-            term.end()
-        return term is not None and term.fenced
+        if term is None:
+            return False
+        log.info("term.ended", epoch=term.journal.epoch)
+        failure = term.journal.failure
+        if failure is not None:
+            self._trouble = f"could not record a change: {failure.message}"
+        term.end()
+        return term.fenced
 
     def _on_journal_failure(self, error: DfsError) -> None:
         # Called in any thread, perhaps one that holds locks: another one draws the conclusion.
         log.error("journal.failed", error=error.message)
-        self._on_term_over()
-
-    def _on_term_over(self) -> None:
-        threading.Thread(target=self._notice, name="term over", daemon=True).start()
-
-    def _notice(self) -> None:
-        with self._wake:
-            self._wake.notify_all()
+        self._stir.set()
 
 
 def _by_address(registered: Optional[Dict[str, str]]) -> Optional[Dict[str, str]]:

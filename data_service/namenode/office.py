@@ -99,6 +99,15 @@ class Office:
         return not self.lost and time.monotonic() - self._proved_at < self._proof_seconds
 
     def _renew(self) -> None:
+        try:
+            self._renew_until_lost()
+        except Exception as error:
+            # Without proofs a leader answers nobody: the term ends, and the next one tries again.
+            log.error("office.failed", exc_info=True, error=type(error).__name__)
+            self.lose()
+            self._on_lost()
+
+    def _renew_until_lost(self) -> None:
         while not self._lost.wait(min(RENEWAL_SECONDS, self._proof_seconds / 2)):
             asked_at = time.monotonic()
             election, _ = self._elected()
