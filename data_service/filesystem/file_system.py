@@ -81,7 +81,7 @@ class FileSystem(Writing, Administration):
         """Close the connections. Files that are open for writing are given up: nobody knows
         whether they are whole."""
         for writer in list(self._writers):
-            if not writer.closed:
+            if not writer.closed and not writer.inherited:
                 log.warning("file.given_up", path=writer.path)
                 writer.abandon()
         self._leases.close()

@@ -8,18 +8,27 @@ from typing import Callable, Optional
 from data_service.filesystem.namenode import NameNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.forks import Forkable, watch
 
 log = logs.get("leases")
 
 Farewell = Callable[[], None]
 
 
-class LeaseKeeper:
-    """Renews a client's leases while it has files open for writing; one thread a client."""
+class LeaseKeeper(Forkable):
+    """Renews a client's leases while it has files open for writing; one thread a client.
+
+    A forked process has no files open yet: those of its parent are not its own.
+    """
 
     def __init__(self, namenode: NameNodeClient, interval_seconds: float) -> None:
         self._namenode = namenode
         self._interval = interval_seconds
+        self.forked()
+        watch(self)
+
+    def forked(self) -> None:
+        """Begin without files and without a thread."""
         self._lock = threading.Lock()
         self._open_files = 0
         self._running = False

@@ -23,6 +23,7 @@ from zookeeper.fabric.errors import (
     SafeMode,
     Unavailable,
 )
+from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.settings import Settings
 
@@ -40,19 +41,30 @@ PARTING_SECONDS = 2.0
 """How long a client that goes waits for a namenode to hear its last words."""
 
 
-class NameNodeClient:
-    """Calls to the namenode that leads; thread-safe."""
+class NameNodeClient(Forkable):
+    """Calls to the namenode that leads; thread-safe. A forked process is another client."""
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
-        self.client_id = os.urandom(16).hex()
         self._settings = settings.client
-        self._calls = itertools.count(1)
         self._served = False
         self._closed = threading.Event()
         self._servers = len(settings.name_node.hosts)
         self._pool = LeaderPool(
             "name_node", settings.name_node.hosts, credentials, settings.network
         )
+        self._begin()
+        watch(self)
+
+    def _begin(self) -> None:
+        self.client_id = os.urandom(16).hex()
+        self._calls = itertools.count(1)
+
+    def forked(self) -> None:
+        """Two processes that gave one id to their calls would get each other's answers."""
+        self._begin()
+        closed, self._closed = self._closed.is_set(), threading.Event()
+        if closed:
+            self._closed.set()
 
     def operation(self) -> Tuple[str, int]:
         """A fresh operation id: give it to one mutation, and to every repetition of it."""

@@ -107,6 +107,11 @@ class FileWriter(io.RawIOBase):
         """Where the file will appear."""
         return self._file.path
 
+    @property
+    def inherited(self) -> bool:
+        """Whether it is the parent's, and this a forked process."""
+        return self._file.inherited
+
     def writable(self) -> bool:
         """Always."""
         return True
@@ -119,6 +124,7 @@ class FileWriter(io.RawIOBase):
     def write(self, data: memoryview) -> int:  # type: ignore[override]
         """All of `data`; raises the failure of an earlier block."""
         self._checkClosed()
+        self._file.check_own()
         if self._sender is not None and self._sender.done():
             self._await_sender()
         view = memoryview(data).cast("B")
@@ -142,6 +148,7 @@ class FileWriter(io.RawIOBase):
         was flushed before stays.
         """
         self._checkClosed()
+        self._file.check_own()
         try:
             if self._filled:
                 self._send_block()
@@ -162,6 +169,7 @@ class FileWriter(io.RawIOBase):
         if self.closed:
             return
         try:
+            self._file.check_own()
             if self._filled:
                 self._write_block(self._position, self._filled, self._spool)
             self._await_sender()
@@ -193,7 +201,9 @@ class FileWriter(io.RawIOBase):
         self._forgotten = True
 
     def _lose(self) -> None:
-        if not self.closed:
+        if self._file.inherited:
+            self._release()
+        elif not self.closed:
             warnings.warn(f"{self._file.path} was never closed", ResourceWarning, source=self)
             self._release()
             self._file.lose()

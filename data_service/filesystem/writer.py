@@ -30,6 +30,7 @@ from zookeeper.fabric.errors import (
     NotEnoughReplicas,
     Unavailable,
 )
+from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.settings import NetworkSettings
 
 log = logs.get("writer")
@@ -51,10 +52,11 @@ class WriteOptions(NamedTuple):
     mode: int
 
 
-class WritingFile:
+class WritingFile(Forkable):
     """One file on its way into the cluster. Ends with `complete`, `abandon` or `lose`.
 
-    `write_block` may run in several threads, each for another position in the file.
+    `write_block` may run in several threads, each for another position in the file. A process that
+    is forked meanwhile cannot write it: the file stays the parent's.
     """
 
     def __init__(
@@ -79,7 +81,23 @@ class WritingFile:
         self._opened = opened
         # Of a file that readers do not see yet: how to create it, should the namenode restart.
         self._options = options
+        self.inherited = False
+        """Whether this is a forked process, and the file its parent's."""
         leases.enter()
+        watch(self)
+
+    def forked(self) -> None:
+        """The file is not ours: neither to write, nor to give up."""
+        self._lock = threading.Lock()
+        self._ended = self.inherited = True
+
+    def check_own(self) -> None:
+        """Raise LeaseExpired in a process that was forked while the file was open."""
+        if self.inherited:
+            raise LeaseExpired(
+                f"{self.path} was opened for writing by the process that this one was forked "
+                "from, which goes on with it: open a file of your own here"
+            )
 
     @property
     def block_size(self) -> int:
@@ -236,6 +254,7 @@ class WritingFile:
 
     def _held(self, method: str, *args: Any, awaited: Awaited = ()) -> Any:
         """Call under the lease; a namenode that forgot the lease gets it presented once more."""
+        self.check_own()
         try:
             return self._namenode.persist(method, *args, awaited=awaited)
         except LeaseExpired:

@@ -30,6 +30,7 @@ FABRIC = (
     "settings",
     "auth",
     "disk",
+    "forks",
     "stream",
     "handshake",
     "rpc",

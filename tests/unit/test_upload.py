@@ -26,6 +26,8 @@ DATA = noise(2 * BLOCK_SIZE + 1000, 3)
 class Stored:
     """Takes the place of a WritingFile: keeps the blocks in memory."""
 
+    inherited = False
+
     def __init__(self, repeat: bool = False) -> None:
         self.path = "/file"
         self.block_size = BLOCK_SIZE
@@ -37,6 +39,9 @@ class Stored:
         self.threads: Dict[int, str] = {}
         self.gate = threading.Event()
         self.gate.set()
+
+    def check_own(self) -> None:
+        """No process is forked here."""
 
     def write_block(self, position: int, size: int, source: Callable[[], Iterator[Any]]) -> None:
         """Take a block in, twice if the first attempt is to fail."""

@@ -7,6 +7,7 @@ from typing import Any, Deque, Optional, Sequence, Tuple
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError, NotLeader, ProtocolViolation, Unavailable
+from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.handshake import greet
 from zookeeper.fabric.rpc import Frames, dial, reply_outcome, request_message
 from zookeeper.fabric.settings import Address, NetworkSettings
@@ -19,8 +20,8 @@ from zookeeper.fabric.stream import (
 )
 
 
-class Remote:
-    """A connection to one server; one thread uses it at a time.
+class Remote(Forkable):
+    """A connection to one server; one thread uses it at a time. A forked process finds it closed.
 
     Every call has a deadline. After any error but the server's own refusal the connection is
     closed, and `closed` says so: nobody can tell what the other side still does with it.
@@ -31,6 +32,7 @@ class Remote:
         self._frames = Frames(stream, network.max_frame_bytes)
         self._sequence = 0
         self.peer = peer
+        watch(self)
 
     @classmethod
     def connect(
@@ -56,6 +58,10 @@ class Remote:
     def close(self) -> None:
         """Close at once; the server notices by itself."""
         self._stream.close()
+
+    def forked(self) -> None:
+        """The connection stays the parent's."""
+        self._stream.drop()
 
     def call(self, method: str, *args: Any, timeout: float) -> Any:
         """Call an exposed method and return its result; raises what the server raised."""
@@ -171,7 +177,7 @@ class IncomingBody:
         self._begun = True
 
 
-class RemotePool:
+class RemotePool(Forkable):
     """Idle connections to one server, for many threads; dials when none is idle."""
 
     IDLE_MAX = 16
@@ -184,6 +190,12 @@ class RemotePool:
         self._lock = threading.Lock()
         self._closed = False
         self.address = address
+        watch(self)
+
+    def forked(self) -> None:
+        """A thread of the parent's may have held the lock."""
+        self._lock = threading.Lock()
+        self._idle.clear()
 
     def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
         """Call once, never again: whether to repeat is the caller's decision."""

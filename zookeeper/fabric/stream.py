@@ -67,6 +67,12 @@ class Stream:
             _shut_down(sock)
             sock.close()
 
+    def drop(self) -> None:
+        """Let go of a connection that another process has as well, and goes on with."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            sock.close()
+
     def interrupt(self) -> None:
         """From another thread: make the owner's pending read or write fail, and return."""
         sock = self._sock
