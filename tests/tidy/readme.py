@@ -28,7 +28,12 @@ class Block(NamedTuple):
 
     @property
     def steps(self) -> List[Tuple[str, List[str]]]:
-        """Each command (a line that begins with `$ `) with the output that is shown for it."""
+        """Each command (a line that begins with `$ `) with the output that is shown for it.
+
+        A block of Python is one command.
+        """
+        if self.language == "python":
+            return [("\n".join(["python3 - <<'END'", *self.lines, "END"]), [])]
         found: List[Tuple[str, List[str]]] = []
         for line in self.lines:
             if line.startswith("$ "):

@@ -1,24 +1,29 @@
 """README.md tells the truth: what it lists exists, and what it shows was run.
 
-A console block has a mark in the line before it: `<!-- run -->` is run here, command by command, on
-a cluster, and the output that is shown must be the real one (`…` stands for anything);
+A block of commands, or of Python, has a mark in the line before it. `<!-- run -->`: all of these
+are run here, one after the other, from top to bottom, in one shell and a fresh copy of the
+repository, as a person would; the output that is shown must be the real one (`…` stands for anything).
 `<!-- tested by tests/… -->` names the test that runs the same commands in its own way.
 """
 
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Dict, List, Set
+from typing import List, Protocol, Set
 
 import pytest
 
-from tests.support.cluster import Cluster
+from tests.support.fresh_copy import Answer, FreshCopy, Terminal
 from tests.tidy.readme import Block, blocks, code, output_matches, tables
-from tests.tidy.source import EVERYTHING, ROOT
+from tests.tidy.source import ROOT
 from zookeeper.fabric.settings import SECTIONS, table
 
-SECONDS_MAX = 120
+SECONDS_MAX = 600
+
+
+class Typing(Protocol):
+    """Where commands are typed."""
+
+    def type(self, command: str) -> Answer:
+        """Run one to its end."""
 
 
 def text() -> str:
@@ -28,7 +33,7 @@ def text() -> str:
 
 def unmarked(found: List[Block]) -> List[str]:
     """Console blocks of which nobody says who runs them."""
-    console = [block for block in found if block.language == "console"]
+    console = [block for block in found if block.language in ("console", "python")]
     return [f"README.md:{b.line}" for b in console if not b.is_run and not b.tested_by]
 
 
@@ -73,47 +78,24 @@ def test_the_settings_table_lists_only_what_exists() -> None:
 
 
 @pytest.mark.cluster
-def test_the_console_blocks_do_what_they_show(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    found = blocks(text())
-    # Asked for only here: no cluster is started for a README that cannot be read.
-    environment = prepare(request.getfixturevalue("shared_cluster"), tmp_path)
-    for block in found:
-        if block.is_run:
-            for command, shown in block.steps:
-                run_step(command, shown, tmp_path, environment)
+def test_the_blocks_do_what_they_show_from_top_to_bottom(tmp_path: Path) -> None:
+    copy = FreshCopy(tmp_path)
+    try:
+        with Terminal(copy, SECONDS_MAX) as terminal:
+            for block in blocks(text()):
+                if block.is_run:
+                    for command, shown in block.steps:
+                        run_step(command, shown, terminal)
+    finally:
+        copy.close()
 
 
-def prepare(cluster: Cluster, folder: Path) -> Dict[str, str]:
-    """The repository as a reader sees it, in a folder where commands may leave files."""
-    for name in (*EVERYTHING, "README.md"):
-        (folder / name).symlink_to(ROOT / name)
-    commands = folder / ".commands"
-    commands.mkdir()
-    client = " ".join(f"'{word}'" for word in cluster.client_command())
-    for name, line in (("python3", f"'{sys.executable}'"), ("pyhdfs", client)):
-        (commands / name).write_text(f'#!/bin/sh\nexec {line} "$@"\n', "utf-8")
-        (commands / name).chmod(0o755)
-    environment = cluster.environment("client")
-    return dict(environment, PATH=f"{commands}{os.pathsep}{environment['PATH']}")
-
-
-def run_step(command: str, shown: List[str], folder: Path, environment: Dict[str, str]) -> None:
+def run_step(command: str, shown: List[str], terminal: Typing) -> None:
     """Run one command as a reader would; it must succeed and say what is shown."""
-    done = subprocess.run(
-        ["sh", "-c", command],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=SECONDS_MAX,
-    )
-    assert done.returncode == 0, f"$ {command}\n{done.stdout}"
+    status, output = terminal.type(command)
+    assert status == 0, f"$ {command}\n{output}"
     if any(shown):
-        assert output_matches(shown, done.stdout), f"$ {command}\n{done.stdout}\nis not\n{shown}"
+        assert output_matches(shown, output), f"$ {command}\n{output}\nis not\n{shown}"
 
 
 EXAMPLE = """# Name
@@ -162,9 +144,27 @@ def test_output_is_compared() -> None:
     assert not output_matches(["a+b"], "aab")
 
 
-def test_a_step_that_fails_or_says_something_else_is_found(tmp_path: Path) -> None:
-    environment = dict(os.environ)
-    run_step("echo a", ["a"], tmp_path, environment)
-    for command, shown in (("exit 3", []), ("echo b", ["a"])):
+class Canned:
+    """A terminal in which every command succeeds, and says the same."""
+
+    def __init__(self, status: int, output: str) -> None:
+        self._answer = Answer(status, output)
+
+    def type(self, command: str) -> Answer:
+        """What every command does."""
+        return self._answer
+
+
+def test_a_step_that_fails_or_says_something_else_is_found() -> None:
+    run_step("x", ["a"], Canned(0, "a\n"))
+    run_step("x", [], Canned(0, "anything\n"))
+    for answer, shown in ((Canned(3, ""), []), (Canned(0, "b\n"), ["a"])):
         with pytest.raises(AssertionError):
-            run_step(command, shown, tmp_path, environment)
+            run_step("x", shown, answer)
+
+
+def test_python_is_run_as_a_command() -> None:
+    (block,) = blocks("<!-- run -->\n```python\nprint(1)\n\nprint(2)\n```\n")
+    assert block.is_run
+    (command, shown), = block.steps
+    assert command == "python3 - <<'END'\nprint(1)\n\nprint(2)\nEND" and shown == []

@@ -326,7 +326,7 @@ def test_a_missing_key_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="found no key_file"):
         read_key(Settings())
     tmp_path.chmod(0o700)
-    with pytest.raises(SettingsError, match="found Is a directory, expected the key file"):
+    with pytest.raises(SettingsError, match="cannot read this key file: Is a directory"):
         read_key(with_key(tmp_path))
 
 

@@ -214,7 +214,7 @@ def _contents(path: str) -> str:
             data = file.read(_FILE_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SettingsError(f"{path}: found {reason}, expected a configuration file") from None
+        raise SettingsError(f"{path}: cannot read this configuration file: {reason}") from None
     if len(data) > _FILE_BYTES_MAX:
         raise SettingsError(f"{path}: found over {_FILE_BYTES_MAX} bytes, expected less")
     try:

@@ -273,7 +273,7 @@ def read_key(settings: Settings) -> bytes:
     try:
         mode, key = _private_contents(path)
     except OSError as error:
-        raise SettingsError(f"{path}: found {error.strerror}, expected the key file") from None
+        raise SettingsError(f"{path}: cannot read this key file: {error.strerror}") from None
     if mode & 0o077:
         raise SettingsError(f"{path}: found access for group or others, expected a key file that "
                             "only its owner can open (chmod 600)")
