@@ -15,7 +15,7 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tu
 
 from data_service.datanode import layout
 from data_service.datanode.replica_writer import ReplicaWriter
-from data_service.datanode.volume import Volume
+from data_service.datanode.volume import Stored, Volume
 from data_service.datanode.volumes import Volumes
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import (
@@ -165,7 +165,14 @@ class BlockStore:
         self.volumes.open()
         found: Dict[int, _Replica] = {}
         spares: Dict[int, List[_Replica]] = {}
-        self.volumes.for_each(lambda volume: _collect(volume, found, spares))
+        scans: Dict[Volume, List[Stored]] = {}
+
+        def scan(volume: Volume) -> None:
+            scans[volume] = list(volume.scan())
+
+        self.volumes.for_each(scan)
+        for volume in self.volumes.working:
+            _collect(volume, scans[volume], found, spares)
         with self._lock:
             self._spares = spares
             self._replicas = {key: r for key, r in found.items() if not r.volume.failed}
@@ -250,7 +257,7 @@ class BlockStore:
 
     def move_to_trash(self, block: Block, holds: Callable[[], bool] = _always) -> None:
         """Set a replica aside that the namenode does not know; as `remove`."""
-        self._take_out(block, holds, Volume.move_to_trash)
+        self._take_out(block, holds, lambda volume, one: volume.trash.take_in(one))
 
     # Telling.
 
@@ -262,9 +269,9 @@ class BlockStore:
         return Inventory(good, tuple(replica.block for replica in replicas if replica.problem))
 
     def usage(self) -> Usage:
-        """How full the datanode is; a volume that cannot even say that has failed."""
+        """How full the datanode is; a volume that cannot say that has failed, or is silent."""
         capacity, remaining = self.volumes.capacity()
-        failed = self.volumes.failed
+        failed = self.volumes.in_trouble
         with self._lock:
             return Usage(capacity, self._used, remaining, len(self._replicas), failed)
 
@@ -283,12 +290,19 @@ class BlockStore:
     # Within.
 
     def _begin(self, block_id: int, generation: int, size: int) -> ReplicaWriter:
-        volume = self.volumes.roomiest(size)
-        try:
-            return ReplicaWriter(volume, block_id, generation, size)
-        except BaseException:
-            volume.settle(size)
-            raise
+        tried: List[Volume] = []
+        while True:
+            volume = self.volumes.roomiest(size, tried)
+            try:
+                return ReplicaWriter(volume, block_id, generation, size)
+            except (DiskFull, DiskFailed) as error:
+                # Another directory may take it. Nothing has been written, so nothing is lost.
+                log.warning("volume.refused", root=volume.root, error=error.message)
+                volume.settle(size)
+                tried.append(volume)
+            except BaseException:
+                volume.settle(size)
+                raise
 
     def _enter(self, replica: _Replica) -> None:
         with self._lock:
@@ -324,7 +338,7 @@ class BlockStore:
             for one in [replica] + [spare for spare in spares if not spare.volume.failed]:
                 if one.block[:2] == replica.block[:2]:
                     action(one.volume, one.block)
-        except (DiskFull, Busy):
+        except (DiskFull, Busy, DiskFailed):
             # It is still there, and must not be told as gone: the order will be repeated.
             self._enter(replica)
             with self._lock:
@@ -345,10 +359,13 @@ class BlockStore:
 
 
 def _collect(
-    volume: Volume, found: Dict[int, _Replica], spares: Dict[int, List[_Replica]]
+    volume: Volume,
+    scanned: Sequence[Stored],
+    found: Dict[int, _Replica],
+    spares: Dict[int, List[_Replica]],
 ) -> None:
     """Add a volume's replicas; of two of one block the better one counts, none is deleted."""
-    for stored in volume.scan():
+    for stored in scanned:
         replica = _Replica(stored.block, volume, stored.problem)
         other = found.setdefault(stored.block.block_id, replica)
         if other is not replica:

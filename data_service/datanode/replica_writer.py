@@ -54,7 +54,7 @@ class ReplicaWriter:
         self._unchecked += len(data)
         if self._unchecked >= RESERVE_CHECK_BYTES:
             self._unchecked = 0
-            if self.volume.space()[2] < len(data):
+            if self.volume.free() < len(data):
                 raise DiskFull(f"{self.volume.root} has only its reserve of free space left")
         self._write_all(self._path, data)
         self.length += len(data)

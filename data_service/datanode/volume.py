@@ -1,24 +1,22 @@
-"""One directory of a datanode: who it belongs to, what is in it, and whether its disk still works.
+"""One directory of a datanode: who it belongs to, and what is in it.
 
-Theory of operation. Every disk operation runs under a guard that tells three kinds of trouble
-apart. A full disk fails one write (DiskFull). A shortage of this process, such as too many open
-files, says nothing of the disk (Busy). Anything else fails the whole volume for good, because after
-a failed write or fsync the kernel may have dropped bytes and forgotten the error: nothing is tried
-again, and its replicas come from elsewhere. Only a read that fails is looked at once more: when the
-volume passes a probe, one replica is damaged; when not, the volume has failed and none of its
-replicas is called damaged (HDFS-17342: an I/O error is not an absence).
+What trouble with its disk means is told in `health.py`. Only a read that fails is looked at once
+more: when the volume passes a probe, one replica is damaged; when not, the volume has failed and
+none of its replicas is called damaged (HDFS-17342: an I/O error is not an absence).
 """
 
-import errno
 import os
 import threading
-import time
 import uuid
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, ContextManager, Iterator, NamedTuple, Optional, Tuple
 
 from data_service.datanode import layout
+from data_service.datanode.errands import Errand, Lane
+from data_service.datanode.health import SHORTAGES, Health
 from data_service.datanode.layout import META_SUFFIX, Version
+from data_service.datanode.notes import Notes
+from data_service.datanode.trash_folder import TrashFolder
 from data_service.protocol.blocks import Block, parse_name
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import (
@@ -32,8 +30,12 @@ from zookeeper.fabric.errors import (
 
 log = logs.get("volume")
 
-_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
-_NUMBER_BYTES = 64
+MEASURE_SECONDS = 1.0
+"""How long the measure of a disk's room may take, which is microseconds of a healthy one."""
+
+SILENT_SECONDS = 30.0
+"""How long an operation may run until its disk counts as silent: longer than any of a busy one."""
+
 _VERSION_BYTES = 4096
 
 
@@ -49,7 +51,7 @@ def _nobody() -> None:
 
 
 class Volume:
-    """A locked directory. Its operations raise DiskFailed, DiskFull, Busy, as told above.
+    """A locked directory. Its operations raise DiskFailed, DiskFull, Busy, as `Health` tells.
 
     `on_failure` is called once, when the volume has failed; it must not raise.
     """
@@ -62,16 +64,29 @@ class Volume:
         system: disk.SystemCalls = disk.SYSTEM,
     ) -> None:
         self.root = root
-        self.failed = ""
         self.system = system
         self.version = Version("", "", "", layout.LAYOUT_VERSION)
+        self.health = Health(root, on_failure, self._is_itself)
+        self.noting, self.chores, self._measuring = Lane(root), Lane(root), Lane(root)
         self.promised = 0
         self._counting = threading.Lock()
         self._reserved = reserved_bytes
-        self._on_failure = on_failure
         self._lock: Optional[disk.DirectoryLock] = None
-        self._uptime_before = 0
-        self._opened_at = time.monotonic()
+        self.notes = Notes(root, self.health, system)
+        self.trash = TrashFolder(root, self.health, self.notes, system)
+
+    @property
+    def failed(self) -> str:
+        """Why the volume is not used any more; empty while it is."""
+        return self.health.failed
+
+    def fail(self, problem: str) -> None:
+        """Never use the directory again until the datanode is started anew."""
+        self.health.fail(problem)
+
+    def guard(self, path: str, operation: str = "use") -> ContextManager[None]:
+        """Turn trouble of the body into DiskFull, Busy, DiskFailed."""
+        return self.health.guard(path, operation)
 
     # Life of the directory.
 
@@ -80,31 +95,47 @@ class Volume:
 
         Unfinished writes of an earlier process are dropped. Raises StartRefused.
         """
+        self.claim()
+        self.identify()
+
+    def claim(self) -> None:
+        """Lock the directory, if it is there already. Raises StartRefused."""
+        with self.guard(self.root, "lock"):
+            if os.path.isdir(self.root):
+                self._lock = disk.DirectoryLock(self.root)
+                disk.close_to_others(self.root)
+
+    def identify(self) -> None:
+        """Learn whose the directory is, and set right what an earlier process left there.
+
+        Raises StartRefused when it is not one that this software can use.
+        """
         with self.guard(self.root, "open"):
-            disk.make_directories(self.root)
-            self._lock = disk.DirectoryLock(self.root)
-            data = self._read_version()
+            if self._lock is None:
+                return
+            for entry in os.scandir(self.root):
+                if not entry.is_symlink() and not disk.close_to_others(entry.path):
+                    log.warning("file.open_to_others", path=entry.path)
+            try:
+                data = self._read_version()
+                if data is not None:
+                    self.version = layout.decode_version(data)
+            except CorruptData as error:
+                raise self._refusal(error.message) from None
             if data is None:
                 self._refuse_strangers()
                 return
-            try:
-                self.version = layout.decode_version(data)
-            except CorruptData as error:
-                raise self._refusal(error.message) from None
-            for name in os.listdir(self._path(layout.TMP)):
-                os.unlink(self._path(layout.TMP, name))
-        self._uptime_before = self._read_position(layout.UPTIME)
-        self._opened_at = time.monotonic()
+            self._restore_folders()
+            self._clear_tmp()
+        self.trash.open()
 
     def format(self, node_id: str) -> None:
         """Make a new directory one of the datanode `node_id`."""
         with self.guard(self.root, "format"):
-            for name in (layout.TMP, layout.TRASH):
-                disk.make_directories(self._path(name))
-            for shard in layout.SHARDS:
-                os.makedirs(self._path(layout.FINALIZED, shard), mode=0o700, exist_ok=True)
-            disk.fsync_directory(self._path(layout.FINALIZED))
-            disk.fsync_directory(self.root)
+            if self._lock is None:
+                disk.make_directories(self.root)
+                self._lock = disk.DirectoryLock(self.root)
+            self._restore_folders()
         # VERSION is written last: a directory that has one has all the rest.
         self._write_version(Version("", node_id, uuid.uuid4().hex, layout.LAYOUT_VERSION))
 
@@ -113,41 +144,17 @@ class Volume:
         if not self.version.cluster_id:
             self._write_version(self.version._replace(cluster_id=cluster_id))
 
-    def fail(self, problem: str) -> None:
-        """Never use the directory again until the datanode is started anew."""
-        if not self.failed:
-            self.failed = problem
-            log.error("volume.failed", root=self.root, problem=problem)
-            self._on_failure()
-
     def close(self) -> None:
         """Release the directory."""
         if self._lock is not None:
             self._lock.close()
-
-    @contextmanager
-    def guard(self, path: str, operation: str = "use") -> Iterator[None]:
-        """Turn trouble of the body into DiskFull, Busy, or the failure of the volume."""
-        try:
-            with disk.disk_errors(path, operation):
-                yield
-        except DiskFailed as error:
-            cause = error.__cause__
-            if isinstance(cause, OSError) and cause.errno in _SHORTAGES:
-                raise Busy(error.message) from cause
-            self.fail(error.message)
-            raise
 
     def probe(self) -> None:
         """Make sure that the directory is still there and its disk works; otherwise it fails."""
         if self.failed:
             raise DiskFailed(self.failed)
         with self.guard(self.root):
-            try:
-                present = self._read_version() == layout.encode_version(self.version)
-            except CorruptData:
-                present = False
-            if not present:
+            if not self._is_itself():
                 raise DiskFailed(f"{self.root} is not the directory any more that it was")
             path = self.tmp_path(f"{uuid.uuid4().hex}.probe")
             try:
@@ -156,28 +163,31 @@ class Volume:
             except DiskFull:
                 pass  # A full disk is a working one.
 
-    # Small facts.
+    # Room.
 
-    def read_number(self, name: str) -> int:
-        """A number that was kept in the file `name`; 0 when there is none yet; CorruptData."""
-        with self.guard(self._path(name), "read"):
-            return layout.decode_number(name, disk.read_file(self._path(name), _NUMBER_BYTES))
+    def ask_for_space(self) -> Errand:
+        """Begin to measure the disk, for `space`."""
+        return self._measuring.join(self._measure)
 
-    def write_number(self, name: str, number: int) -> None:
-        """Keep a number, durably."""
-        path = self._path(name)
-        with self.guard(path, "write"):
-            disk.write_file(path, layout.encode_number(number), self.system)
+    def space(self, asked: Optional[Errand] = None) -> Tuple[int, int, int]:
+        """(device, capacity, bytes that may still be written) of the directory's disk.
 
-    def read_scan_position(self) -> int:
-        """The block id that the scanner looked at last; 0 when nobody knows."""
-        return self._read_position(layout.SCAN_POSITION)
+        A disk that does not answer at once is Busy.
+        """
+        asked = asked or self.ask_for_space()
+        device, total, free = asked.result(asked.began + MEASURE_SECONDS)
+        if self.is_silent:
+            raise Busy(f"{self.root} does not answer")
+        return device, total, max(0, free - self._reserved)
 
-    def space(self) -> Tuple[int, int, int]:
-        """(device, capacity, bytes that may still be written) of the directory's disk."""
-        with self.guard(self.root, "measure"):
-            total, free = disk.space(self.root)
-            return os.stat(self.root).st_dev, total, max(0, free - self._reserved)
+    def free(self) -> int:
+        """Bytes that may still be written, for whoever is at work on this disk anyway."""
+        return max(0, self._measure()[2] - self._reserved)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the disk has not answered for so long that nobody should wait for it."""
+        return self.health.silent_seconds() > SILENT_SECONDS
 
     def promise(self, size: int) -> None:
         """Set room aside for a replica that is going to be written."""
@@ -220,31 +230,24 @@ class Volume:
         return Stored(block, "")
 
     def _length(self, path: str) -> int:
-        try:
+        with self._reading(path):
             return os.stat(path).st_size
-        except OSError as error:
-            raise self._unreadable(path, error) from error
 
     def read_meta(self, block_id: int, generation: int) -> Tuple[Block, Tuple[int, ...]]:
         """(block, checksums) from the `.meta` file; raises CorruptData also when it is missing."""
         path = layout.replica_path(self.root, block_id, generation) + META_SUFFIX
-        try:
-            with open(path, "rb") as file:
-                header = file.read(layout.HEADER_BYTES)
-                block = layout.decode_header(header, block_id, generation)
-                # One byte more than there should be: a file that is too long is damaged, too.
-                rest = file.read(layout.meta_bytes(block.length) - len(header) + 1)
-        except OSError as error:
-            raise self._unreadable(path, error) from error
+        with self._reading(path), open(path, "rb") as file:
+            header = file.read(layout.HEADER_BYTES)
+            block = layout.decode_header(header, block_id, generation)
+            # One byte more than there should be: a file that is too long is damaged, too.
+            rest = file.read(layout.meta_bytes(block.length) - len(header) + 1)
         return layout.decode_meta(header + rest, block_id, generation)
 
     def open_data(self, block: Block) -> int:
         """A descriptor of the replica's data; raises CorruptData when its length is wrong."""
         path = layout.replica_path(self.root, block.block_id, block.generation)
-        try:
+        with self._reading(path):
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise self._unreadable(path, error) from error
         length = os.fstat(descriptor).st_size
         if length != block.length:
             os.close(descriptor)
@@ -253,62 +256,17 @@ class Volume:
 
     def read_data(self, descriptor: int, view: memoryview, offset: int, block: Block) -> int:
         """Read a part of a replica's data; how many bytes came. CorruptData when none can."""
-        try:
+        with self._reading(block.name):
             return os.preadv(descriptor, [view], offset)
-        except OSError as error:
-            raise self._unreadable(block.name, error) from error
 
     def remove(self, block: Block) -> None:
         """Delete a replica for good; one that is not there is fine."""
         path = layout.replica_path(self.root, block.block_id, block.generation)
+        for name in (path, path + META_SUFFIX):
+            if os.path.lexists(name):
+                self.health.unlink(name, self.system)
         with self.guard(path, "remove"):
-            for name in (path, path + META_SUFFIX):
-                if os.path.lexists(name):
-                    self.system.unlink(name)
             disk.fsync_directory(os.path.dirname(path), self.system)
-
-    # The trash.
-
-    def move_to_trash(self, block: Block) -> None:
-        """Put a replica that nobody claims aside, whole, where a person can still find it."""
-        path = layout.replica_path(self.root, block.block_id, block.generation)
-        uptime = self.uptime()
-        with self.guard(path, "move to the trash"):
-            for name in (path, path + META_SUFFIX):
-                if os.path.lexists(name):
-                    target = layout.trash_name(os.path.basename(name), uptime)
-                    self.system.rename(name, self._path(layout.TRASH, target))
-            disk.fsync_directory(self._path(layout.TRASH), self.system)
-            disk.fsync_directory(os.path.dirname(path), self.system)
-
-    def empty_trash(self, older_than_seconds: float) -> int:
-        """Delete what has been in the trash for so much use; returns how many files went.
-
-        A file there whose name says no time is somebody else's, and stays.
-        """
-        uptime = self.uptime()
-        # A crash loses the use since the last time that it was saved: what is in the trash stays
-        # so much longer, and never shorter.
-        self.write_number(layout.UPTIME, int(uptime))
-        return sum(self._delete_if_old(name, uptime - older_than_seconds)
-                   for name in self._trash())
-
-    def uptime(self) -> float:
-        """Seconds for which datanodes have served this directory."""
-        return self._uptime_before + time.monotonic() - self._opened_at
-
-    def _trash(self) -> List[str]:
-        with self.guard(self._path(layout.TRASH), "list"):
-            return os.listdir(self._path(layout.TRASH))
-
-    def _delete_if_old(self, name: str, limit: float) -> bool:
-        since = layout.trashed_at(name)
-        if since is None or since > limit:
-            return False
-        path = self._path(layout.TRASH, name)
-        with self.guard(path, "remove"):
-            self.system.unlink(path)
-        return True
 
     def tmp_path(self, name: str) -> str:
         """A path for an unfinished file."""
@@ -316,10 +274,53 @@ class Volume:
 
     # Within.
 
+    def _measure(self) -> Tuple[int, int, int]:
+        with self.guard(self.root, "measure"):
+            return (os.stat(self.root).st_dev, *disk.space(self.root))
+
+    def _is_itself(self) -> bool:
+        """Whether this still is the directory that was opened; its folders are there then."""
+        try:
+            if self._read_version() != layout.encode_version(self.version):
+                return False
+            self._restore_folders()
+        except (OSError, DfsError):
+            return False
+        return True
+
+    def _restore_folders(self) -> None:
+        """Make the folders that are not there: of a new directory, or emptied by hand."""
+        folders = [self._path(name) for name in (layout.TMP, layout.TRASH, layout.FINALIZED)]
+        folders += [self._path(layout.FINALIZED, shard) for shard in layout.SHARDS]
+        made = [folder for folder in folders if disk.ensure_directory(folder)]
+        if made:
+            disk.fsync_directory(self._path(layout.FINALIZED))
+            disk.fsync_directory(self.root)
+            if self.version.node_id:
+                log.warning("folders.restored", root=self.root, count=len(made))
+
+    def _clear_tmp(self) -> None:
+        """Drop unfinished writes; what else somebody put there stays."""
+        for entry in list(os.scandir(self._path(layout.TMP))):
+            if entry.is_dir(follow_symlinks=False):
+                log.warning("tmp.stranger", root=self.root, name=entry.name)
+            else:
+                os.unlink(entry.path)
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[None]:
+        if self.is_silent:
+            raise DiskFailed(f"{self.root} does not answer")
+        try:
+            with self.health.running():
+                yield
+        except OSError as error:
+            raise self._unreadable(path, error) from error
+
     def _unreadable(self, path: str, error: OSError) -> DfsError:
         """What it means that a replica cannot be read."""
         message = f"cannot read {path}: {error.strerror or error}"
-        if error.errno in _SHORTAGES:
+        if error.errno in SHORTAGES:
             return Busy(message)
         try:
             self.probe()
@@ -335,14 +336,6 @@ class Volume:
         with self.guard(path, "write"):
             disk.write_file(path, layout.encode_version(version), self.system)
         self.version = version
-
-    def _read_position(self, name: str) -> int:
-        try:
-            return self.read_number(name)
-        except CorruptData as error:
-            # Nothing but a little work depends on it.
-            log.warning("number.damaged", root=self.root, problem=error.message)
-            return 0
 
     def _refuse_strangers(self) -> None:
         """A directory without VERSION must be empty, or one whose formatting was cut short."""

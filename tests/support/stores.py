@@ -7,9 +7,14 @@ from typing import Iterator, List, Sequence, Tuple
 from data_service.datanode import layout
 from data_service.datanode.block_store import BlockStore
 from data_service.datanode.replica_writer import ReplicaWriter
+from data_service.datanode.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
+from tests.support.faulty_disk import FaultyDisk
 from zookeeper.fabric import disk
+
+VOLUME_DATA = bytes(range(256)) * 2400
+"""Two chunks and a part of a third."""
 
 
 def chunks_of(data: bytes) -> Iterator[Tuple[memoryview, int]]:
@@ -30,6 +35,22 @@ def opened(*roots: Path, reserved: int = 0, system: disk.SystemCalls = disk.SYST
     store = BlockStore([str(root) for root in roots], reserved, system=system)
     store.open()
     return store
+
+
+def open_volume(root: Path, system: FaultyDisk, failures: List[str]) -> Volume:
+    """An open volume, formatted if need be; why it failed comes into `failures`."""
+    made = Volume(str(root), 0, lambda: failures.append(made.failed), system)
+    made.open()
+    if not made.version.node_id:
+        made.format("node-1")
+    return made
+
+
+def write_replica(volume: Volume, block_id: int = 7, data: bytes = VOLUME_DATA) -> Block:
+    """One finished replica."""
+    writer = ReplicaWriter(volume, block_id, 1, len(data))
+    fill(writer, data)
+    return writer.finish()
 
 
 def put(store: BlockStore, block_id: int, data: bytes, generation: int = 1) -> Block:

@@ -92,7 +92,7 @@ def test_a_replica_that_is_being_written_is_nobodys_rubbish(store: BlockStore) -
     fill(writer, DATA)
     for volume in store.volumes.working:
         volume.probe()
-        assert volume.empty_trash(-1e9) == 0
+        assert volume.trash.empty(-1e9) == 0
     store.finish(writer)
     assert get(store, Block(7, 1, len(DATA))) == DATA
 

@@ -7,16 +7,22 @@ from typing import Callable, Iterator, List
 
 import pytest
 
-from data_service.datanode import layout, volume as volume_module
+from data_service.datanode import layout, trash_folder
 from data_service.datanode.replica_writer import ReplicaWriter
 from data_service.datanode.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.faulty_disk import FaultyDisk
-from tests.support.stores import fill, meta_of, names, path_of
+from tests.support.stores import (
+    VOLUME_DATA as DATA,
+    fill,
+    meta_of,
+    names,
+    open_volume,
+    path_of,
+    write_replica,
+)
 from zookeeper.fabric.errors import Busy, CorruptData, DiskFailed, DiskFull, StartRefused
-
-DATA = bytes(range(256)) * 2400  # Two chunks and a part of a third.
 
 
 class Clock:
@@ -42,35 +48,19 @@ def _failures() -> List[str]:
 
 @pytest.fixture(name="volume")
 def _volume(tmp_path: Path, system: FaultyDisk, failures: List[str]) -> Iterator[Volume]:
-    made = new(tmp_path / "v", system, failures)
+    made = open_volume(tmp_path / "v", system, failures)
     yield made
     made.close()
 
 
-def new(root: Path, system: FaultyDisk, failures: List[str]) -> Volume:
-    """An open volume, formatted if need be."""
-    made = Volume(str(root), 0, lambda: failures.append(made.failed), system)
-    made.open()
-    if not made.version.node_id:
-        made.format("node-1")
-    return made
-
-
-def write(volume: Volume, block_id: int = 7, data: bytes = DATA) -> Block:
-    """One finished replica."""
-    writer = ReplicaWriter(volume, block_id, 1, len(data))
-    fill(writer, data)
-    return writer.finish()
-
-
 def test_identity_survives_a_restart(tmp_path: Path) -> None:
-    first = new(tmp_path / "v", FaultyDisk(), [])
+    first = open_volume(tmp_path / "v", FaultyDisk(), [])
     first.join_cluster("cluster-1")
-    first.write_number("epoch", 7)
+    first.notes.write_number("epoch", 7)
     first.close()
-    second = new(tmp_path / "v", FaultyDisk(), [])
+    second = open_volume(tmp_path / "v", FaultyDisk(), [])
     assert second.version == first.version and second.version.cluster_id == "cluster-1"
-    assert second.read_number("epoch") == 7 and second.read_number("scan_position") == 0
+    assert second.notes.read_number("epoch") == 7 and second.notes.read_number("scan_position") == 0
     second.join_cluster("cluster-2")
     assert second.version.cluster_id == "cluster-1"
     second.close()
@@ -99,8 +89,8 @@ def test_a_directory_with_strange_or_orphaned_contents_is_refused(
 def test_a_format_that_was_cut_short_is_begun_again(tmp_path: Path, leftover: str) -> None:
     (tmp_path / "v" / leftover).mkdir(parents=True)
     (tmp_path / "v" / "VERSION.tmp").write_bytes(b"clust")
-    made = new(tmp_path / "v", FaultyDisk(), [])
-    assert write(made) == Block(7, 1, len(DATA))
+    made = open_volume(tmp_path / "v", FaultyDisk(), [])
+    assert write_replica(made) == Block(7, 1, len(DATA))
     made.close()
 
 
@@ -115,16 +105,16 @@ def test_unfinished_writes_are_dropped_at_a_start(tmp_path: Path, volume: Volume
     fill(ReplicaWriter(volume, 8, 1, len(DATA)), DATA)
     volume.close()
     assert names(tmp_path / "v", ("tmp",))
-    new(tmp_path / "v", FaultyDisk(), []).close()
+    open_volume(tmp_path / "v", FaultyDisk(), []).close()
     assert names(tmp_path / "v") == []
 
 
 def test_a_damaged_position_starts_from_the_beginning(tmp_path: Path, volume: Volume) -> None:
     (tmp_path / "v" / layout.SCAN_POSITION).write_bytes(b"?")
-    assert volume.read_scan_position() == 0
+    assert volume.notes.read_hint(layout.SCAN_POSITION) == 0
     (tmp_path / "v" / layout.EPOCH).write_bytes(b"?")
     with pytest.raises(CorruptData):
-        volume.read_number(layout.EPOCH)
+        volume.notes.read_number(layout.EPOCH)
 
 
 def flip(path: Path) -> None:
@@ -152,7 +142,7 @@ DAMAGES = {
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_scan_tells_good_from_damaged(tmp_path: Path, volume: Volume, name: str) -> None:
     """Also a `.meta` file of a terabyte costs no memory."""
-    damaged, good = write(volume, 7), write(volume, 263)
+    damaged, good = write_replica(volume, 7), write_replica(volume, 263)
     root = tmp_path / "v"
     DAMAGES[name](path_of(root, damaged), meta_of(root, damaged))
     found = {stored.block.block_id: stored.problem for stored in volume.scan()}
@@ -170,7 +160,7 @@ def test_files_of_others_are_no_replicas(tmp_path: Path, volume: Volume) -> None
 def test_a_replica_that_was_removed_is_gone_for_good(
     tmp_path: Path, volume: Volume, system: FaultyDisk
 ) -> None:
-    block = write(volume)
+    block = write_replica(volume)
     system.calls.clear()
     volume.remove(block)
     assert list(volume.scan()) == [] and names(tmp_path / "v") == []
@@ -183,11 +173,11 @@ def test_trouble_with_the_disk_fails_the_volume_once_and_for_ever(
     volume: Volume, system: FaultyDisk, failures: List[str], call: str
 ) -> None:
     """ATC'20: after a failed fsync the kernel may say success; so it is never tried again."""
-    block = write(volume)
+    block = write_replica(volume)
     system.calls.clear()
     system.faults = {call: errno.EIO}
     with pytest.raises(DiskFailed):
-        volume.remove(block) if call == "unlink" else write(volume, 8)
+        volume.remove(block) if call == "unlink" else write_replica(volume, 8)
     assert system.failing("") == 1
     system.faults = {}
     assert volume.failed and failures == [volume.failed]
@@ -205,16 +195,16 @@ def test_a_full_disk_or_too_many_open_files_are_no_failure(
 ) -> None:
     system.faults = {"open": number}
     with pytest.raises(expected):  # type: ignore[call-overload]
-        write(volume)
+        write_replica(volume)
     assert not volume.failed
     system.faults = {}
-    write(volume)
+    write_replica(volume)
 
 
 def test_a_file_that_cannot_be_read_is_one_damaged_replica(
     tmp_path: Path, volume: Volume
 ) -> None:
-    block = write(volume)
+    block = write_replica(volume)
     path_of(tmp_path / "v", block).unlink()
     path_of(tmp_path / "v", block).mkdir()
     with pytest.raises(CorruptData):
@@ -228,7 +218,7 @@ def test_a_directory_that_is_gone_is_a_failed_volume_and_no_damage(
 ) -> None:
     """HDFS-17342, HDFS-16985: what could not be opened was taken for absent, and dropped; here a
     disk was unmounted."""
-    block = write(volume)
+    block = write_replica(volume)
     (tmp_path / "v").rename(tmp_path / "elsewhere")
     with pytest.raises(DiskFailed):
         volume.read_meta(block.block_id, block.generation)
@@ -238,7 +228,7 @@ def test_a_directory_that_is_gone_is_a_failed_volume_and_no_damage(
 def test_a_disk_that_reads_but_cannot_write_fails_at_the_probe(
     tmp_path: Path, volume: Volume, system: FaultyDisk
 ) -> None:
-    block = write(volume)
+    block = write_replica(volume)
     path_of(tmp_path / "v", block).unlink()
     system.faults = {"fsync": errno.EROFS}
     with pytest.raises(DiskFailed):
@@ -265,19 +255,19 @@ def test_the_trash_keeps_whole_replicas_for_its_time(
     tmp_path: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    clock.now = volume._opened_at
-    monkeypatch.setattr(volume_module.time, "monotonic", clock.monotonic)
-    block = write(volume)
+    clock.now = volume.trash._opened_at
+    monkeypatch.setattr(trash_folder.time, "monotonic", clock.monotonic)
+    block = write_replica(volume)
     clock.now += 50.5
-    volume.move_to_trash(block)
+    volume.trash.take_in(block)
     trash = tmp_path / "v" / "trash"
     assert names(tmp_path / "v") == ["blk_7_1.51", "blk_7_1.meta.51"]
     assert (trash / "blk_7_1.51").read_bytes() == DATA
     (trash / "mine").write_bytes(b"x")
     clock.now += 99.0
-    assert volume.empty_trash(100.0) == 0
+    assert volume.trash.empty(100.0) == 0
     clock.now += 2.0
-    assert volume.empty_trash(100.0) == 2
+    assert volume.trash.empty(100.0) == 2
     assert names(tmp_path / "v") == ["mine"]
 
 
@@ -286,28 +276,28 @@ def test_the_trash_counts_time_of_use_and_not_the_clock_on_the_wall(
 ) -> None:
     """A clock that was set, and old time stamps, delete nothing early; restarts delay little."""
     clock = Clock()
-    monkeypatch.setattr(volume_module.time, "monotonic", clock.monotonic)
-    monkeypatch.setattr(volume_module.time, "time", lambda: 1e12)
-    first = new(tmp_path / "v", FaultyDisk(), [])
-    first.move_to_trash(write(first))
+    monkeypatch.setattr(trash_folder.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(trash_folder.time, "time", lambda: 1e12)
+    first = open_volume(tmp_path / "v", FaultyDisk(), [])
+    first.trash.take_in(write_replica(first))
     for name in names(tmp_path / "v"):
         os.utime(tmp_path / "v" / "trash" / name, (0, 0))
     clock.now += 60.0
-    assert first.empty_trash(100.0) == 0
+    assert first.trash.empty(100.0) == 0
     clock.now += 30.0  # Not saved: the machine dies.
     first.close()
     clock.now = 5.0
-    second = new(tmp_path / "v", FaultyDisk(), [])
-    assert second.uptime() == pytest.approx(60.0, abs=1.0)
+    second = open_volume(tmp_path / "v", FaultyDisk(), [])
+    assert second.trash.uptime() == pytest.approx(60.0, abs=1.0)
     clock.now += 35.0
-    assert second.empty_trash(100.0) == 0
+    assert second.trash.empty(100.0) == 0
     clock.now += 10.0
-    assert second.empty_trash(100.0) == 2
+    assert second.trash.empty(100.0) == 2
     second.close()
 
 
 def test_a_chunk_is_read_from_any_place(volume: Volume) -> None:
-    block = write(volume)
+    block = write_replica(volume)
     descriptor = volume.open_data(block)
     view = memoryview(bytearray(CHUNK_BYTES))
     assert volume.read_data(descriptor, view, 2 * CHUNK_BYTES, block) == len(DATA) % CHUNK_BYTES

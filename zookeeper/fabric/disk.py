@@ -13,6 +13,8 @@ that forgets what was not synced. An OSError becomes DiskFull or DiskFailed here
 import errno
 import fcntl
 import os
+import re
+import stat
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Iterator, NamedTuple, Optional, Type
@@ -23,8 +25,16 @@ TEMPORARY_SUFFIX = ".tmp"
 """Ends the names of unfinished files; whatever has such a name at a start can be deleted."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_CHANGE_OF_RIGHTS = (errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOTSUP, errno.ENOSYS)
 _READ_BYTES = 1 << 20
 _LOCK_BYTES_MAX = 32
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+INODES_MIN = 64
+"""Fewer free inodes than this are none: each replica needs two, and many begin at a time."""
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+"""A space or another odd character in the system's table of mounts."""
 
 
 class SystemCalls:
@@ -137,6 +147,40 @@ def make_directories(path: str, system: SystemCalls = SYSTEM) -> None:
         fsync_directory(_parent(directory), system)
 
 
+def ensure_directory(path: str, system: SystemCalls = SYSTEM) -> bool:
+    """Makes one directory, open to the owner only, unless it is there, which nobody else may read.
+
+    Whether it was made; then its name is not durable yet.
+    """
+    with disk_errors(path, "make directory"):
+        try:
+            system.mkdir(path, 0o700)
+        except FileExistsError:
+            if not system.isdir(path):
+                raise
+            close_to_others(path)
+            return False
+    return True
+
+
+def close_to_others(path: str) -> bool:
+    """Takes from a file or directory what rights group and others have, whoever made it so.
+
+    False when they keep them: it belongs to somebody else, or the disk takes no changes or rights.
+    """
+    with disk_errors(path, "protect"):
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        if not mode & _OTHERS:
+            return True
+        try:
+            os.chmod(path, mode & ~_OTHERS)
+        except OSError as error:
+            if error.errno not in _NO_CHANGE_OF_RIGHTS:
+                raise
+            return False
+        return not stat.S_IMODE(os.stat(path).st_mode) & _OTHERS
+
+
 def rename_durably(source: str, destination: str, system: SystemCalls = SYSTEM) -> None:
     """Gives a file or directory, whose content the caller has fsynced, its durable new name.
 
@@ -162,10 +206,45 @@ def remove_durably(path: str, system: SystemCalls = SYSTEM) -> None:
 
 
 def space(path: str) -> Space:
-    """Size and room of the file system that holds `path`; the room leaves out root's reserve."""
+    """Size and room of the file system that holds `path`; the room leaves out root's reserve.
+
+    A file system that counts its inodes, and has hardly any left, has no room either.
+    """
     with disk_errors(path, "measure"):
         status = os.statvfs(path)
-    return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+    free = status.f_bavail * status.f_frsize
+    if status.f_files and status.f_favail < INODES_MIN:
+        free = 0
+    return Space(status.f_blocks * status.f_frsize, free)
+
+
+def mount_point(path: str) -> str:
+    """Where the file system is mounted that holds `path`, or would hold it once it is made."""
+    path = os.path.realpath(path)
+    while not os.path.ismount(path) and path != _parent(path):
+        path = _parent(path)
+    return path
+
+
+def awaited_mount(path: str, table: str = "/etc/fstab") -> str:
+    """The mount point at or above `path` that the system's table names and nothing is mounted at.
+
+    Empty when there is none: a directory that shall be on a disk of its own, as this table says,
+    is not the same directory as long as that disk is not there.
+    """
+    try:
+        with open(table, encoding="utf-8", errors="surrogateescape") as file:
+            rows = [line.split() for line in file if not line.lstrip().startswith("#")]
+    except OSError:
+        return ""  # Not every system has such a table.
+    path = os.path.realpath(path)
+    for row in rows:
+        where = _OCTAL.sub(lambda match: chr(int(match.group(1), 8)), row[1]) if row[1:] else ""
+        where = where.rstrip("/")
+        inside = where.startswith("/") and os.path.commonpath([where, path]) == where
+        if inside and not os.path.ismount(where):
+            return where
+    return ""
 
 
 class DirectoryLock:
@@ -192,6 +271,8 @@ class DirectoryLock:
         except BlockingIOError:
             holder = os.read(descriptor, _LOCK_BYTES_MAX).decode("ascii", "replace").strip()
             process = f"process {holder}" if holder.isdigit() else "another process"
+            if holder == str(os.getpid()):
+                process += ", this one: is it named twice, or by two names?"
             raise StartRefused(f"{self.path} is in use by {process}") from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, b"%d\n" % os.getpid())

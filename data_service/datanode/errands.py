@@ -1,0 +1,91 @@
+"""What is asked of disks that may never answer: in threads of their own, awaited for a while.
+
+Theory of operation. No call of the operating system to a hung disk can be cut short, so it must
+run where nobody has to wait for it. A lane has at most one errand under way: as long as that does
+not come back, nobody waits for another, and no second thread gets stuck.
+"""
+
+import threading
+import time
+from typing import Any, Callable, Optional
+
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import Busy, DfsError, InternalError
+
+log = logs.get("errands")
+
+
+class Errand:
+    """One call, begun at once in a thread; `what` names its disk to a person."""
+
+    def __init__(self, what: str, action: Callable[[], Any]) -> None:
+        self._what = what
+        self._action = action
+        self._over = threading.Event()
+        self._result: Any = None
+        self._error: Optional[DfsError] = None
+        self.began = time.monotonic()
+        threading.Thread(target=self._run, name="errand", daemon=True).start()
+
+    @property
+    def over(self) -> bool:
+        """Whether the call has returned."""
+        return self._over.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Return when the call has returned, or after so much time."""
+        self._over.wait(seconds)
+
+    def result(self, deadline: float) -> Any:
+        """What came of it; raises what it raised, or Busy when it is not over at the deadline."""
+        if not self._over.wait(max(0.0, deadline - time.monotonic())):
+            raise Busy(f"{self._what} does not answer")
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def _run(self) -> None:
+        try:
+            self._result = self._action()
+        except DfsError as error:
+            self._error = error
+        except Exception as error:
+            # A defect, of which whoever waits must hear.
+            log.error("errand.failed", exc_info=True, disk=self._what, error=type(error).__name__)
+            self._error = InternalError(f"{self._what}: {type(error).__name__}: {error}")
+        finally:
+            self._over.set()
+
+
+class Lane:
+    """Errands to one disk, one at a time. May be used by any thread."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._lock = threading.Lock()
+        self._errand: Optional[Errand] = None
+
+    def send(self, action: Callable[[], Any]) -> Errand:
+        """Begin an errand; raises Busy while an earlier one is under way."""
+        with self._lock:
+            if self._errand is not None and not self._errand.over:
+                raise Busy(f"{self._what} does not answer")
+            return self._begin(action)
+
+    def join(self, action: Callable[[], Any]) -> Errand:
+        """The errand that does `action`: the one under way for somebody else, or a new one.
+
+        Who waits so long after its beginning as is due, and not after his own, shares the wait,
+        too: of all who ask a disk that hangs only the first ones wait.
+        """
+        with self._lock:
+            if self._errand is None or self._errand.over:
+                return self._begin(action)
+            return self._errand
+
+    def _begin(self, action: Callable[[], Any]) -> Errand:
+        try:
+            self._errand = Errand(self._what, action)
+        except RuntimeError as error:
+            raise Busy(f"no thread to ask {self._what} in: {error}") from None
+        return self._errand
