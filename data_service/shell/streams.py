@@ -141,5 +141,16 @@ class Input:
             self._binary = io.BytesIO(to_bytes(sys.stdin.read()) if sys.stdin is not None else b"")
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end."""
-        return self._binary.read1(size)
+        """Up to `size` bytes; none at the end, for which a pipe that does not block is awaited."""
+        data = self._binary.read1(size)
+        raw = getattr(self._binary, "raw", None)
+        if data or not isinstance(raw, io.FileIO) or os.get_blocking(raw.fileno()):
+            return data
+        # Of a pipe that does not block, read1 says the same of its end and of nothing for now.
+        from data_service.filesystem.local_streams import await_input
+
+        while True:
+            more = raw.read(size)
+            if more is not None:
+                return more
+            await_input(raw)

@@ -288,6 +288,21 @@ def test_standard_input_without_bytes_below_it(monkeypatch: pytest.MonkeyPatch) 
     assert streams.Input().read(10) == b""
 
 
+def test_standard_input_that_does_not_block_is_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    readable, writable = os.pipe()
+    os.set_blocking(readable, False)
+    with open(readable, "r", encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        found = streams.Input()
+        feeder = threading.Timer(0.05, lambda: (os.write(writable, b"late"), os.close(writable)))
+        feeder.start()
+        assert found.read(10) == b"late"
+        assert found.read(10) == b""
+        feeder.join()
+
+
 def test_the_launcher_starts_light() -> None:
     """What `client.py ls` needs before it needs the cluster; every module costs a person time."""
     code = (
