@@ -34,7 +34,7 @@ from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
     from data_service.filesystem.file_checksum import FileChecksum
-    from data_service.filesystem.upload import FileWriter
+    from data_service.filesystem.file_writer import FileWriter
 
 # A command such as `ls` must not wait for what only put and get need: their modules (with tempfile
 # and concurrent.futures: a tenth of its time) are imported where they are used.
@@ -83,7 +83,7 @@ class FileSystem(Writing, Administration):
         for writer in list(self._writers):
             if not writer.closed and not writer.inherited:
                 log.warning("file.given_up", path=writer.path)
-                writer.abandon()
+                writer.give_up("the FileSystem was closed before it")
         self._leases.close()
         self._namenode.close()
 

@@ -1,11 +1,14 @@
 """Keeps the leases of a client's open files, and gives up files that the program forgot."""
 
+import atexit
 import queue
 import threading
 import time
-from typing import Callable, Optional
+import weakref
+from collections import deque
+from typing import Callable, Deque, Optional
 
-from data_service.filesystem.namenode import NameNodeClient
+from data_service.filesystem.namenode import PARTING_SECONDS, NameNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.forks import Forkable, watch
@@ -13,6 +16,8 @@ from zookeeper.fabric.forks import Forkable, watch
 log = logs.get("leases")
 
 Farewell = Callable[[], None]
+
+_keepers: "weakref.WeakSet[LeaseKeeper]" = weakref.WeakSet()
 
 
 class LeaseKeeper(Forkable):
@@ -34,6 +39,8 @@ class LeaseKeeper(Forkable):
         self._running = False
         # Of all ways to tell another thread something, the only one that a destructor may use.
         self._lost: "queue.SimpleQueue[Optional[Farewell]]" = queue.SimpleQueue()
+        self._unsaid: Deque[Farewell] = deque()
+        _keepers.add(self)
 
     def enter(self) -> None:
         """One more file is open."""
@@ -51,10 +58,21 @@ class LeaseKeeper(Forkable):
     def lose(self, farewell: Farewell) -> None:
         """Have `farewell` called soon, by another thread: this one may be in the middle of
         anything, since it is the garbage collector that calls."""
+        self._unsaid.append(farewell)
         self._lost.put(farewell)
 
+    def settle(self) -> None:
+        """Wait, but not long, until the farewells so far were said."""
+        with self._lock:
+            if not self._unsaid or not self._running:
+                return
+        said = threading.Event()
+        self._lost.put(said.set)
+        said.wait(2 * PARTING_SECONDS)
+
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, when it has given up what was lost."""
+        self.settle()
         self._lost.put(None)
 
     def __repr__(self) -> str:
@@ -71,8 +89,12 @@ class LeaseKeeper(Forkable):
                 due = time.monotonic() + self._interval
             else:
                 if farewell is None:
+                    with self._lock:
+                        self._running = False
                     return
                 farewell()
+                if self._unsaid and self._unsaid[0] is farewell:
+                    self._unsaid.popleft()
 
     def _renew(self) -> bool:
         """Whether any file is still open."""
@@ -86,3 +108,12 @@ class LeaseKeeper(Forkable):
             # The write itself meets the same trouble, and reports it.
             log.info("lease.not_renewed", error=error.message)
         return True
+
+
+def _settle_all() -> None:
+    """At the end of the program, which would cut the threads off in the middle of a word."""
+    for keeper in list(_keepers):
+        keeper.settle()
+
+
+atexit.register(_settle_all)

@@ -195,8 +195,12 @@ class WritingFile(Forkable):
             log.info("file.not_abandoned", path=self.path, error=error.message)
 
     def lose(self) -> None:
-        """Give the file up, from a destructor: another thread does it."""
-        self._leases.lose(self.abandon)
+        """Give the file up, from a destructor: another thread does it, and says so."""
+        self._leases.lose(self._forgotten)
+
+    def _forgotten(self) -> None:
+        say_never_closed(self.path)
+        self.abandon()
 
     def _end(self) -> bool:
         """Keep the lease no longer; False when that was so already."""
@@ -278,3 +282,10 @@ class WritingFile(Forkable):
             "resume", client_id, self.path, opened.file_id, *options, opened.replaces, blocks
         )
 
+
+def say_never_closed(path: str) -> None:
+    """Tell who wrote the program that it forgot a file: Python hides its ResourceWarning."""
+    log.warning(
+        "file.never_closed", path=path, effect="nothing new of it is stored",
+        remedy="call close(), or open it in a with-block",
+    )

@@ -1,22 +1,22 @@
 """What a FileSystem does to the content of files: put, append, truncate, concat."""
 
-import errno
+import itertools
 import os
 import stat
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, MutableSet, Optional
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, MutableSet, Optional
 
 from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
+from data_service.filesystem.local_streams import pieces_of
 from data_service.filesystem.namenode import NameNodeClient
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.writer import WriteOptions, WritingFile
-from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import Completed, FileStatus, OpenedFile
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.settings import Settings
 
 if TYPE_CHECKING:
-    from data_service.filesystem.upload import FileWriter
+    from data_service.filesystem.file_writer import FileWriter
 
 FILE_MODE = 0o644
 
@@ -41,24 +41,25 @@ class Writing:
         block_size: int = 0,
         progress: Optional[Progress] = None,
     ) -> FileStatus:
-        """Store a local file; when this returns, it is on its full number of datanodes, synced."""
+        """Store a local file; when this returns, it is on its full number of datanodes, synced.
+
+        It is read to its end, whatever size the system tells of it; what is appended meanwhile is
+        stored, too. Raises LocalFileError when it becomes shorter.
+        """
         options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
         with local_errors(local_path):
             stream = open(local_path, "rb", buffering=0)
         with stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                # A pipe or a device: it can be read only once, and has no length.
-                return self._put_stream(stream, local_path, path, options, progress)
-            from data_service.filesystem.upload import LocalBlocks
+            from data_service.filesystem.upload import ShorterThanTold
 
-            file = self._create(path, options)
-            try:
-                parallel = self.settings.client.parallel_blocks
-                LocalBlocks(file, local_path, progress).send(stream.fileno(), parallel)
-                return self._complete(file)
-            except BaseException:
-                file.abandon()
-                raise
+            if has_size(stream):
+                try:
+                    return self._put_sized(stream, local_path, path, options, progress)
+                except ShorterThanTold:
+                    # Its blocks cannot be told in advance: it is read like a stream.
+                    with local_errors(local_path):
+                        stream.seek(0)
+            return self._put_stream(stream, local_path, path, options, progress)
 
     def put_stream(
         self,
@@ -141,12 +142,39 @@ class Writing:
     def _open_writer(self, path: str, options: WriteOptions) -> "FileWriter":
         return self._writer(self._create(path, options))
 
-    def _writer(self, file: WritingFile) -> "FileWriter":
-        from data_service.filesystem.upload import FileWriter
+    def _writer(self, file: WritingFile, written: int = 0, length: int = 0) -> "FileWriter":
+        from data_service.filesystem.file_writer import FileWriter
 
-        writer = FileWriter(file, lambda: self._complete(file))
+        writer = FileWriter(file, lambda: self._complete(file), written, length)
         self._writers.add(writer)
         return writer
+
+    def _put_sized(
+        self,
+        stream: BinaryIO,
+        local_path: str,
+        path: str,
+        options: WriteOptions,
+        progress: Optional[Progress],
+    ) -> FileStatus:
+        """Store a file whose size is told, several blocks at a time, and what it grew by then."""
+        from data_service.filesystem.upload import LocalBlocks
+
+        file = self._create(path, options)
+        try:
+            blocks = LocalBlocks(file, local_path, progress)
+            blocks.send(stream.fileno(), self.settings.client.parallel_blocks)
+            with local_errors(local_path):
+                stream.seek(blocks.size)
+            grown = pieces_of(stream, local_path)
+            first = next(grown, None)
+            if first is None:
+                return self._complete(file)
+            writer = self._writer(file, blocks.count, blocks.size)
+        except BaseException:
+            file.abandon()
+            raise
+        return _pour(itertools.chain([first], grown), writer, progress)
 
     def _put_stream(
         self,
@@ -156,15 +184,22 @@ class Writing:
         options: WriteOptions,
         progress: Optional[Progress],
     ) -> FileStatus:
-        with self._open_writer(path, options) as writer:
-            while True:
-                with local_errors(name):
-                    data = stream.read(CHUNK_BYTES)
-                    if data is None:
-                        raise BlockingIOError(errno.EAGAIN, "it does not wait for its data")
-                if not data:
-                    break
-                writer.write(data)
-                if progress is not None:
-                    progress(writer.length, 0)
-        return writer.status
+        return _pour(pieces_of(stream, name), self._open_writer(path, options), progress)
+
+
+def has_size(stream: BinaryIO) -> bool:
+    """Whether an open file tells a size that may be true: 0 is what files of /proc tell."""
+    with local_errors(stream.name):
+        found = os.fstat(stream.fileno())
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0
+
+
+def _pour(
+    pieces: Iterator[bytes], writer: "FileWriter", progress: Optional[Progress]
+) -> FileStatus:
+    with writer:
+        for piece in pieces:
+            writer.write(piece)
+            if progress is not None:
+                progress(writer.length, 0)
+    return writer.status

@@ -58,7 +58,7 @@ class PlainRewriting(Service):
         self._core.enter("resume_visible", (client_id, file_id, tail, blocks))
         with self._core.lock:
             (path,) = [p for p, file in self._core.files.items() if file.file_id == file_id]
-            assert self._reopen(path, tail[0])[3:] == tail
+            assert self._reopen(path, tail[0])[3:6] == tail
             opened = self._open(file_id)
             opened.blocks.update((position, Block._make(block)) for position, block in blocks)
 

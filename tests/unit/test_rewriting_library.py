@@ -133,6 +133,8 @@ def test_a_flush_that_fails_gives_the_writer_up(
     file.write(b"more")
     with pytest.raises(LeaseExpired):
         file.hflush()
+    with pytest.raises(LeaseExpired, match="could not be flushed"):
+        file.close()
     assert file.closed and content(fs) == b"kept"
     assert len(cluster.namenode.called("abandon_file")) == 1
 

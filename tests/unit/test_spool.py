@@ -1,0 +1,90 @@
+"""The bytes of a block, set aside in memory and in a temporary file."""
+
+import os
+import tempfile
+from typing import Any, Callable, List
+
+import pytest
+
+from data_service.filesystem import spool as spool_module
+from data_service.filesystem.spool import MEMORY_BYTES, MEMORY_BYTES_MAX, Spool
+from data_service.protocol.checksums import CHUNK_BYTES, crc32
+from tests.support.replicas import noise
+from zookeeper.fabric.errors import LocalFileError
+
+DATA = noise(MEMORY_BYTES_MAX + 2 * MEMORY_BYTES + 777, 5)
+
+
+def fill(spool: Spool, size: int) -> int:
+    """Write until it is full, or has so many bytes; how many it has."""
+    view = memoryview(DATA)[:size]
+    while view:
+        taken = spool.write(view)
+        if not taken:
+            break
+        view = view[taken:]
+    return spool.length
+
+
+def content(spool: Spool) -> bytes:
+    """All its bytes, read twice."""
+    for _ in range(2):
+        pieces: List[bytes] = []
+        for data, checksum in spool.chunks():
+            assert crc32(data) == checksum
+            pieces.append(bytes(data))
+        assert all(len(piece) == CHUNK_BYTES for piece in pieces[:-1])
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize("size", [
+    0, 1, CHUNK_BYTES, MEMORY_BYTES - 1, MEMORY_BYTES, MEMORY_BYTES + 1, len(DATA)])
+def test_what_goes_in_comes_out(size: int) -> None:
+    with Spool(len(DATA)) as spool:
+        assert fill(spool, size) == size and content(spool) == DATA[:size]
+        assert spool.full == (size == len(DATA))
+
+
+def test_it_takes_no_more_than_its_size() -> None:
+    with Spool(1000) as spool:
+        assert fill(spool, 5000) == 1000 and spool.full
+        assert spool.write(memoryview(b"x")) == 0
+
+
+def _refuse(**_options: Any) -> Any:
+    raise FileNotFoundError(2, "No usable temporary directory found")
+
+
+def _full_at(limit: int) -> Callable[..., int]:
+    """A disk on which a file takes so many bytes, and the last write only a part of its own."""
+    write = os.pwrite
+
+    def pwrite(descriptor: int, data: Any, position: int) -> int:
+        if position >= limit:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data[: limit - position], position)
+
+    return pwrite
+
+
+@pytest.mark.parametrize("room", [0, 1, MEMORY_BYTES + 5, 2 * MEMORY_BYTES])
+def test_without_room_for_a_file_it_is_full_early_and_loses_nothing(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not room:
+        monkeypatch.setattr(tempfile, "TemporaryFile", _refuse)
+    monkeypatch.setattr(os, "pwrite", _full_at(room))
+    with Spool(len(DATA)) as spool:
+        length = fill(spool, len(DATA))
+        assert length == room // MEMORY_BYTES * MEMORY_BYTES + MEMORY_BYTES_MAX
+        assert spool.full and content(spool) == DATA[:length]
+
+
+def test_a_file_that_somebody_cuts_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "MEMORY_BYTES", CHUNK_BYTES)
+    with Spool(len(DATA)) as spool:
+        fill(spool, 3 * CHUNK_BYTES)
+        assert spool._file is not None
+        os.truncate(spool._file.fileno(), CHUNK_BYTES)
+        with pytest.raises(LocalFileError):
+            content(spool)
