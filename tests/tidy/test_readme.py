@@ -2,7 +2,8 @@
 
 A block of commands, or of Python, has a mark in the line before it. `<!-- run -->`: all of these
 are run here, one after the other, from top to bottom, in one shell and a fresh copy of the
-repository, as a person would; the output that is shown must be the real one (`…` stands for anything).
+repository, as a person would; the output that is shown must be the real one (`…` stands for
+anything).
 `<!-- tested by tests/… -->` names the test that runs the same commands in its own way.
 """
 

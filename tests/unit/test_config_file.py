@@ -164,7 +164,7 @@ def test_hosts_are_compared_without_case() -> None:
 def test_a_file_that_cannot_be_read_is_told_by_name(tmp_path: Path) -> None:
     for name, reason in (("absent.ini", "No such file"), ("", "Is a directory")):
         path = str(tmp_path / name)
-        with pytest.raises(SettingsError, match=f"^{path}: found {reason}.*, expected a conf"):
+        with pytest.raises(SettingsError, match=f"^{path}: cannot read this .* file: {reason}"):
             load(path)
 
 
@@ -174,7 +174,7 @@ def test_a_file_without_permission_is_told(tmp_path: Path, monkeypatch: pytest.M
 
     # Root may read everything, so the refusal has to be put there.
     monkeypatch.setattr("builtins.open", refuse)
-    with pytest.raises(SettingsError, match="found Permission denied, expected a configuration"):
+    with pytest.raises(SettingsError, match="configuration file: Permission denied"):
         load(str(tmp_path / "config.ini"))
 
 

@@ -321,7 +321,7 @@ def test_a_key_of_a_wrong_length_is_refused(tmp_path: Path, length: int, told: s
 
 
 def test_a_missing_key_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="found No such file or directory, expected the key"):
+    with pytest.raises(SettingsError, match="cannot read this key file: No such file"):
         read_key(with_key(tmp_path / "absent"))
     with pytest.raises(SettingsError, match="found no key_file"):
         read_key(Settings())
