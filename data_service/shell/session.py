@@ -144,7 +144,7 @@ class Session:
     def _check_authority(self, typed: paths.Typed) -> None:
         clusters.check_machine(typed)
         if typed.authority is not None and typed.scheme in clusters.SCHEMES:
-            from zookeeper.fabric.rpc import numeric_host
+            from zookeeper.fabric.sockets import numeric_host
 
             hosts = self.filesystem.settings.name_node.hosts
             clusters.check_authority(typed, hosts, numeric_host)

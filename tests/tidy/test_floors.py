@@ -32,6 +32,7 @@ FABRIC = (
     "disk",
     "forks",
     "stream",
+    "sockets",
     "handshake",
     "rpc",
     "remote",

@@ -1,4 +1,4 @@
-"""The life of a daemon: arguments, the ready line, signals, failures, and where it may listen."""
+"""The life of a daemon: arguments, the ready line, signals, failures."""
 
 import argparse
 import logging
@@ -16,8 +16,8 @@ from tests.support.cluster import ROOT
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import SECRET, SIMPLE
-from zookeeper.fabric.errors import SettingsError, StartRefused
-from zookeeper.fabric.settings import Address, NetworkSettings, SecuritySettings, Settings
+from zookeeper.fabric.errors import SettingsError
+from zookeeper.fabric.settings import SecuritySettings, Settings
 
 HEAD = """
 import os, signal, sys, threading, time
@@ -302,46 +302,6 @@ def test_a_daemon_has_to_say_how_it_starts_and_stops() -> None:
     for method in (daemon.Daemon().start, daemon.Daemon().stop):
         with pytest.raises(NotImplementedError):
             method()
-
-
-def settings(mode: str = SIMPLE, bind_host: str = "", allow_insecure: bool = False) -> Settings:
-    """Settings that differ from the defaults in what decides where to listen."""
-    return Settings(
-        security=SecuritySettings(mode=mode, allow_insecure=allow_insecure),
-        network=NetworkSettings(bind_host=bind_host),
-    )
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.77"])
-def test_loopback_is_open_to_mode_simple(host: str) -> None:
-    assert daemon.bind_host(settings(), Address(host, 1)) == host
-
-
-@pytest.mark.parametrize(
-    "bind_host, advertised",
-    [
-        ("0.0.0.0", "127.0.0.1"),
-        ("::", "127.0.0.1"),
-        # A public address in front of this machine (one of those that documents may use).
-        ("", "203.0.113.7"),
-        ("", "a..b"),
-    ],
-)
-def test_more_than_loopback_needs_a_key_or_an_explicit_word(
-    bind_host: str, advertised: str
-) -> None:
-    address = Address(advertised, 1)
-    with pytest.raises(StartRefused, match="would be open to everybody"):
-        daemon.bind_host(settings(bind_host=bind_host), address)
-    expected = bind_host or "0.0.0.0"
-    assert daemon.bind_host(settings(SECRET, bind_host), address) == expected
-    assert daemon.bind_host(settings(SIMPLE, bind_host, True), address) == expected
-
-
-@pytest.mark.parametrize("host", ["203.0.113.7", "a..b"])
-def test_a_bind_host_that_is_not_ours_is_refused(host: str) -> None:
-    with pytest.raises(StartRefused, match="no address of this machine"):
-        daemon.bind_host(settings(SECRET, host), Address("127.0.0.1", 1))
 
 
 def test_a_key_is_read_in_mode_secret_only(tmp_path: Path) -> None:

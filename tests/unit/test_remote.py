@@ -24,7 +24,7 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.remote import LeaderPool, Remote, RemotePool
-from zookeeper.fabric.rpc import adopt
+from zookeeper.fabric.sockets import adopt
 from zookeeper.fabric.settings import Address, NetworkSettings
 
 LARGE = b"x" * (15 << 20)

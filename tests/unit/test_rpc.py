@@ -19,12 +19,11 @@ from zookeeper.fabric.errors import (
     NotLeader,
     PathNotFound,
     ProtocolViolation,
-    StartRefused,
-    Unavailable,
 )
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.rpc import plain
-from zookeeper.fabric.settings import Address, NetworkSettings
+from zookeeper.fabric.settings import Address
+from zookeeper.fabric.sockets import dial
 
 
 class Pair(NamedTuple):
@@ -248,7 +247,7 @@ def test_a_stock_client_pings_holds_methods_and_says_goodbye(loopback: Loopback)
 
 def test_the_configuration_allows_nothing(loopback: Loopback) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        stream = rpc.dial(Address(*listener.getsockname()), loopback.network, "peer")
+        stream = dial(Address(*listener.getsockname()), loopback.network, "peer")
     connection = rpc.serve(stream, rpc.Service(), loopback.network)
     try:
         allowed = {key for key, value in connection._config.items() if value and "allow" in key}
@@ -306,60 +305,3 @@ def test_an_answer_is_a_value_or_an_error(code: str, kind: Type[DfsError]) -> No
     error = rpc.reply_outcome(b"\x03" + exception, 7)
     assert type(error) is kind
     assert error.message == "why"
-
-
-def test_a_port_is_taken_once(loopback: Loopback) -> None:
-    with pytest.raises(StartRefused, match="cannot listen"):
-        rpc.listen(*loopback.address)
-
-
-@pytest.mark.parametrize("host", ["a..b", "x" * 70, "192.0.2.1"])
-def test_a_host_that_is_not_ours_is_none(host: str) -> None:
-    assert rpc.numeric_host(host) is None
-    with pytest.raises(StartRefused):
-        rpc.listen(host, 0)
-
-
-def test_a_name_that_nobody_knows_is_an_error_of_the_family(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert rpc.numeric_host("unknown") is None
-    with pytest.raises(StartRefused, match="Name or service not known"):
-        rpc.listen("unknown", 0)
-    with pytest.raises(Unavailable, match="Name or service not known"):
-        rpc.dial(Address("unknown", 1), NetworkSettings(), "server")
-
-
-def test_our_own_hosts_have_numbers() -> None:
-    assert rpc.numeric_host("127.0.0.1") == "127.0.0.1"
-    assert rpc.numeric_host("localhost") in ("127.0.0.1", "::1")
-
-
-@pytest.mark.parametrize("host", ["a..b", "x" * 70])
-def test_who_cannot_be_dialled_is_unavailable(host: str) -> None:
-    with pytest.raises(Unavailable, match="cannot reach the server"):
-        rpc.dial(Address(host, 1), NetworkSettings(), "server")
-
-
-def test_where_nobody_listens_is_unavailable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = Address(*listener.getsockname())
-    with pytest.raises(Unavailable, match="cannot reach the server"):
-        rpc.dial(address, NetworkSettings(), "server")
-
-
-def test_connections_send_at_once_and_never_block_for_ever(loopback: Loopback) -> None:
-    network = NetworkSettings(stall_timeout_seconds=1.5)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        stream = rpc.dial(Address(*listener.getsockname()), network, "peer")
-    with socket.socket(fileno=socket.dup(stream.fileno())) as sock:
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            seconds, micros = struct.unpack("ll", sock.getsockopt(socket.SOL_SOCKET, option, 16))
-            # The kernel counts in ticks of some milliseconds.
-            assert seconds + micros / 1e6 == pytest.approx(1.5, abs=0.02)
-    stream.close()

@@ -20,7 +20,7 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
-from zookeeper.fabric.rpc import adopt
+from zookeeper.fabric.sockets import adopt
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import PACKET_BYTES_MAX, PacketReader, PacketWriter, Stream
 

@@ -7,20 +7,31 @@ import platform
 import signal
 import sys
 import threading
-from typing import Any, Callable, List, Optional, Sequence
+import time
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import SECRET, Credentials
-from zookeeper.fabric.errors import DfsError, InternalError, SettingsError, StartRefused
+from zookeeper.fabric.errors import (
+    DfsError,
+    InternalError,
+    SettingsError,
+    StartRefused,
+    Unavailable,
+)
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.log_file import LogFile
 from zookeeper.fabric.release import VERSION, release
-from zookeeper.fabric.rpc import numeric_host
 from zookeeper.fabric.settings import Address, Settings, load
+from zookeeper.fabric.sockets import own_numbers
 
 log = logs.get("daemon")
 
 ANY_INTERFACE = "0.0.0.0"
+NAME_SECONDS = 30.0
+"""How long a start waits for a name service that does not answer."""
+
+NAME_PAUSE_SECONDS = 2.0
 
 
 class Daemon:
@@ -153,18 +164,39 @@ def bind_host(settings: Settings, advertised: Address) -> str:
     The setting `bind_host` decides when given; else the advertised host when it is of this
     machine, else (a public address in front of this machine, as on EC2) every interface. In mode
     `simple` anybody who can connect owns the data, so only loopback is allowed unless the setting
-    `allow_insecure` says otherwise. Raises StartRefused.
+    `allow_insecure` says otherwise. A name that cannot be resolved (a machine boots, the name
+    service is not up yet) is waited for, and at last refused: to listen everywhere instead would
+    open what was meant to be private. Raises StartRefused.
     """
     host = settings.network.bind_host or advertised.host
-    number = numeric_host(host)
-    if number is None and not settings.network.bind_host:
-        host = number = ANY_INTERFACE
-    if number is None:
+    numbers = _own_numbers(host)
+    if not numbers and not settings.network.bind_host:
+        host, numbers = ANY_INTERFACE, (ANY_INTERFACE,)
+    if not numbers:
         raise StartRefused(f"[network] bind_host = {host} is no address of this machine")
-    exposed = not ipaddress.ip_address(number).is_loopback
-    if exposed and settings.security.mode != SECRET and not settings.security.allow_insecure:
+    loopback = all(ipaddress.ip_address(number).is_loopback for number in numbers)
+    if not loopback and settings.security.mode != SECRET and not settings.security.allow_insecure:
         raise StartRefused(
             f"{advertised} would be open to everybody who can reach {host}: set [security] "
             "mode = secret and key_file, or allow_insecure = true if the network is trusted"
         )
+    if loopback and not host.startswith("localhost") and host not in numbers:
+        # As Debian has it in /etc/hosts: 127.0.1.1 for the machine's own name.
+        log.warning("address.loopback_only", host=host, address=numbers[0], effect=(
+            "other machines cannot connect; if they shall, set [network] bind_host"))
     return host
+
+
+def _own_numbers(host: str) -> Tuple[str, ...]:
+    """As `own_numbers`, but for a while a name service that does not answer is waited for."""
+    deadline = time.monotonic() + NAME_SECONDS
+    while True:
+        try:
+            return own_numbers(host)
+        except Unavailable as error:
+            log.warning("name.awaited", host=host, error=error.message)
+            if time.monotonic() >= deadline:
+                raise StartRefused(
+                    f"{error.message}; start again when names are resolved, or set bind_host"
+                ) from None
+        time.sleep(NAME_PAUSE_SECONDS)

@@ -9,8 +9,9 @@ from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError, NotLeader, ProtocolViolation, Unavailable
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.handshake import greet
-from zookeeper.fabric.rpc import Frames, dial, reply_outcome, request_message
+from zookeeper.fabric.rpc import Frames, reply_outcome, request_message
 from zookeeper.fabric.settings import Address, NetworkSettings
+from zookeeper.fabric.sockets import dial
 from zookeeper.fabric.stream import (
     Buffer,
     PacketReader,

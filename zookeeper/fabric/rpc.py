@@ -1,4 +1,4 @@
-"""RPyC, tamed: the only module that imports rpyc and socket.
+"""RPyC, tamed: the only module that imports rpyc.
 
 Theory of operation. Services are ordinary RPyC services (`class NameNodeService(Service)` with
 `exposed_…` methods), and in mode `simple` a stock `rpyc.connect(host, port).root` can call them.
@@ -18,8 +18,6 @@ What differs from stock RPyC, and why (each hazard was measured on RPyC 6.0.2):
 
 import inspect
 import io
-import socket
-import struct
 import sys
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
@@ -35,11 +33,9 @@ from zookeeper.fabric.errors import (
     InternalError,
     InvalidArgument,
     ProtocolViolation,
-    StartRefused,
-    Unavailable,
     from_wire,
 )
-from zookeeper.fabric.settings import Address, NetworkSettings
+from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import PacketReader, PacketWriter, Stream
 
 log = logs.get("rpc")
@@ -344,57 +340,3 @@ def _exception(error: DfsError) -> tuple:
     """What vinegar.load on the other side (also a stock client's) makes an exception of."""
     message = error.message[:ERROR_CHARACTERS_MAX].encode("utf-8", "replace").decode("utf-8")
     return (("pyhdfs", type(error).__name__), (error.code, message), (), "")
-
-
-def dial(address: Address, network: NetworkSettings, peer: str) -> Stream:
-    """A connected stream; raises Unavailable when nobody answers at `address`."""
-    try:
-        sock = socket.create_connection(address, timeout=network.handshake_timeout_seconds)
-        if sock.getsockname() == sock.getpeername():
-            sock.close()
-            raise ConnectionRefusedError("nobody listens, and the call reached itself")
-        return adopt(sock, network, peer)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise Unavailable(f"cannot reach the {peer}: {reason}") from None
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 asks the system for a free one; raises StartRefused."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((host, port))
-            sock.listen(socket.SOMAXCONN)
-        except OSError:
-            sock.close()
-            raise
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise StartRefused(f"cannot listen on {host}:{port}: {reason}") from None
-    return sock
-
-
-def numeric_host(host: str) -> Optional[str]:
-    """The numeric address of a host name that is of this machine, or None for another's."""
-    try:
-        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
-        with socket.socket(found[0], socket.SOCK_STREAM) as probe:
-            probe.bind(found[4])
-    except (OSError, UnicodeError):
-        return None
-    return found[4][0].partition("%")[0]
-
-
-def adopt(sock: socket.socket, network: NetworkSettings, peer: str) -> Stream:
-    """A connected socket as a Stream: no delay, every block in the kernel bounded."""
-    stall = network.stall_timeout_seconds
-    interval = struct.pack("ll", int(stall), int(stall % 1 * 1_000_000))
-    sock.setblocking(True)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
-    if sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Stream(sock, stall, peer)

@@ -9,7 +9,9 @@ waits for the running ones, then closes what is left.
 """
 
 import errno
+import ipaddress
 import resource
+import select
 import threading
 import time
 from typing import Any, Callable, Iterable, List, Optional, Set
@@ -18,8 +20,9 @@ from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.handshake import welcome
-from zookeeper.fabric.rpc import Peer, Service, adopt, listen, serve
+from zookeeper.fabric.rpc import Peer, Service, serve
 from zookeeper.fabric.settings import Address, NetworkSettings
+from zookeeper.fabric.sockets import adopt, listen
 from zookeeper.fabric.stream import Stream
 
 log = logs.get("server")
@@ -28,6 +31,7 @@ ACCEPT_PAUSE_SECONDS = 0.1
 """How long to wait after accept failed for lack of descriptors, threads or memory."""
 
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_MAPPED = "::ffff:"
 _FAREWELL_SECONDS = 1.0
 """How long `stop` waits for threads whose connections it has cut."""
 
@@ -38,6 +42,8 @@ class _Client:
     def __init__(self, stream: Stream, host: str) -> None:
         self.stream = stream
         self.host = host
+        self.place = neighbourhood(host)
+        """Whose limit of connections it counts for."""
         self.known = False
         """Whether it got through the handshake: strangers make room before anybody else."""
         self.busy = False
@@ -70,8 +76,9 @@ class Server:
         self._clients: Set[_Client] = set()
         self._stopping = False
         self._acceptor = threading.Thread(target=self._accept_all, name="accept", daemon=True)
-        self._listener = listen(bind_host, port)
-        self.address = Address(bind_host, self._listener.getsockname()[1])
+        self._listeners = {one.fileno(): one for one in listen(bind_host, port)}
+        first = next(iter(self._listeners.values()))
+        self.address = Address(bind_host, first.getsockname()[1])
 
     def start(self) -> None:
         """Begin to accept connections, in a thread."""
@@ -84,7 +91,8 @@ class Server:
         A call that goes on for longer loses its connection, and at last its thread is left alone.
         """
         self._stopping = True
-        _close_listener(self._listener)
+        for listener in self._listeners.values():
+            _close_listener(listener)
         if self._acceptor.is_alive():
             self._acceptor.join(_FAREWELL_SECONDS)
         with self._changed:
@@ -105,11 +113,21 @@ class Server:
         return not any(client.busy for client in self._clients)
 
     def _accept_all(self) -> None:
+        poll = select.poll()
+        for descriptor in self._listeners:
+            poll.register(descriptor, select.POLLIN)
         while not self._stopping:
+            for descriptor, _ in poll.poll():
+                self._accept(self._listeners[descriptor])
+
+    def _accept(self, listener: Any) -> None:
+        if not self._stopping:
             sock = None
             try:
-                sock, address = self._listener.accept()
-                self._admit(sock, address[0])
+                sock, address = listener.accept()
+                self._admit(sock, plain_host(address[0]))
+            except BlockingIOError:
+                pass  # Whoever it was, he has hung up already.
             except Exception as error:  # Whatever one client brings about, this loop goes on.
                 if sock is not None:
                     sock.close()
@@ -131,7 +149,7 @@ class Server:
     def _admit(self, sock: Any, host: str) -> None:
         client = _Client(adopt(sock, self._network, f"client {host}"), host)
         with self._lock:
-            rivals = self._rivals(host)
+            rivals = self._rivals(client.place)
             victim = self._dismiss(rivals)
             admitted = not self._stopping and (victim is not None or not rivals)
             if admitted:
@@ -150,9 +168,9 @@ class Server:
             self._forget(client)
             raise
 
-    def _rivals(self, host: str) -> List[_Client]:
+    def _rivals(self, place: str) -> List[_Client]:
         """Those with whom a newcomer competes for a place; none while there is room."""
-        of_host = [client for client in self._clients if client.host == host]
+        of_host = [client for client in self._clients if client.place == place]
         if len(of_host) >= self._network.max_connections_per_host:
             return of_host
         full = len(self._clients) >= self._network.max_connections
@@ -230,6 +248,19 @@ class Server:
         with self._lock:
             self._clients.discard(client)
             self._changed.notify_all()
+
+
+def plain_host(host: str) -> str:
+    """An IPv4 address as such, also where a socket of IPv6 shows it in its own form."""
+    return host[len(_MAPPED):] if host.startswith(_MAPPED) and "." in host else host
+
+
+def neighbourhood(host: str) -> str:
+    """Who shares the limits of a host: with IPv6 a network of 64 bits, in which one machine may
+    have as many addresses as it likes."""
+    if ":" not in host:
+        return host
+    return str(ipaddress.ip_network(f"{host.partition('%')[0]}/64", strict=False))
 
 
 def _close_listener(listener: Any) -> None:

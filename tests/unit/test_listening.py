@@ -1,0 +1,89 @@
+"""Where a daemon listens: what mode simple allows, and names that are not known (yet)."""
+
+from typing import List
+
+import pytest
+
+from tests.support.loopback import Recorder
+from zookeeper.fabric import daemon
+from zookeeper.fabric.auth import SECRET, SIMPLE
+from zookeeper.fabric.errors import StartRefused, Unavailable
+from zookeeper.fabric.settings import Address, NetworkSettings, SecuritySettings, Settings
+
+
+def settings(mode: str = SIMPLE, bind_host: str = "", allow_insecure: bool = False) -> Settings:
+    """Settings that differ from the defaults in what decides where to listen."""
+    return Settings(
+        security=SecuritySettings(mode=mode, allow_insecure=allow_insecure),
+        network=NetworkSettings(bind_host=bind_host),
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.77"])
+def test_loopback_is_open_to_mode_simple(host: str) -> None:
+    assert daemon.bind_host(settings(), Address(host, 1)) == host
+
+
+@pytest.mark.parametrize(
+    "bind_host, advertised",
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "127.0.0.1"),
+        # A public address in front of this machine (one of those that documents may use).
+        ("", "203.0.113.7"),
+    ],
+)
+def test_more_than_loopback_needs_a_key_or_an_explicit_word(
+    bind_host: str, advertised: str
+) -> None:
+    address = Address(advertised, 1)
+    with pytest.raises(StartRefused, match="would be open to everybody"):
+        daemon.bind_host(settings(bind_host=bind_host), address)
+    expected = bind_host or "0.0.0.0"
+    assert daemon.bind_host(settings(SECRET, bind_host), address) == expected
+    assert daemon.bind_host(settings(SIMPLE, bind_host, True), address) == expected
+
+
+def test_a_bind_host_that_is_not_ours_is_refused() -> None:
+    with pytest.raises(StartRefused, match="no address of this machine"):
+        daemon.bind_host(settings(SECRET, "203.0.113.7"), Address("127.0.0.1", 1))
+
+
+@pytest.mark.parametrize("mode", [SIMPLE, SECRET])
+@pytest.mark.parametrize("bind_host, advertised", [("", "a..b"), ("a..b", "127.0.0.1")])
+def test_a_name_that_cannot_be_resolved_does_not_open_every_interface(
+    mode: str, bind_host: str, advertised: str
+) -> None:
+    with pytest.raises(StartRefused, match=r"the host a\.\.b cannot be resolved"):
+        daemon.bind_host(settings(mode, bind_host), Address(advertised, 1))
+
+
+def test_a_name_service_that_is_not_up_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: List[object] = [Unavailable("the host x cannot be resolved: later")] * 3
+    answers.append(("127.0.0.1",))
+
+    def own_numbers(_host: str) -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(daemon, "own_numbers", own_numbers)
+    monkeypatch.setattr(daemon, "NAME_PAUSE_SECONDS", 0.0)
+    assert daemon.bind_host(settings(), Address("x", 1)) == "x"
+    answers += [Unavailable("the host x cannot be resolved: later")]
+    monkeypatch.setattr(daemon, "NAME_SECONDS", 0.0)
+    with pytest.raises(StartRefused, match="x cannot be resolved: later; start again"):
+        daemon.bind_host(settings(), Address("x", 1))
+
+
+def test_a_name_that_only_this_machine_can_reach_is_told(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian writes the machine's own name into /etc/hosts with 127.0.1.1."""
+    monkeypatch.setattr(daemon, "own_numbers", lambda host: ("127.0.1.1",))
+    with Recorder() as log:
+        assert daemon.bind_host(settings(), Address("mymachine", 1)) == "mymachine"
+        assert daemon.bind_host(settings(), Address("localhost", 1)) == "localhost"
+        assert daemon.bind_host(settings(), Address("127.0.1.1", 1)) == "127.0.1.1"
+    assert len(log.lines) == 1 and "address.loopback_only host=mymachine" in log.lines[0]
