@@ -1,15 +1,16 @@
 #!/bin/sh
-# Prepare a machine (Amazon Linux or Debian/Ubuntu, on EC2 or elsewhere) to run daemons of a
-# cluster: Python, a virtual environment, the project in it, and a cluster key.
+# Prepare a machine to run daemons of a cluster: Python, a virtual environment, the project in it,
+# and a cluster key. Amazon Linux 2023, Debian 11, Ubuntu 22.04 or newer; on EC2 or elsewhere.
 #
 #     ./scripts/setup_ec2.sh                 prepare, then say what to do next
 #     ./scripts/setup_ec2.sh --systemd ROLE  besides, make ROLE a service that starts at boot:
-#                                            zookeeper, metadata, name_node, data_node_0, …
+#                                            zookeeper, metadata, name_node, data_node_0, …,
+#                                            whatever config.ini lists
 #
 # Run it on every machine, from a copy of the repository. Nothing is started by it.
 set -eu
 
-here=$(CDPATH= cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
+here=$(CDPATH="" cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
 root=$(dirname -- "$here")
 key=$root/data/cluster.key
 as_root=
@@ -36,39 +37,35 @@ make_key() {
     chmod 600 "$key"
 }
 
-command_of() {
-    case $1 in
-        zookeeper) echo "zookeeper/zk.py" ;;
-        metadata) echo "metadata_service/metadata.py" ;;
-        name_node) echo "data_service/name_node.py" ;;
-        data_node_*[!0-9]* | data_node_) return 1 ;;
-        data_node_*) echo "data_service/data_node.py ${1#data_node_}" ;;
-        *) return 1 ;;
+# What the system's own Python is too old for is said before anything is installed.
+refuse_old_systems() {
+    [ -r /etc/os-release ] || return 0
+    system=$(. /etc/os-release && echo "${ID:-} ${VERSION_ID:-}")
+    case $system in
+        "amzn 2" | "amzn 2018"* | "ubuntu 20."* | "ubuntu 18."* | "debian 10" | "debian 9" | \
+            "centos 7" | "rhel 7"* | "rhel 8"* | "rocky 8"* | "almalinux 8"*)
+            echo "The Python of $system is older than 3.9. Use Amazon Linux 2023, Debian 11," \
+                "Ubuntu 22.04 or newer, or install a newer Python and name it:" \
+                "PYTHON=/path/to/python3 $0" >&2
+            exit 1 ;;
     esac
 }
 
+describe() {
+    (cd "$root" && PYHDFS_CONFIG="$root/config.ini" \
+        .venv/bin/python -m scripts.supervision.systemd_unit "$@")
+}
+
 make_service() {
-    if ! command=$(command_of "$1"); then
-        echo "$1 is no role: zookeeper, metadata, name_node, data_node_0, data_node_1, …" >&2
-        exit 2
-    fi
-    $as_root tee "/etc/systemd/system/pyhdfs-$1.service" >/dev/null <<END
-[Unit]
-Description=PyHDFS $1
-After=network-online.target
-Wants=network-online.target
-
-[Service]
-User=$(id -un)
-WorkingDirectory=$root
-ExecStart=$root/.venv/bin/python $command --config $root/config.ini
-Restart=on-failure
-TimeoutStopSec=60
-LimitNOFILE=65536
-
-[Install]
-WantedBy=multi-user.target
-END
+    unit=$(describe unit "$1" "$(id -un)") || exit
+    describe directories "$1" | while IFS= read -r directory; do
+        [ -e "$directory" ] || {
+            $as_root mkdir -p -- "$directory"
+            $as_root chown "$(id -u):$(id -g)" -- "$directory"
+            echo "made $directory: if a disk belongs there, mount it before the service starts"
+        }
+    done
+    printf '%s\n' "$unit" | $as_root tee "/etc/systemd/system/pyhdfs-$1.service" >/dev/null
     $as_root systemctl daemon-reload
     $as_root systemctl enable "pyhdfs-$1"
     echo "pyhdfs-$1 starts at boot; now: $as_root systemctl start pyhdfs-$1"
@@ -76,15 +73,19 @@ END
 
 case ${1:-} in
     "") [ $# = 0 ] ;;
-    --systemd) [ $# = 2 ] && command_of "$2" >/dev/null ;;
+    --systemd) [ $# = 2 ] ;;
     *) false ;;
 esac || {
-    echo "usage: setup_ec2.sh [--systemd zookeeper|metadata|name_node|data_node_N]" >&2
+    echo "usage: setup_ec2.sh [--systemd ROLE], such as name_node, name_node_1, data_node_0" >&2
     exit 2
 }
 
 python=${PYTHON:-python3}
-"$python" -c 'import ensurepip, venv' 2>/dev/null || install_python
+if ! "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null
+then
+    refuse_old_systems
+    install_python
+fi
 "$here/python" "" -c ""
 [ -e "$key" ] || make_key
 [ $# = 0 ] || make_service "$2"
@@ -124,7 +125,7 @@ This machine is prepared. What is left, once for the cluster:
 
        .venv/bin/python zookeeper/zk.py
        .venv/bin/python metadata_service/metadata.py
-       .venv/bin/python data_service/name_node.py
+       .venv/bin/python data_service/name_node.py        0, or 1 for the second one, which stands by
        .venv/bin/python data_service/data_node.py 0      the first one of data_node_hosts
        .venv/bin/python data_service/data_node.py 1      the second one, …
 
