@@ -15,7 +15,7 @@ from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
 from data_service.filesystem.reader import FileReader
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.writer import WriteOptions
-from data_service.filesystem.writing import FILE_MODE, Writing
+from data_service.filesystem.writing import DIRECTORY_MODE, FILE_MODE, UMASK, Writing
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import (
@@ -28,7 +28,7 @@ from data_service.protocol.messages import (
     unpack_rows,
 )
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, PathNotFound
+from zookeeper.fabric.errors import DfsError, NotADirectory, PathNotFound
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.settings import Settings, load
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 log = logs.get("filesystem")
 
 BUFFER_BYTES = CHUNK_BYTES
-DIRECTORY_MODE = 0o755
 READ_WHOLE = 2**62
 
 
@@ -70,6 +69,7 @@ class FileSystem(Writing, Administration):
         self._leases = LeaseKeeper(self._namenode, interval)
         self._writers: "weakref.WeakSet[FileWriter]" = weakref.WeakSet()
         self._as_they_are = False
+        self._umask = UMASK
 
     def __enter__(self) -> "FileSystem":
         return self
@@ -94,6 +94,13 @@ class FileSystem(Writing, Administration):
         other._as_they_are = True
         return other
 
+    def under_umask(self, umask: int) -> "FileSystem":
+        """The same, on the same connections, where new files and directories do not get the bits
+        of `umask`; it is 022 otherwise."""
+        other = copy.copy(self)
+        other._umask = umask
+        return other
+
     # The namespace.
 
     def stat(self, path: str) -> FileStatus:
@@ -104,7 +111,7 @@ class FileSystem(Writing, Administration):
         """Whether there is a file or directory at `path`."""
         try:
             self.stat(path)
-        except PathNotFound:
+        except (PathNotFound, NotADirectory):
             return False
         return True
 
@@ -117,16 +124,20 @@ class FileSystem(Writing, Administration):
             yield from map(FileStatus._make, rows)
             after = rows[-1][0] if rows else after
 
-    def mkdir(self, path: str, parents: bool = False, mode: int = DIRECTORY_MODE) -> None:
+    def mkdir(self, path: str, parents: bool = False, mode: Optional[int] = None) -> None:
         """Make a directory; with `parents` also those above it, and an existing one is fine."""
-        self._namenode.mutate("mkdir", path, parents, mode)
+        bits = DIRECTORY_MODE & ~self._umask if mode is None else mode
+        self._namenode.mutate("mkdir", path, parents, bits)
 
     def delete(self, path: str, recursive: bool = False) -> bool:
         """Delete a file, or a directory (that must be empty unless `recursive`).
 
         False when there was nothing at `path`.
         """
-        return self._namenode.mutate("delete", path, recursive)
+        try:
+            return self._namenode.mutate("delete", path, recursive)
+        except NotADirectory:
+            return False  # Below a file there is nothing.
 
     def rename(self, source: str, destination: str) -> None:
         """Rename atomically; nothing may be at `destination`."""
@@ -194,7 +205,7 @@ class FileSystem(Writing, Administration):
             reader = FileReader(locations, self._replicas(path))
             return io.BufferedReader(reader, BUFFER_BYTES)
         if mode == "wb":
-            options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
+            options = WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
             return self._open_writer(path, options)
         raise ValueError(f"mode {mode!r}: only 'rb' and 'wb' are possible")
 

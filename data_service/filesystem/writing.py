@@ -18,7 +18,9 @@ from zookeeper.fabric.settings import Settings
 if TYPE_CHECKING:
     from data_service.filesystem.file_writer import FileWriter
 
-FILE_MODE = 0o644
+FILE_MODE, DIRECTORY_MODE = 0o666, 0o777
+UMASK = 0o022
+"""The bits that new files and directories do not get, unless somebody says otherwise."""
 
 
 class Writing:
@@ -30,6 +32,7 @@ class Writing:
     _credentials: Credentials
     _on_warning: Callable[[str], None]
     _writers: "MutableSet[FileWriter]"
+    _umask: int
 
     def put(
         self,
@@ -46,7 +49,7 @@ class Writing:
         It is read to its end, whatever size the system tells of it; what is appended meanwhile is
         stored, too. Raises LocalFileError when it becomes shorter.
         """
-        options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
+        options = WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
         with local_errors(local_path):
             stream = open(local_path, "rb", buffering=0)
         with stream:
@@ -72,7 +75,7 @@ class Writing:
         progress: Optional[Progress] = None,
     ) -> FileStatus:
         """Store what `stream` yields, of any length; `progress` is told 0 as the total."""
-        options = WriteOptions(overwrite, replication, block_size, FILE_MODE)
+        options = WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
         return self._put_stream(stream, "standard input", path, options, progress)
 
     def append(self, path: str) -> Any:

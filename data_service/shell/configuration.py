@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Tuple
 
+from data_service.shell.definitions import FIXED
 from data_service.shell.failures import UsageError
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import InvalidArgument
@@ -23,15 +24,6 @@ SAME_IN_HDFS: Dict[str, Tuple[str, str, int]] = {
     "fs.trash.interval": ("client", "trash_minutes", 1),
 }
 """HDFS's key -> section, key and factor of ours."""
-
-FIXED = {
-    "dfs.checksum.type": "CRC32",
-    "dfs.bytes-per-checksum": "512",
-    "dfs.permissions.enabled": "true",
-    "dfs.permissions.superusergroup": "supergroup",
-    "fs.permissions.umask-mode": "022",
-}
-"""What HDFS lets people choose, and is chosen here."""
 
 ABSENT = {"-includeFile": "dfs.hosts", "-excludeFile": "dfs.hosts.exclude"}
 

@@ -5,12 +5,14 @@ call is left for the next one. Several threads may call it, each for itself: wha
 `sys.stdout` and `sys.stderr`, which are those of the moment of the call, comes mixed.
 """
 
+import os
 import sys
 from typing import Dict, List, NamedTuple, Optional
 
 from data_service.shell.clusters import default_uri
 from data_service.shell.commands import TOOLS
 from data_service.shell.connections import connect
+from data_service.shell.definitions import DEFAULT_FILE_SYSTEM, Definitions, check
 from data_service.shell.dispatch import FAILURE, MISUSE, SUCCESS, run
 from data_service.shell.endings import Terminated, heeding_signals
 from data_service.shell.failures import UsageError
@@ -18,9 +20,6 @@ from data_service.shell.session import Surroundings
 from data_service.shell.streams import Output, OutputFailed, complain
 
 _CONFIG = ("--config", "-conf")
-DEFAULT_KEYS = ("fs.default.name", "fs.defaultFS")
-"""HDFS's keys, the old and the new one, for what `-fs` says."""
-
 _IGNORED = ("-jt", "-files", "-libjars", "-archives")
 
 
@@ -47,9 +46,21 @@ def main(argv: Optional[List[str]] = None) -> int:
 def _run(argv: Optional[List[str]]) -> int:
     try:
         generic = parse_generic(list(sys.argv[1:] if argv is None else argv))
+        umask = Definitions(generic.definitions).umask
     except UsageError as error:
         complain(error.message)
         return MISUSE
+    if umask is None:
+        return _do(generic)
+    # It holds for what is fetched to this machine, too.
+    former = os.umask(umask)
+    try:
+        return _do(generic)
+    finally:
+        os.umask(former)
+
+
+def _do(generic: Generic) -> int:
     surroundings = Surroundings(
         lambda: connect(generic.config), generic.default_uri, generic.definitions, None
     )
@@ -90,8 +101,8 @@ def parse_generic(words: List[str]) -> Generic:
             break
         rest.pop(0)
     # As in HDFS the definition of the key wins over the option that is short for it.
-    for key in DEFAULT_KEYS:
-        given = definitions.pop(key, "") or given
+    definitions = check(definitions)
+    given = definitions.pop(DEFAULT_FILE_SYSTEM, given)
     return Generic(rest, config, definitions, default_uri(given), tool)
 
 

@@ -5,7 +5,8 @@ from typing import Dict, Tuple
 GENERIC_OPTIONS: Tuple[str, ...] = (
     "Generic options, before the command:",
     "  --config FILE     use this config.ini, not $PYHDFS_CONFIG or the default one",
-    "  -D name=value     dfs.replication and dfs.blocksize of new files",
+    "  -D name=value     dfs.replication, dfs.blocksize, fs.permissions.umask-mode of new files,",
+    "                    fs.trash.interval, hadoop.shell.delete.limit.num.files, fs.defaultFS",
     "  -fs URI           what paths without a scheme belong to: this cluster, or file:///",
     "ls, stat, du, df, count, report and fsck take --json: their answer for a program.",
 )

@@ -3,6 +3,7 @@
 import sys
 from typing import List
 
+from data_service.shell.definitions import DELETE_LIMIT
 from data_service.shell.failures import (
     INPUT_OUTPUT,
     IS_A_DIRECTORY,
@@ -18,7 +19,6 @@ from data_service.shell.streams import complain
 from data_service.shell.trash import Trash, minutes_of
 from zookeeper.fabric.errors import DirectoryNotEmpty
 
-DELETE_LIMIT_NAME = "hadoop.shell.delete.limit.num.files"
 DELETE_LIMIT_FILES = 100
 
 
@@ -47,7 +47,7 @@ def rm(session: Session, words: List[str]) -> None:
 
 def _may_delete(session: Session, item: Item) -> bool:
     """Ask before a tree of very many files goes."""
-    limit = session.definition(DELETE_LIMIT_NAME, DELETE_LIMIT_FILES)
+    limit = session.definition(DELETE_LIMIT, DELETE_LIMIT_FILES)
     count = item.store.content_summary(item.path).files
     if count < limit:
         return True

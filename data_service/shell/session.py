@@ -9,11 +9,10 @@ import re
 import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
-from data_service.protocol.checksums import BYTES_PER_CRC
 from data_service.shell import clusters, paths
+from data_service.shell.definitions import Definitions
 from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
 from data_service.shell.items import Item, Store, expand, single
-from data_service.shell.options import binary_number
 from data_service.shell.stores import ClusterStore, LocalStore
 from data_service.shell.streams import Output, OutputFailed, complain
 from zookeeper.fabric.errors import (
@@ -25,9 +24,7 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 
-REPLICATION, BLOCK_SIZE = "dfs.replication", "dfs.blocksize"
 _SCHEME = re.compile(r"(?:hdfs|pyhdfs|file):/|[A-Za-z][A-Za-z0-9+.-]+://", re.ASCII)
-_NUMBER = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 _URI_THAT_NAMES_A_HOST = tuple(f"{scheme}://" for scheme in (*clusters.SCHEMES, "file"))
 FATAL = (Unavailable, AuthenticationFailed, ProtocolViolation, SettingsError, OutputFailed)
 """Errors that would meet every further argument, too."""
@@ -62,6 +59,7 @@ class Session:
         self._surroundings = surroundings
         self._cluster: Optional[ClusterStore] = None
         self._local = LocalStore()
+        self._definitions = Definitions(surroundings.definitions)
 
     def __repr__(self) -> str:
         return f"<Session {self.name} {self.failures} failures>"
@@ -110,6 +108,9 @@ class Session:
             filesystem = self.filesystem
             if self.ignores_checksums:
                 filesystem = filesystem.ignoring_checksums()
+            umask = self._definitions.umask
+            if umask is not None:
+                filesystem = filesystem.under_umask(umask)
             directory = self._surroundings.directory or f"/user/{filesystem.user}"
             self._cluster = ClusterStore(filesystem, self._uri(filesystem), directory)
         return self._cluster
@@ -164,45 +165,21 @@ class Session:
             return self.cluster
         raise DfsError(f'No FileSystem for scheme "{typed.scheme}"')
 
+    # What -D says of new files.
+
     def definition(self, name: str, default: int = 0) -> int:
         """The number that `-D name=value` gives; raises UsageError."""
-        text = self._surroundings.definitions.get(name)
-        if text is None:
-            return default
-        if not _NUMBER.fullmatch(text.strip()):
-            raise UsageError(f'For input string: "{text}"')
-        return int(text)
+        return self._definitions.number(name, default)
 
     @property
     def replication(self) -> int:
-        """What `-D dfs.replication` asks for new files; 0, without it, is the cluster's default."""
-        if REPLICATION not in self._surroundings.definitions:
-            return 0
-        number = self.definition(REPLICATION)
-        if number < 1:
-            raise InvalidArgument(
-                f"Requested replication factor of {number} is less than the required minimum of 1"
-            )
-        return number
+        """How many replicas new files get; 0 is the cluster's default."""
+        return self._definitions.replication
 
     @property
     def block_size(self) -> int:
-        """What `-D dfs.blocksize` asks for, such as `64m`; 0, without it, is the default."""
-        text = self._surroundings.definitions.get(BLOCK_SIZE)
-        if text is None:
-            return 0
-        number = binary_number(text, f'For input string: "{text}"')
-        if number < BYTES_PER_CRC:
-            raise InvalidArgument(
-                "Specified block size is less than configured minimum value "
-                f"(dfs.namenode.fs-limits.min-block-size): {number} < {BYTES_PER_CRC}"
-            )
-        if number % BYTES_PER_CRC:
-            raise UsageError(
-                f"Invalid values: dfs.bytes-per-checksum (={BYTES_PER_CRC}) must divide "
-                f"block size (={number})."
-            )
-        return number
+        """The block size of new files; 0 is the cluster's default."""
+        return self._definitions.block_size
 
     # Arguments.
 

@@ -135,7 +135,7 @@ class LocalStore:
                     _remove_tree(path) if recursive else os.rmdir(path)
                 else:
                     os.unlink(path)
-        except PathNotFound:
+        except (PathNotFound, NotADirectory):
             return False
         return True
 

@@ -10,13 +10,13 @@ import time
 from typing import Optional
 
 from data_service.shell import paths
+from data_service.shell.definitions import TRASH_MINUTES
 from data_service.shell.items import Item, look
 from data_service.shell.session import FATAL, Session
 from data_service.shell.stores import ClusterStore
 from data_service.shell.streams import complain
 from zookeeper.fabric.errors import DfsError, NotADirectory, PathExists, PathNotFound
 
-INTERVAL_NAME = "fs.trash.interval"
 CURRENT = "Current"
 DIRECTORY_MODE = 0o700
 CHECKPOINT_FORMAT = "%y%m%d%H%M%S"
@@ -27,7 +27,7 @@ ATTEMPTS = 10
 
 def minutes_of(session: Session) -> int:
     """How long things stay in the trash, by -D or else config.ini; 0 when there is no trash."""
-    return session.definition(INTERVAL_NAME, session.filesystem.settings.client.trash_minutes)
+    return session.definition(TRASH_MINUTES, session.filesystem.settings.client.trash_minutes)
 
 
 class Trash:

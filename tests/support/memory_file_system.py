@@ -4,6 +4,7 @@ Commands of the shell are tested against it in process. `fail` makes the next ca
 raise; `health` and `nodes` are what `fsck` and `datanodes` tell.
 """
 
+import copy
 import io
 import os
 from dataclasses import replace
@@ -72,6 +73,7 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
         self.settings = replace(Settings(), name_node=name_node)
         self.calls: List[str] = []
         self.closed = False
+        self._umask = 0o022
         self._inodes: Dict[str, Inode] = {}
         self._failures: Dict[str, DfsError] = {}
         self._clock_ms = START_MS - 60_000
@@ -112,8 +114,15 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
         if inode.kind == FILE:
             yield self._status(path, inode)
 
-    def mkdir(self, path: str, parents: bool = False, mode: int = 0o755) -> None:
+    def under_umask(self, umask: int) -> "MemoryFileSystem":
+        """As FileSystem.under_umask; files and directories are shared."""
+        other = copy.copy(self)
+        other._umask = umask
+        return other
+
+    def mkdir(self, path: str, parents: bool = False, mode: Optional[int] = None) -> None:
         """As FileSystem.mkdir."""
+        mode = 0o777 & ~self._umask if mode is None else mode
         self._called("mkdir")
         if path in self._inodes:
             if parents and self._inodes[path].kind == DIRECTORY:
@@ -305,7 +314,7 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
                 raise IsADirectory(f"{path} already exists as a directory")
             if not overwrite:
                 raise PathExists(f"{path} already exists")
-        inode = self._inode(FILE, 0o644)
+        inode = self._inode(FILE, 0o666 & ~self._umask)
         inode.data = data
         inode.replication = replication or 1
         inode.block_size = block_size or BLOCK_SIZE

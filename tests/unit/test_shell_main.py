@@ -46,9 +46,11 @@ def test_commands_with_and_without_a_dash(shell: Shell) -> None:
 
 
 def test_generic_options() -> None:
-    words = ["--config", "c", "-D", "a=1", "-Db=2=3", "dfs", "-fs", "hdfs://x:1", "-ls", "-D"]
+    words = ["--config", "c", "-D", "dfs.replication=1", "-Ddfs.umaskmode=2=3", "dfs", "-fs",
+             "hdfs://x:1", "-ls", "-D"]
+    defined = {"dfs.replication": "1", "fs.permissions.umask-mode": "2=3"}
     generic = parse_generic(words)
-    assert generic == (["-ls", "-D"], "c", {"a": "1", "b": "2=3"}, "hdfs://x:1", "dfs")
+    assert generic == (["-ls", "-D"], "c", defined, "hdfs://x:1", "dfs")
     assert parse_generic(["--config=c=d", "ls"]).config == "c=d"
     assert parse_generic(["dfs", "dfs"]).words == ["dfs"]
     assert parse_generic(["-jt", "local", "ls"]).words == ["ls"]

@@ -66,7 +66,7 @@ def test_touchz(shell: Shell) -> None:
 
 
 def test_new_files_get_what_d_defines(shell: Shell) -> None:
-    shell.good("-D", "dfs.replication=4", "-Ddfs.blocksize=2k", "-D", "x=y", "touchz", "/f")
+    shell.good("-D", "dfs.replication=4", "-Ddfs.block.size=2k", "touchz", "/f")
     assert shell.good("stat", "%r %o", "/f") == "4 2048\n"
     error = shell.bad("-D", "dfs.replication=many", "touchz", "/g", status=255)
     assert error.startswith('-touchz: For input string: "many"\n')

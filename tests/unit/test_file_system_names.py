@@ -1,0 +1,48 @@
+"""FileSystem: what is below a file, and the modes of what it makes."""
+
+import io
+from pathlib import Path
+from typing import Iterator, List
+
+import pytest
+
+from data_service.filesystem import FileSystem
+from tests.support.inner_cluster import InnerCluster
+from zookeeper.fabric.errors import NotADirectory
+
+
+@pytest.fixture(name="fs")
+def _fs(tmp_path: Path) -> Iterator[FileSystem]:
+    with InnerCluster(tmp_path) as cluster, cluster.file_system() as made:
+        yield made
+
+
+def test_below_a_file_there_is_nothing(fs: FileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_call: object) -> None:
+        raise NotADirectory("/a (is not a directory)")
+
+    monkeypatch.setattr(fs._namenode, "call", refuse)
+    monkeypatch.setattr(fs._namenode, "mutate", refuse)
+    assert fs.exists("/a/b") is False
+    assert fs.delete("/a/b") is False
+
+
+def test_an_umask_of_ones_own(
+    fs: FileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "local").write_bytes(b"bytes")
+    asked: List[str] = []
+    mutate = fs._namenode.mutate
+
+    def note(name: str, *arguments: object) -> object:
+        if name in ("create", "mkdir"):
+            asked.append(oct(arguments[-1]))  # type: ignore[arg-type]
+        return None if name == "mkdir" else mutate(name, *arguments)
+
+    monkeypatch.setattr(fs._namenode, "mutate", note)
+    for one in (fs, fs.under_umask(0o077)):
+        one.put(str(tmp_path / "local"), "/a", overwrite=True)
+        one.put_stream(io.BytesIO(b"bytes"), "/b", overwrite=True)
+        one.open("/c", "wb").close()
+        one.mkdir("/d")
+    assert asked == ["0o644"] * 3 + ["0o755"] + ["0o600"] * 3 + ["0o700"]
