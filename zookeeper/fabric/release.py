@@ -1,10 +1,30 @@
-"""Which release this is: said by every program, in every log, and by the package itself."""
+"""Which release this is, and what it says when what it needs is not installed."""
 
+import os
 import platform
+import sys
 
 VERSION = "0.1.0"
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+_PROGRAMS = ("zk.py", "metadata.py", "name_node.py", "data_node.py", "client.py")
 
 
 def release() -> str:
     """The release and the Python that runs it, for a person who reports a fault."""
     return f"PyHDFS {VERSION}, Python {platform.python_version()}"
+
+
+def without_rpyc() -> BaseException:
+    """What to raise where RPyC cannot be imported.
+
+    The commonest slip of a newcomer is a forgotten `activate`: our own programs end with a
+    sentence then. A program of somebody else gets an exception that it can catch.
+    """
+    sentence = (
+        f"RPyC is not installed for {sys.executable}: run `. {_ROOT}/.venv/bin/activate` first "
+        "(./scripts/quickstart makes it), or `pip install .`"
+    )
+    program = os.path.realpath(sys.argv[0] if sys.argv else "")
+    own = os.path.basename(program) in _PROGRAMS and program.startswith(_ROOT + os.sep)
+    return SystemExit(sentence) if own else ModuleNotFoundError(sentence, name="rpyc")

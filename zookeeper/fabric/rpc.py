@@ -22,7 +22,12 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-import rpyc
+from zookeeper.fabric.release import without_rpyc
+
+try:
+    import rpyc
+except ModuleNotFoundError:
+    raise without_rpyc() from None
 from rpyc.core import brine, consts
 from rpyc.core.channel import Channel
 from rpyc.core.protocol import Connection
