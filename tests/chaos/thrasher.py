@@ -25,6 +25,9 @@ DEAD_SECONDS = 3.0
 STAY_SECONDS = (0.3, 1.0, DEAD_SECONDS + 2.0)
 """About how long a fault lasts: one of these, so that some outlast what makes a node dead."""
 
+READY_SECONDS = 300.0
+"""A daemon that is not ready by then never will be, however much else the machine has to do."""
+
 DELAY_SECONDS = (0.05, 0.3)
 GOOD_BESIDES = 2
 
@@ -54,6 +57,7 @@ class Thrasher:
         self._lost: Dict[str, Path] = {}
         self._damaged: Set[str] = set()
         self.deeds_done = 0
+        self.deeds_failed = 0
 
     def run(self, seconds: float, pause_seconds: float) -> None:
         """Break something about every `pause_seconds`, for so many seconds; then mend all.
@@ -66,8 +70,7 @@ class Thrasher:
         next_deed = time.monotonic()
         while time.monotonic() < end and not self.ended_by_themselves():
             if time.monotonic() >= next_deed:
-                if self._random.choices(*deeds)[0]():
-                    self.deeds_done += 1
+                self._try(self._random.choices(*deeds)[0])
                 next_deed += 2 * pause_seconds * self._random.random()
             self._undo_what_is_due(time.monotonic())
             due = min([next_deed, end] + [when for when, _, _ in self._undo[:1]])
@@ -98,12 +101,22 @@ class Thrasher:
             self._start(role)
         for role in roles:
             if role not in self.ended_by_themselves():
-                self._cluster.daemons[role].wait_ready()
+                self._cluster.daemons[role].wait_ready(READY_SECONDS)
 
     def kill_some(self, roles: List[str]) -> None:
         """SIGKILL for these; they stay down until `start_all`."""
         for role in roles:
             self._kill(role)
+
+    def _try(self, deed: Callable[[], bool]) -> None:
+        """Do something bad. What cannot be done ends no trial: a replica may be gone before it is
+        damaged, and a full disk takes no more of anything."""
+        try:
+            self.deeds_done += deed()
+        except OSError as error:
+            self.deeds_failed += 1
+            name = getattr(deed, "__name__", str(deed)).strip("_").replace("_", " ")
+            self._note(f"could not {name}: {error}")
 
     # The deeds. Each returns whether it did something.
 
@@ -183,10 +196,7 @@ class Thrasher:
             if name in self._damaged or role not in good or len(good) <= GOOD_BESIDES:
                 continue
             self._damaged.add(name)
-            try:
-                DAMAGES[kind](disks[role][name].path)
-            except FileNotFoundError:
-                return False  # It was deleted meanwhile.
+            DAMAGES[kind](disks[role][name].path)
             self._note(f"damage {name} on {role}: {kind}")
             return True
         return False
