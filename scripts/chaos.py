@@ -1,13 +1,16 @@
 """Run a cluster of real processes under load while everything breaks, and check that all holds.
 
     python3 scripts/chaos.py [--minutes N] [--seed S] [--keep]
+    python3 scripts/chaos.py --replay DIR
 
 Five datanodes (one with two directories, one on a disk of a few megabytes where mounting is
 allowed), two namenodes, a zookeeper and a metadata service start in a temporary directory, on free
-ports of this machine. Clients put, overwrite, get, rename, delete, list, make directories and set
-replications; meanwhile daemons and clients are killed and paused, links cut, stalled and slowed,
-replicas damaged, disks filled and taken away. After each round of faults everything is mended, and
-must be whole again within a minute:
+ports of this machine, so that several trials may run at once. Clients put, overwrite, append,
+flush, truncate, concatenate, get, rename, delete, list, page, make directories, and set
+replications, quotas and modes, as several users; meanwhile daemons and clients are killed and
+paused, links cut, stalled and slowed, replicas damaged, disks filled and taken away. After each
+round of faults everything is mended, and must become whole again; then the round is judged, and
+forgotten. So a trial may last for hours.
 
   I1  every acknowledged file has its bytes, also with all but one of its replicas out of reach
   I2  a put that failed is not visible; with overwrite the old content is still there
@@ -23,8 +26,12 @@ must be whole again within a minute:
 
 What is done follows from the seed; when it meets whom depends on the machine, so a seed that fails
 may have to run some times to fail again. Prints the seed, and on a violation the first one with the
-newest part of the history; the directory with all logs is kept then. The exit status is 1 on a
-violation, 0 when everything held.
+newest part of the history; the directory with all logs is kept then, and in it `evidence`: all
+calls and faults of the round, what the namenode and the disks had in the end, and a copy of the
+record's database. `--replay DIR` judges that directory once more, without a cluster.
+
+The exit status is 0 when everything held, 1 on a violation, 2 when the trial itself failed, and
+3 when a round could not be judged because the search for an order of events took too long.
 """
 
 import argparse
@@ -32,6 +39,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from random import SystemRandom
 from typing import List, Optional
@@ -39,10 +47,16 @@ from typing import List, Optional
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from tests.chaos.evidence import judge_again  # noqa: E402
 from tests.chaos.trial import Trial  # noqa: E402
+from zookeeper.fabric.errors import DfsError  # noqa: E402
 
 ROUND_SECONDS = 30.0
 HISTORY_LINES = 80
+
+
+EVIDENCE = "evidence"
+HELD, BROKEN, FAILED, UNDECIDED = 0, 1, 2, 3
 
 
 def parse(argv: Optional[List[str]]) -> argparse.Namespace:
@@ -55,6 +69,9 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, metavar="S", help="of all that is random")
     parser.add_argument("--keep", action="store_true", help="keep the directory in any case")
+    parser.add_argument(
+        "--replay", type=Path, metavar="DIR", help="judge the evidence of a directory again"
+    )
     arguments = parser.parse_args(argv)
     if arguments.minutes <= 0:
         parser.error("--minutes must be more than 0")
@@ -68,23 +85,54 @@ def run(folder: Path, seed: int, seconds: float) -> int:
     trial = Trial(folder, seed, _say)
     try:
         with trial:
-            trial.run(seconds, max(1, round(seconds / ROUND_SECONDS)))
+            try:
+                trial.run(seconds, max(1, round(seconds / ROUND_SECONDS)))
+            except Exception as error:
+                tail = trial.history.tail(HISTORY_LINES)
+                trial.keep_evidence(folder / EVIDENCE, f"seed {seed}: {error}")
+                print(f"\n{tail}\n")
+                raise
     except AssertionError as error:
-        print(f"\n{trial.history.tail(HISTORY_LINES)}\n\nseed {seed} broke a promise:\n{error}")
-        return 1
+        print(f"seed {seed} broke a promise:\n{error}")
+        return BROKEN
+    except (DfsError, OSError) as error:
+        traceback.print_exc()
+        print(f"seed {seed}: the trial itself failed: {error!r}")
+        return FAILED
+    if trial.undecided:
+        print(f"seed {seed}: no violation, but nobody knows of:", *trial.undecided, sep="\n")
+        return UNDECIDED
     print(f"seed {seed}: every invariant held")
-    return 0
+    return HELD
+
+
+def replay(folder: Path) -> int:
+    """The exit status of judging again what was kept in this directory, or in its `evidence`."""
+    kept = folder / EVIDENCE if (folder / EVIDENCE).is_dir() else folder
+    try:
+        complaints, undecided = judge_again(kept)
+    except (OSError, ValueError) as error:
+        print(f"{kept} holds nothing to judge: {error}")
+        return FAILED
+    print(*complaints, *undecided, sep="\n")
+    if complaints:
+        print(f"{kept}: a promise was broken")
+        return BROKEN
+    print(f"{kept}: " + ("not judged within the limit of steps" if undecided else "all held"))
+    return UNDECIDED if undecided else HELD
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """The exit status."""
     arguments = parse(argv)
+    if arguments.replay is not None:
+        return replay(arguments.replay)
     # The end of a terminal's session must stop the daemons, too.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     _say(f"seed {arguments.seed}, in {folder}")
-    status = 1
+    status = FAILED
     try:
         status = run(folder, arguments.seed, arguments.minutes * 60)
     finally:

@@ -1,17 +1,16 @@
 """What every client asked, when, and what it was told; and what was broken meanwhile."""
 
-import hashlib
 import itertools
 import time
-from typing import Any, Callable, Dict, List, NamedTuple
+from collections import Counter
+from typing import Any, Callable, List, NamedTuple, Tuple
 
-from tests.support.replicas import noise
 from zookeeper.fabric import errors
 
 OK, REFUSED, FAILED, UNKNOWN = "ok", "refused", "failed", "unknown"
 """Done; told that the tree does not allow it; certainly not done; done or not, nobody knows."""
 
-READS = frozenset({"get", "list"})
+READS = frozenset({"get", "list", "page", "quota"})
 
 _REFUSALS = (
     errors.PathNotFound,
@@ -19,6 +18,7 @@ _REFUSALS = (
     errors.NotADirectory,
     errors.IsADirectory,
     errors.InvalidArgument,
+    errors.PermissionDenied,
 )
 _DOUBTS = (
     errors.Unavailable,
@@ -35,7 +35,8 @@ _DOUBTS = (
 class Call(NamedTuple):
     """One call of one client. Times are seconds since the history began.
 
-    `result` is what an OK call returned; the class of the error of any other one.
+    `result` is what an OK call returned; the class of the error of any other one. `user` is who
+    asks, empty for the superuser.
     """
 
     number: int
@@ -46,12 +47,21 @@ class Call(NamedTuple):
     ended: float
     outcome: str
     result: Any
+    user: str = ""
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the answer says that the call left everything as it was, wherever it took
+        place: a read, a refusal, or a deletion that found nothing."""
+        found_nothing = self.kind == "delete" and self.result is False
+        return self.kind in READS or self.outcome == REFUSED or found_nothing
 
     def __str__(self) -> str:
         words = " ".join(map(str, self.args))
         result = getattr(self.result, "__name__", self.result)
         said = "" if self.result is None else f" {result}"
-        return f"{self.began:8.3f} {self.ended:8.3f} {self.client}: {self.kind} {words}" + (
+        who = f"{self.client} as {self.user}" if self.user else self.client
+        return f"{self.began:8.3f} {self.ended:8.3f} {who}: {self.kind} {words}" + (
             f" -> {self.outcome}{said}"
         )
 
@@ -67,13 +77,17 @@ class Note(NamedTuple):
 
 
 class History:
-    """All calls and notes; any thread may add to it."""
+    """The calls and notes of a stretch of time; any thread may add to it.
+
+    `counts` are of all stretches: how often a kind of call had which outcome.
+    """
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._numbers = itertools.count(1)
         self.calls: List[Call] = []
         self.notes: List[Note] = []
+        self.counts: "Counter[Tuple[str, str]]" = Counter()
 
     @property
     def now(self) -> float:
@@ -84,16 +98,23 @@ class History:
         """Write down what was done to the cluster."""
         self.notes.append(Note(self.now, text))
 
-    def run(self, client: str, kind: str, args: tuple, action: Callable[[], Any]) -> Call:
+    def run(
+        self, client: str, kind: str, args: tuple, action: Callable[[], Any], user: str = ""
+    ) -> Call:
         """Call `action` and write down what came of it; errors of the family do not leave here."""
         number, began = next(self._numbers), self.now
         try:
             outcome, result = OK, action()
         except errors.DfsError as error:
             outcome, result = outcome_of(kind, error), type(error)
-        call = Call(number, client, kind, args, began, self.now, outcome, result)
+        call = Call(number, client, kind, args, began, self.now, outcome, result, user)
         self.calls.append(call)
         return call
+
+    def forget(self) -> None:
+        """Drop the stretch, which was judged; nobody may add to it meanwhile."""
+        self.counts.update((call.kind, call.outcome) for call in self.calls)
+        self.calls, self.notes = [], []
 
     def tail(self, count: int) -> str:
         """The newest calls and notes, in the order of time."""
@@ -110,29 +131,3 @@ def outcome_of(kind: str, error: errors.DfsError) -> str:
     if isinstance(error, _REFUSALS):
         return REFUSED
     return UNKNOWN if isinstance(error, _DOUBTS) and kind not in READS else FAILED
-
-
-class Contents:
-    """What is written into files: bytes that follow from a number, and are recognised again."""
-
-    def __init__(self, sizes: List[int]) -> None:
-        self._sizes = sizes
-        self._numbers = itertools.count(1)
-        self._known: Dict[bytes, int] = {}
-
-    def new(self) -> int:
-        """The number of a content that was never used before."""
-        number = next(self._numbers)
-        # Empty contents are all alike: the number of all of them is 0.
-        if not self._sizes[number % len(self._sizes)]:
-            return 0
-        self._known[hashlib.sha256(self.data(number)).digest()] = number
-        return number
-
-    def data(self, number: int) -> bytes:
-        """The bytes."""
-        return noise(self._sizes[number % len(self._sizes)], number) if number else b""
-
-    def number_of(self, data: bytes) -> int:
-        """Which content this is; -1 when nobody ever wrote these bytes."""
-        return self._known.get(hashlib.sha256(data).digest(), -1) if data else 0

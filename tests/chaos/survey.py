@@ -29,6 +29,9 @@ def unrest(cluster: Cluster, file_system: FileSystem) -> str:
     counts = (status.under_replicated, status.corrupt, status.missing, status.pending_deletion)
     if any(counts):
         return "%d under-replicated, %d corrupt, %d missing, %d to delete" % counts
+    opened = [row.path for row in file_system.open_files(everywhere=True)]
+    if opened:
+        return f"open for writing: {opened}"
     left = [path for role in cluster.data_nodes for path in unfinished(cluster, role)]
     return f"unfinished: {left}" if left else ""
 
@@ -64,10 +67,12 @@ def recorded_names(cluster: Cluster) -> Dict[str, tuple]:
     return names
 
 
-def recorded_edits(cluster: Cluster) -> List[RecordedEdit]:
-    """Every edit of the record, oldest first."""
+def recorded_edits(cluster: Cluster, first: int) -> List[RecordedEdit]:
+    """The edits of the record from the number `first` on, oldest first."""
     with _Record(cluster) as record:
-        rows = record.select("SELECT txid, epoch, edit FROM edits ORDER BY txid")
+        rows = record.select(
+            f"SELECT txid, epoch, edit FROM edits WHERE txid >= {first:d} ORDER BY txid"
+        )
     edits = [(txid, epoch, decode(text)) for txid, epoch, text in rows]
     return [
         RecordedEdit(txid, epoch, edit.operation, edit.client_id, edit.call_number)
@@ -75,13 +80,28 @@ def recorded_edits(cluster: Cluster) -> List[RecordedEdit]:
     ]
 
 
+def copy_record(cluster: Cluster, folder: Path) -> None:
+    """Copy the database into a folder, also while its service runs: it is held for that long, and
+    what lies there between two of its moves is what a power cut would leave."""
+    daemon = cluster.daemons["metadata"]
+    folder.mkdir(parents=True, exist_ok=True)
+    held = daemon.running
+    if held:
+        daemon.pause()
+    try:
+        for path in cluster.directory("metadata").glob(f"{NAME}*"):
+            shutil.copy(path, folder)
+    finally:
+        if held:
+            daemon.resume()
+
+
 class _Record:
-    """A copy of the database, which its service lets nobody else open, taken at rest."""
+    """A copy of the database, which its service lets nobody else open."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._folder = tempfile.TemporaryDirectory(dir=cluster.folder)
-        for path in cluster.directory("metadata").glob(f"{NAME}*"):
-            shutil.copy(path, self._folder.name)
+        copy_record(cluster, Path(self._folder.name))
         self._connection = sqlite3.connect(str(Path(self._folder.name, NAME)))
 
     def rows(self, table: str) -> List[tuple]:

@@ -8,6 +8,7 @@ from typing import List
 import pytest
 
 from scripts import chaos
+from tests.chaos import evidence
 from tests.chaos.trial import Trial
 from tests.support.cluster import ROOT
 
@@ -18,9 +19,9 @@ def test_a_short_run_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
     said: List[str] = []
     with Trial(tmp_path, SEED, said.append) as trial:
         trial.run(seconds=8, rounds=1)
-    calls = trial.history.calls
-    done = {call.kind for call in calls if call.outcome == "ok"}
-    assert done >= {"put", "get", "rename", "delete", "list"}, "the load was no load"
+    done = {kind for kind, outcome in trial.history.counts if outcome == "ok"}
+    assert done >= {"put", "get", "rename", "delete", "list", "page"}, "the load was no load"
+    assert not trial.history.calls and not trial.undecided, "all was judged, and forgotten"
     assert trial.thrasher.deeds_done > 3, "nothing was broken"
     assert said[-1] == "after a cold restart all is as it was"
 
@@ -41,6 +42,8 @@ def test_a_promise_that_broke_is_told(
     out = capsys.readouterr().out
     assert f"seed {SEED} broke a promise" in out and "in /plain" in out
     assert "put /plain/a 0 3 True -> ok" in out, "the history is shown"
+    assert list((tmp_path / chaos.EVIDENCE / evidence.RECORD).iterdir()), "the record is kept"
+    assert chaos.main(["--replay", str(tmp_path)]) == 1, "and broke it when judged again"
 
 
 def test_its_help_tells_what_it_checks() -> None:
