@@ -3,13 +3,13 @@
 import threading
 import time
 from collections import deque
-from typing import Any, Deque, Optional, Sequence, Tuple
+from typing import Any, Deque, Optional, Sequence, Tuple, Type
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError, NotLeader, ProtocolViolation, Unavailable
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.handshake import greet
-from zookeeper.fabric.rpc import Frames, reply_outcome, request_message
+from zookeeper.fabric.rpc import Frames, ping_message, reply_outcome, request_message
 from zookeeper.fabric.settings import Address, NetworkSettings
 from zookeeper.fabric.sockets import dial
 from zookeeper.fabric.stream import (
@@ -19,6 +19,28 @@ from zookeeper.fabric.stream import (
     Stream,
     starts_packet,
 )
+
+PING_AFTER_SECONDS = 2.0
+"""A connection that was idle for so long is asked whether it still leads anywhere."""
+
+
+class _Guard:
+    """Closes a connection when its use ends with an error that is not of the family.
+
+    After one of the family a connection is as good as before, or closed already. After any other
+    (Ctrl+C, what a signal handler raises) nobody knows how far it has come: a reply that is still
+    to come would be taken for the next call's.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
+        if kind is not None and not issubclass(kind, DfsError):
+            self._stream.close()
 
 
 class Remote(Forkable):
@@ -32,6 +54,7 @@ class Remote(Forkable):
         self._stream = stream
         self._frames = Frames(stream, network.max_frame_bytes)
         self._sequence = 0
+        self.guard = _Guard(stream)
         self.peer = peer
         watch(self)
 
@@ -56,6 +79,18 @@ class Remote(Forkable):
         """Whether an idle connection was closed by the server, or says something unasked."""
         return self.closed or self._stream.poll(0)
 
+    def answers(self, seconds: float) -> bool:
+        """Whether the server still answers, within so many seconds; if not, this is closed."""
+        deadline = time.monotonic() + seconds
+        self._sequence += 1
+        try:
+            with self.guard:
+                self._frames.send(ping_message(self._frames, self._sequence), deadline)
+                self._reply(deadline)
+        except DfsError:
+            self.close()
+        return not self.closed
+
     def close(self) -> None:
         """Close at once; the server notices by itself."""
         self._stream.close()
@@ -68,25 +103,23 @@ class Remote(Forkable):
         """Call an exposed method and return its result; raises what the server raised."""
         deadline = time.monotonic() + timeout
         message = self._message(method, args)
-        try:
+        with self.guard:
             self._frames.send(message, deadline)
             return self._reply(deadline)
-        except DfsError:
-            raise  # The connection is as good as before, or closed already.
-        except BaseException:
-            # Such as Ctrl+C: the reply that is still to come would be taken for the next call's.
-            self.close()
-            raise
 
     def call_with_body(self, method: str, *args: Any, timeout: float) -> "OutgoingBody":
         """Begin a call of a method that takes a body; `timeout` is for its reply."""
-        self._frames.send(self._message(method, args), time.monotonic() + timeout)
-        return OutgoingBody(self, timeout)
+        message = self._message(method, args)
+        with self.guard:
+            self._frames.send(message, time.monotonic() + timeout)
+            return OutgoingBody(self, timeout)
 
     def call_for_body(self, method: str, *args: Any, timeout: float) -> "IncomingBody":
         """Begin a call of a method that answers with a body; `timeout` is for its beginning."""
-        self._frames.send(self._message(method, args), time.monotonic() + timeout)
-        return IncomingBody(self, timeout)
+        message = self._message(method, args)
+        with self.guard:
+            self._frames.send(message, time.monotonic() + timeout)
+            return IncomingBody(self, timeout)
 
     def _message(self, method: str, args: tuple) -> bytes:
         self._sequence += 1
@@ -114,22 +147,25 @@ class OutgoingBody:
 
     def send(self, data: Buffer, checksum: int) -> None:
         """Send one packet, or raise the error that the server replied early with."""
-        if self._remote._stream.poll(0):
-            self._raise_early_reply()
-        self._packets.send(data, checksum)
+        with self._remote.guard:
+            if self._remote._stream.poll(0):
+                self._raise_early_reply()
+            self._packets.send(data, checksum)
 
     def finish(self) -> Any:
         """Mark the body as whole and return the call's result."""
-        self._packets.end()
+        self.end()
         return self.result()
 
     def result(self) -> Any:
         """The call's result, once `end` was called."""
-        return self._remote._reply(time.monotonic() + self._timeout)
+        with self._remote.guard:
+            return self._remote._reply(time.monotonic() + self._timeout)
 
     def end(self) -> None:
         """Mark the body as whole without waiting; `result` then waits."""
-        self._packets.end()
+        with self._remote.guard:
+            self._packets.end()
 
     def close(self) -> None:
         """Hang up in the middle of the body; the server drops what it has."""
@@ -158,14 +194,17 @@ class IncomingBody:
 
         Raises what the server raised when it could not send all of it.
         """
-        if not self._begun:
-            self._await_first_packet()
-        packet = self._packets.receive(buffer)
-        if packet is None:
-            self._remote._reply(time.monotonic() + self._timeout)
-            if not self._packets.whole:
-                raise ProtocolViolation(f"{self._remote.peer} broke a body off without a reason")
-        return packet
+        with self._remote.guard:
+            if not self._begun:
+                self._await_first_packet()
+            packet = self._packets.receive(buffer)
+            if packet is None:
+                self._remote._reply(time.monotonic() + self._timeout)
+                if not self._packets.whole:
+                    raise ProtocolViolation(
+                        f"{self._remote.peer} broke a body off without a reason"
+                    )
+            return packet
 
     def _await_first_packet(self) -> None:
         """An error that came before the body began is a reply where a packet should be."""
@@ -187,7 +226,8 @@ class RemotePool(Forkable):
         self, server: str, address: Address, credentials: Credentials, network: NetworkSettings
     ) -> None:
         self._parameters = (server, address, credentials, network)
-        self._idle: Deque[Remote] = deque()
+        # Each with the moment since when it is idle; the one that was used last is taken first.
+        self._idle: Deque[Tuple[Remote, float]] = deque()
         self._lock = threading.Lock()
         self._closed = False
         self.address = address
@@ -212,30 +252,44 @@ class RemotePool(Forkable):
         """Close the idle connections; connections in use are closed when they come back."""
         with self._lock:
             self._closed = True
-            idle, self._idle = list(self._idle), deque()
-        for remote in idle:
-            remote.close()
+        self._drop_idle()
 
     def _take(self) -> Remote:
+        """A connection that was in use a moment ago, or answers, or is new.
+
+        A gateway that forgot an idle one drops what is sent on it, silently: the call would wait
+        for its whole time, and nobody could tell whether it ran.
+        """
         while True:
             with self._lock:
                 if self._closed:
                     raise Unavailable("this client has been closed")
-                remote = self._idle.pop() if self._idle else None
+                remote, since = self._idle.pop() if self._idle else (None, 0.0)
             if remote is None:
                 return Remote.connect(*self._parameters)
-            if not remote.stale:
+            if remote.stale:
+                remote.close()
+            elif time.monotonic() - since < PING_AFTER_SECONDS:
                 return remote
-            remote.close()
+            elif remote.answers(self._parameters[3].handshake_timeout_seconds):
+                return remote
+            else:
+                self._drop_idle()  # They were idle for longer still.
 
     def _give_back(self, remote: Remote) -> None:
         if remote.closed:
             return
         with self._lock:
             if not self._closed and len(self._idle) < self.IDLE_MAX:
-                self._idle.append(remote)
+                self._idle.append((remote, time.monotonic()))
                 return
         remote.close()
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = list(self._idle), deque()
+        for remote, _ in idle:
+            remote.close()
 
 
 class LeaderPool:

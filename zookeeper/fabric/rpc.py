@@ -144,6 +144,21 @@ class _Pieces(io.BytesIO):
         return super().read(size)
 
 
+_OWN_FILES = (__file__, brine.__file__)
+
+
+def _require_own(error: BaseException) -> None:
+    """Raise `error` again unless it comes from taking a message apart or putting one together.
+
+    A signal handler may raise anything, anywhere: what it raises is for its caller.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None and trace.tb_frame.f_code.co_filename not in _OWN_FILES:
+        raise error
+
+
 def _decode(message: bytes, pieces: Callable[[bytes], io.BytesIO]) -> Tuple[int, int, Any]:
     """(kind, sequence, content) of a message; raises ProtocolViolation."""
     try:
@@ -153,6 +168,7 @@ def _decode(message: bytes, pieces: Callable[[bytes], io.BytesIO]) -> Tuple[int,
         if type(sequence) is not int:
             raise TypeError("a message's number is an integer")
     except Exception as error:  # Whatever brine meets in a stranger's bytes.
+        _require_own(error)
         raise ProtocolViolation(f"a malformed message: {type(error).__name__}") from None
     return kind, sequence, content
 
@@ -297,7 +313,15 @@ def request_message(frames: Frames, sequence: int, method: str, args: tuple) -> 
     try:
         return frames.encode(consts.MSG_REQUEST, sequence, (consts.HANDLE_CALLATTR, named))
     except ValueError as error:  # Lone surrogates, an integer of thousands of digits, too much.
+        _require_own(error)
         raise InvalidArgument(f"an argument of {method} cannot be sent: {error}") from None
+
+
+def ping_message(frames: Frames, sequence: int) -> bytes:
+    """The message that asks whether the other side is there."""
+    return frames.encode(
+        consts.MSG_REQUEST, sequence, (consts.HANDLE_PING, (consts.LABEL_VALUE, (b"",)))
+    )
 
 
 def reply_outcome(message: bytes, sequence: int) -> Any:

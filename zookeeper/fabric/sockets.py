@@ -67,6 +67,8 @@ def dial(address: Address, network: NetworkSettings, peer: str) -> Stream:
             _reached[address] = sock.getpeername()
         return adopt(sock, network, peer)
     except (OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno is None:
+            raise  # Of a signal handler, not of the system.
         raise Unavailable(f"cannot reach the {peer}: {_reason(error)}") from None
 
 
@@ -75,7 +77,7 @@ def _first_connected(targets: Sequence[_Target], deadline: float) -> socket.sock
     waiting = list(targets)
     pending: Dict[int, socket.socket] = {}
     poll = select.poll()
-    failure: OSError = TimeoutError("timed out")
+    failure = late = OSError(errno.ETIMEDOUT, "timed out")
     try:
         while waiting or pending:
             if waiting:
@@ -87,7 +89,7 @@ def _first_connected(targets: Sequence[_Target], deadline: float) -> socket.sock
                     poll.register(sock.fileno(), select.POLLOUT)
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError("timed out")
+                raise late
             pause = min(left, STAGGER_SECONDS) if waiting else left
             for descriptor, _ in poll.poll(int(pause * 1000 + 0.999)) if pending else ():
                 poll.unregister(descriptor)
@@ -124,7 +126,7 @@ def _outcome(sock: socket.socket) -> Optional[OSError]:
         if number:
             failure = OSError(number, os.strerror(number))
         elif sock.getsockname() == sock.getpeername():
-            failure = ConnectionRefusedError("nobody listens, and the call reached itself")
+            failure = OSError(errno.ECONNREFUSED, "nobody listens, and the call reached itself")
     except OSError as error:
         failure = error  # It was closed again meanwhile.
     if failure is not None:

@@ -218,7 +218,12 @@ class Stream:
             raise Unavailable(f"the connection to {self.peer} is closed")
         return self._sock
 
-    def _broken(self, error: OSError) -> DfsError:
+    def _broken(self, error: OSError) -> Exception:
+        if error.errno is None:
+            # Not the system's: a signal handler raised it (a time limit's TimeoutError, say) while
+            # we were here. It is its caller's, and nobody knows how far this stream has come.
+            self.close()
+            return error
         # BlockingIOError is how SO_RCVTIMEO and SO_SNDTIMEO report that the time ran out.
         if isinstance(error, BlockingIOError):
             stall = f"{self.peer} stalled for {self.stall_seconds:g} s"
