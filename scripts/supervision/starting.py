@@ -6,6 +6,7 @@ what it says: who waits for another one says so again and again. When it makes n
 left running, because what it waits for may still come.
 """
 
+import math
 import os
 import signal
 import subprocess
@@ -27,6 +28,9 @@ QUIET_WITHOUT_NEEDED_SECONDS = 5.0
 
 QUIET_SAFE_MODE_SECONDS = 15.0
 """How long safe mode may have the same reason before its end is not waited for any more."""
+
+TELL_SECONDS = 10.0
+"""Who waits for longer is told for what."""
 
 END_SECONDS = 10.0
 PAUSE_SECONDS = 0.05
@@ -170,7 +174,11 @@ _CHILDREN: Dict[int, "subprocess.Popen[bytes]"] = {}
 
 def _await_ready(state: Start) -> None:
     """Return when nobody is left whose readiness is worth waiting for."""
+    tell_at = time.monotonic() + TELL_SECONDS
     while state.waiting:
+        if time.monotonic() > tell_at:
+            say(f"waiting for {', '.join(waiting.daemon.role for waiting in state.waiting)}")
+            tell_at = math.inf
         for waiting in list(state.waiting):
             daemon, pid = waiting.daemon, waiting.record.pid
             if waiting.is_ready():
@@ -226,6 +234,7 @@ def await_changes(settings: Settings) -> bool:
 
     trouble: Optional[str] = None
     changed_at = time.monotonic()
+    tell_at = changed_at + TELL_SECONDS
     with FileSystem(settings) as file_system:
         while True:
             try:
@@ -239,6 +248,9 @@ def await_changes(settings: Settings) -> bool:
                 now, final = f"the namenode does not answer: {error.message}", False
             if now != trouble:
                 trouble, changed_at = now, time.monotonic()
+            if time.monotonic() > tell_at:
+                say(f"waiting: {trouble}")
+                tell_at = math.inf
             if final or time.monotonic() - changed_at > QUIET_SAFE_MODE_SECONDS:
                 say(f"{trouble}\nEverything is left running. What is missing: pyhdfs fsck /; the "
                     "state: pyhdfs safemode get; to end it by hand: pyhdfs safemode leave")

@@ -1,5 +1,6 @@
 """The scripts that a new user meets first: scripts/quickstart and what makes the environment."""
 
+import getpass
 import os
 import socket
 import sys
@@ -13,6 +14,8 @@ def test_quickstart_does_the_main_job(site: Site) -> None:
     assert done.status == 0, done
     assert "byte for byte" in done.out
     assert "/quickstart/random.bin" in done.out and "Live datanodes (3)" in done.out
+    # Relative paths begin at a home directory that is there.
+    assert f" /user/{getpass.getuser()}\n" in done.out
     assert site.cluster("status").status == 1
     assert site.pids() == []
 
@@ -27,9 +30,10 @@ def test_quickstart_can_be_repeated(site: Site) -> None:
 
 def test_quickstart_uses_a_cluster_that_runs_already(site: Site) -> None:
     assert site.cluster("start").status == 0
+    assert site.cluster("stop", "data_node_1").status == 0
     done = site.quickstart("--stop-after")
     assert done.status == 0, done
-    assert "running already" in done.out
+    assert "running already" in done.out and "data_node_1" in done.out
     assert site.cluster("status").status == 0
 
 
