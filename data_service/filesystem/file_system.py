@@ -12,6 +12,7 @@ from data_service.filesystem.administration import Administration
 from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
+from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
 from data_service.filesystem.reader import FileReader
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.writer import WriteOptions
@@ -45,7 +46,7 @@ BUFFER_BYTES = CHUNK_BYTES
 READ_WHOLE = 2**62
 
 
-class FileSystem(Writing, Administration):
+class FileSystem(Administration, Writing):
     """A client of one cluster. Thread-safe; close it, or use it in a `with`.
 
     Paths are absolute. Every method raises errors of `zookeeper.fabric.errors`: PathNotFound,
@@ -195,19 +196,43 @@ class FileSystem(Writing, Administration):
         overwrite: bool = True,
         replication: int = 0,
         block_size: int = 0,
+        encoding: Optional[str] = None,
+        errors: Optional[str] = None,
+        newline: Optional[str] = None,
     ) -> Any:
-        """A file as a Python io object: `rb` seekable and buffered, `wb` appears when closed.
+        """A file as a Python io object. Modes are those of Python's `open`, without `+`.
 
-        A with-block that ends with an exception gives a file opened for writing up.
+        `rb` (the default) is seekable and buffered; `wb` appears when it is closed, in the place of
+        a file that was there unless `overwrite` is false; `xb` never replaces one; `ab` goes on
+        behind the end, and makes a file that is missing. `r`, `w`, `x`, `a` are the same for text,
+        in UTF-8 unless `encoding` names another; `errors` and `newline` as in Python.
+
+        A with-block that ends with an exception gives a file opened for writing up, also that of a
+        wrapper of the standard library, such as io.TextIOWrapper. A `close` in a `finally` cannot
+        know it: call `abandon` there. Raises ValueError for another mode.
         """
-        if mode == "rb":
-            locations = self.block_locations(path)
-            reader = FileReader(locations, self._replicas(path))
-            return io.BufferedReader(reader, BUFFER_BYTES)
-        if mode == "wb":
+        deed, text = parse_mode(mode)
+        if not text and (encoding, errors, newline) != (None, None, None):
+            raise ValueError(f"mode {mode!r}: bytes have no encoding, errors or newline")
+        file: Any
+        if deed == "r":
+            reader = FileReader(self.block_locations(path), self._replicas(path))
+            file = io.BufferedReader(reader, BUFFER_BYTES)
+        elif deed == "a":
+            file = self.append(path, create=True, replication=replication, block_size=block_size)
+        else:
+            overwrite = overwrite and deed == "w"
             options = WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
-            return self._open_writer(path, options)
-        raise ValueError(f"mode {mode!r}: only 'rb' and 'wb' are possible")
+            file = self._open_writer(path, options)
+        if not text:
+            return file
+        kind = io.TextIOWrapper if deed == "r" else TextWriter
+        try:
+            return kind(file, encoding or ENCODING, errors, newline)
+        except BaseException:
+            # Of an encoding that nobody knows: nothing was written.
+            getattr(file, "abandon", file.close)()
+            raise
 
     def get(
         self,

@@ -100,6 +100,11 @@ class WritingFile(Forkable):
             )
 
     @property
+    def opened(self) -> OpenedFile:
+        """What the namenode told of it."""
+        return self._opened
+
+    @property
     def block_size(self) -> int:
         """The most bytes of a block."""
         return self._opened.block_size
@@ -260,12 +265,18 @@ class WritingFile(Forkable):
         """Call under the lease; a namenode that forgot the lease gets it presented once more."""
         self.check_own()
         try:
-            return self._namenode.persist(method, *args, awaited=awaited)
-        except LeaseExpired:
-            if self._ended:
+            try:
+                return self._namenode.persist(method, *args, awaited=awaited)
+            except LeaseExpired:
+                if self._ended:
+                    raise
+                self._resume()
+                return self._namenode.persist(method, *args, awaited=awaited)
+        except LeaseExpired as error:
+            # The namenode knows a file that is gone by its number only.
+            if self.path in error.message:
                 raise
-            self._resume()
-            return self._namenode.persist(method, *args, awaited=awaited)
+            raise LeaseExpired(f"{self.path}: {error.message}") from None
 
     def _resume(self) -> None:
         client_id, opened = self._namenode.client_id, self._opened

@@ -3,16 +3,34 @@
 import itertools
 import os
 import stat
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, MutableSet, Optional
+from contextlib import suppress
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    BinaryIO,
+    Callable,
+    Iterator,
+    MutableSet,
+    Optional,
+    Tuple,
+)
 
+from data_service.filesystem import room
 from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.local_streams import pieces_of
 from data_service.filesystem.namenode import NameNodeClient
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.writer import WriteOptions, WritingFile
-from data_service.protocol.messages import Completed, FileStatus, OpenedFile
+from data_service.protocol.messages import (
+    Completed,
+    DataNodeStatus,
+    FileStatus,
+    OpenedFile,
+    QuotaUsage,
+)
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import DfsError, PathExists, PathNotFound
 from zookeeper.fabric.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,14 +96,26 @@ class Writing:
         options = WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
         return self._put_stream(stream, "standard input", path, options, progress)
 
-    def append(self, path: str) -> Any:
-        """A file that exists as a Python io object: what is written goes behind its end.
+    def append(
+        self, path: str, *, create: bool = False, replication: int = 0, block_size: int = 0
+    ) -> Any:
+        """A file as a Python io object: what is written goes behind its end.
 
-        Until it is closed (or `hflush` is called) readers see what was there before. Raises
-        AlreadyBeingCreated when another client writes the file.
+        With `create` one that is missing is made. Until it is closed (or `hflush` is called)
+        readers see what was there before. Raises AlreadyBeingCreated when another client writes
+        the file.
         """
-        opened = OpenedFile._make(self._namenode.mutate("append", path))
-        return self._writer(self._writing(path, opened))
+        try:
+            return self._open_end(path)
+        except PathNotFound:
+            if not create:
+                raise
+        try:
+            mode = FILE_MODE & ~self._umask
+            return self._open_writer(path, WriteOptions(False, replication, block_size, mode))
+        except PathExists:
+            # Somebody else made it meanwhile: it is not ours to replace.
+            return self._open_end(path)
 
     def truncate(self, path: str, length: int) -> None:
         """Shorten a file to `length` bytes; readers see the old content or the new one.
@@ -115,6 +145,14 @@ class Writing:
 
     def _replicas(self, path: str) -> Replicas:
         raise NotImplementedError
+
+    def datanodes(self) -> Tuple[DataNodeStatus, ...]:
+        """Every datanode that the namenode knows."""
+        raise NotImplementedError
+
+    def _open_end(self, path: str) -> "FileWriter":
+        opened = OpenedFile._make(self._namenode.mutate("append", path))
+        return self._writer(self._writing(path, opened))
 
     def _create(self, path: str, options: WriteOptions) -> WritingFile:
         opened = OpenedFile._make(self._namenode.mutate("create", path, *options))
@@ -165,6 +203,8 @@ class Writing:
 
         file = self._create(path, options)
         try:
+            with local_errors(local_path):
+                self._check_fits(file, os.fstat(stream.fileno()).st_size)
             blocks = LocalBlocks(file, local_path, progress)
             blocks.send(stream.fileno(), self.settings.client.parallel_blocks)
             with local_errors(local_path):
@@ -178,6 +218,22 @@ class Writing:
             file.abandon()
             raise
         return _pour(itertools.chain([first], grown), writer, progress)
+
+    def _check_fits(self, file: WritingFile, size: int) -> None:
+        """Refuse what can never fit; of one block the namenode tells that itself, at once."""
+        if size <= file.block_size:
+            return
+        room.check_block_count(file.path, size, file.block_size)
+        room.check_room(file.path, size, file.opened, self.datanodes())
+        room.check_quotas(file.path, size, file.opened, self._quotas_above(file.path))
+
+    def _quotas_above(self, path: str) -> Iterator[QuotaUsage]:
+        """Those that the caller may see. Not of the root: all that there is would be counted."""
+        above = path.rpartition("/")[0]
+        while above:
+            with suppress(DfsError):
+                yield QuotaUsage._make(self._namenode.call("quota_usage", above))
+            above = above.rpartition("/")[0]
 
     def _put_stream(
         self,

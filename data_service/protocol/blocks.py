@@ -9,6 +9,9 @@ _NAME = re.compile(f"blk_{_NUMBER}_{_NUMBER}")
 INTEGER_MAX = 2**63 - 1
 """The highest id, generation or length: what fits into a signed number of 8 bytes."""
 
+BLOCKS_MAX = 10_000
+"""The most blocks of one file: an edit holds them all."""
+
 
 class Block(NamedTuple):
     """One immutable run of a file's bytes.

@@ -12,12 +12,16 @@ from typing import Any, Deque, Dict, Iterable, List, NamedTuple, Optional, Set, 
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
+    QUOTA_RESET,
     Command,
+    DataNodeStatus,
     FileStatus,
     LocatedBlock,
     Locations,
     NodeInfo,
+    NodeStats,
     OpenedFile,
+    QuotaUsage,
     Registration,
     Target,
     pack_rows,
@@ -98,6 +102,10 @@ class PlainNameNode:
         """Ids of datanodes: those named here are chosen first, in this order."""
         self.answers_without_targets = 0
         """So many answers to add_block name no datanodes, as for a file that was resumed."""
+        self.remaining = 1 << 50
+        """Bytes that each datanode has left."""
+        self.quotas: Dict[str, int] = {}
+        """Space quotas of directories."""
         self._numbers = 0
         self._ports = Ports()
         self.address = Address(self._ports.host, self._ports.take())
@@ -343,6 +351,23 @@ class PlainService(PlainRewriting):
                     located.append(self._located(block, start))
                 start += block.length
         return Locations(file.status(), tuple(located))
+
+    def exposed_datanode_reports(self) -> tuple:
+        """All datanodes, each with as much room as a test says."""
+        with self._core.lock:
+            return tuple(
+                DataNodeStatus(
+                    *node.target, "/default-rack", "live",
+                    NodeStats(1 << 50, 0, self._core.remaining, 0, 0, 0), 0.0, 0.0,
+                )  # fmt: skip
+                for node in self._core.nodes.values()
+            )
+
+    def exposed_quota_usage(self, path: str) -> tuple:
+        """A quota where a test says so."""
+        if path not in self._core.quotas:
+            raise PathNotFound(f"File does not exist: {path}")
+        return QuotaUsage(QUOTA_RESET, 0, self._core.quotas[path], 0)
 
     def exposed_report_bad_block(self, block: tuple, node_id: str) -> None:
         """A reader met damage."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_service.namenode.namespace.contents import BLOCKS_MAX
+from data_service.protocol.blocks import BLOCKS_MAX
 from data_service.protocol.messages import OpenedFile
 from tests.support.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors

@@ -4,7 +4,7 @@ from typing import Any, Callable
 
 import pytest
 
-from data_service.namenode.namespace.contents import BLOCKS_MAX
+from data_service.protocol.blocks import BLOCKS_MAX
 from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
 

@@ -8,12 +8,9 @@ from typing import Iterable, List, Sequence, Tuple
 
 from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, put
 from data_service.namenode.namespace.inodes import File, InodeRow
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import BLOCKS_MAX, Block
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import InvalidArgument
-
-BLOCKS_MAX = 10_000
-"""The most blocks of one file: an edit holds them all."""
 
 
 def rewrite(

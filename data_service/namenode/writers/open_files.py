@@ -21,13 +21,13 @@ from typing import (
     Union,
 )
 
-from data_service.namenode.namespace.contents import BLOCKS_MAX, deleted_row
+from data_service.namenode.namespace.contents import deleted_row
 from data_service.namenode.namespace.image import INODE_NUMBERS, INODES, Image
 from data_service.namenode.namespace.inodes import ROOT_ID, Directory, File
 from data_service.namenode.namespace.namespace import NewFile
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.writers.leases import Leases, Place
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import BLOCKS_MAX, Block
 from data_service.protocol.messages import DIRECTORY, LocatedBlock, OpenedFile, Target
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import InvalidArgument, LeaseExpired

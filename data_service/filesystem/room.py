@@ -1,0 +1,54 @@
+"""What can never fit is refused before its first byte, where the size is known.
+
+Not to promise anything: others write, too. But hours of sending must not end with what was known
+when they began.
+"""
+
+from typing import Iterable, Sequence
+
+from data_service.protocol.blocks import BLOCKS_MAX
+from data_service.protocol.messages import DataNodeStatus, OpenedFile, QuotaUsage
+from data_service.protocol.sizes import scaled
+from zookeeper.fabric.errors import DiskFull, InvalidArgument, QuotaExceeded
+
+_DEAD = "dead"
+_STEP = 1 << 20
+
+
+def check_block_count(path: str, size: int, block_size: int) -> None:
+    """Raise InvalidArgument when a file of `size` bytes would have too many blocks."""
+    count = -(-size // block_size)
+    if count > BLOCKS_MAX:
+        least = -(-size // BLOCKS_MAX)
+        fitting = -(-least // _STEP) * _STEP
+        raise InvalidArgument(
+            f"{path}: {size} bytes are {count} blocks of {block_size} bytes, and a file has at "
+            f"most {BLOCKS_MAX}: with a block size of {scaled(fitting)} ({fitting}) it fits"
+        )
+
+
+def check_room(
+    path: str, size: int, opened: OpenedFile, nodes: Sequence[DataNodeStatus]
+) -> None:
+    """Raise DiskFull when the datanodes have not got the room for all replicas of a file."""
+    free = [node.stats.remaining for node in nodes if node.state != _DEAD]
+    copies = min(opened.replication, len(free))
+    # A datanode has one replica of a block at most, so never more than the whole file.
+    room = sum(min(remaining, size) for remaining in free)
+    if copies * size > room:
+        raise DiskFull(
+            f"{path}: {copies} replicas of {scaled(size, 'B')} do not fit into the "
+            f"{scaled(sum(free), 'B')} that {len(free)} datanodes have left"
+        )
+
+
+def check_quotas(path: str, size: int, opened: OpenedFile, usages: Iterable[QuotaUsage]) -> None:
+    """Raise QuotaExceeded when a directory above may not hold so many bytes more."""
+    for usage in usages:
+        wanted = size * opened.replication
+        if 0 <= usage.space_quota < usage.space + wanted:
+            raise QuotaExceeded(
+                f"{path}: The DiskSpace quota of a directory above is exceeded: quota = "
+                f"{usage.space_quota} B = {scaled(usage.space_quota, 'B')} but diskspace consumed "
+                f"= {usage.space + wanted} B = {scaled(usage.space + wanted, 'B')}"
+            )
