@@ -4,28 +4,21 @@ Theory of operation. A replica is immutable once it is finalized, so readers nee
 open it and keep the descriptor, and a removal only takes the name away. The table of replicas is
 filled by a scan of the disks at start, before anything is reported or served, and changes when a
 write is finished, a removal ordered, or a volume fails, which takes all of its replicas out. A
-replica whose length or checksum file is wrong stays on the disk, is listed as corrupt, and is never
-served. A datanode without a working volume stays up: it has no replicas and no room.
+replica whose length or checksum file is wrong stays on the disk, is listed as corrupt, and is
+served to nobody who wants it to be right. A datanode without a working volume stays up: it has no
+replicas and no room.
 """
 
-import hashlib
-import os
 import threading
-from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 from data_service.datanode import layout
+from data_service.datanode.open_replica import OpenReplica
 from data_service.datanode.replica_writer import ReplicaWriter
 from data_service.datanode.volume import Stored, Volume
 from data_service.datanode.volumes import Volumes
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import (
-    BYTES_PER_CRC,
-    CHUNK_BYTES,
-    BlockChecksum,
-    chunk_spans,
-    crc32,
-    small_crcs,
-)
+from data_service.protocol.checksums import CHUNK_BYTES
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import (
     BlockMissing,
@@ -38,14 +31,6 @@ from zookeeper.fabric.errors import (
 )
 
 log = logs.get("block_store")
-
-
-class Chunk(NamedTuple):
-    """A part of a replica's data with the checksum that its writer computed."""
-
-    offset: int
-    size: int
-    checksum: int
 
 
 class Inventory(NamedTuple):
@@ -74,58 +59,6 @@ class _Replica(NamedTuple):
     def footprint(self) -> int:
         """Bytes on disk."""
         return self.block.length + layout.meta_bytes(self.block.length)
-
-
-class OpenReplica:
-    """A replica being read; close it. It stays readable when the replica is removed meanwhile."""
-
-    def __init__(
-        self, store: "BlockStore", volume: Volume, block: Block, checksums: Sequence[int]
-    ) -> None:
-        self.block = block
-        self.descriptor = volume.open_data(block)
-        self._store = store
-        self._volume = volume
-        self._checksums = checksums
-
-    def chunks(self, offset: int, length: int) -> Iterator[Chunk]:
-        """The whole chunks that cover `length` bytes from `offset`."""
-        for start, size in chunk_spans(offset, length, self.block.length):
-            yield Chunk(start, size, self._checksums[start // CHUNK_BYTES])
-
-    def verified(self, chunk: Chunk, buffer: memoryview) -> memoryview:
-        """A chunk's bytes, read into `buffer`.
-
-        Raises CorruptData when they do not match, and then the replica counts as corrupt.
-        """
-        data = buffer[: chunk.size]
-        try:
-            count = self._volume.read_data(self.descriptor, data, chunk.offset, self.block)
-            if count != chunk.size or crc32(data) != chunk.checksum:
-                raise CorruptData(f"{self.block.name}: checksum mismatch at byte {chunk.offset}")
-        except CorruptData as error:
-            self._store.mark_corrupt(self.block, error.message)
-            raise
-        return data
-
-    def checksum(self, length: int) -> BlockChecksum:
-        """What the first `length` bytes, each of them verified, add to their file's checksum.
-
-        Raises CorruptData, also when the replica is shorter.
-        """
-        if length > self.block.length:
-            raise CorruptData(f"{self.block.name} has {self.block.length} bytes, not {length}")
-        buffer = memoryview(bytearray(CHUNK_BYTES))
-        md5 = hashlib.md5(usedforsecurity=False)
-        for chunk in self.chunks(0, length):
-            md5.update(small_crcs(self.verified(chunk, buffer)[: length - chunk.offset]))
-        return BlockChecksum(md5.digest(), -(-length // BYTES_PER_CRC))
-
-    def __enter__(self) -> "OpenReplica":
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        os.close(self.descriptor)
 
 
 def _tell_nobody(_block: Block) -> None:
@@ -219,14 +152,17 @@ class BlockStore:
 
     # Reading.
 
-    def read(self, block_id: int, generation: int) -> OpenReplica:
-        """Open a replica; raises BlockMissing, CorruptData (then it counts as corrupt)."""
+    def read(self, block_id: int, generation: int, as_it_is: bool = False) -> OpenReplica:
+        """Open a replica; raises BlockMissing, CorruptData (then it counts as corrupt).
+
+        With `as_it_is` also one that is known to be damaged, as far as it can be read at all.
+        """
         replica = self._find(block_id, generation)
-        if replica.problem:
+        if replica.problem and not as_it_is:
             raise CorruptData(f"{replica.block.name}: {replica.problem}")
         try:
             block, checksums = replica.volume.read_meta(block_id, generation)
-            return OpenReplica(self, replica.volume, block, checksums)
+            return OpenReplica(replica.volume, block, checksums, self.mark_corrupt)
         except CorruptData as error:
             # It may have been removed between the look into the table and the one at the disk.
             if not self.mark_corrupt(replica.block, error.message):
@@ -242,6 +178,27 @@ class BlockStore:
             self._replicas[block.block_id] = replica._replace(problem=problem)
         log.warning("replica.corrupt", block=block.name, problem=problem)
         self._on_corrupt(replica.block)
+        return True
+
+    def verify(self, block: Block) -> bool:
+        """Read all of a replica from its disk; whether it is good.
+
+        What was found damaged before may be good after all: the reading can have failed. Raises
+        BlockMissing, also for another length, and other errors when it cannot be told.
+        """
+        replica = self._find(block.block_id, block.generation)
+        buffer = memoryview(bytearray(CHUNK_BYTES))
+        try:
+            stored, checksums = replica.volume.read_meta(*block[:2])
+            with OpenReplica(replica.volume, stored, checksums, self.mark_corrupt) as opened:
+                for chunk in opened.chunks(0, stored.length):
+                    opened.verified(chunk, buffer)
+        except CorruptData as error:
+            self.mark_corrupt(replica.block, error.message)
+            return False
+        if stored != block:
+            raise BlockMissing(f"{stored} is here, and not {block}")
+        self._heal(replica._replace(block=stored))
         return True
 
     # Removing.
@@ -310,6 +267,15 @@ class BlockStore:
                 raise DiskFailed(replica.volume.failed)
             self._replicas[replica.block.block_id] = replica
             self._used += replica.footprint
+
+    def _heal(self, good: _Replica) -> None:
+        """A replica that counts as damaged is not, as all of its bytes show."""
+        with self._lock:
+            replica = self._replicas.get(good.block.block_id)
+            if replica is not None and replica.problem and replica.volume is good.volume:
+                log.warning("replica.healed", block=good.block.name, problem=replica.problem)
+                self._used += good.footprint - replica.footprint
+                self._replicas[good.block.block_id] = good._replace(problem="")
 
     def _find(self, block_id: int, generation: int) -> _Replica:
         with self._lock:

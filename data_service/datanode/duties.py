@@ -26,9 +26,11 @@ from data_service.protocol import answers
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DELETE,
+    DELETE_CORRUPT,
     REPLICATE,
     REPORT,
     TRASH,
+    VERIFY,
     Command,
     NodeInfo,
     NodeStats,
@@ -57,6 +59,7 @@ TELL_SECONDS_MAX = 10.0
 
 _HEARTBEAT_GRACE_SECONDS = 10.0
 _SESSION_PAUSE_SECONDS = 0.05
+_OBEYED = (REPLICATE, DELETE, DELETE_CORRUPT, TRASH, VERIFY)
 
 Obey = Callable[[Command, Callable[[], bool]], None]
 """Carries out a command, asking before each of its steps whether the command still holds."""
@@ -110,7 +113,7 @@ class Duties:
             raise StartRefused(self.refusal)
 
     def tell(self, kind: str, blocks: Iterable[Block]) -> None:
-        """Tell the namenode of replicas RECEIVED, DELETED or found CORRUPT, at once.
+        """Tell the namenode of replicas RECEIVED, DELETED, found CORRUPT or VERIFIED, at once.
 
         When it cannot be told now, it is told before the next heartbeat: nothing gets lost.
         """
@@ -242,7 +245,7 @@ class Duties:
             log.debug("command.received", action=command.action, blocks=len(command.blocks))
             if command.action == REPORT:
                 self._report_due = 0.0
-            elif command.action in (REPLICATE, DELETE, TRASH):
+            elif command.action in _OBEYED:
                 self._obey(command, lambda: self._session == session)
             else:
                 log.warning("command.unknown", action=command.action)

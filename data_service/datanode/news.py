@@ -12,7 +12,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Tuple
 
 from data_service.protocol.blocks import Block
 
-RECEIVED, DELETED, CORRUPT = "received", "deleted", "corrupt"
+RECEIVED, DELETED, CORRUPT, VERIFIED = "received", "deleted", "corrupt", "verified"
 
 CHANGES_MAX = 10_000
 """Changes in one call: a fraction of what a frame may hold."""
@@ -91,12 +91,12 @@ class News:
 
 
 def _by_kind(changes: Iterable[_Change]) -> Changes:
-    sorted_out: Changes = {RECEIVED: [], DELETED: [], CORRUPT: []}
+    sorted_out: Changes = {RECEIVED: [], DELETED: [], CORRUPT: [], VERIFIED: []}
     for change in changes:
         sorted_out[change.kind].append(change.block)
     return sorted_out
 
 
 def as_arguments(changes: Changes) -> Tuple[Tuple[Block, ...], ...]:
-    """The three lists in the order of the namenode's `block_changes`."""
-    return tuple(tuple(changes[kind]) for kind in (RECEIVED, DELETED, CORRUPT))
+    """The lists in the order of the namenode's `block_changes`."""
+    return tuple(tuple(changes[kind]) for kind in (RECEIVED, DELETED, CORRUPT, VERIFIED))

@@ -5,22 +5,24 @@ import threading
 import time
 from typing import Any, Callable, List, Optional, Tuple
 
-from data_service.datanode.block_store import BlockStore, Chunk, OpenReplica
+from data_service.datanode.block_store import BlockStore
 from data_service.datanode.duties import Duties
-from data_service.datanode.news import CORRUPT, DELETED, RECEIVED
+from data_service.datanode.news import CORRUPT, DELETED, RECEIVED, VERIFIED
+from data_service.datanode.open_replica import Chunk, OpenReplica
 from data_service.datanode.pipeline import Downstream, receive_block
 from data_service.datanode.replicator import copy_block, open_pipeline
 from data_service.datanode.scanner import Scanner
 from data_service.datanode.trash import Trash
+from data_service.datanode.verifier import Verifier
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.failures import seen_from_upstream
-from data_service.protocol.messages import DELETE, REPLICATE, Command
+from data_service.protocol.messages import DELETE_CORRUPT, REPLICATE, TRASH, VERIFY, Command
 from data_service.protocol.validation import check_integers, check_targets
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import Busy, DfsError, InvalidArgument, SessionExpired
+from zookeeper.fabric.errors import BlockMissing, Busy, DfsError, InvalidArgument, SessionExpired
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
 from zookeeper.fabric.server import Server
@@ -56,6 +58,7 @@ class DataNode(daemon.Daemon):
         self.duties = Duties(
             self.address, own, self.store, namenode, self._obey, lambda: self._running
         )
+        self._verifier = Verifier(self.store, self.duties.tell, self.duties.report_again)
         self._scanner = Scanner(self.store, own.scan_period_seconds, own.scan_bytes_per_second)
         self._trash = Trash(self.store.volumes, own.trash_seconds)
         self._server: Optional[Server] = None
@@ -95,6 +98,7 @@ class DataNode(daemon.Daemon):
             self._coordinator.stop()
         self._scanner.stop()
         self._trash.stop()
+        self._verifier.stop()
         self.duties.stop()
         self.store.close()
 
@@ -118,13 +122,20 @@ class DataNode(daemon.Daemon):
         )
 
     def read_block(
-        self, packets: PacketWriter, block_id: int, generation: int, offset: int, length: int
+        self,
+        packets: PacketWriter,
+        block_id: int,
+        generation: int,
+        offset: int,
+        length: int,
+        as_it_is: bool,
     ) -> None:
         """Send the chunks that cover a range of a replica, with their stored checksums.
 
-        They go from the disk's cache to the network unseen: it is the reader who verifies them.
+        They go from the disk's cache to the network unseen: it is the reader who verifies them, or
+        who wants them `as_it_is`, since nothing better is left.
         """
-        with self.store.read(block_id, generation) as replica:
+        with self.store.read(block_id, generation, as_it_is) as replica:
             for chunk in replica.chunks(offset, length):
                 try:
                     packets.send_file(replica.descriptor, *chunk)
@@ -168,6 +179,9 @@ class DataNode(daemon.Daemon):
         """Carry out a command in a thread of its own, so that heartbeats go on."""
         action = self._replicate if command.action == REPLICATE else self._remove
         try:
+            if command.action == VERIFY:
+                self._verifier.order(command.blocks)
+                return
             threading.Thread(
                 target=action, args=(command, holds), name="order", daemon=True
             ).start()
@@ -175,10 +189,13 @@ class DataNode(daemon.Daemon):
             log.warning("command.dropped", action=command.action, error=error)
 
     def _remove(self, command: Command, holds: Callable[[], bool]) -> None:
-        take_out = self.store.remove if command.action == DELETE else self.store.move_to_trash
+        take_out = self.store.move_to_trash if command.action == TRASH else self.store.remove
         removed: List[Block] = []
         for block in command.blocks:
             try:
+                if command.action == DELETE_CORRUPT and self._is_good_after_all(block):
+                    self.duties.tell(VERIFIED, [block])
+                    continue
                 take_out(block, holds)
                 removed.append(block)
             except SessionExpired as error:
@@ -190,6 +207,13 @@ class DataNode(daemon.Daemon):
                 self.duties.report_again()
         log.info("replicas.removed", action=command.action, count=len(removed))
         self.duties.tell(DELETED, removed)
+
+    def _is_good_after_all(self, block: Block) -> bool:
+        """Look once more before a replica is removed for its damage: only the reading failed."""
+        try:
+            return self._verifier.verify(block)
+        except BlockMissing:
+            return False
 
     def _replicate(self, command: Command, holds: Callable[[], bool]) -> None:
         if not command.blocks or not command.targets:
@@ -247,12 +271,15 @@ class DataNodeService(Service):
         offset: int,
         length: int,
         token: bytes,
+        as_it_is: bool = False,
     ) -> None:
-        """Send the chunks that cover `length` bytes from `offset`."""
+        """Send the chunks that cover `length` bytes from `offset`, damaged ones if so wanted."""
         check_integers(block_id, generation, offset, length)
         _check_token(token)
         self._node.stream(
-            lambda: self._node.read_block(packets, block_id, generation, offset, length)
+            lambda: self._node.read_block(
+                packets, block_id, generation, offset, length, as_it_is is True
+            )
         )
 
     def exposed_block_checksum(

@@ -162,6 +162,7 @@ class Replicas:
                 position,
                 end - position,
                 located.token,
+                not verify,
                 timeout=self._network.call_timeout_seconds,
             )
             bad = partial(self._report_bad, located.block, target.node_id) if verify else None

@@ -24,10 +24,15 @@ class Administration(Connection):
     """The calls about the cluster."""
 
     def exposed_report_bad_block(self, block: tuple, node_id: str) -> None:
-        """A reader met a replica whose bytes do not match its checksums."""
+        """A reader met a replica whose bytes do not match its checksums: its datanode verifies it.
+
+        Only who may read a file complains of its blocks.
+        """
         check_block(block)
         check_strings(node_id)
-        self._term_of().tell_blocks(lambda blocks: blocks.report_bad(Block._make(block), node_id))
+        suspect = Block._make(block)
+        if self._read(lambda state: state.inspecting.may_read_block(self._caller, suspect)):
+            self._term_of().tell_blocks(lambda blocks: blocks.report_bad(suspect, node_id))
 
     def exposed_cluster_status(self) -> tuple:
         """ClusterStatus."""

@@ -191,14 +191,15 @@ class NameNodeService(WriterCalls):
         )
 
     def exposed_block_changes(
-        self, session: int, received: tuple, deleted: tuple, corrupt: tuple
+        self, session: int, received: tuple, deleted: tuple, corrupt: tuple, verified: tuple = ()
     ) -> None:
-        """What happened to single replicas of a datanode."""
+        """What happened to single replicas of a datanode, and which it has verified."""
         self._require_datanode()
         check_integers(session)
         changes = [check_blocks(blocks) for blocks in (received, deleted, corrupt)]
+        good = check_blocks(verified)
         self._term_of().tell_blocks(
-            lambda blocks: blocks.block_changes(session, *changes, time.monotonic())
+            lambda blocks: blocks.block_changes(session, *changes, time.monotonic(), good)
         )
 
     def exposed_copy_failed(self, session: int, block_id: int) -> None:

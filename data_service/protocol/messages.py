@@ -293,8 +293,11 @@ class FsckRow(NamedTuple):
 class Command(NamedTuple):
     """An order to a datanode, in the reply to its heartbeat.
 
-    `replicate`: copy `blocks` (one) to `targets`. `delete`: remove `blocks`, which are recorded as
-    deleted. `trash`: set `blocks` aside, which nobody claims. `report`: send a full report now.
+    `replicate`: copy `blocks` (one) to `targets`. `delete`: remove `blocks`, which are deleted or
+    surplus. `delete_corrupt`: remove those of `blocks` that are found to be corrupt once more, and
+    tell of the others that they are good. `trash`: set `blocks` aside, which nobody claims.
+    `verify`: read `blocks`, tell which are good and which are corrupt. `report`: send a full
+    report now.
     """
 
     action: str
@@ -310,6 +313,8 @@ class Command(NamedTuple):
 
 REPLICATE = "replicate"
 DELETE = "delete"
+DELETE_CORRUPT = "delete_corrupt"
+VERIFY = "verify"
 REPORT = "report"
 TRASH = "trash"
 

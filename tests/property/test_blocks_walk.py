@@ -152,8 +152,7 @@ class Walk:
         for name, block_id in sorted(self.cluster.unheard_faults):
             replica = self.cluster.nodes[name].disk.get(block_id)
             if replica is not None and not replica.intact and block_id in self.committed:
-                if self.cluster.blocks.report_bad(self.committed[block_id], name):
-                    self.cluster.unheard_faults.discard((name, block_id))
+                self.cluster.blocks.report_bad(self.committed[block_id], name)
                 return
 
     def durable(self) -> None:

@@ -11,8 +11,10 @@ from typing import Any, Deque, Dict, List, NamedTuple, Set, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
-    DELETE,
+    DELETE_CORRUPT,
     REPLICATE,
+    TRASH,
+    VERIFY,
     Command,
     NodeInfo,
     NodeStats,
@@ -34,7 +36,7 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 
-RECEIVED, DELETED, CORRUPT = "received", "deleted", "corrupt"
+RECEIVED, DELETED, CORRUPT, VERIFIED = "received", "deleted", "corrupt", "verified"
 HEARTBEAT_SECONDS = 1.0
 GRACE_SECONDS = 1.5
 CALL_SECONDS = 1.5
@@ -273,8 +275,23 @@ class DataNode(Process):
                 order = self.orders.popleft()
                 if order.action == REPLICATE:
                     self.spawn(self._copy(order))
-                else:
+                elif order.action == VERIFY:
+                    self._verify(order.block)
+                elif order.action != DELETE_CORRUPT or not self._verify(order.block):
                     self._remove(order)
+
+    def _verify(self, block: Block) -> bool:
+        """Read a replica, and tell what it is; whether it is good."""
+        replica = self.disk.get(block.block_id)
+        if replica is None or replica.block != block:
+            return False
+        self.known_corrupt.discard(block.block_id)
+        if replica.intact:
+            self._add_news(VERIFIED, block)
+        else:
+            self._found_corrupt(block.block_id)
+        self.spawn(self._tell_quietly())
+        return replica.intact
 
     def _remove(self, order: Order) -> None:
         block = order.block
@@ -282,7 +299,7 @@ class DataNode(Process):
         replica = self.disk.get(block.block_id)
         if replica is not None and replica.block.generation == block.generation:
             self.world.note(f"{self.name} removes {block.name}: {order.action}")
-            if order.action != DELETE:
+            if order.action == TRASH:
                 self.trash[block.block_id] = replica
             self.forget_replica(block.block_id)
         self._add_news(DELETED, block)
@@ -363,5 +380,5 @@ class DataNode(Process):
 def _by_kind(changes: Dict[int, Tuple[str, Block]]) -> Tuple[Tuple[Block, ...], ...]:
     return tuple(
         tuple(block for kind, block in changes.values() if kind == wanted)
-        for wanted in (RECEIVED, DELETED, CORRUPT)
+        for wanted in (RECEIVED, DELETED, CORRUPT, VERIFIED)
     )

@@ -252,10 +252,13 @@ class NameNode(Process):
         """One part of a full report."""
         return self.leading().tell_blocks(lambda blocks: blocks.block_report(*report, self.clock()))
 
-    def exposed_block_changes(self, _source: str, *changes: Any) -> Script:
+    def exposed_block_changes(
+        self, _source: str, session: int, received: tuple, deleted: tuple, corrupt: tuple,
+        verified: tuple,
+    ) -> Script:  # fmt: skip
         """What happened to single replicas."""
-        return self.leading().tell_blocks(
-            lambda blocks: blocks.block_changes(*changes, self.clock()))
+        return self.leading().tell_blocks(lambda blocks: blocks.block_changes(
+            session, received, deleted, corrupt, self.clock(), verified))
 
     def exposed_copy_failed(self, _source: str, session: int, block_id: int) -> Script:
         """A copy that was ordered could not be made."""

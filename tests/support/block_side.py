@@ -7,7 +7,9 @@ from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DELETE,
+    DELETE_CORRUPT,
     REPLICATE,
+    VERIFY,
     Command,
     NodeInfo,
     NodeStats,
@@ -46,12 +48,18 @@ class Datanodes:
             self.held[target.node_id][block.block_id] = block
             self.blocks.block_changes(self.sessions[target.node_id], [block], [], [], 0.0)
 
+    def spoil(self, node_id: str, block: Block) -> None:
+        """A datanode finds its replica damaged."""
+        self.blocks.block_changes(self.sessions[node_id], [], [], [block], 0.0)
+
     def obey(self, durable_txid: int) -> List[int]:
         """Every datanode asks for orders and deletes what it is told to; the ids of the blocks."""
         deleted: List[int] = []
         for node_id, session in self.sessions.items():
             for command in self.blocks.heartbeat(session, STATS, 0.0, durable_txid):
-                if command.action == DELETE:
+                if command.action == VERIFY:
+                    self.blocks.block_changes(session, [], [], [], 0.0, command.blocks)
+                elif command.action in (DELETE, DELETE_CORRUPT):
                     for block in command.blocks:
                         del self.held[node_id][block.block_id]
                         deleted.append(block.block_id)

@@ -14,9 +14,11 @@ from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DELETE,
+    DELETE_CORRUPT,
     REPLICATE,
     REPORT,
     TRASH,
+    VERIFY,
     Command,
     NodeInfo,
     NodeStats,
@@ -91,6 +93,14 @@ class ModelDataNode:
         self.disk[block.block_id] = Replica(block, intact)
         self.untold.append(("received", block))
 
+    def verify(self, block: Block) -> bool:
+        """Read a replica, and be going to tell what it is; whether it is good."""
+        replica = self.disk.get(block.block_id)
+        good = replica == Replica(block, True)
+        if replica is not None and replica.block == block:
+            self.untold.append(("verified" if good else "corrupt", block))
+        return good
+
     def remove(self, block: Block) -> None:
         """Obey an order to delete; a replica that is gone or another one is only told of."""
         replica = self.disk.get(block.block_id)
@@ -152,6 +162,11 @@ class ModelCluster:
         self.nodes[name].disk[block.block_id] = Replica(block, False)
         self.nodes[name].untold.append(("corrupt", block))
 
+    def spoil(self, name: str, block: Block) -> None:
+        """The bytes of a replica go bad, and the node finds it and tells at once."""
+        self.rot(name, block)
+        self.tell(self.nodes[name])
+
     def beat_all(self, but: str = "") -> None:
         """Every running node beats, but those with these names."""
         for node in self.nodes.values():
@@ -159,17 +174,22 @@ class ModelCluster:
                 self.connect(node)
 
     def run(self, seconds: int, but: str = "") -> None:
-        """So many ticks, with a heartbeat before each; orders are kept, not obeyed."""
+        """So many ticks, with a heartbeat before each; orders are kept, not obeyed, but for those
+        to verify."""
         for _ in range(seconds):
             self.beat_all(but)
             self.pass_time(1.0)
+            self.beat_all(but)
+            if self.verify_all():
+                self.pass_time(0.0)
         self.beat_all(but)
         self.blocks.check()
 
     def ordered(self) -> List[Tuple[str, str, int]]:
-        """(node, action, block id) of every order that a node has and did not obey yet."""
+        """(node, action, block id) of every order to change something that was not obeyed yet."""
         return [(node.name, command.action, block.block_id) for node in self.nodes.values()
-                for command in node.orders for block in command.blocks]
+                for command in node.orders if command.action != VERIFY
+                for block in command.blocks]
 
     # What happens between a datanode and the namenode.
 
@@ -207,10 +227,10 @@ class ModelCluster:
         """Tell the oldest untold changes, one call each."""
         for _ in range(min(count, len(node.untold))):
             kind, block = node.untold[0]
-            lists = {"received": (), "deleted": (), "corrupt": ()}
+            lists = {"received": (), "deleted": (), "corrupt": (), "verified": ()}
             lists[kind] = (block,)
             self.blocks.block_changes(node.session, lists["received"], lists["deleted"],
-                                      lists["corrupt"], self.now)
+                                      lists["corrupt"], self.now, lists["verified"])
             node.untold.popleft()
             # What is said of a block being written is forgotten when its node dies.
             if kind == "corrupt" and self.blocks.get(block.block_id) is not None:
@@ -247,13 +267,30 @@ class ModelCluster:
             if not replica.intact and ("corrupt", replica.block) not in known:
                 node.untold.append(("corrupt", replica.block))
 
+    def verify_all(self) -> bool:
+        """Every node tells what it was told to verify, if any was; other orders are kept."""
+        found = False
+        for node in self.nodes.values():
+            for command in [order for order in node.orders if order.action == VERIFY]:
+                found = True
+                node.orders.remove(command)
+                for block in command.blocks:
+                    node.verify(block)
+                self.tell(node)
+        return found
+
     def obey(self, node: ModelDataNode) -> None:
         """Carry out the oldest order."""
         if not node.orders:
             return
         command = node.orders.popleft()
         for block in command.blocks:
-            if command.action in (DELETE, TRASH):
+            if command.action == VERIFY:
+                node.verify(block)
+            elif command.action == DELETE_CORRUPT:
+                if not node.verify(block):
+                    node.remove(block)
+            elif command.action in (DELETE, TRASH):
                 node.remove(block)
             elif command.action == REPLICATE:
                 self._copy(node, block, command.targets)
@@ -273,11 +310,11 @@ class ModelCluster:
     # The rule that no order may break.
 
     def _judge(self, node: ModelDataNode, command: Command) -> None:
-        """No order in safe mode but to report. One to delete a replica of a living block leaves
-        as many good ones as wanted, or one when the replica is bad itself; one of a deleted block
-        is given when that cannot be undone any more."""
-        assert not self.blocks.safe_mode or command.action == REPORT, command
-        for block in command.blocks if command.action == DELETE else ():
+        """No order in safe mode but to report and to look. One to delete a replica of a living
+        block leaves as many good ones as wanted, or one when the replica is bad itself; one of a
+        deleted block is given when that cannot be undone any more."""
+        assert not self.blocks.safe_mode or command.action in (REPORT, VERIFY), command
+        for block in command.blocks if command.action in (DELETE, DELETE_CORRUPT) else ():
             assert self.deleted_by.get(block.block_id, 0) <= self.durable_txid, block
             replica = node.disk.get(block.block_id)
             recorded = self.blocks.get(block.block_id)
@@ -285,7 +322,8 @@ class ModelCluster:
                 continue
             others = [other for other in self.nodes.values() if other is not node
                       and self._is_kept(other, recorded)]
-            good = replica == Replica(recorded, True)
+            # One that is told to be damaged, and is not, stays.
+            good = replica == Replica(recorded, True) and command.action == DELETE
             least = self.blocks.health(block.block_id).wanted if good else 1
             assert len(others) >= least, (block, node, others, self.blocks)
 
@@ -298,7 +336,7 @@ class ModelCluster:
         if (node.name, block.block_id) in self.unheard_faults:
             return True
         ordered = any(block in command.blocks for command in node.orders
-                      if command.action in (DELETE, TRASH))
+                      if command.action in (DELETE, DELETE_CORRUPT, TRASH))
         return node.disk.get(block.block_id) == Replica(block, True) and not ordered
 
     # Time.

@@ -214,7 +214,7 @@ class PlainService(PlainRewriting):
                 node.reports += 1
 
     def exposed_block_changes(self, session: int, received: tuple, deleted: tuple,
-                              corrupt: tuple) -> None:
+                              corrupt: tuple, verified: tuple) -> None:
         """News of single replicas."""
         core = self._core
         core.enter("block_changes", (session, received, deleted, corrupt))
@@ -224,7 +224,7 @@ class PlainService(PlainRewriting):
                 node.good.pop(block.block_id, None)
             node.deleted.update(block[0] for block in deleted)
             node.corrupt.update((block[0], Block._make(block)) for block in corrupt)
-            node.good.update((block[0], Block._make(block)) for block in received)
+            node.good.update((block[0], Block._make(block)) for block in received + verified)
 
     def exposed_copy_failed(self, session: int, block_id: int) -> None:
         """An ordered copy was not made."""

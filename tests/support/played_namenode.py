@@ -58,7 +58,7 @@ class NameNode:
         assert session == self.session
 
     def _block_changes(self, session: int, received: tuple, deleted: tuple,
-                       corrupt: tuple) -> None:
+                       corrupt: tuple, verified: tuple) -> None:
         assert session == self.session
 
     def _epoch_known(self, epoch: int) -> None:

@@ -6,13 +6,13 @@ from typing import List, Tuple
 import pytest
 
 from data_service.protocol.blocks import Block
-from tests.support.model_datanodes import POLICY, ModelCluster, ModelDataNode
+from tests.support.model_datanodes import POLICY, ModelCluster, ModelDataNode, Replica
 from zookeeper.fabric.errors import Busy, ProtocolViolation, SessionExpired
 
 
-def cluster(names: str = "abc") -> ModelCluster:
+def cluster(names: str = "abc", **policy: object) -> ModelCluster:
     """Running datanodes named by the letters."""
-    return ModelCluster(tuple(names), Random(0)).start_all()
+    return ModelCluster(tuple(names), Random(0), POLICY._replace(**policy)).start_all()
 
 
 def send(world: ModelCluster, node: ModelDataNode, report_id: int, part: int, parts: int,
@@ -209,7 +209,7 @@ def test_a_length_reported_while_writing_is_judged_at_the_commit_hdfs_2742() -> 
     change(world, "b", received=(Block(1, 1, 60),))
     change(world, "c", received=(Block(1, 7, 100),))
     change(world, "d", received=(Block(1, 1, 100),))
-    assert world.blocks.report_bad(Block(1, 1, 0), "d")
+    change(world, "d", corrupt=(Block(1, 1, 100),))
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
     world.blocks.commit(Block(1, 1, 100), 5, 3)
     assert world.blocks.health(1) == (3, 1, 2, 0, 0)
@@ -229,14 +229,58 @@ def test_confirmations_are_of_distinct_living_nodes_tahoe_happiness_hdfs_16146()
     assert world.blocks.confirmations(Block(99, 1, 1)) == 0
 
 
-def test_a_readers_word_counts_only_for_a_replica_that_is_there() -> None:
-    world = cluster()
-    block = world.put(1, "a", 1)
-    assert not world.blocks.report_bad(block, "b")
+def test_a_readers_word_has_a_replica_verified_and_counts_for_nothing_else() -> None:
+    """A reader with bad memory, or bad intent, could have good replicas removed, unread."""
+    world = cluster("ab")
+    block = world.put(1, "ab", 2)
     assert not world.blocks.report_bad(block, "nobody")
     assert not world.blocks.report_bad(Block(9, 1, 1), "a")
-    assert world.blocks.report_bad(block, "a") and world.blocks.report_bad(block, "a")
-    assert world.blocks.counts().corrupt == 1
+    assert not world.blocks.report_bad(Block(1, 7, 100), "a")
+    for name in "ab":
+        assert world.blocks.report_bad(block, name) and world.blocks.report_bad(block, name)
+    assert world.blocks.counts().corrupt_replicas == 0 and world.blocks.health(1).live == 2
+    world.beat_all()
+    assert [len(node.orders) for node in world.nodes.values()] == [1, 1]
+    world.nodes["b"].disk[1] = Replica(block, False)
+    world.run(3)
+    assert world.blocks.health(1)[1:3] == (1, 1), "what was true of it, its datanode says"
+    world.blocks.report_bad(block, "a")
+    world.beat_all()
+    assert not world.nodes["a"].orders, "it has just been read"
+
+
+def test_a_reader_cannot_keep_a_datanode_reading_for_ever() -> None:
+    world = cluster("ab", replication_seconds=1e9)
+    for block_id in range(1, 1200):
+        world.blocks.report_bad(world.put(block_id, "a", 1), "a")
+    world.nodes["a"].orders.clear()
+    for _ in range(20):
+        world.beat(world.nodes["a"])
+    told = [block for command in world.nodes["a"].orders for block in command.blocks]
+    assert len(told) == 1000 and all(len(c.blocks) <= 100 for c in world.nodes["a"].orders)
+
+
+def test_what_was_found_corrupt_by_mistake_is_good_again() -> None:
+    world = cluster("ab")
+    block = world.put(1, "ab", 2)
+    for name in "ab":
+        world.spoil(name, block)
+        world.nodes[name].disk[1] = Replica(block, True)
+    assert world.blocks.is_corrupt(1)
+    world.run(3)
+    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
+    assert not world.ordered()
+
+
+def test_a_datanode_that_lists_a_corrupt_replica_as_good_has_to_read_it() -> None:
+    world = cluster("abc", replication_seconds=1e9)
+    block = world.put(1, "abc", 3)
+    world.spoil("a", block)
+    world.report(world.nodes["a"])
+    assert world.blocks.health(1)[1:3] == (2, 1), "its name says nothing of its bytes"
+    world.nodes["a"].disk[1] = Replica(block, True)
+    world.run(1)
+    assert world.blocks.health(1)[1:3] == (3, 0)
 
 
 def test_a_node_that_finds_its_own_replica_corrupt_is_believed_hdfs_3493() -> None:

@@ -146,9 +146,9 @@ def test_a_dead_holder_is_no_location_even_before_it_is_forgotten(
 def test_corrupt_replicas_are_left_out_while_there_are_others() -> None:
     world = cluster("abc")
     block = world.put(1, "ab", 2)
-    assert world.blocks.report_bad(block, "a")
+    world.spoil("a", block)
     assert [target.node_id for target in world.blocks.locations(1)] == ["b"]
-    assert world.blocks.report_bad(block, "b")
+    world.spoil("b", block)
     assert sorted(target.node_id for target in world.blocks.locations(1)) == ["a", "b"]
 
 
@@ -181,8 +181,8 @@ def test_counts_tell_each_kind_of_block() -> None:
     world.put(2, "a", 2)
     world.put(3, "abc", 2)
     world.blocks.track(Block(4, 1, 1), 4, 1)
-    world.blocks.report_bad(world.put(5, "a", 1), "a")
-    world.blocks.report_bad(world.put(6, "ab", 1), "a")
+    world.spoil("a", world.put(5, "a", 1))
+    world.spoil("a", world.put(6, "ab", 1))
     world.blocks.invalidate(world.put(7, "a", 1), 0)
     world.nodes["a"].store(Block(77, 1, 1))
     world.beat_all()

@@ -4,8 +4,8 @@ from random import Random
 from typing import List, Tuple
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE, TRASH
-from tests.support.model_datanodes import POLICY, ModelCluster, Replica
+from data_service.protocol.messages import DELETE, DELETE_CORRUPT, TRASH
+from tests.support.model_datanodes import POLICY, ModelCluster
 
 DEAD = int(POLICY.dead_seconds) + 10
 REPEAT = int(POLICY.command_repeat_seconds)
@@ -18,7 +18,8 @@ def cluster(names: str = "abcd", **policy: object) -> ModelCluster:
 
 def deletes(world: ModelCluster, action: str = DELETE) -> List[Tuple[str, int]]:
     """(node, block id) of the orders to delete."""
-    return [(name, block_id) for name, kind, block_id in world.ordered() if kind == action]
+    kinds = (DELETE, DELETE_CORRUPT) if action == DELETE else (action,)
+    return [(name, block_id) for name, kind, block_id in world.ordered() if kind in kinds]
 
 
 def obey_all(world: ModelCluster) -> None:
@@ -206,10 +207,13 @@ def test_an_order_that_was_not_sent_is_withdrawn_when_another_holder_fails() -> 
     world = cluster("abc")
     block = world.put(1, "abc", 2)
     world.pass_time(1.0)
+    world.beat_all()
+    assert world.verify_all()
+    world.pass_time(0.0)
     health = world.blocks.health(1)
     assert (health.live, health.leaving) == (2, 1)
     keeper = world.blocks.locations(1)[0].node_id
-    assert world.blocks.report_bad(block, keeper)
+    world.spoil(keeper, block)
     world.beat_all()
     assert deletes(world) == [] and world.blocks.health(1) == (2, 2, 1, 0, 0)
 
@@ -266,75 +270,6 @@ def test_a_sleep_of_the_namenode_repeats_no_order_hdfs_9107() -> None:
     world.pass_time(3600.0)
     world.run(1)
     assert deletes(world) == [("a", 1)]
-
-
-# Corrupt replicas.
-
-
-def test_a_corrupt_replica_goes_only_after_a_good_copy_exists_hdfs_15200_hdfs_16064() -> None:
-    world = cluster("abc")
-    block = world.put(1, "ab", 2)
-    world.rot("b", block)
-    world.run(2)
-    assert world.ordered() == [("a", "replicate", 1)]
-    obey_all(world)
-    world.run(1)
-    assert deletes(world) == [("b", 1)]
-    obey_all(world)
-    assert world.blocks.health(1) == (2, 2, 0, 0, 0) and world.blocks.counts().corrupt_replicas == 0
-
-
-def test_a_corrupt_replica_in_the_only_place_makes_room_hdfs_3493() -> None:
-    world = cluster("ab")
-    block = world.put(1, "ab", 2)
-    world.rot("b", block)
-    for _ in range(3):
-        world.run(1)
-        obey_all(world)
-    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
-    assert world.nodes["b"].disk[1] == Replica(block, True)
-
-
-def test_all_corrupt_replicas_are_kept_and_served_last() -> None:
-    world = cluster("abc")
-    block = world.put(1, "ab", 2)
-    for name in "ab":
-        world.blocks.report_bad(block, name)
-    world.run(20)
-    assert world.ordered() == [] and world.blocks.is_corrupt(1)
-    assert world.blocks.counts().corrupt == 1 and len(world.blocks.locations(1)) == 2
-
-
-def test_a_mark_stays_until_the_deletion_is_confirmed_hdfs_4799() -> None:
-    world = cluster("abc")
-    block = world.put(1, "abc", 2)
-    world.blocks.report_bad(block, "c")
-    world.run(1)
-    assert deletes(world) == [("c", 1)]
-    world.report(world.nodes["c"])
-    assert world.blocks.health(1) == (2, 2, 1, 0, 0), "its file is still listed"
-    obey_all(world)
-    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
-
-
-def test_a_mark_survives_the_death_and_return_of_its_node_hdfs_4799() -> None:
-    world = cluster("abc", replication_seconds=10_000.0)
-    block = world.put(1, "ab", 2)
-    world.blocks.report_bad(block, "b")
-    world.nodes["b"].crash()
-    world.run(DEAD)
-    assert world.blocks.health(1).corrupt == 0
-    world.nodes["b"].start()
-    world.run(1)
-    assert world.blocks.health(1)[1:3] == (1, 1)
-
-
-def test_a_replica_of_a_later_generation_is_never_deleted_hdfs_2742() -> None:
-    world = cluster("abc")
-    world.put(1, "ab", 2)
-    world.nodes["c"].store(Block(1, 9, 100))
-    world.run(10)
-    assert world.ordered() == [] and world.blocks.health(1).corrupt == 1
 
 
 # Unknown replicas.

@@ -129,7 +129,7 @@ def test_damage_is_told_before_the_list_is_silent_about_it(
     duties.attend()
     assert [method for method, _ in namenode.calls] == [
         "register", "block_report", "block_changes", "block_report", "heartbeat"]
-    assert namenode.calls[2][1][1:] == ((), (), (block,)) and listed(namenode) == []
+    assert namenode.calls[2][1][1:] == ((), (), (block,), ()) and listed(namenode) == []
 
 
 def test_changes_are_told_at_once(namenode: NameNode, duties: Duties) -> None:
@@ -138,7 +138,7 @@ def test_changes_are_told_at_once(namenode: NameNode, duties: Duties) -> None:
     duties.tell(RECEIVED, [Block(1, 1, 1)])
     duties.tell(CORRUPT, [Block(2, 1, 1)])
     assert [args[1:] for _, args in namenode.calls] == [
-        ((Block(1, 1, 1),), (), ()), ((), (), (Block(2, 1, 1),))]
+        ((Block(1, 1, 1),), (), (), ()), ((), (), (Block(2, 1, 1),), ())]
 
 
 def test_changes_are_kept_before_the_first_registration(

@@ -94,3 +94,27 @@ def test_a_block_that_is_being_written_tells_no_path_that_a_crash_could_take_bac
     outcome = core.state.inspecting.block(ROOT, block.block_id)
     assert outcome.result.path == "/e/w"
     assert outcome.depends == core.state.commits.last_txid
+
+
+def test_who_may_not_read_a_file_does_not_complain_of_its_blocks() -> None:
+    """Block numbers are in sequence and datanodes are known to all: a guess is no right."""
+    core = Core()
+    core.put("/private/f", 10)
+    core.put("/f", 10)
+    core.do(core.state.set_mode(ROOT, core.op(), "/private", 0o700))
+    hidden, plain = (
+        core.state.reading.block_locations(ROOT, path, 0, 9).result.blocks[0].block
+        for path in ("/private/f", "/f")
+    )
+    may_read = core.state.inspecting.may_read_block
+    with pytest.raises(PermissionDenied):
+        may_read(STRANGER, hidden)
+    assert may_read(STRANGER, plain).result and may_read(ROOT, hidden).result
+    core.do(core.state.set_mode(ROOT, core.op(), "/f", 0o600))
+    with pytest.raises(PermissionDenied):
+        may_read(STRANGER, plain)
+    open_block = core.add(core.create("/w"), 0).block
+    assert not may_read(ROOT, open_block).result, "nobody reads what is not visible yet"
+    assert not may_read(ROOT, hidden._replace(block_id=999)).result
+    core.delete("/f")
+    assert not may_read(ROOT, plain).result

@@ -35,7 +35,7 @@ def test_unfinished_work_is_listed() -> None:
     )
     core.do(core.state.set_replication(ROOT, core.op(), "/few", 3))
     for target in lost.targets:
-        core.state.blocks.report_bad(lost.block, target.node_id)
+        core.nodes.spoil(target.node_id, lost.block)
     core.delete("/gone")
     core.do(core.state.purge_step(10))
     text = "\n".join(metasave_lines(core.state, 3, 0))

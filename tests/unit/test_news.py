@@ -6,12 +6,20 @@ from typing import List
 import pytest
 
 from data_service.datanode import news
-from data_service.datanode.news import CORRUPT, DELETED, RECEIVED, Changes, News, as_arguments
+from data_service.datanode.news import (
+    CORRUPT,
+    DELETED,
+    RECEIVED,
+    VERIFIED,
+    Changes,
+    News,
+    as_arguments,
+)
 from data_service.protocol.blocks import Block
 from tests.support.waiting import wait_until
 from zookeeper.fabric.errors import Unavailable
 
-ONE, TWO = Block(1, 1, 10), Block(2, 1, 20)
+ONE, TWO, FOUR = Block(1, 1, 10), Block(2, 1, 20), Block(4, 1, 40)
 
 
 class Listener:
@@ -45,8 +53,9 @@ def test_changes_are_told_by_kind() -> None:
     told.add(RECEIVED, [ONE])
     told.add(CORRUPT, [TWO])
     told.add(DELETED, [Block(3, 1, 0)])
-    assert len(told) == 3 and told.tell() and len(told) == 0
-    assert listener.heard == [((ONE,), (Block(3, 1, 0),), (TWO,))]
+    told.add(VERIFIED, [FOUR])
+    assert len(told) == 4 and told.tell() and len(told) == 0
+    assert listener.heard == [((ONE,), (Block(3, 1, 0),), (TWO,), (FOUR,))]
 
 
 def test_only_the_last_change_of_a_block_is_told() -> None:
@@ -56,7 +65,7 @@ def test_only_the_last_change_of_a_block_is_told() -> None:
     told.add(RECEIVED, [ONE, TWO])
     told.add(DELETED, [ONE])
     told.tell()
-    assert listener.heard == [((TWO,), (ONE,), ())]
+    assert listener.heard == [((TWO,), (ONE,), (), ())]
 
 
 def test_what_could_not_be_told_is_kept() -> None:
@@ -70,7 +79,7 @@ def test_what_could_not_be_told_is_kept() -> None:
     assert len(told) == 1
     told.add(CORRUPT, [ONE])
     listener.error = ""
-    assert told.tell() and listener.heard == [((), (), (ONE,))]
+    assert told.tell() and listener.heard == [((), (), (ONE,), ())]
 
 
 def test_a_change_during_a_call_goes_into_the_next() -> None:
@@ -85,7 +94,7 @@ def test_a_change_during_a_call_goes_into_the_next() -> None:
     listener.gate.set()
     first.join()
     assert len(told) == 1 and told.tell()
-    assert listener.heard == [((ONE,), (), ()), ((), (ONE,), ())]
+    assert listener.heard == [((ONE,), (), (), ()), ((), (ONE,), (), ())]
 
 
 def test_threads_take_turns_and_share_a_call() -> None:
@@ -101,7 +110,7 @@ def test_threads_take_turns_and_share_a_call() -> None:
     listener.gate.set()
     for thread in threads:
         thread.join()
-    heard = [block.block_id for received, _, _ in listener.heard for block in received]
+    heard = [block.block_id for received, *_ in listener.heard for block in received]
     assert sorted(heard) == list(range(1, 11)) and listener.most_at_once == 1
     assert len(listener.heard) < 10
 
@@ -138,4 +147,4 @@ def test_many_changes_go_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> No
     told = News(listener)
     told.add(DELETED, [Block(number, 1, 0) for number in range(8)])
     assert told.tell()
-    assert [len(deleted) for _, deleted, _ in listener.heard] == [3, 3, 2]
+    assert [len(deleted) for _, deleted, *_ in listener.heard] == [3, 3, 2]

@@ -89,7 +89,7 @@ def test_a_corrupt_block_is_said_to_be_so() -> None:
     block = Block(1, 1, 10)
     for node_id, held in core.nodes.held.items():
         if 1 in held:
-            assert core.state.blocks.report_bad(block, node_id)
+            core.nodes.spoil(node_id, block)
     (row,) = core.state.reading.block_locations(ROOT, "/f", 0, 10).result.blocks
     assert row.corrupt
     (found,) = core.state.reading.fsck(ROOT, "/f", "", 10).result[0]

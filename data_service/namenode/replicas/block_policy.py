@@ -15,7 +15,8 @@ class BlockPolicy(NamedTuple):
     `settling_seconds` how long after a start missing datanodes are waited for by writers (and
     up to `dead_seconds` those that the zookeeper sees): the first one after a restart would else
     find few of them, or none; `return_grace_seconds` how long the ids of deleted blocks are kept
-    for datanodes that are down and may come back.
+    for datanodes that are down and may come back; `verified_seconds` how long a replica that its
+    datanode has read and found good is a reason to remove another one.
     """
 
     heartbeat_seconds: float = 1.0
@@ -31,3 +32,4 @@ class BlockPolicy(NamedTuple):
     trash_grace_seconds: float = 3600.0
     settling_seconds: float = 0.0
     return_grace_seconds: float = 0.0
+    verified_seconds: float = 600.0

@@ -11,6 +11,8 @@ silence (HDFS-12914).
 One replica is judged by the recorded generation and length. What is older than what the node is
 already known to hold demotes nothing (HDFS-2742, HDFS-16922). A replica of an unknown block is
 remembered as a stranger: it may belong to a file that is about to be known.
+
+Whether a replica's bytes are good its datanode alone can tell: a reader's word has it look.
 """
 
 from typing import AbstractSet, Callable, Dict, Iterable
@@ -21,6 +23,7 @@ from data_service.namenode.replicas.events import Events
 from data_service.namenode.replicas.nodes import Node, OpenReport, Stranger
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.replication import Replication
+from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
 from zookeeper.fabric.errors import ProtocolViolation
 
@@ -31,11 +34,12 @@ class BlockReports:
     """Turns the news of datanodes into changes of the block map and the others."""
 
     def __init__(self, blocks: BlockMap, opened: OpenBlocks, replication: Replication,
-                 deletions: Deletions, events: Events) -> None:
+                 deletions: Deletions, verifications: Verifications, events: Events) -> None:
         self._blocks = blocks
         self._opened = opened
         self._replication = replication
         self._deletions = deletions
+        self._verifications = verifications
         self._events = events
         self.on_unknown: Callable[[int], None] = lambda block_id: None
 
@@ -116,8 +120,8 @@ class BlockReports:
     # Incremental changes.
 
     def changes(self, node: Node, received: Iterable[Block], deleted: Iterable[Block],
-                corrupt: Iterable[Block], now: float) -> None:
-        """Apply news at once, in the order deleted, received, corrupt."""
+                corrupt: Iterable[Block], now: float, verified: Iterable[Block] = ()) -> None:
+        """Apply news at once, in the order deleted, received, corrupt, verified."""
         touched = node.report.touched if node.report is not None else set()
         for block in deleted:
             touched.add(block.block_id)
@@ -128,6 +132,9 @@ class BlockReports:
         for block in corrupt:
             touched.add(block.block_id)
             self._has_corrupt(node, block, now)
+        for block in verified:
+            touched.add(block.block_id)
+            self._has_good(node, block, now)
 
     def _deleted(self, node: Node, block: Block) -> None:
         recorded = self._blocks.get(block.block_id)
@@ -144,6 +151,7 @@ class BlockReports:
         elif block_id in self._opened:
             self._opened.lacks(node, block_id)
         node.strangers.pop(block_id, None)
+        self._verifications.found_bad(node, block_id)
         self._deletions.gone(node, block_id)
 
     def _has(self, node: Node, block: Block, now: float, in_full_report: bool) -> None:
@@ -152,7 +160,7 @@ class BlockReports:
         node.outbox.supersede(block)
         recorded = self._blocks.get(block_id)
         if recorded is not None:
-            self._judge(node, block, recorded, in_full_report)
+            self._judge(node, block, recorded, in_full_report, now)
             self._replication.arrived(block_id, node)
         elif block_id in self._deletions:
             self._deletions.found(node, block)
@@ -177,36 +185,51 @@ class BlockReports:
         if block.block_id in self._opened:
             self._opened.spoil(node, block.block_id)
 
-    def _judge(self, node: Node, block: Block, recorded: Block, in_full_report: bool) -> None:
+    def _has_good(self, node: Node, block: Block, now: float) -> None:
+        """The node has read its replica, and it is good: also one that was marked before."""
+        self._has(node, block, now, False)
+        block_id = block.block_id
+        if self._blocks.get(block_id) == block:
+            mark = self._blocks.marks.get(block_id, {}).get(node)
+            if mark is not None and mark.reason == CHECKSUM:
+                # It is not removed any more: an order to do so has it looked at first.
+                node.outbox.drop(block_id)
+                self._blocks.put(block_id, node)
+            self._verifications.found_good(node, block_id, now)
+
+    def _judge(self, node: Node, block: Block, recorded: Block, in_full_report: bool,
+               now: float) -> None:
         block_id = block.block_id
         holds = node in self._blocks.holders(block_id)
         if block == recorded:
             mark = self._blocks.marks.get(block_id, {}).get(node)
-            # Its name and length say nothing about its bytes: only a confirmed deletion ends
-            # the mark of a checksum error (HDFS-4799).
+            # Its name and length say nothing about its bytes: only a confirmed deletion ends the
+            # mark of a checksum error (HDFS-4799), or that its node has read it again.
             spoilt = mark is not None and mark.reason == CHECKSUM
+            if spoilt:
+                self._verifications.ask(node, block, now)
             if not (holds or spoilt) and self._deletions.may_stay(node, block_id):
                 self._blocks.put(block_id, node)
         elif not holds or in_full_report or block.generation >= recorded.generation:
             reason = LENGTH if block.generation == recorded.generation else GENERATION
             self._mark(node, block, reason)
 
-    def spoiled(self, node: Node, block: Block) -> bool:
-        """A reader says that the node's replica does not match its checksums; False when the
-        node is not known to have this very replica: a reader's word counts for no other."""
+    def suspected(self, node: Node, block: Block, now: float) -> bool:
+        """A reader says that the node's replica does not match its checksums: it is verified.
+        False when the node is not known to have this very replica."""
         block_id = block.block_id
         recorded = self._blocks.get(block_id)
-        if recorded is None:
-            return block_id in self._opened and self._opened.spoil(node, block_id)
-        known = node in self._blocks.everyone(block_id)
-        if not known or block.generation != recorded.generation:
+        if recorded is None or node not in self._blocks.everyone(block_id):
             return False
-        if node not in self._blocks.marks.get(block_id, {}):
-            self._mark(node, recorded, CHECKSUM)
+        if block.generation != recorded.generation:
+            return False
+        if not self._verifications.is_good(node, block_id, now):
+            self._verifications.ask(node, recorded, now)
         return True
 
     def _mark(self, node: Node, block: Block, reason: str) -> None:
         self._blocks.mark(block.block_id, node, Mark(reason, block.generation, block.length))
+        self._verifications.found_bad(node, block.block_id)
         self._replication.cancel_from(block.block_id, node)
         self._events.note("replica.corrupt", block=block.name, node=node.info.node_id,
                           reason=reason)
@@ -220,11 +243,11 @@ class BlockReports:
             del node.strangers[block_id]
             self._has(node, Block(block_id, stranger.generation, stranger.length), now, True)
 
-    def settle(self, node: Node, block: Block, spoilt: bool) -> None:
+    def settle(self, node: Node, block: Block, spoilt: bool, now: float) -> None:
         """A replica that was reported while its block was being written, now committed."""
         recorded = self._blocks.get(block.block_id)
         assert recorded is not None, block
         if spoilt:
             self._mark(node, recorded, CHECKSUM)
         else:
-            self._judge(node, block, recorded, True)
+            self._judge(node, block, recorded, True, now)

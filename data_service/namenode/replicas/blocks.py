@@ -22,6 +22,7 @@ from data_service.namenode.replicas.nodes import Node, Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.safe_mode import SafeMode
+from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     Command,
@@ -48,11 +49,13 @@ class Blocks:
         self._map = BlockMap()
         self._opened = OpenBlocks()
         self._replication = Replication(self._map, self._nodes, policy)
-        self._deletions = Deletions(self._map, self._nodes, self._replication, policy)
+        verifications = Verifications(policy)
+        self._deletions = Deletions(
+            self._map, self._nodes, self._replication, verifications, policy)
         self.census = Census(self._map, self._opened, self._nodes, self._replication,
                              self._deletions)
         self._reports = BlockReports(self._map, self._opened, self._replication,
-                                     self._deletions, self._events)
+                                     self._deletions, verifications, self._events)
         self._safe_mode = SafeMode(policy.safe_mode_threshold,
                                    policy.safe_mode_extension_seconds)
         self._dead_nodes = DeadNodes(self._map)
@@ -165,7 +168,7 @@ class Blocks:
         opened = self._opened.end(block.block_id)
         for node, length in opened.replicas.items():
             replica = Block(block.block_id, opened.generation, length)
-            self._reports.settle(node, replica, node in opened.bad)
+            self._reports.settle(node, replica, node in opened.bad, self._now)
 
     def _adopt(self, block_id: int) -> None:
         for node in self._nodes:
@@ -208,10 +211,11 @@ class Blocks:
             count, excluded, writer_host, size, label, self._now, random)
 
     def report_bad(self, block: Block, node_id: str) -> bool:
-        """A reader found a replica that does not match its checksums; False when that node is
-        not known to have it."""
+        """A reader found a replica that does not match its checksums: its datanode looks itself.
+        False when that node is not known to have it."""
         node = self._nodes.get(node_id)
-        return node is not None and not node.dead and self._reports.spoiled(node, block)
+        return (node is not None and not node.dead
+                and self._reports.suspected(node, block, self._now))
 
     # What datanodes say.
 
@@ -238,7 +242,7 @@ class Blocks:
         return self._commands(self._nodes.by_session(session), now, durable_txid)
 
     def _commands(self, node: Node, now: float, durable_txid: int) -> Tuple[Command, ...]:
-        report = node.outbox.take_report()
+        report = node.outbox.take_report() + node.outbox.take_verifications()
         if self._safe_mode.on or not node.reported:
             return report
         removals = self._deletions.commands(node, now, durable_txid)
@@ -256,11 +260,13 @@ class Blocks:
             self._update_safe_mode(now)
 
     def block_changes(self, session: int, received: Iterable[Block], deleted: Iterable[Block],
-                      corrupt: Iterable[Block], now: float) -> None:
-        """Replicas that came, went or were found corrupt since the last call; an id stands in
-        one of the lists only. Raises SessionExpired."""
+                      corrupt: Iterable[Block], now: float,
+                      verified: Iterable[Block] = ()) -> None:
+        """Replicas that came, went, or were read and found corrupt or good since the last call; an
+        id stands in one of the lists only. Raises SessionExpired."""
         self._now = now
-        self._reports.changes(self._nodes.by_session(session), received, deleted, corrupt, now)
+        node = self._nodes.by_session(session)
+        self._reports.changes(node, received, deleted, corrupt, now, verified)
         self._update_safe_mode(now)
 
     def copy_failed(self, session: int, block_id: int, now: float) -> None:

@@ -8,27 +8,30 @@ stale knowledge (HDFS-1972, HDFS-4799, HDFS-15200), so there are four reasons an
   that is down may hold one too: for a grace time after it died, and after a start, when nobody
   knows who is missing, all ids are kept.
 - it is *surplus*: every holder has fully reported in its present session, and as many other good
-  replicas as wanted are on usable nodes. One at a time for each block. From the decision on, the
-  replica counts for nothing; the decision is made again whenever the order is (re)sent. When a
-  repetition finds too few others, the node's session is ended: then it drops all its orders and
-  reports what it still has, and only then its replica counts again.
-- it is *corrupt*, and as many good ones as wanted are on usable nodes; or one is, and the corrupt
-  one occupies the place of the copy that shall replace it (HDFS-3493). A replica of a generation
-  later than the recorded one is never deleted: we may be the ones who are behind.
+  replicas as wanted are on usable nodes, which have read them lately. One at a time for each
+  block. From the decision on, the replica counts for nothing; the decision is made again whenever
+  the order is (re)sent. When a repetition finds too few others, the node's session is ended: then
+  it drops all its orders and reports what it still has, and only then its replica counts again.
+- it is *corrupt*, as its own node found and will find once more, and as many good ones as wanted
+  are on usable nodes; or one is, and the corrupt one occupies the place of the copy that shall
+  replace it (HDFS-3493). One of another length or an earlier generation goes to the trash. A
+  replica of a generation later than the recorded one is never deleted: we may be the ones who are
+  behind.
 - its id is *unknown* although safe mode has been off for a grace time: it goes to the trash.
 """
 
 from itertools import islice
 from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
 
-from data_service.namenode.replicas.block_map import BlockMap, Mark, rotate
+from data_service.namenode.replicas.block_map import CHECKSUM, BlockMap, Mark, rotate
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.nodes import Node, Nodes
 from data_service.namenode.replicas.orders import Order
 from data_service.namenode.replicas.placement import choose_surplus
 from data_service.namenode.replicas.replication import Replication
+from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE, TRASH, Command
+from data_service.protocol.messages import DELETE, DELETE_CORRUPT, TRASH, Command
 
 _EXAMINED = 1000
 """Blocks of each kind that a tick looks at, and orders of one node that it repeats."""
@@ -47,7 +50,8 @@ class Deletions:
     """Tombstones, and the decisions about surplus, corrupt and unknown replicas."""
 
     def __init__(self, blocks: BlockMap, nodes: Nodes, replication: Replication,
-                 policy: BlockPolicy) -> None:
+                 verifications: Verifications, policy: BlockPolicy) -> None:
+        self._verifications = verifications
         self._blocks = blocks
         self._nodes = nodes
         self._replication = replication
@@ -154,19 +158,19 @@ class Deletions:
     # Decisions.
 
     def plan(self, now: float, calm_since: float) -> int:
-        """Order what is due, how many; `calm_since` is when safe mode ended or the namenode last
-        slept."""
+        """Order what is due, how many (also what must be verified for it); `calm_since` is when
+        safe mode ended or the namenode last slept."""
         ordered = 0
         for block_id in list(islice(self._blocks.excess, _EXAMINED)):
-            ordered += self._plan_surplus(block_id)
+            ordered += self._plan_surplus(block_id, now)
         for block_id in list(islice(self._blocks.marks, _EXAMINED)):
-            ordered += self._plan_corrupt(block_id)
+            ordered += self._plan_corrupt(block_id, now)
         for node in self._nodes:
             if node.strangers and node.reported:
                 ordered += self._plan_trash(node, now, calm_since)
         return ordered
 
-    def _plan_surplus(self, block_id: int) -> int:
+    def _plan_surplus(self, block_id: int, now: float) -> int:
         rotate(self._blocks.excess, block_id)
         if block_id in self._blocks.leaving or block_id in self._replication:
             return 0
@@ -180,6 +184,10 @@ class Deletions:
         block = self._blocks.get(block_id)
         if block is None or not victim.session or not self._is_surplus(block_id, victim):
             return 0
+        kept = (node for node in holders if node is not victim and node.usable)
+        asked = self._verifications.sure(kept, block, self._blocks.wanted(block_id), now)
+        if asked:
+            return max(0, asked)
         self._blocks.leave(block_id, victim)
         victim.outbox.add(Order(block, DELETE, self._lowered_txid, False))
         return 1
@@ -192,7 +200,7 @@ class Deletions:
                   if node is not victim and node.usable]
         return len(others) >= self._blocks.wanted(block_id)
 
-    def _plan_corrupt(self, block_id: int) -> int:
+    def _plan_corrupt(self, block_id: int, now: float) -> int:
         ordered = 0
         marks = self._blocks.marks[block_id]
         # Behind the others, so that blocks which cannot be helped do not hide those that can.
@@ -200,8 +208,14 @@ class Deletions:
         for node, mark in marks.items():
             if node.session and block_id not in node.outbox and self._is_useless(block_id, mark):
                 replica = Block(block_id, mark.generation, mark.length)
-                node.outbox.add(Order(replica, DELETE, 0, False))
+                action = DELETE_CORRUPT if mark.reason == CHECKSUM else TRASH
+                node.outbox.add(Order(replica, action, 0, False))
                 ordered += 1
+        block = self._blocks.get(block_id)
+        if block is not None and not self._blocks.holders(block_id):
+            # Nothing is left but what was found corrupt: perhaps it was the reading that failed.
+            ordered += sum(self._verifications.ask(node, block, now) for node in marks
+                           if marks[node].reason == CHECKSUM)
         return ordered
 
     def _is_useless(self, block_id: int, mark: Mark) -> bool:

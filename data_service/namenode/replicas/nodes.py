@@ -51,12 +51,14 @@ class Stranger(NamedTuple):
 
 class Node:
     """One datanode. `Nodes` changes identity and liveness; the others what they own:
-    `replicas` (good ones, counted by the block map), `strangers`, `expected`, `streams`, `outbox`.
+    `replicas` (good ones, counted by the block map), `strangers`, `expected`, `streams`, `outbox`;
+    `verifying` and `verified` (block id -> when), see `verification.py`.
     """
 
     __slots__ = ("index", "info", "target", "session", "stats", "state", "last_heartbeat",
                  "zookeeper_lost", "reported", "last_report", "last_report_id", "report",
-                 "replicas", "strangers", "expected", "scheduled", "streams", "outbox")
+                 "replicas", "strangers", "expected", "scheduled", "streams", "outbox",
+                 "verifying", "verified")
 
     def __init__(self, index: int, info: NodeInfo, now: float) -> None:
         self.index = index
@@ -77,6 +79,8 @@ class Node:
         self.scheduled = 0
         self.streams = 0
         self.outbox = Outbox()
+        self.verifying: Dict[int, float] = {}
+        self.verified: Dict[int, float] = {}
 
     def __repr__(self) -> str:
         known = "reported" if self.reported else "unreported"
@@ -218,6 +222,8 @@ class Nodes:
         node.session = 0
         node.reported = False
         node.report = None
+        node.verifying.clear()
+        node.verified.clear()
         if not node.dead:
             node.state = STALE
 

@@ -9,10 +9,14 @@ from itertools import islice
 from typing import Callable, Dict, List, NamedTuple, Tuple
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import REPORT, Command
+from data_service.protocol.messages import REPORT, VERIFY, Command
 
 BLOCKS_PER_COMMAND = 1000
 """Most replicas that one command removes, so that no reply and no datanode's pause is long."""
+
+
+VERIFIED_PER_COMMAND = 100
+"""Most replicas that one command has read: many blocks of a large file are gigabytes."""
 
 
 class Order(NamedTuple):
@@ -33,12 +37,13 @@ class Outbox:
     `sent` is ordered by the time after which an order is repeated, so only its head is looked at.
     """
 
-    __slots__ = ("ready", "sent", "copies", "report")
+    __slots__ = ("ready", "sent", "copies", "verify", "report")
 
     def __init__(self) -> None:
         self.ready: Dict[int, Order] = {}
         self.sent: Dict[int, Tuple[Order, float]] = {}
         self.copies: Dict[int, Command] = {}
+        self.verify: Dict[int, Block] = {}
         self.report = False
 
     def __len__(self) -> int:
@@ -75,6 +80,7 @@ class Outbox:
                       for order in orders if wanted(order.block.block_id)}
         self.sent = {}
         self.copies = {}
+        self.verify = {}
         self.report = False
 
     def overdue(self, now: float, limit: int) -> List[Order]:
@@ -132,6 +138,13 @@ class Outbox:
         """The order to send a full report now, once, when somebody asked for one."""
         wanted, self.report = self.report, False
         return (Command(REPORT, (), ()),) if wanted else ()
+
+    def take_verifications(self) -> Tuple[Command, ...]:
+        """The replicas to read and verify, once; some of them, when they are many."""
+        blocks = tuple(islice(self.verify.values(), VERIFIED_PER_COMMAND))
+        for block in blocks:
+            del self.verify[block.block_id]
+        return (Command(VERIFY, blocks, ()),) if blocks else ()
 
     def take_copies(self) -> Tuple[Command, ...]:
         """The copies to make, once."""

@@ -1,0 +1,90 @@
+"""A datanode verifies what it is told to, and says what it found."""
+
+import os
+from pathlib import Path
+from typing import Iterator, List, Tuple
+
+import pytest
+
+from data_service.datanode.block_store import BlockStore
+from data_service.datanode.news import CORRUPT, VERIFIED
+from data_service.datanode.verifier import Verifier
+from data_service.protocol.blocks import Block
+from tests.support.damage import flip_in
+from tests.support.stores import opened, path_of, put
+from tests.support.waiting import wait_until
+from zookeeper.fabric.errors import BlockMissing, CorruptData
+
+DATA = b"0123456789" * 100
+
+
+@pytest.fixture(name="store")
+def _store(tmp_path: Path) -> Iterator[BlockStore]:
+    made = opened(tmp_path)
+    yield made
+    made.close()
+
+
+class Answers:
+    """What the namenode would hear."""
+
+    def __init__(self, store: BlockStore) -> None:
+        self.told: List[Tuple[str, Block]] = []
+        self.lost = 0
+        self.verifier = Verifier(store, self._tell, self._lose)
+
+    def _tell(self, kind: str, blocks: object) -> None:
+        self.told += [(kind, block) for block in blocks]  # type: ignore[attr-defined]
+
+    def _lose(self) -> None:
+        self.lost += 1
+
+
+def test_good_corrupt_and_missing_replicas_are_told_apart(
+    tmp_path: Path, store: BlockStore
+) -> None:
+    good, bad = put(store, 1, DATA), put(store, 2, DATA)
+    flip_in(path_of(tmp_path, bad), 500)
+    answers = Answers(store)
+    answers.verifier.order([good, bad, Block(3, 1, 10), Block(1, 1, 7)])
+    wait_until(lambda: len(answers.told) >= 2 and answers.lost == 2)
+    assert sorted(answers.told) == [(CORRUPT, bad), (VERIFIED, good)]
+    assert store.inventory() == ((good,), (bad,))
+
+
+def test_what_was_found_damaged_is_served_again_when_all_of_it_is_right(
+    store: BlockStore
+) -> None:
+    block = put(store, 1, DATA)
+    store.mark_corrupt(block, "a read that failed")
+    with pytest.raises(CorruptData):
+        store.read(1, 1)
+    with store.read(1, 1, as_it_is=True) as replica:
+        assert os.fstat(replica.descriptor).st_size == len(DATA), "it is all that is left"
+    assert store.verify(block)
+    assert store.inventory() == ((block,), ())
+    store.read(1, 1).__exit__()
+    store.check()
+
+
+def test_the_name_of_a_replica_is_not_enough(store: BlockStore) -> None:
+    put(store, 1, DATA)
+    with pytest.raises(BlockMissing):
+        store.verify(Block(1, 1, 7))
+    with pytest.raises(BlockMissing):
+        store.verify(Block(1, 2, len(DATA)))
+
+
+def test_orders_wait_for_each_other_and_their_number_is_limited(
+    store: BlockStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_service.datanode.verifier._WAITING_MAX", 5)
+    blocks = [put(store, number, DATA) for number in range(1, 9)]
+    answers = Answers(store)
+    answers.verifier.order(blocks)
+    wait_until(lambda: len(answers.told) >= 5)
+    answers.verifier.order(blocks[:1])
+    wait_until(lambda: answers.told[-1] == (VERIFIED, blocks[0]) and len(answers.told) == 6)
+    answers.verifier.stop()
+    answers.verifier.order(blocks)
+    assert repr(answers.verifier) == "<Verifier 0 waiting>"
