@@ -39,8 +39,9 @@ make_key() {
 
 # What the system's own Python is too old for is said before anything is installed.
 refuse_old_systems() {
-    [ -r /etc/os-release ] || return 0
-    system=$(. /etc/os-release && echo "${ID:-} ${VERSION_ID:-}")
+    about=${OS_RELEASE:-/etc/os-release}
+    [ -r "$about" ] || return 0
+    system=$(. "$about" && echo "${ID:-} ${VERSION_ID:-}")
     case $system in
         "amzn 2" | "amzn 2018"* | "ubuntu 20."* | "ubuntu 18."* | "debian 10" | "debian 9" | \
             "centos 7" | "rhel 7"* | "rhel 8"* | "rocky 8"* | "almalinux 8"*)

@@ -3,10 +3,14 @@
 import getpass
 import os
 import socket
+import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 
-from tests.support.scripted import ROOT, Site
+from tests.support.fresh_copy import FreshCopy
+from tests.support.scripted import ROOT, SECONDS_MAX, Site
 
 
 def test_quickstart_does_the_main_job(site: Site) -> None:
@@ -77,3 +81,44 @@ def test_without_a_word_on_python_the_environment_stays(site: Site) -> None:
     assert (kept.status, kept.err.strip()) == (0, os.path.realpath(sys.executable))
     named = site.run([str(scripts / "python"), "", "-c", ""], {"PYTHON": str(own / "python")})
     assert (named.status, named.err.strip()) == (0, str(own / "python"))
+
+
+@pytest.mark.parametrize("system", ['ID="amzn"\nVERSION_ID="2"', 'ID=ubuntu\nVERSION_ID="20.04"'])
+def test_a_system_that_is_too_old_is_refused_before_anything_is_installed(
+    site: Site, system: str
+) -> None:
+    about = site.folder / "os-release"
+    about.write_text(system + "\n")
+    old = site.folder / "python-old"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    environment = {"PYTHON": str(old), "OS_RELEASE": str(about)}
+    done = site.run([str(ROOT / "scripts" / "setup_ec2.sh")], environment)
+    assert done.status == 1 and done.out == ""
+    assert "is older than 3.9" in done.err and "PYTHON=" in done.err
+
+
+def test_a_service_of_a_role_that_is_not_configured_is_refused(tmp_path: Path) -> None:
+    copy = FreshCopy(tmp_path)
+    try:
+        words = [str(tmp_path / "scripts" / "setup_ec2.sh"), "--systemd", "data_node_99"]
+        done = subprocess.run(
+            words,
+            env={**copy.environment(), "PYTHON": sys.executable},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=SECONDS_MAX,
+        )
+    finally:
+        copy.close()
+    assert done.returncode == 2
+    assert "found no data_node_99, expected one of: zookeeper, metadata, name_node" in done.stderr
+    key = tmp_path / "data" / "cluster.key"
+    assert key.stat().st_mode & 0o777 == 0o600 and 32 <= key.stat().st_size <= 4096
+
+
+def test_setup_is_told_what_to_set_up() -> None:
+    script = str(ROOT / "scripts" / "setup_ec2.sh")
+    for words in (["--fast"], ["--systemd"], ["--systemd", "a", "b"]):
+        done = subprocess.run([script, *words], capture_output=True, timeout=SECONDS_MAX)
+        assert done.returncode == 2 and b"usage: setup_ec2.sh" in done.stderr

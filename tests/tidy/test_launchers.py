@@ -116,6 +116,10 @@ def test_launcher_runs_as_a_module(launcher: str) -> None:
     _assert_helps(_run(["-m", launcher, "--help"], ROOT))
 
 
+def test_the_command_line_runs_as_a_package() -> None:
+    _assert_helps(_run(["-m", "data_service", "--help"], ROOT))
+
+
 @each_launcher
 def test_launcher_runs_as_an_installed_command(launcher: str, tmp_path: Path) -> None:
     # This is what pip writes into the command's file.

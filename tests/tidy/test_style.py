@@ -158,6 +158,8 @@ def library_names() -> Set[str]:
 def bad_names(source: Source) -> List[str]:
     """Modules whose name says nothing, or hides a module of the standard library."""
     name = source.name.rpartition(".")[2]
+    if name == "__main__":
+        return []  # Python's own name for what `python3 -m PACKAGE` runs.
     if name in FORBIDDEN_NAMES:
         return [f"{source.path}:1: {name} is no name: it says nothing of what is inside"]
     if name in library_names():
