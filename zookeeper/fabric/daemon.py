@@ -76,6 +76,8 @@ def run(
     if add_arguments is not None:
         add_arguments(parser)
     arguments = parser.parse_args(argv)
+    # Whatever a daemon writes, its logs too, is nobody else's to read.
+    umask = os.umask(0o077)
     try:
         logs.configure(
             arguments.log_level, LogFile(arguments.log_file) if arguments.log_file else None
@@ -94,6 +96,8 @@ def run(
     except DfsError as error:
         print(f"{role}: {error.message}", file=sys.stderr)
         return error.exit_status
+    finally:
+        os.umask(umask)
 
 
 def _live(role: str, daemon: Daemon) -> int:
