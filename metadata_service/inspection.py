@@ -13,7 +13,7 @@ from metadata_service import version_file
 from metadata_service.edits import TABLES
 from metadata_service.schema import EDITS, SQL, STATE, STATE_NAMES, verified
 from metadata_service.version_file import Version
-from metadata_service.write_ahead_log import dropped_commits
+from metadata_service.write_ahead_log import dropped_commits, has_commit
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import CorruptData, StartRefused
 
@@ -35,7 +35,7 @@ def was_created(path: str, version: Optional[Version]) -> bool:
     """
     with disk.disk_errors(path, "read"):
         exists = os.path.exists(path) and os.path.getsize(path) > 0
-    log = disk.read_file(path + "-wal", _LOG_BYTES_MAX) or b""
+    log = _log(path)
     if not exists:
         if version is None and not log:
             return False
@@ -43,6 +43,15 @@ def was_created(path: str, version: Optional[Version]) -> bool:
     if dropped_commits(log) > 1:
         raise CorruptData(f"its log {path}-wal is broken in front of committed edits")
     return True
+
+
+def is_logged(path: str) -> bool:
+    """Whether the log has anything that is not in the database, as far as its bytes tell."""
+    return has_commit(_log(path))
+
+
+def _log(path: str) -> bytes:
+    return disk.read_file(path + "-wal", _LOG_BYTES_MAX) or b""
 
 
 def is_complete(connection: Any, path: str, version: Optional[Version]) -> bool:

@@ -126,6 +126,7 @@ class Journal:
         status = status_of(self._call("status"))
         if status[1] != self.epoch:
             raise Fenced(f"epoch {self.epoch} is over, {status[1]} has been claimed")
+        self._room = status[3]
         return status
 
     def prove(self, timeout: float) -> None:

@@ -17,8 +17,6 @@ kernel forgets that pages were dirty, so a second sync that succeeds proves noth
 """
 
 import os
-import pathlib
-import sqlite3
 import threading
 import uuid
 from contextlib import contextmanager
@@ -31,13 +29,27 @@ from metadata_service.inspection import (
     ADVICE,
     check_rows,
     is_complete,
+    is_logged,
     read_state,
     span_of_edits,
     was_created,
 )
 from metadata_service.schema import EDITS, SQL, STATE, STATE_NAMES, bounded, stored, verified
+from metadata_service.spare_epoch import SpareEpoch
+from metadata_service.sqlite import (
+    LOOK,
+    LOOK_WITHOUT_LOG,
+    WRITE,
+    Connection,
+    close,
+    closed_on_error,
+    connect,
+    require_alone,
+    roll_back,
+    translated,
+)
 from metadata_service.version_file import LAYOUT, Version
-from zookeeper.fabric import logs
+from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import (
     Busy,
     CorruptData,
@@ -45,7 +57,6 @@ from zookeeper.fabric.errors import (
     DiskFailed,
     DiskFull,
     Fenced,
-    InternalError,
     ProtocolViolation,
     StartRefused,
 )
@@ -64,21 +75,27 @@ PRUNE_EDITS = 256
 class MetadataDatabase:
     """An open database. Every method may be called from any thread."""
 
-    def __init__(self, directory: str, connection: sqlite3.Connection, keep_edits: int) -> None:
+    def __init__(self, directory: str, connection: Connection, keep_edits: int) -> None:
         self._directory = directory
         self._connection = connection
         self._keep_edits = keep_edits
         self._lock = threading.Lock()
         self._failure: Optional[DfsError] = None
         self._log_rows = 0
-        with _translated():
+        # Whether a log must be begun before anything is written, which the disk had no room for.
+        self._log_due = True
+        with translated():
             state = read_state(connection)
             _, self._first_txid, self._last_txid = span_of_edits(connection)
         self.cluster_id = state["cluster_id"]
         self._log_number = int(state["log"])
-        self._epoch, self._owner = int(state["epoch"]), state["owner"]
+        noted = int(state["epoch"]), state["owner"]
+        self._spare = SpareEpoch(directory, self.cluster_id)
+        self._epoch, self._owner = max(noted, self._spare.read())
+        # Whether the database itself has the newest epoch.
+        self._epoch_noted = self._epoch == noted[0]
         with self._lock:
-            self._begin_log()
+            self._prepare()
 
     @classmethod
     def open(cls, directory: str, keep_edits: int) -> "MetadataDatabase":
@@ -90,8 +107,8 @@ class MetadataDatabase:
         path = os.path.join(directory, NAME)
         version = version_file.read(directory)
         try:
-            connection = _connect(path, "rw") if _inspect(path, version) else _create(path)
-            with _closed_on_error(connection):
+            connection = connect(path, WRITE) if _inspect(path, version) else _create(path)
+            with closed_on_error(connection):
                 return cls(directory, connection, keep_edits)
         except CorruptData as error:
             raise StartRefused(f"{path} is damaged ({error.message}): {ADVICE}") from None
@@ -110,7 +127,7 @@ class MetadataDatabase:
         With `above` it follows this epoch, and the call may be repeated: the same owner gets the
         same epoch again. Raises Fenced when another claimed it first, so that a request that
         arrives late cannot end the term of who leads by now. The epoch is `at_least` so large,
-        unless that is too large to be believed.
+        unless that is too large to be believed. A full disk takes it, too, in its spare place.
         """
         with self._lock:
             epoch = self._epoch + 1
@@ -122,9 +139,15 @@ class MetadataDatabase:
                 epoch = max(epoch, at_least)
             elif at_least:
                 log.error("epoch.implausible", epoch=at_least, known=self._epoch)
-            with self._transaction():
-                self._put(STATE, ("epoch", str(epoch)))
-                self._put(STATE, ("owner", owner))
+            try:
+                self._begin_log_when_due()
+                with self._transaction():
+                    self._note_epoch(epoch, owner)
+                self._epoch_noted = True
+            except DiskFull as error:
+                log.warning("disk.full", error=error.message, effect="no change until it has room")
+                self._spare.write(epoch, owner)
+                self._epoch_noted = False
             self._epoch, self._owner = epoch, owner
         log.info("epoch.claimed", epoch=epoch, owner=owner)
         return epoch
@@ -156,12 +179,12 @@ class MetadataDatabase:
         At most `limit` rows and, behind the first, `bytes_max` bytes; none at the end. Raises
         CorruptData when a row is not what was written.
         """
-        with self._lock, _translated():
+        with self._lock, translated():
             return join_lines(bounded(self._lines(table, after, limit), bytes_max))
 
     def edits_since(self, txid: int, limit: int, bytes_max: int) -> bytes:
         """Encoded edits behind `txid`, bounded as in `load`. Older ones may have been pruned."""
-        with self._lock, _translated():
+        with self._lock, translated():
             rows = verified(EDITS, self._connection.execute(SQL["edits"].behind, (txid, limit)))
             return join_lines(bounded((row[2] for row, _ in rows), bytes_max))
 
@@ -181,7 +204,7 @@ class MetadataDatabase:
             except DfsError as error:
                 self._fail(error)
                 raise
-            with _translated():
+            with translated():
                 check_rows(self._connection)
             return self._last_txid
 
@@ -190,19 +213,21 @@ class MetadataDatabase:
         with self._lock:
             self._failure = self._failure or DiskFailed("the database has been closed")
             try:
-                self._connection.close()
-            except sqlite3.Error as error:
+                close(self._connection)
+            except DfsError as error:
                 # What was promised is durable in the log; the next start reads it there.
                 log.warning("close.failed", directory=self._directory, error=error)
 
     def check(self) -> None:
         """Assert what must always hold between the database and what is kept in memory."""
-        with self._lock, _translated():
+        with self._lock, translated():
             assert self._connection.in_transaction is False
             count, first, last = span_of_edits(self._connection)
             assert (first, last) == (self._first_txid, self._last_txid)
             assert count == (last - first + 1 if last else 0)
-            assert int(read_state(self._connection)["epoch"]) == self._epoch
+            noted = int(read_state(self._connection)["epoch"])
+            assert max(noted, self._spare.read()[0]) == self._epoch
+            assert (noted == self._epoch) == self._epoch_noted
 
     def __repr__(self) -> str:
         failed = f", failed: {self._failure}" if self._failure else ""
@@ -218,7 +243,7 @@ class MetadataDatabase:
         """Refuse edits that say something else than what is stored under their txids."""
         if not lines:
             return
-        with _translated():
+        with translated():
             rows = self._connection.execute(SQL["edits"].behind, (first_txid - 1, len(lines)))
             if [row[2] for row in rows] != list(lines):
                 raise ProtocolViolation(f"edits from {first_txid} differ from those stored there")
@@ -230,7 +255,10 @@ class MetadataDatabase:
         if surplus >= PRUNE_EDITS:
             # A bit at a time, yet never slower than edits come in.
             first += min(surplus, max(PRUNE_EDITS, 2 * len(edits)))
+        self._begin_log_when_due()
         with self._transaction():
+            if not self._epoch_noted:
+                self._note_epoch(self._epoch, self._owner)
             for edit, line in zip(edits, lines):
                 self._put(EDITS, (edit.txid, epoch, line))
                 for name, key, row in edit.changes:
@@ -240,8 +268,12 @@ class MetadataDatabase:
                         self._put(TABLES[name], row)
             if first > self._first_txid:
                 self._connection.execute("DELETE FROM edits WHERE txid < ?", (first,))
-        self._first_txid, self._last_txid = first, last
+        self._first_txid, self._last_txid, self._epoch_noted = first, last, True
         self._log_rows += sum(1 + len(edit.changes) for edit in edits)
+
+    def _note_epoch(self, epoch: int, owner: str) -> None:
+        self._put(STATE, ("epoch", str(epoch)))
+        self._put(STATE, ("owner", owner))
 
     def _put(self, table: Table, row: Row) -> None:
         self._connection.execute(SQL[table.name].put, stored(row))
@@ -260,7 +292,7 @@ class MetadataDatabase:
         if self._failure is not None:
             raise self._failure
         try:
-            with _translated():
+            with translated():
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
                 self._connection.execute("COMMIT")
@@ -272,16 +304,27 @@ class MetadataDatabase:
 
     def _roll_back(self) -> None:
         try:
-            # After some errors SQLite has rolled back by itself.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
+            roll_back(self._connection)
+        except DfsError as error:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         """Accept nothing more: what is on the disk is not known until the next start."""
         self._failure = DiskFailed(f"the database failed and takes no more edits: {error}")
         log.error("database.failed", directory=self._directory, error=error)
+
+    def _prepare(self) -> None:
+        """What a start writes. On a full disk it is made good with the first change."""
+        try:
+            self._spare.prepare()
+            self._begin_log_when_due()
+        except DiskFull as error:
+            log.warning("disk.full", error=error.message, effect="no change until it has room")
+
+    def _begin_log_when_due(self) -> None:
+        if self._log_due:
+            self._begin_log()
+            self._log_due = False
 
     def _checkpoint_when_due(self) -> None:
         """Begin a new log when this one is long. The append before it is durable in any case."""
@@ -302,7 +345,7 @@ class MetadataDatabase:
         file of the log is written over, not truncated: a sync of a file that grows takes twice as
         long (measured: 0.22 against 0.11 ms).
         """
-        with _translated():
+        with translated():
             self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
         number = self._log_number + 1
         with self._transaction():
@@ -316,18 +359,21 @@ def _inspect(path: str, version: Optional[Version]) -> bool:
     """Whether a whole database is at `path`; False when one shall be created there."""
     if not was_created(path, version):
         return False
-    connection = _connect(path, "ro")
+    require_alone(path)
+    connection = connect(path, LOOK if is_logged(path) else LOOK_WITHOUT_LOG)
     try:
-        with _translated():
+        with translated():
             return is_complete(connection, path, version)
     finally:
         connection.close()
 
 
-def _create(path: str) -> sqlite3.Connection:
-    connection = _connect(path, "rwc")
+def _create(path: str) -> Connection:
+    # Made here, and not by SQLite, which would open it to everybody; its log follows it.
+    disk.write_file(path, b"")
+    connection = connect(path, WRITE)
     values = (str(uuid.uuid4()), str(LAYOUT), "0", "0", "")
-    with _closed_on_error(connection), _translated():
+    with closed_on_error(connection), translated():
         connection.execute("BEGIN IMMEDIATE")
         for sql in SQL.values():
             connection.execute(sql.create)
@@ -335,66 +381,3 @@ def _create(path: str) -> sqlite3.Connection:
             connection.execute(SQL["state"].put, stored(row))
         connection.execute("COMMIT")
     return connection
-
-
-def _connect(path: str, mode: str) -> sqlite3.Connection:
-    """The connection, in SQLite's `mode` ro, rw or rwc; raises Busy when another holds it."""
-    with _translated():
-        connection = sqlite3.connect(
-            f"{pathlib.Path(path).absolute().as_uri()}?mode={mode}",
-            uri=True,
-            isolation_level=None,  # Transactions begin and end where the code says so.
-            check_same_thread=False,
-            timeout=1.0,
-        )
-        if mode != "ro":
-            with _closed_on_error(connection):
-                _configure(connection, path)
-        return connection
-
-
-def _configure(connection: sqlite3.Connection, path: str) -> None:
-    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
-        raise StartRefused(f"{path}: this file system does not support a write-ahead log")
-    # `fullfsync` matters on macOS only, where a plain fsync leaves data in the drive's cache.
-    for setting in ("synchronous=FULL", "fullfsync=ON", "wal_autocheckpoint=0",
-                    "cell_size_check=ON", "cache_size=-16384"):
-        connection.execute("PRAGMA " + setting)
-
-
-@contextmanager
-def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, DfsError):
-        with _translated():
-            connection.close()
-        raise
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """The border: SQLite's errors come out of the block as ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _our_own(error) from error
-    except UnicodeDecodeError as error:
-        raise CorruptData(f"text in it is not UTF-8: {error.reason}") from None
-    except (OverflowError, UnicodeEncodeError) as error:
-        raise ProtocolViolation(f"a value that cannot be stored: {error}") from None
-
-
-def _our_own(error: sqlite3.Error) -> DfsError:
-    # The error codes are in the exception from Python 3.11 on only; the texts are stable.
-    text = str(error)
-    if "is full" in text:
-        return DiskFull("the disk of the metadata service is full")
-    if "is locked" in text:
-        return Busy("another program uses the database of the metadata service")
-    if isinstance(error, sqlite3.ProgrammingError):
-        return InternalError(f"SQLite was misused: {text}")
-    if isinstance(error, sqlite3.OperationalError) and "decode" not in text:
-        return DiskFailed(f"the database of the metadata service failed: {text}")
-    return CorruptData(text)

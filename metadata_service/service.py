@@ -128,38 +128,56 @@ class Metadata(daemon.Daemon):
         self.ready = str(self._advertised)
 
     def start(self) -> None:
-        """Lock the directory, open the database, serve. Raises StartRefused, DiskFull, …"""
+        """Lock the directory, open the database, serve. Raises StartRefused, DiskFull, …
+
+        To look through a large database takes long. Who stops meanwhile does not wait for it: what
+        is being opened is closed here, at the latest by the end of the process.
+        """
+        metadata = self._settings.metadata
         with self._lock:
             if self._stopped:
                 return
-            metadata, network = self._settings.metadata, self._settings.network
-            disk.make_directories(metadata.metadata_dir)
-            self._directory_lock = disk.DirectoryLock(metadata.metadata_dir)
+        directory_lock = disk.take_directory(metadata.metadata_dir)
+        try:
             database = MetadataDatabase.open(metadata.metadata_dir, metadata.keep_edits)
-            self._database = database
-            self._server = Server(
-                f"{ROLE}@{self._advertised}",
-                daemon.bind_host(self._settings, self._advertised),
-                self._advertised.port,
-                lambda: MetadataService(database, metadata.metadata_dir, network.max_frame_bytes),
-                self._credentials,
-                network,
-            )
-            self.address = Address(self._advertised.host, self._server.address.port)
-            cluster_id, _, last_txid = database.status
-            self.ready = f"{self.address} cluster {cluster_id} last edit {last_txid}"
-            self._server.start()
+        except BaseException:
+            directory_lock.close()
+            raise
+        with self._lock:
+            self._directory_lock, self._database = directory_lock, database
+            if self._stopped:
+                self._release()
+                return
+            self._serve(database)
+
+    def _serve(self, database: MetadataDatabase) -> None:
+        network, directory = self._settings.network, self._settings.metadata.metadata_dir
+        self._server = Server(
+            f"{ROLE}@{self._advertised}",
+            daemon.bind_host(self._settings, self._advertised),
+            self._advertised.port,
+            lambda: MetadataService(database, directory, network.max_frame_bytes),
+            self._credentials,
+            network,
+        )
+        self.address = Address(self._advertised.host, self._server.address.port)
+        cluster_id, _, last_txid = database.status
+        self.ready = f"{self.address} cluster {cluster_id} last edit {last_txid}"
+        self._server.start()
 
     def stop(self) -> None:
         """Let running calls finish, close the database, free the directory."""
         with self._lock:
             self._stopped = True
-            if self._server is not None:
-                self._server.stop()
-            if self._database is not None:
-                self._database.close()
-            if self._directory_lock is not None:
-                self._directory_lock.close()
+            self._release()
+
+    def _release(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        if self._database is not None:
+            self._database.close()
+        if self._directory_lock is not None:
+            self._directory_lock.close()
 
     def __repr__(self) -> str:
         return f"<Metadata {self.ready}>"

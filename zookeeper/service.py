@@ -10,16 +10,16 @@ A session id is random and is told to nobody but its client: who presents it is 
 """
 
 import argparse
-import os
 import secrets
 import threading
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
-from zookeeper.election import Leadership, decode_epochs, encode_epochs
+from zookeeper.election import Leadership
+from zookeeper.epoch_file import EpochFile
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import CorruptData, InvalidArgument, StartRefused, Unavailable
+from zookeeper.fabric.errors import InvalidArgument, Unavailable
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
@@ -31,7 +31,6 @@ log = logs.get("zookeeper")
 
 WATCH_SECONDS_MAX = 30.0
 TICKS_PER_EXPIRY = 10
-EPOCHS_BYTES_MAX = 16384
 
 
 class Coordination:
@@ -45,12 +44,12 @@ class Coordination:
     ) -> None:
         """Read the epochs of `directory`. Raises StartRefused when they are damaged."""
         self.expiry_seconds = expiry_seconds
-        self._epochs_path = os.path.join(directory, "epochs")
+        self._epoch_file = EpochFile(directory)
         # A random base keeps the versions of this process apart from those of earlier ones.
         self._state = ZooKeeperState(
             expiry_seconds,
             secrets.randbits(60),
-            read_epochs(self._epochs_path),
+            self._epoch_file.read(),
             time.monotonic(),
             children_bytes_max,
         )
@@ -134,7 +133,7 @@ class Coordination:
                 epoch = self._state.campaign(session_id, role, data)
                 epochs = self._state.election.epochs()
             if epoch is not None:
-                disk.write_file(self._epochs_path, encode_epochs(epochs))
+                self._epoch_file.write(epochs)
             with self._lock:
                 if epoch is not None:
                     self._state.won(session_id, role, data, epoch)
@@ -246,8 +245,7 @@ class ZooKeeper(daemon.Daemon):
         zookeeper = settings.zookeeper
         advertised = zookeeper.hosts[0]
         directory = zookeeper.zookeeper_dir
-        disk.make_directories(directory)
-        self._directory_lock = disk.DirectoryLock(directory)
+        self._directory_lock = disk.take_directory(directory)
         try:
             self._coordination = Coordination(
                 directory,
@@ -295,19 +293,6 @@ class ZooKeeper(daemon.Daemon):
 
     def __repr__(self) -> str:
         return f"<ZooKeeper {self.ready} {self._coordination}>"
-
-
-def read_epochs(path: str) -> Dict[str, int]:
-    """The epochs on disk; none before the first campaign. Raises StartRefused on damage."""
-    try:
-        content = disk.read_file(path, EPOCHS_BYTES_MAX)
-        return {} if content is None else decode_epochs(content)
-    except CorruptData as error:
-        # To begin at 0 again would hand out epochs that were handed out before.
-        raise StartRefused(
-            f"{path} is damaged ({error.message}): restore it from a copy; it may be removed "
-            "only while every daemon of the cluster is stopped"
-        ) from None
 
 
 def _require_text(*values: object) -> None:

@@ -103,7 +103,7 @@ class Volume:
         with self.guard(self.root, "lock"):
             if os.path.isdir(self.root):
                 self._lock = disk.DirectoryLock(self.root)
-                disk.close_to_others(self.root)
+                disk.close_directory_to_others(self.root)
 
     def identify(self) -> None:
         """Learn whose the directory is, and set right what an earlier process left there.
@@ -113,9 +113,6 @@ class Volume:
         with self.guard(self.root, "open"):
             if self._lock is None:
                 return
-            for entry in os.scandir(self.root):
-                if not entry.is_symlink() and not disk.close_to_others(entry.path):
-                    log.warning("file.open_to_others", path=entry.path)
             try:
                 data = self._read_version()
                 if data is not None:

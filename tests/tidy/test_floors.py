@@ -30,6 +30,7 @@ FABRIC = (
     "settings",
     "auth",
     "disk",
+    "spare",
     "forks",
     "stream",
     "sockets",

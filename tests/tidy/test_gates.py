@@ -12,7 +12,7 @@ GATES: Dict[str, Set[str]] = {
     # bind ports, so only the product is held to it.
     "rpyc": {"zookeeper/fabric/rpc.py"},
     "socket": {"zookeeper/fabric/sockets.py"},
-    "sqlite3": {"metadata_service/metadata_db.py"},
+    "sqlite3": {"metadata_service/sqlite.py"},
 }
 
 BANNED = {

@@ -1,5 +1,6 @@
 """The metadata service: who may call, what is refused, how its process starts and stops."""
 
+import os
 import threading
 import time
 from dataclasses import replace
@@ -11,10 +12,11 @@ import pytest
 from metadata_service import service as service_module
 from metadata_service.edits import join_lines, split_lines
 from metadata_service.journal import Journal
-from metadata_service.metadata_db import NAME
+from metadata_service.metadata_db import NAME, MetadataDatabase
 from metadata_service.service import Metadata, MetadataService
 from tests.support.ports import Ports
 from tests.support.sample_edits import file_edits, image_after, lines_of
+from zookeeper.fabric import disk
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.disk import Space
 from zookeeper.fabric.errors import (
@@ -242,3 +244,47 @@ def test_stopped_before_it_started_it_stays_stopped(settings: Settings) -> None:
     daemon.stop()
     daemon.start()
     assert not Path(settings.metadata.metadata_dir).exists()
+
+
+def test_who_stops_during_a_long_start_does_not_wait_for_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large database was looked through to its end before SIGTERM was heard."""
+    looking, go_on = threading.Event(), threading.Event()
+    really_open = MetadataDatabase.open
+
+    def slow(directory: str, keep_edits: int) -> MetadataDatabase:
+        looking.set()
+        assert go_on.wait(60)
+        return really_open(directory, keep_edits)
+
+    monkeypatch.setattr(MetadataDatabase, "open", slow)
+    daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+    starting = threading.Thread(target=daemon.start)
+    starting.start()
+    assert looking.wait(60)
+    daemon.stop()
+    assert starting.is_alive(), "it ended without the database"
+    go_on.set()
+    starting.join(60)
+    with disk.DirectoryLock(settings.metadata.metadata_dir):
+        really_open(settings.metadata.metadata_dir, 100).close()
+
+
+def test_everything_in_the_directory_is_the_owners_only(settings: Settings) -> None:
+    """In a directory that was there already, everybody could read the names of all files."""
+    directory = Path(settings.metadata.metadata_dir)
+    directory.mkdir(parents=True)
+    for _ in range(2):
+        for path in [directory, *directory.iterdir()]:
+            path.chmod(0o777)
+        daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+        old = os.umask(0)
+        try:
+            daemon.start()
+            found = [directory, *directory.iterdir()]
+            assert directory / "metadata.db-wal" in found
+            assert [path for path in found if path.stat().st_mode & 0o077] == []
+        finally:
+            os.umask(old)
+            daemon.stop()

@@ -10,12 +10,13 @@ from typing import Any, Callable, Dict, Iterator, List
 import pytest
 
 from tests.support.waiting import wait_until
-from zookeeper import service
+from zookeeper import epoch_file, service
 from zookeeper.election import decode_epochs
 from zookeeper.fabric import disk
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
     DfsError,
+    DiskFailed,
     DiskFull,
     InvalidArgument,
     PathExists,
@@ -185,7 +186,7 @@ def test_no_epoch_is_told_before_it_is_on_disk(
         told_while_writing.append(coordination.leader(ROLE))
         real(path, data)
 
-    monkeypatch.setattr(service.disk, "write_file", write)
+    monkeypatch.setattr(epoch_file.disk, "write_file", write)
     session_id = coordination.open_session("nn")
     assert coordination.campaign(session_id, ROLE, "me") == (True, 1, "me")
     assert coordination.campaign(session_id, ROLE, "me") == (True, 1, "me")
@@ -197,16 +198,48 @@ def test_a_disk_that_fails_makes_no_leader(
     coordination: Coordination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_path: str, _data: bytes) -> None:
-        raise DiskFull("no room")
+        raise DiskFailed("no disk")
 
     session_id = coordination.open_session("nn")
     with monkeypatch.context() as patched:
-        patched.setattr(service.disk, "write_file", fail)
-        with pytest.raises(DiskFull):
+        patched.setattr(epoch_file.disk, "write_file", fail)
+        with pytest.raises(DiskFailed):
             coordination.campaign(session_id, ROLE, "me")
     assert coordination.leader(ROLE) is None
     assert coordination.campaign(session_id, ROLE, "me").epoch == 2
     assert decode_epochs((tmp_path / "epochs").read_bytes()) == {ROLE: 2}
+
+
+def test_a_full_disk_takes_an_epoch_all_the_same(
+    coordination: Coordination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read files needs no room, but it needs a leader, also after the zookeeper's restart."""
+    def fail(_path: str, _data: bytes) -> None:
+        raise DiskFull("no room")
+
+    assert coordination.campaign(coordination.open_session("nn"), ROLE, "me").epoch == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(epoch_file.disk, "write_file", fail)
+        for epoch in range(2, 7):
+            again = Coordination(str(tmp_path), 10.0)
+            session_id = again.open_session("nn")
+            assert again.campaign(session_id, ROLE, "me").epoch == epoch
+    last = Coordination(str(tmp_path), 10.0)
+    assert last.campaign(last.open_session("nn"), ROLE, "me").epoch == 7
+    assert decode_epochs((tmp_path / "epochs").read_bytes()) == {ROLE: 7}
+
+
+def test_a_full_disk_without_a_spare_record_makes_no_leader(
+    coordination: Coordination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: str, _data: bytes) -> None:
+        raise DiskFull("no room")
+
+    (tmp_path / "epochs.spare").unlink()
+    monkeypatch.setattr(epoch_file.disk, "write_file", fail)
+    for at in (coordination, Coordination(str(tmp_path), 10.0)):
+        with pytest.raises(DiskFull):
+            at.campaign(at.open_session("nn"), ROLE, "me")
 
 
 def test_a_slow_disk_delays_no_heartbeat(
@@ -218,7 +251,7 @@ def test_a_slow_disk_delays_no_heartbeat(
         writing.set()
         may_end.wait()
 
-    monkeypatch.setattr(service.disk, "write_file", write)
+    monkeypatch.setattr(epoch_file.disk, "write_file", write)
     candidate, other = coordination.open_session("nn"), coordination.open_session("dn")
     results = in_thread(lambda: coordination.campaign(candidate, ROLE, "me"))
     assert writing.wait(30)
@@ -237,7 +270,7 @@ def test_a_candidate_that_is_gone_when_its_epoch_is_durable_does_not_lead(
     first, second = coordination.open_session("nn-1"), coordination.open_session("nn-2")
     with monkeypatch.context() as patched:
         patched.setattr(
-            service.disk, "write_file", lambda _path, _data: coordination.close_session(first)
+            epoch_file.disk, "write_file", lambda _path, _data: coordination.close_session(first)
         )
         with pytest.raises(SessionExpired):
             coordination.campaign(first, ROLE, "1")
@@ -260,7 +293,7 @@ def test_concurrent_campaigns_write_in_order(
         if alone:
             writing.release()
 
-    monkeypatch.setattr(service.disk, "write_file", write)
+    monkeypatch.setattr(epoch_file.disk, "write_file", write)
     told: List[tuple] = []
 
     def compete(number: int) -> None:

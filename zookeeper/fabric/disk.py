@@ -24,6 +24,7 @@ from zookeeper.fabric.errors import CorruptData, DiskFailed, DiskFull, StartRefu
 TEMPORARY_SUFFIX = ".tmp"
 """Ends the names of unfinished files; whatever has such a name at a start can be deleted."""
 
+NO_SPACE = errno.ENOSPC
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_CHANGE_OF_RIGHTS = (errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOTSUP, errno.ENOSYS)
 _READ_BYTES = 1 << 20
@@ -205,6 +206,22 @@ def remove_durably(path: str, system: SystemCalls = SYSTEM) -> None:
     fsync_directory(_parent(path), system)
 
 
+def is_locked(path: str, first: int, count: int) -> bool:
+    """Whether another process has locked any of these bytes of the file at `path` (POSIX locks).
+
+    Not to be asked while this process itself has locks on the file: they would be lost.
+    """
+    with disk_errors(path, "lock"):
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
+        except (BlockingIOError, PermissionError):
+            return True
+        finally:
+            os.close(descriptor)
+    return False
+
+
 def space(path: str) -> Space:
     """Size and room of the file system that holds `path`; the room leaves out root's reserve.
 
@@ -247,6 +264,27 @@ def awaited_mount(path: str, table: str = "/etc/fstab") -> str:
     return ""
 
 
+def take_directory(path: str) -> "DirectoryLock":
+    """Makes a daemon's directory, unless it is there, and holds it for this process.
+
+    Nobody but its owner may read the directory or what is directly in it from then on, whoever
+    made it. Raises StartRefused when another process has it.
+    """
+    make_directories(path)
+    lock = DirectoryLock(path)
+    close_directory_to_others(path)
+    return lock
+
+
+def close_directory_to_others(path: str) -> None:
+    """`close_to_others` for a directory and all that is directly in it, where that is possible."""
+    close_to_others(path)
+    with disk_errors(path, "list"), os.scandir(path) as entries:
+        for entry in entries:
+            if not entry.is_symlink():
+                close_to_others(entry.path)
+
+
 class DirectoryLock:
     """Holds a directory for this process, by flock on the file `lock` in it, which tells its pid.
 
@@ -274,8 +312,14 @@ class DirectoryLock:
             if holder == str(os.getpid()):
                 process += ", this one: is it named twice, or by two names?"
             raise StartRefused(f"{self.path} is in use by {process}") from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, b"%d\n" % os.getpid())
+        try:
+            # In place: a full disk has no room for it otherwise. It is for people only.
+            note = b"%d\n" % os.getpid()
+            os.pwrite(descriptor, note, 0)
+            os.ftruncate(descriptor, len(note))
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
 
     def close(self) -> None:
         """Releases the directory; a second time does nothing."""

@@ -1,0 +1,149 @@
+"""The record of the namespace on a disk that is full to the last byte: it is read, and led."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from metadata_service.edits import Edit, encode
+from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.spare_epoch import NAME
+from metadata_service.sqlite import require_alone
+from tests.support.small_disk import CannotMount, SmallDisk
+from zookeeper.fabric import disk
+from zookeeper.fabric.errors import Busy, DiskFull, Fenced, StartRefused
+
+KEEP = 1000
+
+
+@pytest.fixture(name="small")
+def _small(tmp_path: Path) -> Iterator[SmallDisk]:
+    try:
+        made = SmallDisk(tmp_path / "small", 4 << 20)
+    except CannotMount as error:
+        pytest.skip(f"nobody may mount a disk here: {error}")
+    yield made
+    made.close()
+
+
+def opened(small: SmallDisk) -> MetadataDatabase:
+    """The database on this disk, filled again before a start, as other programs would do."""
+    return MetadataDatabase.open(str(small.path), KEEP)
+
+
+def append(database: MetadataDatabase, epoch: int) -> int:
+    """One more edit, of 100 KB."""
+    txid = database.status[2] + 1
+    edit = Edit(txid, "op", "client", txid, "x" * 100_000, (("inodes", txid, None),))
+    return database.append(epoch, txid, [encode(edit)])
+
+
+def killed_after(directory: Path, program: str) -> None:
+    """Run a program with an open database, and end its process without closing that."""
+    text = "import os, sys; from metadata_service.metadata_db import MetadataDatabase\n"
+    text += f"database = MetadataDatabase.open(sys.argv[1], {KEEP})\n{program}\nos._exit(0)"
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", text, str(directory)], check=True, timeout=60, cwd=root)
+
+
+def test_a_full_disk_is_opened_and_gives_epochs_and_takes_no_edit(small: SmallDisk) -> None:
+    """A namenode could not lead, so nothing could be read until somebody made room."""
+    database = opened(small)
+    epoch = database.claim_epoch("first")
+    for _ in range(3):
+        append(database, epoch)
+    for _ in range(4):
+        small.fill()
+        database.close()
+        small.fill()
+        database = opened(small)
+        assert database.status[1:] == (epoch, 3)
+        newer = database.claim_epoch("next", epoch)
+        assert newer == epoch + 1 and database.claim_epoch("next", epoch) == newer
+        with pytest.raises(Fenced):
+            database.claim_epoch("other", epoch)
+        with pytest.raises(Fenced):
+            append(database, epoch)
+        with pytest.raises(DiskFull):
+            append(database, newer)
+        database.check()
+        epoch = newer
+    small.drain()
+    assert append(database, epoch) == 4
+    database.check()
+    database.close()
+    again = opened(small)
+    assert again.status[1:] == (epoch, 4)
+    again.check()
+    again.close()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_also_after_a_crash_a_full_disk_is_opened(small: SmallDisk, times: int) -> None:
+    """Then there is a log to apply, and no room for it in the database."""
+    killed_after(small.path, "database.claim_epoch('first')")
+    small.fill()
+    for number in range(times):
+        killed_after(small.path, f"assert database.claim_epoch('again {number}') == {number} + 2")
+    database = opened(small)
+    assert database.status[1:] == (1 + times, 0)
+    small.drain()
+    assert append(database, 1 + times) == 1
+    database.check()
+    database.close()
+
+
+def test_a_log_is_begun_before_the_first_change_once_there_is_room(small: SmallDisk) -> None:
+    """Else an edit could be in a log whose loss nobody would notice."""
+    database = opened(small)
+    database.claim_epoch("first")
+    database.close()
+    before = (small.path / "VERSION").read_bytes()
+    small.fill()
+    database = opened(small)
+    epoch = database.claim_epoch("second")
+    assert (small.path / "VERSION").read_bytes() == before
+    small.drain()
+    append(database, epoch)
+    assert (small.path / "VERSION").read_bytes() != before
+    database.close()
+
+
+def test_the_spare_claim_of_another_cluster_is_none(tmp_path: Path) -> None:
+    ours, theirs = str(tmp_path / "a"), str(tmp_path / "b")
+    for directory in (ours, theirs):
+        disk.make_directories(directory)
+    database = MetadataDatabase.open(ours, KEEP)
+    database._spare.write(99, "other")
+    database.close()
+    (tmp_path / "b" / NAME).write_bytes((tmp_path / "a" / NAME).read_bytes())
+    for directory, epoch in ((theirs, 0), (ours, 99)):
+        database = MetadataDatabase.open(directory, KEEP)
+        assert database.status[1] == epoch and database.claim_epoch("x") == epoch + 1
+        database.close()
+
+
+def test_a_damaged_spare_claim_refuses_the_start(tmp_path: Path) -> None:
+    database = MetadataDatabase.open(str(tmp_path), KEEP)
+    database._spare._record.write(b"not an epoch")
+    database.close()
+    with pytest.raises(StartRefused, match="epoch.spare"):
+        MetadataDatabase.open(str(tmp_path), KEEP)
+
+
+def test_a_database_that_somebody_has_open_is_told_before_it_is_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"")
+    require_alone(str(path))
+    program = f"import fcntl; f = open({str(path)!r}, 'r+'); fcntl.lockf(f, fcntl.LOCK_SH, "
+    program += "510, 0x40000002); print('locked', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"locked\n"
+        with pytest.raises(Busy):
+            require_alone(str(path))
+        holder.kill()
+    require_alone(str(path))
