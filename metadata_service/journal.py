@@ -3,9 +3,10 @@
 Theory of operation. `submit` numbers an edit and puts it into a queue: no input or output, for the
 namenode calls it under its lock, so that the order of edits is the order in which they were
 decided. `wait` makes it durable: of the threads that wait, one has the turn and sends the oldest
-edits of everybody in one append; when the turn comes back, every thread looks again. No thread of
-our own stands between: hand-overs between threads cost more than the append does. An edit that
-nobody waits for travels with the next one that somebody waits for.
+edits of everybody in one append; when the turn comes back, those whose edits are durable are woken,
+and one more, which takes it next. No thread of our own stands between: hand-overs between threads
+cost more than the append does. An edit that nobody waits for travels with the next one that
+somebody waits for.
 
 An append is safe to repeat: the service compares what it has already. So after a failure that
 may pass (the service restarts, its disk is full) the same edits are sent again, until
@@ -17,10 +18,10 @@ durable, so it must stop being the namenode. `on_failure` tells it, once.
 import os
 import threading
 import time
-from collections import deque
-from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from metadata_service.answers import Status, appended_of, epoch_of, page_of, status_of
+from metadata_service.backlog import Backlog, Pending
 from metadata_service.edits import (
     TABLES,
     Edit,
@@ -31,6 +32,7 @@ from metadata_service.edits import (
     join_lines,
     split_lines,
 )
+from metadata_service.waiters import Waiters
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import (
     Busy,
@@ -46,19 +48,12 @@ from zookeeper.fabric.errors import (
 
 log = logs.get("journal")
 
-PENDING_EDITS_MAX = 100_000
-PENDING_BYTES_MAX = 64 << 20
-BATCH_EDITS_MAX = 1_000
 PAGE_ROWS = 5_000
 ATTEMPTS = 3
 """An attempt may take this part of the whole timeout, so that one lost answer is survived."""
 
 RETRY_SECONDS_MIN = 0.01
 RETRY_SECONDS_MAX = 0.5
-
-class _Pending(NamedTuple):
-    txid: int
-    line: str
 
 
 class Journal:
@@ -81,9 +76,9 @@ class Journal:
         self._timeout_seconds = append_timeout_seconds
         self._batch_bytes_max = frame_bytes_max // 2
         self._on_failure = on_failure
-        self._changed = threading.Condition()
-        self._pending: Deque[_Pending] = deque()
-        self._pending_bytes = 0
+        self._lock = threading.Lock()
+        self._waiters = Waiters(self._lock)
+        self._backlog = Backlog()
         self._last_txid = 0
         self._durable_txid = 0
         self._turn_taken = False
@@ -114,7 +109,7 @@ class Journal:
         claim = f"{self._owner} {os.urandom(4).hex()}"
         self.epoch = epoch_of(self._call("claim_epoch", claim, newest, at_least))
         self.cluster_id, _, last_txid, _ = self.confirm()
-        with self._changed:
+        with self._lock:
             self._last_txid = self._durable_txid = last_txid
         return self.epoch
 
@@ -186,14 +181,11 @@ class Journal:
         To be called before the change is applied: afterwards nothing may fail, and `submit` does
         not.
         """
-        with self._changed:
+        with self._lock:
             if self.failure is not None or not self.epoch:
                 reason = self.failure.message if self.failure else "it is not open yet"
                 raise NotLeader(f"the journal takes no edits: {reason}")
-            if (
-                len(self._pending) >= PENDING_EDITS_MAX
-                or self._pending_bytes >= PENDING_BYTES_MAX
-            ):
+            if self._backlog.full:
                 raise Busy("too many edits wait for the metadata service")
             if not self._room:
                 raise DiskFull("the disk of the metadata service is nearly full")
@@ -205,7 +197,7 @@ class Journal:
         journal fails then, since the change was made in memory. After a failure edits go nowhere,
         which `wait` tells.
         """
-        with self._changed:
+        with self._lock:
             txid = self._last_txid = self._last_txid + 1
             if self.failure is not None:
                 return txid
@@ -214,8 +206,7 @@ class Journal:
             except (TypeError, ValueError) as error:
                 self._fail(InternalError(f"edit {txid} cannot be sent: {error}"))
                 return txid
-            self._pending.append(_Pending(txid, line))
-            self._pending_bytes += len(line)
+            self._backlog.add(txid, line)
             return txid
 
     def wait(self, txid: int, timeout: Optional[float] = None) -> None:
@@ -240,20 +231,16 @@ class Journal:
     def close(self) -> None:
         """Take no more edits and send every waiting thread home. The pool stays the caller's."""
         self._closed.set()
-        with self._changed:
+        with self._lock:
             self.failure = self.failure or Unavailable("the journal has been closed")
-            self._changed.notify_all()
+            self._waiters.wake_all()
 
     def check(self) -> None:
         """Assert what must always hold."""
-        with self._changed:
-            txids = [pending.txid for pending in self._pending]
-            first = self._last_txid - len(txids) + 1
+        with self._lock:
             assert self._durable_txid <= self._last_txid
             if self.failure is None:
-                assert txids == list(range(first, self._last_txid + 1))
-                assert self._durable_txid == first - 1
-                assert self._pending_bytes == sum(len(pending.line) for pending in self._pending)
+                self._backlog.check(self._durable_txid + 1, self._last_txid)
 
     def __repr__(self) -> str:
         failed = f", failed: {self.failure}" if self.failure else ""
@@ -270,40 +257,40 @@ class Journal:
             raise ValueError(f"it has {len(line)} bytes, {self._batch_bytes_max} are allowed")
         return line
 
-    def _await_turn(self, txid: int, deadline: Optional[float]) -> Optional[List[_Pending]]:
+    def _await_turn(self, txid: int, deadline: Optional[float]) -> Optional[List[Pending]]:
         """None once `txid` is durable; else the edits to send, and with them the turn."""
-        with self._changed:
-            while self._durable_txid < txid:
-                now = time.monotonic()
-                if self.failure is not None:
-                    raise Unavailable(f"the change may be lost: {self.failure.message}")
-                if deadline is not None and now >= deadline:
-                    reason = f" ({self.trouble})" if self.trouble else ""
-                    raise DeadlineExceeded(
-                        f"the change was not recorded in time; it may be later{reason}"
-                    )
-                if txid > self._last_txid:
-                    raise InternalError(f"edit {txid} was never submitted")
-                if not self._turn_taken and now >= self._retry_at:
-                    self._turn_taken = True
-                    return self._oldest()
-                # The turn wakes everybody when it is given back; nothing does at `_retry_at`.
-                until = [deadline, None if self._turn_taken else self._retry_at]
-                limits = [moment - now for moment in until if moment is not None]
-                self._changed.wait(min(limits, default=None))
-            return None
+        heir = False
+        with self._lock:
+            try:
+                while self._durable_txid < txid:
+                    now = time.monotonic()
+                    self._check_wait(txid, deadline, now)
+                    if not self._turn_taken and now >= self._retry_at:
+                        self._turn_taken = True
+                        return self._backlog.oldest(self._batch_bytes_max)
+                    # Who gives the turn back wakes its successor; nothing does at `_retry_at`.
+                    until = [deadline, None if self._turn_taken else self._retry_at]
+                    limits = [moment - now for moment in until if moment is not None]
+                    heir = self._waiters.wait(txid, min(limits, default=None)) or heir
+                return None
+            finally:
+                if heir and not self._turn_taken:
+                    # It was woken to take the turn, and goes without it.
+                    self._waiters.wake_next()
 
-    def _oldest(self) -> List[_Pending]:
-        batch: List[_Pending] = []
-        total = 0
-        for pending in self._pending:
-            total += len(pending.line) + 1
-            if batch and (total > self._batch_bytes_max or len(batch) >= BATCH_EDITS_MAX):
-                break
-            batch.append(pending)
-        return batch
+    def _check_wait(self, txid: int, deadline: Optional[float], now: float) -> None:
+        """Raise what ends the wait for an edit that is not durable."""
+        if self.failure is not None:
+            raise Unavailable(f"the change may be lost: {self.failure.message}")
+        if deadline is not None and now >= deadline:
+            reason = f" ({self.trouble})" if self.trouble else ""
+            raise DeadlineExceeded(
+                f"the change was not recorded in time; it may be later{reason}"
+            )
+        if txid > self._last_txid:
+            raise InternalError(f"edit {txid} was never submitted")
 
-    def _send(self, batch: List[_Pending], deadline: Optional[float]) -> None:
+    def _send(self, batch: List[Pending], deadline: Optional[float]) -> None:
         """One attempt to append; whatever comes of it, the turn is given back."""
         started = time.monotonic()
         seconds = self._timeout_seconds / ATTEMPTS
@@ -314,15 +301,15 @@ class Journal:
             last_txid, room = self._append(batch, seconds)
         except DfsError as error:
             failure = error
-        with self._changed:
+        with self._lock:
             self._turn_taken = False
             if failure is None:
                 self._after_success(last_txid, room)
             else:
                 self._after_failure(failure, started)
-            self._changed.notify_all()
+            self._waiters.wake(self._durable_txid)
 
-    def _append(self, batch: List[_Pending], seconds: float) -> Tuple[int, bool]:
+    def _append(self, batch: List[Pending], seconds: float) -> Tuple[int, bool]:
         """(last durable txid, is there room) as the service answers; raises errors of ours only."""
         payload = join_lines(pending.line for pending in batch)
         first, last = batch[0].txid, batch[-1].txid
@@ -339,8 +326,7 @@ class Journal:
         return durable, room
 
     def _after_success(self, last_txid: int, room: bool) -> None:
-        while self._pending and self._pending[0].txid <= last_txid:
-            self._pending_bytes -= len(self._pending.popleft().line)
+        self._backlog.drop(last_txid)
         self._durable_txid = max(self._durable_txid, last_txid)
         self._failing_since, self.trouble = None, ""
         self._retry_at = self._retry_seconds = 0.0
@@ -365,16 +351,15 @@ class Journal:
         self._retry_seconds = min(
             max(2 * self._retry_seconds, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX
         )
-        log.warning("append.delayed", edits=len(self._pending), error=error.message)
+        log.warning("append.delayed", edits=len(self._backlog), error=error.message)
 
     def _fail(self, error: DfsError) -> None:
         """Under the lock: for ever from now on, the journal takes and sends nothing."""
         if self.failure is not None:
             return
         self.failure = error
-        self._pending.clear()
-        self._pending_bytes = 0
-        self._changed.notify_all()
+        self._backlog.clear()
+        self._waiters.wake_all()
         log.error("journal.failed", epoch=self.epoch, code=error.code, error=error.message)
         self._on_failure(error)
 

@@ -15,7 +15,7 @@ from metadata_service.metadata_db import NAME
 from tests.support.daemon import Daemon
 from tests.support.ports import Ports
 from tests.support.sample_edits import file_edit, file_edits, image_after
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.remote import RemotePool
@@ -111,8 +111,7 @@ def record_until_killed(process: Process, journal: Journal, kill_at: int) -> Lis
     threads = [threading.Thread(target=client, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
-    with journal._changed:
-        assert journal._changed.wait_for(lambda: journal.durable_txid >= kill_at, PATIENCE_SECONDS)
+    wait_until(lambda: journal.durable_txid >= kill_at)
     process.daemon.kill()
     journal.close()
     for thread in threads:

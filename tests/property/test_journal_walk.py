@@ -79,8 +79,10 @@ class TakesAFailureForSuccess(Journal):
 class SendsTheNewestFirst(Journal):
     """Mutant: what came last goes out first."""
 
-    def _oldest(self) -> Any:
-        return list(self._pending)[-1:]
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        oldest = self._backlog.oldest
+        self._backlog.oldest = lambda bytes_max: oldest(bytes_max)[-1:]  # type: ignore
 
 
 class GivesTheTurnToNobody(Journal):

@@ -20,6 +20,7 @@ PURE_MODULES = {
     "zookeeper.sessions",
     "zookeeper.election",
     "metadata_service.answers",
+    "metadata_service.backlog",
     "metadata_service.edits",
     "metadata_service.epochs",
     "data_service.datanode.layout",

@@ -5,6 +5,7 @@ from typing import Any, List, Optional
 
 import pytest
 
+from metadata_service import backlog
 from metadata_service import journal as journal_module
 from metadata_service.edits import decode
 from metadata_service.journal import Journal
@@ -92,7 +93,7 @@ def test_waiting_threads_share_an_append() -> None:
 def test_an_append_is_bounded(
     service: ModelService, monkeypatch: pytest.MonkeyPatch, edits_max: int, bytes_max: int
 ) -> None:
-    monkeypatch.setattr(journal_module, "BATCH_EDITS_MAX", edits_max)
+    monkeypatch.setattr(backlog, "BATCH_EDITS_MAX", edits_max)
     journal = Opened(service).journal
     journal._batch_bytes_max = bytes_max
     txids = [journal.submit(edit(number)) for number in range(1, 21)]
@@ -154,12 +155,13 @@ def test_attempts_are_not_a_storm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module.time, "monotonic", lambda: now[0])
     journal = opened.journal
 
-    def pass_time(seconds: Optional[float]) -> None:
+    def pass_time(_number: int, seconds: Optional[float]) -> bool:
         assert seconds is not None
         moments.append(seconds)
         now[0] += seconds
+        return False
 
-    monkeypatch.setattr(journal._changed, "wait", pass_time)
+    monkeypatch.setattr(journal._waiters, "wait", pass_time)
     with pytest.raises(Unavailable):
         record(journal)
     assert moments[:4] == pytest.approx([0.01, 0.02, 0.04, 0.08])
@@ -178,6 +180,23 @@ def test_one_waiter_gives_up_and_the_edit_is_recorded_all_the_same() -> None:
     first.join(PATIENCE_SECONDS)
     journal.wait(2, PATIENCE_SECONDS)
     assert len(pool.lines) == 2
+
+
+def test_who_gives_the_turn_back_wakes_one_that_takes_it() -> None:
+    pool = GatedPool()
+    journal = Opened(pool).journal
+    first = threading.Thread(target=record, args=(journal, 1), daemon=True)
+    first.start()
+    assert pool.arrived.acquire(timeout=PATIENCE_SECONDS)
+    others = [threading.Thread(target=record, args=(journal, n), daemon=True) for n in (2, 3)]
+    for other in others:
+        other.start()
+    wait_until(lambda: len(journal._waiters) == 2)
+    pool.gate.set()
+    for thread in (first, *others):
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive(), "nobody else comes who could send its edit"
+    assert len(pool.lines) == 3 and len(journal._waiters) == 0
 
 
 def test_the_turn_passes_on_when_its_holder_gives_up() -> None:
@@ -223,7 +242,7 @@ def test_too_many_waiting_edits_are_refused_beforehand(
     service: ModelService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = Opened(service).journal
-    monkeypatch.setattr(journal_module, "PENDING_EDITS_MAX", 3)
+    monkeypatch.setattr(backlog, "EDITS_MAX", 3)
     for number in range(1, 4):
         journal.check_room()
         journal.submit(edit(number))
@@ -232,7 +251,7 @@ def test_too_many_waiting_edits_are_refused_beforehand(
     assert journal.submit(edit(4)) == 4, "what was applied must never be refused"
     journal.wait(4)
     journal.check_room()
-    monkeypatch.setattr(journal_module, "PENDING_BYTES_MAX", 100)
+    monkeypatch.setattr(backlog, "BYTES_MAX", 100)
     journal.submit(edit(5))
     with pytest.raises(Busy):
         journal.check_room()
