@@ -9,6 +9,7 @@ served to nobody who wants it to be right. A datanode without a working volume s
 replicas and no room.
 """
 
+import heapq
 import threading
 from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
@@ -224,6 +225,19 @@ class BlockStore:
             replicas = list(self._replicas.values())
         good = tuple(replica.block for replica in replicas if not replica.problem)
         return Inventory(good, tuple(replica.block for replica in replicas if replica.problem))
+
+    @property
+    def count(self) -> int:
+        """How many replicas there are, good or corrupt."""
+        return len(self._replicas)
+
+    def good_after(self, block_id: int, limit: int) -> List[Block]:
+        """The good replicas of the lowest ids above `block_id`, at most `limit`, in their order."""
+        with self._lock:
+            replicas = list(self._replicas.values())
+        return heapq.nsmallest(
+            limit, (r.block for r in replicas if r.block.block_id > block_id and not r.problem)
+        )
 
     def usage(self) -> Usage:
         """How full the datanode is; a volume that cannot say that has failed, or is silent."""

@@ -5,12 +5,14 @@ at which all of them come by once in every period (three weeks by default, as HD
 and each no faster than the rate. The position is kept on disk, so that a restart does not begin
 again with the same blocks. What was damaged and what was only removed meanwhile is decided by the
 store (HDFS-11160: a scanner took a block that was being written for damaged; here only finalized
-replicas are listed, and they never change).
+replicas are listed, and they never change). The next replicas are looked up many at a time: what
+each of them costs does not depend on how many there are.
 """
 
 import threading
 import time
-from typing import Iterable, Optional
+from collections import deque
+from typing import Deque, Optional
 
 from data_service.datanode.block_store import BlockStore
 from data_service.protocol.blocks import Block
@@ -23,14 +25,12 @@ log = logs.get("scanner")
 SAVE_SECONDS = 60.0
 """How often, at most, the position is written down."""
 
+BATCH_BLOCKS = 1000
+"""How many replicas are looked up at once. One that was written behind their first and before
+their last waits for the next round."""
+
 LOOK_SECONDS_MAX = 60.0
 """How often, at least, the pace is reckoned again: replicas come and go."""
-
-
-def next_block(blocks: Iterable[Block], last_id: int) -> Optional[Block]:
-    """The block after `last_id`, beginning again at the lowest; None when there are none."""
-    # Ids up to the last one come behind all others.
-    return min(blocks, key=lambda block: (block.block_id <= last_id, block.block_id), default=None)
 
 
 class Scanner:
@@ -41,12 +41,14 @@ class Scanner:
         self._period = period_seconds
         self._rate = bytes_per_second
         self._stopping = threading.Event()
-        self._last_id = 0
+        self._last_id = -1
+        self._batch: Deque[Block] = deque()
         self._saved_at = time.monotonic()
 
     def start(self) -> None:
         """Begin where the last run stopped."""
         self._last_id = self._store.volumes.scan_position
+        self._batch.clear()
         threading.Thread(target=self._run, name="scanner", daemon=True).start()
 
     def stop(self) -> None:
@@ -55,11 +57,11 @@ class Scanner:
 
     def interval(self) -> float:
         """Seconds from the start of one replica to the start of the next."""
-        return self._period / max(1, self._store.usage().replicas)
+        return self._period / max(1, self._store.count)
 
     def scan_next(self) -> Optional[Block]:
         """Verify the next replica; which one it was, None when there is none."""
-        block = next_block(self._store.inventory().good, self._last_id)
+        block = self._next()
         if block is not None:
             self._last_id = block.block_id
             try:
@@ -70,6 +72,13 @@ class Scanner:
                 log.warning("scan.failed", block=block.name, error=error.message)
             self._save()
         return block
+
+    def _next(self) -> Optional[Block]:
+        """The replica after the last one, beginning again at the lowest id."""
+        if not self._batch:
+            blocks = self._store.good_after(self._last_id, BATCH_BLOCKS)
+            self._batch.extend(blocks or self._store.good_after(-1, BATCH_BLOCKS))
+        return self._batch.popleft() if self._batch else None
 
     def _verify(self, block: Block) -> None:
         """Read all of a replica, no faster than the rate."""
@@ -88,7 +97,11 @@ class Scanner:
             left = started + self.interval() - time.monotonic()
             if left <= 0:
                 started = time.monotonic()
-                self.scan_next()
+                try:
+                    self.scan_next()
+                except Exception as error:
+                    # Also a defect must not end this thread: damage would go unnoticed for ever.
+                    log.error("scan.failed", exc_info=True, error=type(error).__name__)
             self._stopping.wait(min(max(left, 0.0), LOOK_SECONDS_MAX))
 
     def _save(self) -> None:

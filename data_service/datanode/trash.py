@@ -35,6 +35,11 @@ class Trash:
         wished = self._keep / _ROUNDS_PER_KEEPING
         pause = min(max(wished, _ROUND_SECONDS_MIN), _ROUND_SECONDS_MAX)
         while not self._stopping.wait(pause):
-            count = self._volumes.empty_trash(self._keep)
+            try:
+                count = self._volumes.empty_trash(self._keep)
+            except Exception as error:
+                # Also a defect must not end this thread: the disks would fill.
+                log.error("trash.failed", exc_info=True, error=type(error).__name__)
+                continue
             if count:
                 log.info("trash.emptied", files=count)

@@ -8,7 +8,7 @@ import pytest
 
 from data_service.datanode import scanner as scanner_module
 from data_service.datanode.block_store import BlockStore
-from data_service.datanode.scanner import Scanner, next_block
+from data_service.datanode.scanner import Scanner
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.replicas import noise
@@ -32,28 +32,60 @@ def _store(tmp_path: Path, told: List[Block]) -> Iterator[BlockStore]:
     made.close()
 
 
-def blocks(*ids: int) -> List[Block]:
-    """Blocks with these ids."""
-    return [Block(block_id, 1, 1) for block_id in ids]
-
-
-def test_the_next_block_is_the_one_after_the_last() -> None:
-    assert next_block([], 5) is None
-    assert next_block(blocks(9, 3, 7), 3) == Block(7, 1, 1)
-    assert next_block(blocks(9, 3, 7), 4) == Block(7, 1, 1)
-    assert next_block(blocks(9, 3, 7), 9) == Block(3, 1, 1)
-    assert next_block(blocks(3), 3) == Block(3, 1, 1)
-
-
-def test_all_come_by_in_turn_also_those_that_are_new(store: BlockStore) -> None:
+@pytest.mark.parametrize("batch", [1, 2, 1000])
+def test_all_come_by_in_turn_also_those_that_are_new(
+    store: BlockStore, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(scanner_module, "BATCH_BLOCKS", batch)
     scanner = Scanner(store, 1000.0, FAST)
     assert scanner.scan_next() is None
     for block_id in (5, 1, 9):
         put(store, block_id, DATA)
     seen = [scanner.scan_next() for _ in range(2)]
     put(store, 7, DATA)
-    seen += [scanner.scan_next() for _ in range(4)]
-    assert [block.block_id for block in seen if block] == [1, 5, 7, 9, 1, 5]
+    store.remove(Block(1, 1, len(DATA)))
+    seen += [scanner.scan_next() for _ in range(6)]
+    ids = [block.block_id for block in seen if block]
+    assert ids == ([1, 5, 9, 5, 7, 9, 5, 7] if batch == 1000 else [1, 5, 7, 9, 5, 7, 9, 5])
+
+
+def test_a_replica_costs_the_same_however_many_there_are(
+    store: BlockStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them were listed and compared for each, so the work grew with their square."""
+    for block_id in range(1, 30):
+        put(store, block_id, b"x")
+    lists: List[int] = []
+    good_after = store.good_after
+
+    def listed(block_id: int, limit: int) -> List[Block]:
+        lists.append(limit)
+        return good_after(block_id, limit)
+
+    monkeypatch.setattr(store, "good_after", listed)
+    monkeypatch.setattr(store, "inventory", None)
+    monkeypatch.setattr(store, "usage", None)
+    scanner = Scanner(store, 1000.0, FAST)
+    for _ in range(29):
+        assert scanner.scan_next() and scanner.interval()
+    assert lists == [scanner_module.BATCH_BLOCKS]
+
+
+def test_a_defect_does_not_end_the_thread(
+    store: BlockStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, 1, DATA)
+    calls: List[int] = []
+
+    def broken(*_: int) -> List[Block]:
+        calls.append(1)
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(store, "good_after", broken)
+    scanner = Scanner(store, 1e-3, FAST)
+    scanner.start()
+    wait_until(lambda: len(calls) > 2)
+    scanner.stop()
 
 
 @pytest.mark.parametrize("position", [0, len(DATA) // 2, len(DATA) - 1])
@@ -76,9 +108,8 @@ def test_a_replica_that_was_just_removed_is_not_damaged(
     """HDFS-11160: a scanner took what it met half-way for damage."""
     block = put(store, 1, DATA)
     scanner = Scanner(store, 1000.0, FAST)
-    inventory = store.inventory()
     store.remove(block)
-    monkeypatch.setattr(store, "inventory", lambda: inventory)
+    monkeypatch.setattr(store, "good_after", lambda *_: [block])
     assert scanner.scan_next() == block and told == []
 
 
@@ -91,7 +122,7 @@ def test_the_position_survives_a_restart(store: BlockStore) -> None:
     assert store.volumes.scan_position == 2
     again = Scanner(store, 1000.0, FAST)
     again.start()
-    wait_until(lambda: repr(again) != "<Scanner at block 0>")
+    wait_until(lambda: repr(again) == "<Scanner at block 2>")
     again.stop()
     assert again.scan_next() == Block(3, 1, len(DATA))
 

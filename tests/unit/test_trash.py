@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from data_service.datanode.trash import Trash
 from tests.support.stores import names, opened, put
 from tests.support.waiting import wait_until
@@ -18,3 +20,21 @@ def test_the_trash_goes_after_its_time(tmp_path: Path) -> None:
     assert store.inventory() == ((kept,), ())
     store.close()
 
+
+
+def test_a_defect_does_not_end_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path)
+    calls = []
+
+    def broken(_seconds: float) -> int:
+        calls.append(1)
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(store.volumes, "empty_trash", broken)
+    trash = Trash(store.volumes, 0.2)
+    trash.start()
+    wait_until(lambda: len(calls) > 2)
+    trash.stop()
+    store.close()
