@@ -28,6 +28,8 @@ class Edit(NamedTuple):
 
     `txid` numbers edits densely from 1. (`client_id`, `call_number`) names the call that caused it,
     and `result` (JSON text) what it was answered: a repeated call finds both here after a restart.
+    `wall_ms` is when it was submitted (0: unknown), `digest` tells of the call's arguments. (Edits
+    that were recorded before there were these two have neither.)
     """
 
     txid: int
@@ -36,6 +38,8 @@ class Edit(NamedTuple):
     call_number: int
     result: str
     changes: Tuple[Change, ...]
+    wall_ms: int = 0
+    digest: str = ""
 
 
 class Column(NamedTuple):
@@ -100,6 +104,7 @@ TABLES: Dict[str, Table] = {
 # A cached encoder: `json.dumps` with any option of ours would build a new one for every edit.
 _encode_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _HEAD = (int, str, str, int, str)
+_TAILS = ((), (int, str))
 
 
 def encode(edit: Edit) -> str:
@@ -110,12 +115,20 @@ def encode(edit: Edit) -> str:
 def decode(text: str) -> Edit:
     """The edit in `text`, checked against TABLES; raises ProtocolViolation on anything else."""
     try:
-        *head, changes = json.loads(text)
+        head, changes, tail = _parts(json.loads(text))
         if tuple(map(type, head)) != _HEAD or type(changes) is not list:
             raise ValueError("not the fields of an edit")
-        return Edit(*head, tuple([_decode_change(*change) for change in changes]))
+        if tuple(map(type, tail)) not in _TAILS:
+            raise ValueError("not the fields behind an edit's changes")
+        return Edit(*head, tuple([_decode_change(*change) for change in changes]), *tail)
     except (ValueError, TypeError, RecursionError) as error:
         raise ProtocolViolation(f"malformed edit: {str(error)[:200]}") from None
+
+
+def _parts(fields: Any) -> Tuple[List[Any], Any, List[Any]]:
+    if type(fields) is not list or len(fields) <= len(_HEAD):
+        raise ValueError("not the fields of an edit")
+    return fields[: len(_HEAD)], fields[len(_HEAD)], fields[len(_HEAD) + 1 :]
 
 
 def _decode_change(name: Any, key: Any, row: Any) -> Change:

@@ -16,6 +16,7 @@ durable, so it must stop being the namenode. `on_failure` tells it, once.
 """
 
 import os
+import math
 import threading
 import time
 from typing import Any, Callable, Iterator, List, Optional, Tuple
@@ -32,6 +33,7 @@ from metadata_service.edits import (
     join_lines,
     split_lines,
 )
+from metadata_service.recent import recent
 from metadata_service.waiters import Waiters
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import (
@@ -146,17 +148,17 @@ class Journal:
             yield from rows
             after = rows[-1][0]
 
-    def recent_edits(self, limit: int) -> Iterator[Edit]:
-        """The newest durable edits, at most `limit`, oldest first; fewer when fewer are kept."""
-        txid = max(self.durable_txid - limit, 0)
-        while True:
-            lines = split_lines(page_of(self._call("edits_since", txid, PAGE_ROWS)))
-            if not lines:
-                return
-            for line in lines:
-                edit = decode(line)
-                yield edit
-            txid = edit.txid
+    def recent_edits(self, limit: int, seconds: float = math.inf) -> Iterator[Edit]:
+        """The newest durable edits, at most `limit`, oldest first; fewer when fewer are kept.
+
+        Those of more than `seconds` before the last one are left out, but for some.
+        """
+        last = self.durable_txid
+        return recent(self._edits_behind, max(last - limit, 0), last, seconds)
+
+    def _edits_behind(self, txid: int, limit: int) -> List[Edit]:
+        lines = split_lines(page_of(self._call("edits_since", txid, limit)))
+        return [decode(line) for line in lines]
 
     # Writing.
 

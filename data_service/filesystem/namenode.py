@@ -12,7 +12,8 @@ import os
 import random
 import threading
 import time
-from typing import Any, Tuple, Type
+from contextlib import contextmanager
+from typing import Any, Iterator, Set, Tuple, Type
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
@@ -57,7 +58,9 @@ class NameNodeClient(Forkable):
 
     def _begin(self) -> None:
         self.client_id = os.urandom(16).hex()
+        self._lock = threading.Lock()
         self._calls = itertools.count(1)
+        self._awaited: Set[int] = set()
 
     def forked(self) -> None:
         """Two processes that gave one id to their calls would get each other's answers."""
@@ -66,9 +69,22 @@ class NameNodeClient(Forkable):
         if closed:
             self._closed.set()
 
-    def operation(self) -> Tuple[str, int]:
-        """A fresh operation id: give it to one mutation, and to every repetition of it."""
-        return self.client_id, next(self._calls)
+    @contextmanager
+    def operation(self) -> Iterator[Tuple[str, int, int]]:
+        """A fresh operation id: give it to one mutation, and to every repetition of it.
+
+        It is (client id, number, the least number of the calls that this client still waits for):
+        the namenode forgets the answers to earlier ones. At the block's end nobody waits any more.
+        """
+        with self._lock:
+            number = next(self._calls)
+            self._awaited.add(number)
+            operation = self.client_id, number, min(self._awaited)
+        try:
+            yield operation
+        finally:
+            with self._lock:
+                self._awaited.discard(number)
 
     def call(self, method: str, *args: Any) -> Any:
         """Call, and repeat while the namenode is out of reach; raises what it answered."""
@@ -76,7 +92,8 @@ class NameNodeClient(Forkable):
 
     def mutate(self, method: str, *args: Any) -> Any:
         """Call a mutation under one operation id, which it gets as its first argument."""
-        return self.call(method, self.operation(), *args)
+        with self.operation() as operation:
+            return self.call(method, operation, *args)
 
     def persist(self, method: str, *args: Any, awaited: Awaited = ()) -> Any:
         """Call for a write in progress, which also waits for a restarting namenode's safe mode.

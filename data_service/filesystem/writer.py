@@ -179,11 +179,11 @@ class WritingFile(Forkable):
     def _publish(self, method: str) -> Completed:
         with self._lock:
             blocks = tuple(block for _, block in sorted(self._blocks.items()))
-        operation = self._namenode.operation()
-        # A datanode that died meanwhile is made up for: the namenode has its blocks copied.
-        status, replicas = self._held(
-            method, operation, self._opened.file_id, blocks, awaited=(NotEnoughReplicas,)
-        )
+        with self._namenode.operation() as operation:
+            # A datanode that died meanwhile is made up for: the namenode has its blocks copied.
+            status, replicas = self._held(
+                method, operation, self._opened.file_id, blocks, awaited=(NotEnoughReplicas,)
+            )
         return Completed(FileStatus._make(status), replicas)
 
     def abandon(self) -> None:

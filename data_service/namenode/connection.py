@@ -1,10 +1,12 @@
 """One connection to the namenode: who calls, in which term, and with which rights."""
 
 import time
+from hashlib import blake2b
 from typing import Any, Callable, Iterable, Tuple
 
-from data_service.namenode.namespace.commits import Op, Outcome, check_client
+from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
+from data_service.namenode.namespace.retries import CLIENT_OF, Op, check_client
 from data_service.namenode.state import State
 from data_service.namenode.term import Term
 from data_service.protocol.validation import check_operation
@@ -14,8 +16,8 @@ from zookeeper.fabric.rpc import Service
 DATA_NODE = "data_node"
 """The principal that the calls of datanodes are kept for."""
 
-CLIENT_OF = "@"
-"""Between the id of a client and its user; in no id, so that a name is of one user only."""
+DIGEST_BYTES = 8
+"""Of the arguments of a call: no secret, and compared with those of one other call only."""
 
 SUPERGROUP = "supergroup"
 GROUPS_SECONDS = 60.0
@@ -62,10 +64,13 @@ class Connection(Service):
         self._identify()
         return f"{client_id}{CLIENT_OF}{self._caller.user}"
 
-    def _own_call(self, op: Op) -> Op:
-        """The name of one of this user's calls."""
+    def _own_call(self, op: Any, *args: Any) -> Op:
+        """The name of one of this user's calls, which tells of its arguments too: processes that
+        share an id by mistake must not get each other's answers."""
         check_operation(op)
-        return self._own_client(op[0]), op[1]
+        told = repr(args).encode("utf-8", "backslashreplace")
+        digest = blake2b(told, digest_size=DIGEST_BYTES).hexdigest()
+        return Op(self._own_client(op[0]), op[1], digest, *op[2:])
 
     def _require_superuser(self) -> None:
         self._identify()
@@ -82,8 +87,3 @@ class Connection(Service):
     def _change(self, operation: Callable[[State], Outcome]) -> Any:
         self._identify()
         return self._term_of().change(operation)
-
-
-def wall_ms() -> int:
-    """The time for people to read: no decision rests on it."""
-    return time.time_ns() // 1_000_000

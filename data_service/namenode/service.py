@@ -3,8 +3,8 @@
 import time
 from typing import Tuple
 
-from data_service.namenode.connection import wall_ms
-from data_service.namenode.namespace.commits import Op
+from data_service.namenode.dates import wall_ms
+from data_service.namenode.namespace.retries import Op
 from data_service.namenode.writer_calls import WriterCalls
 from data_service.protocol.messages import (
     NodeInfo,
@@ -52,25 +52,25 @@ class NameNodeService(WriterCalls):
 
     def exposed_mkdir(self, op: Op, path: str, make_parents: bool, mode: int) -> None:
         """Make a directory."""
-        op = self._own_call(op)
         check_strings(path)
         check_integers(mode)
+        op = self._own_call(op, path, make_parents, mode)
         self._change(
             lambda state: state.mkdir(self._caller, op, path, bool(make_parents), mode, wall_ms())
         )
 
     def exposed_delete(self, op: Op, path: str, recursive: bool) -> bool:
         """Delete a path; whether there was one."""
-        op = self._own_call(op)
         check_strings(path)
+        op = self._own_call(op, path, recursive)
         return self._change(
             lambda state: state.delete(self._caller, op, path, bool(recursive), wall_ms())
         )
 
     def exposed_rename(self, op: Op, source: str, destination: str) -> None:
         """Rename; nothing may be at the destination."""
-        op = self._own_call(op)
         check_strings(source, destination)
+        op = self._own_call(op, source, destination)
         self._change(
             lambda state: state.rename(
                 self._caller, op, source, destination, wall_ms(), time.monotonic()
@@ -79,40 +79,40 @@ class NameNodeService(WriterCalls):
 
     def exposed_set_replication(self, op: Op, path: str, replication: int) -> None:
         """Raise or lower how many replicas a file shall have."""
-        op = self._own_call(op)
         check_strings(path)
         check_integers(replication)
+        op = self._own_call(op, path, replication)
         self._change(lambda state: state.set_replication(self._caller, op, path, replication))
 
     def exposed_set_mode(self, op: Op, path: str, mode: int) -> None:
         """Change the permission bits."""
-        op = self._own_call(op)
         check_strings(path)
         check_integers(mode)
+        op = self._own_call(op, path, mode)
         self._change(lambda state: state.set_mode(self._caller, op, path, mode))
 
     def exposed_set_owner(self, op: Op, path: str, owner: str, group: str) -> None:
         """Change owner and group; an empty one stays as it is."""
-        op = self._own_call(op)
         check_strings(path, owner, group)
+        op = self._own_call(op, path, owner, group)
         self._change(lambda state: state.set_owner(self._caller, op, path, owner, group))
 
     def exposed_set_times(self, op: Op, path: str, mtime_ms: int, atime_ms: int) -> None:
         """Change the times; -1 leaves one as it is."""
-        op = self._own_call(op)
         check_strings(path)
         times = [None if time_ms == -1 else time_ms for time_ms in (mtime_ms, atime_ms)]
         check_integers(*(time_ms for time_ms in times if time_ms is not None))
+        op = self._own_call(op, path, mtime_ms, atime_ms)
         self._change(lambda state: state.set_times(self._caller, op, path, *times))
 
     def exposed_set_quota(
         self, op: Op, path: str, name_quota: int, space_quota: int
     ) -> None:
         """Set (a number), clear (-1) or leave (2^63-1) the quotas of a directory."""
-        op = self._own_call(op)
         check_strings(path)
         # The core says in HDFS's words which numbers cannot be quotas.
         check_integers(*(abs(q) if type(q) is int else q for q in (name_quota, space_quota)))
+        op = self._own_call(op, path, name_quota, space_quota)
         self._change(
             lambda state: state.set_quota(self._caller, op, path, name_quota, space_quota)
         )

@@ -18,7 +18,7 @@ of the moment when it was raised.
 from typing import Any, Callable, Iterable, List, Mapping, Optional
 
 from data_service.namenode.inspecting import Inspecting
-from data_service.namenode.namespace.commits import NO_OP, Commits, Op, Outcome
+from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.graveyard import purge
 from data_service.namenode.namespace.image import DELETED_BLOCKS, Image
 from data_service.namenode.namespace.inodes import File
@@ -27,6 +27,7 @@ from data_service.namenode.namespace.paths import parse
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Resolver
+from data_service.namenode.namespace.retries import NO_OP, Op
 from data_service.namenode.reading import Reading
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases

@@ -13,8 +13,10 @@ import time
 from random import Random
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
+from data_service.namenode.dates import wall_ms
 from data_service.namenode.epoch_floor import EpochFloor
 from data_service.namenode.namespace.commits import Outcome
+from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS
 from data_service.namenode.office import Office
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
@@ -35,8 +37,8 @@ from zookeeper.fabric.settings import Settings
 
 log = logs.get("namenode")
 
-RECENT_EDITS = 10_000
-"""How many edits are read at start for the retry cache."""
+RECENT_SECONDS = KEEP_SECONDS + 60
+"""Edits of so long before the last one are read at start, for the retry cache."""
 
 LEAP_BITS = 40
 """A term's first block lies up to 2^LEAP_BITS numbers behind the last one that is recorded."""
@@ -131,7 +133,7 @@ class Term:
 
     def _load_image(self) -> None:
         tables = {name: self.journal.load(name) for name in TABLES}
-        edits = self.journal.recent_edits(RECENT_EDITS)
+        edits = self.journal.recent_edits(ENTRIES_MAX, RECENT_SECONDS)
         try:
             # The very first term of a cluster has nobody's numbers to stay clear of.
             leap = self._random.getrandbits(LEAP_BITS) if self.journal.epoch > 1 else 0
@@ -283,7 +285,7 @@ class Term:
 
     def _submit(self, outcome: Outcome) -> None:
         if outcome.edit is not None:
-            txid = self.journal.submit(outcome.edit)
+            txid = self.journal.submit(outcome.edit._replace(wall_ms=wall_ms()))
             assert txid == outcome.edit.txid, "edits are submitted in the order of their making"
 
     def _require_office(self) -> None:
@@ -302,6 +304,7 @@ class Term:
                 with self._lock:
                     events = self._state.blocks.tick(time.monotonic(), self._random)
                     self._state.commits.note_durable(self.journal.durable_txid)
+                    self._state.commits.retries.tick(time.monotonic())
                     made = self._housekeeping_edits()
                     last_txid = self._state.commits.last_txid
                 for event in events:

@@ -4,8 +4,9 @@ import time
 from typing import Any, Dict, Optional
 
 from data_service.namenode.administration import Administration
-from data_service.namenode.connection import wall_ms
-from data_service.namenode.namespace.commits import Op, Outcome
+from data_service.namenode.dates import wall_ms
+from data_service.namenode.namespace.commits import Outcome
+from data_service.namenode.namespace.retries import Op
 from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
 from data_service.protocol.validation import (
@@ -24,9 +25,9 @@ class WriterCalls(Administration):
         self, op: Op, path: str, overwrite: bool, replication: int, block_size: int, mode: int
     ) -> tuple:
         """Open a file for writing (OpenedFile); replication or block size 0 mean the default."""
-        op = self._own_call(op)
         check_strings(path)
         check_integers(replication, block_size, mode)
+        op = self._own_call(op, path, overwrite, replication, block_size, mode)
         return self._change(
             lambda state: state.writing.create(
                 self._caller,
@@ -42,17 +43,17 @@ class WriterCalls(Administration):
 
     def exposed_append(self, op: Op, path: str) -> tuple:
         """Open a file that exists to write behind its end (OpenedFile)."""
-        op = self._own_call(op)
         check_strings(path)
+        op = self._own_call(op, path)
         return self._change(
             lambda state: state.rewriting.append(self._caller, op, path, time.monotonic())
         )
 
     def exposed_truncate(self, op: Op, path: str, length: int) -> Optional[tuple]:
         """Shorten a file: None when that is done, else an OpenedFile, see `Rewriting.truncate`."""
-        op = self._own_call(op)
         check_strings(path)
         check_integers(length)
+        op = self._own_call(op, path, length)
         return self._change(
             lambda state: state.rewriting.truncate(
                 self._caller, op, path, length, time.monotonic(), wall_ms()
@@ -67,8 +68,8 @@ class WriterCalls(Administration):
 
     def exposed_concat(self, op: Op, path: str, sources: tuple) -> None:
         """Move the blocks of the sources behind those of the file at `path`."""
-        op = self._own_call(op)
         check_strings(path, *check_list(sources))
+        op = self._own_call(op, path, sources)
         self._change(
             lambda state: state.rewriting.concat(self._caller, op, path, sources, wall_ms())
         )
@@ -95,9 +96,9 @@ class WriterCalls(Administration):
 
     def exposed_complete(self, op: Op, file_id: int, blocks: tuple) -> tuple:
         """Make an open file appear (Completed), once all its replicas are confirmed."""
-        op = self._own_call(op)
         check_integers(file_id)
         presented = check_blocks(blocks)
+        op = self._own_call(op, file_id, blocks)
         return self._term_of().change_when_confirmed(
             lambda state: state.writing.complete(
                 self._caller, op, file_id, presented, time.monotonic(), wall_ms()
@@ -106,9 +107,9 @@ class WriterCalls(Administration):
 
     def exposed_flush(self, op: Op, file_id: int, blocks: tuple) -> tuple:
         """Make visible what was written so far (Completed), as `complete`; it stays open."""
-        op = self._own_call(op)
         check_integers(file_id)
         presented = check_blocks(blocks)
+        op = self._own_call(op, file_id, blocks)
         return self._term_of().change_when_confirmed(
             lambda state: state.writing.flush(
                 self._caller, op, file_id, presented, time.monotonic(), wall_ms()

@@ -76,11 +76,13 @@ def check_blocks(blocks: Any) -> Tuple[Block, ...]:
 
 
 def check_operation(operation: Any) -> None:
-    """An operation id: (client id, call number)."""
-    if type(operation) is not tuple or len(operation) != 2:
+    """An operation id: (client id, call number), perhaps with the least number still awaited."""
+    if type(operation) is not tuple or len(operation) not in (2, 3):
         raise InvalidArgument("expected an operation id (client id, call number)")
     check_strings(operation[0])
-    check_integers(operation[1])
+    check_integers(*operation[1:])
+    if operation[2:] > operation[1:2]:
+        raise InvalidArgument("a client waits for the call that it makes")
 
 
 def _shown(value: Any) -> str:

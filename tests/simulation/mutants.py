@@ -6,7 +6,7 @@ A mutant replaces one method, of a core or of a model that stands for the code a
 from random import Random
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
-from data_service.namenode.namespace.commits import Answer, Op, RetryCache
+from data_service.namenode.namespace.retries import Answer, Op, RetryCache
 from data_service.namenode.replicas.block_reports import BlockReports
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.nodes import Node, OpenReport

@@ -3,8 +3,9 @@
 from math import inf
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from data_service.namenode.namespace.commits import Op, Outcome
+from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
+from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
 from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block

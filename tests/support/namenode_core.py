@@ -5,8 +5,9 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Type
 
 import pytest
 
-from data_service.namenode.namespace.commits import Op, Outcome
+from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
+from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
 from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block

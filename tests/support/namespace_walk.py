@@ -3,8 +3,9 @@
 from random import Random
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type
 
-from data_service.namenode.namespace.commits import Op, Outcome
+from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.paths import render
+from data_service.namenode.namespace.retries import Op
 from tests.support.block_side import Datanodes
 from tests.support.metadata_model import MetadataModel
 from tests.support.namespace_model import (

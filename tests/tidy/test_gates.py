@@ -48,7 +48,7 @@ def banned_imports(source: Source) -> List[str]:
     return found
 
 
-WALL_CLOCK = ("data_service/namenode/connection.py", "data_service/shell/")
+WALL_CLOCK = ("data_service/namenode/dates.py", "data_service/shell/")
 """Who tells people the time: that of files, and that of a report."""
 
 _TIMES = {"time", "time_ns", "ctime", "localtime", "gmtime", "now", "utcnow", "today"}

@@ -32,7 +32,7 @@ PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
 IMPURE = {
     f"data_service.namenode.{name}"
     for name in ("administration", "connection", "groups", "leading", "office", "service", "term",
-                 "writer_calls")
+                 "writer_calls", "dates")
 }
 """The daemon around the pure cores."""
 

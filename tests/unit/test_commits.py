@@ -2,9 +2,10 @@
 
 import pytest
 
-from data_service.namenode.namespace.commits import NO_OP, Answer, Commits, RetryCache
+from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS, Image, put
 from data_service.namenode.namespace.inodes import InodeRow
+from data_service.namenode.namespace.retries import NO_OP
 from metadata_service.edits import Change, Edit
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
 
@@ -108,23 +109,6 @@ def test_a_repeated_call_is_answered_also_after_a_restart() -> None:
 def test_what_cannot_name_a_call_is_refused(op: tuple) -> None:
     with pytest.raises(InvalidArgument):
         Commits(Image("root", "supergroup")).repeated("mkdir", op, lambda value: value)
-
-
-def test_the_cache_is_bounded_and_fair() -> None:
-    cache = RetryCache(entries_max=200)
-    answer = Answer("mkdir", "null", 1)
-    cache.put(("quiet", 1), answer)
-    for number in range(1000):
-        cache.put(("busy", number), answer)
-        cache.check()
-    # A busy client does not push out others, only its own old calls.
-    assert cache.get(("quiet", 1)) == answer
-    assert cache.get(("busy", 999)) == answer and cache.get(("busy", 900)) is None
-    for number in range(199):
-        cache.put((f"client {number}", 1), answer)
-        cache.check()
-    assert cache.get(("quiet", 1)) is None and cache.get(("busy", 999)) is None
-    assert cache.get(("client 198", 1)) == answer
 
 
 def test_a_term_keeps_clear_of_the_numbers_of_blocks_that_a_lost_record_had() -> None:

@@ -66,7 +66,7 @@ def test_the_id_of_a_client_is_shown_to_who_meets_its_lease(core: Core) -> None:
 @pytest.mark.parametrize("named", [CLIENT, f"{CLIENT}@alice"])
 @pytest.mark.parametrize("method, arguments", [
     ("add_block", (HERS, 0, ())), ("abandon_block", (HERS, 1)), ("abandon_file", (HERS,)),
-    ("cut_block", (HERS,)), ("resume", ("/all/new", HERS, False, 2, BLOCK_SIZE, 0o600, ())),
+    ("cut_block", (HERS,)), ("resume", ("/all/new", HERS, False, 2, BLOCK_SIZE, 0o600, 0, ())),
 ])  # fmt: skip
 def test_the_lease_of_another_user_is_out_of_reach(
     core: Core, named: str, method: str, arguments: tuple

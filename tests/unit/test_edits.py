@@ -36,8 +36,18 @@ def test_an_edit_comes_back_as_it_went(name: str) -> None:
 def test_an_edit_reads_well_in_the_database() -> None:
     edit = Edit(7, "rename", "c1", 3, "true", (("deleted_blocks", 5, (5, 1)), ("blocks", 5, None)))
     assert encode(edit) == (
-        '[7,"rename","c1",3,"true",[["deleted_blocks",5,[5,1]],["blocks",5,null]]]'
+        '[7,"rename","c1",3,"true",[["deleted_blocks",5,[5,1]],["blocks",5,null]],0,""]'
     )
+
+
+def test_an_edit_that_was_recorded_without_time_and_digest_is_read() -> None:
+    old = decode('[7,"rename","c1",3,"true",[["deleted_blocks",5,[5,1]]]]')
+    assert (old.txid, old.wall_ms, old.digest) == (7, 0, "")
+    new = decode('[7,"rename","c1",3,"true",[["deleted_blocks",5,[5,1]]],1700000000000,"ab"]')
+    assert new == old._replace(wall_ms=1_700_000_000_000, digest="ab")
+    for tail in ("[7]", "1,2", '"a","b"', '1,"a",3', "1.5,null"):
+        with pytest.raises(ProtocolViolation):
+            decode(f'[7,"rename","c1",3,"true",[],{tail}]')
 
 
 def test_every_table_accepts_its_row_and_none_of_the_wrong_shape() -> None:

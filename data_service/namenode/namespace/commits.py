@@ -1,4 +1,4 @@
-"""From row changes to edits: numbers, the retry cache, and what a reply must wait for.
+"""From row changes to edits: numbers, repeated calls, and what a reply must wait for.
 
 Theory of operation. An edit is applied to memory before it is durable, so memory runs a little
 ahead of what a crash would leave. Every answer therefore carries the txid that must be durable
@@ -17,7 +17,7 @@ its blocks at a distance drawn at random (`leap`), and passes over every number 
 """
 
 import json
-from collections import OrderedDict, deque
+from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from data_service.namenode.namespace.image import (
@@ -28,24 +28,16 @@ from data_service.namenode.namespace.image import (
     Image,
 )
 from data_service.namenode.namespace.inodes import Inode
+from data_service.namenode.namespace.retries import NO_OP, Answer, Op, RetryCache, check_op
 from data_service.protocol.messages import Completed, FileStatus
 from metadata_service.edits import Change, Edit
-from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
-
-Op = Tuple[str, int]
-"""The name of a call: the client's id and the client's number for it. Repetitions have the same."""
-
-NO_OP: Op = ("", 0)
-"""The name of what the namenode does by itself; never remembered."""
+from zookeeper.fabric.errors import ProtocolViolation
 
 _RESERVED = 1000
 """How many numbers one edit reserves."""
 
 _REACH = 1 << 48
 """How far ahead a block's number may be and yet be one that some namenode gave out."""
-
-_CALLS_PER_CLIENT = 64
-"""Calls remembered of one client. It can repeat only calls whose answers are on their way."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -56,52 +48,6 @@ class Outcome(NamedTuple):
     result: Any
     edit: Optional[Edit]
     depends: int
-
-
-class Answer(NamedTuple):
-    """A remembered result, as JSON text."""
-
-    operation: str
-    result: str
-    txid: int
-
-
-class RetryCache:
-    """Answers to recent calls, so that a repeated call has one effect and one answer.
-
-    Bounded in two ways: a client's oldest calls go first, so that a busy client cannot push out
-    the calls of others; then the calls of clients that have been silent for longest.
-    """
-
-    def __init__(self, entries_max: int = 10_000) -> None:
-        self._clients: "OrderedDict[str, OrderedDict[int, Answer]]" = OrderedDict()
-        self._entries_max = entries_max
-        self._entries = 0
-
-    def get(self, op: Op) -> Optional[Answer]:
-        """The answer to a call, if it is remembered."""
-        calls = self._clients.get(op[0])
-        return calls.get(op[1]) if calls else None
-
-    def put(self, op: Op, answer: Answer) -> None:
-        """Remember the answer to a call that had none."""
-        client_id, number = op
-        calls = self._clients.setdefault(client_id, OrderedDict())
-        self._clients.move_to_end(client_id)
-        self._entries += number not in calls
-        calls[number] = answer
-        if len(calls) > _CALLS_PER_CLIENT:
-            calls.popitem(last=False)
-            self._entries -= 1
-        while self._entries > self._entries_max:
-            _, forgotten = self._clients.popitem(last=False)
-            self._entries -= len(forgotten)
-
-    def check(self) -> None:
-        """Assert the bounds."""
-        sizes = [len(calls) for calls in self._clients.values()]
-        assert sum(sizes) == self._entries <= self._entries_max, "entries miscounted"
-        assert max(sizes, default=0) <= _CALLS_PER_CLIENT, "a client with too many"
 
 
 class Commits:
@@ -129,8 +75,9 @@ class Commits:
         self._least_block = self._next[BLOCK_NUMBERS] + leap
         for edit in edits:
             if edit.client_id:
-                op = (edit.client_id, edit.call_number)
-                self.retries.put(op, Answer(edit.operation, edit.result, edit.txid))
+                op = Op(edit.client_id, edit.call_number)
+                answer = Answer(edit.operation, edit.result, edit.txid, edit.digest)
+                self.retries.put(op, answer)
 
     def new_inode_number(self) -> int:
         """A number that no inode ever had. The next outcome waits until it is reserved."""
@@ -164,13 +111,14 @@ class Commits:
         self._image.apply(changes)
         self._mark(txid, changes)
         text = "null" if result is None else _encode(result)
-        if op is not NO_OP:
-            self.retries.put(op, Answer(operation, text, txid))
-        return Outcome(result, Edit(txid, operation, *op, text, tuple(changes)), txid)
+        op = Op(*op)
+        self._remember(operation, op, text, txid)
+        edit = Edit(txid, operation, op.client_id, op.number, text, tuple(changes), 0, op.digest)
+        return Outcome(result, edit, txid)
 
     def unchanged(self, operation: str, op: Op, result: Any = None) -> Outcome:
         """The outcome of a call that found nothing to do; it may tell of any pending edit."""
-        self.retries.put(op, Answer(operation, _encode(result), self.last_txid))
+        self._remember(operation, op, _encode(result), self.last_txid)
         return Outcome(result, None, self.last_txid)
 
     def volatile(
@@ -191,19 +139,31 @@ class Commits:
         if changes or self._reservations():
             edit = self.commit(operation, NO_OP, changes).edit
         depends = max(depends, self._numbers_txid, edit.txid if edit else 0)
-        if op is not NO_OP:
-            self.retries.put(op, Answer(operation, _encode(result), depends))
+        if op[0]:
+            self._remember(operation, op, _encode(result), depends)
         return Outcome(result, edit, depends)
 
     def repeated(self, operation: str, op: Op, decode: Callable[[Any], Any]) -> Optional[Outcome]:
         """The outcome of an earlier call with the same op; ProtocolViolation for another call's."""
+        op = Op(*op)
         check_op(op)
+        self.retries.settle(op.client_id, op.floor)
         answer = self.retries.get(op)
         if answer is None:
             return None
         if answer.operation != operation:
             raise ProtocolViolation(f"call {op[1]} was {answer.operation}, now {operation}")
+        if answer.digest != op.digest:
+            raise ProtocolViolation(
+                f"call {op.number} ({operation}) was made with other arguments: do two programs "
+                "use one client id?"
+            )
         return Outcome(decode(json.loads(answer.result)), None, answer.txid)
+
+    def _remember(self, operation: str, op: Op, result: str, txid: int) -> None:
+        op = Op(*op)
+        if op.client_id:
+            self.retries.put(op, Answer(operation, result, txid, op.digest))
 
     def depends_on(self, inode: Inode) -> int:
         """The last edit, of those not durable yet, that touched the inode or one above it."""
@@ -264,20 +224,6 @@ class Commits:
     def __repr__(self) -> str:
         ahead = self.last_txid - self._durable_txid
         return f"<Commits at {self.last_txid}, {ahead} not durable, {len(self._pending)} touched>"
-
-
-def check_op(op: Op) -> None:
-    """Raise InvalidArgument when this cannot name a call."""
-    client_id, number = op
-    check_client(client_id)
-    if type(number) is not int or not 0 <= number < 1 << 63:
-        raise InvalidArgument("a call's number must be an integer from 0 to 2^63-1")
-
-
-def check_client(client_id: str) -> None:
-    """Raise InvalidArgument when this cannot be the id of a client."""
-    if type(client_id) is not str or not 0 < len(client_id) <= 255 or not client_id.isprintable():
-        raise InvalidArgument("a client's id must be printable text of 1 to 255 characters")
 
 
 def completed(value: Any) -> Completed:

@@ -11,7 +11,7 @@ file is deleted the lease is gone.
 
 from typing import Any, Mapping, Optional, Sequence
 
-from data_service.namenode.namespace.commits import Commits, Op, Outcome, check_client
+from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.contents import check_source, concat, rewrite
 from data_service.namenode.namespace.inodes import File
 from data_service.namenode.namespace.namespace import NewFile
@@ -26,6 +26,7 @@ from data_service.namenode.namespace.permissions import (
 )
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Resolver
+from data_service.namenode.namespace.retries import Op, check_client
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases
 from data_service.namenode.writers.open_files import (

@@ -2,10 +2,11 @@
 
 from typing import Iterable, List, Optional, Sequence, Tuple
 
-from data_service.namenode.namespace.commits import NO_OP, Commits, Outcome
+from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS
 from data_service.namenode.namespace.inodes import Directory, Inode
 from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.namespace.retries import NO_OP
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases, Place
 from data_service.namenode.writers.open_files import (

@@ -16,14 +16,7 @@ above is renamed, the file appears below its new name; when it is deleted, the l
 from random import Random
 from typing import Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from data_service.namenode.namespace.commits import (
-    NO_OP,
-    Commits,
-    Op,
-    Outcome,
-    check_client,
-    completed,
-)
+from data_service.namenode.namespace.commits import Commits, Outcome, completed
 from data_service.namenode.namespace.contents import deleted_row, rewrite
 from data_service.namenode.namespace.inodes import Directory, File, Inode, InodeRow
 from data_service.namenode.namespace.namespace import (
@@ -40,6 +33,7 @@ from data_service.namenode.namespace.permissions import (
     require_writable,
 )
 from data_service.namenode.namespace.resolver import Names, Resolver
+from data_service.namenode.namespace.retries import NO_OP, Op, check_client
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases, Place
 from data_service.namenode.writers.open_files import (
