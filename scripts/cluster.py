@@ -15,6 +15,7 @@ as it should, which is said, and the rest goes on; 2 a wrong command line or con
 import argparse
 import fcntl
 import importlib.util
+import io
 import os
 import sys
 from pathlib import Path
@@ -165,6 +166,10 @@ def use_a_python_with_rpyc(argv: Sequence[str]) -> None:
 def main(argv: Optional[List[str]] = None) -> int:
     """The exit status, as the module's description has it."""
     arguments = parse(argv)
+    # A log may hold what this terminal's encoding lacks.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         if arguments.action in ("start", "restart"):
             use_a_python_with_rpyc(sys.argv[1:] if argv is None else argv)

@@ -24,6 +24,8 @@ from zookeeper.fabric.settings import Address, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
+LOG_OPTION = "--log-file"
+
 FOLDER_MODE = 0o700  # Logs name users, paths and addresses.
 
 
@@ -83,18 +85,27 @@ class Daemon:
         self.address = address
         self.role = role or stem.name
         self.log_path = stem.with_name(f"{stem.name}.log")
+        self.orphan: Optional[Record] = None
+        """The process, when it is known by its log only."""
         self._record_path = stem.with_name(f"{stem.name}.pid")
 
     def record(self) -> Optional[Record]:
         """The process of this daemon, if it still is the one that was started."""
+        for record in (self._written(), self.orphan):
+            if record and record.lives:
+                # Who can write a record must not be able to point it at a stranger.
+                words = command_of(record.pid)
+                ours = log_of(words) in (None, self.log_path.parent)
+                if ours and self.kind.is_run_by(words):
+                    return record
+        return None
+
+    def _written(self) -> Optional[Record]:
         try:
             record = Record(*json.loads(self._record_path.read_text("utf-8")))
-            pid = int(record.pid)
+            return record if int(record.pid) > 0 else None
         except (OSError, ValueError, TypeError):
             return None
-        # Who can write a record must not be able to point it at a stranger.
-        words = command_of(pid) if pid > 0 else []
-        return record if self.kind.is_run_by(words) and record.lives else None
 
     def remember(self, record: Record) -> None:
         """Write the record, whole or not at all. Raises OSError."""
@@ -111,7 +122,7 @@ class Daemon:
         words = [sys.executable, str(ROOT / self.kind.launcher)]
         words += [str(self.index)] if self.kind.indexed else []
         words += ["--config", settings.path] if settings.path else []
-        return words + ["--log-file", str(self.log_path)]
+        return words + [LOG_OPTION, str(self.log_path)]
 
 
 class Site:
@@ -125,10 +136,13 @@ class Site:
         self.daemons: List[Daemon] = []
         for kind, index, address in configured(settings):
             known = recorded.pop((kind.name, str(address)), None)
-            if known or address.host in own_hosts or is_of_this_machine(address.host):
-                stem = known.log_path.with_suffix("") if known else self._free_stem(kind, index)
-                role = role_of(kind, index)
-                self.daemons.append(Daemon(kind, index, str(address), stem, role))
+            if known:
+                known.index, known.role = index, role_of(kind, index)
+            elif address.host in own_hosts or is_of_this_machine(address.host):
+                stem = self._free_stem(kind, index)
+                known = Daemon(kind, index, str(address), stem, role_of(kind, index))
+            if known:
+                self.daemons.append(known)
         self.left = list(recorded.values())
         """Those that were started here and run, but stand in config.ini no more."""
 
@@ -141,22 +155,34 @@ class Site:
     def _recorded(self) -> List[Daemon]:
         """Every daemon of which a record tells that it runs."""
         try:
-            names = sorted(os.listdir(self.folder))
+            names = os.listdir(self.folder)
         except OSError:
-            # Not there yet, or another user's: then what runs is known by where it listens.
-            return []
-        found = []
+            names = []  # Not there yet, removed, or another user's.
+        stems = {name[: -len(".pid")] for name in names if name.endswith(".pid")}
+        orphans = self._orphans()
         addresses = {role_of(kind, index): str(a) for kind, index, a in configured(self.settings)}
-        for name in names:
-            stem, dot, ending = name.rpartition(".")
+        found = []
+        for stem in sorted(stems | set(orphans)):
             kind = kind_of(stem)
-            if ending != "pid" or kind is None:
+            if kind is None:
                 continue
-            record = Daemon(kind, 0, "", self.folder / stem).record()
+            daemon = Daemon(kind, 0, "", self.folder / stem)
+            daemon.orphan = orphans.get(stem)
+            record = daemon.record()
             if record:
-                # Records of earlier releases have no address: then the name has to tell.
-                address = str(record.address or addresses.get(stem, "?"))
-                found.append(Daemon(kind, 0, address, self.folder / stem))
+                # Without a record, and in those of earlier releases, the name has to tell.
+                daemon.address = str(record.address or addresses.get(stem, "?"))
+                found.append(daemon)
+        return found
+
+    def _orphans(self) -> Dict[str, Record]:
+        """Those whose log is in this folder, by its name: their records may have got lost."""
+        found: Dict[str, Record] = {}
+        for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
+            words = command_of(pid)
+            if log_of(words) == self.folder:
+                path = Path(words[words.index(LOG_OPTION) + 1])
+                found[path.stem] = Record(pid, identity(pid), ready=True)
         return found
 
     def _free_stem(self, kind: Kind, index: int) -> Path:
@@ -186,6 +212,13 @@ def configured(settings: Settings) -> List[Tuple[Kind, int, Address]]:
 def role_of(kind: Kind, index: int) -> str:
     """What people call a daemon: `name_node` and `name_node_1`, but `data_node_0`."""
     return f"{kind.name}_{index}" if index or kind.name == "data_node" else kind.name
+
+
+def log_of(words: Sequence[str]) -> Optional[Path]:
+    """The folder of the log that a daemon in the background writes; None without a log."""
+    if LOG_OPTION not in words[:-1] or not any(kind.is_run_by(words) for kind in KINDS):
+        return None
+    return Path(words[words.index(LOG_OPTION) + 1]).parent
 
 
 def kind_of(role: str) -> Optional[Kind]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -160,6 +161,18 @@ def test_a_daemon_whose_line_has_left_the_config_is_told_and_stopped(site: Site)
     pids = site.pids()
     done = site.cluster("stop")
     assert done.status == 0 and len(done.out.splitlines()) == len(ROLES)
+    assert not any(identity(pid) for pid in pids)
+
+
+def test_daemons_whose_records_are_lost_are_found(site: Site) -> None:
+    assert site.cluster("start", "--data-nodes", "1").status == 0
+    pids = site.pids()
+    shutil.rmtree(site.run_folder)
+    told = site.cluster("status", "--data-nodes", "1")
+    assert told.status == 0 and told.out.count("running pid") == 4, told
+    assert site.cluster("start", "--data-nodes", "1").out.count("runs already, pid") == 4
+    stopped = site.cluster("stop")
+    assert stopped.out.count(" stopped") == 4, stopped
     assert not any(identity(pid) for pid in pids)
 
 
