@@ -35,11 +35,11 @@ The exit status is 0 when everything held, 1 on a violation, 2 when the trial it
 """
 
 import argparse
+import logging
 import shutil
 import signal
 import sys
 import tempfile
-import traceback
 from pathlib import Path
 from random import SystemRandom
 from typing import List, Optional
@@ -49,7 +49,6 @@ if not __package__:
 
 from tests.chaos.evidence import judge_again  # noqa: E402
 from tests.chaos.trial import Trial  # noqa: E402
-from zookeeper.fabric.errors import DfsError  # noqa: E402
 
 ROUND_SECONDS = 30.0
 HISTORY_LINES = 80
@@ -95,10 +94,11 @@ def run(folder: Path, seed: int, seconds: float) -> int:
     except AssertionError as error:
         print(f"seed {seed} broke a promise:\n{error}")
         return BROKEN
-    except (DfsError, OSError) as error:
-        traceback.print_exc()
+    except Exception as error:
+        logging.exception("the trial itself failed")
         print(f"seed {seed}: the trial itself failed: {error!r}")
         return FAILED
+    trial.say_counts()
     if trial.undecided:
         print(f"seed {seed}: no violation, but nobody knows of:", *trial.undecided, sep="\n")
         return UNDECIDED

@@ -82,8 +82,8 @@ class Model:
         self._contents = contents
         self._kinds: Dict[str, Callable[..., Answer]] = dict(
             plain_tree.MODELS,
-            mkdir=self._mkdir, put=self._put, start=self._start, open=self._open,
-            flush=self._flush, extend=self._extend, close=self._close, cut=self._cut,
+            mkdir=self._mkdir, delete=self._delete, put=self._put, start=self._start,
+            open=self._open, flush=self._flush, extend=self._extend, close=self._close, cut=self._cut,
             append=self._append, truncate=self._truncate, concat=self._concat,
             set_replication=self._set_replication, set_mode=self._set_mode,
             set_quota=self._set_quota, get=self._get, list=self._list, page=self._page,
@@ -203,6 +203,11 @@ class Model:
             if names is not None and used(self._contents, after, room)[0] > names:
                 return errors.QuotaExceeded, state
         return result, after
+
+    def _delete(self, state: State, path: str) -> Answer:
+        """Below a file there is nothing to delete."""
+        result, after = plain_tree.delete(state, path)
+        return False if result is errors.NotADirectory else result, after
 
     def _set_mode(self, state: State, path: str, mode: int) -> Answer:
         if f"mode {path}" in state:

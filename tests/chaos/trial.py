@@ -131,6 +131,12 @@ class Trial:
                 self._reckon()
                 self._say("after a cold restart all is as it was")
 
+    def say_counts(self) -> None:
+        """Tell how often each kind of call came to what: a load that is none proves nothing."""
+        for kind in sorted({kind for kind, _ in self.history.counts}):
+            outcomes = sorted((o, n) for (k, o), n in self.history.counts.items() if k == kind)
+            self._say(f"  {kind}: " + ", ".join(f"{count} {word}" for word, count in outcomes))
+
     def keep_evidence(self, folder: Path, verdict: str) -> None:
         """Write what led to a verdict into a folder, see `evidence.py`; the cluster still runs."""
         stretch = Stretch(self._before, self.history.calls, self.history.notes, self._after)

@@ -46,6 +46,17 @@ def test_a_promise_that_broke_is_told(
     assert chaos.main(["--replay", str(tmp_path)]) == 1, "and broke it when judged again"
 
 
+def test_a_trial_that_fails_itself_says_nothing_of_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def fail(trial: Trial, _seconds: float, _rounds: int) -> None:
+        raise OSError("no room for the trial")
+
+    monkeypatch.setattr(Trial, "run", fail)
+    assert chaos.run(tmp_path, SEED, 1.0) == 2
+    assert "the trial itself failed" in capsys.readouterr().out
+
+
 def test_its_help_tells_what_it_checks() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "chaos.py"), "--help"]
     done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8")

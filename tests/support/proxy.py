@@ -111,13 +111,20 @@ class Proxy:
         _shut_down(self._listener)
         self._listener.close()
         self.reset()
-        while self._threads:
-            self._threads.pop().join()
+        while True:
+            with self._changed:
+                if not self._threads:
+                    return
+                thread = self._threads.pop()
+            thread.join()
 
     def _start(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore
-        self._threads.append(thread)
-        thread.start()
+        with self._changed:
+            # Those that have ended need nobody to join them: a link may live for hours.
+            self._threads[:] = [one for one in self._threads if one.is_alive()]
+            self._threads.append(thread)
+            thread.start()
 
     def _accept(self) -> None:
         while True:

@@ -141,6 +141,8 @@ EXPLAINED = {
                 call("flush", "/g/a", FIRST, SECOND, at=(6, 7)),
                 call("close", "/g/a", FIRST, at=(8, 9))],
          {**ROOM, "/g/b": joined(FIRST, SECOND)}),
+    "a deletion below a file":
+        (OLD, [call("delete", "/g/a/x", at=(0, 1), result=False)], OLD),
     "a page":
         (BOTH, [call("page", "/g", "", 1, at=(0, 1), result=((("a", "f", 3),), True)),
                 call("page", "/g", "a", 1, at=(2, 3), result=((("b", "f", 3),), False))], BOTH),
