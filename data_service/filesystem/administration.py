@@ -3,7 +3,9 @@
 from typing import Iterator, Optional, Sequence, Tuple
 
 from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
-from data_service.protocol.messages import ClusterStatus, DataNodeStatus, FsckRow, unpack_rows
+from data_service.protocol.decoding import decode, decode_rows
+from data_service.protocol.listings import Page
+from data_service.protocol.messages import ClusterStatus, DataNodeStatus, FsckRow
 
 
 class Administration:
@@ -13,28 +15,28 @@ class Administration:
 
     def cluster_status(self) -> ClusterStatus:
         """Capacity, health, safe mode."""
-        return ClusterStatus._make(self._namenode.call("cluster_status"))
+        return decode(ClusterStatus, self._namenode.call("cluster_status"))
 
     def datanodes(self) -> Tuple[DataNodeStatus, ...]:
         """Every datanode that the namenode knows."""
-        return tuple(map(DataNodeStatus.from_wire, self._namenode.call("datanode_reports")))
+        return decode(Tuple[DataNodeStatus, ...], self._namenode.call("datanode_reports"))
 
     def fsck(self, path: str) -> Iterator[FsckRow]:
         """The health of every file and directory in a tree, fetched in pages."""
         after, more = "", True
         while more:
-            data, more = self._namenode.call("fsck", path, after, LIST_ROWS)
-            rows = [FsckRow.from_wire(row) for row in unpack_rows(data)]
+            data, more = decode(Page, self._namenode.call("fsck", path, after, LIST_ROWS))
+            rows = decode_rows(FsckRow, data)
             yield from rows
             after = rows[-1].path if rows else after
 
     def safe_mode(self, action: str) -> bool:
         """`get`, `enter` or `leave`; whether safe mode is on afterwards."""
-        return self._namenode.call("safe_mode", action)
+        return decode(bool, self._namenode.call("safe_mode", action))
 
     def groups(self, user: str = "") -> Tuple[str, ...]:
         """The groups that the namenode finds for a user; without a name, for the caller."""
-        return self._namenode.call("groups", user)
+        return decode(Tuple[str, ...], self._namenode.call("groups", user))
 
     def open_files(self, path: str = "/", everywhere: bool = False) -> Iterator[FsckRow]:
         """Files below a path that are being written, each with its writer and blocks so far.
@@ -45,20 +47,21 @@ class Administration:
         method = "list_open_files" if everywhere else "open_files"
         after, more = 0, True
         while more:
-            data, after, more = self._namenode.call(method, path, after, LIST_ROWS)
-            yield from map(FsckRow.from_wire, unpack_rows(data))
+            answer = self._namenode.call(method, path, after, LIST_ROWS)
+            data, after, more = decode(Tuple[bytes, int, bool], answer)
+            yield from decode_rows(FsckRow, data)
 
     def block_row(self, block_id: int) -> Optional[FsckRow]:
         """The file that a block belongs to, with this block only; None when there is none."""
-        rows = unpack_rows(self._namenode.call("block_row", block_id))
-        return FsckRow.from_wire(rows[0]) if rows else None
+        rows = decode_rows(FsckRow, self._namenode.call("block_row", block_id))
+        return rows[0] if rows else None
 
     def spread_blocks(self, block_ids: Sequence[int]) -> int:
         """Have blocks copied to another rack that are on one only; how many copies began."""
         begun = 0
         for start in range(0, len(block_ids), LIST_ROWS):
             page = tuple(block_ids[start : start + LIST_ROWS])
-            begun += self._namenode.call("spread_blocks", page)
+            begun += decode(int, self._namenode.call("spread_blocks", page))
         return begun
 
     def save_namespace(self) -> int:
@@ -68,7 +71,7 @@ class Administration:
         """
         # The first answer to a client is awaited only briefly, and this one takes its time.
         self.safe_mode("get")
-        return self._namenode.call("save_namespace")
+        return decode(int, self._namenode.call("save_namespace"))
 
     def refresh_nodes(self) -> None:
         """Read again which datanodes belong to the cluster."""

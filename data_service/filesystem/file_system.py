@@ -19,6 +19,8 @@ from data_service.filesystem.writer import WriteOptions
 from data_service.filesystem.writing import DIRECTORY_MODE, FILE_MODE, UMASK, Writing
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.decoding import decode, decode_rows
+from data_service.protocol.listings import Page, check_covered, check_name
 from data_service.protocol.messages import (
     QUOTA_UNCHANGED,
     ContentSummary,
@@ -26,7 +28,6 @@ from data_service.protocol.messages import (
     LocatedBlock,
     Locations,
     QuotaUsage,
-    unpack_rows,
 )
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, NotADirectory, PathNotFound
@@ -106,7 +107,7 @@ class FileSystem(Administration, Writing):
 
     def stat(self, path: str) -> FileStatus:
         """What the namenode knows of a path."""
-        return FileStatus._make(self._namenode.call("stat", path))
+        return decode(FileStatus, self._namenode.call("stat", path))
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or directory at `path`."""
@@ -120,10 +121,12 @@ class FileSystem(Administration, Writing):
         """The children of a directory, or the file itself, sorted by name; fetched in pages."""
         after, more = "", True
         while more:
-            data, more = self._namenode.call("list", path, after, LIST_ROWS)
-            rows = unpack_rows(data)
-            yield from map(FileStatus._make, rows)
-            after = rows[-1][0] if rows else after
+            data, more = decode(Page, self._namenode.call("list", path, after, LIST_ROWS))
+            rows = decode_rows(FileStatus, data)
+            for row in rows:
+                check_name(row.name)
+                yield row
+            after = rows[-1].name if rows else after
 
     def mkdir(self, path: str, parents: bool = False, mode: Optional[int] = None) -> None:
         """Make a directory; with `parents` also those above it, and an existing one is fine."""
@@ -136,7 +139,7 @@ class FileSystem(Administration, Writing):
         False when there was nothing at `path`.
         """
         try:
-            return self._namenode.mutate("delete", path, recursive)
+            return decode(bool, self._namenode.mutate("delete", path, recursive))
         except NotADirectory:
             return False  # Below a file there is nothing.
 
@@ -146,7 +149,7 @@ class FileSystem(Administration, Writing):
 
     def access(self, path: str, bits: int) -> bool:
         """Whether the caller may do all of `bits` to a path: 4 read, 2 write, 1 execute."""
-        return self._namenode.call("access", path, bits)
+        return decode(bool, self._namenode.call("access", path, bits))
 
     def set_replication(self, path: str, replication: int) -> None:
         """Set how many replicas a file shall have; they come or go in the background."""
@@ -166,7 +169,7 @@ class FileSystem(Administration, Writing):
 
     def content_summary(self, path: str) -> ContentSummary:
         """How much a tree holds."""
-        return ContentSummary._make(self._namenode.call("content_summary", path))
+        return decode(ContentSummary, self._namenode.call("content_summary", path))
 
     def set_quota(
         self, path: str, names: int = QUOTA_UNCHANGED, space: int = QUOTA_UNCHANGED
@@ -179,12 +182,14 @@ class FileSystem(Administration, Writing):
 
     def quota_usage(self, path: str) -> QuotaUsage:
         """The quotas of a directory, and what counts for them."""
-        return QuotaUsage._make(self._namenode.call("quota_usage", path))
+        return decode(QuotaUsage, self._namenode.call("quota_usage", path))
 
     def block_locations(self, path: str, offset: int = 0, length: int = READ_WHOLE) -> Locations:
-        """The blocks that cover a range of a file, and who holds them."""
+        """The blocks that cover a range of a file, and who holds them; no byte is left out."""
         row = self._namenode.call("block_locations", path, offset, length)
-        return Locations.from_wire(row)
+        locations = decode(Locations, row)
+        check_covered(path, locations, offset, length)
+        return locations
 
     # Bytes.
 

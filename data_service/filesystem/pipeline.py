@@ -2,6 +2,7 @@
 
 from typing import Dict, Set, Tuple
 
+from data_service.protocol.decoding import decode
 from data_service.protocol.failures import broken_link, reply_seconds
 from data_service.protocol.messages import LocatedBlock
 from zookeeper.fabric.auth import Credentials
@@ -43,7 +44,7 @@ class Pipeline:
 
     def finish(self) -> Tuple[str, ...]:
         """Wait until all hold the block durably; their node ids."""
-        return tuple(self._body.finish())
+        return decode(Tuple[str, ...], self._body.finish())
 
     def close(self) -> None:
         """Hang up; unless `finish` returned, the datanodes drop what they have."""

@@ -15,6 +15,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
+from data_service.protocol.decoding import decode
 from data_service.protocol.messages import LocatedBlock, Target
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
@@ -141,7 +142,7 @@ class Replicas:
                 located.token,
                 timeout=self._network.call_timeout_seconds + seconds,
             )
-            return BlockChecksum._make(row)
+            return decode(BlockChecksum, row)
         finally:
             remote.close()
 

@@ -18,8 +18,9 @@ from data_service.filesystem.pipeline import Pipeline, Suspects
 from data_service.filesystem.replicas import Replicas
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import crc32
+from data_service.protocol.decoding import decode
 from data_service.protocol.failures import failure_reason
-from data_service.protocol.messages import Completed, FileStatus, LocatedBlock, OpenedFile
+from data_service.protocol.messages import Completed, LocatedBlock, OpenedFile
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
@@ -168,7 +169,7 @@ class WritingFile(Forkable):
     def cut(self, length: int, replicas: Replicas) -> None:
         """Of a file that is being truncated to `length`: write what stays of the last block."""
         row = self._held("cut_block", self._namenode.client_id, self._opened.file_id)
-        located, kept = LocatedBlock.from_wire(row), length - self._opened.offset
+        located, kept = decode(LocatedBlock, row), length - self._opened.offset
 
         def source() -> Iterator[Chunk]:
             for piece in replicas.read(located, 0, kept):
@@ -181,10 +182,10 @@ class WritingFile(Forkable):
             blocks = tuple(block for _, block in sorted(self._blocks.items()))
         with self._namenode.operation() as operation:
             # A datanode that died meanwhile is made up for: the namenode has its blocks copied.
-            status, replicas = self._held(
+            answer = self._held(
                 method, operation, self._opened.file_id, blocks, awaited=(NotEnoughReplicas,)
             )
-        return Completed(FileStatus._make(status), replicas)
+        return decode(Completed, answer)
 
     def abandon(self) -> None:
         """Give up what is not visible; never raises, because it follows an error already told.
@@ -228,7 +229,7 @@ class WritingFile(Forkable):
                     if not self._suspects.forgive():
                         raise
             else:
-                located = LocatedBlock.from_wire(row)
+                located = decode(LocatedBlock, row)
                 with self._lock:
                     self._blocks[position] = located.block
                 return located

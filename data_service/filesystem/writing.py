@@ -22,6 +22,7 @@ from data_service.filesystem.local_streams import pieces_of
 from data_service.filesystem.namenode import NameNodeClient
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.writer import WriteOptions, WritingFile
+from data_service.protocol.decoding import decode
 from data_service.protocol.messages import (
     Completed,
     DataNodeStatus,
@@ -126,7 +127,7 @@ class Writing:
         row = self._namenode.mutate("truncate", path, length)
         if row is None:
             return
-        file = self._writing(path, OpenedFile._make(row))
+        file = self._writing(path, decode(OpenedFile, row))
         try:
             file.cut(length, self._replicas(path))
             self._complete(file)
@@ -151,11 +152,11 @@ class Writing:
         raise NotImplementedError
 
     def _open_end(self, path: str) -> "FileWriter":
-        opened = OpenedFile._make(self._namenode.mutate("append", path))
+        opened = decode(OpenedFile, self._namenode.mutate("append", path))
         return self._writer(self._writing(path, opened))
 
     def _create(self, path: str, options: WriteOptions) -> WritingFile:
-        opened = OpenedFile._make(self._namenode.mutate("create", path, *options))
+        opened = decode(OpenedFile, self._namenode.mutate("create", path, *options))
         return self._writing(path, opened, options)
 
     def _writing(
@@ -232,7 +233,7 @@ class Writing:
         above = path.rpartition("/")[0]
         while above:
             with suppress(DfsError):
-                yield QuotaUsage._make(self._namenode.call("quota_usage", above))
+                yield decode(QuotaUsage, self._namenode.call("quota_usage", above))
             above = above.rpartition("/")[0]
 
     def _put_stream(
