@@ -7,6 +7,7 @@ anything).
 `<!-- tested by tests/… -->` names the test that runs the same commands in its own way.
 """
 
+import re
 from pathlib import Path
 from typing import List, Protocol, Set
 
@@ -69,6 +70,21 @@ def test_every_console_block_is_run_by_a_test() -> None:
 def test_the_command_table_is_the_shells() -> None:
     listed = {name.split()[0] for cell in tables(text())["command"] for name in code(cell)}
     assert listed == shell_commands()
+
+
+def test_the_modules_that_are_named_exist() -> None:
+    spans = [span for line in text().splitlines() for span in code(line)]
+    words = {word for span in spans for word in span.split() if re.fullmatch(r"\w+/.*\.py", word)}
+    homes = (ROOT, ROOT / "data_service")
+    assert words
+    assert [word for word in words if not any((home / word).exists() for home in homes)] == []
+
+
+def test_the_links_within_the_page_lead_somewhere() -> None:
+    heads = re.findall(r"^## (.+)$", text(), re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^a-z0-9 -]", "", head.lower()).replace(" ", "-") for head in heads}
+    links = set(re.findall(r"\]\((#[^)]+)\)", text()))
+    assert links and links - anchors == set()
 
 
 def test_the_settings_table_lists_only_what_exists() -> None:
