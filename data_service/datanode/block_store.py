@@ -263,16 +263,16 @@ class BlockStore:
     def _begin(self, block_id: int, generation: int, size: int) -> ReplicaWriter:
         tried: List[Volume] = []
         while True:
-            volume = self.volumes.roomiest(size, tried)
+            volume, promised = self.volumes.roomiest(size, tried)
             try:
-                return ReplicaWriter(volume, block_id, generation, size)
+                return ReplicaWriter(volume, block_id, generation, size, promised)
             except (DiskFull, DiskFailed) as error:
                 # Another directory may take it. Nothing has been written, so nothing is lost.
                 log.warning("volume.refused", root=volume.root, error=error.message)
-                volume.settle(size)
+                volume.settle(promised)
                 tried.append(volume)
             except BaseException:
-                volume.settle(size)
+                volume.settle(promised)
                 raise
 
     def _enter(self, replica: _Replica) -> None:

@@ -9,6 +9,7 @@ whole pipeline off: the block is abandoned by the client and written again under
 is never resumed in the middle (HDFS-4660, HDFS-7065).
 """
 
+import time
 from typing import Callable, Optional, Tuple
 
 from data_service.datanode.block_store import BlockStore
@@ -16,9 +17,23 @@ from data_service.datanode.replica_writer import ReplicaWriter
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from data_service.protocol.failures import seen_from_upstream
-from zookeeper.fabric.errors import CorruptData, DfsError, InvalidArgument, Unavailable
+from zookeeper.fabric.errors import (
+    CorruptData,
+    DeadlineExceeded,
+    DfsError,
+    InvalidArgument,
+    Unavailable,
+)
 from zookeeper.fabric.remote import OutgoingBody
 from zookeeper.fabric.stream import PacketReader
+
+
+BYTES_PER_SECOND_MIN = 16 << 10
+"""Who sends a block more slowly than this holds room and a place that others need: a writer has all
+of a block before it begins to send."""
+
+GRACE_SECONDS = 60.0
+"""How much longer than at that rate a block may take."""
 
 
 class Downstream:
@@ -85,10 +100,13 @@ def receive_block(
 def _receive_packets(packets: PacketReader, writer: ReplicaWriter, downstream: Downstream) -> None:
     buffer = memoryview(bytearray(CHUNK_BYTES))
     last_size = CHUNK_BYTES
+    began = time.monotonic()
     while True:
         packet = packets.receive(buffer)
         if packet is None:
             break
+        if time.monotonic() - began > GRACE_SECONDS + writer.length / BYTES_PER_SECOND_MIN:
+            raise DeadlineExceeded(f"after {writer.length} bytes the writer is too slow")
         data, checksum = packet
         if last_size != CHUNK_BYTES:
             raise InvalidArgument("a short chunk can only be the last one of a block")

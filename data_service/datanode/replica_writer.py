@@ -28,17 +28,19 @@ _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 class ReplicaWriter:
     """A replica of up to `size` bytes being written; ends with `finish` or `discard`.
 
-    Room for them was promised by the volume; what is written, or never will be, is settled.
+    Room for `promised` of them was set aside; what is written, or never will be, is settled.
     Raises DiskFull, and DiskFailed when the volume has failed.
     """
 
-    def __init__(self, volume: Volume, block_id: int, generation: int, size: int) -> None:
+    def __init__(
+        self, volume: Volume, block_id: int, generation: int, size: int, promised: int = 0
+    ) -> None:
         self.volume = volume
         self.block_id = block_id
         self.length = 0
         self._generation = generation
         self._size = size
-        self._promised = size
+        self._promised = promised
         self._checksums: List[int] = []
         self._path = volume.tmp_path(f"{uuid.uuid4().hex}.{block_id}")
         self._target = layout.replica_path(volume.root, block_id, generation)
@@ -98,8 +100,9 @@ class ReplicaWriter:
             log.warning("replica.not_discarded", path=path, error=error.strerror)
 
     def _settle(self, size: int) -> None:
-        self._promised -= size
-        self.volume.settle(size)
+        settled = min(size, self._promised)
+        self._promised -= settled
+        self.volume.settle(settled)
 
     def _write_all(self, path: str, data: memoryview) -> None:
         with self.volume.guard(path, "write"):

@@ -12,6 +12,7 @@ from data_service.datanode.open_replica import Chunk, OpenReplica
 from data_service.datanode.pipeline import Downstream, receive_block
 from data_service.datanode.replicator import copy_block, open_pipeline
 from data_service.datanode.scanner import Scanner
+from data_service.datanode.streams import Streams
 from data_service.datanode.trash import Trash
 from data_service.datanode.verifier import Verifier
 from data_service.protocol.blocks import Block
@@ -22,7 +23,7 @@ from data_service.protocol.validation import check_integers, check_targets
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import BlockMissing, Busy, DfsError, InvalidArgument, SessionExpired
+from zookeeper.fabric.errors import BlockMissing, DfsError, InvalidArgument, SessionExpired
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
 from zookeeper.fabric.server import Server
@@ -33,6 +34,10 @@ log = logs.get("data_node")
 
 COPIES_MAX = 4
 """Commanded copies that run at a time; the namenode repeats what was not done."""
+
+WRITERS_PATIENCE, READERS_PATIENCE = 0.25, 0.5
+"""How much of the time after which it counts as stalled a transfer may wait for its turn: a writer,
+for whom each datanode of a pipeline may wait in turn; and of the time for a call a reader."""
 
 _Targets = Tuple[Tuple[str, str, int], ...]
 
@@ -50,13 +55,11 @@ class DataNode(daemon.Daemon):
             own.reserved_bytes,
             lambda block: self.duties.tell(CORRUPT, [block]),
         )
-        self._streams = threading.BoundedSemaphore(own.max_streams)
-        self._running = 0
-        self._lock = threading.Lock()
+        self._streams = Streams(own.max_streams, str(self.address))
         self._copies = threading.BoundedSemaphore(COPIES_MAX)
         namenode = LeaderPool("name_node", settings.name_node.hosts, credentials, settings.network)
         self.duties = Duties(
-            self.address, own, self.store, namenode, self._obey, lambda: self._running
+            self.address, own, self.store, namenode, self._obey, lambda: self._streams.running
         )
         self._verifier = Verifier(self.store, self.duties.tell, self.duties.report_again)
         self._scanner = Scanner(self.store, own.scan_period_seconds, own.scan_bytes_per_second)
@@ -106,6 +109,13 @@ class DataNode(daemon.Daemon):
         self, packets: PacketReader, block: Tuple[int, int, int], token: bytes, targets: _Targets
     ) -> Tuple[str, ...]:
         """This datanode's part of a write pipeline; the ids of all that hold the block then."""
+        patience = self.settings.network.stall_timeout_seconds * WRITERS_PATIENCE
+        with self._streams.place(patience, len(targets)):
+            return self._write_block(packets, block, token, targets)
+
+    def _write_block(
+        self, packets: PacketReader, block: Tuple[int, int, int], token: bytes, targets: _Targets
+    ) -> Tuple[str, ...]:
         block_id, generation, size = block
         writer = self.store.create(block_id, generation, size)
         try:
@@ -135,8 +145,11 @@ class DataNode(daemon.Daemon):
         They go from the disk's cache to the network unseen: it is the reader who verifies them, or
         who wants them `as_it_is`, since nothing better is left.
         """
-        with self.store.read(block_id, generation, as_it_is) as replica:
+        with self._streams.place(
+            self._readers_patience, interrupt=packets.interrupt
+        ) as transfer, self.store.read(block_id, generation, as_it_is) as replica:
             for chunk in replica.chunks(offset, length):
+                transfer.touch()
                 try:
                     packets.send_file(replica.descriptor, *chunk)
                 except DfsError:
@@ -146,21 +159,13 @@ class DataNode(daemon.Daemon):
 
     def block_checksum(self, block_id: int, generation: int, length: int) -> Tuple[bytes, int]:
         """The MD5 of the CRC32s of a replica's first `length` bytes, and how many these are."""
-        with self.store.read(block_id, generation) as replica:
-            return tuple(replica.checksum(length))
+        with self._streams.place(self._readers_patience):
+            with self.store.read(block_id, generation) as replica:
+                return tuple(replica.checksum(length))
 
-    def stream(self, transfer: Callable[[], Any]) -> Any:
-        """Run a transfer within the limit of how many may run; raises Busy."""
-        if not self._streams.acquire(blocking=False):
-            raise Busy(f"{self.address} has reached its limit of transfers")
-        try:
-            with self._lock:
-                self._running += 1
-            return transfer()
-        finally:
-            with self._lock:
-                self._running -= 1
-            self._streams.release()
+    @property
+    def _readers_patience(self) -> float:
+        return self.settings.network.call_timeout_seconds * READERS_PATIENCE
 
     def _downstream(
         self, block: Tuple[int, int, int], token: bytes, targets: _Targets
@@ -260,7 +265,7 @@ class DataNodeService(Service):
         check_targets(targets)
         _check_token(token)
         block = (block_id, generation, size)
-        return self._node.stream(lambda: self._node.write_block(packets, block, token, targets))
+        return self._node.write_block(packets, block, token, targets)
 
     @answers_with_body
     def exposed_read_block(
@@ -276,11 +281,7 @@ class DataNodeService(Service):
         """Send the chunks that cover `length` bytes from `offset`, damaged ones if so wanted."""
         check_integers(block_id, generation, offset, length)
         _check_token(token)
-        self._node.stream(
-            lambda: self._node.read_block(
-                packets, block_id, generation, offset, length, as_it_is is True
-            )
-        )
+        self._node.read_block(packets, block_id, generation, offset, length, as_it_is is True)
 
     def exposed_block_checksum(
         self, block_id: int, generation: int, length: int, token: bytes
@@ -288,9 +289,7 @@ class DataNodeService(Service):
         """A block's part of its file's checksum; its bytes are verified, and stay here."""
         check_integers(block_id, generation, length)
         _check_token(token)
-        return self._node.stream(
-            lambda: self._node.block_checksum(block_id, generation, length)
-        )
+        return self._node.block_checksum(block_id, generation, length)
 
 
 def _check_token(token: bytes) -> None:

@@ -33,6 +33,10 @@ log = logs.get("volume")
 MEASURE_SECONDS = 1.0
 """How long the measure of a disk's room may take, which is microseconds of a healthy one."""
 
+PROMISE_BYTES_MAX = 256 << 20
+"""For so many bytes of a replica room is set aside; a larger one looks for itself as it comes. What
+a writer announces, and may never send, does not keep others out."""
+
 SILENT_SECONDS = 30.0
 """How long an operation may run until its disk counts as silent: longer than any of a busy one."""
 
@@ -186,10 +190,12 @@ class Volume:
         """Whether the disk has not answered for so long that nobody should wait for it."""
         return self.health.silent_seconds() > SILENT_SECONDS
 
-    def promise(self, size: int) -> None:
-        """Set room aside for a replica that is going to be written."""
+    def promise(self, size: int) -> int:
+        """Set room aside for a replica that is going to be written; for how many bytes of it."""
+        size = min(size, PROMISE_BYTES_MAX)
         with self._counting:
             self.promised += size
+        return size
 
     def settle(self, size: int) -> None:
         """So much of what was promised is on the disk now, or is not needed any more."""

@@ -188,8 +188,10 @@ class Volumes:
         disks = {room.device: room for room in _left(list(self._rooms()))}.values()
         return sum(room.total for room in disks), sum(room.free for room in disks)
 
-    def roomiest(self, size: int, besides: Collection[Volume] = ()) -> Volume:
-        """The directory with the most room, where `size` bytes are set aside from now on.
+    def roomiest(
+        self, size: int, besides: Collection[Volume] = ()
+    ) -> Tuple[Volume, int]:
+        """The directory with the most room, and how many of `size` bytes are set aside there.
 
         Raises DiskFull when it has less: a write goes elsewhere before the disk is full. To be
         settled as they are written, or when they are not. Those on one disk take turns; those that
@@ -209,8 +211,7 @@ class Volumes:
                 free = max((room.free for room in left), default=0)
                 raise DiskFull(f"{size} bytes do not fit: {free} bytes free besides the reserve")
             room = max(fitting, key=lambda room: (not room.volume.health.is_full, room.free))
-            room.volume.promise(size)
-        return room.volume
+            return room.volume, room.volume.promise(size)
 
     def _rooms(self) -> Iterator[_Room]:
         # All are asked before the first answer is waited for.

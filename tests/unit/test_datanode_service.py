@@ -2,12 +2,13 @@
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
 
 import pytest
 
+from data_service.datanode import service
 from data_service.datanode.service import DataNode
 from data_service.datanode.volume import Volume
 from data_service.protocol.blocks import Block
@@ -190,25 +191,24 @@ def test_a_full_disk_further_down_is_named(cluster: InnerCluster) -> None:
     assert broken_link(caught.value) == (cluster.node_id(1), cluster.node_id(2))
 
 
-def test_too_many_transfers_are_refused(cluster: InnerCluster) -> None:
+def test_too_many_transfers_wait_their_turn_and_are_refused_in_time(
+    cluster: InnerCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(cluster)
-    data_node, gate, entered = cluster.data_nodes[0], threading.Event(), threading.Semaphore(0)
-
-    def hold() -> None:
-        entered.release()
-        gate.wait()
-
-    threads = [threading.Thread(target=data_node.stream, args=(hold,)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-        assert entered.acquire(timeout=60)
-    with pytest.raises(Busy):
-        read(cluster, 0, 1)
-    wait_until(lambda: cluster.known(0).stats[4] == 3)
-    gate.set()
-    for thread in threads:
-        thread.join()
-    assert len(read(cluster, 0, 1)) == 1
+    monkeypatch.setattr(service, "READERS_PATIENCE", 0.001)
+    streams, results = cluster.data_nodes[0]._streams, []
+    with ExitStack() as places:
+        for _ in range(3):
+            places.enter_context(streams.place(0.0))
+        wait_until(lambda: cluster.known(0).stats[4] == 3)
+        with pytest.raises(Busy):
+            read(cluster, 0, 1)
+        monkeypatch.setattr(service, "READERS_PATIENCE", 0.9)
+        waiting = threading.Thread(target=lambda: results.append(read(cluster, 0, 1)))
+        waiting.start()
+        wait_until(lambda: "1 wait" in repr(streams))
+    waiting.join(60)
+    assert len(results[0]) == 1
 
 
 def test_commands_are_obeyed_and_told(cluster: InnerCluster) -> None:

@@ -5,6 +5,7 @@ from typing import Iterator, List, Optional, Tuple
 
 import pytest
 
+from data_service.datanode import pipeline
 from data_service.datanode.block_store import BlockStore
 from data_service.datanode.pipeline import Downstream, receive_block
 from data_service.protocol.blocks import Block
@@ -14,6 +15,7 @@ from tests.support.replicas import noise
 from tests.support.stores import chunks_of, get, names, opened
 from zookeeper.fabric.errors import (
     CorruptData,
+    DeadlineExceeded,
     DfsError,
     DiskFailed,
     DiskFull,
@@ -216,3 +218,17 @@ def test_a_disk_that_fails_at_the_end_is_not_acknowledged(
         receive_block(LastPacket(list(chunks_of(DATA))), store, writer,  # type: ignore[arg-type]
                       Downstream(*LINK, body), told.append)  # type: ignore[arg-type]
     assert not told and body.closed and "result" not in body.steps
+
+
+def test_a_sender_that_drips_holds_its_room_and_place_not_for_ever(
+    store: BlockStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each packet came just in time, and the block would have taken a day."""
+    body = Body()
+    monkeypatch.setattr(pipeline, "GRACE_SECONDS", -1.0)
+    with pytest.raises(DeadlineExceeded, match="too slow"):
+        receive(store, Packets(list(chunks_of(DATA))), body)
+    assert body.closed and names(tmp_path) == []
+    assert all(volume.promised == 0 for volume in store.volumes.working)
+    monkeypatch.setattr(pipeline, "GRACE_SECONDS", 60.0)
+    receive(store, Packets(list(chunks_of(DATA))))

@@ -140,7 +140,7 @@ def two_volumes(tmp_path: Path, system: FaultyDisk) -> BlockStore:
     for name, block_id in (("a", 1), ("b", 2)):
         store = opened(*(tmp_path / other for other in ("a", "b")[: block_id]), system=system)
         target = [volume for volume in store.volumes.working if volume.root.endswith(name)]
-        store.volumes.roomiest = lambda *_: target[0]  # type: ignore[method-assign]
+        store.volumes.roomiest = lambda *_: (target[0], 0)  # type: ignore[method-assign]
         put(store, block_id, DATA)
         store.close()
     return opened(tmp_path / "a", tmp_path / "b", system=system)
@@ -152,7 +152,7 @@ def test_a_volume_that_fails_costs_its_replicas_only(tmp_path: Path, call: str) 
     store = two_volumes(tmp_path, system)
     assert len(store.inventory().good) == 2
     doomed = [volume for volume in store.volumes.working if volume.root.endswith("a")]
-    store.volumes.roomiest = lambda *_: doomed[0]  # type: ignore[method-assign]
+    store.volumes.roomiest = lambda *_: (doomed[0], 0)  # type: ignore[method-assign]
     writer = store.create(3, 1, len(DATA))
     system.faults, system.where = {call: errno.EIO}, f"{tmp_path}/a"
     with pytest.raises(DiskFailed):
@@ -248,3 +248,17 @@ def test_an_epoch_is_obeyed_even_when_the_disk_is_too_full_to_note_it(tmp_path: 
     again.volumes.remember_epoch(8)
     assert again.volumes.epoch == 9
     again.close()
+
+
+def test_what_is_announced_and_never_sent_keeps_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One writer who announced a block as large as the disk took all room, and sent no byte."""
+    store = opened(tmp_path / "a")
+    monkeypatch.setattr(disk, "space", lambda path: disk.Space(1 << 40, 1 << 30))
+    huge = store.create(1, 1, 1 << 30)
+    assert put(store, 2, DATA)
+    fill(huge, DATA)
+    store.finish(huge)
+    assert store.volumes.working[0].promised == 0
+    store.close()

@@ -276,6 +276,10 @@ class PacketWriter:
         self._stream.write_parts(_packet_head(count, checksum))
         self._stream.send_file(descriptor, offset, count)
 
+    def interrupt(self) -> None:
+        """From another thread: break the body off, whatever its sender is doing."""
+        self._stream.interrupt()
+
     def end(self) -> None:
         """The body is whole."""
         self._finish(_END_WHOLE)

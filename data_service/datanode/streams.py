@@ -1,0 +1,118 @@
+"""How many transfers run at a time: who comes when they are many waits its turn, for a while.
+
+Theory of operation. A transfer takes a place. When none is free it queues, first come, first
+served, and is answered Busy when its patience is over: then the caller tries another datanode, or
+this one later. Two things keep the queue moving:
+
+*No circle of waiting.* A datanode of a write pipeline keeps its place while those after it wait for
+theirs. If all places of two datanodes were held by transfers that wait for each other, none would
+ever go on. So the more datanodes come after, the fewer places may be taken: the last of a pipeline
+always finds one that no earlier one holds, it waits for nobody, and goes first.
+
+*No place for those who do nothing.* A reader who stopped to read, and holds a place that another
+one waits for, is cut off. It opens the block again where it was when it goes on.
+"""
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import Callable, Iterator, List, Optional, Set
+
+from zookeeper.fabric.errors import Busy
+
+YIELD_SECONDS = 3.0
+"""How long a reader may take nothing until it loses its place to one who waits."""
+
+WAITING_MIN = 64
+"""So many may wait, or as many as may run if that is more; the next one is Busy at once."""
+
+_LOOK_SECONDS = 0.2
+
+
+class Transfer:
+    """One that runs, or waits."""
+
+    def __init__(self, nodes_after: int, interrupt: Optional[Callable[[], None]]) -> None:
+        self.nodes_after = nodes_after
+        self.interrupt = interrupt
+        self.progress_at = time.monotonic()
+
+    def touch(self) -> None:
+        """It makes progress."""
+        self.progress_at = time.monotonic()
+
+
+class Streams:
+    """The places of one datanode, at `address`. May be used by any thread."""
+
+    def __init__(self, limit: int, address: str) -> None:
+        self._limit = limit
+        self._address = address
+        self._changed = threading.Condition()
+        self._running: Set[Transfer] = set()
+        self._waiting: List[Transfer] = []
+
+    @property
+    def running(self) -> int:
+        """How many transfers run."""
+        return len(self._running)
+
+    @contextmanager
+    def place(
+        self,
+        patience_seconds: float,
+        nodes_after: int = 0,
+        interrupt: Optional[Callable[[], None]] = None,
+    ) -> Iterator[Transfer]:
+        """Hold a place while the block runs; raises Busy when none came free in time.
+
+        `nodes_after` others come after this one in a pipeline. `interrupt`, called by another
+        thread, must make the transfer fail soon: it is what a reader may be cut off with.
+        """
+        transfer = Transfer(nodes_after, interrupt)
+        with self._changed:
+            self._await_place(transfer, time.monotonic() + patience_seconds)
+        transfer.touch()
+        try:
+            yield transfer
+        finally:
+            with self._changed:
+                self._running.discard(transfer)
+                self._changed.notify_all()
+
+    def _await_place(self, transfer: Transfer, deadline: float) -> None:
+        if len(self._waiting) >= max(self._limit, WAITING_MIN):
+            raise self._busy()
+        self._waiting.append(transfer)
+        try:
+            while self._first() is not transfer:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise self._busy()
+                self._cut_idle_off()
+                self._changed.wait(min(left, _LOOK_SECONDS))
+            self._running.add(transfer)
+        finally:
+            self._waiting.remove(transfer)
+            self._changed.notify_all()
+
+    def _first(self) -> Optional[Transfer]:
+        """Who of those that wait may begin now; a reader never overtakes."""
+        for transfer in self._waiting:
+            if len(self._running) < max(1, self._limit - transfer.nodes_after):
+                if transfer.interrupt is None or transfer is self._waiting[0]:
+                    return transfer
+        return None
+
+    def _cut_idle_off(self) -> None:
+        now = time.monotonic()
+        for transfer in self._running:
+            if transfer.interrupt and now - transfer.progress_at > YIELD_SECONDS:
+                transfer.interrupt()
+                transfer.interrupt = None
+
+    def _busy(self) -> Busy:
+        return Busy(f"{self._address} has reached its limit of transfers")
+
+    def __repr__(self) -> str:
+        return f"<Streams {self.running} of {self._limit} run, {len(self._waiting)} wait>"
