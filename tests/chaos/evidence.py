@@ -33,7 +33,7 @@ def save(
     text = "".join(f"{line}\n" for _, line in sorted(lines))
     (folder / HISTORY).with_suffix(".txt").write_text(text, "utf-8")
     if facts is not None:
-        _write(folder / FACTS, [_plain_facts(facts, contents)])
+        _write(folder / FACTS, [_plain_facts(facts)])
 
 
 def load(folder: Path) -> Tuple[Contents, Stretch, Optional[Facts]]:
@@ -49,7 +49,7 @@ def load(folder: Path) -> Tuple[Contents, Stretch, Optional[Facts]]:
     if not (folder / FACTS).exists():
         return contents, stretch, None
     (plain,) = json.loads((folder / FACTS).read_text("utf-8"))
-    return contents, stretch, _facts(plain, contents)
+    return contents, stretch, _facts(plain)
 
 
 def judge_again(folder: Path) -> Tuple[List[str], List[str]]:
@@ -90,26 +90,19 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _plain_facts(facts: Facts, contents: Contents) -> Dict[str, Any]:
-    """Facts as JSON takes them; the bytes of files by their keys."""
-    files = {
-        path: [*file[:3], contents.key_of(file.content)] for path, file in facts.files.items()
-    }
+def _plain_facts(facts: Facts) -> Dict[str, Any]:
+    """Facts as JSON takes them."""
     disks = {
         role: {name: [str(one.path), *one[1:]] for name, one in replicas.items()}
         for role, replicas in facts.disks.items()
     }
-    return {**facts._asdict(), "files": files, "disks": disks}
+    return {**facts._asdict(), "disks": disks}
 
 
-def _facts(plain: Dict[str, Any], contents: Contents) -> Facts:
-    # Of what nobody wrote the bytes are not kept: such a file is complained of again without them.
-    known = contents.recipes()
+def _facts(plain: Dict[str, Any]) -> Facts:
     files = {
-        path: StoredFile(
-            number, replication, _tuples(blocks), contents.bytes_of(key) if key in known else b""
-        )
-        for path, (number, replication, blocks, key) in plain["files"].items()
+        path: StoredFile(number, replication, _tuples(blocks), length, tuple(digests))
+        for path, (number, replication, blocks, length, digests) in plain["files"].items()
     }
     disks = {
         role: {name: Replica(Path(path), *rest) for name, (path, *rest) in replicas.items()}

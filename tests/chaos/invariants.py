@@ -18,15 +18,28 @@ SPARE_HANDLES, SPARE_THREADS, SPARE_MEBIBYTES = 24, 24, 24.0
 
 
 class StoredFile(NamedTuple):
-    """A file as the namenode tells of it, with the bytes that its writer wrote.
+    """A file as the namenode tells of it, with what a reader got of it.
 
-    `blocks` are (name, length, how many live replicas the namenode counts).
+    `blocks` are (name, length, how many live replicas the namenode counts), `digests` the SHA-256
+    of the bytes of each, and `length` how many bytes were read.
     """
 
     inode_id: int
     replication: int
     blocks: Tuple[Tuple[str, int, int], ...]
-    content: bytes
+    length: int
+    digests: Tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, inode_id: int, replication: int, blocks: Tuple[Tuple[str, int, int], ...], data: bytes
+    ) -> "StoredFile":
+        """A file of which these bytes were read."""
+        digests, offset = [], 0
+        for _, length, _ in blocks:
+            digests.append(hashlib.sha256(data[offset : offset + length]).hexdigest())
+            offset += length
+        return cls(inode_id, replication, blocks, len(data), tuple(digests))
 
 
 class RecordedEdit(NamedTuple):
@@ -54,10 +67,7 @@ def judge_disks(
     complaints = []
     known = set()
     for path, file in sorted(files.items()):
-        offset = 0
-        for name, length, live in file.blocks:
-            expected = hashlib.sha256(file.content[offset : offset + length]).hexdigest()
-            offset += length
+        for (name, _, live), expected in zip(file.blocks, file.digests):
             known.add(name)
             held = {role: disks[role][name] for role in disks if name in disks[role]}
             for role, replica in sorted(held.items()):
@@ -70,8 +80,9 @@ def judge_disks(
                     f"I6: {path} {name} should have {wanted} replicas, is on {sorted(held)}, and "
                     f"the namenode counts {live}"
                 )
-        if offset != len(file.content):
-            complaints.append(f"I1: {path} has {offset} bytes, {len(file.content)} were written")
+        told = sum(length for _, length, _ in file.blocks)
+        if told != file.length:
+            complaints.append(f"I1: {path} has {told} bytes, {file.length} were read")
     for role, replicas in sorted(disks.items()):
         complaints += [f"I4: {role} still has {name}" for name in sorted(set(replicas) - known)]
     return complaints

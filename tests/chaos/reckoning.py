@@ -1,16 +1,20 @@
 """The judgement of one stretch of a trial, from facts that can be kept and judged again."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from tests.chaos import invariants
 from tests.chaos.calls import LIMITED, ROOMS
 from tests.chaos.contents import Contents
 from tests.chaos.explanation import NotJudged, Unexplained, explain
-from tests.chaos.history import Call, Note
+from tests.chaos.history import OK, REFUSED, Call, Note
 from tests.chaos.invariants import RecordedEdit, StoredFile
 from tests.chaos.model import Model, State, used
 from tests.support.disks import Replica
-from zookeeper.fabric.errors import InternalError
+from zookeeper.fabric.errors import InternalError, PathExists
+
+
+WRITERS = frozenset({"put", "start"})
+"""The kinds of calls that make a file appear at a path."""
 
 
 class Facts(NamedTuple):
@@ -51,8 +55,10 @@ class Reckoner:
         """I1-I5, I7, I9, I10: one order of events explains all that clients were told."""
         broken = [str(call) for call in stretch.calls if call.result is InternalError]
         complaints = [f"I7: a defect was met: {call}" for call in broken]
+        writers = [call for call in stretch.calls if call.kind in WRITERS]
+        telling = [call for call in stretch.calls if not _is_refused_for_a_writer(call, writers)]
         for room in ROOMS:
-            own = [call for call in stretch.calls if _is_in(call.args[0], room.path)]
+            own = [call for call in telling if _is_in(call.args[0], room.path)]
             after = None if stretch.after is None else below(stretch.after, room.path)
             try:
                 explain(self._model, below(stretch.before, room.path), own, after)
@@ -85,6 +91,25 @@ class Reckoner:
 def below(state: State, room: str) -> State:
     """What of a state is about one room."""
     return {name: node for name, node in state.items() if _is_in(name.split(" ")[-1], room)}
+
+
+def _is_refused_for_a_writer(call: Call, writers: Sequence[Call]) -> bool:
+    """Whether a call may have been told that something exists which nobody sees yet, or saw.
+
+    A file that is being written holds its name from its creation on, and for some time after a
+    writer that nobody heard any more. It replaces only what stood there when it was created, so
+    that a namenode which did not know of it may have let another file come there meanwhile.
+    """
+    if call.outcome != REFUSED or call.result is not PathExists:
+        return False
+    if call.kind in WRITERS:
+        return bool(call.args[3])
+    return call.kind == "rename" and any(
+        one.args[0] == call.args[1]
+        and one.began <= call.ended
+        and (one.ended >= call.began or one.outcome != OK)
+        for one in writers
+    )
 
 
 def _is_in(path: Any, room: str) -> bool:

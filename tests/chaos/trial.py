@@ -264,4 +264,4 @@ class Trial:
 
 def _stored_file(row: FsckRow, content: bytes) -> StoredFile:
     blocks = tuple((one.block.name, one.block.length, one.health.live) for one in row.blocks)
-    return StoredFile(row.status.inode_id, row.status.replication, blocks, content)
+    return StoredFile.of(row.status.inode_id, row.status.replication, blocks, content)

@@ -30,7 +30,7 @@ CALLS = [PUT, LIST, LOST]
 def facts(state: State = AFTER) -> Facts:
     """A cluster at rest with the one file."""
     data = CONTENTS.data(1)
-    stored = StoredFile(17, 1, (("blk_1_1", len(data), 1),), data)
+    stored = StoredFile.of(17, 1, (("blk_1_1", len(data), 1),), data)
     replica = Replica(Path("/x/blk_1_1"), len(data), hashlib.sha256(data).hexdigest(), "")
     names = {"/limited": ("d",), "/limited/a": ("f", 17, 1, ((1, 1, 100),))}
     return Facts(

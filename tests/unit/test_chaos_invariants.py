@@ -16,7 +16,7 @@ from tests.support.stores import opened, path_of, put
 from zookeeper.fabric import errors
 
 CONTENT = b"first block" + b"second"
-FILE = StoredFile(7, 2, (("blk_1_1", 11, 2), ("blk_2_1", 6, 2)), CONTENT)
+FILE = StoredFile.of(7, 2, (("blk_1_1", 11, 2), ("blk_2_1", 6, 2)), CONTENT)
 
 
 def replica(data: bytes, problem: str = "") -> Replica:
@@ -53,7 +53,7 @@ def broken_disks() -> Dict[str, Any]:
         "miscounted": (miscounted, disks(), "I6: /a blk_1_1 should have 2 replicas"),
         "damaged": (FILE, rotten, "I1: /a blk_1_1 on data_node_0: its checksums are gone"),
         "other bytes": (FILE, other, "I1: /a blk_1_1 on data_node_0: not what was written"),
-        "short": (FILE._replace(content=CONTENT + b"!"), disks(), "I1: /a has 17 bytes, 18"),
+        "short": (FILE._replace(length=18), disks(), "I1: /a has 17 bytes, 18"),
         "stray": (FILE, stray, "I4: data_node_0 still has blk_9_1"),
     }
 
