@@ -78,6 +78,7 @@ class WritingFile(Forkable):
         self._network = network
         self._lock = threading.Lock()
         self._blocks: Dict[int, Block] = {}
+        self._claims: Dict[int, str] = {}
         self._suspects = Suspects()
         self._opened = opened
         # Of a file that readers do not see yet: how to create it, should the namenode restart.
@@ -232,6 +233,7 @@ class WritingFile(Forkable):
                 located = decode(LocatedBlock, row)
                 with self._lock:
                     self._blocks[position] = located.block
+                    self._claims[position] = located.claim
                 return located
 
     def _stream(self, position: int, located: LocatedBlock, size: int, source: Source) -> None:
@@ -282,16 +284,22 @@ class WritingFile(Forkable):
     def _resume(self) -> None:
         client_id, opened = self._namenode.client_id, self._opened
         with self._lock:
-            blocks = tuple(self._blocks.items())
+            blocks = tuple(
+                (position, block, self._claims[position])
+                for position, block in self._blocks.items()
+            )
         if self._options is None:
             tail = (opened.position, opened.offset, opened.length)
-            self._namenode.persist("resume_visible", client_id, opened.file_id, tail, blocks)
+            self._namenode.persist(
+                "resume_visible", client_id, opened.file_id, tail, blocks, opened.claim
+            )
             return
         options = self._options._replace(
             replication=opened.replication, block_size=opened.block_size
         )
         self._namenode.persist(
-            "resume", client_id, self.path, opened.file_id, *options, opened.replaces, blocks
+            "resume", client_id, self.path, opened.file_id, *options, opened.replaces,
+            blocks, opened.claim,
         )
 
 

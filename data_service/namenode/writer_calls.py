@@ -1,12 +1,15 @@
 """What clients may ask of the namenode when they write files."""
 
+import secrets
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from data_service.namenode.administration import Administration
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.retries import Op
+from data_service.namenode.state import State
+from data_service.namenode.writers.claims import Claims
 from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
 from data_service.protocol.validation import (
@@ -28,7 +31,8 @@ class WriterCalls(Administration):
         check_strings(path)
         check_integers(replication, block_size, mode)
         op = self._own_call(op, path, overwrite, replication, block_size, mode)
-        return self._change(
+        return self._open(
+            op.client_id,
             lambda state: state.writing.create(
                 self._caller,
                 op,
@@ -38,15 +42,16 @@ class WriterCalls(Administration):
                 block_size or self._block_size,
                 mode,
                 time.monotonic(),
-            )
+            ),
         )
 
     def exposed_append(self, op: Op, path: str) -> tuple:
         """Open a file that exists to write behind its end (OpenedFile)."""
         check_strings(path)
         op = self._own_call(op, path)
-        return self._change(
-            lambda state: state.rewriting.append(self._caller, op, path, time.monotonic())
+        return self._open(
+            op.client_id,
+            lambda state: state.rewriting.append(self._caller, op, path, time.monotonic()),
         )
 
     def exposed_truncate(self, op: Op, path: str, length: int) -> Optional[tuple]:
@@ -54,10 +59,11 @@ class WriterCalls(Administration):
         check_strings(path)
         check_integers(length)
         op = self._own_call(op, path, length)
-        return self._change(
+        return self._open(
+            op.client_id,
             lambda state: state.rewriting.truncate(
                 self._caller, op, path, length, time.monotonic(), wall_ms()
-            )
+            ),
         )
 
     def exposed_cut_block(self, client_id: str, file_id: int) -> tuple:
@@ -82,11 +88,17 @@ class WriterCalls(Administration):
         check_strings(*check_list(excluded))
         check_integers(file_id, position)
         term, host = self._term_of(), self.peer.host
-        return term.change(
-            lambda state: state.writing.add_block(
+
+        def add(state: State) -> Outcome:
+            claims = Claims(state.commits, secrets.randbits)
+            outcome = state.writing.add_block(
                 client_id, file_id, position, excluded, host, time.monotonic(), term.random
             )
-        )
+            located = outcome.result
+            claim = claims.of(client_id, file_id, located.block.block_id)
+            return outcome._replace(result=located._replace(claim=claim))
+
+        return term.change(add)
 
     def exposed_abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:
         """Give a block up whose pipeline failed."""
@@ -127,13 +139,16 @@ class WriterCalls(Administration):
         mode: int,
         replaces: int,
         blocks: tuple,
+        claim: str,
     ) -> tuple:
-        """Present a file in progress, with (position, block) pairs, to a restarted namenode."""
+        """Present a file in progress to a restarted namenode, with its claim, and its blocks as
+        (position, block, claim)."""
         client_id = self._own_client(client_id)
-        check_strings(path)
+        check_strings(path, claim)
         check_integers(file_id, replication, block_size, mode, replaces)
-        presented = _check_positions(blocks)
-        return self._change(
+        presented, claims = _check_positions(blocks)
+        return self._resume(
+            client_id, file_id, claim, presented, claims,
             lambda state: state.writing.resume(
                 self._caller,
                 client_id,
@@ -146,23 +161,25 @@ class WriterCalls(Administration):
                 replaces,
                 presented,
                 time.monotonic(),
-            )
-        )
+            ),
+        )  # fmt: skip
 
     def exposed_resume_visible(
-        self, client_id: str, file_id: int, tail: tuple, blocks: tuple
+        self, client_id: str, file_id: int, tail: tuple, blocks: tuple, claim: str
     ) -> tuple:
         """As `resume`, for a file that readers see: `tail` is (position, offset, length)."""
         client_id = self._own_client(client_id)
+        check_strings(claim)
         check_integers(file_id, *check_list(tail))
         if len(tail) != len(Tail._fields):
             raise InvalidArgument("a tail has other fields")
-        presented = _check_positions(blocks)
-        return self._change(
+        presented, claims = _check_positions(blocks)
+        return self._resume(
+            client_id, file_id, claim, presented, claims,
             lambda state: state.rewriting.resume(
                 self._caller, client_id, file_id, Tail._make(tail), presented, time.monotonic()
-            )
-        )
+            ),
+        )  # fmt: skip
 
     def exposed_abandon_file(self, client_id: str, file_id: int) -> None:
         """Give an open file up."""
@@ -180,10 +197,49 @@ class WriterCalls(Administration):
         )
 
 
-def _check_positions(pairs: Any) -> Dict[int, Block]:
-    """(position, block) pairs as a dictionary."""
-    if any(type(pair) is not tuple or len(pair) != 2 for pair in check_list(pairs)):
-        raise InvalidArgument("expected pairs")
-    positions = [pair[0] for pair in pairs]
+    # Within.
+
+    def _open(self, client_id: str, operation: Callable[[State], Outcome]) -> Optional[tuple]:
+        """Open a file, and give its claim out with it; None when there is nothing to write."""
+
+        def run(state: State) -> Outcome:
+            claims = Claims(state.commits, secrets.randbits)
+            outcome = operation(state)
+            opened = outcome.result
+            if opened is None:
+                return outcome
+            claim = claims.of(client_id, opened.file_id)
+            return outcome._replace(result=opened._replace(claim=claim))
+
+        return self._change(run)
+
+    def _resume(
+        self,
+        client_id: str,
+        file_id: int,
+        claim: str,
+        blocks: Mapping[int, Block],
+        claims: Mapping[int, str],
+        operation: Callable[[State], Outcome],
+    ) -> tuple:
+        """Give a file back to its writer, who has to prove that it is his."""
+
+        def run(state: State) -> Outcome:
+            known = Claims(state.commits, secrets.randbits)
+            known.check(client_id, file_id, claim, blocks, claims)
+            outcome = operation(state)
+            return outcome._replace(result=outcome.result._replace(claim=claim))
+
+        return self._change(run)
+
+
+def _check_positions(rows: Any) -> Tuple[Dict[int, Block], Dict[int, str]]:
+    """Blocks and claims by their positions."""
+    if any(type(row) is not tuple or len(row) != 3 for row in check_list(rows)):
+        raise InvalidArgument("expected rows of position, block and claim")
+    positions = [row[0] for row in rows]
+    claims = [row[2] for row in rows]
     check_integers(*positions)
-    return dict(zip(positions, check_blocks(tuple(pair[1] for pair in pairs))))
+    check_strings(*claims)
+    blocks = check_blocks(tuple(row[1] for row in rows))
+    return dict(zip(positions, blocks)), dict(zip(positions, claims))

@@ -48,13 +48,17 @@ class Target(NamedTuple):
 
 
 class LocatedBlock(NamedTuple):
-    """A block of a file and the datanodes that hold it (or, when writing, shall hold it)."""
+    """A block of a file and the datanodes that hold it (or, when writing, shall hold it).
+
+    Its writer presents the `claim` with it to a namenode that was restarted.
+    """
 
     block: Block
     offset: int
     targets: Tuple[Target, ...]
     corrupt: bool
     token: bytes
+    claim: str = ""
 
     @classmethod
     def from_wire(cls, row: tuple) -> "LocatedBlock":
@@ -79,7 +83,8 @@ class OpenedFile(NamedTuple):
 
     New blocks begin at `position`, `offset` bytes into the file. Of its `length` bytes, those
     behind the offset are replaced when the new ones become visible. `replaces` is the number of
-    the file that stands where the new one will appear, 0 for none.
+    the file that stands where the new one will appear, 0 for none. The `claim` is the proof that
+    the file was given to this client.
     """
 
     file_id: int
@@ -89,6 +94,7 @@ class OpenedFile(NamedTuple):
     offset: int = 0
     length: int = 0
     replaces: int = 0
+    claim: str = ""
 
 
 class Completed(NamedTuple):

@@ -304,13 +304,13 @@ class PlainService(PlainRewriting):
 
     def exposed_resume(self, client_id: str, path: str, file_id: int, overwrite: bool,
                        replication: int, block_size: int, mode: int, replaces: int,
-                       blocks: tuple) -> tuple:
+                       blocks: tuple, claim: str) -> tuple:
         """Take over a file."""
         core = self._core
         core.enter("resume", (client_id, path, file_id, overwrite, replication, block_size, mode,
-                              replaces, blocks))
+                              replaces, blocks, claim))
         with core.lock:
-            known = {position: Block._make(block) for position, block in blocks}
+            known = {position: Block._make(block) for position, block, _ in blocks}
             core.open[file_id] = PlainFile(path, file_id, replication, block_size, overwrite, known)
             return OpenedFile(file_id, replication, block_size)
 

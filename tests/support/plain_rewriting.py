@@ -52,15 +52,15 @@ class PlainRewriting(Service):
                     target.blocks[len(target.blocks)] = block
 
     def exposed_resume_visible(
-        self, client_id: str, file_id: int, tail: tuple, blocks: tuple
+        self, client_id: str, file_id: int, tail: tuple, blocks: tuple, claim: str
     ) -> None:
         """Take over a file that readers see."""
-        self._core.enter("resume_visible", (client_id, file_id, tail, blocks))
+        self._core.enter("resume_visible", (client_id, file_id, tail, blocks, claim))
         with self._core.lock:
             (path,) = [p for p, file in self._core.files.items() if file.file_id == file_id]
             assert self._reopen(path, tail[0])[3:6] == tail
             opened = self._open(file_id)
-            opened.blocks.update((position, Block._make(block)) for position, block in blocks)
+            opened.blocks.update((position, Block._make(block)) for position, block, _ in blocks)
 
     def _reopen(self, path: str, kept: int) -> OpenedFile:
         file = self._file(path)

@@ -9,7 +9,12 @@ from data_service.namenode.service import NameNodeService
 from data_service.namenode.state import State
 from data_service.protocol.messages import OpenedFile, unpack_rows
 from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core
-from zookeeper.fabric.errors import DfsError, InvalidArgument, LeaseExpired
+from zookeeper.fabric.errors import (
+    DfsError,
+    InvalidArgument,
+    LeaseExpired,
+    PermissionDenied,
+)
 from zookeeper.fabric.rpc import Peer
 
 CLIENT = "0123456789abcdef"
@@ -66,14 +71,14 @@ def test_the_id_of_a_client_is_shown_to_who_meets_its_lease(core: Core) -> None:
 @pytest.mark.parametrize("named", [CLIENT, f"{CLIENT}@alice"])
 @pytest.mark.parametrize("method, arguments", [
     ("add_block", (HERS, 0, ())), ("abandon_block", (HERS, 1)), ("abandon_file", (HERS,)),
-    ("cut_block", (HERS,)), ("resume", ("/all/new", HERS, False, 2, BLOCK_SIZE, 0o600, 0, ())),
+    ("cut_block", (HERS,)), ("resume", ("/all/new", HERS, False, 2, BLOCK_SIZE, 0o600, 0, (), "")),
 ])  # fmt: skip
 def test_the_lease_of_another_user_is_out_of_reach(
     core: Core, named: str, method: str, arguments: tuple
 ) -> None:
     alice, opened = opened_by_alice(core)
     assert opened.file_id == HERS
-    with pytest.raises((LeaseExpired, InvalidArgument)):
+    with pytest.raises((LeaseExpired, InvalidArgument, PermissionDenied)):
         getattr(connect(core, "mallory"), f"exposed_{method}")(named, *arguments)
     assert alice.exposed_add_block(CLIENT, HERS, 0, ())
 
@@ -100,3 +105,50 @@ def test_the_answers_to_another_user_are_not_had_and_not_forestalled(core: Core)
 def test_no_client_can_name_itself_as_if_it_were_another_users(core: Core) -> None:
     with pytest.raises(InvalidArgument):
         connect(core, "mallory").exposed_mkdir(("x@y", 1), "/all/new", False, 0o755)
+
+
+def test_after_a_restart_a_writer_gets_back_what_was_given_to_him_and_nobody_else(
+    core: Core,
+) -> None:
+    alice, hers = opened_by_alice(core)
+    located = alice.exposed_add_block(CLIENT, HERS, 0, ())
+    block, block_claim = tuple(located.block), located.claim
+    mallory = connect(core, "mallory")
+    his = mallory.exposed_create((CLIENT, 1), "/all/his", False, 0, 0, 0o600)
+    core.restart()
+
+    def resume(caller: Any, opened: OpenedFile, claim: str, *rows: tuple) -> Any:
+        return caller.exposed_resume(
+            CLIENT, f"/all/{opened.file_id}", opened.file_id, False, 2, BLOCK_SIZE, 0o600, 0,
+            rows, claim,
+        )  # fmt: skip
+
+    for claim in (hers.claim, his.claim, ""):
+        with pytest.raises(PermissionDenied):
+            resume(mallory, hers, claim)
+    for claim in (block_claim, his.claim, "", "\udcff"):
+        with pytest.raises((PermissionDenied, InvalidArgument)):
+            resume(mallory, his, his.claim, (0, block, claim))
+    # Nor does she herself get a block of one file into another.
+    other = alice.exposed_create((CLIENT, 2), "/all/other", False, 0, 0, 0o600)
+    core.restart()
+    with pytest.raises(PermissionDenied):
+        resume(alice, other, other.claim, (0, block, block_claim))
+    assert resume(alice, hers, hers.claim, (0, block, block_claim)) == hers
+    assert resume(mallory, his, his.claim) == his
+
+
+def test_a_visible_file_is_given_back_to_who_opened_it(core: Core) -> None:
+    alice, hers = opened_by_alice(core)
+    alice.exposed_complete((CLIENT, 2), HERS, ())
+    core.do(core.state.set_mode(ROOT, core.op(), "/all/hers", 0o666))
+    opened = alice.exposed_append((CLIENT, 3), "/all/hers")
+    core.restart()
+
+    def resume(user: str, claim: str) -> Any:
+        return connect(core, user).exposed_resume_visible(CLIENT, HERS, (0, 0, 0), (), claim)
+
+    for user, claim in (("mallory", opened.claim), ("alice", ""), ("alice", "x" * 32)):
+        with pytest.raises(PermissionDenied):
+            resume(user, claim)
+    assert resume("alice", opened.claim) == opened

@@ -155,7 +155,7 @@ def test_a_writer_goes_on_with_a_namenode_that_forgot_it(
     file.close()
     assert content(fs) == b"old" + DATA
     assert not cluster.namenode.called("resume")
-    _, _, tail, _ = cluster.namenode.called("resume_visible")[0]
+    _, _, tail, _, _ = cluster.namenode.called("resume_visible")[0]
     assert tail == (1, 3, 3)
 
 

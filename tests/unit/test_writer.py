@@ -234,7 +234,7 @@ def test_a_namenode_that_forgot_the_lease_gets_the_file_again(client: Client, me
     assert status.length == 2 * len(DATA)
     (resumed,) = client.cluster.namenode.called("resume")
     assert resumed[1] == "/f" and resumed[3:8] == (False, 3, BLOCK_SIZE, 0o644, 0)
-    presented = {position: Block._make(block) for position, block in resumed[8]}
+    presented = {position: Block._make(block) for position, block, _ in resumed[8]}
     first = client.cluster.blocks("/f")[0]
     assert presented[0] == first and first.length == len(DATA)
 

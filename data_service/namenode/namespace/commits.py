@@ -36,6 +36,10 @@ from zookeeper.fabric.errors import ProtocolViolation
 _RESERVED = 1000
 """How many numbers one edit reserves."""
 
+SECRET_NUMBERS = ("secret_1", "secret_2")
+SECRET_BITS = 62
+"""Two counters that count nothing: together a secret of the namespace."""
+
 _REACH = 1 << 48
 """How far ahead a block's number may be and yet be one that some namenode gave out."""
 
@@ -61,6 +65,7 @@ class Commits:
         self._numbers_txid = 0
         self._next: Dict[str, int] = {}
         self._least_block = 0
+        self._drawn: Dict[str, int] = {}
         self._pending: Dict[int, int] = {}  # Inode number: its last edit that is not durable.
         self._queue: Deque[Tuple[int, List[int]]] = deque()
         self.start(0, ())
@@ -78,6 +83,16 @@ class Commits:
                 op = Op(edit.client_id, edit.call_number)
                 answer = Answer(edit.operation, edit.result, edit.txid, edit.digest)
                 self.retries.put(op, answer)
+
+    def secret(self, draw: Callable[[int], int]) -> bytes:
+        """A random value of this namespace, which outlives restarts. It is drawn when first asked
+        for, and the next outcome waits until it is recorded."""
+        known = self._image.counters
+        for name in SECRET_NUMBERS:
+            if name not in known and name not in self._drawn:
+                self._drawn[name] = draw(SECRET_BITS)
+        parts = [known.get(name, self._drawn.get(name, 0)) for name in SECRET_NUMBERS]
+        return b"".join([part.to_bytes(8, "big") for part in parts])
 
     def new_inode_number(self) -> int:
         """A number that no inode ever had. The next outcome waits until it is reserved."""
@@ -201,7 +216,12 @@ class Commits:
 
     def _reservations(self) -> List[Change]:
         """Changes that cover every number given out; most often none."""
-        changes: List[Change] = []
+        counters = self._image.counters
+        changes: List[Change] = [
+            (COUNTERS, name, (name, value))
+            for name, value in self._drawn.items()
+            if name not in counters
+        ]
         for name, following in self._next.items():
             if following > self._image.counters[name]:
                 changes.append((COUNTERS, name, (name, following + _RESERVED)))
