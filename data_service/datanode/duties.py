@@ -68,7 +68,8 @@ Obey = Callable[[Command, Callable[[], bool]], None]
 class Duties:
     """The datanode's side of its contract with the namenode, in one thread.
 
-    `obey` must return soon; `streams` tells how many transfers run.
+    `obey` must return soon; `streams` tells how many transfers run; `joined` is told of each
+    registration that a namenode accepted. What has no lock belongs to the one thread.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Duties:
         namenode: LeaderPool,
         obey: Obey,
         streams: Callable[[], int],
+        joined: Callable[[], None] = lambda: None,
     ) -> None:
         self._address = address
         self._settings = settings
@@ -90,7 +92,12 @@ class Duties:
         self._stopping = threading.Event()
         self._registered = threading.Event()
         self._news = News(self._send_changes)
+        self._joined = joined
+        # The thread of the duties begins sessions; any thread may end the one that it used.
+        self._ending = threading.Lock()
         self._session = 0
+        # Any thread may ask for a full report; what is asked while one runs asks for another.
+        self._report_asked = threading.Event()
         self._report_due = 0.0
         self._failed_volumes = 0
         self._trouble = ""
@@ -134,7 +141,7 @@ class Duties:
 
     def report_again(self) -> None:
         """Something is not as the namenode knows it: a full report goes out after this beat."""
-        self._report_due = 0.0
+        self._report_asked.set()
 
     def __repr__(self) -> str:
         return f"<Duties session {self._session}, {self._news!r}>"
@@ -168,8 +175,8 @@ class Duties:
         if not self._session:
             self._register()
         if self._failed_volumes != self._store.volumes.failed:
-            self._report_due = 0.0
-        if time.monotonic() >= self._report_due:
+            self.report_again()
+        if self._report_asked.is_set() or time.monotonic() >= self._report_due:
             self._report()
             self._registered.set()
         self._news.tell()
@@ -190,11 +197,22 @@ class Duties:
         # Of another cluster no epoch is remembered.
         volumes.join_cluster(registration.cluster_id)
         self._check_epoch(registration.epoch)
-        self._report_due = 0.0
+        self.report_again()
         self._session = registration.session
+        self._joined()
         log.info("datanode.registered", session=self._session, epoch=registration.epoch)
 
     def _report(self) -> None:
+        # Before anything is listed: who asks from now on knows of something newer.
+        self._report_asked.clear()
+        try:
+            self._report_all()
+        except BaseException:
+            self._report_asked.set()
+            raise
+        self._report_due = time.monotonic() + self._settings.block_report_seconds
+
+    def _report_all(self) -> None:
         failed = self._store.volumes.failed
         session, report_id = self._session, time.monotonic_ns()
         lists = max(1, -(-self._store.usage().replicas // REPORT_BLOCKS))
@@ -211,7 +229,6 @@ class Duties:
                 "block_report", session, report_id, 1 + number, 1 + lists, payload
             )
         self._failed_volumes = failed
-        self._report_due = time.monotonic() + self._settings.block_report_seconds
 
     def _send_changes(self, changes: Changes) -> None:
         session = self._session
@@ -222,13 +239,14 @@ class Duties:
                 "block_changes", session, *as_arguments(changes), timeout=TELL_SECONDS_MAX
             )
         except (Unavailable, SessionExpired):
-            if self._session == session:
-                self._session = 0
+            with self._ending:
+                if self._session == session:
+                    self._session = 0
             raise
         except InvalidArgument as error:
             # Repeating would be refused for ever; a full report says the same in another way.
             log.error("changes.refused", error=error.message)
-            self._report_due = 0.0
+            self.report_again()
 
     def _beat(self) -> None:
         interval = self._settings.heartbeat_seconds
@@ -244,7 +262,7 @@ class Duties:
         for command in commands:
             log.debug("command.received", action=command.action, blocks=len(command.blocks))
             if command.action == REPORT:
-                self._report_due = 0.0
+                self.report_again()
             elif command.action in _OBEYED:
                 self._obey(command, lambda: self._session == session)
             else:

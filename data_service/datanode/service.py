@@ -32,9 +32,6 @@ from zookeeper.fabric.stream import PacketReader, PacketWriter
 
 log = logs.get("data_node")
 
-COPIES_MAX = 4
-"""Commanded copies that run at a time; the namenode repeats what was not done."""
-
 WRITERS_PATIENCE, READERS_PATIENCE = 0.25, 0.5
 """How much of the time after which it counts as stalled a transfer may wait for its turn: a writer,
 for whom each datanode of a pipeline may wait in turn; and of the time for a call a reader."""
@@ -56,10 +53,16 @@ class DataNode(daemon.Daemon):
             lambda block: self.duties.tell(CORRUPT, [block]),
         )
         self._streams = Streams(own.max_streams, str(self.address))
-        self._copies = threading.BoundedSemaphore(COPIES_MAX)
+        self._copies = threading.BoundedSemaphore(settings.name_node.max_replication_streams)
         namenode = LeaderPool("name_node", settings.name_node.hosts, credentials, settings.network)
         self.duties = Duties(
-            self.address, own, self.store, namenode, self._obey, lambda: self._streams.running
+            self.address,
+            own,
+            self.store,
+            namenode,
+            self._obey,
+            lambda: self._streams.running,
+            self._join,
         )
         self._verifier = Verifier(self.store, self.duties.tell, self.duties.report_again)
         self._scanner = Scanner(self.store, own.scan_period_seconds, own.scan_bytes_per_second)
@@ -80,9 +83,6 @@ class DataNode(daemon.Daemon):
             self.settings.network,
         )
         self._server.start()
-        self._coordinator = Coordinator(str(self.address), self.settings, self.credentials)
-        self._coordinator.register(f"/data_nodes/{self.address}", self.store.volumes.node_id)
-        self._coordinator.start()
         self.duties.start()
         self._scanner.start()
         self._trash.start()
@@ -97,13 +97,21 @@ class DataNode(daemon.Daemon):
         """Finish running transfers, say goodbye, release the directories."""
         if self._server is not None:
             self._server.stop()
-        if self._coordinator is not None:
-            self._coordinator.stop()
         self._scanner.stop()
         self._trash.stop()
         self._verifier.stop()
         self.duties.stop()
+        if self._coordinator is not None:
+            self._coordinator.stop()
         self.store.close()
+
+    def _join(self) -> None:
+        """A namenode knows this datanode: let the zookeeper see it, too. Not before, or one that
+        is refused would take over what the datanode has that lives at its address."""
+        if self._coordinator is None:
+            self._coordinator = Coordinator(str(self.address), self.settings, self.credentials)
+            self._coordinator.register(f"/data_nodes/{self.address}", self.store.volumes.node_id)
+            self._coordinator.start()
 
     def write_block(
         self, packets: PacketReader, block: Tuple[int, int, int], token: bytes, targets: _Targets

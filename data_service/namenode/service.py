@@ -16,7 +16,9 @@ from data_service.protocol.messages import (
 from data_service.protocol.validation import (
     check_blocks,
     check_integers,
+    check_label,
     check_list,
+    check_port,
     check_strings,
 )
 from zookeeper.fabric.errors import InvalidArgument
@@ -154,8 +156,11 @@ class NameNodeService(WriterCalls):
         if type(info) is not tuple or len(info) != len(NodeInfo._fields):
             raise InvalidArgument("a registration has other fields")
         node = NodeInfo._make(info)
-        check_strings(*(field for name, field in node._asdict().items() if name != "port"))
-        check_integers(node.port)
+        for name in ("node_id", "incarnation", "host", "rack"):
+            check_label(getattr(node, name), name)
+        if node.cluster_id != "":
+            check_label(node.cluster_id, "cluster_id")
+        check_port(node.port)
         term = self._term_of()
         session = term.tell_blocks(lambda blocks: blocks.register(node, time.monotonic()))
         return Registration(session, term.journal.epoch, term.journal.cluster_id)
@@ -183,8 +188,11 @@ class NameNodeService(WriterCalls):
         check_integers(session, report_id, part, parts)
         if type(payload) is not bytes or len(payload) % 24:
             raise InvalidArgument("a block report is 24 bytes a block")
+        term = self._term_of()
+        # Whose session is over is refused before anything is unpacked for it.
+        term.tell_blocks(lambda blocks: blocks.require_session(session))
         reported = list(unpack_blocks(payload))
-        self._term_of().tell_blocks(
+        term.tell_blocks(
             lambda blocks: blocks.block_report(
                 session, report_id, part, parts, reported, time.monotonic()
             )

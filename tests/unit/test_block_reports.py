@@ -6,6 +6,7 @@ from typing import List, Tuple
 import pytest
 
 from data_service.protocol.blocks import Block
+from data_service.protocol.messages import Target
 from tests.support.model_datanodes import POLICY, ModelCluster, ModelDataNode, Replica
 from zookeeper.fabric.errors import Busy, ProtocolViolation, SessionExpired
 
@@ -309,3 +310,45 @@ def test_a_marked_replica_that_changed_is_ordered_by_its_new_name_hdfs_5438(
         change(world, "c", corrupt=(short,))
     world.run(2)
     assert [order.blocks for order in node.orders] == [(short,)]
+
+
+# Blocks on datanodes that they were never allocated on.
+
+
+def test_a_replica_that_nobody_can_have_meant_counts_for_nothing() -> None:
+    """Somebody wrote blocks of numbers to come; puts exited 0 and were read back as his bytes."""
+    world = cluster("abc")
+    change(world, "c", received=(Block(1, 1, 100),))
+    targets = [Target(name, name, 1800) for name in "ab"]
+    world.blocks.begin(1, 1, targets, 100)
+    change(world, "a", received=(Block(1, 1, 100),))
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 1
+    change(world, "c", received=(Block(1, 1, 100),))
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 1
+    world.blocks.commit(Block(1, 1, 100), 5, 2)
+    change(world, "c", received=(Block(1, 1, 100),))
+    assert [target.node_id for target in world.blocks.locations(1)] == ["a"]
+    world.beat(world.nodes["c"])
+    assert world.ordered() == [("c", "trash", 1)]
+    change(world, "c", deleted=(Block(1, 1, 100),))
+    change(world, "c", received=(Block(1, 1, 100),))
+    assert world.blocks.health(1).live == 2, "a copy that was ordered since"
+
+
+def test_after_a_restart_the_writers_block_counts_wherever_it_is() -> None:
+    world = cluster("abc")
+    for name in "ab":
+        change(world, name, received=(Block(1, 1, 100),))
+    world.blocks.begin(1, 1, (), 100)
+    assert world.blocks.confirmations(Block(1, 1, 100)) == 2
+
+
+def test_a_report_ends_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_service.namenode.replicas.block_reports.BLOCKS_MAX", 3)
+    world = cluster("a")
+    node = world.nodes["a"]
+    world.blocks.block_report(node.session, 7, 0, 9, [Block(n, 1, 1) for n in range(3)], world.now)
+    with pytest.raises(ProtocolViolation):
+        world.blocks.block_report(node.session, 7, 1, 9, [Block(4, 1, 1)], world.now)
+    with pytest.raises(ProtocolViolation):
+        world.blocks.block_report(node.session, 8, 0, 10_001, (), world.now)

@@ -324,3 +324,43 @@ def test_a_session_that_expired_is_opened_again(namenode: NameNode, duties: Duti
     assert namenode.session == 102
     duties.stop()
     assert namenode.closed
+
+
+def test_a_report_that_is_asked_for_while_one_runs_follows_it(
+    namenode: NameNode, duties: Duties
+) -> None:
+    """It was forgotten for six hours: the one that ran was made before whatever happened."""
+    def ask(*args: Any) -> None:
+        duties.report_again()
+        del namenode.answers["block_report"]
+
+    namenode.answers["block_report"] = ask
+    duties.attend()
+    namenode.methods()
+    duties.attend()
+    assert namenode.methods().count("block_report") == 2
+    duties.attend()
+    assert namenode.methods() == ["heartbeat"]
+
+
+def test_a_report_that_fails_is_made_again(namenode: NameNode, duties: Duties) -> None:
+    namenode.fail("block_report", Unavailable("gone"))
+    with pytest.raises(Unavailable):
+        duties.attend()
+    namenode.methods()
+    duties.attend()
+    assert "block_report" in namenode.methods()
+
+
+def test_only_who_is_accepted_is_said_to_have_joined(
+    store: BlockStore, namenode: NameNode
+) -> None:
+    joined: List[int] = []
+    duties = Duties(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
+                    lambda command, _holds: None, lambda: 0, lambda: joined.append(1))
+    namenode.fail("register", StartRefused("another one is served there"))
+    with pytest.raises(StartRefused):
+        duties.attend()
+    assert joined == []
+    duties.attend()
+    assert joined == [1]

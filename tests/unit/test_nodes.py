@@ -6,7 +6,7 @@ import pytest
 
 from data_service.namenode.replicas.nodes import DEAD, LIVE, STALE, Nodes
 from tests.support.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
-from zookeeper.fabric.errors import SessionExpired, StartRefused
+from zookeeper.fabric.errors import Busy, SessionExpired, StartRefused
 
 EPOCH = 3
 
@@ -61,9 +61,27 @@ def test_a_datanode_of_another_cluster_is_refused_seaweedfs_8022(nodes: Nodes) -
 def test_a_clone_of_a_living_datanode_is_refused_seaweedfs_6857(nodes: Nodes) -> None:
     session = nodes.register(node_info("a", "1", port=1801), 0.0).session
     nodes.heartbeat(session, node_stats(), 10.0)
-    with pytest.raises(StartRefused, match="copy of its disk"):
+    with pytest.raises(Busy, match="unless that process has just ended"):
         nodes.register(node_info("a", "2", port=1802), 12.0)
+    nodes.heartbeat(session, node_stats(), 12.5)
+    with pytest.raises(StartRefused, match="copy of its disk"):
+        nodes.register(node_info("a", "2", port=1802), 13.0)
     assert nodes.by_session(session).info.port == 1801
+    assert nodes.register(node_info("a", "2", port=1802), 16.0), "it has ended, after all"
+
+
+def test_a_clone_at_the_same_address_does_not_take_turns_for_ever(nodes: Nodes) -> None:
+    """A disk and a start script were copied: each registration would end the other's session."""
+    nodes.register(node_info("a", "1"), 0.0)
+    later = nodes.register(node_info("a", "2"), 1.0).session
+    with pytest.raises(Busy):
+        nodes.register(node_info("a", "1"), 1.5)
+    nodes.heartbeat(later, node_stats(), 2.0)
+    for now in (2.5, 4.0):
+        with pytest.raises(StartRefused, match="copy of its disk"):
+            nodes.register(node_info("a", "1"), now)
+    assert nodes.by_session(later).info.incarnation == "2"
+    assert nodes.register(node_info("a", "1"), 6.0), "the other one is silent"
 
 
 def test_a_disk_that_moved_registers_once_its_old_process_is_silent(nodes: Nodes) -> None:
@@ -79,10 +97,42 @@ def test_a_restart_at_the_same_address_replaces_at_once(nodes: Nodes) -> None:
     assert nodes.register(node_info("a", "2"), 0.1).info.incarnation == "2"
 
 
-def test_another_disk_at_an_address_ends_the_session_of_the_one_before(nodes: Nodes) -> None:
+def test_another_disk_at_an_address_replaces_the_one_before_at_once(nodes: Nodes) -> None:
+    """A disk was replaced. HDFS removes the old datanode, too, whose disk nobody serves."""
     old = nodes.register(node_info("a", host="h"), 0.0)
-    nodes.register(node_info("b", host="h"), 1.0)
-    assert (old.session, old.state) == (0, STALE)
+    with pytest.raises(Busy):
+        nodes.register(node_info("b", host="h"), 1.0)
+    nodes.register(node_info("b", host="h"), 4.0)
+    assert (old.session, old.state, nodes.take_vacated()) == (0, DEAD, [old])
+    assert nodes.take_vacated() == []
+    assert [status.node_id for status in nodes.statuses(4.0)] == ["b"]
+    back = nodes.register(node_info("a", host="h2"), 5.0)
+    assert back is old and [status.node_id for status in nodes.statuses(5.0)] == ["b", "a"]
+
+
+def test_two_datanodes_at_one_address_do_not_take_turns_for_ever(nodes: Nodes) -> None:
+    """Two machines were both started as datanode 0."""
+    first = nodes.register(node_info("a", host="h"), 0.0).session
+    for second in range(1, 10):
+        nodes.heartbeat(first, node_stats(), second + 0.5)
+        with pytest.raises(Busy if second == 1 else StartRefused, match="datanode a is alive at h"):
+            nodes.register(node_info("b", host="h"), second + 0.7)
+    assert nodes.by_session(first).info.node_id == "a" and len(nodes) == 1
+
+
+def test_the_number_of_datanodes_is_limited(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_service.namenode.replicas.nodes.NODES_MAX", 2)
+    nodes.register(node_info("a"), 0.0)
+    node = nodes.register(node_info("b"), 0.0)
+    with pytest.raises(StartRefused, match="2 datanodes are known"):
+        nodes.register(node_info("c"), 0.0)
+    nodes.see(seen("a"), 0.0)
+    pass_time(nodes, 0.0, 25.0)
+    assert node.dead
+    nodes.forget(node)
+    assert nodes.register(node_info("c"), 26.0)
 
 
 def test_a_node_is_usable_when_both_see_it_and_its_report_is_in(nodes: Nodes) -> None:
@@ -112,11 +162,24 @@ def test_silence_makes_stale_and_a_beat_makes_live_again(nodes: Nodes) -> None:
 def test_a_node_is_dead_only_when_both_have_lost_it(nodes: Nodes) -> None:
     nodes.see(seen("a"), 0.0)
     node = nodes.register(node_info("a"), 0.0)
-    assert pass_time(nodes, 0.0, 60.0) == [], "the zookeeper still sees it"
-    nodes.see(seen(), 60.0)
-    assert pass_time(nodes, 60.0, 79.0) == []
-    assert pass_time(nodes, 79.0, 81.0) == [(80.0, "a")]
+    assert pass_time(nodes, 0.0, 39.0) == [], "the zookeeper still sees it"
+    nodes.see(seen(), 39.0)
+    assert pass_time(nodes, 39.0, 58.0) == []
+    assert pass_time(nodes, 58.0, 60.0) == [(59.0, "a")]
     assert node.state == DEAD
+
+
+def test_a_node_that_only_the_zookeeper_still_sees_dies_later(nodes: Nodes) -> None:
+    """A partial partition for good: the next failure would lose what it alone has."""
+    nodes.see(seen("a"), 0.0)
+    nodes.register(node_info("a"), 0.0)
+    assert pass_time(nodes, 0.0, 100.0) == [(60.0, "a")]
+
+
+def test_a_zookeeper_that_cannot_be_asked_kills_nobody(nodes: Nodes) -> None:
+    nodes.see(None, 0.0)
+    nodes.register(node_info("a"), 0.0)
+    assert pass_time(nodes, 0.0, 1000.0) == []
 
 
 def test_a_node_that_beats_does_not_die_by_the_zookeeper_alone(nodes: Nodes) -> None:

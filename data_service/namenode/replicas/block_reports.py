@@ -22,12 +22,16 @@ from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.events import Events
 from data_service.namenode.replicas.nodes import Node, OpenReport, Stranger
 from data_service.namenode.replicas.open_blocks import OpenBlocks
+from data_service.namenode.replicas.orders import Order
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
+from data_service.protocol.messages import TRASH
 from zookeeper.fabric.errors import ProtocolViolation
 
-_MOST_PARTS = 100_000
+PARTS_MAX = 10_000
+BLOCKS_MAX = 10_000_000
+"""The most parts, and replicas, of one full report: it is kept until its last part has come."""
 
 
 class BlockReports:
@@ -52,7 +56,7 @@ class BlockReports:
         Report ids grow within a session. A repeated part is accepted and ignored; raises
         ProtocolViolation when the report cannot be continued: the node begins a new one.
         """
-        if not 0 <= part < parts <= _MOST_PARTS:
+        if not 0 <= part < parts <= PARTS_MAX:
             raise ProtocolViolation(f"part {part} of {parts} of a block report")
         if report_id == node.last_report_id:
             return False
@@ -63,6 +67,9 @@ class BlockReports:
             raise ProtocolViolation(f"part {part} of block report {report_id} came before part "
                                     f"{report.next_part}; begin a new report")
         report.blocks.extend(blocks)
+        if len(report.blocks) > BLOCKS_MAX:
+            node.report = None
+            raise ProtocolViolation(f"a block report of more than {BLOCKS_MAX} replicas")
         report.next_part += 1
         if report.next_part < parts:
             return False
@@ -159,13 +166,21 @@ class BlockReports:
         block_id = block.block_id
         node.outbox.supersede(block)
         recorded = self._blocks.get(block_id)
-        if recorded is not None:
+        stranger = node.strangers.get(block_id)
+        if stranger is not None and stranger.refused:
+            node.strangers[block_id] = stranger._replace(
+                generation=block.generation, length=block.length)
+            self.refuse(node, block_id)
+        elif recorded is not None:
             self._judge(node, block, recorded, in_full_report, now)
             self._replication.arrived(block_id, node)
         elif block_id in self._deletions:
             self._deletions.found(node, block)
         elif block_id in self._opened:
-            if self._deletions.may_stay(node, block_id):
+            if not self._opened.may_have(node, block_id):
+                node.strangers[block_id] = Stranger(*block[1:], now)
+                self.refuse(node, block_id)
+            elif self._deletions.may_stay(node, block_id):
                 node.unexpect(block_id)
                 self._opened.has(node, block)
         else:
@@ -236,10 +251,21 @@ class BlockReports:
 
     # Blocks that become known.
 
+    def refuse(self, node: Node, block_id: int) -> None:
+        """A stranger's id was given to a block that is written to other nodes: no honest writer
+        can have sent it here, so it counts for nothing, whatever its name, and is set aside."""
+        stranger = node.strangers[block_id] = node.strangers[block_id]._replace(refused=True)
+        replica = Block(block_id, stranger.generation, stranger.length)
+        node.outbox.add(Order(replica, TRASH, 0, False))
+        self._events.note("replica.refused", block=replica.name, node=node.info.node_id)
+
     def adopt(self, node: Node, block_id: int, now: float) -> None:
         """A stranger's id has become known: take the replica for what it is."""
         stranger = node.strangers.get(block_id)
-        if stranger is not None and self._deletions.may_stay(node, block_id):
+        if block_id in self._opened and not self._opened.may_have(node, block_id):
+            self.refuse(node, block_id)
+        elif (stranger is not None and not stranger.refused
+              and self._deletions.may_stay(node, block_id)):
             del node.strangers[block_id]
             self._has(node, Block(block_id, stranger.generation, stranger.length), now, True)
 

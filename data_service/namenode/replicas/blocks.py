@@ -58,7 +58,8 @@ class Blocks:
                                      self._deletions, verifications, self._events)
         self._safe_mode = SafeMode(policy.safe_mode_threshold,
                                    policy.safe_mode_extension_seconds)
-        self._dead_nodes = DeadNodes(self._map)
+        self._dead_nodes = DeadNodes(
+            self._nodes, self._map, self._opened, self._replication, self._deletions)
         self._allocation = Allocation(self._nodes, self._map, self._opened, policy)
         self._calm_since = 0.0
         self._now = 0.0
@@ -224,11 +225,17 @@ class Blocks:
         do the orders of it; a full report must follow. Raises StartRefused."""
         self._now = now
         node = self._nodes.register(info, now)
+        for replaced in self._nodes.take_vacated():
+            self._give_up(replaced)
         self._dead_nodes.returned(node)
         self._deletions.new_session(node)
         self._replication.cancel_node(node)
         self._events.note("node.registered", node=info.node_id, host=info.host, port=info.port)
         return node.session
+
+    def require_session(self, session: int) -> None:
+        """Raises SessionExpired when no datanode has this session."""
+        self._nodes.by_session(session)
 
     def heartbeat(self, session: int, stats: NodeStats, now: float,
                   durable_txid: int) -> Tuple[Command, ...]:
@@ -298,6 +305,7 @@ class Blocks:
         for node in verdict.died:
             self._give_up(node)
         self._dead_nodes.sweep()
+        self._dead_nodes.forget(now)
         self._update_safe_mode(now)
         for block_id in self._replication.expire(now):
             self._events.note("replication.expired", block=block_id)
@@ -339,12 +347,6 @@ class Blocks:
 
     def _give_up(self, node: Node) -> None:
         self._events.note("node.dead", node=node.info.node_id, replicas=node.replicas)
-        self._replication.cancel_node(node)
-        self._deletions.forget(node)
-        for block_id in self._opened:
-            self._opened.lacks(node, block_id)
-        for block_id in list(node.expected):
-            node.unexpect(block_id)
         self._dead_nodes.add(node)
 
     # Safe mode and reports.
@@ -385,15 +387,13 @@ class Blocks:
 
     def check(self) -> None:
         """Assert every invariant; slow, for tests."""
-        self._nodes.check()
-        self._map.check()
-        self._opened.check()
-        self._replication.check()
-        self._deletions.check()
+        for part in (self._nodes, self._map, self._opened, self._replication, self._deletions):
+            part.check()
         assert not any(block_id in self._map or block_id in self._deletions
                        for block_id in self._opened), self._opened
         for node in self._nodes:
-            known = [block_id for block_id in node.strangers
-                     if block_id in self._map and not node.outbox.is_sent(block_id)]
+            known = [block_id for block_id, stranger in node.strangers.items()
+                     if block_id in self._map
+                     and not (stranger.refused or node.outbox.is_sent(block_id))]
             assert not known, (node, known)
             assert not (node.dead and (node.outbox.ids() or node.expected)), node

@@ -4,13 +4,22 @@ A node may have held a hundred thousand blocks: to forget them all at once would
 other call. What decides anything (its session, copies, orders) goes at once; its good replicas
 go in slices of rows of the block map, a few with each tick. Until then they still count, and
 nothing is concluded from them: a dead node is never usable. A node that returns in between just
-leaves the list, and its full report sets right what was and what was not yet forgotten.
+leaves the list, and its full report sets right what was and what was not yet forgotten. In the
+end the node itself is forgotten: at once when it never reported, or another disk is served at its
+address, else after so long that nobody looks for it in a report any more.
 """
 
+from math import inf
 from typing import Dict
 
 from data_service.namenode.replicas.block_map import BlockMap
-from data_service.namenode.replicas.nodes import Node
+from data_service.namenode.replicas.deletion import Deletions
+from data_service.namenode.replicas.nodes import Node, Nodes
+from data_service.namenode.replicas.open_blocks import OpenBlocks
+from data_service.namenode.replicas.replication import Replication
+
+KEPT_SECONDS = 7 * 86400.0
+"""How long a dead node stands in reports, so that somebody can find out why it died."""
 
 _ROWS = 20_000
 _SLICES = 10
@@ -21,15 +30,26 @@ _REPLICAS = 5_000
 class DeadNodes:
     """Dead nodes with replicas that are not forgotten yet, and the next row to look at."""
 
-    def __init__(self, blocks: BlockMap) -> None:
+    def __init__(self, nodes: Nodes, blocks: BlockMap, opened: OpenBlocks,
+                 replication: Replication, deletions: Deletions) -> None:
+        self._nodes = nodes
         self._blocks = blocks
+        self._opened = opened
+        self._replication = replication
+        self._deletions = deletions
         self._next_row: Dict[Node, int] = {}
 
     def __repr__(self) -> str:
         return f"<DeadNodes {len(self._next_row)} being forgotten>"
 
     def add(self, node: Node) -> None:
-        """A node died."""
+        """A node died: what decides anything goes now."""
+        self._replication.cancel_node(node)
+        self._deletions.forget(node)
+        for block_id in self._opened:
+            self._opened.lacks(node, block_id)
+        for block_id in list(node.expected):
+            node.unexpect(block_id)
         self._next_row[node] = 0
         self._rejudge_marks(node)
 
@@ -55,6 +75,17 @@ class DeadNodes:
         self._next_row[node] = row
         if row >= self._blocks.rows:
             del self._next_row[node]
+
+    def forget(self, now: float) -> None:
+        """Forget the nodes that nobody will miss."""
+        for node in [node for node in self._nodes if node.dead and node not in self._next_row]:
+            reported = node.last_report > -inf
+            kept = KEPT_SECONDS if reported and not node.removed else 0.0
+            if now - node.last_heartbeat >= kept and not node.replicas:
+                for block_id, marks in list(self._blocks.marks.items()):
+                    if node in marks:
+                        self._blocks.drop(block_id, node)
+                self._nodes.forget(node)
 
     def _rejudge_marks(self, node: Node) -> None:
         # Marks of a dead node are kept, for it may return with the same bytes, but not counted.

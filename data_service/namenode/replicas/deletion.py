@@ -153,7 +153,9 @@ class Deletions:
             if self._blocks.leaving.get(block_id) is node:
                 self._blocks.drop(block_id, node)
             self.gone(node, block_id)
-        node.strangers.clear()
+        # What was refused once would count if it came back as if it were new.
+        node.strangers = {block_id: stranger for block_id, stranger in node.strangers.items()
+                          if stranger.refused}
 
     # Decisions.
 

@@ -4,16 +4,17 @@ Theory of operation. A datanode has one `Node` for ever, found by the id on its 
 that serves that disk registers and gets a session, and a new session ends the one before. A node
 is *live* while both its heartbeats and the zookeeper's view of it are fresh (a zookeeper that
 cannot be asked sees everybody), *stale* when either is older than `stale_seconds`: then it is
-read last and not written to. It is *dead* only when both have lost it for `dead_seconds`; dead
-nodes have no session, so the first call of one that returns is refused, and it registers and
-reports all over again. A tick that comes late means that the namenode itself slept: nobody is
-judged, and all deadlines move (HDFS-9107).
+read last and not written to. It is *dead* only when both have lost it for `dead_seconds`, or we
+alone for three times as long; dead nodes have no session, so the first call of one that returns is
+refused, and it registers and reports all over again. A tick that comes late means that the
+namenode itself slept: nobody is judged, and all deadlines move (HDFS-9107).
 """
 
 from math import inf
 from typing import AbstractSet, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.claims import Claims, Rival
 from data_service.namenode.replicas.orders import Outbox
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DataNodeStatus, NodeInfo, NodeStats, Target
@@ -22,6 +23,12 @@ from zookeeper.fabric.errors import SessionExpired, StartRefused
 LIVE = "live"
 STALE = "stale"
 DEAD = "dead"
+
+NODES_MAX = 4096
+"""The most datanodes that are known at a time, so that a list of them fits into one answer."""
+
+_SEEN_TIMES = 3
+"""So many times `dead_seconds` a node is waited for that only the zookeeper still sees."""
 
 _BEATS_ALIVE = 3
 """A node that beat within this many heartbeats is alive when another claims its identity."""
@@ -42,23 +49,28 @@ class OpenReport:
 
 
 class Stranger(NamedTuple):
-    """A replica of a block that the namenode does not know, and since when it was reported."""
+    """A replica of a block that the namenode does not know, and since when it was reported.
+
+    Or one that is `refused`: its block was allocated on other nodes, nobody can have meant it.
+    """
 
     generation: int
     length: int
     since: float
+    refused: bool = False
 
 
 class Node:
     """One datanode. `Nodes` changes identity and liveness; the others what they own:
     `replicas` (good ones, counted by the block map), `strangers`, `expected`, `streams`, `outbox`;
-    `verifying` and `verified` (block id -> when), see `verification.py`.
+    `verifying` and `verified` (block id -> when), see `verification.py`. `former` is the process
+    that served its disk before; `removed` when another disk is served at its address.
     """
 
     __slots__ = ("index", "info", "target", "session", "stats", "state", "last_heartbeat",
                  "zookeeper_lost", "reported", "last_report", "last_report_id", "report",
                  "replicas", "strangers", "expected", "scheduled", "streams", "outbox",
-                 "verifying", "verified")
+                 "verifying", "verified", "former", "removed")
 
     def __init__(self, index: int, info: NodeInfo, now: float) -> None:
         self.index = index
@@ -81,6 +93,8 @@ class Node:
         self.outbox = Outbox()
         self.verifying: Dict[int, float] = {}
         self.verified: Dict[int, float] = {}
+        self.former = ""
+        self.removed = False
 
     def __repr__(self) -> str:
         known = "reported" if self.reported else "unreported"
@@ -128,6 +142,9 @@ class Nodes:
         self._by_id: Dict[str, Node] = {}
         self._by_session: Dict[int, Node] = {}
         self._last_session = first_session
+        self._registered = 0
+        self._claims = Claims()
+        self._vacated: List[Node] = []
         self._view: Optional[Mapping[str, str]] = None
         self._seen: Set[str] = set()
         self._last_tick: Optional[float] = None
@@ -174,8 +191,10 @@ class Nodes:
     def register(self, info: NodeInfo, now: float) -> Node:
         """Open a session for the process that serves a datanode's disk, ending the one before.
 
-        Raises StartRefused for a disk of another cluster, and for a second process with the
-        identity of one that is alive at another address: a cloned disk (SeaweedFS #6857).
+        Raises StartRefused for a disk of another cluster, and for a second process that has the
+        identity or the address of one that is alive: a cloned disk (SeaweedFS #6857), a copied
+        start script. Busy while that one may have just ended. Who was served at the address
+        before is given up.
         """
         if info.cluster_id not in ("", self._cluster_id):
             raise StartRefused(f"datanode {info.node_id} belongs to cluster {info.cluster_id}, "
@@ -183,12 +202,18 @@ class Nodes:
         if self._last_tick is None:
             self._last_tick = now
         node = self._by_id.get(info.node_id)
-        if node is None:
-            node = self._by_id[info.node_id] = Node(len(self._by_id), info, now)
-        else:
-            self._refuse_clone(node, info, now)
-            self.end_session(node)
+        self._settle_dispute(node, info, now)
         self._vacate(info)
+        if node is None:
+            if len(self._by_id) >= NODES_MAX:
+                raise StartRefused(f"{NODES_MAX} datanodes are known; no more can be")
+            node = self._by_id[info.node_id] = Node(self._registered, info, now)
+            self._registered += 1
+        else:
+            if node.info.incarnation != info.incarnation:
+                node.former = node.info.incarnation
+            self.end_session(node)
+        node.removed = False
         node.info = info
         node.target = Target(info.node_id, info.host, info.port)
         self._last_session += 1
@@ -201,20 +226,47 @@ class Nodes:
         node.state = LIVE
         return node
 
-    def _refuse_clone(self, node: Node, info: NodeInfo, now: float) -> None:
-        beating = (node.session != 0
-                   and now - node.last_heartbeat <= _BEATS_ALIVE * self._policy.heartbeat_seconds)
-        moved = (node.info.host, node.info.port) != (info.host, info.port)
-        if beating and moved and node.info.incarnation != info.incarnation:
-            raise StartRefused(f"datanode {info.node_id} is alive at {node.info.host}:"
-                               f"{node.info.port}; is {info.host}:{info.port} a copy of its disk?")
+    def _settle_dispute(self, node: Optional[Node], info: NodeInfo, now: float) -> None:
+        """Refuse who claims what another process has, that beats; ask to wait while it may not."""
+        rivals = [other for other in self._at(info) if self._beats(other, now)]
+        if node is not None and self._beats(node, now):
+            moved = (node.info.host, node.info.port) != (info.host, info.port)
+            # Two processes that serve one disk at one address would take turns for ever: the one
+            # that was there before, and comes back, is told to stay away.
+            returns = node.former == info.incarnation
+            if node.info.incarnation != info.incarnation and (moved or returns):
+                rivals.append(node)
+        rival = Rival(rivals[0].info, rivals[0].last_heartbeat) if rivals else None
+        self._claims.settle(info, rival, now)
+
+    def _beats(self, node: Node, now: float) -> bool:
+        silence = now - node.last_heartbeat
+        return node.session != 0 and silence <= _BEATS_ALIVE * self._policy.heartbeat_seconds
+
+    def _at(self, info: NodeInfo) -> List[Node]:
+        """The other nodes at the address of this one."""
+        return [other for other in self._by_id.values() if other.info.node_id != info.node_id
+                and (other.info.host, other.info.port) == (info.host, info.port)]
 
     def _vacate(self, info: NodeInfo) -> None:
-        """An address has one process: another identity that was served there no longer is."""
-        for other in self._by_id.values():
-            if (other.session and other.info.node_id != info.node_id
-                    and (other.info.host, other.info.port) == (info.host, info.port)):
+        """An address has one process: the disk that was served there before no longer is, and
+        will not come back (HDFS: DatanodeManager.registerDatanode removes it, too)."""
+        for other in self._at(info):
+            if not (other.removed or other.dead):
                 self.end_session(other)
+                other.state = DEAD
+                self._vacated.append(other)
+            other.removed = True
+
+    def take_vacated(self) -> List[Node]:
+        """The nodes that died because another disk is served at their address; each once."""
+        taken, self._vacated = self._vacated, []
+        return taken
+
+    def forget(self, node: Node) -> None:
+        """Nothing is known of this dead node any more that anybody would want to know."""
+        assert node.dead and not node.session and not node.replicas, node
+        del self._by_id[node.info.node_id]
 
     def end_session(self, node: Node) -> None:
         """Refuse the node's calls from now on: it must register and report fully again."""
@@ -299,9 +351,16 @@ class Nodes:
         return node.session != 0 and seen and now - node.last_heartbeat < limit
 
     def _is_lost(self, node: Node, now: float) -> bool:
+        """Whether both have lost the node; or only we, for so long that it is of no use, although
+        the zookeeper still sees its process: a partial partition, or a hung disk. One that nobody
+        can ask is no witness of anything."""
         dead_seconds = self._policy.dead_seconds
-        return (node.zookeeper_lost is not None and now - node.zookeeper_lost >= dead_seconds
-                and now - node.last_heartbeat >= dead_seconds)
+        silence = now - node.last_heartbeat
+        if silence < dead_seconds or self._view is None:
+            return False
+        if node.zookeeper_lost is None:
+            return silence >= _SEEN_TIMES * dead_seconds
+        return now - node.zookeeper_lost >= dead_seconds
 
     def want_report(self, host: str, port: int) -> bool:
         """Have the node at this address report fully; False when none lives there."""
@@ -317,10 +376,11 @@ class Nodes:
         return tuple(DataNodeStatus(node.info.node_id, node.info.host, node.info.port,
                                     node.info.rack, node.state, node.stats,
                                     now - node.last_heartbeat, now - node.last_report)
-                     for node in nodes)
+                     for node in nodes if not node.removed)
 
     def check(self) -> None:
         """Assert what must hold between the fields."""
+        assert len({node.index for node in self._by_id.values()}) == len(self._by_id), self
         for session, node in self._by_session.items():
             assert node.session == session and not node.dead, node
         for node in self._by_id.values():

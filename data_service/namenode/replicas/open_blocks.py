@@ -55,6 +55,12 @@ class OpenBlocks:
             if node not in block.replicas:
                 node.expect(block_id, size)
 
+    def may_have(self, node: Node, block_id: int) -> bool:
+        """Whether the block can have been written to this node. After a restart nobody knows any
+        more which nodes it was allocated on."""
+        targets = self._blocks[block_id].targets
+        return not targets or node in targets
+
     def has(self, node: Node, block: Block) -> None:
         """A node reported a replica; one of another generation is not of this writing."""
         opened = self._blocks[block.block_id]

@@ -1,0 +1,70 @@
+"""What a datanode may say of itself: it is shown to people, and kept."""
+
+from types import SimpleNamespace
+from typing import Any, Callable
+
+import pytest
+
+from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.service import NameNodeService
+from data_service.protocol.messages import NodeInfo
+from tests.support.model_datanodes import CLUSTER_ID, POLICY
+from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, SessionExpired
+from zookeeper.fabric.rpc import Peer
+
+GOOD = NodeInfo("id", "incarnation", "host", 1800, "/rack", CLUSTER_ID)
+
+
+class Term:
+    """As much of a term as datanodes meet."""
+
+    def __init__(self) -> None:
+        self.blocks = Blocks(CLUSTER_ID, 1, POLICY)
+        self.journal = SimpleNamespace(epoch=1, cluster_id=CLUSTER_ID)
+
+    def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
+        """Run an operation."""
+        return operation(self.blocks)
+
+
+@pytest.fixture(name="service")
+def _service() -> Any:
+    term: Any = Term()
+    service = NameNodeService(lambda: term, lambda name: (), "root", (2, 100), "")
+    service.peer = Peer("data_node", "127.0.0.1")
+    return service
+
+
+@pytest.mark.parametrize("odd", [
+    {"node_id": ""}, {"node_id": "\x1b]0;id\x07"}, {"node_id": "x" * 256}, {"node_id": b"id"},
+    {"incarnation": "a\nb"}, {"host": "host\nName: fake"}, {"host": "x" * (9 << 20)}, {"host": ""},
+    {"port": 0}, {"port": 65536}, {"port": 2**63 - 1}, {"port": "1800"}, {"port": True},
+    {"rack": "/r\x1b[31m"}, {"rack": None}, {"cluster_id": "c\x00"}, {"cluster_id": None},
+])  # fmt: skip
+def test_what_nobody_should_be_shown_is_refused(service: Any, odd: dict) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        service.exposed_register(tuple(GOOD._replace(**odd)))
+    assert len(caught.value.message) < 300, "nor repeated at length"
+    assert service._term_of().blocks.datanode_reports(0.0) == ()
+
+
+def test_a_whole_registration_is_accepted(service: Any) -> None:
+    assert service.exposed_register(tuple(GOOD)).epoch == 1
+    assert service.exposed_register(tuple(GOOD._replace(cluster_id=""))), "a new disk"
+    for row in (tuple(GOOD)[:5], tuple(GOOD) + ("",), list(GOOD), None):
+        with pytest.raises(InvalidArgument):
+            service.exposed_register(row)
+    service.peer = Peer("user:mallory", "127.0.0.1")
+    with pytest.raises(PermissionDenied):
+        service.exposed_register(tuple(GOOD))
+
+
+def test_a_report_of_nobody_is_refused_before_it_is_unpacked(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(payload: bytes) -> None:
+        raise AssertionError("14 MB of it cost 0.65 s")
+
+    monkeypatch.setattr("data_service.namenode.service.unpack_blocks", never)
+    with pytest.raises(SessionExpired):
+        service.exposed_block_report(7, 1, 0, 1, bytes(24))
