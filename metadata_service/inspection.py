@@ -7,11 +7,20 @@ that can would, when closed, copy the log into a damaged database.
 """
 
 import os
-from typing import Any, Dict, Optional, Tuple
+from typing import AbstractSet, Any, Optional, Tuple
 
 from metadata_service import version_file
-from metadata_service.edits import TABLES
-from metadata_service.schema import EDITS, SQL, STATE, STATE_NAMES, verified
+from metadata_service.edit_log import check_chain, span_of
+from metadata_service.migrations import LAYOUTS, Layout
+from metadata_service.schema import (
+    JOURNAL,
+    LAYOUT,
+    STATE,
+    read_rows,
+    read_state,
+    statements,
+    verified,
+)
 from metadata_service.version_file import Version
 from metadata_service.write_ahead_log import dropped_commits, has_commit
 from zookeeper.fabric import disk
@@ -62,17 +71,16 @@ def is_complete(connection: Any, path: str, version: Optional[Version]) -> bool:
     problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise CorruptData(" ".join(problem.split()))
-    schema = connection.execute("SELECT sql FROM sqlite_master").fetchall()
+    schema = {row[0] for row in connection.execute("SELECT sql FROM sqlite_master")}
     if not schema and version is None:
         return False
-    if {row[0] for row in schema} != {sql.create for sql in SQL.values()}:
-        raise CorruptData("its tables are not those of this layout")
-    state = read_state(connection)
-    count, first, last = span_of_edits(connection)
+    number, layout = _layout_of(connection, schema)
+    state = read_state(connection, layout.state_names)
+    count, first, last = span_of(connection, layout.journal.name)
     if count != (last - first + 1 if last else 0):
         raise CorruptData("edits are missing")
-    check_rows(connection)
-    found = Version(state["cluster_id"], int(state["layout"]), int(state["log"]))
+    check_rows(connection, layout)
+    found = Version(state["cluster_id"], number, int(state["log"]))
     if version is not None:
         _match(path, found, version)
     elif int(state["epoch"]) or count:
@@ -85,9 +93,29 @@ def is_complete(connection: Any, path: str, version: Optional[Version]) -> bool:
     return True
 
 
+def layout_of(connection: Any) -> int:
+    """The layout that the database says it has; CorruptData when it says none."""
+    number = read_rows(connection).get("layout", "")
+    if not number.isdecimal():
+        raise CorruptData("it says no layout")
+    return int(number)
+
+
+def _layout_of(connection: Any, schema: AbstractSet[str]) -> Tuple[int, Layout]:
+    """The number and the description of the layout of an open database."""
+    if statements(STATE).create not in schema:
+        raise CorruptData("its tables are not ours")
+    number = layout_of(connection)
+    layout = LAYOUTS.get(number)
+    if layout is None or schema != layout.schema:
+        raise CorruptData(f"its tables are not those of layout {number}")
+    return number, layout
+
+
 def _match(path: str, found: Version, version: Version) -> None:
     """Refuse a database that is not the one that VERSION speaks of."""
-    if found.layout != version.layout:
+    if found.layout < version.layout:
+        # The other way round a start that carried it forward ended before it wrote VERSION.
         raise StartRefused(
             f"{path} has layout {found.layout}, but VERSION beside it says {version.layout}: "
             "bring database and VERSION of one directory together"
@@ -103,23 +131,11 @@ def _match(path: str, found: Version, version: Version) -> None:
         )
 
 
-def check_rows(connection: Any) -> None:
+def check_rows(connection: Any, layout: Layout = LAYOUTS[LAYOUT]) -> None:
     """Compare the first ROWS_CHECKED rows of each table with their checksums; CorruptData."""
-    for table in (EDITS, *TABLES.values()):
-        for _ in verified(table, connection.execute(SQL[table.name].first, (ROWS_CHECKED,))):
+    for table in layout.tables:
+        rows = connection.execute(statements(table).first, (ROWS_CHECKED,))
+        for _ in verified(table, rows):
             pass
-
-
-def read_state(connection: Any) -> Dict[str, str]:
-    """The table `state`, every row of which must be there; CorruptData otherwise."""
-    rows = connection.execute(SQL["state"].first, (len(STATE_NAMES) + 1,))
-    state = {row[0]: row[1] for row, _ in verified(STATE, rows)}
-    if set(state) != set(STATE_NAMES):
-        raise CorruptData("rows of table state are missing")
-    return state
-
-
-def span_of_edits(connection: Any) -> Tuple[int, int, int]:
-    """(how many edits are kept, the first txid, the last); zeros when there are none."""
-    query = "SELECT count(*), ifnull(min(txid), 0), ifnull(max(txid), 0) FROM edits"
-    return connection.execute(query).fetchone()
+    if layout.journal is JOURNAL:
+        check_chain(connection, ROWS_CHECKED)

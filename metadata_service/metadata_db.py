@@ -20,21 +20,30 @@ import os
 import threading
 import uuid
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Iterator, Optional, Sequence, Tuple
 
-from metadata_service import version_file
-from metadata_service.edits import TABLES, Edit, Row, Table, decode, join_lines
+from metadata_service import image_tables, version_file
+from metadata_service.edit_log import EditLog, span_of
+from metadata_service.edits import Edit, Table, decode, join_lines
 from metadata_service.epochs import is_believable
 from metadata_service.inspection import (
     ADVICE,
     check_rows,
     is_complete,
     is_logged,
-    read_state,
-    span_of_edits,
+    layout_of,
     was_created,
 )
-from metadata_service.schema import EDITS, SQL, STATE, STATE_NAMES, bounded, stored, verified
+from metadata_service.migrations import migrate
+from metadata_service.schema import (
+    LAYOUT,
+    SQL,
+    STATE,
+    STATE_NAMES,
+    bounded,
+    put,
+    read_state,
+)
 from metadata_service.spare_epoch import SpareEpoch
 from metadata_service.sqlite import (
     LOOK,
@@ -48,7 +57,7 @@ from metadata_service.sqlite import (
     roll_back,
     translated,
 )
-from metadata_service.version_file import LAYOUT, Version
+from metadata_service.version_file import Version
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import (
     Busy,
@@ -68,9 +77,6 @@ LOG_ROWS = 2_000
 """Rows written to the write-ahead log before its pages are copied into the database; each is about
 one page of 4 KiB."""
 
-PRUNE_EDITS = 256
-"""How many edits more than asked for are kept, to be removed together."""
-
 
 class MetadataDatabase:
     """An open database. Every method may be called from any thread."""
@@ -78,7 +84,6 @@ class MetadataDatabase:
     def __init__(self, directory: str, connection: Connection, keep_edits: int) -> None:
         self._directory = directory
         self._connection = connection
-        self._keep_edits = keep_edits
         self._lock = threading.Lock()
         self._failure: Optional[DfsError] = None
         self._log_rows = 0
@@ -86,7 +91,7 @@ class MetadataDatabase:
         self._log_due = True
         with translated():
             state = read_state(connection)
-            _, self._first_txid, self._last_txid = span_of_edits(connection)
+            self._edits = EditLog(connection, keep_edits)
         self.cluster_id = state["cluster_id"]
         self._log_number = int(state["log"])
         noted = int(state["epoch"]), state["owner"]
@@ -109,6 +114,7 @@ class MetadataDatabase:
         try:
             connection = connect(path, WRITE) if _inspect(path, version) else _create(path)
             with closed_on_error(connection):
+                _carry_forward(connection)
                 return cls(directory, connection, keep_edits)
         except CorruptData as error:
             raise StartRefused(f"{path} is damaged ({error.message}): {ADVICE}") from None
@@ -119,7 +125,7 @@ class MetadataDatabase:
     def status(self) -> Tuple[str, int, int]:
         """(cluster id, newest claimed epoch, last durable txid)."""
         with self._lock:
-            return self.cluster_id, self._epoch, self._last_txid
+            return self.cluster_id, self._epoch, self._edits.place.last
 
     def claim_epoch(self, owner: str, above: Optional[int] = None, at_least: int = 0) -> int:
         """A new epoch, greater than every earlier one and durable; `owner` is told to people.
@@ -164,14 +170,16 @@ class MetadataDatabase:
             raise ProtocolViolation(f"edits from txid {first_txid} are not numbered densely")
         with self._lock:
             self._admit(epoch)
-            known = self._last_txid + 1 - first_txid
+            last = self._edits.place.last
+            known = last + 1 - first_txid
             if known < 0:
-                raise ProtocolViolation(f"edits from {first_txid} come after {self._last_txid}")
-            self._compare(first_txid, lines[:known])
+                raise ProtocolViolation(f"edits from {first_txid} come after {last}")
+            with translated():
+                self._edits.compare(first_txid, lines[:known])
             if known < len(edits):
                 self._commit(epoch, edits[known:], lines[known:])
                 self._checkpoint_when_due()
-            return self._last_txid
+            return self._edits.place.last
 
     def load(self, table: Table, after: Any, limit: int, bytes_max: int) -> bytes:
         """Encoded rows in order of their keys, from behind key `after` (None: from the first).
@@ -180,13 +188,13 @@ class MetadataDatabase:
         CorruptData when a row is not what was written.
         """
         with self._lock, translated():
-            return join_lines(bounded(self._lines(table, after, limit), bytes_max))
+            rows = image_tables.lines(self._connection, table, after, limit)
+            return join_lines(bounded(rows, bytes_max))
 
     def edits_since(self, txid: int, limit: int, bytes_max: int) -> bytes:
         """Encoded edits behind `txid`, bounded as in `load`. Older ones may have been pruned."""
         with self._lock, translated():
-            rows = verified(EDITS, self._connection.execute(SQL["edits"].behind, (txid, limit)))
-            return join_lines(bounded((row[2] for row, _ in rows), bytes_max))
+            return join_lines(bounded(self._edits.behind(txid, limit), bytes_max))
 
     def checkpoint(self, epoch: int) -> int:
         """Copy the log into the database now, durably; the last txid that is in it.
@@ -206,7 +214,7 @@ class MetadataDatabase:
                 raise
             with translated():
                 check_rows(self._connection)
-            return self._last_txid
+            return self._edits.place.last
 
     def close(self) -> None:
         """End the last running call, then close; SQLite copies the log into the database."""
@@ -222,8 +230,8 @@ class MetadataDatabase:
         """Assert what must always hold between the database and what is kept in memory."""
         with self._lock, translated():
             assert self._connection.in_transaction is False
-            count, first, last = span_of_edits(self._connection)
-            assert (first, last) == (self._first_txid, self._last_txid)
+            count, first, last = span_of(self._connection)
+            assert EditLog(self._connection, 0).place == self._edits.place
             assert count == (last - first + 1 if last else 0)
             noted = int(read_state(self._connection)["epoch"])
             assert max(noted, self._spare.read()[0]) == self._epoch
@@ -231,7 +239,7 @@ class MetadataDatabase:
 
     def __repr__(self) -> str:
         failed = f", failed: {self._failure}" if self._failure else ""
-        return f"<MetadataDatabase to txid {self._last_txid}, epoch {self._epoch}{failed}>"
+        return f"<MetadataDatabase to txid {self._edits.place.last}, epoch {self._epoch}{failed}>"
 
     def _admit(self, epoch: int) -> None:
         if epoch < self._epoch:
@@ -239,52 +247,19 @@ class MetadataDatabase:
         if epoch > self._epoch:
             raise ProtocolViolation(f"epoch {epoch} was never claimed, {self._epoch} is the newest")
 
-    def _compare(self, first_txid: int, lines: Sequence[str]) -> None:
-        """Refuse edits that say something else than what is stored under their txids."""
-        if not lines:
-            return
-        with translated():
-            rows = self._connection.execute(SQL["edits"].behind, (first_txid - 1, len(lines)))
-            if [row[2] for row in rows] != list(lines):
-                raise ProtocolViolation(f"edits from {first_txid} differ from those stored there")
-
     def _commit(self, epoch: int, edits: Sequence[Edit], lines: Sequence[str]) -> None:
-        last = edits[-1].txid
-        first = max(self._first_txid, 1)
-        surplus = last + 1 - first - self._keep_edits
-        if surplus >= PRUNE_EDITS:
-            # A bit at a time, yet never slower than edits come in.
-            first += min(surplus, max(PRUNE_EDITS, 2 * len(edits)))
         self._begin_log_when_due()
         with self._transaction():
             if not self._epoch_noted:
                 self._note_epoch(self._epoch, self._owner)
-            for edit, line in zip(edits, lines):
-                self._put(EDITS, (edit.txid, epoch, line))
-                for name, key, row in edit.changes:
-                    if row is None:
-                        self._connection.execute(SQL[name].drop, (key,))
-                    else:
-                        self._put(TABLES[name], row)
-            if first > self._first_txid:
-                self._connection.execute("DELETE FROM edits WHERE txid < ?", (first,))
-        self._first_txid, self._last_txid, self._epoch_noted = first, last, True
-        self._log_rows += sum(1 + len(edit.changes) for edit in edits)
+            place = self._edits.append(epoch, lines)
+            rows = image_tables.apply(self._connection, edits)
+        self._edits.place, self._epoch_noted = place, True
+        self._log_rows += len(lines) + rows
 
     def _note_epoch(self, epoch: int, owner: str) -> None:
-        self._put(STATE, ("epoch", str(epoch)))
-        self._put(STATE, ("owner", owner))
-
-    def _put(self, table: Table, row: Row) -> None:
-        self._connection.execute(SQL[table.name].put, stored(row))
-
-    def _lines(self, table: Table, after: Any, limit: int) -> Iterator[str]:
-        sql = SQL[table.name]
-        if after is None:
-            rows = self._connection.execute(sql.first, (limit,))
-        else:
-            rows = self._connection.execute(sql.behind, (after, limit))
-        return (line for _, line in verified(table, rows))
+        put(self._connection, STATE, ("epoch", str(epoch)))
+        put(self._connection, STATE, ("owner", owner))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -349,7 +324,7 @@ class MetadataDatabase:
             self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
         number = self._log_number + 1
         with self._transaction():
-            self._put(STATE, ("log", str(number)))
+            put(self._connection, STATE, ("log", str(number)))
         self._log_number = number
         self._log_rows = 0
         version_file.write(self._directory, Version(self.cluster_id, LAYOUT, number))
@@ -372,12 +347,22 @@ def _create(path: str) -> Connection:
     # Made here, and not by SQLite, which would open it to everybody; its log follows it.
     disk.write_file(path, b"")
     connection = connect(path, WRITE)
-    values = (str(uuid.uuid4()), str(LAYOUT), "0", "0", "")
+    values = (str(uuid.uuid4()), str(LAYOUT), "0", "0", "", "")
     with closed_on_error(connection), translated():
         connection.execute("BEGIN IMMEDIATE")
         for sql in SQL.values():
             connection.execute(sql.create)
         for row in zip(STATE_NAMES, values):
-            connection.execute(SQL["state"].put, stored(row))
+            put(connection, STATE, row)
         connection.execute("COMMIT")
     return connection
+
+
+def _carry_forward(connection: Connection) -> None:
+    """Make it one of the current layout, when it is older."""
+    with translated():
+        layout = layout_of(connection)
+        if layout < LAYOUT:
+            connection.execute("BEGIN IMMEDIATE")
+            migrate(connection, layout)
+            connection.execute("COMMIT")

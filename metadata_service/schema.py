@@ -1,8 +1,9 @@
 """The database's tables as SQL text, and its rows as verified lines.
 
-Beside the image tables of `edits.py` there are two: the edits themselves, and the state of the
-service. Every table has one more column than its rows have values, `crc`: SQLite notices a
-damaged structure, but not a flipped bit in a name or a number.
+Beside the image tables of `edits.py` there are two: the log of the edits themselves, and the state
+of the service. Every table has one more column than its rows have values, `crc`: SQLite notices a
+damaged structure, but not a flipped bit in a name or a number. What a table was in an older layout
+stands in `migrations.py`.
 """
 
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Tuple
@@ -10,9 +11,21 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 from metadata_service.edits import TABLES, Column, Row, Table, checksum, encode_row
 from zookeeper.fabric.errors import CorruptData
 
-EDITS = Table("edits", Column("txid", int), Column("epoch", int), Column("edit", str))
+LAYOUT = 2
+"""The arrangement of directory and database that this program writes."""
+
+JOURNAL = Table(
+    "journal",
+    Column("txid", int),
+    Column("epoch", int),
+    Column("digest", str),
+    Column("edit", str),
+)
 STATE = Table("state", Column("name", str), Column("value", str))
-STATE_NAMES = ("cluster_id", "layout", "log", "epoch", "owner")
+BASE = "base"
+STATE_NAMES = ("cluster_id", "layout", "log", "epoch", "owner", BASE)
+"""The rows of the state; `base` is the digest of the edit before the first kept one."""
+_STATE_ROWS_MAX = 1000
 
 
 class Statements(NamedTuple):
@@ -25,7 +38,8 @@ class Statements(NamedTuple):
     behind: str
 
 
-def _statements(table: Table) -> Statements:
+def statements(table: Table) -> Statements:
+    """The SQL of a table, with the column of its checksums."""
     kinds = {int: "INTEGER", str: "TEXT"}
     key, name = table.key.name, table.name
     columns = [
@@ -46,13 +60,32 @@ def _statements(table: Table) -> Statements:
 
 
 SQL: Dict[str, Statements] = {
-    table.name: _statements(table) for table in (*TABLES.values(), EDITS, STATE)
+    table.name: statements(table) for table in (*TABLES.values(), JOURNAL, STATE)
 }
 
 
 def stored(row: Row) -> Row:
     """The row as it is stored: with its checksum behind it."""
     return (*row, checksum(encode_row(row)))
+
+
+def put(connection: Any, table: Table, row: Row) -> None:
+    """Store a row in the place of the one with its key, if there is one."""
+    connection.execute(SQL[table.name].put, stored(row))
+
+
+def read_rows(connection: Any) -> Dict[str, str]:
+    """The rows of the table `state`; CorruptData when one is damaged."""
+    rows = connection.execute(SQL["state"].first, (_STATE_ROWS_MAX,))
+    return {row[0]: row[1] for row, _ in verified(STATE, rows)}
+
+
+def read_state(connection: Any, names: Tuple[str, ...] = STATE_NAMES) -> Dict[str, str]:
+    """The table `state`, every row of which must be there; CorruptData otherwise."""
+    state = read_rows(connection)
+    if set(state) != set(names):
+        raise CorruptData("rows of table state are missing")
+    return state
 
 
 def verified(table: Table, rows: Iterable[Tuple[Any, ...]]) -> Iterator[Tuple[List[Any], str]]:

@@ -8,13 +8,11 @@ knows only a smaller number has lost a log of committed edits, or is an old copy
 import os
 from typing import NamedTuple, Optional
 
+from metadata_service.schema import LAYOUT
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import CorruptData, StartRefused
 
 NAME = "VERSION"
-LAYOUT = 1
-"""The arrangement of directory and database that this program writes."""
-
 _BYTES_MAX = 4096
 
 

@@ -71,7 +71,7 @@ def recorded_edits(cluster: Cluster, first: int) -> List[RecordedEdit]:
     """The edits of the record from the number `first` on, oldest first."""
     with _Record(cluster) as record:
         rows = record.select(
-            f"SELECT txid, epoch, edit FROM edits WHERE txid >= {first:d} ORDER BY txid"
+            f"SELECT txid, epoch, edit FROM journal WHERE txid >= {first:d} ORDER BY txid"
         )
     edits = [(txid, epoch, decode(text)) for txid, epoch, text in rows]
     return [

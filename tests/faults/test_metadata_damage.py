@@ -16,7 +16,8 @@ import pytest
 
 from metadata_service import metadata_db, version_file
 from metadata_service.metadata_db import NAME, MetadataDatabase
-from metadata_service.version_file import LAYOUT, Version
+from metadata_service.schema import LAYOUT
+from metadata_service.version_file import Version
 from tests.support.sample_edits import (
     Image,
     file_edit,
@@ -320,10 +321,10 @@ def change_row(directory: Path, statement: str) -> None:
         "UPDATE inodes SET mode = CAST('x' AS BLOB) WHERE id = 21",
         "UPDATE blocks SET length = length + 1 WHERE id = 31",
         "UPDATE counters SET value = value - 1",
-        "UPDATE edits SET edit = replace(edit, 'complete', 'delete') WHERE txid = 7",
+        "UPDATE journal SET edit = replace(edit, 'complete', 'delete') WHERE txid = 7",
         "UPDATE state SET value = '0' WHERE name = 'epoch'",
         "DELETE FROM state WHERE name = 'epoch'",
-        "DELETE FROM edits WHERE txid = 7",
+        "DELETE FROM journal WHERE txid = 7",
     ],
 )
 def test_what_was_not_written_by_us_is_refused(directory: Path, statement: str) -> None:
@@ -334,7 +335,8 @@ def test_what_was_not_written_by_us_is_refused(directory: Path, statement: str) 
 def test_a_damaged_tree_of_pages_is_refused(directory: Path) -> None:
     """SQLite's own check knows of pages that no row leads to any more."""
     connection = sqlite3.connect(str(directory / NAME))
-    root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'edits'").fetchone()
+    query = "SELECT rootpage FROM sqlite_master WHERE name = 'journal'"
+    root = connection.execute(query).fetchone()
     connection.close()
     (directory / LOG).unlink(missing_ok=True)
     free_blocks = PAGE_BYTES * (root[0] - 1) + 1

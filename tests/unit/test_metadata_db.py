@@ -9,9 +9,10 @@ from typing import Callable, Iterator, List
 
 import pytest
 
-from metadata_service import metadata_db, version_file
+from metadata_service import edit_log, metadata_db, version_file
 from metadata_service.edits import TABLES, Edit, decode_rows, split_lines
-from metadata_service.metadata_db import PRUNE_EDITS, MetadataDatabase
+from metadata_service.edit_log import PRUNE_EDITS
+from metadata_service.metadata_db import MetadataDatabase
 from tests.support.sample_edits import (
     BYTES_MAX,
     file_edit,
@@ -94,7 +95,7 @@ def test_commits_are_synced_by_one_connection_alone(
     other = sqlite3.connect(str(tmp_path / metadata_db.NAME), timeout=0)
     try:
         with pytest.raises(sqlite3.OperationalError, match="locked"):
-            other.execute("SELECT count(*) FROM edits")
+            other.execute("SELECT count(*) FROM journal")
     finally:
         other.close()
     with pytest.raises(StartRefused, match="another program"):
@@ -253,8 +254,8 @@ def test_epochs_grow_over_restarts_and_threads(open_database: Open) -> None:
 def test_old_edits_go_a_bit_at_a_time(
     database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_keep_edits", 20)
-    monkeypatch.setattr(metadata_db, "PRUNE_EDITS", 10)
+    monkeypatch.setattr(database._edits, "_keep_edits", 20)
+    monkeypatch.setattr(edit_log, "PRUNE_EDITS", 10)
     most = 0
     for txid in range(1, 200, 3):
         database.append(1, txid, lines_of(file_edits(txid, txid + 2)))
@@ -273,7 +274,7 @@ def test_pruning_catches_up_when_fewer_edits_shall_be_kept(
 ) -> None:
     database.append(1, 1, lines_of(file_edits(1, 4 * PRUNE_EDITS)))
     later = open_database()
-    later._keep_edits = 1
+    later._edits._keep_edits = 1
     for txid in range(4 * PRUNE_EDITS + 1, 4 * PRUNE_EDITS + 6):
         later.append(1, txid, lines_of(file_edits(txid, txid)))
     assert len(kept_edits(later)) <= PRUNE_EDITS

@@ -150,7 +150,7 @@ def test_a_damaged_row_is_never_read_out(database: MetadataDatabase, statement: 
 
 
 def test_a_damaged_edit_is_never_read_out(database: MetadataDatabase) -> None:
-    database._connection.execute("UPDATE edits SET epoch = 2 WHERE txid = 4")
+    database._connection.execute("UPDATE journal SET epoch = 2 WHERE txid = 4")
     assert database.edits_since(0, 3, BYTES_MAX)
     with pytest.raises(CorruptData):
         database.edits_since(0, 4, BYTES_MAX)

@@ -1,0 +1,33 @@
+"""The image of the namespace, as tables in the database: what all edits together have made.
+
+Everything here runs inside a transaction of the caller's.
+"""
+
+from typing import Any, Iterable, Iterator
+
+from metadata_service.edits import TABLES, Edit, Table
+from metadata_service.schema import SQL, put, verified
+from metadata_service.sqlite import Connection
+
+
+def apply(connection: Connection, edits: Iterable[Edit]) -> int:
+    """Make the changes of these edits; how many rows that touched."""
+    count = 0
+    for edit in edits:
+        count += len(edit.changes)
+        for name, key, row in edit.changes:
+            if row is None:
+                connection.execute(SQL[name].drop, (key,))
+            else:
+                put(connection, TABLES[name], row)
+    return count
+
+
+def lines(connection: Connection, table: Table, after: Any, limit: int) -> Iterator[str]:
+    """Encoded rows in order of their keys, from behind key `after` (None: from the first)."""
+    sql = SQL[table.name]
+    if after is None:
+        rows = connection.execute(sql.first, (limit,))
+    else:
+        rows = connection.execute(sql.behind, (after, limit))
+    return (line for _, line in verified(table, rows))

@@ -1,0 +1,83 @@
+"""Databases of older layouts: how to know one, and how each becomes one of the next layout.
+
+A database is carried forward at a start, layout by layout, in one transaction: all of it happens,
+or nothing. Its old form is not kept, so a program of before cannot read it afterwards; it says so
+by the layout in VERSION. What a layout was stands here in its own words, frozen: the descriptions
+of the current one change with the next.
+"""
+
+from typing import Callable, Dict, Iterator, NamedTuple, Tuple
+
+from metadata_service import edit_log
+from metadata_service.edits import TABLES, Column, Table
+from metadata_service.schema import (
+    BASE,
+    JOURNAL,
+    LAYOUT,
+    SQL,
+    STATE,
+    STATE_NAMES,
+    put,
+    statements,
+    verified,
+)
+from metadata_service.sqlite import Connection
+from zookeeper.fabric import logs
+
+log = logs.get("migrations")
+
+
+class Layout(NamedTuple):
+    """The tables of a database, and the names of its state's rows."""
+
+    journal: Table
+    image: Tuple[Table, ...]
+    state_names: Tuple[str, ...]
+
+    @property
+    def tables(self) -> Tuple[Table, ...]:
+        """All tables whose rows have checksums of their own."""
+        return (self.journal, *self.image)
+
+    @property
+    def schema(self) -> frozenset:
+        """The SQL texts that made the database."""
+        return frozenset(statements(table).create for table in (*self.tables, STATE))
+
+
+_EDITS_1 = Table("edits", Column("txid", int), Column("epoch", int), Column("edit", str))
+_IMAGE = tuple(TABLES.values())
+
+LAYOUTS: Dict[int, Layout] = {
+    1: Layout(_EDITS_1, _IMAGE, ("cluster_id", "layout", "log", "epoch", "owner")),
+    LAYOUT: Layout(JOURNAL, _IMAGE, STATE_NAMES),
+}
+"""Layout 2 chains the edits by digests, and tells the digest before the first kept one."""
+
+
+def migrate(connection: Connection, layout: int) -> None:
+    """Make a whole database of this layout one of the current layout. Inside a transaction."""
+    for older in range(layout, LAYOUT):
+        _STEPS[older](connection)
+        put(connection, STATE, ("layout", str(older + 1)))
+        log.info("database.migrated", layout=older + 1)
+
+
+def _chain_edits(connection: Connection) -> None:
+    """From 1 to 2."""
+    put(connection, STATE, (BASE, ""))
+    connection.execute(SQL["journal"].create)
+    digest = ""
+    for txid, epoch, line in _edits_of_layout_1(connection):
+        digest = edit_log.following(digest, line)
+        put(connection, JOURNAL, (txid, epoch, digest, line))
+    connection.execute("DROP TABLE edits")
+
+
+def _edits_of_layout_1(connection: Connection) -> Iterator[Tuple[int, int, str]]:
+    rows = connection.execute("SELECT txid, epoch, edit, crc FROM edits ORDER BY txid")
+    for (txid, epoch, line), _ in verified(_EDITS_1, rows):
+        yield txid, epoch, line
+
+
+_STEPS: Dict[int, Callable[[Connection], None]] = {1: _chain_edits}

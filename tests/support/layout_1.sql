@@ -1,0 +1,27 @@
+-- What `.dump` prints of a database of layout 1, made by the last program that wrote that layout.
+BEGIN TRANSACTION;
+CREATE TABLE blocks (id INTEGER NOT NULL PRIMARY KEY, generation INTEGER NOT NULL, length INTEGER NOT NULL, inode INTEGER NOT NULL, position INTEGER NOT NULL, crc INTEGER NOT NULL);
+INSERT INTO "blocks" VALUES(21,1,1048576,11,0,2520746395);
+INSERT INTO "blocks" VALUES(22,1,1048576,12,0,3608182257);
+INSERT INTO "blocks" VALUES(23,1,1048576,13,0,3893023191);
+INSERT INTO "blocks" VALUES(24,1,1048576,14,0,1431278885);
+CREATE TABLE counters (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO "counters" VALUES('next_block',25,1377945738);
+CREATE TABLE deleted_blocks (id INTEGER NOT NULL PRIMARY KEY, generation INTEGER NOT NULL, crc INTEGER NOT NULL);
+INSERT INTO "deleted_blocks" VALUES(21,1,2788014282);
+CREATE TABLE edits (txid INTEGER NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL, edit TEXT NOT NULL, crc INTEGER NOT NULL);
+INSERT INTO "edits" VALUES(1,2,'[1,"complete","client-1",1,"null",[["inodes",11,[11,1,"file-1 \u00e9","f","alice","staff",420,1700000000000,0,3,134217728,null,null]],["blocks",21,[21,1,1048576,11,0]],["counters","next_block",["next_block",22]]]]',1235639699);
+INSERT INTO "edits" VALUES(2,2,'[2,"complete","client-2",2,"null",[["inodes",12,[12,1,"file-2 \u00e9","f","alice","staff",420,1700000000000,0,3,134217728,null,null]],["blocks",22,[22,1,1048576,12,0]],["counters","next_block",["next_block",23]]]]',1285104947);
+INSERT INTO "edits" VALUES(3,2,'[3,"complete","client-3",3,"null",[["inodes",13,[13,1,"file-3 \u00e9","f","alice","staff",420,1700000000000,0,3,134217728,null,null]],["blocks",23,[23,1,1048576,13,0]],["counters","next_block",["next_block",24]],["inodes",11,null],["deleted_blocks",21,[21,1]]]]',3413183357);
+INSERT INTO "edits" VALUES(4,2,'[4,"complete","client-4",4,"null",[["inodes",14,[14,1,"file-4 \u00e9","f","alice","staff",420,1700000000000,0,3,134217728,null,null]],["blocks",24,[24,1,1048576,14,0]],["counters","next_block",["next_block",25]]]]',2997416032);
+CREATE TABLE inodes (id INTEGER NOT NULL PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, owner TEXT NOT NULL, grp TEXT NOT NULL, mode INTEGER NOT NULL, mtime_ms INTEGER NOT NULL, atime_ms INTEGER NOT NULL, replication INTEGER NOT NULL, block_size INTEGER NOT NULL, name_quota INTEGER, space_quota INTEGER, crc INTEGER NOT NULL);
+INSERT INTO "inodes" VALUES(12,1,'file-2 é','f','alice','staff',420,1700000000000,0,3,134217728,NULL,NULL,2007684710);
+INSERT INTO "inodes" VALUES(13,1,'file-3 é','f','alice','staff',420,1700000000000,0,3,134217728,NULL,NULL,281044151);
+INSERT INTO "inodes" VALUES(14,1,'file-4 é','f','alice','staff',420,1700000000000,0,3,134217728,NULL,NULL,4288970433);
+CREATE TABLE state (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO "state" VALUES('cluster_id','a4aac58b-d5ad-41be-aa57-d313d5a3e7ef',2245654180);
+INSERT INTO "state" VALUES('epoch','2',1996063840);
+INSERT INTO "state" VALUES('layout','1',1880519120);
+INSERT INTO "state" VALUES('log','1',1435660270);
+INSERT INTO "state" VALUES('owner','localhost:1800',520847710);
+COMMIT;

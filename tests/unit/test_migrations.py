@@ -1,0 +1,151 @@
+"""A database of an older layout becomes one of this layout: whole, or not at all."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from metadata_service import edit_log, migrations, version_file
+from metadata_service.edits import split_lines
+from metadata_service.metadata_db import NAME, MetadataDatabase
+from metadata_service.migrations import LAYOUTS
+from metadata_service.schema import LAYOUT
+from metadata_service.version_file import Version
+from tests.support.sample_edits import file_edit, file_edits, image_after, image_of, lines_of
+from zookeeper.fabric.errors import DiskFailed, DiskFull, StartRefused
+
+DUMP = Path(__file__).parent.parent / "support" / "layout_1.sql"
+CLUSTER = "a4aac58b-d5ad-41be-aa57-d313d5a3e7ef"
+EDITS = 4
+
+
+@pytest.fixture(name="directory")
+def _directory(tmp_path: Path) -> Path:
+    """A directory of layout 1, with four edits of epoch 2."""
+    connection = sqlite3.connect(str(tmp_path / NAME))
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.executescript(DUMP.read_text("utf-8"))
+    connection.close()
+    version_file.write(str(tmp_path), Version(CLUSTER, 1, 1))
+    return tmp_path
+
+
+def opened(directory: Path) -> MetadataDatabase:
+    """The directory's database, verified."""
+    database = MetadataDatabase.open(str(directory), 1000)
+    database.check()
+    return database
+
+
+def lines(database: MetadataDatabase) -> List[str]:
+    """All edits that it keeps."""
+    return split_lines(database.edits_since(0, 1000, 1 << 20))
+
+
+def layouts(directory: Path) -> List[Any]:
+    """The layout that VERSION tells, and that of the database."""
+    connection = sqlite3.connect(str(directory / NAME))
+    rows = connection.execute("SELECT value FROM state WHERE name = 'layout'").fetchall()
+    connection.close()
+    version = version_file.read(str(directory))
+    return [version and version.layout, int(rows[0][0])]
+
+
+def test_it_holds_what_it_held_and_goes_on(directory: Path) -> None:
+    database = opened(directory)
+    assert database.status == (CLUSTER, 2, EDITS)
+    assert image_of(database) == image_after(file_edits(1, EDITS))
+    # An edit of today has fields more, and one of before keeps the text that it had.
+    before = lines(database)
+    assert len(before) == EDITS and all('"complete","client-' in line for line in before)
+    database.append(2, EDITS + 1, lines_of([file_edit(EDITS + 1)]))
+    database.close()
+    database = opened(directory)
+    assert image_of(database) == image_after(file_edits(1, EDITS + 1))
+    assert lines(database)[:EDITS] == before
+    database.close()
+    assert layouts(directory) == [LAYOUT, LAYOUT]
+
+
+def test_the_edits_are_chained(directory: Path) -> None:
+    database = opened(directory)
+    digest = ""
+    for line in lines(database):
+        digest = edit_log.following(digest, line)
+    assert database._edits.place == edit_log.Place(1, EDITS, digest)
+    database.close()
+
+
+def test_a_start_that_ends_before_version_is_written_is_gone_on_with(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_directory: str, _version: Version) -> None:
+        raise DiskFailed("the power goes here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(version_file, "write", fail)
+        with pytest.raises(DiskFailed):
+            opened(directory)
+    assert layouts(directory) == [1, LAYOUT]
+    database = opened(directory)
+    assert image_of(database) == image_after(file_edits(1, EDITS))
+    database.close()
+    assert layouts(directory) == [LAYOUT, LAYOUT]
+
+
+def test_a_migration_that_fails_changes_nothing(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = migrations.put
+    calls: List[Any] = []
+
+    def fail_at_last(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == EDITS + 2:
+            raise sqlite3.OperationalError("database or disk is full")
+        real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "put", fail_at_last)
+        with pytest.raises(DiskFull):
+            opened(directory)
+    assert layouts(directory) == [1, 1]
+    opened(directory).close()
+    assert layouts(directory) == [LAYOUT, LAYOUT]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE inodes SET name = 'evil' WHERE id = 13",
+        "UPDATE edits SET edit = replace(edit, 'complete', 'delete') WHERE txid = 2",
+        "DELETE FROM edits WHERE txid = 2",
+        "DELETE FROM state WHERE name = 'owner'",
+        "ALTER TABLE inodes ADD COLUMN more INTEGER",
+    ],
+)
+def test_a_damaged_one_is_refused_and_left_as_it_is(directory: Path, statement: str) -> None:
+    connection = sqlite3.connect(str(directory / NAME))
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    with pytest.raises(StartRefused, match="restore the whole directory"):
+        opened(directory)
+    assert layouts(directory) == [1, 1]
+
+
+def test_a_database_older_than_its_version_file_is_refused(directory: Path) -> None:
+    version_file.write(str(directory), Version(CLUSTER, LAYOUT, 1))
+    with pytest.raises(StartRefused, match="bring database and VERSION"):
+        opened(directory)
+
+
+def test_what_layout_1_was_stays_as_its_program_wrote_it() -> None:
+    creates = [line for line in DUMP.read_text("utf-8").splitlines() if "CREATE TABLE" in line]
+    assert {line.rstrip(";") for line in creates} == LAYOUTS[1].schema
+
+
+def test_there_is_a_way_from_every_layout() -> None:
+    assert sorted(LAYOUTS) == list(range(1, LAYOUT + 1))
+    assert sorted(migrations._STEPS) == list(range(1, LAYOUT))
