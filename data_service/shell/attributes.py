@@ -195,7 +195,8 @@ def preserve(source: Item, target: Item, letters: str = "top") -> None:
     status, store, path = source.found, target.store, target.path
     # Times come first: a mode without w would forbid them, and so would another owner.
     if "t" in letters:
-        store.set_times(path, status.mtime_ms, status.atime_ms)
+        # The cluster knows no time before 1970: what is older gets the oldest there is.
+        store.set_times(path, max(0, status.mtime_ms), max(0, status.atime_ms))
     if "o" in letters:
         store.set_owner(path, status.owner, status.group)
     if "p" in letters:
@@ -224,6 +225,8 @@ def _each(
             item = next(stack[-1], None)
             if item is None:
                 stack.pop()
+            elif item.is_met_link:
+                continue  # What is behind it belongs to another tree, if not to another person.
             elif session.attempt(lambda: act(item), item.text) and item.is_directory:
                 stack.append(iter(session.children(item)))
 

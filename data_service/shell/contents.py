@@ -1,8 +1,7 @@
 """cat, text, head, tail, getmerge: the bytes of files."""
 
-import time
 import zlib
-from typing import Any, BinaryIO, List
+from typing import List
 
 from data_service.shell import paths
 from data_service.shell.failures import IS_A_DIRECTORY, PathError
@@ -10,12 +9,12 @@ from data_service.shell.items import Item
 from data_service.shell.options import parse
 from data_service.shell.session import Session
 from data_service.shell.transfer import write_out
+from data_service.shell.unpacking import GZIP_MAGIC, unpacker_of
 from zookeeper.fabric.errors import CorruptData
 
 END_BYTES = 1024
 FOLLOW_MILLISECONDS = 5000
 CHUNK_BYTES = 1 << 20
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 def cat(session: Session, words: List[str]) -> None:
@@ -36,54 +35,16 @@ def _unpack(session: Session, item: Item) -> None:
     if item.is_directory:
         raise PathError(item.text, IS_A_DIRECTORY)
     with item.store.open(item.path) as file:
-        start = file.read(len(GZIP_MAGIC))
-        unpacked = _unpacked(item.name, start)
-        if unpacked is None:
+        unpack = unpacker_of(item.name, file.read(len(GZIP_MAGIC)))
+        if unpack is None:
             write_out(session, item)
             return
         file.seek(0)
         try:
-            unpacked(file, session.out.write)
+            unpack(file, session.out.write)
         except (EOFError, OSError, zlib.error) as error:
             raise CorruptData(f"`{item.text}': {error}") from error
     session.out.flush()
-
-
-def _unpacked(name: str, start: bytes) -> Any:
-    """The function that unpacks such a file, or None."""
-    if start == GZIP_MAGIC:
-        return _unpack_gzip
-    if name.endswith(".bz2"):
-        return _unpack_bzip2
-    if name.endswith(".deflate"):
-        return _unpack_deflate
-    return None
-
-
-def _unpack_gzip(file: BinaryIO, sink: Any) -> None:
-    import gzip
-
-    with gzip.open(file, "rb") as stream:
-        _drain(stream, sink)
-
-
-def _unpack_bzip2(file: BinaryIO, sink: Any) -> None:
-    import bz2
-
-    with bz2.open(file, "rb") as stream:
-        _drain(stream, sink)
-
-
-def _unpack_deflate(file: BinaryIO, sink: Any) -> None:
-    unpacker = zlib.decompressobj()
-    for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
-        sink(unpacker.decompress(chunk))
-    sink(unpacker.flush())
-
-
-def _drain(stream: Any, sink: Any) -> None:
-    for chunk in iter(lambda: stream.read(CHUNK_BYTES), b""):
-        sink(chunk)
 
 
 def checksum(session: Session, words: List[str]) -> None:
@@ -121,8 +82,7 @@ def tail(session: Session, words: List[str]) -> None:
         position = _write_rest(session, item, position)
         if not options.has("f"):
             return
-        session.out.flush()
-        time.sleep(pause)
+        session.out.wait_while_read(pause)
         length = item.refresh().found.length
         # A file that was replaced by a shorter one is followed from its end.
         position = min(position, length)

@@ -23,8 +23,8 @@ After = Callable[[Item, Item], None]
 class CopyOptions(NamedTuple):
     """How to copy. Replication and block size 0 are the cluster's defaults.
 
-    `after` is done to each (source, target) pair that was copied, directories after what they
-    hold. `merge` allows that a directory's target is there already.
+    `before` is done to each file that will be copied, `after` to each (source, target) pair that
+    was, directories after what they hold. `merge` allows that a directory's target is there already.
     """
 
     overwrite: bool = False
@@ -32,6 +32,7 @@ class CopyOptions(NamedTuple):
     block_size: int = 0
     threads: int = 1
     merge: bool = True
+    before: Optional[Callable[[Item], object]] = None
     after: Optional[After] = None
 
 
@@ -108,6 +109,7 @@ class Copier:
 
     @staticmethod
     def _directory(source: Item, target: Item) -> None:
+        source.check_no_circle()
         _check_name(source, target)
         if not target.refresh().exists:
             target.store.mkdir(target.path, parents=True)
@@ -117,9 +119,14 @@ class Copier:
 
     def _file(self, source: Item, target: Item) -> None:
         _check_name(source, target)
+        if source.store.is_local and not source.is_named and not local_targets.is_regular(source.path):
+            # To open a pipe that nobody writes takes for ever, and a device may have no end.
+            raise PathError(source.text, "Not an ordinary file")
         is_taken = target.refresh().exists or target.is_met_link
         if is_taken and (target.is_directory or not self._options.overwrite):
             raise PathError(target.text, FILE_EXISTS)
+        if self._options.before is not None:
+            self._options.before(source)
         try:
             self._transfer(source, target)
         except PathExists:

@@ -15,7 +15,7 @@ Store = Union[ClusterStore, LocalStore]
 class Item:
     """A path in a store. `status` is None when nothing is there; `text` is for messages.
 
-    `is_named` tells that a person named it: what is found below is only met.
+    `above` is the directory in which it was met; None for what a person named.
     """
 
     def __init__(
@@ -24,13 +24,13 @@ class Item:
         path: str,
         text: str,
         status: Optional[FileStatus],
-        is_named: bool = True,
+        above: "Optional[Item]" = None,
     ) -> None:
         self.store = store
         self.path = path
         self.text = text
         self.status = status
-        self.is_named = is_named
+        self.above = above
 
     def __repr__(self) -> str:
         return f"<Item {self.text} {self.path} {'there' if self.exists else 'missing'}>"
@@ -69,6 +69,11 @@ class Item:
         return self.text.rpartition("/")[2] in ("", ".", "..")
 
     @property
+    def is_named(self) -> bool:
+        """Whether a person named it, and it was not only met below what was named."""
+        return self.above is None
+
+    @property
     def landing(self) -> str:
         """Where bytes go that are written to it: through links only if it was named."""
         if isinstance(self.store, LocalStore) and self.is_named:
@@ -89,14 +94,23 @@ class Item:
         """What has this name inside of this directory; it is not looked at."""
         # The root has no name to add.
         path = f"{self.path.rstrip('/')}/{name}".rstrip("/") or "/"
-        return Item(self.store, path, paths.child(self.text, name), status, is_named=False)
+        return Item(self.store, path, paths.child(self.text, name), status, self)
 
     def children(self) -> Iterator["Item"]:
         """What is in this directory, in the order of names."""
         if not self.found.is_directory:
             raise PathError(self.text, NOT_A_DIRECTORY)
+        self.check_no_circle()
         for status in self.store.list(self.path):
             yield self.child(status.name, status)
+
+    def check_no_circle(self) -> None:
+        """Raise PathError for a directory of this machine that a link leads back to, from below."""
+        above = self.above
+        while self.store.is_local and above is not None:
+            if isinstance(self.store, LocalStore) and self.store.is_same(self.path, above.path):
+                raise PathError(self.text, "The symbolic links lead in a circle")
+            above = above.above
 
     def parent_exists(self) -> bool:
         """Whether the directory that it lies in (or is, by its text) is there."""
@@ -112,15 +126,22 @@ def look(store: Store, path: str) -> Optional[FileStatus]:
         return None
 
 
+def _here(store: Store, typed: paths.Typed) -> str:
+    """Where a path starts. The working directory is not asked for when it does not matter: the one
+    of this machine may have been deleted."""
+    return "/" if typed.path.startswith("/") else store.directory
+
+
 def single(store: Store, typed: paths.Typed) -> Item:
     """What a path without wildcards stands for, there or not."""
     literal = globs.unescape(typed.path)
     if not store.is_local:
         paths.check_name(typed.text, literal)
-    path = paths.resolve(literal, store.directory)
+    here = _here(store, typed)
+    path = paths.resolve(literal, here)
     status = look(store, path)
     missing = globs.unescape(typed.text)
-    text = paths.shown(typed, path, store.directory) if status is not None else missing
+    text = paths.shown(typed, path, here) if status is not None else missing
     return Item(store, path, text, status)
 
 
@@ -131,12 +152,13 @@ def expand(store: Store, typed: paths.Typed) -> List[Item]:
     if not store.is_local:
         paths.check_name(typed.text, typed.path)
     found = {}
+    here = _here(store, typed)
     for pattern in globs.expand_braces(typed.path, only_slashed=True):
-        start = "/" if pattern.startswith("/") else store.directory
+        start = "/" if pattern.startswith("/") else here
         for path, status in _matches(store, start, pattern.split("/")):
             found[path] = status
     return [
-        Item(store, path, paths.shown(typed, path, store.directory), found[path])
+        Item(store, path, paths.shown(typed, path, here), found[path])
         for path in sorted(found, key=lambda path: path.encode("utf-8", "surrogateescape"))
     ]
 

@@ -7,7 +7,6 @@ from data_service.shell.failures import IS_A_DIRECTORY, PathError, UsageError
 from data_service.shell.items import Item
 from data_service.shell.options import parse
 from data_service.shell.session import Session
-from data_service.shell.streams import Input
 from data_service.shell.targets import Destination
 from zookeeper.fabric.errors import DfsError, PathExists
 
@@ -27,9 +26,9 @@ def append_to_file(session: Session, words: List[str]) -> None:
     from_input = arguments == [STANDARD_INPUT]
     # All or nothing: what is wrong with a source is found before the first byte is appended.
     sources = [] if from_input else [_source(session, text) for text in arguments]
+    stream = session.input() if from_input else None
     with _open(session, target) as sink:
-        if from_input:
-            stream = Input()
+        if stream is not None:
             for chunk in iter(lambda: stream.read(CHUNK_BYTES), b""):
                 sink.write(chunk)
         for source in sources:

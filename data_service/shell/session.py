@@ -14,11 +14,12 @@ from data_service.shell.definitions import Definitions
 from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
 from data_service.shell.items import Item, Store, expand, single
 from data_service.shell.stores import ClusterStore, LocalStore
-from data_service.shell.streams import Output, OutputFailed, complain
+from data_service.shell.streams import Input, Output, OutputFailed, complain
 from zookeeper.fabric.errors import (
     AuthenticationFailed,
     DfsError,
     InvalidArgument,
+    LocalFileError,
     ProtocolViolation,
     SettingsError,
     Unavailable,
@@ -83,6 +84,12 @@ class Session:
         from data_service.shell.progress import ProgressBar
 
         return ProgressBar(label, sys.stderr)
+
+    def input(self) -> Input:
+        """Standard input, for a command that stores it; raises LocalFileError."""
+        if self.interactive and not (sys.stdin is not None and sys.stdin.isatty()):
+            raise LocalFileError("standard input: the commands are read from it")
+        return Input()
 
     # Where things are.
 
@@ -210,8 +217,8 @@ class Session:
             path = typed.path
         if not path:
             raise UsageError("Can not create a Path from an empty string")
-        item = Item(self._local, paths.resolve(path, self._local.directory), path, None)
-        return item.refresh()
+        here = "/" if path.startswith("/") else self._local.directory
+        return Item(self._local, paths.resolve(path, here), path, None).refresh()
 
     def matches(self, text: str) -> List[Item]:
         """What an argument stands for; nothing when its wildcards match nothing."""

@@ -114,10 +114,15 @@ class LocalStore:
         with _local_errors(path):
             names = sorted(os.listdir(path), key=os.fsencode)
         for name in names:
+            place = os.path.join(path, name)
             try:
-                yield self.stat(os.path.join(path, name))
-            except PathNotFound:
-                continue  # It went away meanwhile, or is a link to nowhere.
+                yield self.stat(place)
+            except DfsError:
+                if not os.path.lexists(place):
+                    continue  # It went away meanwhile.
+                # A link to nowhere: whoever wants what is behind it is told that nothing is.
+                with _local_errors(place):
+                    yield _status(name, os.lstat(place))
 
     def mkdir(self, path: str, parents: bool = False) -> None:
         """Make a directory; with `parents` also those above it, and an existing one is fine."""
@@ -209,6 +214,11 @@ class LocalStore:
     def checksum(self, path: str) -> None:
         """None: this disk keeps no checksums, and to read all of a file is not what is asked."""
 
+    def is_same(self, path: str, other: str) -> bool:
+        """Whether both lead to one file or directory."""
+        with _local_errors(path):
+            return os.path.samefile(path, other)
+
     def access(self, path: str, bits: int) -> bool:
         """Whether this process may do all of `bits`: 4 read, 2 write, 1 execute."""
         return os.access(path, bits)
@@ -250,7 +260,11 @@ class LocalStore:
             return ContentSummary(0, 1, status.length, status.length)
         totals = [1, 0, 0, 0]
         for found in self.list(path):
-            below = self.content_summary(os.path.join(path, found.name))
+            place = os.path.join(path, found.name)
+            if os.path.islink(place):
+                totals[1] += 1  # What is behind it is not in this tree.
+                continue
+            below = self.content_summary(place)
             totals = [total + part for total, part in zip(totals, below)]
         return ContentSummary(*totals)
 

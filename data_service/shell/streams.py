@@ -8,7 +8,9 @@ import codecs
 import errno
 import io
 import os
+import select
 import sys
+import time
 from typing import Any, List, Union
 
 from zookeeper.fabric.errors import LocalFileError
@@ -34,7 +36,9 @@ class Output:
     def __init__(self) -> None:
         self._text = sys.stdout
         self._binary: Any = getattr(self._text, "buffer", None)
-        self._raw: Any = getattr(self._binary, "raw", None)
+        # With PYTHONUNBUFFERED there is no buffer: the raw stream stands in its place.
+        is_raw = isinstance(self._binary, io.RawIOBase)
+        self._raw: Any = self._binary if is_raw else getattr(self._binary, "raw", None)
         self._pending: List[bytes] = []
         self._size = 0
         # For a stream of text alone, such as StringIO: a piece may end within a character.
@@ -74,6 +78,20 @@ class Output:
         if self._text is not None and self._binary is None:
             self._text.write(self._decoder.decode(b"", final=True))
 
+    def wait_while_read(self, seconds: float) -> None:
+        """Write what has gathered, and wait; raises OutputClosed as soon as nobody reads it.
+
+        To find out by writing alone may take for ever: there may never be anything to write.
+        """
+        self.flush()
+        if self._raw is None:
+            time.sleep(seconds)
+            return
+        watch = select.poll()
+        watch.register(self._raw.fileno(), 0)
+        if watch.poll(seconds * 1000):
+            raise OutputClosed("standard output: nobody reads it")
+
     def discard(self) -> None:
         """Forget what has gathered."""
         self._pending, self._size = [], 0
@@ -100,8 +118,6 @@ class Output:
             written = self._raw.write(view)
             if written is None:
                 # Somebody made the pipe or terminal non-blocking: wait for room in it.
-                import select
-
                 select.select([], [self._raw], [])
                 continue
             view = view[written:]
@@ -129,20 +145,27 @@ def complain(line: str) -> None:
 
 
 class Input:
-    """The bytes of `sys.stdin` of this moment; nothing at all when it is closed.
+    """The bytes of `sys.stdin` of this moment; raises LocalFileError when that is closed.
 
     Each read is one read of the system. A buffered one is several of them in a row, among which
     Ctrl+C would go unnoticed until more input comes.
     """
 
     def __init__(self) -> None:
+        if sys.stdin is None:
+            # It is no empty file: what is there must not be replaced by nothing.
+            raise LocalFileError(f"standard input: {os.strerror(errno.EBADF)}")
         self._binary: Any = getattr(sys.stdin, "buffer", None)
         if self._binary is None:
-            self._binary = io.BytesIO(to_bytes(sys.stdin.read()) if sys.stdin is not None else b"")
+            self._binary = io.BytesIO(to_bytes(sys.stdin.read()))
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end, for which a pipe that does not block is awaited."""
-        data = self._binary.read1(size)
+        try:
+            data = self._binary.read1(size)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise LocalFileError(f"standard input: {reason}") from error
         raw = getattr(self._binary, "raw", None)
         if data or not isinstance(raw, io.FileIO) or os.get_blocking(raw.fileno()):
             return data

@@ -10,10 +10,10 @@ from data_service.shell.attributes import preserve
 from data_service.shell.copying import Copier, CopyOptions
 from data_service.shell.failures import FILE_EXISTS, IS_A_DIRECTORY, PathError, UsageError
 from data_service.shell.items import Item
+from data_service.shell.moved_sources import MovedSources
 from data_service.shell.options import Options, parse
 from data_service.shell.session import Session
 from data_service.shell.stores import ClusterStore
-from data_service.shell.streams import Input
 from data_service.shell.targets import Destination
 from zookeeper.fabric.errors import DfsError
 
@@ -33,13 +33,14 @@ def move_from_local(session: Session, words: List[str]) -> None:
     """Store local files in the cluster, and delete them here."""
     options = parse(words, "f p l d", "t q", least=1)
     creation = _creation(session, options)
+    moved = MovedSources()
 
     def after(source: Item, target: Item) -> None:
         if creation.after is not None:
             creation.after(source, target)
-        _remove_source(source)
+        moved.remove(source, target)
 
-    _put(session, options, creation._replace(merge=False, after=after))
+    _put(session, options, creation._replace(merge=False, before=moved.note, after=after))
 
 
 def _creation(session: Session, options: Options) -> CopyOptions:
@@ -81,7 +82,7 @@ def _put_standard_input(
         target = destination.child(STANDARD_INPUT)
     if target.exists and (target.is_directory or not creation.overwrite):
         raise PathError(target.text, FILE_EXISTS)
-    stream = Input()
+    stream = session.input()
     progress = session.progress("standard input")
     if not isinstance(target.store, ClusterStore):
         with target.store.create(target.landing) as sink:
@@ -98,11 +99,6 @@ def _put_standard_input(
     )
     if progress is not None:
         progress.clear()
-
-
-def _remove_source(source: Item) -> None:
-    if not source.store.delete(source.path):
-        raise PathError(source.text, "Input/output error", deed="remove")
 
 
 def get(session: Session, words: List[str]) -> None:

@@ -6,6 +6,8 @@ when that was done; `expunge` makes them, and deletes those that are too old. Pu
 the trash is a rename, so it costs nothing, whatever their size.
 """
 
+import calendar
+import re
 import time
 from typing import Optional
 
@@ -20,6 +22,9 @@ from zookeeper.fabric.errors import DfsError, NotADirectory, PathExists, PathNot
 CURRENT = "Current"
 DIRECTORY_MODE = 0o700
 CHECKPOINT_FORMAT = "%y%m%d%H%M%S"
+_CHECKPOINT = re.compile(r"([0-9]{12})(?:-[0-9]{1,3})?", re.ASCII)
+"""`strptime` takes fewer digits, too, and `20261127` is a name that a person may have given."""
+
 CHECKPOINTS_PER_SECOND = 1000
 ATTEMPTS = 10
 """How often a move is tried again because somebody else moved something at the same moment."""
@@ -111,7 +116,8 @@ class Trash:
         """Close `Current`, if there is one, under the time of now."""
         if look(self._store, self._current) is None:
             return
-        name = time.strftime(CHECKPOINT_FORMAT)
+        # UTC, so that all who share a trash mean the same moment, wherever they are.
+        name = time.strftime(CHECKPOINT_FORMAT, time.gmtime())
         for attempt in range(CHECKPOINTS_PER_SECOND):
             place = f"{self._root}/{name}" + (f"-{attempt}" if attempt else "")
             try:
@@ -135,8 +141,9 @@ class Trash:
 
 def _moment(name: str) -> Optional[float]:
     """When a checkpoint of this name was made; None for what is no checkpoint."""
+    found = _CHECKPOINT.fullmatch(name)
     try:
-        return time.mktime(time.strptime(name.partition("-")[0], CHECKPOINT_FORMAT))
+        return calendar.timegm(time.strptime(found.group(1), CHECKPOINT_FORMAT)) if found else None
     except (ValueError, OverflowError):
         return None
 

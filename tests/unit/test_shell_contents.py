@@ -9,7 +9,7 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.shell import contents
+from data_service.shell import streams
 from tests.support.shell import Shell
 from zookeeper.fabric.errors import BlockMissing
 
@@ -80,7 +80,7 @@ def test_tail_follows(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         shell.filesystem.write("/f", versions.pop(0))
 
-    monkeypatch.setattr(contents.time, "sleep", sleep)
+    monkeypatch.setattr(streams.time, "sleep", sleep)
     result = shell.run("tail", "-f", "-s", "20", "/f")
     assert result == (130, "one two yz", "tail: Interrupted\n")
     assert pauses == [0.02] * 5

@@ -18,7 +18,7 @@ from data_service.shell.main import main, parse_generic
 from data_service.shell.manual import DETAILS
 from tests.support.memory_file_system import MemoryFileSystem
 from tests.support.shell import Shell
-from zookeeper.fabric.errors import SettingsError, Unavailable
+from zookeeper.fabric.errors import LocalFileError, SettingsError, Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -287,7 +287,8 @@ def test_standard_input_without_bytes_below_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "stdin", io.StringIO("é"))
     assert streams.Input().read(10) == "é".encode()
     monkeypatch.setattr(sys, "stdin", None)
-    assert streams.Input().read(10) == b""
+    with pytest.raises(LocalFileError, match="Bad file descriptor"):
+        streams.Input()
 
 
 def test_standard_input_that_does_not_block_is_read_to_its_end(

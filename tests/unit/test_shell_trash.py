@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 import pytest
 
@@ -143,7 +143,7 @@ def test_expunge(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [float(MOMENT)]
     trash.time.strptime("20", "%y")  # The first time it asks strftime for names of months.
     monkeypatch.setattr(trash.time, "time", lambda: now[0])
-    monkeypatch.setattr(trash.time, "strftime", lambda form: NAME)
+    monkeypatch.setattr(trash.time, "strftime", lambda form, _moment: NAME)
     for number in range(3):
         shell.filesystem.write(f"/{number}")
         remove(shell, f"/{number}")
@@ -159,3 +159,28 @@ def test_expunge(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert checkpoints(shell) == [NAME, "keep"], "what was closed just now stays"
     assert shell.good(*ON, "expunge", "-immediate") == ""
     assert checkpoints(shell) == ["keep"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["keep", "20261127", "1111111", "0101010101", "260102030405x", "2601020304050", "991332000000",
+     "260102030405-", "260102030405-1-2", "２60102030405", "-1", "26010203040"],
+)  # fmt: skip
+@pytest.mark.parametrize("words", [("expunge",), ("expunge", "-immediate")])
+def test_what_is_no_checkpoint_stays(shell: Shell, name: str, words: Tuple[str, ...]) -> None:
+    shell.filesystem.write(f"{ROOT}/{name}/f")
+    shell.filesystem.write(f"{ROOT}/000102030405-1/f")
+    assert shell.good(*ON, *words) == ""
+    assert checkpoints(shell) == [name]
+
+
+def test_a_checkpoint_means_one_moment_everywhere(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.filesystem.write("/f")
+    remove(shell, "/f")
+    for zone in ("Pacific/Kiritimati", "Pacific/Honolulu", "America/St_Johns", "UTC"):
+        monkeypatch.setenv("TZ", zone)
+        trash.time.tzset()
+        shell.good(*ON, "expunge")
+        assert len(checkpoints(shell)) == 1, zone
