@@ -24,7 +24,7 @@ class CopyOptions(NamedTuple):
     """How to copy. Replication and block size 0 are the cluster's defaults.
 
     `before` is done to each file that will be copied, `after` to each (source, target) pair that
-    was, directories after what they hold. `merge` allows that a directory's target is there already.
+    was, directories after what they hold. `merge` allows that a directory's target is there.
     """
 
     overwrite: bool = False
@@ -119,9 +119,10 @@ class Copier:
 
     def _file(self, source: Item, target: Item) -> None:
         _check_name(source, target)
-        if source.store.is_local and not source.is_named and not local_targets.is_regular(source.path):
+        if source.store.is_local and not source.is_named:
             # To open a pipe that nobody writes takes for ever, and a device may have no end.
-            raise PathError(source.text, "Not an ordinary file")
+            if not local_targets.is_regular(source.path):
+                raise PathError(source.text, "Not an ordinary file")
         is_taken = target.refresh().exists or target.is_met_link
         if is_taken and (target.is_directory or not self._options.overwrite):
             raise PathError(target.text, FILE_EXISTS)

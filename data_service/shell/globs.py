@@ -3,14 +3,31 @@
 `*` and `?` match leading dots too, and never a slash. A `{a,b}` that holds a slash is expanded
 before the path is cut into components; any other is part of the pattern of one name, which is never
 empty: `/d/{a,}` does not name `/d`.
+
+Whatever the pattern, a name is matched in a time that grows with the product of their lengths, and
+no more than ALTERNATIVES_MAX are made of one: a path may come from somebody else.
 """
 
 import re
-from typing import List, Pattern, Tuple
+from typing import List, Pattern, Set, Tuple
 
 from zookeeper.fabric.errors import DfsError
 
+ALTERNATIVES_MAX = 10_000
+GROUPS_MAX = 100
+"""Groups `{a,b}` in one path, nested ones counted."""
+
 _WILD = re.compile(r"\\.|([*?\[{])", re.DOTALL)
+
+
+class TooManyAlternatives(DfsError):
+    """A pattern that stands for more names than anybody means."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(
+            f"Illegal file pattern: more than {ALTERNATIVES_MAX} alternatives or {GROUPS_MAX} "
+            f"groups in braces: `{pattern:.80}'"
+        )
 
 
 class IllegalPattern(DfsError):
@@ -39,10 +56,13 @@ def escape(name: str) -> str:
 
 
 def expand_braces(pattern: str, only_slashed: bool = False) -> List[str]:
-    """Every alternative of every `{a,b}`, nested ones too; raises IllegalPattern.
+    """Every alternative of every `{a,b}`, nested ones too.
 
-    With `only_slashed` a group without a slash in it stays as it is.
+    With `only_slashed` a group without a slash in it stays as it is. Raises IllegalPattern, and
+    TooManyAlternatives before so many are made.
     """
+    if pattern.count("{") > GROUPS_MAX:
+        raise TooManyAlternatives(pattern)
     start = _first_unescaped(pattern, "{")
     if start < 0:
         return [pattern]
@@ -50,32 +70,58 @@ def expand_braces(pattern: str, only_slashed: bool = False) -> List[str]:
     tails = expand_braces(pattern[end:], only_slashed)
     if only_slashed and not any("/" in alternative for alternative in alternatives):
         return [pattern[:end] + tail for tail in tails]
-    return [
-        pattern[:start] + head + tail
-        for alternative in alternatives
-        for head in expand_braces(alternative, only_slashed)
-        for tail in tails
-    ]
+    heads: List[str] = []
+    for alternative in alternatives:
+        heads += expand_braces(alternative, only_slashed)
+        if len(heads) * len(tails) > ALTERNATIVES_MAX:
+            raise TooManyAlternatives(pattern)
+    return [pattern[:start] + head + tail for head in heads for tail in tails]
 
 
 def compile_component(pattern: str, ignore_case: bool = False) -> Pattern[str]:
-    """The matcher (with `fullmatch`) of one component; raises IllegalPattern."""
-    source, position = [], 0
+    """The matcher (with `fullmatch`) of one component; raises IllegalPattern.
+
+    Between two stars the first place that fits is as good as any, so it is taken for good: without
+    that a regular expression tries all places for all stars.
+    """
+    pieces: List[str] = [""]
+    position = 0
     while position < len(pattern):
-        piece, position = _translate(pattern, position)
-        source.append(piece)
+        if pattern[position] == "*":
+            pieces.append("")
+            position += 1
+        else:
+            piece, position = _translate(pattern, position)
+            pieces[-1] += piece
+    first, *between = pieces
+    last = f".*{between.pop()}" if between else ""
+    source = first + "".join(
+        # A lookahead is never tried again; what it found is then passed over.
+        f"(?=(?P<g{number}>.*?{piece}))(?P=g{number})"
+        for number, piece in enumerate(filter(None, between))
+    )
     flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
     try:
-        return re.compile("".join(source), flags)
+        return re.compile(source + last, flags)
     except re.error as error:
         raise IllegalPattern(str(error), pattern) from None
 
 
-def compile_name(pattern: str, ignore_case: bool = False) -> Pattern[str]:
-    """The matcher of a whole name in which `{a,b}` may stand; raises IllegalPattern."""
-    sources = [compile_component(one).pattern for one in expand_braces(pattern)]
-    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    return re.compile("|".join(f"(?:{source})" for source in sources), flags)
+class NameMatcher:
+    """Matches whole names with a pattern in which `{a,b}` may stand."""
+
+    def __init__(self, pattern: str, ignore_case: bool = False) -> None:
+        self._names: Set[str] = set()
+        self._patterns: List[Pattern[str]] = []
+        for one in expand_braces(pattern):
+            if is_glob(one) or ignore_case or one.endswith("\\"):
+                self._patterns.append(compile_component(one, ignore_case))
+            else:
+                self._names.add(unescape(one))
+
+    def matches(self, name: str) -> bool:
+        """Whether the name is one that the pattern stands for."""
+        return name in self._names or any(one.fullmatch(name) for one in self._patterns)
 
 
 def _translate(pattern: str, position: int) -> Tuple[str, int]:
@@ -85,8 +131,6 @@ def _translate(pattern: str, position: int) -> Tuple[str, int]:
         if position + 1 == len(pattern):
             raise IllegalPattern("Missing escaped character", pattern)
         return re.escape(pattern[position + 1]), position + 2
-    if character == "*":
-        return ".*", position + 1
     if character == "?":
         return ".", position + 1
     if character == "[":

@@ -1,7 +1,8 @@
 """An argument of a command: the path as it was typed, next to what it stands for."""
 
+import itertools
 import os
-from typing import Iterator, List, Optional, Union
+from typing import Dict, Iterator, List, Optional, Union
 
 from data_service.protocol.messages import FileStatus
 from data_service.shell import globs, paths
@@ -151,41 +152,50 @@ def expand(store: Store, typed: paths.Typed) -> List[Item]:
         return [single(store, typed)]
     if not store.is_local:
         paths.check_name(typed.text, typed.path)
-    found = {}
+    found: Dict[str, FileStatus] = {}
     here = _here(store, typed)
     for pattern in globs.expand_braces(typed.path, only_slashed=True):
         start = "/" if pattern.startswith("/") else here
-        for path, status in _matches(store, start, pattern.split("/")):
-            found[path] = status
+        found.update(_matches(store, start, pattern.split("/")))
     return [
         Item(store, path, paths.shown(typed, path, here), found[path])
         for path in sorted(found, key=lambda path: path.encode("utf-8", "surrogateescape"))
     ]
 
 
-def _matches(
-    store: Store, directory: str, parts: List[str]
-) -> Iterator["tuple[str, FileStatus]"]:
-    """Every (path, status) that the pattern's components lead to, starting at `directory`."""
-    for place, part in enumerate(parts):
-        if globs.is_glob(part):
-            break
-    else:
-        path = paths.resolve(globs.unescape("/".join(parts)).lstrip("/"), directory)
-        status = look(store, path)
-        if status is not None:
-            yield path, status
-        return
-    above = paths.resolve(globs.unescape("/".join(parts[:place])).lstrip("/"), directory)
-    matcher = globs.compile_name(part)
-    top = look(store, above)
-    if top is None or not top.is_directory:
-        return
-    rest = parts[place + 1 :]
-    for status in store.list(above):
-        if matcher.fullmatch(status.name):
-            path = paths.resolve(status.name, above)
-            if not any(rest):
-                yield path, status
-            elif status.is_directory:
-                yield from _matches(store, path, rest)
+def _matches(store: Store, directory: str, parts: List[str]) -> Dict[str, FileStatus]:
+    """Every path, with its status, that the pattern's components lead to from `directory`.
+
+    It goes from component to component with all that fits so far, each directory once: with
+    `*/../*/..` one way for each choice would be very many.
+    """
+    found: Dict[str, Optional[FileStatus]] = {directory: None}
+    rest = [part for part in parts if part]
+    while rest and found:
+        literal = list(itertools.takewhile(lambda part: not globs.is_glob(part), rest))
+        if literal:
+            rest = rest[len(literal) :]
+            way = globs.unescape("/".join(literal))
+            there = {paths.resolve(way, above): None for above in found}
+            found = {path: look(store, path) for path in there} if not rest else {**there}
+        else:
+            found = _children(store, found, globs.NameMatcher(rest.pop(0)), bool(rest))
+    return {path: status for path, status in found.items() if status is not None}
+
+
+def _children(
+    store: Store,
+    directories: Dict[str, Optional[FileStatus]],
+    matcher: globs.NameMatcher,
+    only_directories: bool,
+) -> Dict[str, Optional[FileStatus]]:
+    """What is in the directories and matches; None for the status of one is not looked at yet."""
+    found: Dict[str, Optional[FileStatus]] = {}
+    for above, known in directories.items():
+        top = known or look(store, above)
+        if top is None or not top.is_directory:
+            continue
+        for status in store.list(above):
+            if matcher.matches(status.name) and (status.is_directory or not only_directories):
+                found[paths.resolve(status.name, above)] = status
+    return found

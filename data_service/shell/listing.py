@@ -200,5 +200,5 @@ def _printer(session: Session, end: str) -> Step:
 
 
 def _matcher(pattern: str, ignore_case: bool) -> Step:
-    compiled = globs.compile_name(pattern, ignore_case)
-    return lambda item: compiled.fullmatch(item.name) is not None
+    matcher = globs.NameMatcher(pattern, ignore_case)
+    return lambda item: matcher.matches(item.name)

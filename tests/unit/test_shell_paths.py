@@ -113,10 +113,10 @@ def test_a_component_matches(pattern: str, matching: List[str]) -> None:
 
 
 def test_names_match_with_groups_and_without_case() -> None:
-    assert globs.compile_name("{a,x?}").fullmatch("x1")
-    assert not globs.compile_name("{a,x?}").fullmatch("b")
-    assert globs.compile_name("b", ignore_case=True).fullmatch("B")
-    assert not globs.compile_name("b").fullmatch("B")
+    assert globs.NameMatcher("{a,x?}").matches("x1")
+    assert not globs.NameMatcher("{a,x?}").matches("b")
+    assert globs.NameMatcher("b", ignore_case=True).matches("B")
+    assert not globs.NameMatcher("b").matches("B")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_groups_are_expanded(pattern: str, expanded: List[str]) -> None:
 )
 def test_an_unclosed_pattern_is_refused(pattern: str, fault: str) -> None:
     with pytest.raises(IllegalPattern) as caught:
-        globs.compile_name(pattern)
+        globs.NameMatcher(pattern)
     assert caught.value.message.startswith("Illegal file pattern: error parsing regexp: ")
     assert caught.value.message.endswith(fault)
 
