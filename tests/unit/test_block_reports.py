@@ -292,6 +292,39 @@ def test_a_node_that_finds_its_own_replica_corrupt_is_believed_hdfs_3493() -> No
     assert world.blocks.health(1) == (2, 1, 1, 0, 0), "although its report did not list it"
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_what_was_corrupt_before_its_writer_resumed_is_corrupt_afterwards(again: bool) -> None:
+    """A namenode that was restarted hears of the replica before it hears of the file."""
+    world = cluster("abc")
+    block = Block(1, 1, 100)
+    change(world, "a", corrupt=(block,))
+    change(world, "b", received=(block,))
+    if again:
+        change(world, "a", received=(block,))
+    world.blocks.begin(1, 1, (), 100)
+    assert world.blocks.confirmations(block) == 1
+    world.blocks.commit(block, 5, 2)
+    assert world.blocks.health(1)[1:3] == (1, 1)
+
+
+def test_what_was_corrupt_before_it_was_known_is_corrupt_when_it_is_committed() -> None:
+    world = cluster("abc")
+    block = Block(1, 1, 100)
+    change(world, "a", corrupt=(block,))
+    world.blocks.commit(block, 5, 2)
+    assert world.blocks.health(1)[1:3] == (0, 1)
+
+
+def test_an_unknown_replica_that_was_read_again_is_good() -> None:
+    world = cluster("abc")
+    block = Block(1, 1, 100)
+    change(world, "a", corrupt=(block,))
+    session = world.nodes["a"].session
+    world.blocks.block_changes(session, (), (), (), world.now, (block,))
+    world.blocks.begin(1, 1, (), 100)
+    assert world.blocks.confirmations(block) == 1
+
+
 @pytest.mark.parametrize("in_report", [True, False])
 def test_a_marked_replica_that_changed_is_ordered_by_its_new_name_hdfs_5438(
     in_report: bool,

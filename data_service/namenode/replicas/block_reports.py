@@ -185,9 +185,11 @@ class BlockReports:
                 self._opened.has(node, block)
         else:
             self.on_unknown(block_id)
-            earlier = node.strangers.get(block_id)
-            since = now if earlier is None else earlier.since
-            node.strangers[block_id] = Stranger(block.generation, block.length, since)
+            since = now if stranger is None else stranger.since
+            # As for known ones: its name and length say nothing about its bytes.
+            spoilt = (stranger is not None and stranger.spoilt
+                      and stranger.generation == block.generation)
+            node.strangers[block_id] = Stranger(*block[1:], since, spoilt=spoilt)
 
     def _has_corrupt(self, node: Node, block: Block, now: float) -> None:
         """The node itself found that its replica does not match its checksums."""
@@ -199,6 +201,9 @@ class BlockReports:
         self._has(node, block, now, False)
         if block.block_id in self._opened:
             self._opened.spoil(node, block.block_id)
+        elif block.block_id in node.strangers:
+            stranger = node.strangers[block.block_id]
+            node.strangers[block.block_id] = stranger._replace(spoilt=True)
 
     def _has_good(self, node: Node, block: Block, now: float) -> None:
         """The node has read its replica, and it is good: also one that was marked before."""
@@ -211,6 +216,9 @@ class BlockReports:
                 node.outbox.drop(block_id)
                 self._blocks.put(block_id, node)
             self._verifications.found_good(node, block_id, now)
+        elif block_id in node.strangers:
+            stranger = node.strangers[block_id]
+            node.strangers[block_id] = stranger._replace(spoilt=False)
 
     def _judge(self, node: Node, block: Block, recorded: Block, in_full_report: bool,
                now: float) -> None:
@@ -267,7 +275,11 @@ class BlockReports:
         elif (stranger is not None and not stranger.refused
               and self._deletions.may_stay(node, block_id)):
             del node.strangers[block_id]
-            self._has(node, Block(block_id, stranger.generation, stranger.length), now, True)
+            block = Block(block_id, stranger.generation, stranger.length)
+            if stranger.spoilt:
+                self._has_corrupt(node, block, now)
+            else:
+                self._has(node, block, now, True)
 
     def settle(self, node: Node, block: Block, spoilt: bool, now: float) -> None:
         """A replica that was reported while its block was being written, now committed."""

@@ -52,12 +52,15 @@ class Stranger(NamedTuple):
     """A replica of a block that the namenode does not know, and since when it was reported.
 
     Or one that is `refused`: its block was allocated on other nodes, nobody can have meant it.
+    `spoilt` says that its node found it corrupt: the block may become known when its writer
+    resumes.
     """
 
     generation: int
     length: int
     since: float
     refused: bool = False
+    spoilt: bool = False
 
 
 class Node:
