@@ -130,11 +130,14 @@ class Duties:
         except DfsError as error:
             log.debug("change.kept", kind=kind, error=error.message)
 
-    def tell_failure(self, block: Block) -> None:
-        """An ordered copy of a block was not made. When this is not heard, a timeout says it."""
+    def tell_failure(self, block: Block, unreached: Iterable[str] = ()) -> None:
+        """An ordered copy of a block was not made, as these datanodes could not be reached.
+
+        When this is not heard, a timeout says it."""
         try:
             self._namenode.call(
-                "copy_failed", self._session, block.block_id, timeout=TELL_SECONDS_MAX
+                "copy_failed", self._session, block.block_id, tuple(unreached),
+                timeout=TELL_SECONDS_MAX,
             )
         except DfsError as error:
             log.debug("failure.not_told", block=block.name, error=error.message)

@@ -5,10 +5,10 @@ from typing import Optional, Sequence, Tuple
 from data_service.datanode.block_store import BlockStore
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from data_service.protocol.failures import reply_seconds
+from data_service.protocol.failures import broken_link, reply_seconds
 from data_service.protocol.messages import Target
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import BlockMissing
+from zookeeper.fabric.errors import BlockMissing, DfsError, Unavailable
 from zookeeper.fabric.remote import OutgoingBody, Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -38,6 +38,17 @@ def open_pipeline(
     except BaseException:
         remote.close()
         raise
+
+
+def unreached_targets(
+    error: DfsError, targets: Sequence[Tuple[str, str, int]]
+) -> Tuple[str, ...]:
+    """The ids of the targets that a copy did not reach: the first one, when it does not answer, or
+    the one at the end of a link that broke further down. An error of another kind blames nobody."""
+    link = broken_link(error)
+    if link:
+        return link[1:]
+    return (targets[0][0],) if isinstance(error, Unavailable) and targets else ()
 
 
 def copy_block(

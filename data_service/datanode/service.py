@@ -10,7 +10,7 @@ from data_service.datanode.duties import Duties
 from data_service.datanode.news import CORRUPT, DELETED, RECEIVED, VERIFIED
 from data_service.datanode.open_replica import Chunk, OpenReplica
 from data_service.datanode.pipeline import Downstream, receive_block
-from data_service.datanode.replicator import copy_block, open_pipeline
+from data_service.datanode.replicator import copy_block, open_pipeline, unreached_targets
 from data_service.datanode.scanner import Scanner
 from data_service.datanode.streams import Streams
 from data_service.datanode.trash import Trash
@@ -247,7 +247,7 @@ class DataNode(daemon.Daemon):
             log.info("copy.done", block=block.name, seconds=round(time.monotonic() - started, 3))
         except DfsError as error:
             log.warning("copy.failed", block=block.name, error=error.message)
-            self.duties.tell_failure(block)
+            self.duties.tell_failure(block, unreached_targets(error, command.targets))
         finally:
             self._copies.release()
 

@@ -210,10 +210,11 @@ class NameNodeService(WriterCalls):
             lambda blocks: blocks.block_changes(session, *changes, time.monotonic(), good)
         )
 
-    def exposed_copy_failed(self, session: int, block_id: int) -> None:
-        """A datanode could not make a copy that it was told to make."""
+    def exposed_copy_failed(self, session: int, block_id: int, unreached: tuple = ()) -> None:
+        """A datanode could not make a copy that it was told to make: not reach these targets."""
         self._require_datanode()
         check_integers(session, block_id)
+        check_strings(*check_list(unreached))
         self._term_of().tell_blocks(
-            lambda blocks: blocks.copy_failed(session, block_id, time.monotonic())
+            lambda blocks: blocks.copy_failed(session, block_id, time.monotonic(), unreached)
         )

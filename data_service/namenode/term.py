@@ -48,7 +48,6 @@ SESSION_BITS = 62
 PURGE_INODES = 1000
 FORGET_BLOCKS = 1000
 ACCESS_TIMES = 1000
-HOUSEKEEPING_SECONDS = 0.5
 SETTLING_HEARTBEATS = 3
 REPEAT_HEARTBEATS = 30
 PART_OF_CALL = 0.8
@@ -72,6 +71,7 @@ class Term:
     ) -> None:
         self._floor = floor or EpochFloor()
         self._settings = settings.name_node
+        self._round_seconds = self._settings.replication_interval_seconds
         expiry = settings.zookeeper.session_expiry_seconds
         alone = len(self._settings.hosts) == 1
         self._office = Office(journal.prove, elected, expiry, alone, on_over)
@@ -179,7 +179,7 @@ class Term:
                         raise
                     if reports == self._reports:
                         # Time, too, changes what is possible: a datanode may be lost for good.
-                        self._await(self._reported, min(left, HOUSEKEEPING_SECONDS))
+                        self._await(self._reported, min(left, self._round_seconds))
 
     def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
         """Run an operation of the block side; a file that waits for replicas looks again."""
@@ -299,7 +299,7 @@ class Term:
 
     def _keep_house(self) -> None:
         """Time passes: liveness, copies to order, leases to end, deleted blocks to forget."""
-        while not self._over.wait(HOUSEKEEPING_SECONDS):
+        while not self._over.wait(self._round_seconds):
             try:
                 with self._lock:
                     events = self._state.blocks.tick(time.monotonic(), self._random)
@@ -342,7 +342,7 @@ class Term:
     def _purge(self) -> None:
         """Take deleted trees apart, piece after piece: calls come in between, each piece waits
         for the disk. (One piece a round took 25 minutes for a million files.)"""
-        while not self._over.wait(HOUSEKEEPING_SECONDS):
+        while not self._over.wait(self._round_seconds):
             try:
                 while self._purge_step():
                     pass
@@ -385,7 +385,7 @@ def policy_of(settings: Settings) -> BlockPolicy:
         heartbeat_seconds=settings.data_node.heartbeat_seconds,
         stale_seconds=own.stale_seconds,
         dead_seconds=own.dead_seconds,
-        tick_seconds=HOUSEKEEPING_SECONDS,
+        tick_seconds=own.replication_interval_seconds,
         safe_mode_threshold=own.safe_mode_threshold,
         safe_mode_extension_seconds=own.safe_mode_extension_seconds,
         max_replications=own.max_replications,

@@ -33,7 +33,7 @@ POLICY = BlockPolicy(
     heartbeat_seconds=1.0, stale_seconds=5.0, dead_seconds=20.0, tick_seconds=1.0,
     safe_mode_threshold=1.0, safe_mode_extension_seconds=2.0, max_replications=20,
     max_replication_streams=2, replication_seconds=8.0, command_repeat_seconds=4.0,
-    trash_grace_seconds=30.0,
+    trash_grace_seconds=30.0, awaited_seconds=20.0,
 )  # fmt: skip
 
 

@@ -305,3 +305,51 @@ def test_only_the_source_of_a_copy_can_fail_it() -> None:
         world.blocks.copy_failed(world.nodes[name].session, 1, world.now)
     world.blocks.copy_failed(world.nodes["a"].session, 2, world.now)
     assert world.blocks.counts().pending_replication == 1
+
+
+def test_a_target_that_nobody_reaches_is_avoided_by_all_copies_and_longer_each_time() -> None:
+    """Its heartbeats arrived, so each of its blocks tried it anew: sixty copies took minutes."""
+    world = cluster("abc", replication_seconds=1000.0, max_replication_streams=20)
+    for block_id in range(1, 9):
+        world.put(block_id, "a", 2)
+    world.blocks.choose_targets(1, frozenset("ac"), "", 1, world.random)
+    world.nodes["c"].crash()
+    world.run(20)
+    avoided_from = []
+    for _ in range(3):
+        orders = copies(world)
+        assert len(orders) == 8, "nobody else is there"
+        world.nodes["a"].orders.clear()
+        for _, block_id in orders:
+            world.blocks.copy_failed(world.nodes["a"].session, block_id, world.now, ("b",))
+        avoided_from.append(world.now)
+        while not copies(world):
+            world.run(1)
+    pauses = [int(later - earlier) for earlier, later in zip(avoided_from, avoided_from[1:])]
+    assert pauses[1] > pauses[0] >= POLICY.stale_seconds
+    world.nodes["c"].start()
+    orders = copies(world)
+    for _, block_id in orders:
+        world.blocks.copy_failed(world.nodes["a"].session, block_id, world.now, ("b",))
+    world.nodes["a"].orders.clear()
+    world.run(3)
+    assert len(copies(world)) == 8, "the other one is used at once"
+    obey_all(world)
+    assert all(block_id in world.nodes["c"].disk for block_id in range(1, 9))
+
+
+def test_a_target_that_was_reached_again_is_no_worse_than_others() -> None:
+    world = cluster("ab", replication_seconds=1000.0)
+    world.put(1, "a", 2)
+    world.run(1)
+    world.nodes["a"].orders.clear()
+    world.blocks.copy_failed(world.nodes["a"].session, 1, world.now, ("b", "nobody"))
+    world.run(int(POLICY.stale_seconds) + 1)
+    obey_all(world)
+    assert world.blocks.health(1).live == 2
+    world.put(2, "a", 2)
+    world.run(1)
+    world.nodes["a"].orders.clear()
+    world.blocks.copy_failed(world.nodes["a"].session, 2, world.now, ("b",))
+    world.run(int(POLICY.stale_seconds) + 1)
+    assert len(copies(world)) == 1, "not twice as long"

@@ -6,9 +6,10 @@ from typing import Iterator
 
 import pytest
 
-from data_service.datanode.replicator import copy_block, open_pipeline
+from data_service.datanode.replicator import copy_block, open_pipeline, unreached_targets
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.failures import pipeline_failure
 from data_service.protocol.messages import Target
 from tests.support.inner_cluster import DATA_NODE, InnerCluster
 from tests.support.ports import Ports
@@ -16,6 +17,7 @@ from tests.support.replicas import noise
 from tests.support.stores import get, put
 from zookeeper.fabric.errors import (
     BlockMissing,
+    Busy,
     CorruptData,
     InvalidArgument,
     PipelineFailed,
@@ -113,3 +115,12 @@ def test_without_targets_there_is_no_pipeline(cluster: InnerCluster) -> None:
     assert open_pipeline(7, 1, 5, b"", (), DATA_NODE, network) is None
     block = put(cluster.data_nodes[0].store, 7, DATA)
     assert copy(cluster, block) == () and os.path.exists(cluster.path(0, block))
+
+
+def test_who_was_not_reached_is_told_from_what_failed_here() -> None:
+    targets = (("b", "h", 1), ("c", "h", 2))
+    assert unreached_targets(Unavailable("no route"), targets) == ("b",)
+    assert unreached_targets(pipeline_failure(("b", "c"), "no route"), targets) == ("c",)
+    assert unreached_targets(CorruptData("here"), targets) == ()
+    assert unreached_targets(Busy("enough transfers"), targets) == ()
+    assert unreached_targets(Unavailable("no route"), ()) == ()

@@ -88,7 +88,7 @@ def test_no_error_ends_the_keeping_of_the_house(
         rounds.append(1)
         raise KeyError("a defect")
 
-    monkeypatch.setattr(namenode_term, "HOUSEKEEPING_SECONDS", 0.01)
+    monkeypatch.setattr(term, "_round_seconds", 0.01)
     monkeypatch.setattr(owner, method, fail)
     term.load()
     wait_until(lambda: len(rounds) >= 3)
@@ -100,7 +100,7 @@ def test_a_deleted_tree_is_taken_apart_without_pauses(
 ) -> None:
     """One piece in each round of housekeeping took 25 minutes for a million files."""
     monkeypatch.setattr(namenode_term, "PURGE_INODES", 1)
-    monkeypatch.setattr(namenode_term, "HOUSEKEEPING_SECONDS", PATIENCE_SECONDS / 25)
+    monkeypatch.setattr(term, "_round_seconds", PATIENCE_SECONDS / 25)
     term.load()
     for number in range(30):
         op = ("client", number)

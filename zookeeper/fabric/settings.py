@@ -92,14 +92,17 @@ class NameNodeSettings:
         1.0, number("a number of seconds", 0.0, 86400.0), "how long safe mode goes on after that")
     stale_seconds: float = _setting(10.0, SECONDS, "silence after which a datanode is avoided")
     dead_seconds: float = _setting(
-        30.0, SECONDS, "time after the loss of its session until a datanode is dead")
+        600.0, SECONDS, "silence after which a datanode is dead and its blocks are copied: longer "
+        "than a machine needs to start anew")
     lease_soft_seconds: float = _setting(
         60.0, SECONDS, "silence after which another may take a writer's file")
     lease_hard_seconds: float = _setting(
         1200.0, SECONDS, "silence after which a writer's unfinished file is dropped")
     complete_timeout_seconds: float = _setting(
         30.0, SECONDS, "how long the end of a file waits for every replica's confirmation")
-    replication_interval_seconds: float = _setting(1.0, SECONDS, "pause between plans of copies")
+    replication_interval_seconds: float = _setting(
+        0.5, number("a number of seconds", 0.2, 60.0),
+        "pause between looks at who is alive and what must be copied or removed")
     max_replication_streams: int = _setting(2, count(1, 1024), "copies at once from one datanode")
     max_replications: int = _setting(64, count(1, 65536), "copies at once in all")
     replication_timeout_seconds: float = _setting(

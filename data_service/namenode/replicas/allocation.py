@@ -2,7 +2,7 @@
 
 Right after a start most datanodes have not come back yet. A block that is allocated or completed
 then would have too few replicas for no reason, so for a settling time too few are none; and after
-it, while the zookeeper sees a datanode that has not reported here, until that one would be dead.
+it, for a minute, while the zookeeper sees a datanode that has not reported here.
 """
 
 from math import inf
@@ -40,7 +40,7 @@ class Allocation:
         passed = now - self._started
         if passed < self._policy.settling_seconds:
             return False
-        return passed >= self._policy.dead_seconds or not self._nodes.awaited()
+        return passed >= self._policy.awaited_seconds or not self._nodes.awaited()
 
     def choose(
         self,

@@ -13,7 +13,7 @@ class BlockPolicy(NamedTuple):
     order to delete that was not confirmed is sent again; `trash_grace_seconds` how long a
     replica of an unknown block is left alone before its datanode is asked to move it to trash;
     `settling_seconds` how long after a start missing datanodes are waited for by writers (and
-    up to `dead_seconds` those that the zookeeper sees): the first one after a restart would else
+    up to `awaited_seconds` those that the zookeeper sees): the first one after a restart would else
     find few of them, or none; `return_grace_seconds` how long the ids of deleted blocks are kept
     for datanodes that are down and may come back; `verified_seconds` how long a replica that its
     datanode has read and found good is a reason to remove another one.
@@ -33,3 +33,4 @@ class BlockPolicy(NamedTuple):
     settling_seconds: float = 0.0
     return_grace_seconds: float = 0.0
     verified_seconds: float = 600.0
+    awaited_seconds: float = 60.0

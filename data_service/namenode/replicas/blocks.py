@@ -8,7 +8,7 @@ datanodes. The caller holds the namenode's lock; nothing here waits or does inpu
 """
 
 from random import Random
-from typing import AbstractSet, Callable, Iterable, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Callable, Collection, Iterable, List, Mapping, Optional, Tuple
 
 from data_service.namenode.replicas.allocation import Allocation
 from data_service.namenode.replicas.block_map import EXCESS, FULL, UNDER, BlockMap, reported
@@ -215,8 +215,7 @@ class Blocks:
         """A reader found a replica that does not match its checksums: its datanode looks itself.
         False when that node is not known to have it."""
         node = self._nodes.get(node_id)
-        return (node is not None and not node.dead
-                and self._reports.suspected(node, block, self._now))
+        return bool(node and not node.dead and self._reports.suspected(node, block, self._now))
 
     # What datanodes say.
 
@@ -276,10 +275,12 @@ class Blocks:
         self._reports.changes(node, received, deleted, corrupt, now, verified)
         self._update_safe_mode(now)
 
-    def copy_failed(self, session: int, block_id: int, now: float) -> None:
-        """A datanode could not make a copy that it was told to make. Raises SessionExpired."""
+    def copy_failed(self, session: int, block_id: int, now: float,
+                    unreached: Collection[str] = ()) -> None:
+        """A datanode could not make a copy that it was told to make, perhaps since it did not
+        reach these targets. Raises SessionExpired."""
         self._now = now
-        self._replication.failed(block_id, self._nodes.by_session(session), now)
+        self._replication.failed(block_id, self._nodes.by_session(session), now, unreached)
 
     # What time and the zookeeper say.
 

@@ -30,6 +30,9 @@ NODES_MAX = 4096
 _SEEN_TIMES = 3
 """So many times `dead_seconds` a node is waited for that only the zookeeper still sees."""
 
+_LATE_SECONDS_MIN = 1.0
+"""A busy machine is as late as that without having slept."""
+
 _BEATS_ALIVE = 3
 """A node that beat within this many heartbeats is alive when another claims its identity."""
 
@@ -67,13 +70,14 @@ class Node:
     """One datanode. `Nodes` changes identity and liveness; the others what they own:
     `replicas` (good ones, counted by the block map), `strangers`, `expected`, `streams`, `outbox`;
     `verifying` and `verified` (block id -> when), see `verification.py`. `former` is the process
-    that served its disk before; `removed` when another disk is served at its address.
+    that served its disk before; `removed` when another disk is served at its address. `misses`
+    and `avoided_until` are about copies that did not reach it.
     """
 
     __slots__ = ("index", "info", "target", "session", "stats", "state", "last_heartbeat",
                  "zookeeper_lost", "reported", "last_report", "last_report_id", "report",
                  "replicas", "strangers", "expected", "scheduled", "streams", "outbox",
-                 "verifying", "verified", "former", "removed")
+                 "verifying", "verified", "former", "removed", "misses", "avoided_until")
 
     def __init__(self, index: int, info: NodeInfo, now: float) -> None:
         self.index = index
@@ -98,6 +102,8 @@ class Node:
         self.verified: Dict[int, float] = {}
         self.former = ""
         self.removed = False
+        self.misses = 0
+        self.avoided_until = -inf
 
     def __repr__(self) -> str:
         known = "reported" if self.reported else "unreported"
@@ -326,7 +332,7 @@ class Nodes:
         policy = self._policy
         last, self._last_tick = self._last_tick, now
         late = now - last - policy.tick_seconds if last is not None else 0.0
-        if late > max(2 * policy.tick_seconds, policy.stale_seconds / 4):
+        if late > max(2 * policy.tick_seconds, policy.stale_seconds / 4, _LATE_SECONDS_MIN):
             for node in self._by_id.values():
                 node.last_heartbeat = min(now, node.last_heartbeat + late)
                 if node.zookeeper_lost is not None:

@@ -7,12 +7,14 @@ that has fully reported; a stale one serves only when no fresh one exists. The n
 bounded for each source and in all, so that the loss of a node cannot choke the cluster. A copy
 ends when its targets report the block, or its source says that it failed; one that does not end in
 time is forgotten. Then the block is planned anew from where it stands, after a failure not before
-a pause that doubles each time. A copy that arrives late after all is a surplus.
+a pause that doubles each time. A copy that arrives late after all is a surplus. A target that its
+source could not reach, though we hear its heartbeats, is avoided for a while by all copies, and
+longer each time: else each block would try it for itself.
 """
 
 from itertools import islice
 from random import Random
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from data_service.namenode.replicas.block_map import BlockMap, rotate
 from data_service.namenode.replicas.block_policy import BlockPolicy
@@ -100,7 +102,8 @@ class Replication:
             return
         taken = self._blocks.everyone(block_id)
         holders = self._blocks.holders(block_id)
-        free = [node for node in usable if node not in taken and block_id not in node.strangers]
+        free = [node for node in usable if node not in taken and block_id not in node.strangers
+                and now >= node.avoided_until]
         count = self._blocks.wanted(block_id) - len(holders)
         targets = choose_targets(free, count, holders, "", block.length, random)
         if targets:
@@ -116,7 +119,7 @@ class Replication:
         block = self._blocks.get(block_id)
         taken = self._blocks.everyone(block_id)
         free = [node for node in self._nodes.usable()
-                if node not in taken and node.info.rack not in racks]
+                if node not in taken and node.info.rack not in racks and now >= node.avoided_until]
         if source is None or block is None or self._blocks.wanted(block_id) < 2:
             return False
         targets = choose_targets(free, 1, holders, "", block.length, random)
@@ -143,10 +146,20 @@ class Replication:
         failed = failure.source if failure is not None else None
         return min(idle, key=lambda node: (node is failed, node.streams, node.index), default=None)
 
-    def failed(self, block_id: int, source: Node, now: float) -> None:
-        """This node could not make its copy: another attempt begins soon, but not at once."""
+    def failed(self, block_id: int, source: Node, now: float,
+               unreached: Collection[str] = ()) -> None:
+        """This node could not make its copy: another attempt begins soon, but not at once, unless
+        it could not reach targets with these ids, which are avoided then."""
         copy = self._copies.get(block_id)
         if copy is None or copy.source is not source:
+            return
+        missed = [node for node in copy.targets if node.info.node_id in unreached]
+        for node in missed:
+            pause = self._policy.stale_seconds * 2 ** min(node.misses, _DOUBLINGS_MAX)
+            node.avoided_until = now + min(pause, self._policy.replication_seconds)
+            node.misses += 1
+        if missed:
+            self.cancel(block_id)
             return
         earlier = self._failures.pop(block_id, None)
         count = 1 if earlier is None else min(earlier.count + 1, _DOUBLINGS_MAX)
@@ -166,6 +179,7 @@ class Replication:
         self._failures.pop(block_id, None)
         copy = self._copies.get(block_id)
         if copy is not None and node in copy.targets:
+            node.misses = 0
             self._without(block_id, copy, node)
 
     def cancel(self, block_id: int) -> None:
