@@ -32,12 +32,13 @@ from scripts.supervision.daemons import (  # noqa: E402
     Failure,
     Site,
     choose,
+    of_unreadable,
 )
 from scripts.supervision.log_ends import follow, tail  # noqa: E402
 from scripts.supervision.starting import say, start  # noqa: E402
 from scripts.supervision.stopping import stop  # noqa: E402
 from zookeeper.fabric.errors import SettingsError  # noqa: E402
-from zookeeper.fabric.settings import load  # noqa: E402
+from zookeeper.fabric.settings import ENVIRONMENT_VARIABLE, Settings, load  # noqa: E402
 
 TAIL_LINES = 20
 INTERRUPTED = 130
@@ -107,13 +108,29 @@ def _is_among(daemon: Daemon, chosen: Sequence[Daemon]) -> bool:
 
 def act(arguments: argparse.Namespace) -> int:
     """Do what the command line says; the exit status."""
-    site = Site(load(arguments.config), arguments.this_host)
+    site = Site(settings_for(arguments), arguments.this_host)
     chosen = choose(site, arguments.role, arguments.data_nodes)
     if arguments.action == "status":
         return status(site, chosen)
     if arguments.action == "logs":
         return logs(chosen, arguments.lines, arguments.follow)
     return change(site, arguments)
+
+
+def settings_for(arguments: argparse.Namespace) -> Settings:
+    """Those of config.ini. Raises SettingsError.
+
+    Who has spoilt the file must still be able to see, and stop, what runs of it.
+    """
+    try:
+        return load(arguments.config)
+    except SettingsError as error:
+        path = arguments.config or os.environ.get(ENVIRONMENT_VARIABLE)
+        spoilt = of_unreadable(os.path.abspath(path or ROOT / "config.ini"))
+        if arguments.action not in ("status", "stop", "logs") or not Site(spoilt).left:
+            raise
+        say(f"{error.message}\nThis is about what runs of that file:")
+        return spoilt
 
 
 def count(text: str) -> int:

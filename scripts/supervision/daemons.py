@@ -20,7 +20,14 @@ from scripts.supervision.processes import (
     is_of_this_machine,
     listener_at,
 )
-from zookeeper.fabric.settings import Address, Settings
+from zookeeper.fabric.settings import (
+    Address,
+    DataNodeSettings,
+    MetadataSettings,
+    NameNodeSettings,
+    Settings,
+    ZooKeeperSettings,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -95,7 +102,8 @@ class Daemon:
             if record and record.lives:
                 # Who can write a record must not be able to point it at a stranger.
                 words = command_of(record.pid)
-                ours = log_of(words) in (None, self.log_path.parent)
+                log = log_of(words)
+                ours = log is None or log.parent == self.log_path.parent
                 if ours and self.kind.is_run_by(words):
                     return record
         return None
@@ -158,31 +166,36 @@ class Site:
             names = os.listdir(self.folder)
         except OSError:
             names = []  # Not there yet, removed, or another user's.
-        stems = {name[: -len(".pid")] for name in names if name.endswith(".pid")}
+        stems = {self.folder / name[: -len(".pid")] for name in names if name.endswith(".pid")}
         orphans = self._orphans()
         addresses = {role_of(kind, index): str(a) for kind, index, a in configured(self.settings)}
         found = []
         for stem in sorted(stems | set(orphans)):
-            kind = kind_of(stem)
+            kind = kind_of(stem.name)
             if kind is None:
                 continue
-            daemon = Daemon(kind, 0, "", self.folder / stem)
+            daemon = Daemon(kind, 0, "", stem)
             daemon.orphan = orphans.get(stem)
             record = daemon.record()
             if record:
                 # Without a record, and in those of earlier releases, the name has to tell.
-                daemon.address = str(record.address or addresses.get(stem, "?"))
+                daemon.address = str(record.address or addresses.get(stem.name, "?"))
                 found.append(daemon)
         return found
 
-    def _orphans(self) -> Dict[str, Record]:
-        """Those whose log is in this folder, by its name: their records may have got lost."""
-        found: Dict[str, Record] = {}
+    def _orphans(self) -> Dict[Path, Record]:
+        """Those with a log in this folder, or with this config.ini and a log, by its name.
+
+        Their records may have got lost, or lie where the folder was before config.ini changed.
+        """
+        found: Dict[Path, Record] = {}
         for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
             words = command_of(pid)
-            if log_of(words) == self.folder:
-                path = Path(words[words.index(LOG_OPTION) + 1])
-                found[path.stem] = Record(pid, identity(pid), ready=True)
+            log = log_of(words)
+            if log is None:
+                continue
+            if log.parent == self.folder or _behind("--config", words) == self.settings.path:
+                found[log.with_suffix("")] = Record(pid, identity(pid), ready=True)
         return found
 
     def _free_stem(self, kind: Kind, index: int) -> Path:
@@ -215,10 +228,25 @@ def role_of(kind: Kind, index: int) -> str:
 
 
 def log_of(words: Sequence[str]) -> Optional[Path]:
-    """The folder of the log that a daemon in the background writes; None without a log."""
-    if LOG_OPTION not in words[:-1] or not any(kind.is_run_by(words) for kind in KINDS):
-        return None
-    return Path(words[words.index(LOG_OPTION) + 1]).parent
+    """The log that a daemon in the background writes; None without one, or of another program."""
+    log = _behind(LOG_OPTION, words)
+    return Path(log) if log and any(kind.is_run_by(words) for kind in KINDS) else None
+
+
+def _behind(option: str, words: Sequence[str]) -> Optional[str]:
+    return words[words.index(option) + 1] if option in words[:-1] else None
+
+
+def of_unreadable(path: str) -> Settings:
+    """What can be known of a config.ini that cannot be read: nothing, but whose processes run."""
+    nowhere = Path(path).parent / "data" / "zookeeper"
+    return Settings(
+        path,
+        NameNodeSettings(hosts=()),
+        DataNodeSettings(hosts=()),
+        MetadataSettings(hosts=()),
+        ZooKeeperSettings(hosts=(), zookeeper_dir=str(nowhere)),
+    )
 
 
 def kind_of(role: str) -> Optional[Kind]:

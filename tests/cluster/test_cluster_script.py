@@ -176,6 +176,29 @@ def test_daemons_whose_records_are_lost_are_found(site: Site) -> None:
     assert not any(identity(pid) for pid in pids)
 
 
+def test_what_runs_of_a_spoilt_config_can_be_stopped(site: Site) -> None:
+    assert site.cluster("start", "--data-nodes", "1").status == 0
+    pids, text = site.pids(), site.config.read_text()
+    site.config.write_text(text + "[nonsense]\n")
+    told = site.cluster("status")
+    assert told.out.count("running pid") == 4 and "nonsense" in told.err
+    assert site.cluster("restart").status == 2
+    stopped = site.cluster("stop")
+    assert stopped.status == 0 and stopped.out.count(" stopped") == 4, stopped
+    assert not any(identity(pid) for pid in pids)
+    site.config.write_text(text)
+
+
+def test_a_run_folder_may_move_with_the_config(site: Site) -> None:
+    assert site.cluster("start", "--data-nodes", "1").status == 0
+    text = site.config.read_text()
+    site.config.write_text(text.replace("/data/zookeeper", "/elsewhere/zookeeper"))
+    assert site.cluster("status", "--data-nodes", "1").out.count("running pid") == 4
+    stopped = site.cluster("stop")
+    assert stopped.status == 0 and stopped.out.count(" stopped") == 4, stopped
+    site.config.write_text(text)
+
+
 def test_daemons_that_others_started_are_told(site: Site) -> None:
     command = [sys.executable, str(ROOT / "zookeeper" / "zk.py"), "--config", str(site.config)]
     zookeeper = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

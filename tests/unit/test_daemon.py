@@ -119,7 +119,7 @@ def run(
     return processes[-1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_daemon_says_that_it_is_ready_and_stops_cleanly(
     processes: List[Process], tmp_path: Path, number: int
 ) -> None:
@@ -137,6 +137,20 @@ def test_a_daemon_says_that_it_is_ready_and_stops_cleanly(
     for part in ("daemon.starting role=tester pid=", " version=", " python=3.", "/config.ini"):
         assert part in start
     assert "daemon.stopping role=tester" in words
+
+
+def test_a_daemon_under_nohup_outlives_its_terminal(
+    processes: List[Process], tmp_path: Path
+) -> None:
+    process = run(processes, tmp_path, """
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        def start(self):
+            os.kill(os.getpid(), signal.SIGHUP)
+    """)  # fmt: skip
+    assert process.line() == "ready tester 127.0.0.1:1 well\n"
+    process.send(signal.SIGTERM)
+    assert process.line() == "status 0\n"
+    assert process.end() == 0
 
 
 def test_a_start_that_is_refused_is_one_line(processes: List[Process], tmp_path: Path) -> None:

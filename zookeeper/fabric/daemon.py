@@ -59,7 +59,7 @@ def run(
     build: Build,
     add_arguments: Optional[Callable[[argparse.ArgumentParser], Any]] = None,
 ) -> int:
-    """Run one daemon until SIGTERM or SIGINT; the process's exit status.
+    """Run one daemon until SIGTERM, SIGINT or SIGHUP; the process's exit status.
 
     0 after a clean stop, 2 for a wrong command line or config.ini, 1 when it cannot start; the
     reason is one line on standard error.
@@ -129,8 +129,10 @@ def _live(role: str, daemon: Daemon) -> int:
             fail(InternalError(f"cannot start: {type(error).__name__}: {error}"))
 
     signal.set_wakeup_fd(said, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # A terminal that closes stops a daemon cleanly too, unless nohup started it.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, on_signal)
     threading.Thread(target=start, name="start", daemon=True).start()
     os.read(heard, 1)
     stopping.set()
