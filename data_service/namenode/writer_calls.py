@@ -21,6 +21,10 @@ from data_service.protocol.validation import (
 from zookeeper.fabric.errors import InvalidArgument
 
 
+BLOCK_SIZE_MIN = 4096
+"""The least block size that a client may ask for, as in config.ini."""
+
+
 class WriterCalls(Administration):
     """The calls that open, fill and end files."""
 
@@ -30,6 +34,11 @@ class WriterCalls(Administration):
         """Open a file for writing (OpenedFile); replication or block size 0 mean the default."""
         check_strings(path)
         check_integers(replication, block_size, mode)
+        if 0 < block_size < BLOCK_SIZE_MIN:
+            raise InvalidArgument(
+                f"Specified block size is less than the minimum of {BLOCK_SIZE_MIN}: "
+                f"{block_size}"
+            )
         op = self._own_call(op, path, overwrite, replication, block_size, mode)
         return self._open(
             op.client_id,

@@ -7,6 +7,8 @@ from zookeeper.fabric.errors import InvalidArgument
 
 PORT_MAX = 65535
 TARGETS_MAX = 512
+TEXT_CHARACTERS_MAX = 65536
+"""Longer texts are refused before anybody looks at them, or puts them into a message."""
 LABEL_MAX = 255
 
 
@@ -22,6 +24,10 @@ def check_strings(*values: Any) -> None:
     for value in values:
         if type(value) is not str:
             raise InvalidArgument(f"expected text, found {_shown(value)}")
+        if len(value) > TEXT_CHARACTERS_MAX:
+            raise InvalidArgument(
+                f"a text of {len(value)} characters is too long: {TEXT_CHARACTERS_MAX} are allowed"
+            )
 
 
 def check_label(value: Any, what: str, longest: int = LABEL_MAX) -> None:
@@ -92,4 +98,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, (str, bytes)):
         # Only what is shown is formatted: it may be very long.
         return ascii(value[:60])
+    if isinstance(value, tuple):
+        return f"a list of {len(value)} values"
     return ascii(value)[:60]

@@ -33,12 +33,15 @@ def cluster(names: str = "abcd") -> ModelCluster:
 
 
 def test_a_write_reserves_room_and_load_until_it_is_reported() -> None:
-    world = cluster("a")
+    world = cluster("ab")
     blocks = world.blocks
     targets = blocks.choose_targets(1, frozenset(), "a", CAPACITY, world.random)
     blocks.begin(1, 1, targets, CAPACITY)
-    with pytest.raises(NotEnoughReplicas):
-        blocks.choose_targets(1, frozenset(), "a", 1, world.random)
+    assert [target.node_id for target in targets] == ["a"]
+    # The other one is chosen, although the writer is here; this one if nobody has other room.
+    (other,) = blocks.choose_targets(1, frozenset(), "a", 1, world.random)
+    assert other.node_id == "b"
+    assert blocks.choose_targets(1, {"b"}, "a", 1, world.random) == targets
     world.nodes["a"].store(Block(1, 1, 5))
     world.beat_all()
     assert blocks.choose_targets(1, frozenset(), "a", CAPACITY, world.random) == targets

@@ -152,3 +152,10 @@ def test_a_visible_file_is_given_back_to_who_opened_it(core: Core) -> None:
         with pytest.raises(PermissionDenied):
             resume(user, claim)
     assert resume("alice", opened.claim) == opened
+
+
+def test_a_block_size_below_the_least_of_the_configuration_is_refused(core: Core) -> None:
+    for size in (1, 4095):
+        with pytest.raises(InvalidArgument, match="less than the minimum of 4096"):
+            connect(core, "alice").exposed_create((CLIENT, 1), "/all/new", False, 0, size, 0o600)
+    assert connect(core, "alice").exposed_create((CLIENT, 1), "/all/new", False, 0, 4096, 0o600)

@@ -67,7 +67,8 @@ def test_wishes_give_way_but_room_does_not() -> None:
     nodes = [node(0, rack="/a"), node(1, rack="/a"), node(2, rack="/b", remaining=SIZE - 1)]
     assert set(choose(nodes, 3)) == set(nodes[:2])
     nodes[1].expect(7, 10_000 - SIZE + 1)
-    assert choose(nodes, 3) == [nodes[0]], "what is on its way counts as used"
+    assert choose(nodes, 1) == [nodes[0]], "what is on its way counts as used"
+    assert set(choose(nodes, 3)) == set(nodes[:2]), "while there is other room"
     nodes[1].unexpect(7)
     assert set(choose(nodes, 3)) == set(nodes[:2])
 
@@ -109,3 +110,15 @@ def test_the_refusal_is_hdfs_sentence() -> None:
 def test_the_refusal_tells_of_full_datanodes() -> None:
     message = refusal("/x", 3, {"a"}, 2, 100).message
     assert message.endswith("in this operation. 2 of them have no room for 100 bytes.")
+
+
+def test_promised_room_is_left_to_others_only_as_long_as_there_is_other_room() -> None:
+    """A promise costs nothing: who gathers them must not keep everybody else from writing."""
+    nodes = [node(number, remaining=1000) for number in range(3)]
+    for full in nodes[:2]:
+        full.expect(7, 990)
+    for seed in range(20):
+        chosen = choose_targets(nodes, 1, (), "", 100, Random(seed))
+        assert chosen == [nodes[2]]
+    assert len(choose_targets(nodes, 2, (), "", 100, Random(1))) == 2
+    assert choose_targets(nodes, 2, (), "", 1001, Random(1)) == []

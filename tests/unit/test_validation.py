@@ -75,3 +75,12 @@ def test_several_values_are_all_checked() -> None:
 
 def test_blocks_come_back_as_blocks() -> None:
     assert repr(check_blocks(((1, 2, 3),))) == repr((Block(1, 2, 3),))
+
+
+def test_a_very_long_text_is_refused_before_it_is_formatted() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        check_strings("x" * 65536, "\u00e9" * 8_000_000)
+    assert caught.value.message == "a text of 8000000 characters is too long: 65536 are allowed"
+    with pytest.raises(InvalidArgument) as caught:
+        check_strings(("x" * 1_000_000,) * 100)
+    assert caught.value.message == "expected text, found a list of 100 values"

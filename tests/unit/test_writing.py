@@ -4,6 +4,7 @@ from typing import Any, Callable
 
 import pytest
 
+from data_service.namenode.writers import takeover
 from data_service.protocol.blocks import BLOCKS_MAX
 from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
@@ -377,3 +378,16 @@ def test_attributes_have_limits(replication: int, block_size: int, mode: int) ->
         )
     core.state.check()
     assert core.metadata.last_txid == 0
+
+
+def test_one_user_has_only_so_many_files_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(takeover, "OPEN_FILES_MAX", 3)
+    core = Core()
+    core.put("/f", 5)
+    for number in range(3):
+        core.create(f"/new{number}", client=f"c{number}@mallory")
+    refusal(errors.QuotaExceeded, lambda: core.create("/new", client="c@mallory"))
+    refusal(errors.QuotaExceeded, lambda: core.append("/f", client="c@mallory"))
+    core.create("/new", client="c@alice")
+    core.do(core.state.writing.abandon_file("c1@mallory", core.state.open_files.rows()[1].file_id))
+    core.append("/f", client="c@mallory")

@@ -29,6 +29,8 @@ def parse(path: object) -> Tuple[str, ...]:
         raise InvalidArgument("A path must be a text")
     if path == "/":
         return ()
+    if len(path) > PATH_BYTES_MAX:
+        raise InvalidArgument(_too_long())
     if not path.startswith("/"):
         raise InvalidArgument(_relative(path))
     _check_length(path)

@@ -45,7 +45,8 @@ def identify(
 def check_name(name: str) -> None:
     """Raise InvalidArgument when this cannot be the name of a user or a group."""
     if type(name) is not str or not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable():
-        raise InvalidArgument(f"not a name of a user or group: {name!a:.80}")
+        shown = name[:NAME_LENGTH_MAX] if type(name) is str else type(name).__name__
+        raise InvalidArgument(f"not a name of a user or group: {shown!a:.80}")
 
 
 def allows(inode: Inode, caller: Caller, access: int) -> bool:

@@ -93,7 +93,7 @@ class RetryCache:
         self._sequence += 1
         self._entries[key] = _Entry(answer, self._sequence)
         self._clients.setdefault(key[0], OrderedDict())[key[1]] = None
-        user = _user_of(key[0])
+        user = user_of(key[0])
         self._users.setdefault(user, OrderedDict())[key] = None
         self._resize(user, len(self._users[user]) - 1)
         if len(self._entries) > self._entries_max:
@@ -131,7 +131,7 @@ class RetryCache:
         if not numbers:
             del self._clients[client_id]
             self._floors.pop(client_id, None)
-        user = _user_of(client_id)
+        user = user_of(client_id)
         keys = self._users[user]
         del keys[key]
         if not keys:
@@ -179,5 +179,6 @@ def check_client(client_id: str) -> None:
         raise InvalidArgument("a client's id must be printable text of 1 to 255 characters")
 
 
-def _user_of(client_id: str) -> str:
+def user_of(client_id: str) -> str:
+    """Whose client this is."""
     return client_id.rpartition(CLIENT_OF)[2]

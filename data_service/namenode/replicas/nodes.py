@@ -180,7 +180,7 @@ class Nodes:
     def able(self, node_ids: AbstractSet[str], size: int) -> int:
         """How many usable nodes are among these, or have room for `size` bytes."""
         return sum(1 for node in self.usable()
-                   if node.info.node_id in node_ids or node.free >= size)
+                   if node.info.node_id in node_ids or node.stats.remaining >= size)
 
     def live(self) -> int:
         """How many nodes are neither stale nor dead."""

@@ -3,7 +3,9 @@
 As HDFS: the first replica is on the writer's own host when a datanode runs there, the second on
 another rack, the third on the second's rack, and no rack gets more than its share. Within these
 wishes a node is drawn at random, by its free space and against its load. Wishes give way when
-no node meets them; being usable, distinct, not excluded and having room never do.
+no node meets them; being usable, distinct, not excluded and having room never do. Room that is
+promised to blocks on their way counts as a wish: a promise costs nothing, and whoever gathered them
+would keep everybody else from writing. (Should all of them be kept, the disk says that it is full.)
 """
 
 from random import Random
@@ -20,13 +22,14 @@ def choose_targets(nodes: Sequence[Node], count: int, holders: Sequence[Node],
     `holders` have or get a replica already: they are not chosen, and the racks are spread with
     them in mind. The answer is shorter, or empty, when fewer nodes have room.
     """
-    left = [node for node in nodes if node not in holders and node.free >= size]
+    left = [node for node in nodes if node not in holders and node.stats.remaining >= size]
     racks = len({node.info.rack for node in nodes} | {node.info.rack for node in holders})
     share = (len(holders) + count - 1) // racks + 2 if racks else 0
     placed = list(holders)
     chosen: List[Node] = []
     while left and len(chosen) < count:
-        fitting = _wished(left, placed, writer_host, racks, share)
+        roomy = _prefer(left, lambda node: node.free >= size)
+        fitting = _wished(roomy, placed, writer_host, racks, share)
         node = _draw(fitting, random)
         left.remove(node)
         placed.append(node)

@@ -15,6 +15,7 @@ round that comes late ends nobody's lease: everybody gets the lost time back.
 from collections import OrderedDict
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
+from data_service.namenode.namespace.retries import user_of
 from zookeeper.fabric.errors import LeaseExpired
 
 
@@ -50,11 +51,14 @@ class Leases:
         self._places: Dict[int, Place] = {}
         self._writers: Dict[Place, int] = {}
         self._entries: Dict[Entry, Set[int]] = {}
+        self._counts: Dict[str, int] = {}
 
     def take(self, client_id: str, file_id: int, place: Place, now: float) -> None:
         """Give the client the lease on a place that is free, for a file that is new."""
         assert place not in self._writers and file_id not in self._clients, f"{place} is taken"
         self._clients[file_id] = client_id
+        user = user_of(client_id)
+        self._counts[user] = self._counts.get(user, 0) + 1
         self._files.setdefault(client_id, set()).add(file_id)
         self._settle(file_id, place)
         self._renewed[client_id] = now
@@ -71,11 +75,19 @@ class Leases:
     def release(self, file_id: int) -> None:
         """The file is complete or given up: its place is free."""
         client_id = self._clients.pop(file_id)
+        user = user_of(client_id)
+        self._counts[user] -= 1
+        if not self._counts[user]:
+            del self._counts[user]
         self._unsettle(file_id)
         files = self._files[client_id]
         files.remove(file_id)
         if not files:
             del self._files[client_id], self._renewed[client_id]
+
+    def count(self, user: str) -> int:
+        """How many files the clients of a user write."""
+        return self._counts.get(user, 0)
 
     def move(self, file_id: int, place: Place) -> None:
         """The same path is now this place."""
@@ -146,6 +158,7 @@ class Leases:
         assert {file: place for place, file in self._writers.items()} == self._places, "places"
         pairs = {(client, file) for client, files in self._files.items() for file in files}
         assert pairs == {(client, file) for file, client in self._clients.items()}, "clients"
+        assert sum(self._counts.values()) == len(self._clients), "counts"
         assert set(self._files) == set(self._renewed) and all(self._files.values()), "renewals"
         below = {(place.entry, file) for file, place in self._places.items()}
         assert below == {(e, file) for e, files in self._entries.items() for file in files}

@@ -233,6 +233,7 @@ class Rewriting:
         ended: Sequence[OpenFile],
         now: float,
     ) -> Outcome:
+        self._takeover.verify_user(op[0])
         for other in ended:
             self._files.close(other)
         opened = OpenFile(_as_new(file), {}, tail, visible=True)

@@ -6,7 +6,7 @@ from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS
 from data_service.namenode.namespace.inodes import Directory, Inode
 from data_service.namenode.namespace.quotas import Quotas
-from data_service.namenode.namespace.retries import NO_OP
+from data_service.namenode.namespace.retries import NO_OP, user_of
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases, Place
 from data_service.namenode.writers.open_files import (
@@ -23,7 +23,11 @@ from zookeeper.fabric.errors import (
     InvalidArgument,
     LeaseExpired,
     PathExists,
+    QuotaExceeded,
 )
+
+OPEN_FILES_MAX = 20_000
+"""The most files that one user has open for writing: they stand in memory only."""
 
 
 class Takeover:
@@ -83,6 +87,15 @@ class Takeover:
                 )
             ended.append(self._files.find(holder, file_id))
         return ended
+
+    def verify_user(self, client_id: str) -> None:
+        """Raise QuotaExceeded when a client's user has as many files open as one may have."""
+        user = user_of(client_id)
+        if self._leases.count(user) >= OPEN_FILES_MAX:
+            raise QuotaExceeded(
+                f"User {user} has {OPEN_FILES_MAX} files open for writing, which is the most: "
+                "complete or abandon some (dfsadmin -listOpenFiles shows them)"
+            )
 
     def verify_place(self, directory: Directory, place: Place, space: int) -> None:
         """Raise QuotaExceeded when a file at a place in a directory cannot have so many bytes."""
