@@ -159,6 +159,7 @@ class Metadata(daemon.Daemon):
             lambda: MetadataService(database, directory, network.max_frame_bytes),
             self._credentials,
             network,
+            large_requests_of=CALLER,
         )
         self.address = Address(self._advertised.host, self._server.address.port)
         cluster_id, _, last_txid = database.status

@@ -13,14 +13,14 @@ import argparse
 import secrets
 import threading
 import time
-from typing import List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from zookeeper.election import Leadership
 from zookeeper.epoch_file import EpochFile
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import InvalidArgument, Unavailable
-from zookeeper.fabric.rpc import Service
+from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS, Service, waits
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
 from zookeeper.roles import place_of, require_candidate, require_parent
@@ -110,16 +110,27 @@ class Coordination:
         with self._lock:
             return self._state.sessions.children(parent_path)
 
-    def watch(self, parent_path: str, known_version: int, seconds: float) -> Children:
+    def watch(
+        self,
+        parent_path: str,
+        known_version: int,
+        seconds: float,
+        gone: Callable[[], bool] = lambda: False,
+    ) -> Children:
         """The same, once the version is another than `known_version` or the time is over.
 
-        Raises Unavailable when the zookeeper stops meanwhile.
+        Raises Unavailable when the zookeeper stops meanwhile, or `gone` says that nobody waits.
         """
         sessions = self._state.sessions
+        deadline = time.monotonic() + seconds
         with self._lock:
-            self._changed.wait_for(
-                lambda: self._stopped or sessions.version(parent_path) != known_version, seconds
-            )
+            while sessions.version(parent_path) == known_version and not self._stopped:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                if gone():
+                    raise Unavailable("the watcher waits no more")
+                self._changed.wait(min(left, WAITING_SLICE_SECONDS))
             if self._stopped:
                 raise Unavailable("the zookeeper is stopping")
             return sessions.children(parent_path)
@@ -210,6 +221,7 @@ class ZooKeeperService(Service):
         _require_text(parent_path)
         return self._coordination.children(parent_path)
 
+    @waits
     def exposed_watch(self, parent_path: str, known_version: int, timeout_seconds: float) -> tuple:
         """The same, after a change from `known_version` or the timeout (at most 30 s)."""
         _require_text(parent_path)
@@ -218,7 +230,7 @@ class ZooKeeperService(Service):
         if type(timeout_seconds) not in (int, float) or not timeout_seconds >= 0:
             raise InvalidArgument("a timeout is a number of seconds from 0")
         seconds = min(timeout_seconds, WATCH_SECONDS_MAX)
-        return self._coordination.watch(parent_path, known_version, seconds)
+        return self._coordination.watch(parent_path, known_version, seconds, self.gone)
 
     def exposed_campaign(self, session_id: str, role: str, data: str) -> tuple:
         """(leads, epoch, leader's data). The same session asking again keeps its epoch."""

@@ -18,10 +18,11 @@ import threading
 import time
 from typing import Dict, List, Optional, Tuple
 
+from data_service.namenode import memory
 from data_service.namenode.epoch_floor import EpochFloor
 from data_service.namenode.groups import Groups
 from data_service.namenode.service import NameNodeService
-from data_service.namenode.term import Term, release_memory
+from data_service.namenode.term import Term
 from metadata_service.journal import Journal
 from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership
@@ -197,7 +198,7 @@ class NameNode(daemon.Daemon):
         """Begin a term when this namenode may lead and has none; end it when it must."""
         if self._term is not None:
             fenced = self._end_term()
-            release_memory()
+            memory.release()
             if fenced:
                 self._stand_again(FENCED_PAUSE_SECONDS)
             elif self._leads:

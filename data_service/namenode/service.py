@@ -22,7 +22,7 @@ from data_service.protocol.validation import (
     check_strings,
 )
 from zookeeper.fabric.errors import InvalidArgument
-from zookeeper.fabric.rpc import plain
+from zookeeper.fabric.rpc import plain, waits
 
 HEARTBEAT_WAIT_SECONDS_MAX = 60.0
 
@@ -171,6 +171,7 @@ class NameNodeService(WriterCalls):
         check_integers(epoch)
         self._term_of().outlive(epoch)
 
+    @waits
     def exposed_heartbeat(self, session: int, stats: tuple, wait_seconds: float) -> tuple:
         """(epoch, commands); waits up to `wait_seconds` for commands."""
         self._require_datanode()
@@ -178,7 +179,7 @@ class NameNodeService(WriterCalls):
         if len(stats) != len(NodeStats._fields) or type(wait_seconds) is not float:
             raise InvalidArgument("a heartbeat has other fields")
         wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
-        return self._term_of().heartbeat(session, NodeStats._make(stats), wait)
+        return self._term_of().heartbeat(session, NodeStats._make(stats), wait, self.gone)
 
     def exposed_block_report(
         self, session: int, report_id: int, part: int, parts: int, payload: bytes

@@ -19,6 +19,7 @@ from data_service.protocol.validation import (
     check_strings,
 )
 from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.rpc import waits
 
 
 BLOCK_SIZE_MIN = 4096
@@ -115,6 +116,7 @@ class WriterCalls(Administration):
         check_integers(file_id, block_id)
         self._change(lambda state: state.writing.abandon_block(client_id, file_id, block_id))
 
+    @waits
     def exposed_complete(self, op: Op, file_id: int, blocks: tuple) -> tuple:
         """Make an open file appear (Completed), once all its replicas are confirmed."""
         check_integers(file_id)
@@ -123,9 +125,11 @@ class WriterCalls(Administration):
         return self._term_of().change_when_confirmed(
             lambda state: state.writing.complete(
                 self._caller, op, file_id, presented, time.monotonic(), wall_ms()
-            )
+            ),
+            self.gone,
         )
 
+    @waits
     def exposed_flush(self, op: Op, file_id: int, blocks: tuple) -> tuple:
         """Make visible what was written so far (Completed), as `complete`; it stays open."""
         check_integers(file_id)
@@ -134,7 +138,8 @@ class WriterCalls(Administration):
         return self._term_of().change_when_confirmed(
             lambda state: state.writing.flush(
                 self._caller, op, file_id, presented, time.monotonic(), wall_ms()
-            )
+            ),
+            self.gone,
         )
 
     def exposed_resume(

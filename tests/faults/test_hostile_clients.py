@@ -25,7 +25,8 @@ from tests.support.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import auth, logs, server
 from zookeeper.fabric.auth import SECRET, Hello
 from zookeeper.fabric.logs import EVENTS_PER_SECOND
-from zookeeper.fabric.rpc import LOCAL_OBJECTS_MAX, REQUEST_PIECES_MAX
+from zookeeper.fabric.frames import REQUEST_PIECES_MAX
+from zookeeper.fabric.rpc import LOCAL_OBJECTS_MAX
 
 VALUE, TUPLE, LOCAL, REMOTE = (
     consts.LABEL_VALUE, consts.LABEL_TUPLE, consts.LABEL_LOCAL_REF, consts.LABEL_REMOTE_REF

@@ -27,7 +27,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError, NotLeader, PathNotFound, PipelineFailed
 from zookeeper.fabric.remote import Remote
-from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
+from zookeeper.fabric.rpc import Service, answers_with_body, takes_body, waits
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, NetworkSettings
 from zookeeper.fabric.stream import PacketReader, PacketWriter
@@ -76,6 +76,14 @@ class Playground(Service):
         self._stage.gate.wait()
         self._stage.seen.append("waited")
         return "waited"
+
+    @waits
+    def exposed_wait_for_nothing(self) -> None:
+        """Waits until nobody waits for the answer."""
+        self._stage.entered.release()
+        while not self.gone() and not self._stage.gate.wait(0.01):
+            pass
+        self._stage.seen.append("gone")
 
     def exposed_refuse(self, message: str) -> None:
         """An error of the family."""

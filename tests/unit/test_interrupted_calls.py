@@ -8,8 +8,8 @@ from rpyc.core import brine
 
 from tests.support.loopback import ROLE, Loopback
 from tests.support.waiting import PATIENCE_SECONDS
+from zookeeper.fabric import frames
 from zookeeper.fabric import remote as module
-from zookeeper.fabric import rpc
 from zookeeper.fabric.errors import ProtocolViolation
 from zookeeper.fabric.remote import Remote, RemotePool
 from zookeeper.fabric.settings import Address
@@ -91,7 +91,7 @@ def test_what_a_signal_handler_raises_while_an_answer_is_read_is_its_callers(
     with monkeypatch.context() as patched:
         patched.setattr(brine, "_load", handler)
         with pytest.raises(error, match="time is up"):
-            rpc.reply_outcome(message, 1)
+            frames.reply_outcome(message, 1)
     with monkeypatch.context() as patched:
         patched.setattr(brine, "dump", handler)
         with pytest.raises(error, match="time is up"):
@@ -124,4 +124,4 @@ def test_what_a_signal_handler_raises_in_a_system_call_is_its_callers(
 def test_a_malformed_message_is_still_a_violation() -> None:
     for message in (b"", b"\x02\x15\xff\xff\xff\xff", b"\x02" + b"\x13" * 5000, b"\x02\x08\xff"):
         with pytest.raises(ProtocolViolation):
-            rpc.reply_outcome(message, 1)
+            frames.reply_outcome(message, 1)

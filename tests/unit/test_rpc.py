@@ -11,7 +11,8 @@ from rpyc.core import brine, consts, vinegar
 
 from tests.support.loopback import FRAME_BYTES_MAX, Loopback, Recorder
 from tests.support.waiting import PATIENCE_SECONDS
-from zookeeper.fabric import logs, rpc
+from zookeeper.fabric import frames, logs, rpc
+from zookeeper.fabric.budget import Account, Budget
 from zookeeper.fabric.errors import (
     DfsError,
     InternalError,
@@ -248,7 +249,8 @@ def test_a_stock_client_pings_holds_methods_and_says_goodbye(loopback: Loopback)
 def test_the_configuration_allows_nothing(loopback: Loopback) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stream = dial(Address(*listener.getsockname()), loopback.network, "peer")
-    connection = rpc.serve(stream, rpc.Service(), loopback.network)
+    account = Account(Budget(1 << 20), "all", stream.close)
+    connection = rpc.serve(stream, rpc.Service(), loopback.network, account)
     try:
         allowed = {key for key, value in connection._config.items() if value and "allow" in key}
         # Both are read by handlers that are not served at all.
@@ -274,9 +276,9 @@ def test_integers_have_a_bounded_number_of_digits() -> None:
         head = b"\x02\x11\x51\x11\x51" + brine.TAG_INT_L4 + struct.pack("!L", digits)
         return head + b"9" * digits
 
-    assert rpc.reply_outcome(message(4000), 1) == 10**4000 - 1
+    assert frames.reply_outcome(message(4000), 1) == 10**4000 - 1
     with pytest.raises(ProtocolViolation):
-        rpc.reply_outcome(message(4301), 1)
+        frames.reply_outcome(message(4301), 1)
 
 
 @pytest.mark.parametrize(
@@ -295,13 +297,13 @@ def test_integers_have_a_bounded_number_of_digits() -> None:
 )  # fmt: skip
 def test_a_message_that_is_no_answer_is_refused(message: bytes) -> None:
     with pytest.raises(ProtocolViolation):
-        rpc.reply_outcome(message, 1)
+        frames.reply_outcome(message, 1)
 
 
 @pytest.mark.parametrize("code, kind", [("path_not_found", PathNotFound), ("news", DfsError)])
 def test_an_answer_is_a_value_or_an_error(code: str, kind: Type[DfsError]) -> None:
-    assert rpc.reply_outcome(b"\x02" + brine.dump((7, (1, "value"))), 7) == "value"
+    assert frames.reply_outcome(b"\x02" + brine.dump((7, (1, "value"))), 7) == "value"
     exception = brine.dump((7, (("any.module", "AnyClass"), (code, "why"), (), "traceback")))
-    error = rpc.reply_outcome(b"\x03" + exception, 7)
+    error = frames.reply_outcome(b"\x03" + exception, 7)
     assert type(error) is kind
     assert error.message == "why"

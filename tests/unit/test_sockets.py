@@ -12,7 +12,7 @@ from tests.support.loopback import Loopback
 from tests.support.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import sockets
 from zookeeper.fabric.errors import StartRefused, Unavailable
-from zookeeper.fabric.server import neighbourhood, plain_host
+from zookeeper.fabric.places import neighbourhood, plain_host
 from zookeeper.fabric.settings import Address, NetworkSettings
 from zookeeper.fabric.sockets import dial, listen, numeric_host, own_numbers
 

@@ -130,7 +130,7 @@ def test_a_watch_is_bounded() -> None:
     class Recorder:
         """Stands for the coordination."""
 
-        def watch(self, _path: str, _version: int, seconds: float) -> None:
+        def watch(self, _path: str, _version: int, seconds: float, _gone: object) -> None:
             """Remember how long it would wait."""
             asked.append(seconds)
 

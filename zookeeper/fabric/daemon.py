@@ -12,6 +12,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import SECRET, Credentials
+from zookeeper.fabric.budget import give_back_at_once
 from zookeeper.fabric.errors import (
     DfsError,
     InternalError,
@@ -82,6 +83,7 @@ def run(
         logs.configure(
             arguments.log_level, LogFile(arguments.log_file) if arguments.log_file else None
         )
+        give_back_at_once()
         settings = load(arguments.config)
         log.info(
             "daemon.starting",

@@ -8,8 +8,8 @@ from typing import Any, Deque, Optional, Sequence, Tuple, Type
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError, NotLeader, ProtocolViolation, Unavailable
 from zookeeper.fabric.forks import Forkable, watch
+from zookeeper.fabric.frames import Frames, ping_message, reply_outcome, request_message
 from zookeeper.fabric.handshake import greet
-from zookeeper.fabric.rpc import Frames, ping_message, reply_outcome, request_message
 from zookeeper.fabric.settings import Address, NetworkSettings
 from zookeeper.fabric.sockets import dial
 from zookeeper.fabric.stream import (

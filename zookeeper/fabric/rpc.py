@@ -1,11 +1,11 @@
-"""RPyC, tamed: the only module that imports rpyc.
+"""RPyC, tamed: with `frames.py` the only module that imports rpyc.
 
 Theory of operation. Services are ordinary RPyC services (`class NameNodeService(Service)` with
 `exposed_…` methods), and in mode `simple` a stock `rpyc.connect(host, port).root` can call them.
 What differs from stock RPyC, and why (each hazard was measured on RPyC 6.0.2):
 
-- A frame is bounded, never compressed (a 61 KB frame could unpack to 0.7 GB), and goes out in one
-  write with TCP_NODELAY (stock: three writes, 40 ms a call).
+- A frame is bounded, never compressed, and goes out in one write with TCP_NODELAY (stock: three
+  writes, 40 ms a call); see `frames.py`.
 - Only None, bool, int, float, str, bytes and tuple cross. A netref argument would make the server
   call back into the client; a returned object would be open to change by the client.
 - A request may ask for: ping, close, the root, and the root's exposed methods. Nothing else: stock
@@ -17,8 +17,6 @@ What differs from stock RPyC, and why (each hazard was measured on RPyC 6.0.2):
 """
 
 import inspect
-import io
-import sys
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
@@ -28,18 +26,18 @@ try:
     import rpyc
 except ModuleNotFoundError:
     raise without_rpyc() from None
-from rpyc.core import brine, consts
-from rpyc.core.channel import Channel
+from rpyc.core import consts
 from rpyc.core.protocol import Connection
 
 from zookeeper.fabric import logs
+from zookeeper.fabric.budget import Account
 from zookeeper.fabric.errors import (
     DfsError,
     InternalError,
     InvalidArgument,
     ProtocolViolation,
-    from_wire,
 )
+from zookeeper.fabric.frames import Frames, plain, request_in
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import PacketReader, PacketWriter, Stream
 
@@ -48,24 +46,18 @@ log = logs.get("rpc")
 LOCAL_OBJECTS_MAX = 1000
 """Bound methods that a stock client may hold on one connection at a time."""
 
-REQUEST_PIECES_MAX = 500_000
-"""Reads that taking a request apart may need: one of a byte makes 64 bytes of objects."""
+REQUEST_BYTES_MAX = 4 << 20
+"""What a request may have unless the service expects larger ones of this client: a file's 10,000
+blocks have 0.3 MB, as a part of a block report has."""
+
+WAITING_SLICE_SECONDS = 0.5
+"""How often a call that waits looks whether anybody still waits for its answer."""
 
 ERROR_CHARACTERS_MAX = 10_000
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending before the connection is cut."""
 
-_SCALARS = frozenset((type(None), bool, int, float, str, bytes))
 _TAKES_BODY, _ANSWERS_WITH_BODY = "takes", "answers"
-_SMALL_FRAME_BYTES = 65536
-
-# A peer must not be able to make us build these: a frozenset of colliding integers costs quadratic
-# time (0.5 MB: 3 s), and nothing that we say uses any of them. What is left are the plain values,
-# so what was loaded needs no second look. Integers of a million digits, as costly, are refused by
-# Python itself since 3.9.14; before, long ones are not read at all.
-_foreign = ["FSET", "SLICE", "COMPLEX", "ELLIPSIS", "NOT_IMPLEMENTED"]
-for _name in _foreign if hasattr(sys, "set_int_max_str_digits") else _foreign + ["INT_L4"]:
-    brine._load_registry.pop(getattr(brine, "TAG_" + _name), None)
 
 
 def takes_body(method: Callable) -> Callable:
@@ -80,13 +72,13 @@ def answers_with_body(method: Callable) -> Callable:
     return method
 
 
-def plain(value: Any) -> Any:
-    """`value` as it may cross the wire: named tuples become tuples; anything else is refused."""
-    if type(value) in _SCALARS:
-        return value
-    if isinstance(value, tuple):
-        return tuple([plain(item) for item in value])
-    raise TypeError(f"a {type(value).__name__} may not cross the wire")
+def waits(method: Callable) -> Callable:
+    """Mark an exposed method that may wait for something to happen elsewhere, as a long poll does.
+
+    While it waits it looks at `Service.gone` every WAITING_SLICE_SECONDS at least, and gives up.
+    """
+    method.waits = True  # type: ignore[attr-defined]
+    return method
 
 
 class Peer(NamedTuple):
@@ -101,83 +93,23 @@ class Service(rpyc.Service):
 
     peer = Peer("anonymous", "")
 
+    def gone(self) -> bool:
+        """Whether nobody waits for the answer any more: the client hung up, or had to make room.
 
-class Frames(Channel):
-    """RPyC's frames, bounded and uncompressed, each sent with one gathered write."""
+        The server replaces it, as `note_waiting`.
+        """
+        return False
 
-    __slots__ = ("_bytes_max",)
-
-    def __init__(self, stream: Stream, bytes_max: int) -> None:
-        super().__init__(stream, compress=False)
-        self._bytes_max = bytes_max
-
-    def recv(self, deadline: float) -> bytes:
-        """The next message, with RPyC's newline at its end; all of it is here by `deadline`."""
-        head = self.stream.read_by(self.FRAME_HEADER.size, deadline)
-        length, compressed = self.FRAME_HEADER.unpack(head)
-        if length > self._bytes_max or compressed:
-            raise ProtocolViolation(f"{self.stream.peer} sent a frame that is not allowed")
-        return self.stream.read_by(length + len(self.FLUSHER), deadline)
-
-    def send(self, message: bytes, deadline: float) -> None:
-        """Send what `encode` made, all of it by `deadline`."""
-        head = self.FRAME_HEADER.pack(len(message), 0)
-        self.stream.write_by(deadline, head, message, self.FLUSHER)
-
-    def encode(self, kind: int, sequence: int, content: Any) -> bytes:
-        """A message; raises ValueError when a value cannot cross, or there is too much."""
-        message = brine.I1.pack(kind) + brine.dump((sequence, content))
-        if len(message) > self._bytes_max:
-            raise ValueError(f"a message of {len(message)} bytes; {self._bytes_max} allowed")
-        return message
-
-
-class _Pieces(io.BytesIO):
-    """A large request while it is taken apart, which ends when it has too many pieces."""
-
-    left = REQUEST_PIECES_MAX
-
-    def read(self, size: Optional[int] = -1) -> bytes:
-        self.left -= 1
-        if self.left < 0:
-            raise ValueError("too many values")
-        return super().read(size)
-
-
-_OWN_FILES = (__file__, brine.__file__)
-
-
-def _require_own(error: BaseException) -> None:
-    """Raise `error` again unless it comes from taking a message apart or putting one together.
-
-    A signal handler may raise anything, anywhere: what it raises is for its caller.
-    """
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is not None and trace.tb_frame.f_code.co_filename not in _OWN_FILES:
-        raise error
-
-
-def _decode(message: bytes, pieces: Callable[[bytes], io.BytesIO]) -> Tuple[int, int, Any]:
-    """(kind, sequence, content) of a message; raises ProtocolViolation."""
-    try:
-        data = pieces(message)
-        kind = data.read(1)[0]
-        sequence, content = brine._load(data)
-        if type(sequence) is not int:
-            raise TypeError("a message's number is an integer")
-    except Exception as error:  # Whatever brine meets in a stranger's bytes.
-        _require_own(error)
-        raise ProtocolViolation(f"a malformed message: {type(error).__name__}") from None
-    return kind, sequence, content
+    def note_waiting(self, waiting: bool) -> None:
+        """A call begins, or ends, that does nothing but wait."""
 
 
 class ServerConnection(Connection):
     """Serves one client's requests, one after the other, in the thread that accepted it."""
 
-    def __init__(self, root: Service, channel: Frames, config: dict) -> None:
+    def __init__(self, root: Service, channel: Frames, config: dict, account: Account) -> None:
         super().__init__(root, channel, config)
+        self._account = account
         self._stream = channel.stream
         self._body: Optional[PacketReader] = None
         self._handlers: Dict[int, Callable] = {
@@ -191,12 +123,11 @@ class ServerConnection(Connection):
             consts.HANDLE_DEL: self._handle_del,
         }
 
-    def receive(self) -> Optional[Tuple[int, int, Any]]:
-        """(number, RPyC's handler, boxed arguments) of a request; None when it is the goodbye."""
+    def receive(self) -> Optional[List[Any]]:
+        """[number, RPyC's handler, boxed arguments] of a request; None when it is the goodbye."""
         try:
             message = self._channel.recv(time.monotonic() + self._stream.stall_seconds)
-            pieces = io.BytesIO if len(message) <= _SMALL_FRAME_BYTES else _Pieces
-            kind, number, content = _decode(message, pieces)
+            kind, number, content = request_in(message)
             if kind != consts.MSG_REQUEST or type(content) is not tuple or len(content) != 2:
                 raise ProtocolViolation("only requests are served here")
         except ProtocolViolation:
@@ -204,16 +135,25 @@ class ServerConnection(Connection):
             self._stream.linger_and_close(LINGER_SECONDS)
             raise
         handler, boxed = content
-        return None if handler == consts.HANDLE_CLOSE else (number, handler, boxed)
+        return None if handler == consts.HANDLE_CLOSE else [number, handler, boxed]
 
-    def answer(self, number: int, handler: int, boxed: Any) -> None:
-        """Run a request and reply; afterwards the stream may be closed. Raises Unavailable."""
+    def answer(self, request: List[Any]) -> None:
+        """Run a request and reply; afterwards the stream may be closed. Raises Unavailable.
+
+        The request is emptied: what its sender does not read must not be kept twice.
+        """
         self._body = None
+        number, handler, boxed = request
+        request.clear()
         try:
             reply = self._reply(number, handler, boxed)
+            del boxed
+            self._account.release()
+            self._account.hold_reply(len(reply))
         except DfsError as error:
             reply = self._channel.encode(consts.MSG_EXCEPTION, number, _exception(error))
         self._channel.send(reply, time.monotonic() + self._stream.stall_seconds)
+        self._account.release()
         if self._body is not None and not self._body.ended:
             # The client is still sending. It was told why we do not want it; then hang up.
             self._stream.linger_and_close(LINGER_SECONDS)
@@ -260,7 +200,8 @@ class ServerConnection(Connection):
         body = getattr(method, "body", None)
         try:
             if body is None:
-                return method(*args)
+                waiting = getattr(method, "waits", False)
+                return self._run_waiting(method, args) if waiting else method(*args)
             if body == _TAKES_BODY:
                 self._body = PacketReader(self._stream)
                 return method(self._body, *args)
@@ -269,6 +210,13 @@ class ServerConnection(Connection):
             raise _our_own(_argument_error(method, args, error)) from None
         except Exception as error:
             raise _our_own(error) from None
+
+    def _run_waiting(self, method: Callable, args: tuple) -> Any:
+        self._local_root.note_waiting(True)
+        try:
+            return method(*args)
+        finally:
+            self._local_root.note_waiting(False)
 
     def _run_answering_with_body(self, method: Callable, args: tuple) -> Any:
         writer = PacketWriter(self._stream)
@@ -307,45 +255,21 @@ def _unbox_plain(package: Any) -> Any:
     raise InvalidArgument("arguments are plain values; a reference to an object is refused")
 
 
-def request_message(frames: Frames, sequence: int, method: str, args: tuple) -> bytes:
-    """The message of a call; raises InvalidArgument, and TypeError for what may never cross."""
-    named = (consts.LABEL_VALUE, (None, method, plain(args), ()))
-    try:
-        return frames.encode(consts.MSG_REQUEST, sequence, (consts.HANDLE_CALLATTR, named))
-    except ValueError as error:  # Lone surrogates, an integer of thousands of digits, too much.
-        _require_own(error)
-        raise InvalidArgument(f"an argument of {method} cannot be sent: {error}") from None
+def serve(
+    stream: Stream,
+    service: Service,
+    network: NetworkSettings,
+    account: Account,
+    large_requests: bool = False,
+) -> ServerConnection:
+    """The serving end of a connection whose client has been let in.
 
-
-def ping_message(frames: Frames, sequence: int) -> bytes:
-    """The message that asks whether the other side is there."""
-    return frames.encode(
-        consts.MSG_REQUEST, sequence, (consts.HANDLE_PING, (consts.LABEL_VALUE, (b"",)))
-    )
-
-
-def reply_outcome(message: bytes, sequence: int) -> Any:
-    """The result in the reply to this request, or the DfsError that is in its place.
-
-    Raises ProtocolViolation on any other message, also on the reply to another request.
+    `large_requests`: whether this client's calls may need more than REQUEST_BYTES_MAX.
     """
-    kind, answered, content = _decode(message, io.BytesIO)
-    try:
-        if answered == sequence and kind == consts.MSG_EXCEPTION:
-            _, (code, text), _, _ = content
-            return from_wire(code, text)
-        label, value = content
-        if answered == sequence and (kind, label) == (consts.MSG_REPLY, consts.LABEL_VALUE):
-            return value
-    except (TypeError, ValueError):
-        pass  # Of another shape.
-    raise ProtocolViolation("a message that answers nothing that was asked")
-
-
-def serve(stream: Stream, service: Service, network: NetworkSettings) -> ServerConnection:
-    """The serving end of a connection whose client has been let in."""
     config = {"allow_safe_attrs": False, "sync_request_timeout": 1, "logger": None}
-    return ServerConnection(service, Frames(stream, network.max_frame_bytes), config)
+    most = network.max_frame_bytes
+    received_max = most if large_requests else min(most, REQUEST_BYTES_MAX)
+    return ServerConnection(service, Frames(stream, most, received_max, account), config, account)
 
 
 def _our_own(error: Exception) -> DfsError:

@@ -3,13 +3,13 @@
 Theory of operation. Stock ThreadedServer exits at the first EMFILE and keeps a silent client's
 thread for ever. Here `accept` errors are logged, waited out and survived; at the limit of
 connections, the one that has been idle longest makes room (honest clients dial again), so a
-thousand silent connections cannot lock honest clients out, nor can half requests: a client is busy
-only while a call runs. A handshake has a total deadline; and `stop` first refuses new calls, then
-waits for the running ones, then closes what is left.
+thousand silent connections cannot lock honest clients out, nor can half requests or calls that only
+wait (`places.py`), nor large messages that are never finished, or never read (`budget.py`). A
+handshake has a total deadline; and `stop` first refuses new calls, then waits for the running ones,
+then closes what is left.
 """
 
 import errno
-import ipaddress
 import resource
 import select
 import threading
@@ -18,8 +18,10 @@ from typing import Any, Callable, Iterable, List, Optional, Set
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.budget import Account, Budget
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.handshake import welcome
+from zookeeper.fabric.places import Place, idle_longest, plain_host, share_of, who_makes_room
 from zookeeper.fabric.rpc import Peer, Service, serve
 from zookeeper.fabric.settings import Address, NetworkSettings
 from zookeeper.fabric.sockets import adopt, listen
@@ -31,31 +33,42 @@ ACCEPT_PAUSE_SECONDS = 0.1
 """How long to wait after accept failed for lack of descriptors, threads or memory."""
 
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_MAPPED = "::ffff:"
+BUFFERED_BYTES_MAX = 64 << 20
+"""What all large messages that come in, or are not read, may have together."""
+
 _FAREWELL_SECONDS = 1.0
 """How long `stop` waits for threads whose connections it has cut."""
 
 
-class _Client:
+class _Client(Place):
     """One accepted connection, as the server keeps track of it."""
 
     def __init__(self, stream: Stream, host: str) -> None:
+        super().__init__(host, time.monotonic())
         self.stream = stream
-        self.host = host
-        self.place = neighbourhood(host)
-        """Whose limit of connections it counts for."""
-        self.known = False
-        """Whether it got through the handshake: strangers make room before anybody else."""
-        self.busy = False
-        """Whether a call runs: from the last byte of its request to the last one of its reply."""
-        self.idle_since = time.monotonic()
+        self.ended = False
+        """Whether it had to make room; its thread may not have noticed yet."""
+
+    def end(self) -> None:
+        """Hang up; a call that runs or waits for this client is told so when it looks."""
+        self.ended = True
+        self.stream.interrupt()
+
+    def gone(self) -> bool:
+        """Whether nobody waits for what is being done here; asked by its own thread."""
+        return self.ended or self.stream.hung_up()
+
+    def note_waiting(self, waiting: bool) -> None:
+        """Its call does nothing but wait from now on, or goes on."""
+        self.waiting_since = time.monotonic() if waiting else None
 
 
 class Server:
     """Serves one kind of service at one address until `stop`.
 
     `name` is `role@host:port` as others dial it, `bind_host` and `port` where to listen. `factory`
-    makes a service for each connection.
+    makes a service for each connection. `large_requests_of` names the role whose requests may be as
+    large as a frame: all others need little, and might only send much to fill the memory.
     """
 
     def __init__(
@@ -66,7 +79,10 @@ class Server:
         factory: Callable[[], Service],
         credentials: Credentials,
         network: NetworkSettings,
+        large_requests_of: str = "",
     ) -> None:
+        self._large_requests_of = large_requests_of
+        self._budget = Budget(max(BUFFERED_BYTES_MAX, 4 * network.max_frame_bytes))
         self._name = name
         self._factory = factory
         self._credentials = credentials
@@ -149,7 +165,7 @@ class Server:
     def _admit(self, sock: Any, host: str) -> None:
         client = _Client(adopt(sock, self._network, f"client {host}"), host)
         with self._lock:
-            rivals = self._rivals(client.place)
+            rivals = self._rivals(client.neighbourhood)
             victim = self._dismiss(rivals)
             admitted = not self._stopping and (victim is not None or not rivals)
             if admitted:
@@ -168,23 +184,37 @@ class Server:
             self._forget(client)
             raise
 
-    def _rivals(self, place: str) -> List[_Client]:
+    def _rivals(self, neighbourhood: str) -> List[_Client]:
         """Those with whom a newcomer competes for a place; none while there is room."""
-        of_host = [client for client in self._clients if client.place == place]
+        of_host = [one for one in self._clients if one.neighbourhood == neighbourhood]
         if len(of_host) >= self._network.max_connections_per_host:
             return of_host
         full = len(self._clients) >= self._network.max_connections
         return list(self._clients) if full else []
 
     def _dismiss(self, clients: Iterable[_Client]) -> Optional[_Client]:
-        """End the connection that was idle longest, of strangers first; None if all are busy."""
-        idle = [client for client in clients if not client.busy]
-        if not idle:
-            return None
-        victim = min(idle, key=lambda client: (client.known, client.idle_since))
-        self._clients.remove(victim)
-        victim.stream.interrupt()
+        """End the connection that has to make room; None if all are busy."""
+        victim = who_makes_room(clients, time.monotonic())
+        if victim is not None:
+            self._clients.remove(victim)
+            victim.end()
         return victim
+
+    def _settle(self, client: _Client, principal: str) -> bool:
+        """The client is who it is: whether there is a place for one more of them on its host."""
+        victim = None
+        with self._lock:
+            client.principal, client.known = principal, True
+            group = [one for one in self._clients if one.known and one.group == client.group]
+            allowed = len(group) <= share_of(self._network.max_connections_per_host)
+            if not allowed:
+                victim = idle_longest(one for one in group if one is not client)
+                if victim is not None:
+                    self._clients.remove(victim)
+                    victim.end()
+        if not allowed and victim is None:
+            log.warning("connection.share_taken", principal=principal, host=client.host)
+        return allowed or victim is not None
 
     def _note_eviction(self, victim: Optional[_Client]) -> None:
         if victim is not None:
@@ -211,23 +241,27 @@ class Server:
             network.handshake_timeout_seconds,
             network.idle_timeout_seconds,
         )
-        if principal is None:
+        if principal is None or not self._settle(client, principal):
             return
-        client.known = True
         service = self._factory()
         service.peer = Peer(principal, client.host)
-        connection = serve(client.stream, service, network)
+        service.gone = client.gone  # type: ignore[method-assign]
+        service.note_waiting = client.note_waiting  # type: ignore[method-assign]
+        account = Account(self._budget, client.group, client.end)
+        large = principal.partition(":")[0] == self._large_requests_of
+        connection = serve(client.stream, service, network, account, large)
         try:
             while client.stream.poll(network.idle_timeout_seconds):
                 request = connection.receive()
                 if request is None or not self._begin(client):
                     return
-                connection.answer(*request)
+                connection.answer(request)
                 if client.stream.closed:
                     return
                 self._end(client)
         finally:
             connection.close()
+            account.release()
 
     def _begin(self, client: _Client) -> bool:
         """Whether a call may run now: not when we stop, or have just sent the client away."""
@@ -248,19 +282,6 @@ class Server:
         with self._lock:
             self._clients.discard(client)
             self._changed.notify_all()
-
-
-def plain_host(host: str) -> str:
-    """An IPv4 address as such, also where a socket of IPv6 shows it in its own form."""
-    return host[len(_MAPPED):] if host.startswith(_MAPPED) and "." in host else host
-
-
-def neighbourhood(host: str) -> str:
-    """Who shares the limits of a host: with IPv6 a network of 64 bits, in which one machine may
-    have as many addresses as it likes."""
-    if ":" not in host:
-        return host
-    return str(ipaddress.ip_network(f"{host.partition('%')[0]}/64", strict=False))
 
 
 def _close_listener(listener: Any) -> None:

@@ -38,6 +38,8 @@ _WAIT_FOR_ALL = 0x100  # MSG_WAITALL: one system call a packet, not one a segmen
 _DO_NOT_WAIT = 0x40  # MSG_DONTWAIT
 _PEEK = 0x2  # MSG_PEEK
 _END_WHOLE, _END_FAILED = 0, 1
+_PIECE_BYTES = 1 << 17
+"""What is asked of the system at once: all that a peer announced would be allocated at once."""
 
 
 class Stream:
@@ -85,6 +87,15 @@ class Stream:
             return True  # The descriptor may be another connection's by now.
         return bool(self._poll.poll(_milliseconds(seconds)))
 
+    def hung_up(self) -> bool:
+        """Whether the peer has closed, without waiting or taking anything; a broken stream has."""
+        try:
+            return self.poll(0) and not self._socket().recv(1, _PEEK | _DO_NOT_WAIT)
+        except BlockingIOError:
+            return False
+        except (OSError, DfsError):
+            return True
+
     def await_readable(self, deadline: float) -> None:
         """Wait for the peer's next byte until `deadline` (time.monotonic)."""
         if not self.poll(deadline - time.monotonic()):
@@ -108,7 +119,7 @@ class Stream:
         parts: List[bytes] = []
         while count:
             try:
-                part = self._socket().recv(count, _DO_NOT_WAIT)
+                part = self._socket().recv(min(count, _PIECE_BYTES), _DO_NOT_WAIT)
             except BlockingIOError:
                 self.await_readable(deadline)
                 continue

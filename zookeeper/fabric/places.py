@@ -1,0 +1,87 @@
+"""Who has a place at a server, and who makes room for a newcomer: rules without sockets.
+
+A connection is *idle* between two calls, *busy* while one runs, and *waiting* while its call does
+nothing but wait for something to happen (a long poll). Running calls keep their place. Waiting
+ones do not keep it for ever: as many as one likes, each as long as one likes, would lock everybody
+else out. Who holds the most places gives one up first, and of these the call that has waited for
+longest: its client asks again, and those who are in and out in a moment are not met at all.
+"""
+
+import ipaddress
+from typing import Dict, Hashable, Iterable, List, Optional, TypeVar
+
+WAITING_SECONDS_MIN = 1.0
+"""How long a waiting call is left alone, unless nobody else can make room."""
+
+_MAPPED = "::ffff:"
+
+
+class Place:
+    """One connection, as far as places go; times are monotonic seconds."""
+
+    def __init__(self, host: str, now: float) -> None:
+        self.host = host
+        self.neighbourhood = neighbourhood(host)
+        """Whose limit of connections it counts for."""
+        self.principal = ""
+        self.known = False
+        """Whether it got through the handshake: strangers make room before anybody else."""
+        self.busy = False
+        """Whether a call runs: from the last byte of its request to the last one of its reply."""
+        self.idle_since = now
+        self.waiting_since: Optional[float] = None
+        """Since when its call does nothing but wait; None when it does not."""
+
+    @property
+    def group(self) -> Hashable:
+        """Who shares a part of the host's places: one principal on one host."""
+        return self.neighbourhood, self.principal
+
+
+Holder = TypeVar("Holder", bound=Place)
+
+
+def who_makes_room(places: Iterable[Holder], now: float) -> Optional[Holder]:
+    """Whose connection ends so that another can be made; None when everybody is busy."""
+    rivals = list(places)
+    waiting = _longest_waiting_of_the_largest_group(rivals)
+    if waiting is not None and now - _since(waiting) >= WAITING_SECONDS_MIN:
+        return waiting
+    return idle_longest(rivals) or waiting
+
+
+def idle_longest(places: Iterable[Holder]) -> Optional[Holder]:
+    """The idle connection that has been so for longest, of strangers first."""
+    idle = [place for place in places if not place.busy]
+    return min(idle, key=lambda place: (place.known, place.idle_since), default=None)
+
+
+def share_of(limit: int) -> int:
+    """How many of a host's places one principal may have."""
+    return max(1, limit // 2)
+
+
+def _longest_waiting_of_the_largest_group(places: List[Holder]) -> Optional[Holder]:
+    sizes: Dict[Hashable, int] = {}
+    for place in places:
+        sizes[place.group] = sizes.get(place.group, 0) + 1
+    waiting = [place for place in places if place.waiting_since is not None]
+    return min(waiting, key=lambda place: (-sizes[place.group], _since(place)), default=None)
+
+
+def _since(place: Place) -> float:
+    assert place.waiting_since is not None
+    return place.waiting_since
+
+
+def plain_host(host: str) -> str:
+    """An IPv4 address as such, also where a socket of IPv6 shows it in its own form."""
+    return host[len(_MAPPED):] if host.startswith(_MAPPED) and "." in host else host
+
+
+def neighbourhood(host: str) -> str:
+    """Who shares the limits of a host: with IPv6 a network of 64 bits, in which one machine may
+    have as many addresses as it likes."""
+    if ":" not in host:
+        return host
+    return str(ipaddress.ip_network(f"{host.partition('%')[0]}/64", strict=False))
