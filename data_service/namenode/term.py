@@ -162,10 +162,8 @@ class Term:
     def change_when_confirmed(
         self, operation: Operation, gone: Callable[[], bool] = lambda: False
     ) -> Any:
-        """Like `change`, but while replicas are not confirmed yet, wait for the datanodes.
-
-        It ends, as Unavailable, when `gone` says that the caller waits no more.
-        """
+        """Like `change`, but while replicas are not confirmed yet, wait for the datanodes; until
+        `gone` says that the caller waits no more (Unavailable)."""
         deadline = time.monotonic() + self._settings.complete_timeout_seconds
         while True:
             with self._lock:
@@ -210,11 +208,9 @@ class Term:
             self._require_office()
             blocks, durable = self._state.blocks, self.journal.durable_txid
             commands = blocks.heartbeat(session, stats, time.monotonic(), durable)
-            while not commands and not gone():
-                left = deadline - time.monotonic()
-                if left <= 0 or self._over.is_set():
-                    break
-                self._await(self._ordered, min(left, WAITING_SLICE_SECONDS))
+            while not commands and time.monotonic() < deadline and not gone():
+                left = min(deadline - time.monotonic(), WAITING_SLICE_SECONDS)
+                self._await(self._ordered, left)
                 self._require_office()
                 durable = self.journal.durable_txid
                 commands = blocks.take_commands(session, time.monotonic(), durable)
