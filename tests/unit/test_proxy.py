@@ -8,6 +8,7 @@ from typing import Iterator, List
 import pytest
 
 from tests.support.proxy import Proxy
+from tests.support.waiting import wait_until
 
 
 class Echo:
@@ -103,6 +104,19 @@ def test_a_whole_link_passes_everything_on(proxy: Proxy) -> None:
         assert ask(one, b"x" * 300_000) == b"x" * 300_000
         assert ask(other, b"hello") == b"hello"
     assert proxy.connections_made == 2
+
+
+def test_a_link_of_hours_keeps_no_threads_of_connections_that_ended(proxy: Proxy) -> None:
+    for _ in range(20):
+        with dial(proxy) as connection:
+            assert ask(connection, b"hello") == b"hello"
+    wait_until(lambda: not proxy._open, what="the end of every connection")
+    ended = proxy._threads[1:]
+    for thread in ended:
+        thread.join()
+    with dial(proxy) as connection:
+        assert ask(connection, b"hello") == b"hello"
+        assert len(proxy._threads) == 3, "who accepts, and two for the connection"
 
 
 def test_half_of_a_connection_may_end_first(proxy: Proxy) -> None:
