@@ -105,6 +105,7 @@ class Thrasher:
 
     def kill_some(self, roles: List[str]) -> None:
         """SIGKILL for these; they stay down until `start_all`."""
+        self._note(f"{' '.join(roles)} are killed")
         for role in roles:
             self._kill(role)
 

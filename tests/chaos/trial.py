@@ -238,6 +238,7 @@ class Trial:
                 if time.monotonic() > deadline:
                     raise Violation(f"I1: {path} cannot be read: {error.message}") from None
                 self.history.note(f"{path} could not be read: {error.message}")
+                time.sleep(0.3)
 
     def _demand(self, complaints: List[str]) -> None:
         if complaints:
