@@ -9,6 +9,7 @@ from typing import Iterable, Iterator, List
 from data_service.namenode.replicas.nodes import Node
 from data_service.namenode.state import State
 from data_service.protocol.messages import BlockHealth
+from data_service.protocol.visible import visible
 
 ROWS_MAX = 1000
 
@@ -58,7 +59,7 @@ def _block_lines(state: State, block_ids: Iterable[int]) -> Iterator[str]:
         inode_id = state.blocks.inode_id(block_id)
         path = None if inode_id is None else state.reading.path_of(inode_id)
         found = state.blocks.census.examine(block)
-        yield f"{path or '(deleted)'}: {block.name} {_replicas(found)}"
+        yield f"{visible(path or '(deleted)')}: {block.name} {_replicas(found)}"
 
 
 def _replicas(found: BlockHealth) -> str:

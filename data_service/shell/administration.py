@@ -4,6 +4,7 @@ import json
 import time
 from typing import List
 
+from data_service.protocol.visible import visible
 from data_service.shell import cluster_report
 from data_service.shell.failures import UsageError
 from data_service.shell.options import JSON, parse
@@ -31,7 +32,7 @@ def report(session: Session, words: List[str]) -> None:
     status = session.filesystem.cluster_status()
     nodes = sorted(session.filesystem.datanodes(), key=lambda node: (node.host, node.port))
     if options.has(JSON):
-        session.out.line(json.dumps(cluster_report.record(status, nodes), indent=1))
+        session.out.document(json.dumps(cluster_report.record(status, nodes), indent=1))
         return
     lines = cluster_report.head_lines(status)
     listed = [flag for flag in SECTIONS if options.has(flag)]
@@ -94,7 +95,7 @@ def list_open_files(session: Session, words: List[str]) -> None:
     session.out.line(OPEN_FILES.format("Client Host", "Client Name", "Open File Path"))
     if not options.has("blockingDecommission"):
         for row in rows:
-            session.out.line(OPEN_FILES.format("-", row.writer, row.path))
+            session.out.line(OPEN_FILES.format("-", visible(row.writer), visible(row.path)))
 
 
 def trigger_block_report(session: Session, words: List[str]) -> None:

@@ -11,6 +11,7 @@ from data_service.shell.items import Item
 from data_service.shell.modes import ModeChange
 from data_service.shell.options import parse, take_option
 from data_service.shell.session import FATAL, Session
+from data_service.shell.streams import to_bytes
 from zookeeper.fabric.errors import DfsError
 
 REPLICATION_LIMIT = 1 << 15
@@ -162,7 +163,7 @@ def _replication(session: Session, text: str) -> int:
 
 def _wait(session: Session, item: Item, replication: int) -> None:
     """Until every block has exactly so many good replicas and no surplus one is on its way out."""
-    session.out.write(f"Waiting for {item.text} ...".encode("utf-8", "surrogateescape"))
+    session.out.write(to_bytes(session.out.shown(f"Waiting for {item.text} ...")))
     session.out.flush()
     warned = False
     next_dot = time.monotonic() + DOT_SECONDS
@@ -171,7 +172,8 @@ def _wait(session: Session, item: Item, replication: int) -> None:
         if all((b.health.live, b.health.leaving) == (replication, 0) for b in blocks):
             break
         if not warned and any(block.health.live > replication for block in blocks):
-            session.out.line("\nWARNING: the waiting time may be long for DECREASING the number "
+            session.out.line()
+            session.out.line("WARNING: the waiting time may be long for DECREASING the number "
                              "of replications.")
             session.out.flush()
             warned = True

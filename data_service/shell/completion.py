@@ -7,6 +7,7 @@ words, because a name may hold spaces: only here is known how it must be quoted.
 from itertools import islice
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
+from data_service.protocol.visible import visible
 from data_service.shell.globs import escape, unescape
 
 ENTRIES_MAX = 10_000
@@ -18,7 +19,10 @@ LOCAL = ("lcd",)
 ABOUT_COMMANDS = ("help", "usage")
 CHOICES = {"safemode": ("enter", "leave", "get", "wait", "forceExit")}
 
-_SPECIAL = " \t\n'\"\\"
+_WHITESPACE = " \t\r\n"
+"""What separates words for `shlex`, which reads the line; Python's `isspace` knows more."""
+
+_SPECIAL = _WHITESPACE + "'\"\\"
 _SPECIAL_IN_DOUBLE_QUOTES = '"\\'
 
 Entries = Callable[[str], Iterable[Tuple[str, bool]]]
@@ -58,7 +62,7 @@ def complete(line: str, sources: Sources) -> List[str]:
 def label(line: str) -> str:
     """How a completed line is shown in a list of several: its last word's last component."""
     word = cut_line(line.rstrip(" ")).word
-    return word.rstrip("/").rpartition("/")[2] + ("/" if word.endswith("/") else "")
+    return visible(word.rstrip("/").rpartition("/")[2]) + ("/" if word.endswith("/") else "")
 
 
 def cut_line(line: str) -> Cut:
@@ -80,7 +84,7 @@ def cut_line(line: str) -> Cut:
                 word += character
         elif character in "'\"":
             quote, in_word = character, True
-        elif character.isspace():
+        elif character in _WHITESPACE:
             if in_word:
                 words.append(word)
             word, in_word, start = "", False, position + 1
@@ -151,4 +155,6 @@ def _paths(word: str, entries: Entries, is_local: bool) -> Iterator[Tuple[str, b
     for name, is_directory in islice(entries(directory), ENTRIES_MAX):
         if name.startswith(prefix) and (prefix or not name.startswith(".")):
             shown = name if is_local else escape(name)
-            yield directory + shown + ("/" if is_directory else ""), not is_directory
+            # A name that looks like an option is none behind `./`.
+            before = "./" if not directory and shown.startswith("-") else directory
+            yield before + shown + ("/" if is_directory else ""), not is_directory

@@ -1,5 +1,6 @@
 """What the shell says when something fails: usage faults, path faults, everybody else's errors."""
 
+from data_service.protocol.visible import visible
 from zookeeper.fabric.errors import (
     DfsError,
     DirectoryNotEmpty,
@@ -38,19 +39,20 @@ class PathError(DfsError):
     def __init__(
         self, text: str, reason: str, to: str = "", full: str = "", deed: str = ""
     ) -> None:
-        sentence = f"{deed} `{text}'".lstrip()
+        # A name may hold line breaks, and of a message only the first line is told.
+        sentence = f"{deed} `{visible(text)}'".lstrip()
         if to:
-            sentence += f" to `{to}'"
+            sentence += f" to `{visible(to)}'"
         sentence += f": {reason}"
         if full and full != text.rstrip("/"):
-            sentence += f": `{full}'"
+            sentence += f": `{visible(full)}'"
         super().__init__(sentence)
 
 
 def describe(error: DfsError, text: str = "") -> str:
     """One line about an error that `text`, a path as it was typed, ran into."""
     if text and isinstance(error, _NAMED_BY_PATH) and not isinstance(error, PathError):
-        return f"`{text}': {error.reason}"
+        return f"`{visible(text)}': {error.reason}"
     return first_line(error.message)
 
 

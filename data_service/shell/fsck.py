@@ -6,6 +6,7 @@ import time
 from typing import Iterator, List, NamedTuple
 
 from data_service.protocol.messages import FsckRow
+from data_service.protocol.visible import visible
 from data_service.shell import cluster_report
 from data_service.shell.failures import UsageError
 from data_service.shell.formats import calendar
@@ -52,14 +53,14 @@ def fsck(session: Session, words: List[str]) -> int:
     findings = Findings(_cluster(session), _detail(options))
     is_report = not options.has(JSON, "list-corruptfileblocks")
     if is_report:
-        _begin(session, f"path {item.path} ")
+        _begin(session, f"path {visible(item.path)} ")
     for row in _rows(session, item.path):
         lines = findings.add(row)
         for line in lines if is_report else ():
             session.out.line(line)
     queued = _spread(session, findings) if options.has("replicate") else 0
     if options.has(JSON):
-        session.out.line(json.dumps(findings.record(item.path, queued), indent=1))
+        session.out.document(json.dumps(findings.record(item.path, queued), indent=1))
     elif options.has("list-corruptfileblocks"):
         return _list_corrupt(session, findings, item.path)
     else:
@@ -133,13 +134,14 @@ def _begin(session: Session, what: str) -> None:
 
 
 def _list_corrupt(session: Session, findings: Findings, path: str) -> int:
+    shown = visible(path)
     found = [pair for pairs in findings.lost.values() for pair in pairs]
     if found:
-        session.out.line(f"The list of corrupt files under path '{path}' are:")
+        session.out.line(f"The list of corrupt files under path '{shown}' are:")
     for health, name in found:
-        session.out.line(f"blk_{health.block.block_id}\t{name}")
+        session.out.line(f"blk_{health.block.block_id}\t{visible(name)}")
     session.out.line(
-        f"The filesystem under path '{path}' has {len(findings.corrupt_files)} CORRUPT files"
+        f"The filesystem under path '{shown}' has {len(findings.corrupt_files)} CORRUPT files"
     )
     return LISTED_ANY if found else 0
 
@@ -155,7 +157,7 @@ def _summarise(
     )
     session.out.line()
     session.out.line()
-    session.out.line(f"The filesystem under path '{path}' is {findings.verdict}")
+    session.out.line(f"The filesystem under path '{visible(path)}' is {findings.verdict}")
 
 
 def _spread(session: Session, findings: Findings) -> int:
@@ -186,7 +188,7 @@ def _move(session: Session, row: FsckRow) -> None:
     target = LOST_AND_FOUND + row.path
     if session.filesystem.exists(target):
         raise DfsError(
-            f"can't copy the remains of {row.path} to {LOST_AND_FOUND}, "
+            f"can't copy the remains of {visible(row.path)} to {LOST_AND_FOUND}, "
             f"because {target} already exists."
         )
     session.filesystem.salvage(row.path, target)
@@ -208,5 +210,5 @@ def _check_blocks(session: Session, request: Request) -> int:
             for line in block_lines(name, match is not None, row):
                 session.out.line(line)
     if as_json:
-        session.out.line(json.dumps(records, indent=1))
+        session.out.document(json.dumps(records, indent=1))
     return max(statuses)

@@ -9,6 +9,7 @@ from data_service.protocol.messages import (
     FsckRow,
     Holder,
 )
+from data_service.protocol.visible import visible
 
 _WORDS = {CORRUPT_REPLICA: "CORRUPT", STALE_NODE: "STALE", STALE_CONTENT: "STALE"}
 
@@ -23,7 +24,7 @@ def block_lines(name: str, is_name: bool, row: Optional[FsckRow]) -> List[str]:
     stale = sum(1 for holder in found.holders if holder.state in (STALE_NODE, STALE_CONTENT))
     return [
         f"Block Id: {name}",
-        f"Block belongs to: {row.path}",
+        f"Block belongs to: {visible(row.path)}",
         f"No. of Expected Replica: {found.health.wanted}",
         f"No. of live Replica: {found.health.live}",
         f"No. of excess Replica: {found.health.leaving}",

@@ -3,6 +3,7 @@
 from typing import Dict, FrozenSet, List, NamedTuple, Tuple
 
 from data_service.protocol.messages import BlockHealth, FsckRow, Holder
+from data_service.protocol.visible import visible
 from data_service.shell.formats import single_precision
 
 HEALTHY, CORRUPT = "HEALTHY", "CORRUPT"
@@ -77,7 +78,7 @@ class Findings:
         """Count a row."""
         if row.status.is_directory:
             self.directories += 1
-            return [f"{row.path} <dir>"] if self._detail.files else []
+            return [f"{visible(row.path)} <dir>"] if self._detail.files else []
         if row.writer and not self._detail.open_files:
             files, size, blocks = self.open
             self.open = OpenFiles(files + 1, size + row.status.length, blocks + len(row.blocks))
@@ -139,26 +140,26 @@ class Findings:
     def _lines(
         self, row: FsckRow, faults: List[str], lost: Dict[str, List[BlockHealth]]
     ) -> List[str]:
-        lines = []
+        lines, path = [], visible(row.path)
         is_bad = bool(faults or lost[CORRUPT] or lost[MISSING])
         if self._detail.files or row.writer:
             lines.append(
-                f"{row.path} {row.status.length} bytes, replicated: "
+                f"{path} {row.status.length} bytes, replicated: "
                 f"replication={row.status.replication}, {len(row.blocks)} block(s)"
                 + (", OPENFORWRITE: " if row.writer else ": ")
                 + ("" if is_bad else " OK")
             )
             lines += faults
         else:
-            lines += [f"{row.path}: {fault}" for fault in faults]
+            lines += [f"{path}: {fault}" for fault in faults]
         lines += [
-            f"{row.path}: CORRUPT blockpool {self._cluster.pool} block blk_{found.block.block_id}"
+            f"{path}: CORRUPT blockpool {self._cluster.pool} block blk_{found.block.block_id}"
             for found in lost[CORRUPT]
         ]
         for state, blocks in lost.items():
             if blocks:
                 size = sum(found.block.length for found in blocks)
-                lines.append(f"{row.path}: {state} {len(blocks)} blocks of total size {size} B.")
+                lines.append(f"{path}: {state} {len(blocks)} blocks of total size {size} B.")
         if self._detail.blocks:
             lines += [self._block_line(place, found) for place, found in enumerate(row.blocks)]
             lines.append("")

@@ -9,6 +9,7 @@ from data_service.shell.failures import UsageError
 from data_service.shell.items import Item
 from data_service.shell.options import JSON, Options, check_count, parse
 from data_service.shell.session import Session
+from data_service.shell.streams import to_bytes
 from zookeeper.fabric.errors import DfsError
 
 REPLICAS_WIDTH, LENGTH_WIDTH = 3, 10
@@ -22,7 +23,7 @@ def ls(session: Session, words: List[str]) -> None:
     listing = _Listing(session, options)
     session.each(options.arguments or ["."], listing.show)
     if options.has(JSON):
-        session.out.line(json.dumps(listing.records, indent=1))
+        session.out.document(json.dumps(listing.records, indent=1))
 
 
 class Widths(NamedTuple):
@@ -143,7 +144,7 @@ def stat(session: Session, words: List[str]) -> None:
 
     session.each(options.arguments, show)
     if options.has(JSON):
-        session.out.line(json.dumps(records, indent=1))
+        session.out.document(json.dumps(records, indent=1))
 
 
 def find(session: Session, words: List[str]) -> None:
@@ -193,7 +194,9 @@ def _steps(session: Session, expression: List[str]) -> List[Step]:
 
 def _printer(session: Session, end: str) -> Step:
     def show(item: Item) -> bool:
-        session.out.write((item.text + end).encode("utf-8", "surrogateescape"))
+        # A program that reads NULs takes names as they are.
+        text = item.text if end == "\0" else session.out.shown(item.text)
+        session.out.write(to_bytes(text + end))
         return True
 
     return show

@@ -1,8 +1,10 @@
 """The progress of one transfer, on a terminal: bytes, rate, time left."""
 
+import os
 import time
 from typing import Callable, TextIO
 
+from data_service.protocol.visible import visible
 from data_service.shell.formats import scaled
 from data_service.shell.streams import CLEAR_LINE
 
@@ -11,6 +13,7 @@ QUIET_SECONDS = 0.5
 
 REDRAW_SECONDS = 0.1
 WIDTH = 20
+COLUMNS, LABEL_MIN = 80, 8
 
 
 class ProgressBar:
@@ -19,7 +22,7 @@ class ProgressBar:
     def __init__(
         self, label: str, stream: TextIO, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._label = label
+        self._label = visible(label)
         self._stream = stream
         self._clock = clock
         self._start = clock()
@@ -30,7 +33,8 @@ class ProgressBar:
         now = self._clock()
         if now >= self._next:
             self._next = now + REDRAW_SECONDS
-            self._draw(progress_line(self._label, done, total, now - self._start))
+            line = progress_line(self._label, done, total, now - self._start)
+            self._draw(cut(line, len(self._label), terminal_width(self._stream)))
 
     def clear(self) -> None:
         """Leave an empty line, for others to write on."""
@@ -63,6 +67,28 @@ def progress_line(label: str, done: int, total: int, seconds: float) -> str:
         f"{label}  {int(share * 100):3d}% [{bar}] "
         f"{scaled(done, 'B')} of {scaled(total, 'B')}  {speed}  {left} left"
     )
+
+
+def terminal_width(stream: TextIO) -> int:
+    """The columns of a terminal; 80 when it does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or COLUMNS
+    except (OSError, ValueError):
+        return COLUMNS
+
+
+def cut(line: str, label: int, columns: int) -> str:
+    """A line that begins with a label of so many characters, made to fit.
+
+    It is the label that gives way first: a line that wraps is not cleared by the next one.
+    """
+    surplus = len(line) - (columns - 1)
+    if surplus <= 0:
+        return line
+    kept = label - surplus - 1
+    if kept >= LABEL_MIN:
+        return f"…{line[label - kept:]}"
+    return line[: max(0, columns - 1)]
 
 
 def clock_time(seconds: float) -> str:

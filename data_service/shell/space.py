@@ -47,7 +47,7 @@ def du(session: Session, words: List[str]) -> None:
     session.each(options.arguments or ["."], argument)
     if options.has(JSON):
         names = ("length", "space", "path")
-        session.out.line(json.dumps([dict(zip(names, row)) for row in found], indent=1))
+        session.out.document(json.dumps([dict(zip(names, row)) for row in found], indent=1))
         return
     rows = [(_size_text(a, options.has("h")), _size_text(b, options.has("h")), text)
             for a, b, text in found]
@@ -79,7 +79,7 @@ def df(session: Session, words: List[str]) -> None:
     session.each(options.arguments or ["/"], measure)
     if options.has(JSON):
         names = ("filesystem", "capacity", "used", "remaining")
-        session.out.line(json.dumps([dict(zip(names, row)) for row in found], indent=1))
+        session.out.document(json.dumps([dict(zip(names, row)) for row in found], indent=1))
         return
     rows: List[Sequence[str]] = [DF_HEADER] if found else []
     for uri, capacity, used, remaining in found:
@@ -116,7 +116,7 @@ def count(session: Session, words: List[str]) -> None:
 
     session.each(options.arguments, show)
     if options.has(JSON):
-        session.out.line(json.dumps(records, indent=1))
+        session.out.document(json.dumps(records, indent=1))
 
 
 def _count_columns(summary: ContentSummary, human: bool) -> str:

@@ -13,6 +13,7 @@ import sys
 import time
 from typing import Any, List, Union
 
+from data_service.protocol.visible import visible
 from zookeeper.fabric.errors import LocalFileError
 
 BUFFER_BYTES = 65536
@@ -52,8 +53,16 @@ class Output:
         return self._text is not None and self._text.isatty()
 
     def line(self, text: str = "") -> None:
-        """A line of text."""
+        """A line of text; on a terminal nothing in it is more than text, tabs excepted."""
+        self.write(to_bytes(self.shown(text) + "\n"))
+
+    def document(self, text: str) -> None:
+        """Several lines that hold nothing but text, as JSON does."""
         self.write(to_bytes(text + "\n"))
+
+    def shown(self, text: str) -> str:
+        """The text as it may be written here: as it is for a program, visible on a terminal."""
+        return "\t".join(map(visible, text.split("\t"))) if self.is_terminal else text
 
     def write(self, data: Bytes) -> None:
         """Bytes, whatever they are; a memoryview may be reused afterwards."""
@@ -138,7 +147,9 @@ def complain(line: str) -> None:
         return
     try:
         start = CLEAR_LINE if stream.isatty() else ""
-        stream.write(start + line.encode("utf-8", "replace").decode("utf-8") + "\n")
+        # What a line holds may come from a name, so nothing but its breaks may move the cursor.
+        shown = "\n".join("\t".join(map(visible, one.split("\t"))) for one in line.split("\n"))
+        stream.write(start + shown + "\n")
         stream.flush()
     except (OSError, ValueError):
         pass  # There is no other place to say it.

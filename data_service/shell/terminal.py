@@ -4,12 +4,15 @@ import os
 import sys
 from typing import Any, Callable, Iterator, List, Sequence
 
+from data_service.protocol.visible import visible
 from data_service.shell.completion import label
 from data_service.shell.endings import Terminated
 from data_service.shell.streams import complain
 
 HISTORY_NAME = ".pyhdfs_history"
 HISTORY_LINES_MAX = 1000
+SHOWN_MAX = 100
+"""Possibilities that Tab lists: more of them would push the line from the screen."""
 
 Complete = Callable[[str], List[str]]
 
@@ -93,6 +96,8 @@ class _Display:
         self._readline = readline
 
     def __call__(self, _common: str, matches: Sequence[str], _longest: int) -> None:
-        shown = "  ".join(label(match) for match in matches)
-        sys.stdout.write(f"\n{shown}\n{self._text}{self._readline.get_line_buffer()}")
+        shown = "  ".join(label(match) for match in matches[:SHOWN_MAX])
+        if len(matches) > SHOWN_MAX:
+            shown += f"  … and {len(matches) - SHOWN_MAX} more"
+        sys.stdout.write(f"\n{shown}\n{self._text}{visible(self._readline.get_line_buffer())}")
         sys.stdout.flush()
