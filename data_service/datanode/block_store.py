@@ -88,8 +88,9 @@ class BlockStore:
         self._on_corrupt = on_corrupt
         self._lock = threading.Lock()
         self._replicas: Dict[int, _Replica] = {}
-        # Of a directory that failed and came back, beside the copy that was made meanwhile. They
-        # go when the replica is ordered away: else they would fill the disk without being known.
+        # Of a directory that was away and came back, beside the copy that was made meanwhile. They
+        # go when the one in use has been read, or is ordered away: else they would fill the disk
+        # without being known.
         self._spares: Dict[int, List[_Replica]] = {}
         self._writing: Set[int] = set()
         self._used = 0
@@ -202,6 +203,32 @@ class BlockStore:
         self._heal(replica._replace(block=stored))
         return True
 
+    def doubles(self) -> List[Block]:
+        """The replicas that lie in another directory of this datanode as well."""
+        with self._lock:
+            return [self._replicas[block_id].block for block_id in self._spares
+                    if block_id in self._replicas]
+
+    def settle_double(self, block: Block) -> bool:
+        """Keep a good one of several replicas of a block, in use, and put its equals into the trash
+        of their directories; whether there is a good one. Errors as in `verify`.
+
+        Nothing goes before what stays has been read, and nothing is unlinked (HDFS-8486).
+        """
+        for _ in range(1 + len(self._spares.get(block.block_id, ()))):
+            if self.verify(block):
+                break
+            self._use_next(block.block_id)
+        else:
+            return False
+        with self._lock:
+            spares = self._spares.pop(block.block_id, [])
+        for spare in spares:
+            if spare.block == block and not spare.volume.failed:
+                spare.volume.trash.take_in(block)
+                log.info("replica.double", block=block.name, root=spare.volume.root)
+        return True
+
     # Removing.
 
     def remove(self, block: Block, holds: Callable[[], bool] = _always) -> None:
@@ -281,6 +308,15 @@ class BlockStore:
                 raise DiskFailed(replica.volume.failed)
             self._replicas[replica.block.block_id] = replica
             self._used += replica.footprint
+
+    def _use_next(self, block_id: int) -> None:
+        """The replica in use is damaged: use the next one, and keep the other behind all."""
+        with self._lock:
+            spares = self._spares.get(block_id)
+            if spares and block_id in self._replicas and not spares[0].volume.failed:
+                replica, spares[:] = spares[0], spares[1:] + [self._replicas[block_id]]
+                self._used += replica.footprint - self._replicas[block_id].footprint
+                self._replicas[block_id] = replica
 
     def _heal(self, good: _Replica) -> None:
         """A replica that counts as damaged is not, as all of its bytes show."""

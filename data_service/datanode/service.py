@@ -87,6 +87,7 @@ class DataNode(daemon.Daemon):
         self._scanner.start()
         self._trash.start()
         self.duties.await_registration()
+        self._verifier.start()
         usage = self.store.usage()
         self.ready = (
             f"{self.address} blocks={usage.replicas} used={usage.used} "

@@ -38,6 +38,23 @@ class Verifier:
         self._running = False
         self._stopping = False
 
+    def start(self) -> None:
+        """Begin with the replicas that lie in several directories: one of each is enough."""
+        threading.Thread(target=self._settle_doubles, name="doubles", daemon=True).start()
+
+    def _settle_doubles(self) -> None:
+        for block in self._store.doubles():
+            if self._stopping:
+                return
+            try:
+                if self._store.settle_double(block):
+                    self._tell(VERIFIED, [block])
+            except DfsError as error:
+                log.warning("double.kept", block=block.name, error=error.message)
+            except Exception as error:
+                # One that cannot be settled must not keep the others.
+                log.error("double.failed", exc_info=True, error=type(error).__name__)
+
     def order(self, blocks: Iterable[Block]) -> None:
         """Verify these soon. When too many wait, new ones are left out: they are asked for again.
 

@@ -1,6 +1,7 @@
 """A datanode verifies what it is told to, and says what it found."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
@@ -11,7 +12,7 @@ from data_service.datanode.news import CORRUPT, VERIFIED
 from data_service.datanode.verifier import Verifier
 from data_service.protocol.blocks import Block
 from tests.support.damage import flip_in
-from tests.support.stores import opened, path_of, put
+from tests.support.stores import names, opened, path_of, put
 from tests.support.waiting import wait_until
 from zookeeper.fabric.errors import BlockMissing, CorruptData
 
@@ -88,3 +89,49 @@ def test_orders_wait_for_each_other_and_their_number_is_limited(
     answers.verifier.stop()
     answers.verifier.order(blocks)
     assert repr(answers.verifier) == "<Verifier 0 waiting>"
+
+
+def doubled(tmp_path: Path) -> Tuple[BlockStore, Block]:
+    """A replica that was copied to a second directory while the first was away, and both."""
+    first = opened(tmp_path / "a")
+    block = put(first, 1, DATA)
+    first.close()
+    shutil.copytree(tmp_path / "a" / "finalized", tmp_path / "copied")
+    both = opened(tmp_path / "a", tmp_path / "b")
+    both.close()
+    shutil.rmtree(tmp_path / "b" / "finalized")
+    shutil.copytree(tmp_path / "copied", tmp_path / "b" / "finalized")
+    return opened(tmp_path / "a", tmp_path / "b"), block
+
+
+def test_of_a_replica_in_two_directories_one_goes_to_the_trash(tmp_path: Path) -> None:
+    store, block = doubled(tmp_path)
+    assert store.doubles() == [block] and store.settle_double(block)
+    assert store.doubles() == [] and store.inventory() == ((block,), ())
+    kept = [names(tmp_path / folder, ["finalized"]) for folder in "ab"]
+    trashed = [names(tmp_path / folder, ["trash"]) for folder in "ab"]
+    assert sorted(map(len, kept)) == [0, 2] and sorted(map(len, trashed)) == [0, 2]
+    assert store.verify(block)
+    store.close()
+
+
+@pytest.mark.parametrize("damaged", ["a", "b"])
+def test_of_two_replicas_the_good_one_is_kept(tmp_path: Path, damaged: str) -> None:
+    store, block = doubled(tmp_path)
+    flip_in(path_of(tmp_path / damaged, block), 500)
+    answers = Answers(store)
+    answers.verifier.start()
+    wait_until(lambda: answers.told == [(VERIFIED, block)])
+    assert store.inventory() == ((block,), ()) and store.verify(block)
+    store.check()
+    store.close()
+
+
+def test_of_two_damaged_replicas_both_are_kept(tmp_path: Path) -> None:
+    store, block = doubled(tmp_path)
+    for folder in "ab":
+        flip_in(path_of(tmp_path / folder, block), 500)
+    assert not store.settle_double(block)
+    assert all(len(names(tmp_path / folder, ["finalized"])) == 2 for folder in "ab")
+    assert store.inventory() == ((), (block,))
+    store.close()
