@@ -37,8 +37,14 @@ from scripts.supervision.daemons import (  # noqa: E402
 from scripts.supervision.log_ends import follow, tail  # noqa: E402
 from scripts.supervision.starting import say, start  # noqa: E402
 from scripts.supervision.stopping import stop  # noqa: E402
+from zookeeper.fabric.auth import SECRET  # noqa: E402
 from zookeeper.fabric.errors import SettingsError  # noqa: E402
-from zookeeper.fabric.settings import ENVIRONMENT_VARIABLE, Settings, load  # noqa: E402
+from zookeeper.fabric.settings import (  # noqa: E402
+    ENVIRONMENT_VARIABLE,
+    Settings,
+    load,
+    read_key,
+)
 
 TAIL_LINES = 20
 INTERRUPTED = 130
@@ -75,6 +81,8 @@ def logs(chosen: Sequence[Daemon], lines: int, following: bool) -> int:
 
 def change(site: Site, arguments: argparse.Namespace) -> int:
     """Start, stop or restart, while nobody else does."""
+    if arguments.action != "stop" and site.settings.security.mode == SECRET:
+        read_key(site.settings)  # Said once, before each daemon would say it.
     try:
         site.folder.mkdir(parents=True, exist_ok=True)
         os.chmod(site.folder, FOLDER_MODE)

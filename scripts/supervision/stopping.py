@@ -18,6 +18,8 @@ def stop(site: Site, chosen: Sequence[Daemon]) -> int:
     The exit status: 1 when one of them runs on, because it was not started here.
     """
     running_on = 0
+    if not any(daemon.record() or site.listener(daemon) for daemon in chosen):
+        print("nothing of this runs here", flush=True)
     for kind in reversed(KINDS):
         running_on += _stop_together(site, [daemon for daemon in chosen if daemon.kind == kind])
     return 1 if running_on else 0

@@ -164,6 +164,16 @@ def test_a_daemon_whose_line_has_left_the_config_is_told_and_stopped(site: Site)
     assert not any(identity(pid) for pid in pids)
 
 
+def test_a_missing_key_is_said_once(site: Site) -> None:
+    text = site.config.read_text()
+    site.config.write_text(text + "[security]\nmode = secret\nkey_file = absent.key\n")
+    done = site.cluster("start")
+    assert done.status == 2 and len(done.err.splitlines()) == 1
+    assert "absent.key: cannot read this key file" in done.err
+    assert site.cluster("stop").out == "nothing of this runs here\n"
+    site.config.write_text(text)
+
+
 def test_daemons_whose_records_are_lost_are_found(site: Site) -> None:
     assert site.cluster("start", "--data-nodes", "1").status == 0
     pids = site.pids()

@@ -7,6 +7,7 @@ anything).
 `<!-- tested by tests/… -->` names the test that runs the same commands in its own way.
 """
 
+import ast
 import re
 from pathlib import Path
 from typing import List, Protocol, Set
@@ -15,7 +16,7 @@ import pytest
 
 from tests.support.fresh_copy import Answer, FreshCopy, Terminal
 from tests.tidy.readme import Block, blocks, code, output_matches, tables
-from tests.tidy.source import ROOT
+from tests.tidy.source import PRODUCT, ROOT, sources
 from zookeeper.fabric.settings import SECTIONS, table
 
 SECONDS_MAX = 600
@@ -78,6 +79,19 @@ def test_the_modules_that_are_named_exist() -> None:
     homes = (ROOT, ROOT / "data_service")
     assert words
     assert [word for word in words if not any((home / word).exists() for home in homes)] == []
+
+
+def test_the_errors_that_are_explained_are_ours() -> None:
+    said = {
+        node.value
+        for source in sources(PRODUCT + ("scripts",))
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    explained = [name for cell in tables(text())["what is said"] for name in code(cell)]
+    parts = {part.strip() for name in explained for part in name.split("…")} - {"."}
+    assert len(parts) > 10
+    assert [part for part in parts if not any(part in sentence for sentence in said)] == []
 
 
 def test_the_links_within_the_page_lead_somewhere() -> None:
