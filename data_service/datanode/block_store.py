@@ -266,6 +266,15 @@ class BlockStore:
             limit, (r.block for r in replicas if r.block.block_id > block_id and not r.problem)
         )
 
+    def good_on(self, volume: Volume, shard: str) -> List[Block]:
+        """The good replicas that should have their files in one folder of a volume."""
+        with self._lock:
+            replicas = list(self._replicas.values())
+        return [
+            r.block for r in replicas
+            if r.volume is volume and not r.problem and layout.shard_of(r.block.block_id) == shard
+        ]
+
     def usage(self) -> Usage:
         """How full the datanode is; a volume that cannot say that has failed, or is silent."""
         capacity, remaining = self.volumes.capacity()
@@ -347,6 +356,8 @@ class BlockStore:
                 return
             if block.length not in (0, replica.block.length) and not replica.problem:
                 raise InvalidArgument(f"{replica.block} is here, and not {block}")
+            if replica.volume.is_silent:
+                raise Busy(f"{replica.volume.root} does not answer")
             del self._replicas[block.block_id]
             self._used -= replica.footprint
             spares = self._spares.pop(block.block_id, [])

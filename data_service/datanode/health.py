@@ -31,6 +31,11 @@ _OF_A_NAME = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.
 FULL_SECONDS = 60.0
 """How long a directory whose disk refused a write for want of room comes behind the others."""
 
+SLOW_SECONDS = 3.0
+"""How long an operation takes of a disk that comes behind the others for SLOW_MEMORY_SECONDS."""
+
+SLOW_MEMORY_SECONDS = 60.0
+
 
 class Health:
     """The state of one directory's disk. Every method may be called by any thread.
@@ -47,7 +52,7 @@ class Health:
         self._is_itself = is_itself
         self._numbers = itertools.count()
         self._running: Dict[int, float] = {}
-        self._full_until = 0.0
+        self._full_until = self._slow_until = 0.0
         self.failed = ""
 
     def fail(self, problem: str) -> None:
@@ -58,9 +63,10 @@ class Health:
             self._on_failure()
 
     @property
-    def is_full(self) -> bool:
-        """Whether a write met a full disk a moment ago."""
-        return time.monotonic() < self._full_until
+    def is_doubtful(self) -> bool:
+        """Whether others are preferred: a moment ago the disk was full, or it is or was slow."""
+        now = time.monotonic()
+        return now < max(self._full_until, self._slow_until) or self.silent_seconds() > SLOW_SECONDS
 
     def silent_seconds(self) -> float:
         """For how long the operation that has been running longest has been running."""
@@ -76,7 +82,9 @@ class Health:
         try:
             yield
         finally:
-            del self._running[number]
+            ended = time.monotonic()
+            if ended - self._running.pop(number) > SLOW_SECONDS:
+                self._slow_until = ended + SLOW_MEMORY_SECONDS
 
     @contextmanager
     def guard(self, path: str, operation: str = "use") -> Iterator[None]:

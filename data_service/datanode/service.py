@@ -10,6 +10,7 @@ from data_service.datanode.duties import Duties
 from data_service.datanode.news import CORRUPT, DELETED, RECEIVED, VERIFIED
 from data_service.datanode.open_replica import Chunk, OpenReplica
 from data_service.datanode.pipeline import Downstream, receive_block
+from data_service.datanode.presence import Presence
 from data_service.datanode.replicator import copy_block, open_pipeline, unreached_targets
 from data_service.datanode.scanner import Scanner
 from data_service.datanode.streams import Streams
@@ -36,6 +37,9 @@ WRITERS_PATIENCE, READERS_PATIENCE = 0.25, 0.5
 """How much of the time after which it counts as stalled a transfer may wait for its turn: a writer,
 for whom each datanode of a pipeline may wait in turn; and of the time for a call a reader."""
 
+ORDERS_MAX = 32
+"""Orders that are carried out at a time, those that a hung disk holds up among them."""
+
 _Targets = Tuple[Tuple[str, str, int], ...]
 
 
@@ -54,6 +58,7 @@ class DataNode(daemon.Daemon):
         )
         self._streams = Streams(own.max_streams, str(self.address))
         self._copies = threading.BoundedSemaphore(settings.name_node.max_replication_streams)
+        self._orders = threading.BoundedSemaphore(ORDERS_MAX)
         namenode = LeaderPool("name_node", settings.name_node.hosts, credentials, settings.network)
         self.duties = Duties(
             self.address,
@@ -66,6 +71,7 @@ class DataNode(daemon.Daemon):
         )
         self._verifier = Verifier(self.store, self.duties.tell, self.duties.report_again)
         self._scanner = Scanner(self.store, own.scan_period_seconds, own.scan_bytes_per_second)
+        self._presence = Presence(self.store, own.block_report_seconds)
         self._trash = Trash(self.store.volumes, own.trash_seconds)
         self._server: Optional[Server] = None
         self._coordinator: Optional[Coordinator] = None
@@ -85,6 +91,7 @@ class DataNode(daemon.Daemon):
         self._server.start()
         self.duties.start()
         self._scanner.start()
+        self._presence.start()
         self._trash.start()
         self.duties.await_registration()
         self._verifier.start()
@@ -99,6 +106,7 @@ class DataNode(daemon.Daemon):
         if self._server is not None:
             self._server.stop()
         self._scanner.stop()
+        self._presence.stop()
         self._trash.stop()
         self._verifier.stop()
         self.duties.stop()
@@ -196,11 +204,29 @@ class DataNode(daemon.Daemon):
             if command.action == VERIFY:
                 self._verifier.order(command.blocks)
                 return
-            threading.Thread(
-                target=action, args=(command, holds), name="order", daemon=True
-            ).start()
+            if not self._orders.acquire(blocking=False):
+                raise RuntimeError(f"{ORDERS_MAX} are being carried out")
+            try:
+                threading.Thread(
+                    target=self._carry_out, args=(action, command, holds), name="order", daemon=True
+                ).start()
+            except RuntimeError:
+                self._orders.release()
+                raise
         except RuntimeError as error:
+            # The namenode repeats what was not done.
             log.warning("command.dropped", action=command.action, error=error)
+
+    def _carry_out(
+        self,
+        action: Callable[[Command, Callable[[], bool]], None],
+        command: Command,
+        holds: Callable[[], bool],
+    ) -> None:
+        try:
+            action(command, holds)
+        finally:
+            self._orders.release()
 
     def _remove(self, command: Command, holds: Callable[[], bool]) -> None:
         take_out = self.store.move_to_trash if command.action == TRASH else self.store.remove

@@ -9,7 +9,7 @@ import os
 import threading
 import uuid
 from contextlib import contextmanager
-from typing import Callable, ContextManager, Iterator, NamedTuple, Optional, Tuple
+from typing import Callable, ContextManager, Iterator, NamedTuple, Optional, Set, Tuple
 
 from data_service.datanode import layout
 from data_service.datanode.errands import Errand, Lane
@@ -73,6 +73,7 @@ class Volume:
         self.health = Health(root, on_failure, self._is_itself)
         self.noting, self.chores, self._measuring = Lane(root), Lane(root), Lane(root)
         self.promised = 0
+        self._device = 0
         self._counting = threading.Lock()
         self._reserved = reserved_bytes
         self._lock: Optional[disk.DirectoryLock] = None
@@ -107,6 +108,7 @@ class Volume:
         with self.guard(self.root, "lock"):
             if os.path.isdir(self.root):
                 self._lock = disk.DirectoryLock(self.root)
+                self._device = os.stat(self.root).st_dev
                 disk.close_directory_to_others(self.root)
 
     def identify(self) -> None:
@@ -207,9 +209,7 @@ class Volume:
     def scan(self) -> Iterator[Stored]:
         """Every replica on the disk, with its length; its data is not read."""
         for shard in layout.SHARDS:
-            folder = self._path(layout.FINALIZED, shard)
-            with self.guard(folder, "list"):
-                names = set(os.listdir(folder))
+            names = self.names_in(shard)
             for name in sorted(names):
                 is_meta = name.endswith(META_SUFFIX)
                 data_name = name[: -len(META_SUFFIX)] if is_meta else name
@@ -219,7 +219,13 @@ class Volume:
                 if layout.shard_of(identity[0]) == shard:
                     yield self._examine(*identity)
                 else:
-                    log.warning("replica.misplaced", folder=folder, name=name)
+                    log.warning("replica.misplaced", root=self.root, folder=shard, name=name)
+
+    def names_in(self, shard: str) -> Set[str]:
+        """The names of all files in one of the folders of replicas."""
+        folder = self._path(layout.FINALIZED, shard)
+        with self.guard(folder, "list"):
+            return set(os.listdir(folder))
 
     def _examine(self, block_id: int, generation: int) -> Stored:
         path = layout.replica_path(self.root, block_id, generation)
@@ -279,7 +285,10 @@ class Volume:
 
     def _measure(self) -> Tuple[int, int, int]:
         with self.guard(self.root, "measure"):
-            return (os.stat(self.root).st_dev, *disk.space(self.root))
+            device = os.stat(self.root).st_dev
+            if self._device not in (0, device):
+                raise DiskFailed(f"{self.root} is on another disk than it was: is it unmounted?")
+            return (device, *disk.space(self.root))
 
     def _is_itself(self) -> bool:
         """Whether this still is the directory that was opened; its folders are there then."""

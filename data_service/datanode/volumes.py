@@ -194,8 +194,8 @@ class Volumes:
         """The directory with the most room, and how many of `size` bytes are set aside there.
 
         Raises DiskFull when it has less: a write goes elsewhere before the disk is full. To be
-        settled as they are written, or when they are not. Those on one disk take turns; those that
-        met a full disk a moment ago come last, and none of `besides` is chosen.
+        settled as they are written, or when they are not. Those on one disk take turns; those whose
+        disk is doubtful come last, and none of `besides` is chosen.
         """
         rooms = list(self._rooms())
         if not rooms and self.working:
@@ -210,7 +210,7 @@ class Volumes:
             if not fitting:
                 free = max((room.free for room in left), default=0)
                 raise DiskFull(f"{size} bytes do not fit: {free} bytes free besides the reserve")
-            room = max(fitting, key=lambda room: (not room.volume.health.is_full, room.free))
+            room = max(fitting, key=lambda room: (not room.volume.health.is_doubtful, room.free))
             return room.volume, room.volume.promise(size)
 
     def _rooms(self) -> Iterator[_Room]:
