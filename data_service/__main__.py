@@ -2,6 +2,7 @@
 
 import sys
 
+import zookeeper.needs  # noqa: F401
 from data_service.shell.main import main
 
 sys.exit(main())

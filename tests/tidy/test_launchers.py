@@ -17,6 +17,8 @@ import sys
 
 if not __package__:
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+
+import zookeeper.needs
 """
 
 ENDING = """
@@ -35,8 +37,8 @@ def faults_of_launcher(source: Source) -> List[str]:
     """Whatever makes a launcher more, or less, than a door.
 
     A docstring; the path's first entry replaced when it was started as a file, because that entry
-    is the launcher's own folder, whose modules must not be found by their bare names; one absolute
-    import of `main`; its call.
+    is the launcher's own folder, whose modules must not be found by their bare names; a look at
+    what is needed; one absolute import of `main`; its call.
     """
     head, tail = _shape(ast.parse(PREAMBLE).body), _shape(ast.parse(ENDING).body)
     body = source.tree.body[1:]
@@ -131,6 +133,34 @@ def test_commands_are_declared() -> None:
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     for launcher in LAUNCHERS:
         assert f'= "{launcher}:main"' in text
+
+
+NEEDS = ROOT / "zookeeper" / "needs.py"
+
+
+@each_launcher
+def test_an_old_python_can_read_the_launcher(launcher: str) -> None:
+    for path in (_file(launcher), NEEDS, ROOT / "zookeeper" / "__init__.py"):
+        text = path.read_text("ascii")
+        ast.parse(text, feature_version=(3, 4))
+        assert "f\"" not in text and "->" not in text, "Python 2.7 knows neither"
+
+
+@each_launcher
+def test_without_rpyc_there_is_one_sentence(launcher: str, tmp_path: Path) -> None:
+    # Without the site's modules there is only the standard library.
+    done = _run(["-S", str(_file(launcher)), "--help"], tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and "needs the package rpyc" in done.stderr
+
+
+@each_launcher
+def test_on_an_old_python_there_is_one_sentence(launcher: str, tmp_path: Path) -> None:
+    name = _file(launcher)
+    code = f"import runpy, sys; sys.version_info = (3, 8, 18); runpy.run_path({str(name)!r})"
+    done = _run(["-c", code], ROOT)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "needs Python 3.9 or newer, and this is 3.8: " in done.stderr
 
 
 DOOR = f'"""Door."""\n{PREAMBLE}\nfrom zookeeper.service import main  # noqa: E402\n{ENDING}'
