@@ -47,7 +47,7 @@ class _Transfer:
         self._local_path = local_path
         self._progress = progress
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._stop = replicas.stop
         self._done = 0
 
     def run(self, parallel: int) -> None:

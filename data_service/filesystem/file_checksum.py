@@ -8,7 +8,6 @@ last one. The count in its name is then that of its first block, as HDFS's of a 
 """
 
 import hashlib
-import threading
 from functools import partial
 from typing import Dict, NamedTuple, Sequence
 
@@ -63,5 +62,5 @@ def checksum_file(locations: Locations, replicas: Replicas, parallel: int) -> Fi
 
     places = range(len(locations.blocks))
     # Tasks that did not begin never do after a failure; those that run end by their deadlines.
-    run_all([partial(ask, place) for place in places], parallel, threading.Event())
+    run_all([partial(ask, place) for place in places], parallel, replicas.stop)
     return compose([found[place] for place in places])

@@ -12,6 +12,7 @@ from data_service.filesystem.administration import Administration
 from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
+from data_service.filesystem.node_memory import NodeMemory
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
 from data_service.filesystem.reader import FileReader
 from data_service.filesystem.replicas import Replicas
@@ -71,6 +72,7 @@ class FileSystem(Administration, Writing):
         self._leases = LeaseKeeper(self._namenode, interval)
         self._writers: "weakref.WeakSet[FileWriter]" = weakref.WeakSet()
         self._as_they_are = False
+        self._memory = NodeMemory()
         self._umask = UMASK
 
     def __enter__(self) -> "FileSystem":
@@ -317,6 +319,8 @@ class FileSystem(Administration, Writing):
             relocate,
             report_bad,
             self._as_they_are,
+            self._memory,
+            self.settings.client.retry_seconds,
         )
 
 

@@ -86,6 +86,11 @@ class NameNodeClient(Forkable):
             with self._lock:
                 self._awaited.discard(number)
 
+    @property
+    def patience_seconds(self) -> float:
+        """How long an operation in progress rides out an outage."""
+        return self._settings.retry_seconds
+
     def call(self, method: str, *args: Any) -> Any:
         """Call, and repeat while the namenode is out of reach; raises what it answered."""
         return self._repeat(method, args, ())

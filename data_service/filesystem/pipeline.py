@@ -6,7 +6,7 @@ from data_service.protocol.decoding import decode
 from data_service.protocol.failures import broken_link, reply_seconds
 from data_service.protocol.messages import LocatedBlock
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -58,11 +58,13 @@ class Suspects:
     says of the one after it is hearsay: the *accused* is left out, and a datanode that accuses a
     second one is *doubted*, because a faulty node can blame its healthy neighbours until it is the
     only holder (HDFS-3875). When nobody is left to write to, hearsay is tested: first the accused
-    are tried without the doubted one between, and at last the doubted ones themselves.
+    are tried without the doubted one between, and at last the doubted ones themselves. Who did not
+    answer may be in the middle of a restart, and can be *pardoned* after a while.
     """
 
     def __init__(self) -> None:
         self._proved: Set[str] = set()
+        self._silent: Set[str] = set()
         self._accused: Set[str] = set()
         self._links: Dict[str, Set[str]] = {}
         self._doubted: Set[str] = set()
@@ -77,6 +79,10 @@ class Suspects:
         link = broken_link(error)
         if not link:
             self._proved.add(first)
+            if isinstance(error, Unavailable):
+                self._silent.add(first)
+            else:
+                self._silent.discard(first)
             return
         upstream, downstream = link
         self._accused.add(downstream)
@@ -94,6 +100,11 @@ class Suspects:
         forgiven = bool(self._doubted)
         self._doubted.clear()
         return forgiven
+
+    def pardon(self) -> bool:
+        """Nobody is left: try those again that did not answer; whether there ever were any."""
+        self._proved -= self._silent
+        return bool(self._silent)
 
     def __repr__(self) -> str:
         return f"<Suspects {sorted(self.excluded)}>"

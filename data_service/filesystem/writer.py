@@ -10,10 +10,12 @@ that was restarted has forgotten the lease: the writer presents the file and its
 """
 
 import threading
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import AbstractSet, Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.namenode import Awaited, NameNodeClient
+from data_service.filesystem.node_memory import NodeMemory
+from data_service.filesystem.patience import Patience
 from data_service.filesystem.pipeline import Pipeline, Suspects
 from data_service.filesystem.replicas import Replicas
 from data_service.protocol.blocks import Block
@@ -24,6 +26,7 @@ from data_service.protocol.messages import Completed, LocatedBlock, OpenedFile
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
+    Busy,
     BlockMissing,
     DfsError,
     LeaseExpired,
@@ -69,8 +72,13 @@ class WritingFile(Forkable):
         options: Optional[WriteOptions],
         credentials: Credentials,
         network: NetworkSettings,
+        memory: Optional[NodeMemory] = None,
     ) -> None:
         self.path = path
+        self._memory = memory or NodeMemory()
+        # Whether datanodes that made trouble to other files are stayed away from.
+        self._remembers = True
+        self._over = threading.Event()
         self._namenode = namenode
         self._leases = leases
         self._ended = False
@@ -126,8 +134,18 @@ class WritingFile(Forkable):
 
         Raises NotEnoughReplicas when no datanodes are left to try, and what `source` raises.
         """
-        for attempt in range(ATTEMPTS_MAX):
-            located = self._allocate(position)
+        patience = Patience(ATTEMPTS_MAX, self._namenode.patience_seconds, self._over.wait)
+        shortage: Optional[NotEnoughReplicas] = None
+        while True:
+            try:
+                located = self._allocate(position)
+            except NotEnoughReplicas as error:
+                shortage = error
+                with self._lock:
+                    restarting = self._suspects.pardon()
+                if not restarting or not patience.again(error):
+                    raise
+                continue
             try:
                 self._stream(position, located, size, source)
                 return
@@ -135,16 +153,15 @@ class WritingFile(Forkable):
                 # The source failed, not the pipeline: to send it again would not help.
                 raise
             except DfsError as error:
-                log.info(
-                    "pipeline.failed", block=located.block.name, attempt=attempt, error=error
-                )
+                log.info("pipeline.failed", block=located.block.name, error=error)
                 if self._ended:
                     raise
                 self._give_up(position, located, error)
-                last = error
-        raise NotEnoughReplicas(
-            f"{self.path}: {ATTEMPTS_MAX} pipelines failed; the last: {failure_reason(last)}"
-        )
+                if not patience.again(error):
+                    raise shortage or NotEnoughReplicas(
+                        f"{self.path}: {ATTEMPTS_MAX} pipelines failed; the last: "
+                        f"{failure_reason(error)}"
+                    ) from None
 
     def complete(self) -> Completed:
         """Make the file appear, whole; raises NotEnoughReplicas, PathExists, LeaseExpired."""
@@ -213,6 +230,7 @@ class WritingFile(Forkable):
         """Keep the lease no longer; False when that was so already."""
         with self._lock:
             ended, self._ended = self._ended, True
+        self._over.set()
         if not ended:
             self._leases.leave()
         return not ended
@@ -220,21 +238,32 @@ class WritingFile(Forkable):
     def _allocate(self, position: int) -> LocatedBlock:
         while True:
             with self._lock:
-                excluded = tuple(sorted(self._suspects.excluded))
+                excluded = self._suspects.excluded
+                remembered = self._memory.avoided - excluded if self._remembers else frozenset()
             try:
-                row = self._held(
-                    "add_block", self._namenode.client_id, self._opened.file_id, position, excluded
-                )
+                located = self._add_block(position, excluded | remembered)
             except NotEnoughReplicas:
                 with self._lock:
-                    if not self._suspects.forgive():
+                    if remembered:
+                        self._remembers = False
+                    elif not self._suspects.forgive():
                         raise
-            else:
-                located = decode(LocatedBlock, row)
-                with self._lock:
-                    self._blocks[position] = located.block
-                    self._claims[position] = located.claim
+                continue
+            with self._lock:
+                self._blocks[position] = located.block
+                self._claims[position] = located.claim
+            if not remembered or len(located.targets) >= self._opened.replication:
                 return located
+            # Too few for all replicas without those that made trouble to another file: try them.
+            self._remembers = False
+            self._abandon_block(position, located)
+
+    def _add_block(self, position: int, excluded: AbstractSet[str]) -> LocatedBlock:
+        client_id, file_id = self._namenode.client_id, self._opened.file_id
+        nodes = tuple(sorted(excluded))
+        return decode(
+            LocatedBlock, self._held("add_block", client_id, file_id, position, nodes)
+        )
 
     def _stream(self, position: int, located: LocatedBlock, size: int, source: Source) -> None:
         if not located.targets:
@@ -256,9 +285,16 @@ class WritingFile(Forkable):
             self._blocks[position] = located.block._replace(length=length)
 
     def _give_up(self, position: int, located: LocatedBlock, error: DfsError) -> None:
+        if located.targets and not isinstance(error, Busy):
+            first = located.targets[0].node_id
+            with self._lock:
+                self._suspects.blame(error, first)
+            if isinstance(error, Unavailable):
+                self._memory.avoid(first)
+        self._abandon_block(position, located)
+
+    def _abandon_block(self, position: int, located: LocatedBlock) -> None:
         with self._lock:
-            if located.targets:
-                self._suspects.blame(error, located.targets[0].node_id)
             del self._blocks[position]
         self._held(
             "abandon_block", self._namenode.client_id, self._opened.file_id, located.block.block_id

@@ -20,6 +20,7 @@ from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.local_streams import pieces_of
 from data_service.filesystem.namenode import NameNodeClient
+from data_service.filesystem.node_memory import NodeMemory
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.writer import WriteOptions, WritingFile
 from data_service.protocol.decoding import decode
@@ -52,6 +53,7 @@ class Writing:
     _on_warning: Callable[[str], None]
     _writers: "MutableSet[FileWriter]"
     _umask: int
+    _memory: NodeMemory
 
     def put(
         self,
@@ -170,6 +172,7 @@ class Writing:
             options,
             self._credentials,
             self.settings.network,
+            self._memory,
         )
 
     def _complete(self, file: WritingFile) -> FileStatus:

@@ -6,7 +6,7 @@ in the pipeline, or it gives up before it is told which link broke.
 
 from typing import Sequence, Tuple
 
-from zookeeper.fabric.errors import DfsError, PipelineFailed
+from zookeeper.fabric.errors import Busy, DfsError, PipelineFailed
 
 _SEPARATOR = " | "
 _PATIENCE_PER_NODE = 0.25
@@ -22,9 +22,10 @@ def pipeline_failure(link: Sequence[str], reason: str) -> PipelineFailed:
     return PipelineFailed(">".join(link) + _SEPARATOR + reason)
 
 
-def seen_from_upstream(link: Sequence[str], error: DfsError) -> PipelineFailed:
+def seen_from_upstream(link: Sequence[str], error: DfsError) -> DfsError:
     """What a datanode tells of an error that the one after it had: whose link that was is kept."""
-    if isinstance(error, PipelineFailed):
+    if isinstance(error, (PipelineFailed, Busy)):
+        # A datanode with as many transfers as it may have is no broken link.
         return error
     return pipeline_failure(link, error.message)
 

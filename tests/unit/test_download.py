@@ -23,6 +23,7 @@ class Memory:
 
     def __init__(self, failing: int = -1) -> None:
         self.failing = failing
+        self.stop = threading.Event()
         self.read_blocks: List[int] = []
 
     def read(self, located: LocatedBlock, offset: int, length: int,

@@ -8,7 +8,7 @@ from typing import Iterator
 import pytest
 
 from data_service.datanode.service import DataNode
-from data_service.filesystem import FileSystem
+from data_service.filesystem import FileSystem, replica_choice
 from data_service.filesystem.file_checksum import FileChecksum, compose
 from data_service.protocol.checksums import BYTES_PER_CRC, CHUNK_BYTES, BlockChecksum, small_crcs
 from tests.support.inner_cluster import InnerCluster
@@ -115,8 +115,9 @@ def test_no_byte_of_the_file_moves(
 
 
 def test_a_damaged_replica_is_reported_and_the_other_one_taken(
-    cluster: InnerCluster, fs: FileSystem
+    cluster: InnerCluster, fs: FileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(replica_choice, "PAUSES_SECONDS", (0.1,))
     wanted = store_file(fs)
     block = cluster.blocks("/a")[1]
     with open(cluster.path(0, block), "r+b") as replica:

@@ -6,7 +6,9 @@ from typing import Iterator, List, Optional, Tuple
 
 import pytest
 
-from data_service.filesystem.replicas import Replicas, nearest_first
+from data_service.filesystem.node_memory import NodeMemory
+from data_service.filesystem.replica_choice import nearest_first
+from data_service.filesystem.replicas import Replicas
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import LocatedBlock, Target
@@ -152,8 +154,8 @@ def test_without_any_replica_the_error_is_the_same(reader: Reader) -> None:
 def test_replicas_on_this_machine_come_first() -> None:
     far, near = Target("a", "203.0.113.5", 1), Target("b", "127.0.0.1", 2)
     own = Target("c", os.uname().nodename, 3)
-    assert nearest_first((far, near, own)) == [near, own, far]
-    assert nearest_first((far, far)) == [far, far]
+    assert nearest_first((far, near, own), NodeMemory()) == [near, own, far]
+    assert nearest_first((far, far), NodeMemory()) == [far, far]
 
 
 def test_who_ignores_checksums_gets_good_bytes_where_there_are_any(reader: Reader) -> None:

@@ -290,6 +290,10 @@ def test_suspects() -> None:
     assert not suspects.forgive()
     suspects.blame(Unavailable("x"), "a")
     assert suspects.excluded == {"a"} and not suspects.forgive()
+    assert suspects.pardon() and suspects.excluded == set(), "it may have been restarted"
+    suspects.blame(DiskFull("x"), "a")
+    suspects.pardon()
+    assert suspects.excluded == {"a"} and not suspects.forgive(), "its disk is as full as before"
     suspects.blame(pipeline_failure(("b", "c"), "x"), "b")
     assert suspects.excluded == {"a", "c"}
     suspects.blame(pipeline_failure(("b", "c"), "another block"), "b")
