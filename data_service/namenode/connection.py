@@ -2,7 +2,7 @@
 
 import time
 from hashlib import blake2b
-from typing import Any, Callable, Iterable, Tuple
+from typing import Any, Callable, Iterable, Optional, Set, Tuple
 
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
@@ -10,11 +10,17 @@ from data_service.namenode.namespace.retries import CLIENT_OF, Op, check_client
 from data_service.namenode.state import State
 from data_service.namenode.term import Term
 from data_service.protocol.validation import check_operation
-from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import DfsError, InvalidArgument, PermissionDenied
 from zookeeper.fabric.rpc import Service
 
 DATA_NODE = "data_node"
 """The principal that the calls of datanodes are kept for."""
+
+log = logs.get("namenode")
+
+CLIENTS_MAX = 64
+"""Clients of one connection whose presence is watched; the others' leases end by time only."""
 
 DIGEST_BYTES = 8
 """Of the arguments of a call: no secret, and compared with those of one other call only."""
@@ -43,6 +49,8 @@ class Connection(Service):
         self._directory = directory
         self._caller = Caller("", frozenset(), False)
         self._identified_until = 0.0
+        self._met_in: Optional[Term] = None
+        self._met: Set[str] = set()
 
     def _identify(self) -> None:
         """Look the caller's groups up, outside of every lock, unless that was done just now.
@@ -62,7 +70,30 @@ class Connection(Service):
         if CLIENT_OF in client_id:
             raise InvalidArgument(f"a client's id must not contain {CLIENT_OF}")
         self._identify()
-        return f"{client_id}{CLIENT_OF}{self._caller.user}"
+        name = f"{client_id}{CLIENT_OF}{self._caller.user}"
+        self._meet(name)
+        return name
+
+    def _meet(self, client_id: str) -> None:
+        """Tell the term that the client is here, so that it can be told when it is not."""
+        term = self._term_of()
+        if term is not self._met_in:
+            self._met_in, self._met = term, set()
+        if client_id not in self._met and len(self._met) < CLIENTS_MAX:
+            term.read(lambda state: state.writing.arrive(client_id, self.peer.host))
+            self._met.add(client_id)
+
+    def ended(self, by_client: bool) -> None:
+        """What the clients of this connection write is free soon when they do not come back."""
+        term, now = self._met_in, time.monotonic()
+        if term is None or term.over:
+            return
+        try:
+            for client_id in self._met:
+                term.read(lambda state: state.writing.part(client_id, by_client, now))
+        except DfsError as error:
+            # Such as the end of the term: the next one knows nothing of these clients.
+            log.info("client.not_parted", host=self.peer.host, error=error.message)
 
     def _own_call(self, op: Any, *args: Any) -> Op:
         """The name of one of this user's calls, which tells of its arguments too: processes that

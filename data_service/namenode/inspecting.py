@@ -111,7 +111,7 @@ class Inspecting:
             name, row.file_id, FILE, length, new.replication, new.block_size, row.owner, "",
             new.mode, 0, 0,
         )  # fmt: skip
-        return FsckRow(row.path, status, blocks, row.client_id)
+        return FsckRow(row.path, status, blocks, row.client_id, row.host)
 
     def _examine(self, file: OpenFile, row: OpenRow) -> Iterator[BlockHealth]:
         for block in row.blocks:

@@ -272,13 +272,15 @@ class BlockHealth(NamedTuple):
 class FsckRow(NamedTuple):
     """A directory or file with its absolute path, and the state of its blocks.
 
-    `writer` is the client that has it open for writing: then the blocks are those so far.
+    `writer` is the client that has it open for writing, at `host`; then the blocks are those so
+    far.
     """
 
     path: str
     status: FileStatus
     blocks: Tuple[BlockHealth, ...]
     writer: str = ""
+    host: str = ""
 
     @classmethod
     def from_wire(cls, row: Sequence) -> "FsckRow":

@@ -95,7 +95,8 @@ def list_open_files(session: Session, words: List[str]) -> None:
     session.out.line(OPEN_FILES.format("Client Host", "Client Name", "Open File Path"))
     if not options.has("blockingDecommission"):
         for row in rows:
-            session.out.line(OPEN_FILES.format("-", visible(row.writer), visible(row.path)))
+            host = visible(row.host) or "-"
+            session.out.line(OPEN_FILES.format(host, visible(row.writer), visible(row.path)))
 
 
 def trigger_block_report(session: Session, words: List[str]) -> None:

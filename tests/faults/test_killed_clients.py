@@ -155,3 +155,24 @@ def test_a_get_that_is_killed_leaves_the_old_local_file(nodes: Cluster) -> None:
     nodes.wait_live(3)
     assert nodes.client("get", "-f", "/big", str(local)).status == 0
     assert local.read_bytes() == NEW
+
+
+def test_the_path_of_a_writer_that_was_killed_is_free_at_once(shared_cluster: Cluster) -> None:
+    """Its lease would last for a minute."""
+    assert shared_cluster.client("mkdir", "-p", "/killed").status == 0
+    client = shared_cluster.start_client("put", "-", "/killed/f")
+    assert client.stdin is not None
+    client.stdin.write(NEW)
+    client.stdin.flush()
+
+    def is_open() -> bool:
+        with shared_cluster.file_system() as file_system:
+            return any(row.path == "/killed/f" for row in file_system.open_files("/killed"))
+
+    wait_until(is_open, what="the lease")
+    client.kill()
+    client.wait()
+    again = shared_cluster.client("put", "-", "/killed/f", stdin=OLD)
+    assert (again.status, again.err) == (0, "")
+    assert shared_cluster.client("cat", "/killed/f").out == OLD
+    assert shared_cluster.client("rm", "-r", "/killed").status == 0

@@ -65,7 +65,7 @@ def test_the_id_of_a_client_is_shown_to_who_meets_its_lease(core: Core) -> None:
     with pytest.raises(DfsError, match=f"currently owned by {CLIENT}@alice"):
         mallory.exposed_create(("m", 1), "/all/hers", False, 0, 0, 0o600)
     rows, _, _ = mallory.exposed_open_files("/", 0, 10)
-    assert [row[-1] for row in unpack_rows(rows)] == [f"{CLIENT}@alice"]
+    assert [row[3:] for row in unpack_rows(rows)] == [[f"{CLIENT}@alice", "127.0.0.1"]]
 
 
 @pytest.mark.parametrize("named", [CLIENT, f"{CLIENT}@alice"])

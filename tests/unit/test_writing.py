@@ -4,7 +4,6 @@ from typing import Any, Callable
 
 import pytest
 
-from data_service.namenode.writers import takeover
 from data_service.protocol.blocks import BLOCKS_MAX
 from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
@@ -204,50 +203,6 @@ def test_an_abandoned_file_leaves_nothing() -> None:
     core.put("/f", 1)
 
 
-def test_one_writer_a_path() -> None:
-    core = Core()
-    core.create("/f", client="one")
-    assert refusal(errors.AlreadyBeingCreated, lambda: core.create("/f", client="two")) == (
-        "Failed to CREATE_FILE /f for two because this file lease is currently owned by one"
-    )
-    # Also when the first client asks a second time, and where parents are missing.
-    refusal(errors.AlreadyBeingCreated, lambda: core.create("/f", client="one"))
-    core.create("/a/b/g", client="one")
-    core.mkdir("/a")
-    refusal(errors.AlreadyBeingCreated, lambda: core.create("/a/b/g", client="two"))
-    core.mkdir("/a/b")
-    refusal(errors.AlreadyBeingCreated, lambda: core.create("/a/b/g", client="two"))
-    core.rename("/a", "/z")
-    refusal(errors.AlreadyBeingCreated, lambda: core.create("/z/b/g", client="two"))
-    core.create("/a/b/g", client="two")
-
-
-def test_nothing_is_moved_to_where_somebody_writes() -> None:
-    core = Core()
-    core.mkdir("/elsewhere")
-    core.put("/other", 5)
-    new = core.create("/p/f", client="one")
-    blocks = core.write(new, 7, client="one")
-    message = refusal(errors.PathExists, lambda: core.rename("/elsewhere", "/p"))
-    assert message == "rename destination /p already exists: it is being written by one"
-    core.mkdir("/p")
-    refusal(errors.PathExists, lambda: core.rename("/other", "/p/f"))
-    core.complete(new, blocks, client="one")
-    assert (core.length("/p/f"), core.length("/other")) == (7, 5)
-
-
-def test_who_is_silent_for_long_gives_way_to_what_is_moved() -> None:
-    core = Core()
-    core.put("/other", 5)
-    new = core.create("/p", client="one")
-    block = core.write(new, 7, client="one")[0]
-    core.now = 11.0
-    core.rename("/other", "/p")
-    assert core.length("/p") == 5 and core.state.open_files.rows() == []
-    refusal(errors.LeaseExpired, lambda: core.complete(new, (block,), client="one"))
-    assert core.sweep() == [block.block_id]
-
-
 def test_an_opened_file_tells_of_what_is_above_it() -> None:
     core = Core()
     core.put("/warm", 1)
@@ -378,16 +333,3 @@ def test_attributes_have_limits(replication: int, block_size: int, mode: int) ->
         )
     core.state.check()
     assert core.metadata.last_txid == 0
-
-
-def test_one_user_has_only_so_many_files_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(takeover, "OPEN_FILES_MAX", 3)
-    core = Core()
-    core.put("/f", 5)
-    for number in range(3):
-        core.create(f"/new{number}", client=f"c{number}@mallory")
-    refusal(errors.QuotaExceeded, lambda: core.create("/new", client="c@mallory"))
-    refusal(errors.QuotaExceeded, lambda: core.append("/f", client="c@mallory"))
-    core.create("/new", client="c@alice")
-    core.do(core.state.writing.abandon_file("c1@mallory", core.state.open_files.rows()[1].file_id))
-    core.append("/f", client="c@mallory")

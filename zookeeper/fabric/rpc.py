@@ -93,6 +93,9 @@ class Service(rpyc.Service):
 
     peer = Peer("anonymous", "")
 
+    def ended(self, by_client: bool) -> None:
+        """The connection is over. Its client ended it, or died; or else this server did."""
+
     def gone(self) -> bool:
         """Whether nobody waits for the answer any more: the client hung up, or had to make room.
 

@@ -262,6 +262,12 @@ class Server:
         finally:
             connection.close()
             account.release()
+            service.ended(self._has_left(client))
+
+    def _has_left(self, client: _Client) -> bool:
+        """Whether a connection that is over was not ended by us."""
+        with self._lock:
+            return not self._stopping and client in self._clients
 
     def _begin(self, client: _Client) -> bool:
         """Whether a call may run now: not when we stop, or have just sent the client away."""

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from data_service.namenode.namespace.retries import user_of
+from data_service.namenode.writers.attendance import GRACE_SECONDS, Attendance
 from zookeeper.fabric.errors import LeaseExpired
 
 
@@ -52,6 +53,7 @@ class Leases:
         self._writers: Dict[Place, int] = {}
         self._entries: Dict[Entry, Set[int]] = {}
         self._counts: Dict[str, int] = {}
+        self._attendance = Attendance()
 
     def take(self, client_id: str, file_id: int, place: Place, now: float) -> None:
         """Give the client the lease on a place that is free, for a file that is new."""
@@ -63,6 +65,7 @@ class Leases:
         self._settle(file_id, place)
         self._renewed[client_id] = now
         self._renewed.move_to_end(client_id)
+        self._attendance.heard(client_id)
 
     def renew(self, client_id: str, now: float) -> bool:
         """Renew the client's lease; False when it has none."""
@@ -70,6 +73,7 @@ class Leases:
             return False
         self._renewed[client_id] = now
         self._renewed.move_to_end(client_id)
+        self._attendance.heard(client_id)
         return True
 
     def release(self, file_id: int) -> None:
@@ -84,6 +88,19 @@ class Leases:
         files.remove(file_id)
         if not files:
             del self._files[client_id], self._renewed[client_id]
+            self._attendance.forget(client_id)
+
+    def arrive(self, client_id: str, host: str) -> None:
+        """A client calls on a connection for the first time."""
+        self._attendance.arrive(client_id, host)
+
+    def part(self, client_id: str, by_client: bool, now: float) -> None:
+        """A connection on which a client called is over, perhaps because the client is."""
+        self._attendance.part(client_id, by_client, client_id in self._renewed, now)
+
+    def host(self, client_id: str) -> str:
+        """Where a writer was seen last."""
+        return self._attendance.host(client_id)
 
     def count(self, user: str) -> int:
         """How many files the clients of a user write."""
@@ -114,8 +131,26 @@ class Leases:
             raise LeaseExpired(f"No lease on inode {file_id}: it is not open for write") from None
 
     def is_overdue(self, client_id: str, now: float) -> bool:
-        """Whether the soft limit of a client that holds a lease has passed."""
-        return not self._is_late(now) and now - self._renewed[client_id] > self._soft_limit
+        """Whether a client that holds a lease must give way: it is gone, or silent for too long."""
+        if self._is_late(now):
+            return False
+        absent = self._attendance.absent_seconds(client_id, now)
+        gone = absent is not None and absent > GRACE_SECONDS
+        return gone or now - self._renewed[client_id] > self._soft_limit
+
+    def is_leaving(self, client_id: str, now: float) -> bool:
+        """Whether a client that holds a lease seems to be gone, which a moment will show."""
+        return self._attendance.absent_seconds(client_id, now) is not None
+
+    def describe(self, client_id: str, now: float) -> str:
+        """Who holds a lease, and when it frees what it holds."""
+        silent = now - self._renewed[client_id]
+        host = self._attendance.host(client_id)
+        where = f" on {host}" if host else ""
+        return (
+            f"{client_id}{where}, which was heard of {silent:.0f} s ago: it is free once that "
+            f"client has closed it or ended, or falls silent for {self._soft_limit:.0f} s"
+        )
 
     def expired(self, now: float) -> List[int]:
         """One round: the files of clients that are past the hard limit. They keep their leases

@@ -147,6 +147,7 @@ class OpenRow(NamedTuple):
     file_id: int
     owner: str
     blocks: Tuple[Block, ...]
+    host: str
 
 
 class OpenFiles:
@@ -250,6 +251,7 @@ class OpenFiles:
                 file_id,
                 file.new.owner,
                 tuple(block for block, _ in file.allocations()),
+                self._leases.host(self._leases.holder(file_id)),
             )
             for file_id, file in sorted(self._files.items())
         ]

@@ -20,6 +20,7 @@ from data_service.namenode.writers.promises import Promises
 from metadata_service.edits import Edit
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,
+    Busy,
     InvalidArgument,
     LeaseExpired,
     PathExists,
@@ -64,9 +65,10 @@ class Takeover:
                 continue
             holder = self._leases.holder(file_id)
             if not self._leases.is_overdue(holder, now):
+                self._await_leaving(path, holder, now)
                 raise AlreadyBeingCreated(
                     f"Failed to {deed} {path} for {client_id} because this file lease is "
-                    f"currently owned by {holder}"
+                    f"currently owned by {self._leases.describe(holder, now)}"
                 )
             ended.append(self._files.find(holder, file_id))
         return ended
@@ -82,11 +84,18 @@ class Takeover:
         for file_id in self._leases.promised(anchor, name):
             holder = self._leases.holder(file_id)
             if not self._leases.is_overdue(holder, now):
+                self._await_leaving(path, holder, now)
                 raise PathExists(
-                    f"rename destination {path} already exists: it is being written by {holder}"
+                    f"rename destination {path} already exists: it is being written by "
+                    f"{self._leases.describe(holder, now)}"
                 )
             ended.append(self._files.find(holder, file_id))
         return ended
+
+    def _await_leaving(self, path: str, holder: str, now: float) -> None:
+        """Raise Busy when the writer of a path has just hung up: soon it is gone, or back."""
+        if self._leases.is_leaving(holder, now):
+            raise Busy(f"the writer of {path}, {holder}, seems to have ended: ask again")
 
     def verify_user(self, client_id: str) -> None:
         """Raise QuotaExceeded when a client's user has as many files open as one may have."""

@@ -299,6 +299,14 @@ class Writing:
             raise refused_in_safe_mode(f"Cannot abandon file {self._files.path(file)}")
         return self._takeover.end("abandon_file", file)
 
+    def arrive(self, client_id: str, host: str) -> Outcome:
+        """A client calls on a connection for the first time."""
+        return Outcome(self._leases.arrive(client_id, host), None, 0)
+
+    def part(self, client_id: str, by_client: bool, now: float) -> Outcome:
+        """A connection on which a client called is over; whether the client ended it, or died."""
+        return Outcome(self._leases.part(client_id, by_client, now), None, 0)
+
     def renew_lease(self, client_id: str, now: float) -> bool:
         """Renew the client's lease; False when it holds none here and may have to resume."""
         return self._leases.renew(client_id, now)
