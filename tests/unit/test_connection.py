@@ -33,7 +33,13 @@ class Term:
         """Run an operation and store its edit."""
         return self._core.do(operation(self._core.state))
 
-    read = change_when_confirmed = change
+    read = change
+
+    def change_when_confirmed(
+        self, operation: Callable[[State], Outcome], _gone: Callable[[], bool]
+    ) -> Any:
+        """Nothing has to be waited for."""
+        return self.change(operation)
 
 
 @pytest.fixture(name="core")
