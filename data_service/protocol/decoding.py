@@ -9,6 +9,7 @@ each file): for those a few comparisons of whole rows do.
 
 import json
 from functools import lru_cache
+from math import inf
 from operator import itemgetter
 from typing import Any, Callable, Dict, List, NoReturn, Tuple, Type, TypeVar, get_args, get_origin
 
@@ -137,8 +138,8 @@ def _integer(value: Any, where: str) -> int:
 
 
 def _float(value: Any, where: str) -> float:
-    # Some is whole, and crosses the wire as that.
-    if type(value) not in (int, float) or not abs(value) <= INTEGER_MAX:
+    # Some is whole, and crosses the wire as that. What never happened was an infinite time ago.
+    if type(value) not in (int, float) or not (abs(value) <= INTEGER_MAX or value == inf):
         _refuse(where, "a number", value)
     return float(value)
 

@@ -29,7 +29,8 @@ CLUSTER = ClusterStatus(1, 2, 3, True, "", 0, 0, 0, 0, 7, "id")
 
 
 @pytest.mark.parametrize("message", [
-    STATUS, NODE, CLUSTER, OpenedFile(1, 2, 3), BlockChecksum(b"md5", 4), Target("a", "ü", 80)])
+    STATUS, NODE, NODE._replace(last_report_seconds=float("inf")), CLUSTER, OpenedFile(1, 2, 3),
+    BlockChecksum(b"md5", 4), Target("a", "ü", 80)])
 def test_a_message_is_rebuilt(message: Any) -> None:
     for sent in (plain(message), list(message)):
         again = decode(type(message), sent)
