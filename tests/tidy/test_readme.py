@@ -17,7 +17,7 @@ import pytest
 from tests.support.fresh_copy import Answer, FreshCopy, Terminal
 from tests.tidy.readme import Block, blocks, code, output_matches, tables
 from tests.tidy.source import PRODUCT, ROOT, sources
-from zookeeper.fabric.settings import SECTIONS, table
+from zookeeper.fabric.settings import SECTIONS, load, table
 
 SECONDS_MAX = 600
 
@@ -79,6 +79,15 @@ def test_the_modules_that_are_named_exist() -> None:
     homes = (ROOT, ROOT / "data_service")
     assert words
     assert [word for word in words if not any((home / word).exists() for home in homes)] == []
+
+
+def test_the_configurations_that_are_shown_are_understood(tmp_path: Path) -> None:
+    shown = [block for block in blocks(text()) if block.language == "ini"]
+    assert shown
+    for block in shown:
+        path = tmp_path / "config.ini"
+        path.write_text("\n".join(block.lines) + "\n", "utf-8")
+        assert load(str(path)).path == str(path)
 
 
 def test_the_errors_that_are_explained_are_ours() -> None:
