@@ -325,9 +325,10 @@ class FileSystem(Administration, Writing):
 
 
 def current_user() -> str:
-    """Who the caller is: $PYHDFS_USER, else the user of the operating system."""
+    """Who the caller is: $PYHDFS_USER, else $HADOOP_USER_NAME, else the operating system's user."""
+    named = os.environ.get("PYHDFS_USER") or os.environ.get("HADOOP_USER_NAME")
     try:
-        return os.environ.get("PYHDFS_USER") or pwd.getpwuid(os.getuid()).pw_name
+        return named or pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         # A user without an entry in the system's list, as in many containers.
         return str(os.getuid())

@@ -193,6 +193,7 @@ COMMANDS: Dict[str, Command] = {
         "fsck:fsck",
         "<path> [-list-corruptfileblocks | [-move | -delete | -openforwrite] [-files [-blocks "
         "[-locations | -racks | -replicaDetails]]]] [-includeSnapshots] [-storagepolicies] "
+        "[-showprogress] [-maintenance] [-upgradedomains] "
         "[-blockId <blk_Id> ...] [-replicate]",
         "check that the blocks of a tree are all there", "fsck",
     ),

@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 from data_service.shell.streams import complain
 
 CONFIG_VARIABLE = "PYHDFS_CONFIG"
-USER_VARIABLE = "PYHDFS_USER"
+USER_VARIABLE, HADOOP_USER_VARIABLE = "PYHDFS_USER", "HADOOP_USER_NAME"
 
 _open: Dict[Tuple[str, str], Any] = {}
 
@@ -14,7 +14,8 @@ _open: Dict[Tuple[str, str], Any] = {}
 def connect(config: Optional[str]) -> Any:
     """The FileSystem of a config.ini (None: the default one) for this moment's user."""
     path = config or os.environ.get(CONFIG_VARIABLE) or ""
-    key = (os.path.abspath(path) if path else "", os.environ.get(USER_VARIABLE, ""))
+    user = os.environ.get(USER_VARIABLE) or os.environ.get(HADOOP_USER_VARIABLE) or ""
+    key = (os.path.abspath(path) if path else "", user)
     if key not in _open:
         made = open_file_system(config)
         # Another thread may have been faster.

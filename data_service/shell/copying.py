@@ -52,6 +52,7 @@ class Copier:
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        self._session.clear_progress()
         if self._workers is not None:
             self._workers.__exit__(*exception)
 
@@ -140,12 +141,7 @@ class Copier:
             # Several bars would draw over each other.
             transfer(source, target, self._options, self._workers.heed)
             return
-        progress = self._session.progress(source.text)
-        try:
-            transfer(source, target, self._options, progress)
-        finally:
-            if progress is not None:
-                progress.clear()
+        transfer(source, target, self._options, self._session.progress(source.text))
 
     def _finish(self, source: Item, target: Item) -> None:
         if self._options.after is not None:

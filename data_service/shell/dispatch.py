@@ -36,6 +36,8 @@ def run(words: List[str], surroundings: Surroundings) -> int:
 
             complain(nearest(name))
         return MISUSE
+    if _asks_for_help(name, rest):
+        name, rest = "help", [name]
     session = Session(typed, surroundings)
     try:
         status = _call(name, session, rest)
@@ -53,6 +55,13 @@ def run(words: List[str], surroundings: Surroundings) -> int:
         session.warn(error.message)
         return FAILURE
     return status
+
+
+def _asks_for_help(name: str, words: List[str]) -> bool:
+    """Whether `COMMAND --help` was typed, or `COMMAND -h` where that is no option of its own."""
+    if words == ["-help"] and COMMANDS[name].tool == ADMINISTRATION:
+        return True
+    return words == ["--help"] or (words == ["-h"] and "[-h]" not in COMMANDS[name].usage)
 
 
 def _call(name: str, session: Session, words: List[str]) -> int:
@@ -75,6 +84,7 @@ def _call(name: str, session: Session, words: List[str]) -> int:
     except OSError as error:
         session.complain(first_line(error.strerror or str(error)))
     if session.failures:
+        session.explain_home()
         return MISUSE if command.tool in (ADMINISTRATION, CONFIGURATION) else FAILURE
     return status or SUCCESS
 

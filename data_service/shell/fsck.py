@@ -19,7 +19,7 @@ from zookeeper.fabric.errors import DfsError, PathNotFound
 PLACES = ("replicaDetails", "racks", "locations")
 FLAGS = (
     "files blocks locations racks replicaDetails openforwrite move delete list-corruptfileblocks "
-    "includeSnapshots storagepolicies replicate " + JSON
+    "includeSnapshots storagepolicies replicate showprogress maintenance upgradedomains " + JSON
 )
 BLOCK_ID = "-blockId"
 LOST_AND_FOUND = "/lost+found"

@@ -1,5 +1,7 @@
 """help and usage: what the table of commands says to people."""
 
+import os
+import sys
 from typing import Iterable, Iterator, List
 
 from data_service.shell.commands import COMMANDS, Command
@@ -87,7 +89,8 @@ def _explained(names: Iterable[str]) -> Iterator[str]:
 
 def overview() -> Iterator[str]:
     """What `--help` shows: a line for every command."""
-    yield "usage: client.py [--config FILE] [-D name=value] [COMMAND [options] [arguments]]"
+    name = os.path.basename(sys.argv[0])
+    yield f"usage: {name} [--config FILE] [-D name=value] [COMMAND [options] [arguments]]"
     yield ""
     yield "Commands, with or without a dash; without any, an interactive prompt:"
     width = max(map(len, COMMANDS))
@@ -95,5 +98,6 @@ def overview() -> Iterator[str]:
         yield f"  {name:{width}}  {command.summary}"
     yield ""
     yield from GENERIC_OPTIONS
+    yield "You are $PYHDFS_USER, or else $HADOOP_USER_NAME, or else the user of the system."
     yield ""
-    yield "`help COMMAND` explains one."
+    yield "`help COMMAND`, or `COMMAND --help`, explains one."

@@ -65,8 +65,8 @@ def _do(generic: Generic) -> int:
         lambda: connect(generic.config), generic.default_uri, generic.definitions, None
     )
     if generic.words:
-        if generic.words[0] in ("--help", "-h"):
-            return _show_overview()
+        if generic.words[0] in ("--help", "-h", "--version"):
+            return _show(generic.words[0] == "--version")
         return run(generic.words, surroundings)
     if generic.tool:
         from data_service.shell.guide import whole_usage
@@ -100,10 +100,25 @@ def parse_generic(words: List[str]) -> Generic:
         else:
             break
         rest.pop(0)
+    config = _take_late_config(rest) or config
     # As in HDFS the definition of the key wins over the option that is short for it.
     definitions = check(definitions)
     given = definitions.pop(DEFAULT_FILE_SYSTEM, given)
     return Generic(rest, config, definitions, default_uri(given), tool)
+
+
+def _take_late_config(rest: List[str]) -> str:
+    """The value of a `--config` behind the command, where many people write it; it goes."""
+    for place, word in enumerate(rest):
+        option, _, attached = word.partition("=")
+        if word == "--":
+            break
+        if option == _CONFIG[0]:
+            tail = rest[place:]
+            value = attached or _value(tail)
+            rest[place:] = tail[1:]
+            return value
+    return ""
 
 
 def _value(rest: List[str]) -> str:
@@ -114,12 +129,13 @@ def _value(rest: List[str]) -> str:
     return rest[0]
 
 
-def _show_overview() -> int:
+def _show(only_version: bool) -> int:
     from data_service.shell.guide import overview
+    from zookeeper.fabric.release import release
 
     try:
         out = Output()
-        for line in overview():
+        for line in [release()] if only_version else overview():
             out.line(line)
         out.flush()
     except OutputFailed as error:

@@ -28,6 +28,7 @@ class ProgressBar:
         self._start = clock()
         self._next = self._start + QUIET_SECONDS
         self._drawn = False
+        self._count = 1
 
     def __call__(self, done: int, total: int) -> None:
         now = self._clock()
@@ -35,6 +36,12 @@ class ProgressBar:
             self._next = now + REDRAW_SECONDS
             line = progress_line(self._label, done, total, now - self._start)
             self._draw(cut(line, len(self._label), terminal_width(self._stream)))
+
+    def go_on(self, label: str) -> None:
+        """A further transfer of the same command; the bar stays, so that many small ones show."""
+        self._count += 1
+        self._label = f"({self._count}) {visible(label)}"
+        self._start = self._clock()
 
     def clear(self) -> None:
         """Leave an empty line, for others to write on."""

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 from data_service.shell import clusters, paths
 from data_service.shell.definitions import Definitions
 from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
-from data_service.shell.items import Item, Store, expand, single
+from data_service.shell.items import Item, Store, expand, look, single
 from data_service.shell.stores import ClusterStore, LocalStore
 from data_service.shell.streams import Input, Output, OutputFailed, complain
 from zookeeper.fabric.errors import (
@@ -60,6 +60,8 @@ class Session:
         self._surroundings = surroundings
         self._cluster: Optional[ClusterStore] = None
         self._local = LocalStore()
+        self._bar: Any = None
+        self._missed_relative = False
         self._definitions = Definitions(surroundings.definitions)
 
     def __repr__(self) -> str:
@@ -78,12 +80,30 @@ class Session:
         complain(f"{self.name}: {message}")
 
     def progress(self, label: str) -> Any:
-        """A progress bar for one transfer, or None when nobody would see it."""
+        """A progress bar for the next transfer, or None when nobody would see it."""
         if sys.stderr is None or not sys.stderr.isatty():
             return None
-        from data_service.shell.progress import ProgressBar
+        if self._bar is None:
+            from data_service.shell.progress import ProgressBar
 
-        return ProgressBar(label, sys.stderr)
+            self._bar = ProgressBar(label, sys.stderr)
+        else:
+            self._bar.go_on(label)
+        return self._bar
+
+    def clear_progress(self) -> None:
+        """Leave an empty line in the place of the bar."""
+        if self._bar is not None:
+            self._bar.clear()
+
+    def explain_home(self) -> None:
+        """Say so when a relative path failed because nobody made its home directory yet."""
+        home = f"/user/{self.user}" if self._missed_relative else ""
+        if home and self.cluster.directory == home and look(self.cluster, home) is None:
+            self.warn(
+                f"relative paths start in {home}, which does not exist: mkdir -p {home} makes "
+                "it, where only the superuser may do so"
+            )
 
     def input(self) -> Input:
         """Standard input, for a command that stores it; raises LocalFileError."""
@@ -190,6 +210,11 @@ class Session:
 
     # Arguments.
 
+    def _noted(self, typed: paths.Typed, item: Item) -> Item:
+        if typed.is_relative and not item.exists and not item.store.is_local:
+            self._missed_relative = True
+        return item
+
     def cluster_item(self, text: str) -> Item:
         """What a path stands for that must be one of the cluster; raises InvalidArgument."""
         item = self.item(text)
@@ -200,7 +225,7 @@ class Session:
     def item(self, text: str) -> Item:
         """What a path without wildcards stands for."""
         typed = paths.parse(text)
-        return single(self.store_of(typed), typed)
+        return self._noted(typed, single(self.store_of(typed), typed))
 
     def local_item(self, text: str) -> Item:
         """A path on the disk of this machine, literally but for a `file:` in front of it.
@@ -223,7 +248,10 @@ class Session:
     def matches(self, text: str) -> List[Item]:
         """What an argument stands for; nothing when its wildcards match nothing."""
         typed = paths.parse(text)
-        return expand(self.store_of(typed), typed)
+        found = expand(self.store_of(typed), typed)
+        for item in found:
+            self._noted(typed, item)
+        return found
 
     def expand(self, text: str) -> List[Item]:
         """What an argument stands for; raises PathError when its wildcards match nothing."""

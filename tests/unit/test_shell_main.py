@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
+from data_service.filesystem.file_system import current_user
 from data_service.shell import connections, streams
 from data_service.shell.commands import COMMANDS
 from data_service.shell.main import main, parse_generic
@@ -101,6 +102,34 @@ def test_help_and_usage(shell: Shell) -> None:
     assert shell.bad("help", "foo", status=255).startswith("-help: `foo': Unknown command\n")
     overview = shell.good("--help")
     assert all(f"  {name} " in overview for name in COMMANDS)
+
+
+def test_help_is_asked_for_in_many_ways(shell: Shell) -> None:
+    wanted = shell.good("help", "mkdir")
+    for words in (["mkdir", "--help"], ["-mkdir", "-h"], ["dfs", "-mkdir", "--help"]):
+        assert shell.good(*words) == wanted
+    assert shell.good("report", "-help") == shell.good("help", "report")
+    shell.filesystem.write("/f", bytes(2048))
+    assert "2.0 K" in shell.good("du", "-h", "/") or "2 K" in shell.good("du", "-h", "/")
+    assert shell.good("ls", "--help") == shell.good("help", "ls")
+    assert shell.good("--version").startswith("PyHDFS ")
+
+
+def test_the_configuration_may_be_named_behind_the_command(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parse_generic(["ls", "/", "--config", "c"])[:2] == (["ls", "/"], "c")
+    assert parse_generic(["ls", "--config=c", "/"])[:2] == (["ls", "/"], "c")
+    assert parse_generic(["cat", "--", "--config"])[:2] == (["cat", "--", "--config"], None)
+    assert "Missing argument" in shell.bad("ls", "/", "--config", status=255)
+
+
+def test_who_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HADOOP_USER_NAME", "alice")
+    monkeypatch.delenv("PYHDFS_USER", raising=False)
+    assert current_user() == "alice"
+    monkeypatch.setenv("PYHDFS_USER", "bob")
+    assert current_user() == "bob"
 
 
 def test_old_names(shell: Shell) -> None:

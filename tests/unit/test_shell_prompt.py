@@ -197,3 +197,14 @@ def test_an_error_takes_the_place_of_the_bar(
     surroundings = session.Surroundings(lambda: shell.filesystem, "", {}, None)
     session.Session("put", surroundings).complain("no")
     assert terminal.getvalue() == CLEAR_LINE + "put: no\n"
+
+
+def test_many_small_transfers_show_together() -> None:
+    now = [0.0]
+    out = Terminal()
+    bar = ProgressBar("f0", out, lambda: now[0])
+    for number in range(1, 40):
+        now[0] += 0.05
+        bar(1, 1)
+        bar.go_on(f"f{number}")
+    assert "(11) f10 " in out.getvalue() and out.getvalue().count("\r") < 25
