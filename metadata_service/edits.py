@@ -19,6 +19,10 @@ from zookeeper.fabric.errors import ProtocolViolation
 Row = Tuple[Any, ...]
 """A row's values (int, str or None) in the order of its table's columns, the key first."""
 
+EDIT_BYTES_MAX = 2 << 20
+"""What an edit may have: an append of one fits into half of the smallest message that is allowed
+(FRAME_BYTES_MIN of the settings)."""
+
 Change = Tuple[str, Any, Optional[Row]]
 """(table, key, the whole new row); None in the row's place deletes it, whether it exists or not."""
 

@@ -2,9 +2,10 @@
 
 Theory of operation. A call whose answer was lost may have run. Reads are simply repeated; every
 mutation carries an operation id (client id, call number), and the namenode answers a repeated one
-from its retry cache, so repeating has one effect. The first contact of a client fails soon, so
-that a person learns that the cluster is down; a client that was served before rides out an
-outage, such as a restart of the namenode in the middle of a put.
+from its retry cache, so repeating has one effect. The first contact of a client fails soon when
+nobody answers, so that a person learns that the cluster is down. When somebody answers that he does
+not lead yet, is busy or has just started, or when this client was served before, it is patient, and
+says once what it waits for.
 """
 
 import itertools
@@ -19,27 +20,68 @@ from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
     Busy,
+    DeadlineExceeded,
     DfsError,
     NotLeader,
     SafeMode,
+    StartingUp,
     Unavailable,
 )
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.remote import LeaderPool
-from zookeeper.fabric.settings import Settings
+from zookeeper.fabric.settings import ClientSettings, Settings
 
 log = logs.get("client")
 
 Awaited = Tuple[Type[DfsError], ...]
 
 _OUTAGES = (Unavailable, NotLeader, Busy)
+_SIGNS_OF_LIFE = (NotLeader, Busy, SafeMode, DeadlineExceeded)
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.05, 1.0
 
 LIST_ROWS = 1000
 """Rows of one page of a long answer."""
 
+START_SECONDS = 10.0
+"""How long a client waits for a namenode that has just started to leave safe mode: usually it is a
+moment, but with lost blocks it takes until somebody turns safe mode off."""
+
+SILENT_SECONDS = 2.0
+"""How long a client waits without a word about why."""
+
 PARTING_SECONDS = 2.0
 """How long a client that goes waits for a namenode to hear its last words."""
+
+
+class _Patience:
+    """How long one call is repeated, by what it met so far."""
+
+    def __init__(self, settings: ClientSettings, served: bool, servers: int, now: float) -> None:
+        self._settings = settings
+        self._patient = served
+        self._servers = servers
+        self._begun = now
+        self._attempts = 0
+        self._outage = False
+        self._told = False
+
+    def is_over(self, error: DfsError, pause: float, now: float) -> bool:
+        """Whether this error is the answer, because another attempt would come too late."""
+        self._attempts += 1
+        self._outage = self._outage or isinstance(error, _OUTAGES)
+        self._patient = self._patient or isinstance(error, _SIGNS_OF_LIFE)
+        own = self._settings
+        seconds = own.retry_seconds if self._patient else own.connect_seconds
+        if isinstance(error, StartingUp) and not self._outage:
+            seconds = min(seconds, START_SECONDS)
+        return now + pause > self._begun + seconds and self._attempts >= self._servers
+
+    def should_tell(self, now: float) -> bool:
+        """Whether it is time to say what is waited for; True once."""
+        if self._told or now - self._begun < SILENT_SECONDS:
+            return False
+        self._told = True
+        return True
 
 
 class NameNodeClient(Forkable):
@@ -47,6 +89,9 @@ class NameNodeClient(Forkable):
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
         self._settings = settings.client
+        # These wait on purpose, at the namenode, before they answer that it was in vain.
+        waiting = settings.network.call_timeout_seconds + settings.name_node.complete_timeout_seconds
+        self._timeouts = {"complete": waiting, "flush": waiting}
         self._served = False
         self._closed = threading.Event()
         self._servers = len(settings.name_node.hosts)
@@ -118,28 +163,29 @@ class NameNodeClient(Forkable):
 
     def _repeat(self, method: str, args: tuple, awaited: Awaited) -> Any:
         """Call until it is answered; errors of the kinds `awaited` are waited out as well."""
-        settings = self._settings
-        patience = settings.retry_seconds if self._served else settings.connect_seconds
-        timeout = None if self._served else settings.connect_seconds
-        deadline = time.monotonic() + patience
+        patience = _Patience(self._settings, self._served, self._servers, time.monotonic())
+        timeout = self._timeouts.get(method)
         pause = _PAUSE_SECONDS_MIN
-        for attempt in itertools.count(1):
+        while True:
             try:
                 result = self._pool.call(method, *args, timeout=timeout)
                 self._served = True
                 return result
-            except (*_OUTAGES, *awaited) as error:
-                late = time.monotonic() + pause > deadline and attempt >= self._servers
-                if late or self._closed.is_set():
+            except (*_OUTAGES, StartingUp, *awaited) as error:
+                now = time.monotonic()
+                if patience.is_over(error, pause, now) or self._closed.is_set():
                     raise
                 if isinstance(error, _OUTAGES):
                     # The namenode that comes back, or takes over, may be in safe mode first.
                     awaited = (*awaited, SafeMode)
-                self._note(method, error)
+                self._note(method, error, patience.should_tell(now))
             # Clients that lost the same namenode must not come back in step.
             self._closed.wait(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
     @staticmethod
-    def _note(method: str, error: DfsError) -> None:
-        log.debug("call.repeated", method=method, error=error.message)
+    def _note(method: str, error: DfsError, aloud: bool) -> None:
+        if aloud:
+            log.warning("namenode.awaited", method=method, error=error.message)
+        else:
+            log.debug("call.repeated", method=method, error=error.message)

@@ -30,6 +30,7 @@ from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.namespace.retries import NO_OP, Op
 from data_service.namenode.reading import Reading
 from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.replicas.safe_mode import MANUAL_REASON
 from data_service.namenode.writers.leases import Leases
 from data_service.namenode.writers.open_files import OpenFiles, deleted_rows
 from data_service.namenode.writers.promises import Promises
@@ -38,6 +39,7 @@ from data_service.namenode.writers.takeover import Takeover
 from data_service.namenode.writers.writing import Writing, refused_in_safe_mode
 from data_service.protocol.blocks import Block
 from metadata_service.edits import Change, Edit, Row
+from zookeeper.fabric.errors import DfsError, SafeMode, StartingUp
 
 
 class State:
@@ -227,6 +229,12 @@ class State:
 
     def __repr__(self) -> str:
         return f"<State {self.image!r} {self.commits!r} {self.open_files!r}>"
+
+    def explained(self, error: DfsError) -> DfsError:
+        """A refusal as its caller shall hear it: one by the safe mode of a start will pass."""
+        if type(error) is SafeMode and self.blocks.safe_mode_reason(0.0) != MANUAL_REASON:
+            return StartingUp(error.message)
+        return error
 
     def _change(
         self,

@@ -281,7 +281,8 @@ class Term:
                 result, depends = outcome.result, outcome.depends
             except DfsError as error:
                 # A refusal, too, may rest on a change that is not durable yet.
-                failure, depends = error, self._state.commits.last_txid
+                failure = self._state.explained(error)
+                depends = self._state.commits.last_txid
         if depends > self.journal.durable_txid:
             self.journal.wait(depends, self._timeout)
         self._require_office()

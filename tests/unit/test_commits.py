@@ -6,8 +6,9 @@ from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS, Image, put
 from data_service.namenode.namespace.inodes import InodeRow
 from data_service.namenode.namespace.retries import NO_OP
-from metadata_service.edits import Change, Edit
+from metadata_service.edits import EDIT_BYTES_MAX, Change, Edit, encode
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
+from zookeeper.fabric.settings import FRAME_BYTES_MIN
 
 
 def directory(commits: Commits, name: str, parent: int = 1) -> Change:
@@ -136,3 +137,17 @@ def test_a_number_that_a_datanode_reported_is_not_given_out() -> None:
     assert commits.new_block_number() == 43, "one lie must not use up all numbers"
     commits.volatile("add_block", NO_OP, None)
     commits.check()
+
+
+def test_what_is_too_large_to_be_recorded_is_refused_before_it_is_applied() -> None:
+    """The journal could not send it, and the term of the namenode ended with it."""
+    commits = Commits(Image("root", "supergroup"))
+    before = commits.last_txid
+    name = "\x01" * 255  # Six characters each, in an edit.
+    large = [directory(commits, f"{number}{name}"[:255]) for number in range(2000)]
+    with pytest.raises(InvalidArgument, match="do it in parts"):
+        commits.commit("mkdir", NO_OP, large)
+    assert commits.last_txid == before
+    assert EDIT_BYTES_MAX <= FRAME_BYTES_MIN // 2
+    outcome = commits.commit("mkdir", NO_OP, large[:1000])
+    assert outcome.edit is not None and len(encode(outcome.edit)) < EDIT_BYTES_MAX

@@ -7,17 +7,21 @@ from typing import Iterator
 
 import pytest
 
+from data_service.filesystem import namenode as module
 from data_service.filesystem.namenode import NameNodeClient
 from tests.support.inner_cluster import USER, InnerCluster
+from tests.support.loopback import Recorder
 from tests.support.plain_namenode import PlainNameNode
 from tests.support.ports import Ports
 from tests.support.waiting import wait_until
 from zookeeper.fabric.errors import (
     Busy,
+    DeadlineExceeded,
     DfsError,
     NotLeader,
     PathNotFound,
     SafeMode,
+    StartingUp,
     Unavailable,
 )
 from zookeeper.fabric.settings import Address, ClientSettings, NameNodeSettings, Settings
@@ -81,6 +85,56 @@ def test_who_never_was_served_learns_soon_that_nobody_is_there() -> None:
         client.call("stat", "/a")
     client.close()
     ports.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotLeader("loading"), Busy("x"), StartingUp("just started"), DeadlineExceeded("slow")],
+)
+def test_the_first_call_waits_for_a_namenode_that_is_there(
+    namenode: PlainNameNode, error: DfsError
+) -> None:
+    """A put right after the start of the cluster failed, and so did a long first answer."""
+    client = NameNodeClient(settings(namenode.address, connect=0.001), USER)
+    namenode.errors["renew_lease"] = [error] * 4
+    client.call("renew_lease", "me")
+    assert len(namenode.calls) == 5
+    client.close()
+
+
+def test_safe_mode_that_does_not_end_is_told_after_a_while(
+    namenode: PlainNameNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "START_SECONDS", 0.2)
+    client = NameNodeClient(settings(namenode.address, retry=1e6), USER)
+    namenode.errors["renew_lease"] = [StartingUp("one block is lost")] * 10_000
+    with pytest.raises(SafeMode, match="one block is lost"):
+        client.call("renew_lease", "me")
+    client.close()
+
+
+def test_a_long_wait_says_once_what_it_waits_for(
+    namenode: PlainNameNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.0)
+    client = NameNodeClient(settings(namenode.address), USER)
+    reason = "it waits for the metadata service: Connection refused"
+    namenode.errors["renew_lease"] = [NotLeader(reason)] * 4
+    with Recorder() as log:
+        client.call("renew_lease", "me")
+    told = [record for record in log.records if record.levelname == "WARNING"]
+    assert len(told) == 1 and reason in told[0].getMessage()
+    client.close()
+
+
+def test_the_end_of_a_file_is_awaited_for_longer_than_the_namenode_waits(
+    client: NameNodeClient,
+) -> None:
+    """Both waited for 30 s, and who was first decided what the caller was told."""
+    own = Settings()
+    for method in ("complete", "flush"):
+        assert client._timeouts[method] > own.name_node.complete_timeout_seconds
+    assert "stat" not in client._timeouts
 
 
 def test_who_was_served_rides_out_an_outage(namenode: PlainNameNode) -> None:

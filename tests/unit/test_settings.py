@@ -362,3 +362,13 @@ def test_loading_takes_less_than_two_milliseconds() -> None:
         seconds.append(time.perf_counter() - began)
     # The best of many: other processes share the machine, and only ours is to be judged.
     assert min(seconds) < 0.002
+
+
+@pytest.mark.parametrize("given, effective", [("64K", 4 << 20), ("4M", 4 << 20), ("5M", 5 << 20)])
+def test_a_message_may_have_what_an_edit_and_a_report_need(
+    tmp_path: Path, given: str, effective: int
+) -> None:
+    """With less, one deep `mkdir -p` could not be recorded, and ended the namenode's term."""
+    path = tmp_path / "config.ini"
+    path.write_text(f"[network]\nmax_frame_bytes = {given}\n", "utf-8")
+    assert load(str(path)).network.max_frame_bytes == effective

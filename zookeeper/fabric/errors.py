@@ -106,6 +106,12 @@ class SafeMode(DfsError):
     code, retryable = "safe_mode", True
 
 
+class StartingUp(SafeMode):
+    """Safe mode of a namenode that has just started, and that ends by itself as datanodes report."""
+
+    code = "starting_up"
+
+
 class NotEnoughReplicas(DfsError):
     """Too few datanodes are alive, or have confirmed a block."""
 

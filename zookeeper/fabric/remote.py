@@ -6,7 +6,13 @@ from collections import deque
 from typing import Any, Deque, Optional, Sequence, Tuple, Type
 
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import DfsError, NotLeader, ProtocolViolation, Unavailable
+from zookeeper.fabric.errors import (
+    DeadlineExceeded,
+    DfsError,
+    NotLeader,
+    ProtocolViolation,
+    Unavailable,
+)
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.frames import Frames, ping_message, reply_outcome, request_message
 from zookeeper.fabric.handshake import greet
@@ -266,7 +272,7 @@ class RemotePool(Forkable):
                     raise Unavailable("this client has been closed")
                 remote, since = self._idle.pop() if self._idle else (None, 0.0)
             if remote is None:
-                return Remote.connect(*self._parameters)
+                return self._dial()
             if remote.stale:
                 remote.close()
             elif time.monotonic() - since < PING_AFTER_SECONDS:
@@ -275,6 +281,14 @@ class RemotePool(Forkable):
                 return remote
             else:
                 self._drop_idle()  # They were idle for longer still.
+
+    def _dial(self) -> Remote:
+        try:
+            return Remote.connect(*self._parameters)
+        except DeadlineExceeded as error:
+            # No call was made yet: whoever listens there is no living server.
+            server, address, *_ = self._parameters
+            raise Unavailable(f"cannot reach the {server} {address}: {error.message}") from None
 
     def _give_back(self, remote: Remote) -> None:
         if remote.closed:

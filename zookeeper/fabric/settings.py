@@ -49,6 +49,9 @@ ENVIRONMENT_VARIABLE = "PYHDFS_CONFIG"
 KEY_BYTES_MIN = 32
 _KEY_BYTES_MAX = 4096
 
+FRAME_BYTES_MIN = 4 << 20
+"""What a message may have whatever the file says: every edit (half of it), page and report fits."""
+
 Found = Dict[str, Dict[str, Line]]
 """Section -> key -> line: what a file says before anybody understands it."""
 
@@ -193,7 +196,7 @@ class NetworkSettings:
     stall_timeout_seconds: float = _setting(30.0, SECONDS, "pause amid a transfer that breaks it")
     max_connections: int = _setting(1024, count(1, 65536), "connections at once to one process")
     max_connections_per_host: int = _setting(512, count(1, 65536), "of these, from one host")
-    max_frame_bytes: int = _setting(16 << 20, size("64K", "1G"), "bytes of a message at most")
+    max_frame_bytes: int = _setting(16 << 20, size("64K", "1G"), "bytes of a message at most; below 4M, 4M")
 
 
 @dataclass(frozen=True)
@@ -311,6 +314,9 @@ def _settings(path: str, folder: str, found: Found) -> Settings:
     sections["data_node"] = replace(data_node, directories=MappingProxyType(directories))
     members = {group: users for group, users in sections["groups"].members.items() if users}
     sections["groups"] = replace(sections["groups"], members=MappingProxyType(members))
+    network = sections["network"]
+    frame = max(network.max_frame_bytes, FRAME_BYTES_MIN)
+    sections["network"] = replace(network, max_frame_bytes=frame)
     _check_intervals(path, sections, found)
     return Settings(path, **sections)
 

@@ -18,7 +18,7 @@ its blocks at a distance drawn at random (`leap`), and passes over every number 
 
 import json
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from data_service.namenode.namespace.image import (
     BLOCK_NUMBERS,
@@ -30,8 +30,8 @@ from data_service.namenode.namespace.image import (
 from data_service.namenode.namespace.inodes import Inode
 from data_service.namenode.namespace.retries import NO_OP, Answer, Op, RetryCache, check_op
 from data_service.protocol.messages import Completed, FileStatus
-from metadata_service.edits import Change, Edit
-from zookeeper.fabric.errors import ProtocolViolation
+from metadata_service.edits import EDIT_BYTES_MAX, Change, Edit
+from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
 
 _RESERVED = 1000
 """How many numbers one edit reserves."""
@@ -44,6 +44,22 @@ _REACH = 1 << 48
 """How far ahead a block's number may be and yet be one that some namenode gave out."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+ROWS_UNMEASURED = 1000
+"""An edit of so many rows fits whatever is in them: a row has 2 KB at most."""
+
+
+def require_recordable(changes: Sequence[Change]) -> None:
+    """Raises InvalidArgument when the journal could not send these changes as one edit."""
+    if len(changes) <= ROWS_UNMEASURED:
+        return
+    total = sum(len(_encode(change)) + 1 for change in changes)
+    if total > EDIT_BYTES_MAX:
+        raise InvalidArgument(
+            f"this would change {len(changes)} records at once, {total} bytes of them; "
+            f"{EDIT_BYTES_MAX} are the most: do it in parts"
+        )
 
 
 class Outcome(NamedTuple):
@@ -117,7 +133,12 @@ class Commits:
     def commit(
         self, operation: str, op: Op, changes: List[Change], result: Any = None
     ) -> Outcome:
-        """Make the changes one edit and apply it. Nothing is left that could refuse it."""
+        """Make the changes one edit and apply it. Nothing is left that could refuse it.
+
+        Raises InvalidArgument, before anything is changed, for what is too large to be recorded:
+        once it is in memory, an edit that cannot be sent would end the term.
+        """
+        require_recordable(changes)
         self.last_txid = txid = self.last_txid + 1
         reservations = self._reservations()
         if reservations:

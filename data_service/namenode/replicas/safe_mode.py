@@ -13,6 +13,8 @@ STARTING = "starting"
 MANUAL = "manual"
 OFF = "off"
 
+MANUAL_REASON = 'It was turned on manually. Use "dfsadmin -safemode leave" to turn it off.'
+
 
 class SafeMode:
     """`update` is told how many committed blocks there are and how many have a replica."""
@@ -80,7 +82,7 @@ class SafeMode:
         if self._state == OFF:
             return ""
         if self._state == MANUAL:
-            return 'It was turned on manually. Use "dfsadmin -safemode leave" to turn it off.'
+            return MANUAL_REASON
         if not self._loaded:
             return "The namespace is being loaded."
         total = f"the threshold {self._threshold:.4f} of total blocks {self._total}. "
