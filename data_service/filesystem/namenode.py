@@ -90,8 +90,9 @@ class NameNodeClient(Forkable):
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
         self._settings = settings.client
         # These wait on purpose, at the namenode, before they answer that it was in vain.
-        waiting = settings.network.call_timeout_seconds + settings.name_node.complete_timeout_seconds
-        self._timeouts = {"complete": waiting, "flush": waiting}
+        seconds = settings.name_node.complete_timeout_seconds
+        seconds += settings.network.call_timeout_seconds
+        self._timeouts = {"complete": seconds, "flush": seconds}
         self._served = False
         self._closed = threading.Event()
         self._servers = len(settings.name_node.hosts)

@@ -107,7 +107,7 @@ class SafeMode(DfsError):
 
 
 class StartingUp(SafeMode):
-    """Safe mode of a namenode that has just started, and that ends by itself as datanodes report."""
+    """The safe mode of a namenode that has just started: it ends by itself as datanodes report."""
 
     code = "starting_up"
 
