@@ -10,7 +10,7 @@ from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import check_name
 from data_service.namenode.replicas.nodes import DEAD
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DataNodeStatus, pack_rows
+from data_service.protocol.messages import pack_rows
 from data_service.protocol.validation import check_block, check_integers, check_strings
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import InvalidArgument
@@ -132,7 +132,7 @@ class Administration(Connection):
                 f"{name!a:.80} is no name of a file: it lies in the namenode's own directory"
             )
         term = self._term_of()
-        states = [DataNodeStatus.from_wire(row).state for row in self.exposed_datanode_reports()]
+        states = [row.state for row in self.exposed_datanode_reports()]
         dead = states.count(DEAD)
         lines = term.read(
             lambda state: Outcome(metasave_lines(state, len(states) - dead, dead), None, 0)
