@@ -205,13 +205,7 @@ class MetadataDatabase:
             self._admit(epoch)
             if self._failure is not None:
                 raise self._failure
-            try:
-                self._begin_log()
-            except DiskFull:
-                raise
-            except DfsError as error:
-                self._fail(error)
-                raise
+            self._begin_log_or_fail()
             with translated():
                 check_rows(self._connection)
             return self._edits.place.last
@@ -298,8 +292,18 @@ class MetadataDatabase:
 
     def _begin_log_when_due(self) -> None:
         if self._log_due:
-            self._begin_log()
+            self._begin_log_or_fail()
             self._log_due = False
+
+    def _begin_log_or_fail(self) -> None:
+        """A sync that failed must not be tried again, as if it had been the first one."""
+        try:
+            self._begin_log()
+        except DiskFull:
+            raise
+        except DfsError as error:
+            self._fail(error)
+            raise
 
     def _checkpoint_when_due(self) -> None:
         """Begin a new log when this one is long. The append before it is durable in any case."""

@@ -36,6 +36,9 @@ SLOW_SECONDS = 3.0
 
 SLOW_MEMORY_SECONDS = 60.0
 
+TOLD_SECONDS = 10.0
+"""How long an operation runs until the directory counts, for people, as one in trouble."""
+
 
 class Health:
     """The state of one directory's disk. Every method may be called by any thread.
@@ -74,6 +77,11 @@ class Health:
         began = min(list(self._running.values()), default=None)
         return 0.0 if began is None else time.monotonic() - began
 
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether people should hear of the disk: it has failed, or not answered for a while."""
+        return bool(self.failed) or self.silent_seconds() > TOLD_SECONDS
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Counts the body as an operation of the disk, whose errors are told apart elsewhere."""
@@ -83,8 +91,11 @@ class Health:
             yield
         finally:
             ended = time.monotonic()
-            if ended - self._running.pop(number) > SLOW_SECONDS:
+            seconds = ended - self._running.pop(number)
+            if seconds > SLOW_SECONDS:
                 self._slow_until = ended + SLOW_MEMORY_SECONDS
+            if seconds > TOLD_SECONDS:
+                log.warning("disk.slow", root=self._root, seconds=round(seconds, 1))
 
     @contextmanager
     def guard(self, path: str, operation: str = "use") -> Iterator[None]:

@@ -109,8 +109,7 @@ class Volumes:
     @property
     def in_trouble(self) -> int:
         """How many directories have failed or do not answer."""
-        silent = [v for v in self.working if v.is_silent or v.root in self._silent]
-        return self.failed + len(silent)
+        return sum(v.health.is_in_trouble or v.root in self._silent for v in self._volumes)
 
     def for_each(self, action: Callable[[Volume], None]) -> None:
         """Do what every directory needs at start; one that cannot do it has failed.

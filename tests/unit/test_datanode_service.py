@@ -258,7 +258,7 @@ def test_orders_of_a_session_that_ended_are_dropped(
 def test_a_malformed_or_impossible_copy_is_survived(cluster: InnerCluster) -> None:
     cluster.namenode.command(cluster.node_id(0), REPLICATE, BLOCK)
     cluster.namenode.command(cluster.node_id(0), REPLICATE, BLOCK, target(cluster, 1))
-    told = (cluster.known(0).session, BLOCK.block_id)
+    told = (cluster.known(0).session, BLOCK.block_id, ())
     wait_until(lambda: cluster.namenode.called("copy_failed") == [told])
     write(cluster)
     cluster.namenode.command(cluster.node_id(0), REPLICATE, BLOCK, target(cluster, 2))

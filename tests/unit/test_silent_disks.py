@@ -7,7 +7,8 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.datanode import volume as volume_module, volumes as volumes_module
+from data_service.datanode import health as health_module, volume as volume_module
+from data_service.datanode import volumes as volumes_module
 from data_service.datanode.block_store import BlockStore
 from data_service.datanode.errands import Lane
 from data_service.datanode.volume import Volume
@@ -248,3 +249,26 @@ def test_an_errand_brings_errors_back() -> None:
     for action, error in ((refuse, DiskFull), (break_down, InternalError)):
         with pytest.raises(error):
             Lane("disk").send(action).result(time.monotonic() + 60)
+
+
+def test_a_disk_that_was_slow_comes_behind_and_is_told_while_it_hangs(
+    tmp_path: Path, system: HungDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second replica was sent to it, and its writer waited until its patience was over."""
+    monkeypatch.setattr(health_module, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(health_module, "TOLD_SECONDS", 0.1)
+    roots = [tmp_path / "a", tmp_path / "b"]
+    store = opened(*roots, system=system)
+    blocks = [put(store, block_id, DATA) for block_id in (1, 2)]
+    system.hangs = str(roots[0] / "finalized")
+    removing = threading.Thread(target=store.remove, args=(on(roots[0], blocks),))
+    removing.start()
+    wait_until(lambda: store.usage().failed_volumes == 1, what="the disk to be told of")
+    for again in range(2):
+        for block_id in (10 + 2 * again, 11 + 2 * again):
+            put(store, block_id, DATA)
+        assert {f"blk_{10 + 2 * again}_1", f"blk_{11 + 2 * again}_1"} <= set(names(roots[1]))
+        system.released.set()
+        removing.join(60)
+    assert store.usage().failed_volumes == 0
+    store.close()
