@@ -115,6 +115,6 @@ class Connection(Service):
         self._identify()
         return self._term_of().read(operation)
 
-    def _change(self, operation: Callable[[State], Outcome]) -> Any:
+    def _change(self, operation: Callable[[State], Outcome], op: Optional[Op] = None) -> Any:
         self._identify()
-        return self._term_of().change(operation)
+        return self._term_of().change(operation, op)

@@ -58,7 +58,8 @@ class NameNodeService(WriterCalls):
         check_integers(mode)
         op = self._own_call(op, path, make_parents, mode)
         self._change(
-            lambda state: state.mkdir(self._caller, op, path, bool(make_parents), mode, wall_ms())
+            lambda state: state.mkdir(self._caller, op, path, bool(make_parents), mode, wall_ms()),
+            op,
         )
 
     def exposed_delete(self, op: Op, path: str, recursive: bool) -> bool:
@@ -66,7 +67,7 @@ class NameNodeService(WriterCalls):
         check_strings(path)
         op = self._own_call(op, path, recursive)
         return self._change(
-            lambda state: state.delete(self._caller, op, path, bool(recursive), wall_ms())
+            lambda state: state.delete(self._caller, op, path, bool(recursive), wall_ms()), op
         )
 
     def exposed_rename(self, op: Op, source: str, destination: str) -> None:
@@ -76,7 +77,8 @@ class NameNodeService(WriterCalls):
         self._change(
             lambda state: state.rename(
                 self._caller, op, source, destination, wall_ms(), time.monotonic()
-            )
+            ),
+            op,
         )
 
     def exposed_set_replication(self, op: Op, path: str, replication: int) -> None:
@@ -84,20 +86,20 @@ class NameNodeService(WriterCalls):
         check_strings(path)
         check_integers(replication)
         op = self._own_call(op, path, replication)
-        self._change(lambda state: state.set_replication(self._caller, op, path, replication))
+        self._change(lambda state: state.set_replication(self._caller, op, path, replication), op)
 
     def exposed_set_mode(self, op: Op, path: str, mode: int) -> None:
         """Change the permission bits."""
         check_strings(path)
         check_integers(mode)
         op = self._own_call(op, path, mode)
-        self._change(lambda state: state.set_mode(self._caller, op, path, mode))
+        self._change(lambda state: state.set_mode(self._caller, op, path, mode), op)
 
     def exposed_set_owner(self, op: Op, path: str, owner: str, group: str) -> None:
         """Change owner and group; an empty one stays as it is."""
         check_strings(path, owner, group)
         op = self._own_call(op, path, owner, group)
-        self._change(lambda state: state.set_owner(self._caller, op, path, owner, group))
+        self._change(lambda state: state.set_owner(self._caller, op, path, owner, group), op)
 
     def exposed_set_times(self, op: Op, path: str, mtime_ms: int, atime_ms: int) -> None:
         """Change the times; -1 leaves one as it is."""
@@ -105,7 +107,7 @@ class NameNodeService(WriterCalls):
         times = [None if time_ms == -1 else time_ms for time_ms in (mtime_ms, atime_ms)]
         check_integers(*(time_ms for time_ms in times if time_ms is not None))
         op = self._own_call(op, path, mtime_ms, atime_ms)
-        self._change(lambda state: state.set_times(self._caller, op, path, *times))
+        self._change(lambda state: state.set_times(self._caller, op, path, *times), op)
 
     def exposed_set_quota(
         self, op: Op, path: str, name_quota: int, space_quota: int
@@ -116,7 +118,7 @@ class NameNodeService(WriterCalls):
         check_integers(*(abs(q) if type(q) is int else q for q in (name_quota, space_quota)))
         op = self._own_call(op, path, name_quota, space_quota)
         self._change(
-            lambda state: state.set_quota(self._caller, op, path, name_quota, space_quota)
+            lambda state: state.set_quota(self._caller, op, path, name_quota, space_quota), op
         )
 
     def exposed_quota_usage(self, path: str) -> tuple:

@@ -16,7 +16,7 @@ from data_service.namenode import memory
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.epoch_floor import EpochFloor
 from data_service.namenode.namespace.commits import Outcome
-from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS
+from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS, Op
 from data_service.namenode.office import Office
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
@@ -92,13 +92,8 @@ class Term:
         self._reports = 0
         first_session = self._random.getrandbits(SESSION_BITS)
         blocks = Blocks(journal.cluster_id, journal.epoch, policy_of(settings), first_session)
-        self._state = State(
-            blocks,
-            user,
-            "supergroup",
-            self._settings.lease_soft_seconds,
-            self._settings.lease_hard_seconds,
-        )
+        limits = self._settings.lease_soft_seconds, self._settings.lease_hard_seconds
+        self._state = State(blocks, user, "supergroup", *limits)
 
     @property
     def over(self) -> bool:
@@ -153,14 +148,21 @@ class Term:
         """Run an operation that only looks; the reply waits for what it would reveal."""
         return self._run(operation)
 
-    def change(self, operation: Operation) -> Any:
-        """Run an operation that may make an edit; the reply waits until it is durable."""
-        self.journal.check_room()
+    def change(self, operation: Operation, op: Optional[Op] = None) -> Any:
+        """Run an operation that may make an edit; the reply waits until it is durable. DiskFull
+        when the record has no room, but for a call `op` that is repeated and waits for it."""
+        if self.journal.has_room or not self._is_decided(op):
+            self.journal.check_room()
         self._office.await_change()
         return self._run(operation)
 
+    def _is_decided(self, op: Optional[Op]) -> bool:
+        """Whether a call was decided before: to refuse it now would say that it was not done."""
+        with self._lock:
+            return op is not None and self._state.commits.retries.get(op) is not None
+
     def change_when_confirmed(
-        self, operation: Operation, gone: Callable[[], bool] = lambda: False
+        self, operation: Operation, op: Op, gone: Callable[[], bool] = lambda: False
     ) -> Any:
         """Like `change`, but while replicas are not confirmed yet, wait for the datanodes; until
         `gone` says that the caller waits no more (Unavailable)."""
@@ -169,7 +171,7 @@ class Term:
             with self._lock:
                 reports = self._reports
             try:
-                return self.change(operation)
+                return self.change(operation, op)
             except NotEnoughReplicas:
                 if gone():
                     raise Unavailable("the caller waits no more") from None

@@ -42,7 +42,7 @@ class WriterCalls(Administration):
             )
         op = self._own_call(op, path, overwrite, replication, block_size, mode)
         return self._open(
-            op.client_id,
+            op,
             lambda state: state.writing.create(
                 self._caller,
                 op,
@@ -60,7 +60,7 @@ class WriterCalls(Administration):
         check_strings(path)
         op = self._own_call(op, path)
         return self._open(
-            op.client_id,
+            op,
             lambda state: state.rewriting.append(self._caller, op, path, time.monotonic()),
         )
 
@@ -70,7 +70,7 @@ class WriterCalls(Administration):
         check_integers(length)
         op = self._own_call(op, path, length)
         return self._open(
-            op.client_id,
+            op,
             lambda state: state.rewriting.truncate(
                 self._caller, op, path, length, time.monotonic(), wall_ms()
             ),
@@ -87,7 +87,7 @@ class WriterCalls(Administration):
         check_strings(path, *check_list(sources))
         op = self._own_call(op, path, sources)
         self._change(
-            lambda state: state.rewriting.concat(self._caller, op, path, sources, wall_ms())
+            lambda state: state.rewriting.concat(self._caller, op, path, sources, wall_ms()), op
         )
 
     def exposed_add_block(
@@ -126,6 +126,7 @@ class WriterCalls(Administration):
             lambda state: state.writing.complete(
                 self._caller, op, file_id, presented, time.monotonic(), wall_ms()
             ),
+            op,
             self.gone,
         )
 
@@ -139,6 +140,7 @@ class WriterCalls(Administration):
             lambda state: state.writing.flush(
                 self._caller, op, file_id, presented, time.monotonic(), wall_ms()
             ),
+            op,
             self.gone,
         )
 
@@ -213,7 +215,7 @@ class WriterCalls(Administration):
 
     # Within.
 
-    def _open(self, client_id: str, operation: Callable[[State], Outcome]) -> Optional[tuple]:
+    def _open(self, op: Op, operation: Callable[[State], Outcome]) -> Optional[tuple]:
         """Open a file, and give its claim out with it; None when there is nothing to write."""
 
         def run(state: State) -> Outcome:
@@ -222,10 +224,10 @@ class WriterCalls(Administration):
             opened = outcome.result
             if opened is None:
                 return outcome
-            claim = claims.of(client_id, opened.file_id)
+            claim = claims.of(op.client_id, opened.file_id)
             return outcome._replace(result=opened._replace(claim=claim))
 
-        return self._change(run)
+        return self._change(run, op)
 
     def _resume(
         self,

@@ -9,6 +9,7 @@ import pytest
 from data_service.namenode import term as namenode_term
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
+from data_service.namenode.namespace.retries import Op
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.namenode.term import Term
@@ -16,7 +17,14 @@ from metadata_service.edits import Row, encode_row, join_lines
 from metadata_service.journal import Journal
 from tests.support.journals import FRAME_BYTES, ModelService
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
-from zookeeper.fabric.errors import CorruptData, DfsError, Fenced, NotEnoughReplicas, NotLeader
+from zookeeper.fabric.errors import (
+    CorruptData,
+    DfsError,
+    DiskFull,
+    Fenced,
+    NotEnoughReplicas,
+    NotLeader,
+)
 from zookeeper.fabric.settings import Address, NameNodeSettings, Settings
 
 ROOT = Caller("root", frozenset(), True)
@@ -174,7 +182,23 @@ def test_a_file_that_waits_for_replicas_looks_again_also_when_nobody_reports(ter
             raise NotEnoughReplicas("confirmed by 1 of 2 datanodes")
         return Outcome("done", None, 0)
 
-    assert term.change_when_confirmed(complete) == "done"
+    assert term.change_when_confirmed(complete, Op("client", 1)) == "done"
+
+
+def test_a_call_that_was_decided_is_not_refused_for_want_of_room(
+    service: StoredService, term: Term
+) -> None:
+    """The first attempt waited for a full disk until its client asked again. DiskFull said that
+    nothing was done, and the change was there when the disk had room."""
+    term.load()
+    done, new = Op("client", 1), Op("client", 2)
+    term.change(lambda state: state.mkdir(ROOT, done, "/d", False, 0o755, 1), done)
+    service.room = False
+    term.journal.confirm()
+    assert term.change(lambda state: state.mkdir(ROOT, done, "/d", False, 0o755, 1), done) is None
+    for op in (new, None):
+        with pytest.raises(DiskFull):
+            term.change(lambda state: state.mkdir(ROOT, new, "/e", False, 0o755, 1), op)
 
 
 def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
