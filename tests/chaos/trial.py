@@ -25,7 +25,9 @@ from zookeeper.fabric.errors import DfsError
 DATA_NODES = 5
 BLOCK = 64 * 1024
 SIZES = [0, 1, 17, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 2 * BLOCK + 777, 4000]
-SMALL_DISK_BYTES = 12 << 20
+SMALL_DISKS = {"data_node_2": 12 << 20, "metadata": 64 << 20}
+"""Who has a disk of its own, of so many bytes, that can be full: where mounting is allowed."""
+
 REST_SECONDS = 300.0
 """So long after the last fault everything must be whole again, however much else the machine does;
 left alone it takes some seconds."""
@@ -71,7 +73,7 @@ class Trial:
         self.cluster = Cluster(
             folder, DATA_NODES, name_nodes=2, directories=directories, links=LINKS, **SETTINGS
         )
-        self._small_disks = self._mount("data_node_2")
+        self._small_disks = self._mount()
         self.load = Load(self.cluster, self.history, self._contents, f"{seed} load")
         self.thrasher = Thrasher(
             self.cluster, LINKS, self._small_disks, self.load, self.history,
@@ -255,12 +257,14 @@ class Trial:
         undecided = f"; {len(self.undecided)} stretches undecided" if self.undecided else ""
         return f"{faults}, calls: {counts}; {files} files are whole{undecided}"
 
-    def _mount(self, role: str) -> Dict[str, SmallDisk]:
+    def _mount(self) -> Dict[str, SmallDisk]:
+        disks: Dict[str, SmallDisk] = {}
         try:
-            return {role: SmallDisk(self.cluster.directory(role), SMALL_DISK_BYTES)}
+            for role, size in SMALL_DISKS.items():
+                disks[role] = SmallDisk(self.cluster.directory(role), size)
         except CannotMount as error:
             self._say(f"no disk will be full, because none can be mounted: {error}")
-            return {}
+        return disks
 
 
 def _stored_file(row: FsckRow, content: bytes) -> StoredFile:
