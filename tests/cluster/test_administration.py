@@ -110,12 +110,3 @@ def test_settings_are_those_of_the_file(shared_cluster: Cluster) -> None:
     assert asked.text == "4\n"
     missing = shared_cluster.client("getconf", "-confKey", "x")
     assert missing == (255, b"", "getconf: Configuration x is missing.\n")
-
-
-def test_metasave_writes_a_file_beside_the_namenode(shared_cluster: Cluster) -> None:
-    done = shared_cluster.client("dfsadmin", "-metasave", "saved.txt")
-    assert (done.status, done.err) == (0, "")
-    (saved,) = shared_cluster.folder.rglob("saved.txt")
-    lines = saved.read_text("utf-8").splitlines()
-    assert "Live Datanodes: 3" in lines and "Metasave: Number of datanodes: 3" in lines
-    saved.unlink()
