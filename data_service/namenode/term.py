@@ -92,8 +92,8 @@ class Term:
         self._reports = 0
         first_session = self._random.getrandbits(SESSION_BITS)
         blocks = Blocks(journal.cluster_id, journal.epoch, policy_of(settings), first_session)
-        limits = self._settings.lease_soft_seconds, self._settings.lease_hard_seconds
-        self._state = State(blocks, user, "supergroup", *limits)
+        soft, hard = self._settings.lease_soft_seconds, self._settings.lease_hard_seconds
+        self._state = State(blocks, user, "supergroup", soft, hard)
 
     @property
     def over(self) -> bool:
@@ -116,9 +116,8 @@ class Term:
         seconds = round(time.monotonic() - started, 3)
         log.info("image.loaded", seconds=seconds, txid=self.journal.durable_txid)
         for target, name in ((self._keep_house, "housekeeping"), (self._purge, "purge")):
-            thread = threading.Thread(target=target, name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            self._threads.append(threading.Thread(target=target, name=name, daemon=True))
+            self._threads[-1].start()
         self._office.hold()
 
     def _load_image(self) -> None:
@@ -159,7 +158,7 @@ class Term:
     def _is_decided(self, op: Optional[Op]) -> bool:
         """Whether a call was decided before: to refuse it now would say that it was not done."""
         with self._lock:
-            return op is not None and self._state.commits.retries.get(op) is not None
+            return op is not None and bool(self._state.commits.retries.get(op))
 
     def change_when_confirmed(
         self, operation: Operation, op: Op, gone: Callable[[], bool] = lambda: False
