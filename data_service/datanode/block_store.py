@@ -15,6 +15,7 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 from data_service.datanode import layout
 from data_service.datanode.open_replica import OpenReplica
+from data_service.datanode.replica import Replica, collect
 from data_service.datanode.replica_writer import ReplicaWriter
 from data_service.datanode.volume import Stored, Volume
 from data_service.datanode.volumes import Volumes
@@ -51,17 +52,6 @@ class Usage(NamedTuple):
     failed_volumes: int
 
 
-class _Replica(NamedTuple):
-    block: Block
-    volume: Volume
-    problem: str
-
-    @property
-    def footprint(self) -> int:
-        """Bytes on disk."""
-        return self.block.length + layout.meta_bytes(self.block.length)
-
-
 def _tell_nobody(_block: Block) -> None:
     """For a store whose owner does not want to hear of damage."""
 
@@ -87,19 +77,19 @@ class BlockStore:
         self.volumes = Volumes(directories, reserved_bytes, self._drop_failed, system)
         self._on_corrupt = on_corrupt
         self._lock = threading.Lock()
-        self._replicas: Dict[int, _Replica] = {}
+        self._replicas: Dict[int, Replica] = {}
         # Of a directory that was away and came back, beside the copy that was made meanwhile. They
         # go when the one in use has been read, or is ordered away: else they would fill the disk
         # without being known.
-        self._spares: Dict[int, List[_Replica]] = {}
+        self._spares: Dict[int, List[Replica]] = {}
         self._writing: Set[int] = set()
         self._used = 0
 
     def open(self) -> None:
         """Lock and scan every directory; raises StartRefused."""
         self.volumes.open()
-        found: Dict[int, _Replica] = {}
-        spares: Dict[int, List[_Replica]] = {}
+        found: Dict[int, Replica] = {}
+        spares: Dict[int, List[Replica]] = {}
         scans: Dict[Volume, List[Stored]] = {}
 
         def scan(volume: Volume) -> None:
@@ -107,7 +97,7 @@ class BlockStore:
 
         self.volumes.for_each(scan)
         for volume in self.volumes.working:
-            _collect(volume, scans[volume], found, spares)
+            collect(volume, scans[volume], found, spares)
         with self._lock:
             self._spares = spares
             self._replicas = {key: r for key, r in found.items() if not r.volume.failed}
@@ -139,7 +129,7 @@ class BlockStore:
         """Make a written replica real and durable; after any error it is not there."""
         try:
             block = writer.finish()
-            self._enter(_Replica(block, writer.volume, ""))
+            self._enter(Replica(block, writer.volume, ""))
         except BaseException:
             writer.discard()
             raise
@@ -311,7 +301,7 @@ class BlockStore:
                 volume.settle(promised)
                 raise
 
-    def _enter(self, replica: _Replica) -> None:
+    def _enter(self, replica: Replica) -> None:
         with self._lock:
             if replica.volume.failed:
                 raise DiskFailed(replica.volume.failed)
@@ -327,7 +317,7 @@ class BlockStore:
                 self._used += replica.footprint - self._replicas[block_id].footprint
                 self._replicas[block_id] = replica
 
-    def _heal(self, good: _Replica) -> None:
+    def _heal(self, good: Replica) -> None:
         """A replica that counts as damaged is not, as all of its bytes show."""
         with self._lock:
             replica = self._replicas.get(good.block.block_id)
@@ -336,7 +326,7 @@ class BlockStore:
                 self._used += good.footprint - replica.footprint
                 self._replicas[good.block.block_id] = good._replace(problem="")
 
-    def _find(self, block_id: int, generation: int) -> _Replica:
+    def _find(self, block_id: int, generation: int) -> Replica:
         with self._lock:
             replica = self._replicas.get(block_id)
         if replica is None or replica.block.generation != generation:
@@ -383,25 +373,3 @@ class BlockStore:
     def _stop_writing(self, block_id: int) -> None:
         with self._lock:
             self._writing.discard(block_id)
-
-
-def _collect(
-    volume: Volume,
-    scanned: Sequence[Stored],
-    found: Dict[int, _Replica],
-    spares: Dict[int, List[_Replica]],
-) -> None:
-    """Add a volume's replicas; of two of one block the better one counts, none is deleted."""
-    for stored in scanned:
-        replica = _Replica(stored.block, volume, stored.problem)
-        other = found.setdefault(stored.block.block_id, replica)
-        if other is not replica:
-            worse = replica
-            if _better(replica, other):
-                found[stored.block.block_id], worse = replica, other
-            spares.setdefault(stored.block.block_id, []).append(worse)
-
-
-def _better(one: _Replica, other: _Replica) -> bool:
-    """Whether `one` is the replica to keep: a good one, else the newer generation."""
-    return (not one.problem, one.block.generation) > (not other.problem, other.block.generation)
