@@ -59,6 +59,10 @@ def safemode(session: Session, words: List[str]) -> None:
     else:
         is_on = session.filesystem.safe_mode("leave" if action == "forceExit" else action)
     session.out.line(f"Safe mode is {'ON' if is_on else 'OFF'}")
+    reason = session.filesystem.cluster_status().safe_mode_reason if action == "get" else ""
+    if is_on and reason:
+        # HDFS leaves it at the first line; but one lost block keeps it on for ever.
+        session.out.line(reason)
 
 
 def save_namespace(session: Session, words: List[str]) -> None:

@@ -96,7 +96,9 @@ class MemoryCluster:
         """As FileSystem.safe_mode."""
         self._called("safe_mode")
         if action != "get":
-            self.status = self.status._replace(safe_mode=action == "enter")
+            reason = "It was turned on manually." if action == "enter" else ""
+            self.status = self.status._replace(
+                safe_mode=action == "enter", safe_mode_reason=reason)
         return self.status.safe_mode
 
     def groups(self, user: str = "") -> Tuple[str, ...]:

@@ -129,6 +129,7 @@ def test_the_report_as_json(shell: Shell) -> None:
 def test_safe_mode(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shell.good("safemode", "get") == "Safe mode is OFF\n"
     assert shell.good("dfsadmin", "-safemode", "enter") == "Safe mode is ON\n"
+    assert shell.good("safemode", "get") == "Safe mode is ON\nIt was turned on manually.\n"
     pauses: List[float] = []
 
     def sleep(seconds: float) -> None:
