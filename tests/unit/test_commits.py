@@ -135,6 +135,9 @@ def test_a_number_that_a_datanode_reported_is_not_given_out() -> None:
     assert commits.new_block_number() == 42
     commits.pass_over_block((1 << 63) - 1)
     assert commits.new_block_number() == 43, "one lie must not use up all numbers"
+    commits.start(2, (), leap=500)
+    commits.pass_over_block(2000)
+    assert commits.new_block_number() == 2501, "its neighbours may be on datanodes that are away"
     commits.volatile("add_block", NO_OP, None)
     commits.check()
 

@@ -40,6 +40,9 @@ SECRET_NUMBERS = ("secret_1", "secret_2")
 SECRET_BITS = 62
 """Two counters that count nothing: together a secret of the namespace."""
 
+_LEAPS_MAX = 1000
+"""How often in a term somebody can have us leap: the numbers must last."""
+
 _REACH = 1 << 48
 """How far ahead a block's number may be and yet be one that some namenode gave out."""
 
@@ -80,7 +83,7 @@ class Commits:
         self._durable_txid = 0
         self._numbers_txid = 0
         self._next: Dict[str, int] = {}
-        self._least_block = 0
+        self._least_block = self._leap = self._leaps = 0
         self._drawn: Dict[str, int] = {}
         self._pending: Dict[int, int] = {}  # Inode number: its last edit that is not durable.
         self._queue: Deque[Tuple[int, List[int]]] = deque()
@@ -93,6 +96,7 @@ class Commits:
         """
         self.last_txid = self._durable_txid = last_txid
         self._next = {n: self._image.counters[n] for n in (INODE_NUMBERS, BLOCK_NUMBERS)}
+        self._leap, self._leaps = leap, 0
         self._least_block = self._next[BLOCK_NUMBERS] + leap
         for edit in edits:
             if edit.client_id:
@@ -123,8 +127,11 @@ class Commits:
         """Somebody has a block of this number, which this namespace does not know: it, and what is
         below, is not given out. One that is absurdly far ahead would use up all numbers, and is
         never reached."""
-        if number < self._next[BLOCK_NUMBERS] + _REACH:
-            self._least_block = max(self._least_block, number + 1)
+        if self._least_block <= number < self._least_block + _REACH:
+            # Its neighbours may lie on datanodes that are away: again at a distance of our own.
+            distance = self._leap if self._leaps < _LEAPS_MAX else 0
+            self._leaps += 1
+            self._least_block = number + 1 + distance
 
     def was_given_out(self, counter: str, number: int) -> bool:
         """Whether this namenode, or one before it, may have given out this number."""
