@@ -9,17 +9,24 @@ import threading
 import time
 from typing import Callable, Dict, FrozenSet
 
+from zookeeper.fabric.forks import Forkable, watch
+
 AVOIDED_SECONDS = 60.0
 """How long trouble is remembered; a datanode that was restarted is asked again soon."""
 
 
-class NodeMemory:
+class NodeMemory(Forkable):
     """The troubles of one FileSystem. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._until: Dict[str, float] = {}
+        watch(self)
+
+    def forked(self) -> None:
+        """A thread of the parent's may have held the lock."""
+        self._lock = threading.Lock()
 
     def avoid(self, node_id: str, seconds: float = AVOIDED_SECONDS) -> None:
         """There was trouble with a datanode."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_service.namenode.writers import takeover
+from data_service.namenode.writers import takeover, writing
 from tests.support.namenode_core import Core, refusal
 from zookeeper.fabric import errors
 
@@ -107,3 +107,17 @@ def test_a_writer_that_comes_back_before_anybody_wanted_its_path_keeps_it() -> N
     core.state.writing.part("d", False, core.now)
     core.now = 9.0
     refusal(errors.AlreadyBeingCreated, lambda: core.create("/g", client="other"))
+
+
+def test_no_more_blocks_are_given_out_when_none_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "UNDER_WAY_MAX", 3)
+    core = Core()
+    file_id = core.create("/f")
+    located = [core.add(file_id, position) for position in range(3)]
+    refusal(errors.Busy, lambda: core.add(file_id, 3))
+    assert core.add(file_id, 2) == located[2], "the same again is no more"
+    core.nodes.receive(located[0].block._replace(length=7), located[0].targets)
+    core.add(file_id, 3)
+    refusal(errors.Busy, lambda: core.add(file_id, 4))
+    core.do(core.state.writing.abandon_block("client", file_id, located[2].block.block_id))
+    core.add(file_id, 2)

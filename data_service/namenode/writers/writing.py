@@ -13,6 +13,7 @@ A file's place is an inode with names below it (see `leases.py`), never a path. 
 above is renamed, the file appears below its new name; when it is deleted, the lease is gone.
 """
 
+from itertools import islice
 from random import Random
 from typing import Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -49,12 +50,18 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.messages import FILE, Completed, FileStatus, OpenedFile
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import (
+    Busy,
     IsADirectory,
     LeaseExpired,
     NotEnoughReplicas,
     PathExists,
     SafeMode,
 )
+
+UNDER_WAY_MAX = 128
+"""The most blocks of a file that may be given out while none arrives; a client's
+`parallel_blocks` are at most half as many."""
+
 
 class Writing:
     """The operations of writers. Each is one call under the namenode's lock."""
@@ -142,6 +149,7 @@ class Writing:
         if position not in file.blocks:
             new = file.new
             directory = anchor.parent if isinstance(anchor, File) else anchor
+            self._require_progress(file, path)
             self._takeover.verify_block(directory, file)
             targets = self._blocks.choose_targets(
                 new.replication, frozenset(excluded), writer_host, new.block_size, random, path
@@ -348,6 +356,16 @@ class Writing:
         if above is not inode:
             return directory, places_of(inode), inode.id
         return directory, (Place(directory.id, names[depth:]),), 0
+
+    def _require_progress(self, file: OpenFile, path: str) -> None:
+        """Raise Busy when a writer asks for ever more blocks, and no datanode has got any."""
+        newest = list(islice(reversed(file.allocations()), UNDER_WAY_MAX))
+        holders = (self._blocks.census.examine_open(block, 1).holders for block, _ in newest)
+        if len(newest) == UNDER_WAY_MAX and not any(holders):
+            raise Busy(
+                f"{path} has {UNDER_WAY_MAX} blocks under way of which no datanode has told yet: "
+                "write them before you ask for more"
+            )
 
     def _count_replicas(self, file: OpenFile, final: Sequence[Block]) -> int:
         least = file.new.replication
