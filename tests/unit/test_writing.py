@@ -152,7 +152,7 @@ def test_a_block_that_is_asked_for_again_is_the_same() -> None:
         lambda a, b: (a,),
         lambda a, b: (b, a),
         lambda a, b: (a, b, b),
-        lambda a, b: (a._replace(length=99), b),
+        lambda a, b: (a._replace(length=101), b),
         lambda a, b: (a, b._replace(length=0)),
         lambda a, b: (a, b._replace(length=101)),
         lambda a, b: (a, b._replace(generation=2)),
@@ -167,6 +167,17 @@ def test_only_the_blocks_that_were_given_make_a_file(present: Callable[..., Any]
     refusal(errors.InvalidArgument, lambda: core.complete(file_id, present(*blocks)))
     core.state.check()
     core.complete(file_id, blocks)
+
+
+def test_any_block_may_end_early_but_none_is_shorter_than_its_replicas() -> None:
+    core = Core()
+    file_id = core.create("/f")
+    first, second, third = core.write(file_id, 40, 100, 60)
+    short = first._replace(length=39)
+    refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [short, second, third]))
+    core.complete(file_id, [first, second, third])
+    assert core.length("/f") == 200
+    core.state.check()
 
 
 def test_a_hole_makes_no_file() -> None:

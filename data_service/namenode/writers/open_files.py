@@ -114,7 +114,9 @@ class OpenFile:
     def final_blocks(self, presented: Sequence[Block]) -> List[Block]:
         """The new blocks with their final lengths, as the writer presents them.
 
-        InvalidArgument when they are not the blocks that it was given, or not of the right sizes.
+        InvalidArgument when they are not the blocks that it was given, or of more than their size.
+        Any of them may be shorter: a writer ends a block early where it has little room to set its
+        bytes aside, and a file that grows while it is put goes on in another one.
         """
         size = self.new.block_size
         first = self.tail.position
@@ -126,8 +128,6 @@ class OpenFile:
         for (block, _), told in zip(self.allocations(), presented):
             if not _is_final(block, told) or not 0 < told.length <= size:
                 raise InvalidArgument(f"{told.name} of {told.length} bytes is not {block}")
-        if any(block.length != size for block in presented[:-1]):
-            raise InvalidArgument(f"only the last block may have less than {size} bytes")
         more = sum(block.length for block in presented) - self.tail.replaced
         if self.tail.replaced and more > 0:
             raise InvalidArgument(
