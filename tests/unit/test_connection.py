@@ -29,17 +29,11 @@ class Term:
         self.random = core.random
         self._core = core
 
-    def change(self, operation: Callable[[State], Outcome]) -> Any:
-        """Run an operation and store its edit."""
+    def change(self, operation: Callable[[State], Outcome], *_: Any) -> Any:
+        """Run an operation and store its edit; nothing has to be waited for."""
         return self._core.do(operation(self._core.state))
 
-    read = change
-
-    def change_when_confirmed(
-        self, operation: Callable[[State], Outcome], _gone: Callable[[], bool]
-    ) -> Any:
-        """Nothing has to be waited for."""
-        return self.change(operation)
+    read = change_when_confirmed = change
 
 
 @pytest.fixture(name="core")
