@@ -62,11 +62,13 @@ def nearest(name: str) -> str:
     return f"{guess}--help lists all commands."
 
 
-def whole_usage() -> Iterator[str]:
-    """How every command is called, and the options that go before any of them."""
-    yield FILE_SYSTEM
+def whole_usage(tool: str = "") -> Iterator[str]:
+    """How every command is called, or those of dfsadmin, and the options that go before them."""
+    of_admin = tool in ("dfsadmin", "admin")
+    yield _DFSADMIN if of_admin else FILE_SYSTEM
     for name in sorted(COMMANDS):
-        yield f"\t[{invocation(name)}]"
+        if not of_admin or COMMANDS[name].tool == "dfsadmin":
+            yield f"\t[{invocation(name)}]"
     yield ""
     yield from GENERIC_OPTIONS
 

@@ -7,7 +7,7 @@ call is left for the next one. Several threads may call it, each for itself: wha
 
 import os
 import sys
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from data_service.shell.clusters import default_uri
 from data_service.shell.commands import TOOLS
@@ -64,14 +64,20 @@ def _do(generic: Generic) -> int:
     surroundings = Surroundings(
         lambda: connect(generic.config), generic.default_uri, generic.definitions, None
     )
+    from data_service.shell.guide import overview, whole_usage
+
+    if generic.tool == "dfsadmin" and generic.words in (["-help"], ["help"], ["--help"]):
+        return _show(whole_usage(generic.tool))
     if generic.words:
-        if generic.words[0] in ("--help", "-h", "--version"):
-            return _show(generic.words[0] == "--version")
+        if generic.words[0] in ("--help", "-h"):
+            return _show(overview())
+        if generic.words[0] == "--version":
+            from zookeeper.fabric.release import release
+
+            return _show([release()])
         return run(generic.words, surroundings)
     if generic.tool:
-        from data_service.shell.guide import whole_usage
-
-        complain("\n".join(whole_usage()))
+        complain("\n".join(whole_usage(generic.tool)))
         return MISUSE
     from data_service.shell import prompt
 
@@ -129,13 +135,10 @@ def _value(rest: List[str]) -> str:
     return rest[0]
 
 
-def _show(only_version: bool) -> int:
-    from data_service.shell.guide import overview
-    from zookeeper.fabric.release import release
-
+def _show(lines: Iterable[str]) -> int:
     try:
         out = Output()
-        for line in [release()] if only_version else overview():
+        for line in lines:
             out.line(line)
         out.flush()
     except OutputFailed as error:

@@ -11,6 +11,7 @@ import shlex
 import sys
 from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
+from data_service.protocol.visible import visible
 from data_service.shell.commands import COMMANDS, TOOLS
 from data_service.shell.dispatch import FAILURE, SUCCESS, run as run_command
 from data_service.shell.endings import Terminated
@@ -19,7 +20,8 @@ from data_service.shell.session import Session, Surroundings
 from data_service.shell.streams import complain
 from zookeeper.fabric.errors import DfsError
 
-TEXT = "pyhdfs> "
+NAME, TEXT = "pyhdfs ", "> "
+WELCOME = "help explains the commands, quit ends."
 QUIT = ("quit", "exit", "bye")
 ALIASES = {"list": "ls", "dir": "ls"}
 OWN_HELP = """\
@@ -87,6 +89,10 @@ class _Prompt:
             if name == "help" and len(words) == 1:
                 self._help()
         return True
+
+    def text(self) -> str:
+        """What stands before a line: where relative paths start, `~` for the home directory."""
+        return f"{NAME}{visible(self._surroundings.directory or '~')}{TEXT}"
 
     def complete(self, line: str) -> List[str]:
         """What an unfinished line may become."""
@@ -160,7 +166,8 @@ def _script_lines() -> Iterator[str]:
 def _terminal_lines(prompt: "_Prompt") -> Iterator[str]:
     from data_service.shell import terminal
 
-    return terminal.lines(TEXT, prompt.complete)
+    complain(WELCOME)
+    return terminal.lines(prompt.text, prompt.complete)
 
 
 def _flags(name: str) -> List[str]:

@@ -17,8 +17,8 @@ SHOWN_MAX = 100
 Complete = Callable[[str], List[str]]
 
 
-def lines(text: str, complete: Complete) -> Iterator[str]:
-    """What a person types after each prompt `text`, up to the end of input.
+def lines(text: Callable[[], str], complete: Complete) -> Iterator[str]:
+    """What a person types after each prompt, which `text` gives, up to the end of input.
 
     Where the library `readline` is missing, lines are neither edited, completed nor remembered.
     """
@@ -54,10 +54,10 @@ def _readline() -> Any:
     return readline
 
 
-def _typed(text: str) -> Iterator[str]:
+def _typed(text: Callable[[], str]) -> Iterator[str]:
     while True:
         try:
-            yield input(text)
+            yield input(text())
         except Terminated:
             raise
         except KeyboardInterrupt:
@@ -91,7 +91,7 @@ class _Completer:
 class _Display:
     """Shows several possibilities by their last components, and the line again below them."""
 
-    def __init__(self, text: str, readline: Any) -> None:
+    def __init__(self, text: Callable[[], str], readline: Any) -> None:
         self._text = text
         self._readline = readline
 
@@ -99,5 +99,5 @@ class _Display:
         shown = "  ".join(label(match) for match in matches[:SHOWN_MAX])
         if len(matches) > SHOWN_MAX:
             shown += f"  … and {len(matches) - SHOWN_MAX} more"
-        sys.stdout.write(f"\n{shown}\n{self._text}{visible(self._readline.get_line_buffer())}")
+        sys.stdout.write(f"\n{shown}\n{self._text()}{visible(self._readline.get_line_buffer())}")
         sys.stdout.flush()

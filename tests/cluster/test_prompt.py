@@ -5,7 +5,7 @@ from typing import Dict
 
 import pytest
 
-from data_service.shell.prompt import TEXT
+from data_service.shell.prompt import NAME, TEXT
 from data_service.shell.streams import CLEAR_LINE
 from data_service.shell.terminal import HISTORY_NAME
 from tests.support.cluster import CLIENT, Cluster
@@ -26,7 +26,8 @@ def answer(person: Typist, line: str) -> str:
     """Type a line; what is on the screen between it and the next prompt."""
     person.type(line + ENTER)
     person.read_until("\n")
-    return person.read_until(TEXT).replace("\r\n", "\n").replace(CLEAR_LINE, "")
+    seen = person.read_until(TEXT).rpartition(NAME)[0]
+    return seen.replace("\r\n", "\n").replace(CLEAR_LINE, "")
 
 
 def test_a_session_with_tab_on_both_sides(shared_cluster: Cluster, tmp_path: Path) -> None:
@@ -48,6 +49,8 @@ def test_a_session_with_tab_on_both_sides(shared_cluster: Cluster, tmp_path: Pat
         assert answer(person, "first").endswith("/prompt/first/local file\n")
         assert answer(person, "ls /no") == "ls: `/no': No such file or directory\n"
         assert answer(person, "cd /prompt/first") == ""
+        person.type(ENTER)
+        person.read_until(f"{NAME}/prompt/first{TEXT}")
         assert answer(person, "pwd") == "/prompt/first\n"
         assert answer(person, "lcd sub") == ""
         assert answer(person, "lpwd") == f"{tmp_path / 'sub'}\n"

@@ -348,3 +348,10 @@ def test_the_launcher_starts_light() -> None:
     heavy = {"argparse", "rpyc", "socket", "subprocess", "inspect", "dataclasses", "readline",
              "concurrent.futures", "threading", "tempfile", "shutil", "ssl", "logging"}
     assert heavy & set(done.stdout.split()) == set()
+
+
+def test_dfsadmin_shows_its_own_commands(shell: Shell) -> None:
+    shown = shell.good("dfsadmin", "-help")
+    assert shown.startswith("Usage: hdfs dfsadmin\n") and "[-report" in shown
+    assert "[-ls " not in shown and "[-fsck " not in shown
+    assert shell.bad("dfsadmin", status=255) == shown

@@ -140,7 +140,7 @@ def test_a_person_at_the_prompt(shell: Shell, monkeypatch: pytest.MonkeyPatch) -
     said: List[object] = ["mkdir /a", KeyboardInterrupt(), "ls /no", EOFError()]
 
     def ask(text: str) -> str:
-        assert text == prompt.TEXT
+        assert text == "pyhdfs ~> "
         answer = said.pop(0)
         if isinstance(answer, BaseException):
             raise answer
@@ -153,7 +153,7 @@ def test_a_person_at_the_prompt(shell: Shell, monkeypatch: pytest.MonkeyPatch) -
     from data_service.shell.main import main
 
     assert main([]) == 0, "what failed at a terminal, the person has seen"
-    assert errors.getvalue() == "\nls: `/no': No such file or directory\n\n"
+    assert errors.getvalue() == "help explains the commands, quit ends.\n\nls: `/no': No such file or directory\n\n"
     assert shell.filesystem.tree() == ["/a"]
 
 

@@ -137,7 +137,7 @@ def test_tab_lists_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
-    _Display("> ", Readline)("", [f"ls n{number} " for number in range(3000)], 9)
+    _Display(lambda: "> ", Readline)("", [f"ls n{number} " for number in range(3000)], 9)
     assert f"… and {3000 - SHOWN_MAX} more" in out.getvalue() and harmless(out.getvalue())
     assert label("ls /tmp/title\x1b[2J") == "title\\x1b[2J"
 
