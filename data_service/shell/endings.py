@@ -4,15 +4,21 @@ By default they end a process where it stands: a file that it was writing keeps 
 its lease is over, and the temporary file of a download stays for good.
 """
 
+import os
+import select
 import signal
 import time
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 GRACE_SECONDS = 10.0
 """How long what is left is tidied up before the same may be asked again: `timeout` and a terminal
 that closes send a signal twice."""
+
+
+_bells: List[int] = []
+"""The pipe that a signal writes to, of the call of the main thread that heeds signals."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -33,17 +39,48 @@ def heeding_signals() -> Iterator[None]:
     """
     former: Dict[int, Any] = {}
     heed = _Handler()
+    near, far = os.pipe()
+    os.set_blocking(near, False)
+    os.set_blocking(far, False)
+    woken = None
     try:
-        for number in SIGNALS:
-            if signal.getsignal(number) == signal.SIG_DFL:
-                former[number] = signal.signal(number, heed)
-    except ValueError:
-        pass  # Only the main thread may ask for signals; whoever has it has its own way.
-    try:
+        try:
+            woken = signal.set_wakeup_fd(far, warn_on_full_buffer=False)
+            _bells.append(near)
+            for number in SIGNALS:
+                if signal.getsignal(number) == signal.SIG_DFL:
+                    former[number] = signal.signal(number, heed)
+        except ValueError:
+            pass  # Only the main thread may ask for signals; whoever has it has its own way.
         yield
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+        if woken is not None:
+            signal.set_wakeup_fd(woken)
+            _bells.remove(near)
+        os.close(near)
+        os.close(far)
+
+
+def wait_for(descriptor: int) -> None:
+    """Wait until something can be read; a signal is heard at once, whenever it comes.
+
+    One that comes right before a read begins, or to another thread, does not end that read: until
+    there is input, Python would not look for it.
+    """
+    bell = _bells[-1] if _bells else None
+    watch = select.poll()
+    watch.register(descriptor, select.POLLIN)
+    if bell is not None:
+        watch.register(bell, select.POLLIN)
+    while True:
+        ready = [number for number, _ in watch.poll()]
+        if bell in ready:
+            # Between this and the next wait Python runs the handler, which may raise.
+            os.read(bell, 4096)  # type: ignore[arg-type]
+        if descriptor in ready:
+            return
 
 
 class _Handler:

@@ -14,6 +14,7 @@ import time
 from typing import Any, List, Union
 
 from data_service.protocol.visible import visible
+from data_service.shell.endings import wait_for
 from zookeeper.fabric.errors import LocalFileError
 
 BUFFER_BYTES = 65536
@@ -169,10 +170,14 @@ class Input:
         self._binary: Any = getattr(sys.stdin, "buffer", None)
         if self._binary is None:
             self._binary = io.BytesIO(to_bytes(sys.stdin.read()))
+        raw = getattr(self._binary, "raw", None)
+        self._descriptor = raw.fileno() if isinstance(raw, io.FileIO) else None
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end, for which a pipe that does not block is awaited."""
         try:
+            if self._descriptor is not None:
+                wait_for(self._descriptor)
             data = self._binary.read1(size)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)

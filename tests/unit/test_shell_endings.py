@@ -171,3 +171,39 @@ def test_all_deeds_are_done() -> None:
     assert sorted(done) == list(range(3000))
     names = {f"copy_{number}" for number in range(3)}
     wait_until(lambda: not names & {thread.name for thread in threading.enumerate()})
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_ends_no_read_is_heard(number: int) -> None:
+    """It comes to another thread, so that the wait of the main one goes on."""
+    near, far = os.pipe()
+    helper_waits = threading.Event()
+    ending = threading.Event()
+
+    def help_out() -> None:
+        helper_waits.set()
+        ending.wait()
+
+    helper = threading.Thread(target=help_out)
+    helper.start()
+    helper_waits.wait()
+    assert helper.ident is not None
+    try:
+        with pytest.raises(KeyboardInterrupt), heeding_signals():
+            timer = threading.Timer(0.2, signal.pthread_kill, (helper.ident, number))
+            timer.start()
+            endings.wait_for(near)
+    finally:
+        ending.set()
+        helper.join()
+        os.close(near)
+        os.close(far)
+
+
+def test_input_is_not_waited_for_when_it_is_there() -> None:
+    near, far = os.pipe()
+    os.close(far)
+    with heeding_signals():
+        endings.wait_for(near)
+    endings.wait_for(near)
+    os.close(near)
