@@ -153,7 +153,8 @@ def test_a_person_at_the_prompt(shell: Shell, monkeypatch: pytest.MonkeyPatch) -
     from data_service.shell.main import main
 
     assert main([]) == 0, "what failed at a terminal, the person has seen"
-    assert errors.getvalue() == "help explains the commands, quit ends.\n\nls: `/no': No such file or directory\n\n"
+    told = "ls: `/no': No such file or directory"
+    assert errors.getvalue() == f"{prompt.WELCOME}\n\n{told}\n\n"
     assert shell.filesystem.tree() == ["/a"]
 
 
