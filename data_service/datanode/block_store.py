@@ -16,7 +16,6 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 from data_service.datanode import layout
 from data_service.datanode.found_replicas import Replica, collect
 from data_service.datanode.open_replica import OpenReplica
-from data_service.datanode.replica import Replica, collect
 from data_service.datanode.replica_writer import ReplicaWriter
 from data_service.datanode.volume import Stored, Volume
 from data_service.datanode.volumes import Volumes
