@@ -126,7 +126,7 @@ MUTANTS: Dict[str, Mutant] = {
     "the metadata service accepts an older epoch": Mutant(
         "is stored although", 8, (Patch(MetadataService, "admit", _admit_anybody),)),
     "count stale replicas": Mutant(
-        "", 117, (
+        "", 186, (
             Patch(Node, "usable", property(_is_usable)),
             Patch(Deletions, "_is_surplus", _is_surplus),
         )),
@@ -135,7 +135,7 @@ MUTANTS: Dict[str, Mutant] = {
     "order deletions before they are durable": Mutant(
         "removes Replica", 0, (Patch(ModelTerm, "durable_for_orders", _order_at_once),)),
     "resume a write that has ended": Mutant(
-        "is complete and open", 1, (
+        "is complete and open", 178, (
             Patch(OpenFiles, "was_ended", _never_ended),
             Patch(OpenFiles, "exists", _never_ended),
         )),
