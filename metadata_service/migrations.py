@@ -6,7 +6,7 @@ by the layout in VERSION. What a layout was stands here in its own words, frozen
 of the current one change with the next.
 """
 
-from typing import Callable, Dict, Iterator, NamedTuple, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, NamedTuple, Tuple
 
 from metadata_service import edit_log
 from metadata_service.edits import TABLES, Column, Table
@@ -40,7 +40,7 @@ class Layout(NamedTuple):
         return (self.journal, *self.image)
 
     @property
-    def schema(self) -> frozenset:
+    def schema(self) -> FrozenSet[str]:
         """The SQL texts that made the database."""
         return frozenset(statements(table).create for table in (*self.tables, STATE))
 

@@ -19,7 +19,7 @@ import math
 import queue
 import threading
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from zookeeper.answers import children_of, leadership_of, opened, rows_of
 from zookeeper.election import Leadership
@@ -370,7 +370,7 @@ class _Watch:
             _tell(self._callback, news)
 
 
-def _set(wanted: dict, key: str, value: object) -> None:
+def _set(wanted: Dict[str, Any], key: str, value: object) -> None:
     if value is None:
         wanted.pop(key, None)
     else:

@@ -13,7 +13,7 @@ import argparse
 import secrets
 import threading
 import time
-from typing import Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from zookeeper.election import Leadership
 from zookeeper.epoch_file import EpochFile
@@ -158,7 +158,7 @@ class Coordination:
         with self._lock:
             self._state.resign(session_id, role)
 
-    def leader(self, role: str) -> Optional[tuple]:
+    def leader(self, role: str) -> Optional[Tuple[Any, ...]]:
         """(epoch, data) of the role's leader, or None."""
         with self._lock:
             leader = self._state.election.leader(role)
@@ -182,7 +182,7 @@ class ZooKeeperService(Service):
         super().__init__()
         self._coordination = coordination
 
-    def exposed_open_session(self, name: str) -> tuple:
+    def exposed_open_session(self, name: str) -> Tuple[Any, ...]:
         """(session id, expiry in seconds). A restarted client must give the same name again."""
         _require_text(name)
         # Who has another principal is another owner, whatever name he gives.
@@ -191,7 +191,7 @@ class ZooKeeperService(Service):
         session_id = self._coordination.open_session(owner, place)
         return session_id, self._coordination.expiry_seconds
 
-    def exposed_heartbeat(self, session_id: str) -> tuple:
+    def exposed_heartbeat(self, session_id: str) -> Tuple[Any, ...]:
         """Say that the session's client is alive: ((path, data), …) of what is still its own.
 
         The client compares that with what it wants to be registered: a znode may have gone to
@@ -216,13 +216,15 @@ class ZooKeeperService(Service):
         _require_text(session_id, path)
         self._coordination.remove(session_id, path)
 
-    def exposed_children(self, parent_path: str) -> tuple:
+    def exposed_children(self, parent_path: str) -> Tuple[Any, ...]:
         """(version, ((path, data), …)) of the znodes directly below a path, sorted."""
         _require_text(parent_path)
         return self._coordination.children(parent_path)
 
     @waits
-    def exposed_watch(self, parent_path: str, known_version: int, timeout_seconds: float) -> tuple:
+    def exposed_watch(
+        self, parent_path: str, known_version: int, timeout_seconds: float
+    ) -> Tuple[Any, ...]:
         """The same, after a change from `known_version` or the timeout (at most 30 s)."""
         _require_text(parent_path)
         if type(known_version) is not int:
@@ -232,7 +234,7 @@ class ZooKeeperService(Service):
         seconds = min(timeout_seconds, WATCH_SECONDS_MAX)
         return self._coordination.watch(parent_path, known_version, seconds, self.gone)
 
-    def exposed_campaign(self, session_id: str, role: str, data: str) -> tuple:
+    def exposed_campaign(self, session_id: str, role: str, data: str) -> Tuple[Any, ...]:
         """(leads, epoch, leader's data). The same session asking again keeps its epoch."""
         _require_text(session_id, role, data)
         require_candidate(self.peer.principal, role)
@@ -243,7 +245,7 @@ class ZooKeeperService(Service):
         _require_text(session_id, role)
         self._coordination.resign(session_id, role)
 
-    def exposed_leader(self, role: str) -> Optional[tuple]:
+    def exposed_leader(self, role: str) -> Optional[Tuple[Any, ...]]:
         """(epoch, data) of the role's leader, or None."""
         _require_text(role)
         return self._coordination.leader(role)

@@ -293,7 +293,7 @@ class DataNodeService(Service):
         generation: int,
         size: int,
         token: bytes,
-        targets: tuple,
+        targets: Tuple[Any, ...],
     ) -> Tuple[str, ...]:
         """Take a block of up to `size` bytes in and pass it on to `targets`."""
         check_integers(block_id, generation, size)

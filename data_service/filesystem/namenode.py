@@ -162,7 +162,7 @@ class NameNodeClient(Forkable):
         self._closed.set()
         self._pool.close()
 
-    def _repeat(self, method: str, args: tuple, awaited: Awaited) -> Any:
+    def _repeat(self, method: str, args: Tuple[Any, ...], awaited: Awaited) -> Any:
         """Call until it is answered; errors of the kinds `awaited` are waited out as well."""
         patience = _Patience(self._settings, self._served, self._servers, time.monotonic())
         timeout = self._timeouts.get(method)

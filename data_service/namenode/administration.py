@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import Tuple
+from typing import Any, Tuple
 
 from data_service.namenode.connection import Connection
 from data_service.namenode.metasave import metasave_lines
@@ -23,7 +23,7 @@ BLOCKS_MAX = 1000
 class Administration(Connection):
     """The calls about the cluster."""
 
-    def exposed_report_bad_block(self, block: tuple, node_id: str) -> None:
+    def exposed_report_bad_block(self, block: Tuple[Any, ...], node_id: str) -> None:
         """A reader met a replica whose bytes do not match its checksums: its datanode verifies it.
 
         Only who may read a file complains of its blocks.
@@ -34,11 +34,11 @@ class Administration(Connection):
         if self._read(lambda state: state.inspecting.may_read_block(self._caller, suspect)):
             self._term_of().tell_blocks(lambda blocks: blocks.report_bad(suspect, node_id))
 
-    def exposed_cluster_status(self) -> tuple:
+    def exposed_cluster_status(self) -> Tuple[Any, ...]:
         """ClusterStatus."""
         return self._term_of().cluster_status()
 
-    def exposed_datanode_reports(self) -> tuple:
+    def exposed_datanode_reports(self) -> Tuple[Any, ...]:
         """DataNodeStatus of every known datanode."""
         return self._term_of().tell_blocks(
             lambda blocks: blocks.datanode_reports(time.monotonic())

@@ -1,7 +1,7 @@
 """What clients and datanodes may ask of the namenode: checks of arguments, then the term's core."""
 
 import time
-from typing import Tuple
+from typing import Any, Tuple
 
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.namespace.retries import Op
@@ -32,7 +32,7 @@ class NameNodeService(WriterCalls):
 
     # The namespace.
 
-    def exposed_stat(self, path: str) -> tuple:
+    def exposed_stat(self, path: str) -> Tuple[Any, ...]:
         """FileStatus of a path."""
         check_strings(path)
         return self._read(lambda state: state.reading.stat(self._caller, path))
@@ -121,17 +121,17 @@ class NameNodeService(WriterCalls):
             lambda state: state.set_quota(self._caller, op, path, name_quota, space_quota), op
         )
 
-    def exposed_quota_usage(self, path: str) -> tuple:
+    def exposed_quota_usage(self, path: str) -> Tuple[Any, ...]:
         """QuotaUsage of a path."""
         check_strings(path)
         return self._read(lambda state: state.reading.quota_usage(self._caller, path))
 
-    def exposed_content_summary(self, path: str) -> tuple:
+    def exposed_content_summary(self, path: str) -> Tuple[Any, ...]:
         """ContentSummary of a tree."""
         check_strings(path)
         return self._read(lambda state: state.reading.content_summary(self._caller, path))
 
-    def exposed_block_locations(self, path: str, offset: int, length: int) -> tuple:
+    def exposed_block_locations(self, path: str, offset: int, length: int) -> Tuple[Any, ...]:
         """Locations of a range of a file."""
         check_strings(path)
         check_integers(offset, length)
@@ -152,7 +152,7 @@ class NameNodeService(WriterCalls):
 
     # Datanodes.
 
-    def exposed_register(self, info: tuple) -> tuple:
+    def exposed_register(self, info: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """A datanode introduces itself (NodeInfo); the answer is its Registration."""
         self._require_datanode()
         if type(info) is not tuple or len(info) != len(NodeInfo._fields):
@@ -174,7 +174,9 @@ class NameNodeService(WriterCalls):
         self._term_of().outlive(epoch)
 
     @waits
-    def exposed_heartbeat(self, session: int, stats: tuple, wait_seconds: float) -> tuple:
+    def exposed_heartbeat(
+        self, session: int, stats: Tuple[Any, ...], wait_seconds: float
+    ) -> Tuple[Any, ...]:
         """(epoch, commands); waits up to `wait_seconds` for commands."""
         self._require_datanode()
         check_integers(session, *check_list(stats))
@@ -202,7 +204,12 @@ class NameNodeService(WriterCalls):
         )
 
     def exposed_block_changes(
-        self, session: int, received: tuple, deleted: tuple, corrupt: tuple, verified: tuple = ()
+        self,
+        session: int,
+        received: Tuple[Any, ...],
+        deleted: Tuple[Any, ...],
+        corrupt: Tuple[Any, ...],
+        verified: Tuple[Any, ...] = (),
     ) -> None:
         """What happened to single replicas of a datanode, and which it has verified."""
         self._require_datanode()
@@ -213,7 +220,9 @@ class NameNodeService(WriterCalls):
             lambda blocks: blocks.block_changes(session, *changes, time.monotonic(), good)
         )
 
-    def exposed_copy_failed(self, session: int, block_id: int, unreached: tuple = ()) -> None:
+    def exposed_copy_failed(
+        self, session: int, block_id: int, unreached: Tuple[Any, ...] = ()
+    ) -> None:
         """A datanode could not make a copy that it was told to make: not reach these targets."""
         self._require_datanode()
         check_integers(session, block_id)

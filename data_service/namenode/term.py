@@ -201,7 +201,7 @@ class Term:
         stats: NodeStats,
         wait_seconds: float,
         gone: Callable[[], bool] = lambda: False,
-    ) -> Tuple[int, Tuple]:
+    ) -> Tuple[int, Tuple[Any, ...]]:
         """(epoch, commands): at once when there are commands, else when they come or time is up."""
         deadline = time.monotonic() + wait_seconds
         self._office.require()

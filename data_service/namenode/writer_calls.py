@@ -31,7 +31,7 @@ class WriterCalls(Administration):
 
     def exposed_create(
         self, op: Op, path: str, overwrite: bool, replication: int, block_size: int, mode: int
-    ) -> tuple:
+    ) -> Tuple[Any, ...]:
         """Open a file for writing (OpenedFile); replication or block size 0 mean the default."""
         check_strings(path)
         check_integers(replication, block_size, mode)
@@ -55,7 +55,7 @@ class WriterCalls(Administration):
             ),
         )
 
-    def exposed_append(self, op: Op, path: str) -> tuple:
+    def exposed_append(self, op: Op, path: str) -> Tuple[Any, ...]:
         """Open a file that exists to write behind its end (OpenedFile)."""
         check_strings(path)
         op = self._own_call(op, path)
@@ -64,7 +64,7 @@ class WriterCalls(Administration):
             lambda state: state.rewriting.append(self._caller, op, path, time.monotonic()),
         )
 
-    def exposed_truncate(self, op: Op, path: str, length: int) -> Optional[tuple]:
+    def exposed_truncate(self, op: Op, path: str, length: int) -> Optional[Tuple[Any, ...]]:
         """Shorten a file: None when that is done, else an OpenedFile, see `Rewriting.truncate`."""
         check_strings(path)
         check_integers(length)
@@ -76,13 +76,13 @@ class WriterCalls(Administration):
             ),
         )
 
-    def exposed_cut_block(self, client_id: str, file_id: int) -> tuple:
+    def exposed_cut_block(self, client_id: str, file_id: int) -> Tuple[Any, ...]:
         """The LocatedBlock that an open truncation replaces."""
         client_id = self._own_client(client_id)
         check_integers(file_id)
         return self._read(lambda state: state.rewriting.cut_block(client_id, file_id))
 
-    def exposed_concat(self, op: Op, path: str, sources: tuple) -> None:
+    def exposed_concat(self, op: Op, path: str, sources: Tuple[Any, ...]) -> None:
         """Move the blocks of the sources behind those of the file at `path`."""
         check_strings(path, *check_list(sources))
         op = self._own_call(op, path, sources)
@@ -91,8 +91,8 @@ class WriterCalls(Administration):
         )
 
     def exposed_add_block(
-        self, client_id: str, file_id: int, position: int, excluded: tuple
-    ) -> tuple:
+        self, client_id: str, file_id: int, position: int, excluded: Tuple[Any, ...]
+    ) -> Tuple[Any, ...]:
         """The LocatedBlock for one position of an open file."""
         client_id = self._own_client(client_id)
         check_strings(*check_list(excluded))
@@ -117,7 +117,7 @@ class WriterCalls(Administration):
         self._change(lambda state: state.writing.abandon_block(client_id, file_id, block_id))
 
     @waits
-    def exposed_complete(self, op: Op, file_id: int, blocks: tuple) -> tuple:
+    def exposed_complete(self, op: Op, file_id: int, blocks: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """Make an open file appear (Completed), once all its replicas are confirmed."""
         check_integers(file_id)
         presented = check_blocks(blocks)
@@ -131,7 +131,7 @@ class WriterCalls(Administration):
         )
 
     @waits
-    def exposed_flush(self, op: Op, file_id: int, blocks: tuple) -> tuple:
+    def exposed_flush(self, op: Op, file_id: int, blocks: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """Make visible what was written so far (Completed), as `complete`; it stays open."""
         check_integers(file_id)
         presented = check_blocks(blocks)
@@ -154,9 +154,9 @@ class WriterCalls(Administration):
         block_size: int,
         mode: int,
         replaces: int,
-        blocks: tuple,
+        blocks: Tuple[Any, ...],
         claim: str,
-    ) -> tuple:
+    ) -> Tuple[Any, ...]:
         """Present a file in progress to a restarted namenode, with its claim, and its blocks as
         (position, block, claim)."""
         client_id = self._own_client(client_id)
@@ -181,8 +181,13 @@ class WriterCalls(Administration):
         )  # fmt: skip
 
     def exposed_resume_visible(
-        self, client_id: str, file_id: int, tail: tuple, blocks: tuple, claim: str
-    ) -> tuple:
+        self,
+        client_id: str,
+        file_id: int,
+        tail: Tuple[Any, ...],
+        blocks: Tuple[Any, ...],
+        claim: str,
+    ) -> Tuple[Any, ...]:
         """As `resume`, for a file that readers see: `tail` is (position, offset, length)."""
         client_id = self._own_client(client_id)
         check_strings(claim)
@@ -215,7 +220,7 @@ class WriterCalls(Administration):
 
     # Within.
 
-    def _open(self, op: Op, operation: Callable[[State], Outcome]) -> Optional[tuple]:
+    def _open(self, op: Op, operation: Callable[[State], Outcome]) -> Optional[Tuple[Any, ...]]:
         """Open a file, and give its claim out with it; None when there is nothing to write."""
 
         def run(state: State) -> Outcome:
@@ -237,7 +242,7 @@ class WriterCalls(Administration):
         blocks: Mapping[int, Block],
         claims: Mapping[int, str],
         operation: Callable[[State], Outcome],
-    ) -> tuple:
+    ) -> Tuple[Any, ...]:
         """Give a file back to its writer, who has to prove that it is his."""
 
         def run(state: State) -> Outcome:

@@ -52,7 +52,7 @@ def _command(row: Any) -> Command:
     return Command.from_wire(row)
 
 
-def _of_length(value: Any, length: int) -> tuple:
+def _of_length(value: Any, length: int) -> Tuple[Any, ...]:
     if type(value) is not tuple or len(value) != length:
         raise InvalidArgument(f"expected {length} values")
     return value

@@ -67,7 +67,7 @@ def _decoder(kind: Any) -> Decoder:
 
 
 def _run_of(item: Decoder) -> Decoder:
-    def run(value: Any, where: str) -> tuple:
+    def run(value: Any, where: str) -> Tuple[Any, ...]:
         if type(value) not in (tuple, list):
             _refuse(where, "a list", value)
         return tuple([item(part, where) for part in value])

@@ -45,7 +45,7 @@ def check_port(port: Any) -> None:
         raise InvalidArgument(f"expected a port, found {port}")
 
 
-def check_list(value: Any) -> tuple:
+def check_list(value: Any) -> Tuple[Any, ...]:
     """A tuple of whatever; what is in it is checked by the caller."""
     if type(value) is not tuple:
         raise InvalidArgument(f"expected a list, found {_shown(value)}")

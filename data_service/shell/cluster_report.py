@@ -1,7 +1,7 @@
 """What `report` and `printTopology` write, made from the namenode's answers."""
 
 import math
-from typing import Dict, Iterable, List, Sequence
+from typing import Any, Dict, Iterable, List, Sequence
 
 from data_service.protocol.messages import ClusterStatus, DataNodeStatus
 from data_service.shell.formats import bytes_long, calendar, percent
@@ -88,7 +88,7 @@ def topology_lines(nodes: Iterable[DataNodeStatus]) -> List[str]:
     return lines
 
 
-def record(status: ClusterStatus, nodes: Iterable[DataNodeStatus]) -> dict:
+def record(status: ClusterStatus, nodes: Iterable[DataNodeStatus]) -> Dict[str, Any]:
     """The report for `--json`; sizes in bytes, times in seconds ago (null: never)."""
     found = []
     for node in nodes:

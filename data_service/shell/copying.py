@@ -4,7 +4,7 @@ A copy appears whole or not at all: the cluster shows a file when it is complete
 written beside its target and renamed. So no temporary name is ever seen.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from data_service.shell import local_targets, paths
 from data_service.shell.failures import FILE_EXISTS, NOT_A_DIRECTORY, PathError
@@ -155,7 +155,7 @@ def _check_name(source: Item, target: Item) -> None:
         paths.check_name(source.text, target.path)
 
 
-def _creation(options: CopyOptions) -> dict:
+def _creation(options: CopyOptions) -> Dict[str, Any]:
     return {
         "overwrite": options.overwrite,
         "replication": options.replication,

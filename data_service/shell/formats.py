@@ -2,7 +2,7 @@
 
 import struct
 import time
-from typing import Collection, List, Sequence
+from typing import Any, Collection, Dict, List, Sequence
 
 from data_service.protocol.messages import FileStatus
 from data_service.protocol.sizes import half_up, scaled
@@ -112,7 +112,7 @@ def _status_field(letter: str, status: FileStatus, name: str) -> str:
     return str(fields.get(letter, letter))
 
 
-def status_record(status: FileStatus, text: str) -> dict:
+def status_record(status: FileStatus, text: str) -> Dict[str, Any]:
     """A file or directory for `--json`; sizes in bytes, times in milliseconds since 1970."""
     return {
         "path": text,

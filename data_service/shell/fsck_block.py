@@ -1,6 +1,6 @@
 """What `fsck -blockId` writes of one block."""
 
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 from data_service.protocol.messages import (
     CORRUPT_REPLICA,
@@ -42,7 +42,7 @@ def _holder_line(holder: Holder) -> str:
     return f"Block replica on datanode/rack: {holder.host}{holder.rack} is {word}"
 
 
-def block_record(name: str, row: Optional[FsckRow]) -> dict:
+def block_record(name: str, row: Optional[FsckRow]) -> Dict[str, Any]:
     """The block for `--json`; `path` is null for one that does not exist."""
     if row is None:
         return {"block": name, "path": None}

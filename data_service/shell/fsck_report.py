@@ -1,6 +1,6 @@
 """What `fsck` finds and writes, made from the namenode's rows."""
 
-from typing import Dict, FrozenSet, List, NamedTuple, Tuple
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Tuple
 
 from data_service.protocol.messages import BlockHealth, FsckRow, Holder
 from data_service.protocol.visible import visible
@@ -236,7 +236,7 @@ class Findings:
     def _share(self, count: int) -> str:
         return _percent(count, self.blocks)
 
-    def record(self, path: str, queued: int = 0) -> dict:
+    def record(self, path: str, queued: int = 0) -> Dict[str, Any]:
         """The findings for `--json`; sizes in bytes."""
         return {
             "path": path,

@@ -1,7 +1,7 @@
 """ls, stat, find: what is there."""
 
 import json
-from typing import Callable, Iterable, Iterator, List, NamedTuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple
 
 from data_service.protocol.messages import FileStatus
 from data_service.shell import formats, globs
@@ -39,7 +39,7 @@ class _Listing:
     """The lines of one `ls`."""
 
     def __init__(self, session: Session, options: Options) -> None:
-        self.records: List[dict] = []
+        self.records: List[Dict[str, Any]] = []
         self._session = session
         self._options = options
         self._recursive = options.has("R") and not options.has("d")
@@ -133,7 +133,7 @@ def stat(session: Session, words: List[str]) -> None:
     if "%" in options.arguments[0]:
         pattern = options.arguments.pop(0)
         check_count(options.arguments, 1)
-    records: List[dict] = []
+    records: List[Dict[str, Any]] = []
 
     def show(item: Item) -> None:
         for found in session.walk(item) if options.has("R") else [item]:

@@ -1,7 +1,7 @@
 """du, df, count: how much there is."""
 
 import json
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from data_service.protocol.messages import QUOTA_RESET, ContentSummary, QuotaUsage
 from data_service.shell import formats
@@ -94,7 +94,7 @@ def count(session: Session, words: List[str]) -> None:
     options = parse(words, f"q u h v x e s {JSON}", "t", least=1)
     quotas = options.has("q", "u")
     types = _storage_types(options.value("t")) if quotas else None
-    records: List[dict] = []
+    records: List[Dict[str, Any]] = []
     if options.has("v") and not options.has(JSON):
         session.out.line(_count_header(options, types) + "PATHNAME")
 
@@ -136,7 +136,9 @@ def _quota_columns(usage: QuotaUsage, types: Optional[List[str]], human: bool) -
     return QUOTA_FORMAT.format(*cells)
 
 
-def _count_record(summary: ContentSummary, usage: Optional[QuotaUsage], text: str) -> dict:
+def _count_record(
+    summary: ContentSummary, usage: Optional[QuotaUsage], text: str
+) -> Dict[str, Any]:
     """A line of `count` for a program; a quota that is not set is null."""
     record = dict(summary._asdict(), path=text)
     if usage is not None:

@@ -143,7 +143,7 @@ def _decode(message: bytes, pieces: Callable[[bytes], io.BytesIO]) -> Tuple[int,
     return kind, sequence, content
 
 
-def request_message(frames: Frames, sequence: int, method: str, args: tuple) -> bytes:
+def request_message(frames: Frames, sequence: int, method: str, args: Tuple[Any, ...]) -> bytes:
     """The message of a call; raises InvalidArgument, and TypeError for what may never cross."""
     named = (consts.LABEL_VALUE, (None, method, plain(args), ()))
     try:

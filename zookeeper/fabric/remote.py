@@ -127,7 +127,7 @@ class Remote(Forkable):
             self._frames.send(message, time.monotonic() + timeout)
             return IncomingBody(self, timeout)
 
-    def _message(self, method: str, args: tuple) -> bytes:
+    def _message(self, method: str, args: Tuple[Any, ...]) -> bytes:
         self._sequence += 1
         return request_message(self._frames, self._sequence, method, args)
 

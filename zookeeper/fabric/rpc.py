@@ -60,19 +60,19 @@ LINGER_SECONDS = 2.0
 _TAKES_BODY, _ANSWERS_WITH_BODY = "takes", "answers"
 
 
-def takes_body(method: Callable) -> Callable:
+def takes_body(method: Callable[..., Any]) -> Callable[..., Any]:
     """Mark an exposed method whose request is followed by packets."""
     method.body = _TAKES_BODY  # type: ignore[attr-defined]
     return method
 
 
-def answers_with_body(method: Callable) -> Callable:
+def answers_with_body(method: Callable[..., Any]) -> Callable[..., Any]:
     """Mark an exposed method that sends packets before its reply."""
     method.body = _ANSWERS_WITH_BODY  # type: ignore[attr-defined]
     return method
 
 
-def waits(method: Callable) -> Callable:
+def waits(method: Callable[..., Any]) -> Callable[..., Any]:
     """Mark an exposed method that may wait for something to happen elsewhere, as a long poll does.
 
     While it waits it looks at `Service.gone` every WAITING_SLICE_SECONDS at least, and gives up.
@@ -110,12 +110,14 @@ class Service(rpyc.Service):
 class ServerConnection(Connection):
     """Serves one client's requests, one after the other, in the thread that accepted it."""
 
-    def __init__(self, root: Service, channel: Frames, config: dict, account: Account) -> None:
+    def __init__(
+        self, root: Service, channel: Frames, config: Dict[str, Any], account: Account
+    ) -> None:
         super().__init__(root, channel, config)
         self._account = account
         self._stream = channel.stream
         self._body: Optional[PacketReader] = None
-        self._handlers: Dict[int, Callable] = {
+        self._handlers: Dict[int, Callable[..., Any]] = {
             consts.HANDLE_PING: lambda data: data,
             consts.HANDLE_GETROOT: lambda: self._local_root,
             # The names of a class's methods, which only spoil a stock client's surprises.
@@ -178,11 +180,13 @@ class ServerConnection(Connection):
         except Exception as error:
             raise _our_own(error) from None
 
-    def _call_named(self, target: Any, name: Any, args: tuple, kwargs: tuple = ()) -> Any:
+    def _call_named(
+        self, target: Any, name: Any, args: Tuple[Any, ...], kwargs: Tuple[Any, ...] = ()
+    ) -> Any:
         """Call a method by name; target None means the root and saves fetching it."""
         return self._run(self._exposed(target, name), args, kwargs)
 
-    def _exposed(self, target: Any, name: Any) -> Callable:
+    def _exposed(self, target: Any, name: Any) -> Callable[..., Any]:
         if target is not None and target is not self._local_root:
             raise InvalidArgument("only the service itself has methods")
         full_name = name if name.startswith("exposed_") else "exposed_" + name
@@ -195,7 +199,9 @@ class ServerConnection(Connection):
         bound = getattr(obj, "__self__", None) is self._local_root
         return bound and obj.__name__.startswith("exposed_")
 
-    def _run(self, method: Callable, args: tuple, kwargs: tuple = ()) -> Any:
+    def _run(
+        self, method: Callable[..., Any], args: Tuple[Any, ...], kwargs: Tuple[Any, ...] = ()
+    ) -> Any:
         if not self._is_exposed(method):
             raise InvalidArgument("only exposed methods can be called")
         if kwargs:
@@ -214,14 +220,14 @@ class ServerConnection(Connection):
         except Exception as error:
             raise _our_own(error) from None
 
-    def _run_waiting(self, method: Callable, args: tuple) -> Any:
+    def _run_waiting(self, method: Callable[..., Any], args: Tuple[Any, ...]) -> Any:
         self._local_root.note_waiting(True)
         try:
             return method(*args)
         finally:
             self._local_root.note_waiting(False)
 
-    def _run_answering_with_body(self, method: Callable, args: tuple) -> Any:
+    def _run_answering_with_body(self, method: Callable[..., Any], args: Tuple[Any, ...]) -> Any:
         writer = PacketWriter(self._stream)
         try:
             result = method(writer, *args)
@@ -283,7 +289,9 @@ def _our_own(error: Exception) -> DfsError:
     return InternalError("the server met an unexpected error; its log has the details")
 
 
-def _argument_error(method: Callable, args: tuple, error: TypeError) -> Exception:
+def _argument_error(
+    method: Callable[..., Any], args: Tuple[Any, ...], error: TypeError
+) -> Exception:
     body = (None,) if getattr(method, "body", None) else ()
     try:
         inspect.signature(method).bind(*body, *args)
@@ -292,7 +300,7 @@ def _argument_error(method: Callable, args: tuple, error: TypeError) -> Exceptio
     return error
 
 
-def _exception(error: DfsError) -> tuple:
+def _exception(error: DfsError) -> Tuple[Any, ...]:
     """What vinegar.load on the other side (also a stock client's) makes an exception of."""
     message = error.message[:ERROR_CHARACTERS_MAX].encode("utf-8", "replace").decode("utf-8")
     return (("pyhdfs", type(error).__name__), (error.code, message), (), "")
