@@ -326,6 +326,8 @@ class Volume:
         try:
             with self.health.running():
                 yield
+        except DfsError:
+            raise
         except OSError as error:
             raise self._unreadable(path, error) from error
 

@@ -5,7 +5,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import Callable, Iterator
 
-from zookeeper.fabric.errors import LocalFileError
+from zookeeper.fabric.errors import DfsError, LocalFileError
 
 Progress = Callable[[int, int], None]
 """Told (bytes done, bytes in all) now and then; may raise to stop the transfer."""
@@ -13,13 +13,40 @@ Progress = Callable[[int, int], None]
 _PERMISSIONS = 0o777
 
 
+class LocalNotFound(LocalFileError, FileNotFoundError):
+    """There is no such file on the client's own machine."""
+
+
+class LocalExists(LocalFileError, FileExistsError):
+    """A file that is not to be overwritten is on the client's own machine."""
+
+
+class LocalDenied(LocalFileError, PermissionError):
+    """A file on the client's own machine is not the user's to read or write."""
+
+
+class LocalIsADirectory(LocalFileError, IsADirectoryError):
+    """A directory of the client's own machine is where a file was expected."""
+
+
+_SIBLINGS = (
+    (LocalNotFound, FileNotFoundError),
+    (LocalExists, FileExistsError),
+    (LocalDenied, PermissionError),
+    (LocalIsADirectory, IsADirectoryError),
+)
+
+
 @contextmanager
 def local_errors(path: str) -> Iterator[None]:
     """Turn an OSError into a LocalFileError that names the path as the user gave it."""
     try:
         yield
+    except DfsError:
+        raise
     except OSError as error:
-        raise LocalFileError(f"{path}: {error.strerror or error}") from error
+        kind = next((own for own, system in _SIBLINGS if isinstance(error, system)), LocalFileError)
+        raise kind.of(error, path) from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from data_service.shell.options import parse
 from data_service.shell.session import Session
 from data_service.shell.transfer import write_out
 from data_service.shell.unpacking import GZIP_MAGIC, unpacker_of
-from zookeeper.fabric.errors import CorruptData
+from zookeeper.fabric.errors import CorruptData, DfsError
 
 END_BYTES = 1024
 FOLLOW_MILLISECONDS = 5000
@@ -42,6 +42,8 @@ def _unpack(session: Session, item: Item) -> None:
         file.seek(0)
         try:
             unpack(file, session.out.write)
+        except DfsError:
+            raise
         except (EOFError, OSError, zlib.error) as error:
             raise CorruptData(f"`{item.text}': {error}") from error
     session.out.flush()

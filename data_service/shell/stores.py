@@ -290,6 +290,8 @@ _FAMILY: Dict[int, Type[DfsError]] = {
 def _local_errors(path: str) -> Iterator[None]:
     try:
         yield
+    except DfsError:
+        raise
     except OSError as error:
         kind = _FAMILY.get(error.errno or 0, LocalFileError)
         raise kind(f"{path}: {error.strerror or error}") from error

@@ -38,8 +38,8 @@ IMPURE = {
 
 PURE_LIBRARY = set(
     """__future__ abc array base64 binascii bisect collections contextlib copy dataclasses enum
-    fractions functools hashlib heapq hmac itertools json math operator random re string struct
-    textwrap types typing unicodedata zlib""".split()
+    errno fractions functools hashlib heapq hmac itertools json math operator random re string
+    struct textwrap types typing unicodedata zlib""".split()
 )
 """Standard library modules that only compute. `random` stands for the type `random.Random`."""
 

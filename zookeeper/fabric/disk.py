@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Iterator, NamedTuple, Optional, Type
 
-from zookeeper.fabric.errors import CorruptData, DiskFailed, DiskFull, StartRefused
+from zookeeper.fabric.errors import CorruptData, DfsError, DiskFailed, DiskFull, StartRefused
 
 TEMPORARY_SUFFIX = ".tmp"
 """Ends the names of unfinished files; whatever has such a name at a start can be deleted."""
@@ -67,6 +67,8 @@ def disk_errors(path: str, operation: str = "use") -> Iterator[None]:
     """Turns an OSError of the body into DiskFull or DiskFailed, "cannot write /a: No space …"."""
     try:
         yield
+    except DfsError:
+        raise
     except OSError as error:
         failure = DiskFull if error.errno in _NO_ROOM else DiskFailed
         raise failure(f"cannot {operation} {path}: {error.strerror or error}") from error

@@ -19,7 +19,7 @@ import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from zookeeper.fabric.config_file import Address
-from zookeeper.fabric.errors import StartRefused, Unavailable
+from zookeeper.fabric.errors import DfsError, StartRefused, Unavailable
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import Stream
 
@@ -66,6 +66,8 @@ def dial(address: Address, network: NetworkSettings, peer: str) -> Stream:
                 _reached.clear()
             _reached[address] = sock.getpeername()
         return adopt(sock, network, peer)
+    except DfsError:
+        raise
     except (OSError, UnicodeError) as error:
         if isinstance(error, OSError) and error.errno is None:
             raise  # Of a signal handler, not of the system.

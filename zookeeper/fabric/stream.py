@@ -230,6 +230,8 @@ class Stream:
         return self._sock
 
     def _broken(self, error: OSError) -> Exception:
+        if isinstance(error, DfsError):
+            return error  # That it is closed, for one.
         if error.errno is None:
             # Not the system's: a signal handler raised it (a time limit's TimeoutError, say) while
             # we were here. It is its caller's, and nobody knows how far this stream has come.
