@@ -35,6 +35,7 @@ from metadata_service.inspection import (
     was_created,
 )
 from metadata_service.migrations import migrate
+from metadata_service.open_files import OpenFiles
 from metadata_service.schema import (
     LAYOUT,
     SQL,
@@ -84,6 +85,7 @@ class MetadataDatabase:
     def __init__(self, directory: str, connection: Connection, keep_edits: int) -> None:
         self._directory = directory
         self._connection = connection
+        self._files = OpenFiles(os.path.join(directory, NAME))
         self._lock = threading.Lock()
         self._failure: Optional[DfsError] = None
         self._log_rows = 0
@@ -265,6 +267,7 @@ class MetadataDatabase:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
                 self._connection.execute("COMMIT")
+            self._files.require_present()
         except Exception as error:
             self._roll_back()
             if isinstance(error, (DiskFailed, CorruptData)):

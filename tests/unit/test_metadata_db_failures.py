@@ -1,5 +1,6 @@
 """The database on a disk that is full or fails: all or nothing, and no second try."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any, Iterator
@@ -196,3 +197,26 @@ def test_a_checkpoint_that_fails_ends_the_database(database: MetadataDatabase) -
             file_edits(6, 6)))):
         with pytest.raises(DiskFailed):
             attempt()
+
+
+@pytest.mark.parametrize("name", ["metadata.db", "metadata.db-wal", ""])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_goes_into_files_that_were_taken_away_is_not_answered(
+    database: MetadataDatabase, tmp_path: Path, name: str, replaced: bool
+) -> None:
+    """It was synced, answered, and gone at the next start."""
+    path = tmp_path / name
+    away = path.rename(tmp_path.parent / f"{tmp_path.name}.away")
+    if replaced and name:
+        shutil.copy(away, path)
+    elif replaced:
+        shutil.copytree(away, path)
+    with pytest.raises(DiskFailed, match="was taken away or replaced"):
+        database.append(1, 6, lines_of(file_edits(6, 6)))
+    with pytest.raises(DiskFailed):
+        database.append(1, 6, lines_of(file_edits(6, 6)))
+    if not path.exists():
+        away.rename(path)
+    elif not name:
+        shutil.rmtree(away)
+    database.close()
