@@ -1,6 +1,7 @@
 """The newest epoch of each role, on disk: the only thing that the zookeeper must not forget.
 
-The file is replaced as a whole. When the disk is full, a spare record takes the epochs, written
+The file is replaced as a whole, and its directory is made again when somebody took it away: who
+runs knows all epochs. When the disk is full, a spare record takes the epochs, written
 over what it held before: also then there can be a leader. Of what is read the larger epoch of each
 role counts.
 """
@@ -23,6 +24,7 @@ class EpochFile:
     """The epochs in `directory`. One writer at a time."""
 
     def __init__(self, directory: str) -> None:
+        self._directory = directory
         self._path = os.path.join(directory, NAME)
         self._spare = SpareRecord(os.path.join(directory, SPARE), BYTES_MAX)
 
@@ -50,6 +52,10 @@ class EpochFile:
         """Make these the epochs, durably. Raises DiskFull, DiskFailed."""
         content = encode_epochs(epochs)
         try:
+            if not os.path.isdir(self._directory):
+                log.warning("directory.gone", directory=self._directory, effect="it is made again")
+                disk.make_directories(self._directory)
+                self._spare.prepare()
             disk.write_file(self._path, content)
         except DiskFull as error:
             log.warning("disk.full", error=error.message, effect="the spare record is used")
