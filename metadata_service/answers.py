@@ -4,7 +4,7 @@ Another program at its address, or a broken service, must neither end a thread o
 be remembered: an epoch of twenty digits, handed on, would be written down by every datanode.
 """
 
-from typing import NamedTuple, Tuple
+from typing import Any, NamedTuple, Tuple
 
 from zookeeper.fabric.errors import ProtocolViolation
 
@@ -35,10 +35,10 @@ def epoch_of(answer: object) -> int:
     return answer  # type: ignore[return-value]
 
 
-def appended_of(answer: object) -> Tuple[int, bool]:
+def appended_of(answer: Any) -> Tuple[int, bool]:
     """(last durable txid, is there room); raises ProtocolViolation."""
     _require(type(answer) is tuple and len(answer) == 2, "an append")
-    durable, room = answer  # type: ignore[misc]
+    durable, room = answer
     _require(_is_number(durable) and type(room) is bool, "an append")
     return durable, room
 

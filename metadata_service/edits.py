@@ -124,7 +124,8 @@ def decode(text: str) -> Edit:
             raise ValueError("not the fields of an edit")
         if tuple(map(type, tail)) not in _TAILS:
             raise ValueError("not the fields behind an edit's changes")
-        return Edit(*head, tuple([_decode_change(*change) for change in changes]), *tail)
+        fields: List[Any] = [*head, tuple([_decode_change(*change) for change in changes]), *tail]
+        return Edit(*fields)
     except (ValueError, TypeError, RecursionError) as error:
         raise ProtocolViolation(f"malformed edit: {str(error)[:200]}") from None
 

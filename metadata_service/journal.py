@@ -228,7 +228,7 @@ class Journal:
 
     def checkpoint(self) -> int:
         """Have everything that is durable copied from the log into the database; the last txid."""
-        return self._call("checkpoint", self.epoch)
+        return int(self._call("checkpoint", self.epoch))
 
     def close(self) -> None:
         """Take no more edits and send every waiting thread home. The pool stays the caller's."""

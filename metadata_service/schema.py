@@ -92,7 +92,7 @@ def verified(table: Table, rows: Iterable[Tuple[Any, ...]]) -> Iterator[Tuple[Li
     """Each stored row without its checksum, and as a line; CorruptData when the two disagree."""
     for *row, crc in rows:
         try:
-            line = encode_row(row)
+            line = encode_row(tuple(row))
         except TypeError:
             line = ""  # A value of a type that is never written: bytes.
         if checksum(line) != crc:

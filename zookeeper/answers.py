@@ -5,7 +5,7 @@ remembered: whatever is odd here is a ProtocolViolation, and the caller asks aga
 """
 
 import math
-from typing import Dict, Tuple
+from typing import Any, Dict, Tuple
 
 from zookeeper.election import Leadership
 from zookeeper.fabric.errors import ProtocolViolation
@@ -20,20 +20,20 @@ def rows_of(answer: object) -> Dict[str, str]:
     return dict(answer)
 
 
-def children_of(answer: object) -> Tuple[int, Dict[str, str]]:
+def children_of(answer: Any) -> Tuple[int, Dict[str, str]]:
     """(version, path -> data); raises ProtocolViolation."""
     if not _is_of(answer, int, tuple):
         raise ProtocolViolation("the zookeeper answered a watch with something odd")
-    version, rows = answer  # type: ignore[misc]
+    version, rows = answer
     return version, rows_of(rows)
 
 
-def opened(answer: object) -> Tuple[str, float]:
+def opened(answer: Any) -> Tuple[str, float]:
     """(session id, expiry in seconds) of a new session; raises ProtocolViolation."""
     if _is_of(answer, str, float) or _is_of(answer, str, int):
-        session_id, expiry = answer  # type: ignore[misc]
+        session_id, expiry = answer
         if session_id and 0 < expiry < math.inf:
-            return session_id, float(expiry)
+            return str(session_id), float(expiry)
     raise ProtocolViolation("the zookeeper opened a session with something odd")
 
 

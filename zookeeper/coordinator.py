@@ -171,7 +171,7 @@ class _Session:
         """Role -> number of the candidacy that was sent, until its resignation is acknowledged."""
         self._told_roles: Dict[str, Tuple[int, OnLeadership, Optional[Leadership]]] = {}
         self._refusals: Dict[str, str] = {}
-        self._news: queue.SimpleQueue = queue.SimpleQueue()
+        self._news: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
 
     def want_znode(self, path: str, data: Optional[str]) -> None:
         """From now on `path` shall have this data, or (None) not be registered."""

@@ -75,7 +75,7 @@ class Link:
         """Seconds to wait after a failure: longer after each, and not in step with others."""
         self._failures = min(self._failures + 1, _DOUBLINGS_MAX)
         longest = min(self._pause_max, _FIRST_PAUSE_SECONDS * 2**self._failures)
-        return longest * random.uniform(0.5, 1.0)
+        return float(longest * random.uniform(0.5, 1.0))
 
     def close(self) -> None:
         """Break the connection off for good; every call from now on is Unavailable."""

@@ -65,7 +65,7 @@ def decode_version(data: bytes) -> Version:
     """The reverse of `encode_version`; raises CorruptData on anything else."""
     try:
         pairs: Dict[str, str] = dict(
-            line.split("=", 1) for line in data.decode("utf-8").splitlines()  # type: ignore[misc]
+            line.split("=", 1) for line in data.decode("utf-8").splitlines()
         )
         layout = int(pairs["layout"])
         version = Version(pairs["cluster_id"], pairs["node_id"], pairs["storage_id"], layout)

@@ -10,7 +10,7 @@ is never resumed in the middle (HDFS-4660, HDFS-7065).
 """
 
 import time
-from typing import Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from data_service.datanode.block_store import BlockStore
 from data_service.datanode.replica_writer import ReplicaWriter
@@ -64,7 +64,7 @@ class Downstream:
         if self._body is not None:
             self._body.close()
 
-    def _guard(self, action: Callable[[OutgoingBody], Tuple[str, ...]]) -> Tuple[str, ...]:
+    def _guard(self, action: Callable[[OutgoingBody], Any]) -> Any:
         try:
             return action(self._body)  # type: ignore[arg-type]
         except DfsError as error:

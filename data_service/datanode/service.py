@@ -178,7 +178,7 @@ class DataNode(daemon.Daemon):
         """The MD5 of the CRC32s of a replica's first `length` bytes, and how many these are."""
         with self._streams.place(self._readers_patience):
             with self.store.read(block_id, generation) as replica:
-                return tuple(replica.checksum(length))
+                return replica.checksum(length)
 
     @property
     def _readers_patience(self) -> float:

@@ -122,13 +122,14 @@ class Volumes:
     def _attend(
         self, action: Callable[[Volume], None], *refusals: Type[DfsError]
     ) -> None:
+        told: Tuple[Type[DfsError], ...] = (DiskFailed, DiskFull, Busy, *refusals)
         sent = [(volume, volume.chores.send(partial(action, volume))) for volume in self.working]
         for volume, errand in sent:
             try:
                 while not errand.over and not volume.is_silent:
                     errand.wait(_LOOK_SECONDS)
                 errand.result(time.monotonic())
-            except (DiskFailed, DiskFull, Busy, *refusals) as error:
+            except told as error:
                 volume.fail(error.message)
 
     # What the directories remember.

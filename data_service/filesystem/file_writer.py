@@ -6,7 +6,7 @@ import threading
 import warnings
 import weakref
 from functools import partial
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 from data_service.filesystem.parallel import Task
 from data_service.filesystem.spool import Spool
@@ -82,7 +82,7 @@ class FileWriter(io.RawIOBase, Forkable):
         self._check_open()
         return self.length
 
-    def write(self, data: memoryview) -> int:  # type: ignore[override]
+    def write(self, data: Union[bytes, memoryview]) -> int:  # type: ignore[override]
         """All of `data`; raises the failure of an earlier block."""
         view = memoryview(data).cast("B")
         total = len(view)

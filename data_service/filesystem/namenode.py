@@ -168,11 +168,12 @@ class NameNodeClient(Forkable):
         timeout = self._timeouts.get(method)
         pause = _PAUSE_SECONDS_MIN
         while True:
+            waited_out: Awaited = (*_OUTAGES, StartingUp, *awaited)
             try:
                 result = self._pool.call(method, *args, timeout=timeout)
                 self._served = True
                 return result
-            except (*_OUTAGES, StartingUp, *awaited) as error:
+            except waited_out as error:
                 now = time.monotonic()
                 if patience.is_over(error, pause, now) or self._closed.is_set():
                     raise

@@ -265,4 +265,5 @@ def _pour(
             writer.write(piece)
             if progress is not None:
                 progress(writer.length, 0)
+    assert writer.status is not None, "it is closed"
     return writer.status

@@ -14,7 +14,7 @@ from data_service.protocol.messages import pack_rows
 from data_service.protocol.validation import check_block, check_integers, check_strings
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import InvalidArgument
-from zookeeper.fabric.rpc import plain
+from zookeeper.fabric.frames import plain
 
 BLOCKS_MAX = 1000
 """The most blocks that one call may name."""

@@ -22,7 +22,8 @@ from data_service.protocol.validation import (
     check_strings,
 )
 from zookeeper.fabric.errors import InvalidArgument
-from zookeeper.fabric.rpc import plain, waits
+from zookeeper.fabric.frames import plain
+from zookeeper.fabric.rpc import waits
 
 HEARTBEAT_WAIT_SECONDS_MAX = 60.0
 
@@ -214,10 +215,10 @@ class NameNodeService(WriterCalls):
         """What happened to single replicas of a datanode, and which it has verified."""
         self._require_datanode()
         check_integers(session)
-        changes = [check_blocks(blocks) for blocks in (received, deleted, corrupt)]
-        good = check_blocks(verified)
+        came, went = check_blocks(received), check_blocks(deleted)
+        bad, good = check_blocks(corrupt), check_blocks(verified)
         self._term_of().tell_blocks(
-            lambda blocks: blocks.block_changes(session, *changes, time.monotonic(), good)
+            lambda blocks: blocks.block_changes(session, came, went, bad, time.monotonic(), good)
         )
 
     def exposed_copy_failed(

@@ -220,7 +220,7 @@ class WriterCalls(Administration):
 
     # Within.
 
-    def _open(self, op: Op, operation: Callable[[State], Outcome]) -> Optional[Tuple[Any, ...]]:
+    def _open(self, op: Op, operation: Callable[[State], Outcome]) -> Any:
         """Open a file, and give its claim out with it; None when there is nothing to write."""
 
         def run(state: State) -> Outcome:

@@ -11,7 +11,19 @@ import json
 from functools import lru_cache
 from math import inf
 from operator import itemgetter
-from typing import Any, Callable, Dict, List, NoReturn, Tuple, Type, TypeVar, get_args, get_origin
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    NoReturn,
+    Tuple,
+    Type,
+    TypeVar,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from data_service.protocol.blocks import INTEGER_MAX
 from zookeeper.fabric.errors import ProtocolViolation
@@ -36,7 +48,15 @@ LIMITS: Dict[str, Tuple[int, int]] = {
 """Ranges of whole numbers by the name of their field; others are of 64 bits with a sign."""
 
 
-def decode(kind: Type[Kind], value: Any) -> Kind:
+@overload
+def decode(kind: Type[Kind], value: Any) -> Kind: ...  # noqa: E704
+
+
+@overload
+def decode(kind: Any, value: Any) -> Any: ...  # noqa: E704
+
+
+def decode(kind: Any, value: Any) -> Any:
     """`value` as a `kind`: int, str, bytes, bool, float, a NamedTuple, or a Tuple of such.
 
     Raises ProtocolViolation. Lists count as tuples, since JSON knows no others.
@@ -50,7 +70,7 @@ def decode_rows(kind: Type[Kind], data: Any) -> List[Kind]:
         rows = json.loads(decode(bytes, data))
     except (ValueError, RecursionError) as error:
         raise ProtocolViolation(f"a malformed list of rows: {error}") from None
-    return list(decode(Tuple[kind, ...], rows))  # type: ignore[valid-type]
+    return list(decode(Tuple[kind, ...], rows))
 
 
 @lru_cache(maxsize=None)

@@ -122,7 +122,8 @@ def _time_ms(text: str) -> int:
     found = _TIME.match(text)
     try:
         if found is not None:
-            return int(time.mktime((*map(int, found.groups()), 0, 0, -1)) * 1000)
+            moment = time.struct_time((*map(int, found.groups()), 0, 0, -1))
+            return int(time.mktime(moment) * 1000)
     except (ValueError, OverflowError):
         pass  # A year or a number of seconds that no clock of this machine counts to.
     raise UsageError(

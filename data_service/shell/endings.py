@@ -54,8 +54,8 @@ def heeding_signals() -> Iterator[None]:
             pass  # Only the main thread may ask for signals; whoever has it has its own way.
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for ended, handler in former.items():
+            signal.signal(ended, handler)
         if woken is not None:
             signal.set_wakeup_fd(woken)
             _bells.remove(near)
@@ -76,9 +76,9 @@ def wait_for(descriptor: int) -> None:
         watch.register(bell, select.POLLIN)
     while True:
         ready = [number for number, _ in watch.poll()]
-        if bell in ready:
+        if bell is not None and bell in ready:
             # Between this and the next wait Python runs the handler, which may raise.
-            os.read(bell, 4096)  # type: ignore[arg-type]
+            os.read(bell, 4096)
         if descriptor in ready:
             return
 

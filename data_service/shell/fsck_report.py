@@ -93,8 +93,8 @@ class Findings:
             state: [found for found in row.blocks if block_state(found) == state]
             for state in (CORRUPT, MISSING)
         }
-        for state, blocks in lost.items():
-            self.lost[state] += [(found, row.path) for found in blocks]
+        for state, found in lost.items():
+            self.lost[state] += [(block, row.path) for block in found]
         if any(lost.values()):
             self.corrupt_files.append(row)
         return self._lines(row, faults, lost)

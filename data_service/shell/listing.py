@@ -4,6 +4,7 @@ import json
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple
 
 from data_service.protocol.messages import FileStatus
+from data_service.protocol.sizes import scaled
 from data_service.shell import formats, globs
 from data_service.shell.failures import UsageError
 from data_service.shell.items import Item
@@ -89,7 +90,7 @@ class _Listing:
         self._session.out.line(text)
 
     def _columns(self, status: FileStatus, widths: Widths) -> str:
-        size = formats.scaled(status.length) if self._options.has("h") else str(status.length)
+        size = scaled(status.length) if self._options.has("h") else str(status.length)
         time_ms = status.atime_ms if self._options.has("u") else status.mtime_ms
         coding = ""
         if self._options.has("e"):

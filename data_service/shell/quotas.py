@@ -10,6 +10,7 @@ from data_service.shell.failures import UsageError
 from data_service.shell.items import Item
 from data_service.shell.options import binary_number, parse
 from data_service.shell.session import Session
+from data_service.shell.stores import LocalStore
 from zookeeper.fabric.errors import DfsError, InvalidArgument, PathNotFound
 
 _BY_TYPE = "storageType"
@@ -49,7 +50,7 @@ def _set(session: Session, directories: List[str], names: int, space: int) -> No
         raise UsageError(f"Invalid values for quota : {names} and {space}")
 
     def act(item: Item) -> None:
-        if item.store.is_local:
+        if isinstance(item.store, LocalStore):
             raise InvalidArgument(f"FileSystem {item.store.uri}/ is not an HDFS file system")
         try:
             item.store.set_quota(item.path, names, space)

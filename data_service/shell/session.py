@@ -121,7 +121,7 @@ class Session:
     @property
     def user(self) -> str:
         """Who the cluster takes the caller for."""
-        return self.filesystem.user
+        return str(self.filesystem.user)
 
     @property
     def local(self) -> LocalStore:

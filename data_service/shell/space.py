@@ -4,6 +4,7 @@ import json
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from data_service.protocol.messages import QUOTA_RESET, ContentSummary, QuotaUsage
+from data_service.protocol.sizes import scaled
 from data_service.shell import formats
 from data_service.shell.failures import UsageError
 from data_service.shell.items import Item
@@ -64,7 +65,7 @@ def _size(item: Item) -> Tuple[int, int]:
 
 
 def _size_text(size: int, human: bool) -> str:
-    return formats.scaled(size) if human else str(size)
+    return scaled(size) if human else str(size)
 
 
 def df(session: Session, words: List[str]) -> None:

@@ -178,7 +178,7 @@ class Input:
         try:
             if self._descriptor is not None:
                 wait_for(self._descriptor)
-            data = self._binary.read1(size)
+            data = bytes(self._binary.read1(size))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise LocalFileError(f"standard input: {reason}") from error

@@ -21,6 +21,9 @@ from typing import Counter, Dict, List, Optional, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+TYPES = ROOT / ".venv-types"
+"""Where scripts/check_types has its own environment, once it ran."""
+
 QUICK = ("tests/tidy", "tests/unit", "tests/property")
 
 JOBS_PER_CORE = 3
@@ -145,6 +148,8 @@ def main(argv: List[str]) -> int:
     if options.jobs <= 1 or _FOR_A_PERSON & set(arguments):
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+    if not TYPES.exists():
+        say("types are not checked: mypy is missing; ./scripts/check_types installs and runs it")
     with tempfile.TemporaryDirectory(prefix="pyhdfs_test_", dir=place()) as folder:
         return run(options.jobs, arguments, Path(folder))
 

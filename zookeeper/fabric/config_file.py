@@ -111,7 +111,7 @@ def _read_number(text: str) -> float:
 
 
 def _read_name(text: str) -> str:
-    return _checked(text, is_name(text))
+    return str(_checked(text, is_name(text)))
 
 
 def _read_boolean(text: str) -> bool:

@@ -88,7 +88,7 @@ def _format(value: object) -> str:
     return text if plain else json.dumps(text, ensure_ascii=not printable)
 
 
-class _FileHandler(logging.StreamHandler):
+class _FileHandler(logging.StreamHandler):  # type: ignore[type-arg]  # Not before 3.11.
     """Writes to standard error, which is a file that must not grow for ever."""
 
     def __init__(self, file: LogFile) -> None:

@@ -193,6 +193,7 @@ class ServerConnection(Connection):
         method = getattr(self._local_root, full_name, None)
         if not self._is_exposed(method):
             raise InvalidArgument(f"no such method: {name[:100]}")
+        assert callable(method), "it is exposed"
         return method
 
     def _is_exposed(self, obj: Any) -> bool:

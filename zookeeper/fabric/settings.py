@@ -10,7 +10,7 @@ nobody asked for.
 import os
 from dataclasses import MISSING, dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Type
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Type, get_type_hints
 
 from zookeeper.fabric.config_file import (
     ADDRESSES,
@@ -229,7 +229,7 @@ class Settings:
 
 
 SECTIONS: Dict[str, Type[Any]] = {
-    row.name: row.default_factory for row in fields(Settings) if row.name != "path"}
+    name: kind for name, kind in get_type_hints(Settings).items() if name != "path"}
 
 # The first is at least so many times the second: who waits for less than two heartbeats takes the
 # living for dead.

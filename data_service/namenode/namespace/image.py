@@ -15,7 +15,8 @@ Three rules make row changes enough:
   only after the rows below: a row's parent always exists. No row goes before its blocks' rows.
 """
 
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
+from operator import itemgetter
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from data_service.namenode.namespace.inodes import (
     GRAVEYARD_ID,
@@ -220,7 +221,7 @@ class Image:
 
     def _load_blocks(self, rows: Iterable[Row]) -> None:
         """Blocks come in the order of their numbers, which is nearly always that of the file."""
-        late: List[BlockRow] = []
+        late: List[Tuple[int, int, BlockRow, File]] = []
         for values in rows:
             row = BlockRow._make(values)
             file = self.inodes.get(row.inode)
@@ -229,9 +230,9 @@ class Image:
             if row.position == len(file.blocks):
                 self._append_block(row)
             else:
-                late.append(row)
-        for row in sorted(late, key=lambda row: (row.inode, row.position)):
-            if row.position != len(self.inodes[row.inode].blocks):
+                late.append((row.inode, row.position, row, file))
+        for _, position, row, holder in sorted(late, key=itemgetter(0, 1)):
+            if position != len(holder.blocks):
                 raise CorruptData(f"The image is damaged: block {row.id} is out of its place")
             self._append_block(row)
 

@@ -75,6 +75,15 @@ class Inode:
         # Both times of most files are equal: one integer object instead of two.
         self.atime_ms = row.mtime_ms if row.atime_ms == row.mtime_ms else row.atime_ms
 
+    @property
+    def space(self) -> int:
+        """What all replicas of it take together, in bytes; nothing of a directory's own."""
+        return 0
+
+    def status(self) -> FileStatus:
+        """What `stat` tells."""
+        raise NotImplementedError
+
     def row(self) -> InodeRow:
         """The inode as it stands in the image."""
         owner, group, mode, replication, block_size = self.attributes
@@ -131,7 +140,7 @@ class File(Inode):
     def blocks(self) -> Tuple[Block, ...]:
         """The blocks in order."""
         content = self._content
-        return (content,) if type(content) is Block else content
+        return (content,) if isinstance(content, Block) else content
 
     @blocks.setter
     def blocks(self, blocks: Tuple[Block, ...]) -> None:
@@ -141,7 +150,7 @@ class File(Inode):
     def length(self) -> int:
         """The file's length in bytes."""
         content = self._content
-        if type(content) is Block:
+        if isinstance(content, Block):
             return content[2]
         return sum([block[2] for block in content]) if content else 0
 

@@ -187,7 +187,7 @@ class Namespace:
             self._quotas.verify_move(inode, directory)
         moved = inode.row()._replace(parent=above.id, name=destination[-1])
         changes = [put(moved), _touch(inode.parent, wall_ms)]
-        if above is not inode.parent:
+        if isinstance(above, Directory) and above is not inode.parent:
             changes.append(_touch(above, wall_ms))
         return changes
 

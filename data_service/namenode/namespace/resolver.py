@@ -91,9 +91,8 @@ class Resolver:
                 require(inode, caller, READ_EXECUTE)
                 directories += 1
                 waiting.extend(inode.children.values())
-            else:
+            elif isinstance(inode, File):
                 files += 1
-                size = inode.length
-                length += size
-                space += size * inode.attributes.replication
+                length += inode.length
+                space += inode.space
         return ContentSummary(directories, files, length, space)

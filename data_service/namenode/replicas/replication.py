@@ -42,7 +42,7 @@ class Failure(NamedTuple):
     """Copies of a block that failed one after the other: how many, the source of the last, and
     when the next may begin."""
 
-    count: int
+    times: int
     source: Node
     until: float
 
@@ -162,7 +162,7 @@ class Replication:
             self.cancel(block_id)
             return
         earlier = self._failures.pop(block_id, None)
-        count = 1 if earlier is None else min(earlier.count + 1, _DOUBLINGS_MAX)
+        count = 1 if earlier is None else min(earlier.times + 1, _DOUBLINGS_MAX)
         self.cancel(block_id)
         pause = self._policy.heartbeat_seconds * 2 ** (count - 1)
         until = now + min(pause, self._policy.replication_seconds)

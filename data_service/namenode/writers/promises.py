@@ -55,6 +55,7 @@ class Promises:
             more = 0 if file.tail.replaced else blocks * file.new.block_size
             return more * above.attributes.replication
         wanted = blocks * file.new.block_size * file.new.replication
+        assert isinstance(above, Directory), "there are names below it"
         old = above.children.get(names[0]) if len(names) == 1 else None
         return max(0, wanted - old.space) if isinstance(old, File) else wanted
 
@@ -80,8 +81,11 @@ class Promises:
         place of a visible file is that file, and no names.
         """
         above, names = self._image.inodes[place.anchor], place.names
-        while len(names) > 1 and isinstance(above.children.get(names[0]), Directory):
-            above, names = above.children[names[0]], names[1:]
+        while len(names) > 1 and isinstance(above, Directory):
+            below = above.children.get(names[0])
+            if not isinstance(below, Directory):
+                break
+            above, names = below, names[1:]
         return above, names
 
     def __repr__(self) -> str:

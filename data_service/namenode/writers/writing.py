@@ -309,11 +309,13 @@ class Writing:
 
     def arrive(self, client_id: str, host: str) -> Outcome:
         """A client calls on a connection for the first time."""
-        return Outcome(self._leases.arrive(client_id, host), None, 0)
+        self._leases.arrive(client_id, host)
+        return Outcome(None, None, 0)
 
     def part(self, client_id: str, by_client: bool, now: float) -> Outcome:
         """A connection on which a client called is over; whether the client ended it, or died."""
-        return Outcome(self._leases.part(client_id, by_client, now), None, 0)
+        self._leases.part(client_id, by_client, now)
+        return Outcome(None, None, 0)
 
     def renew_lease(self, client_id: str, now: float) -> bool:
         """Renew the client's lease; False when it holds none here and may have to resume."""
