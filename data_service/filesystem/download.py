@@ -18,15 +18,16 @@ def download(
     local_path: str,
     parallel: int,
     progress: Optional[Progress] = None,
+    overwrite: bool = True,
 ) -> None:
     """Fetch a file into `local_path`, which appears complete or keeps its old content.
 
-    Raises BlockMissing, LocalFileError.
+    Unless `overwrite`, also what came there meanwhile stays. Raises BlockMissing, LocalFileError.
     """
     if os.path.exists(local_path) and not os.path.isfile(local_path):
         # A rename would put a file in the place of a device such as /dev/null.
         raise LocalFileError(f"{local_path}: not a regular file")
-    with local_errors(local_path), appearing(local_path) as descriptor:
+    with local_errors(local_path), appearing(local_path, overwrite) as descriptor:
         _Transfer(locations, replicas, descriptor, local_path, progress).run(parallel)
 
 

@@ -257,7 +257,7 @@ class FileSystem(Administration, Writing):
 
         locations = self.block_locations(path)
         parallel = self.settings.client.parallel_blocks
-        download(locations, self._replicas(path), local_path, parallel, progress)
+        download(locations, self._replicas(path), local_path, parallel, progress, overwrite)
 
     def cat(
         self,

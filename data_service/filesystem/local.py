@@ -1,5 +1,6 @@
 """Files of the client's own machine: their errors, and how one appears whole or not at all."""
 
+import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
@@ -11,6 +12,8 @@ Progress = Callable[[int, int], None]
 """Told (bytes done, bytes in all) now and then; may raise to stop the transfer."""
 
 _PERMISSIONS = 0o777
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
+"""How a file system says that it has no hard links, as FAT and many of FUSE have none."""
 
 
 class LocalNotFound(LocalFileError, FileNotFoundError):
@@ -50,11 +53,12 @@ def local_errors(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def appearing(path: str) -> Iterator[int]:
+def appearing(path: str, replace: bool = True) -> Iterator[int]:
     """A descriptor to write; the file is at `path` when the block ends, or stays as it was.
 
     The bytes go to a temporary file beside it, which is renamed at the end and removed on any
     failure. Whatever is at `path` is replaced, a symbolic link too; mode and owner of a file stay.
+    Unless `replace`, what somebody put there meanwhile stays, and FileExistsError is raised.
     Raises OSError.
     """
     # Nobody who may write to the folder can guess the name and put a link there, and it is of fixed
@@ -67,7 +71,10 @@ def appearing(path: str) -> Iterator[int]:
         descriptor = os.open(temporary, flags, 0o666)
         _make_like(descriptor, path)
         yield descriptor
-        os.rename(temporary, path)
+        if replace:
+            os.rename(temporary, path)
+        else:
+            _take_free_name(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -87,3 +94,18 @@ def _make_like(descriptor: int, path: str) -> None:
         with suppress(PermissionError):
             os.fchown(descriptor, found.st_uid, found.st_gid)
         os.fchmod(descriptor, stat.S_IMODE(found.st_mode) & _PERMISSIONS)
+
+
+def _take_free_name(temporary: str, path: str) -> None:
+    """Rename a file to a name that nothing has; raises FileExistsError."""
+    try:
+        # Looking first and renaming then would replace what comes in between.
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.rename(temporary, path)
+        return
+    os.unlink(temporary)

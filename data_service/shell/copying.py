@@ -194,7 +194,7 @@ def _within_cluster(source: Item, target: Item, options: CopyOptions, progress: 
 
 
 def _within_machine(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
-    with target.store.create(target.landing) as sink:
+    with target.store.create(target.landing, overwrite=options.overwrite) as sink:
         source.store.cat(source.path, sink.write, progress)
 
 

@@ -6,10 +6,12 @@ it there. What is no ordinary file is written into, and never replaced.
 """
 
 import errno
+import io
 import os
 import re
+import select
 import stat
-from typing import Optional
+from typing import Any, BinaryIO, Optional
 
 LINKS_MAX = 40
 """As many links in a row as the kernel follows."""
@@ -60,11 +62,42 @@ def is_regular(path: str) -> bool:
         return True  # The transfer itself finds out, and says what is wrong.
 
 
-def open_stream(path: str) -> int:
-    """A new descriptor for what `is_stream` said yes to; raises OSError.
+def check_open(path: str) -> None:
+    """Raise OSError for a descriptor, such as /dev/stdin, that whoever began this process closed.
+
+    Its number may have been given to a connection or a pipe of our own by now, from which nothing
+    is to be read, and into which nothing is to be written.
+    """
+    for _ in range(LINKS_MAX):
+        number = descriptor_of(path)
+        # Python opens whatever it opens for this process alone.
+        if number is not None and os.path.lexists(path) and not os.get_inheritable(number):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if number is not None or not os.path.islink(path):
+            return
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+
+
+class _PatientFile(io.FileIO):
+    """Waits for room in a pipe or terminal that somebody made non-blocking."""
+
+    def write(self, data: Any) -> int:  # type: ignore[override]
+        while True:
+            written = super().write(data)
+            if written is not None:
+                return written
+            watch = select.poll()
+            watch.register(self.fileno(), select.POLLOUT)
+            watch.poll()
+
+
+def open_stream(path: str) -> BinaryIO:
+    """What `is_stream` said yes to, to be written; raises OSError.
 
     A descriptor of this process is doubled: opened by its name, a file behind it would be cut to
     nothing, and written from its start.
     """
+    check_open(path)
     number = descriptor_of(path)
-    return os.dup(number) if number is not None else os.open(path, os.O_WRONLY)
+    descriptor = os.dup(number) if number is not None else os.open(path, os.O_WRONLY)
+    return io.BufferedWriter(_PatientFile(descriptor, "wb"))

@@ -107,6 +107,7 @@ class LocalStore:
     def stat(self, path: str) -> FileStatus:
         """What the operating system knows of a path; symbolic links are followed."""
         with _local_errors(path):
+            local_targets.check_open(path)
             return _status(os.path.basename(path), os.stat(path))
 
     def list(self, path: str) -> Iterator[FileStatus]:
@@ -171,10 +172,10 @@ class LocalStore:
             if not overwrite and os.path.lexists(path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             if local_targets.is_stream(path):
-                with open(local_targets.open_stream(path), "wb") as file:
+                with local_targets.open_stream(path) as file:
                     yield file
                 return
-            with appearing(path) as descriptor:
+            with appearing(path, overwrite) as descriptor:
                 with open(descriptor, "wb", closefd=False) as file:
                     yield file
 

@@ -85,7 +85,7 @@ def _put_standard_input(
     stream = session.input()
     progress = session.progress("standard input")
     if not isinstance(target.store, ClusterStore):
-        with target.store.create(target.landing) as sink:
+        with target.store.create(target.landing, overwrite=creation.overwrite) as sink:
             for chunk in iter(lambda: stream.read(1 << 20), b""):
                 sink.write(chunk)
         return

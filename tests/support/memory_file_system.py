@@ -226,7 +226,7 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
         data = self._file(path).data
         if not overwrite and Path(local_path).exists():
             raise LocalFileError(f"{local_path}: File exists")
-        with appearing(local_path) as descriptor:
+        with appearing(local_path, overwrite) as descriptor:
             os.write(descriptor, data)
 
     def cat(

@@ -1,5 +1,6 @@
 """Where local bytes go: whole or not at all, and never through a link that nobody named."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -159,6 +160,84 @@ def test_descriptors_by_name() -> None:
     assert local_targets.descriptor_of(f"/proc/{os.getpid()}/fd/7") == 7
     for path in ("/dev/null", "/dev/fd/x", "1", "/proc/1/fd/1", "fd/1", "/dev/fd/²"):
         assert local_targets.descriptor_of(path) is None
+
+
+def test_a_descriptor_that_was_closed_is_no_file_of_ours(shell: Shell) -> None:
+    # Whoever began this process gave it no such descriptor: it is of a connection, say.
+    near, far = os.pipe()
+    Path("stdin").symlink_to(f"/proc/self/fd/{near}")
+    Path("stdout").symlink_to(f"/dev/fd/{far}")
+    try:
+        for source in ("stdin", f"/dev/fd/{near}", f"/proc/{os.getpid()}/fd/{near}"):
+            for words in (["put", "-f", source, "/d/a"], ["appendToFile", source, "/d/a"]):
+                assert "Bad file descriptor" in shell.bad(*words)
+        for target in ("stdout", f"/dev/fd/{far}"):
+            for words in (["get", "-f", "/d/a", target], ["getmerge", "/d", target]):
+                assert "Bad file descriptor" in shell.bad(*words)
+        os.set_inheritable(far, True)
+        shell.good("getmerge", "/d", "stdout")
+        assert os.read(near, 100) == b"a\nb\n"
+    finally:
+        os.close(near)
+        os.close(far)
+    assert shell.good("cat", "/d/a") == "a\n"
+
+
+def test_a_descriptor_that_does_not_block_is_waited_for(shell: Shell) -> None:
+    data = b"0123456789" * 50_000
+    shell.filesystem.write("/d/a", data)
+    near, far = os.pipe()
+    os.set_inheritable(far, True)
+    os.set_blocking(far, False)
+    got: List[bytes] = []
+
+    def read() -> None:
+        with open(near, "rb") as stream:
+            got.append(stream.read())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        shell.good("get", "-f", "/d/a", f"/dev/fd/{far}")
+    finally:
+        os.close(far)
+        reader.join()
+    assert got == [data]
+
+
+@pytest.mark.parametrize("words", [
+    ["get", "/d/a", "out"],
+    ["cp", "/d/a", "file://{}/out"],
+    ["put", "-", "file://{}/out"],
+    ["put", "source", "file://{}/out"],
+])
+@pytest.mark.parametrize("error", [0, errno.EPERM, errno.EOPNOTSUPP])
+def test_what_came_there_meanwhile_stays(
+    shell: Shell, words: List[str], error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.local("source", b"a\n")
+    true_open, true_link = os.open, os.link
+
+    def make_another(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_CREAT:
+            Path("out").write_bytes(PRECIOUS)
+        return true_open(path, flags, mode)
+
+    def link(source: str, target: str) -> None:
+        if error:
+            raise OSError(error, os.strerror(error))
+        true_link(source, target)
+
+    words = [word.format(shell.folder) for word in words]
+    monkeypatch.setattr(os, "link", link)
+    with monkeypatch.context() as patches:
+        patches.setattr(os, "open", make_another)
+        assert "File exists" in shell.bad(*words, stdin=b"a\n")
+    assert Path("out").read_bytes() == PRECIOUS
+    os.unlink("out")
+    shell.good(*words, stdin=b"a\n")
+    assert Path("out").read_bytes() == b"a\n" and os.stat("out").st_nlink == 1
+    assert sorted(os.listdir()) == ["out", "source"]
 
 
 def test_mode_of_a_replaced_file_stays(shell: Shell) -> None:
