@@ -44,13 +44,18 @@ def _public(body: List[ast.stmt]) -> Iterator[_Documented]:
             yield node
             yield from _public(node.body)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if not node.name.startswith("_") and not _is_setter(node):
+            if not (node.name.startswith("_") or _is_setter(node) or _is_overload(node)):
                 yield node
 
 
 def _is_setter(function: Function) -> bool:
     decorators = function.decorator_list
     return any(isinstance(d, ast.Attribute) and d.attr in ("setter", "deleter") for d in decorators)
+
+
+def _is_overload(function: Function) -> bool:
+    """Whether this only tells a type checker of one more way to call what follows."""
+    return any(isinstance(d, ast.Name) and d.id == "overload" for d in function.decorator_list)
 
 
 def missing_annotations(source: Source) -> List[str]:
