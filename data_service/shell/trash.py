@@ -81,6 +81,7 @@ class Trash:
     def _move(self, item: Item) -> str:
         """Rename into the trash; where it is now. A name that is taken gets the time behind it."""
         above = self._current + paths.parent(item.path).rstrip("/")
+        self._make_home()
         for _ in range(ATTEMPTS):
             try:
                 self._store.mkdir(above, parents=True, mode=DIRECTORY_MODE)
@@ -101,6 +102,16 @@ class Trash:
                 if look(self._store, item.path) is None:
                     raise
         raise DfsError("others change the trash at the same time")
+
+    def _make_home(self) -> None:
+        """Make the home directory, if it is missing, and with what is above it, as mkdir does.
+
+        Only the trash is for its user alone. HDFS gives its mode to everything that it makes on
+        the way, and so closes /user, which is everybody's, to everybody else.
+        """
+        home = paths.parent(self._root)
+        if look(self._store, home) is None:
+            self._store.mkdir(home, parents=True)
 
     def _beside_file(self, path: str) -> str:
         """The path, with the time behind the first component that is a file."""

@@ -128,7 +128,7 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
             if parents and self._inodes[path].kind == DIRECTORY:
                 return
             raise PathExists(f"{path} already exists")
-        self._require_parent(path, make=parents)
+        self._require_parent(path, make=parents, mode=mode | 0o300)
         self._inodes[path] = self._inode(DIRECTORY, mode)
 
     def delete(self, path: str, recursive: bool = False) -> bool:
@@ -290,7 +290,7 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
             raise IsADirectory(f"Path is not a file: {path}")
         return inode
 
-    def _require_parent(self, path: str, make: bool = False) -> None:
+    def _require_parent(self, path: str, make: bool = False, mode: int = 0o755) -> None:
         above = path.rpartition("/")[0] or "/"
         try:
             if self._find(above).kind == FILE:
@@ -298,8 +298,8 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
         except PathNotFound:
             if not make:
                 raise PathNotFound(f"Parent directory doesn't exist: {above}") from None
-            self._require_parent(above, make=True)
-            self._inodes[above] = self._inode(DIRECTORY, 0o755)
+            self._require_parent(above, make=True, mode=mode)
+            self._inodes[above] = self._inode(DIRECTORY, mode)
 
     def _write(
         self, path: str, data: bytes, overwrite: bool, replication: int, block_size: int

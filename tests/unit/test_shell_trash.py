@@ -57,6 +57,14 @@ def test_rm_moves_to_the_trash(shell: Shell) -> None:
     assert shell.filesystem.stat(f"{CURRENT}/d").mode == 0o700
 
 
+def test_a_home_that_is_made_on_the_way_is_an_ordinary_one(shell: Shell) -> None:
+    """A trash that only its user may enter must not close /user to everybody else."""
+    shell.filesystem.write("/f")
+    assert remove(shell, "/f") == [f"{CURRENT}/f"]
+    modes = [shell.filesystem.stat(path).mode for path in ("/user", "/user/root", ROOT, CURRENT)]
+    assert modes == [0o755, 0o755, 0o700, 0o700]
+
+
 def test_the_setting_and_the_flag(shell: Shell) -> None:
     settings = shell.filesystem.settings
     client = replace(settings.client, trash_minutes=5)
