@@ -219,8 +219,6 @@ class Walk(RewritingWalk):
         blocks = [writer.blocks[position] for position in sorted(writer.blocks)]
         if writer.blocks.keys() != set(range(writer.first, writer.first + len(blocks))):
             error = errors.InvalidArgument
-        elif any(block.length < BLOCK_SIZE for block in blocks[:-1]):
-            error = errors.InvalidArgument
         elif 0 < replaced(writer) < sum(block.length for block in blocks):
             error = errors.InvalidArgument
         elif not writer.confirmed:
