@@ -82,12 +82,19 @@ def run_all(tasks: Sequence[Callable[[], None]], parallel: int, stop: threading.
     ]
     try:
         run()
-    except BaseException:
-        # Also Ctrl+C between two tasks.
+        _await(helpers)
+    except BaseException as error:
+        # Also Ctrl+C between two tasks, or while the last of them run in other threads: what they
+        # write into is closed as soon as this returns.
+        failures.append(error)
         stop.set()
         raise
     finally:
-        for helper in helpers:
-            helper.wait()
+        _await(helpers)
         if failures:
             raise failures[0]
+
+
+def _await(helpers: Sequence[Task]) -> None:
+    for helper in helpers:
+        helper.wait()

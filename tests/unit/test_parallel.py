@@ -6,7 +6,7 @@ from typing import List
 
 import pytest
 
-from data_service.filesystem.parallel import run_all
+from data_service.filesystem.parallel import Task, run_all
 
 
 @pytest.mark.parametrize("parallel", [1, 2, 20])
@@ -49,6 +49,36 @@ def test_the_first_failure_is_raised_and_stops_the_rest(error: type) -> None:
     # The worker that met the failure may have begun one more before `stop` was set.
     assert len(begun) < 5
     assert not [thread for thread in threading.enumerate() if "transfer" in thread.name]
+
+
+def test_an_interrupt_while_others_finish_stops_them_and_waits_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop, ended, waits = threading.Event(), threading.Event(), []
+    wait = Task.wait
+
+    def interrupted(task: Task) -> None:
+        waits.append(task)
+        if len(waits) == 1:
+            raise KeyboardInterrupt
+        wait(task)
+
+    def long() -> None:
+        assert stop.wait(timeout=60)
+        ended.set()
+
+    monkeypatch.setattr(Task, "wait", interrupted)
+    meeting = threading.Barrier(2, timeout=60)
+    main = threading.current_thread()
+
+    def task() -> None:
+        meeting.wait()
+        if threading.current_thread() is not main:
+            long()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_all([task] * 2, 2, stop)
+    assert ended.is_set(), "what they write into may be closed now"
 
 
 @pytest.mark.parametrize("parallel, count", [(1, 3), (5, 1)])
