@@ -7,7 +7,14 @@ import pytest
 
 from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.image import Image
-from data_service.namenode.namespace.retries import KEEP_SECONDS, Answer, Op, RetryCache
+from data_service.namenode.namespace.retries import (
+    FORGOTTEN_MAX,
+    KEEP_SECONDS,
+    SETTLED_MAX,
+    Answer,
+    Op,
+    RetryCache,
+)
 from metadata_service.edits import Edit
 from zookeeper.fabric.errors import ProtocolViolation
 
@@ -31,9 +38,10 @@ def test_answers_are_kept_for_ten_minutes_however_many_follow() -> None:
     cache.tick(1000.5 + KEEP_SECONDS)
     assert not found(cache, "c@alice", 1) and len(cache) == 6000
     cache.check()
-    cache.tick(1000.5 + 2 * KEEP_SECONDS)
-    assert len(cache) == 0
-    cache.check()
+    for left in range(5000, -1, -FORGOTTEN_MAX):
+        cache.tick(1000.5 + 2 * KEEP_SECONDS)
+        assert len(cache) == left, "some with each tick: others wait for the lock"
+        cache.check()
 
 
 def test_nobody_pushes_out_the_answers_of_another_user() -> None:
@@ -64,6 +72,33 @@ def test_what_a_client_waits_for_no_more_is_forgotten_and_never_runs_again() -> 
     with pytest.raises(ProtocolViolation):
         cache.get(Op("c@alice", 4))
     assert not found(cache, "c@bob", 4)
+
+
+def test_a_client_with_one_call_at_a_time_never_has_an_earlier_one_run_again() -> None:
+    commits = Commits(Image("root", "supergroup"))
+    for number in range(1, 5):
+        op = Op("c@alice", number, floor=number)
+        assert commits.repeated("mkdir", op, lambda value: value) is None
+        commits.commit("mkdir", op, [])
+        assert commits.repeated("mkdir", op, lambda value: value) is not None
+        for late in range(1, number):
+            with pytest.raises(ProtocolViolation, match="too late"):
+                commits.repeated("mkdir", Op("c@alice", late, floor=late), lambda value: value)
+        commits.check()
+    assert len(commits.retries) == 1
+
+
+def test_one_call_settles_a_bounded_number_of_others_and_refuses_all() -> None:
+    cache = RetryCache()
+    for number in range(3 * SETTLED_MAX):
+        cache.put(Op("c@alice", number), ANSWER)
+    cache.settle("c@alice", 3 * SETTLED_MAX - 1)
+    assert len(cache) == 2 * SETTLED_MAX
+    with pytest.raises(ProtocolViolation, match="too late"):
+        cache.get(Op("c@alice", 2 * SETTLED_MAX))
+    cache.settle("c@alice", 3 * SETTLED_MAX - 1)
+    assert len(cache) == SETTLED_MAX
+    cache.check()
 
 
 def test_a_call_with_other_arguments_is_no_repetition_also_after_a_restart() -> None:

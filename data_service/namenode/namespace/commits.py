@@ -190,7 +190,6 @@ class Commits:
         """The outcome of an earlier call with the same op; ProtocolViolation for another call's."""
         op = Op(*op)
         check_op(op)
-        self.retries.settle(op.client_id, op.floor)
         answer = self.retries.get(op)
         if answer is None:
             return None
@@ -207,6 +206,8 @@ class Commits:
         op = Op(*op)
         if op.client_id:
             self.retries.put(op, Answer(operation, result, txid, op.digest))
+            # Behind that: what comes late is refused as long as the client has any answer.
+            self.retries.settle(op.client_id, op.floor)
 
     def depends_on(self, inode: Inode) -> int:
         """The last edit, of those not durable yet, that touched the inode or one above it."""

@@ -14,12 +14,19 @@ Time is told by `tick`; there is no clock here.
 """
 
 from collections import OrderedDict, deque
+from itertools import islice
 from typing import Any, Deque, Dict, NamedTuple, Optional, Tuple
 
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
 
 KEEP_SECONDS = 600.0
 """How long an answer is kept at least, unless its user makes more calls than there is room for."""
+
+FORGOTTEN_MAX = 1000
+"""Answers that one tick forgets, which is a few milliseconds: others wait for the same lock."""
+
+SETTLED_MAX = 100
+"""Answers that one call has forgotten; calls make one each, so these are soon done."""
 
 ENTRIES_MAX = 100_000
 """Answers kept in all: about 80 MB when every client made one call only."""
@@ -75,6 +82,8 @@ class RetryCache:
         self._sizes: Dict[int, "OrderedDict[str, None]"] = {}
         self._largest = 0
         self._sequence = 0
+        # What has this sequence, or an earlier one, was kept for long enough.
+        self._overdue = 0
         # (when, sequence): everything up to this one was there by then.
         self._marks: Deque[Tuple[float, int]] = deque()
 
@@ -101,26 +110,28 @@ class RetryCache:
             self._drop(next(iter(self._users[greatest])))
 
     def settle(self, client_id: str, floor: int) -> None:
-        """The client waits for none of its calls below `floor` any more."""
+        """The client waits for none of its calls below `floor` any more. To be told when it has
+        an answer to a later one: who has none at all is forgotten, and his floor as well."""
         numbers = self._clients.get(client_id)
-        if numbers is None or floor <= self._floors.get(client_id, 0):
+        if numbers is None or floor < self._floors.get(client_id, 1):
             return
         self._floors[client_id] = floor
         # They come in order, but for a few that time will take.
-        while numbers and next(iter(numbers)) < floor:
-            self._drop((client_id, next(iter(numbers))))
+        for number in list(islice(numbers, SETTLED_MAX)):
+            if number >= floor:
+                break
+            self._drop((client_id, number))
 
     def tick(self, now: float) -> None:
-        """Time passes, in monotonic seconds: forget what was kept for long enough."""
+        """Time passes, in monotonic seconds: forget what was kept for long enough, some of it."""
         if not self._marks or self._marks[-1][1] < self._sequence:
             self._marks.append((now, self._sequence))
         while self._marks and now - self._marks[0][0] >= KEEP_SECONDS:
-            _, last = self._marks.popleft()
-            while self._entries:
-                key, entry = next(iter(self._entries.items()))
-                if entry.sequence > last:
-                    break
-                self._drop(key)
+            self._overdue = self._marks.popleft()[1]
+        for key, entry in list(islice(self._entries.items(), FORGOTTEN_MAX)):
+            if entry.sequence > self._overdue:
+                break
+            self._drop(key)
 
     def _drop(self, key: _Key) -> None:
         if self._entries.pop(key, None) is None:
