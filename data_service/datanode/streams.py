@@ -72,7 +72,6 @@ class Streams:
         transfer = Transfer(nodes_after, interrupt)
         with self._changed:
             self._await_place(transfer, time.monotonic() + patience_seconds)
-        transfer.touch()
         try:
             yield transfer
         finally:
@@ -91,6 +90,8 @@ class Streams:
                     raise self._busy()
                 self._cut_idle_off()
                 self._changed.wait(min(left, _LOOK_SECONDS))
+            # Before anybody else looks: the time that it waited is no idleness.
+            transfer.touch()
             self._running.add(transfer)
         finally:
             self._waiting.remove(transfer)

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Dict, List, Optional
 
 import pytest
@@ -154,3 +155,27 @@ def test_a_reader_that_goes_on_keeps_its_place(monkeypatch: pytest.MonkeyPatch) 
             transfer.touch()
             waiting.join(0.02)
     assert refused[0] is not None and not cut
+
+
+def test_a_reader_that_waited_for_long_is_not_idle_when_its_turn_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, idle = [1000.0], []
+
+    class Running(set):
+        """What others see who look just when it begins to run."""
+
+        def add(self, transfer: streams_module.Transfer) -> None:
+            idle.append(now[0] - transfer.progress_at)
+            super().add(transfer)
+
+    with ExitStack() as stack:
+        crowd = crowd_of(1, stack)
+        crowd.streams._running = Running()
+        monkeypatch.setattr(streams_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+        crowd.come("first")
+        crowd.come("reader", reads=True)
+        now[0] += 2 * streams_module.YIELD_SECONDS
+        crowd.end("first")
+        wait_until(lambda: crowd.begun == ["first", "reader"])
+        assert idle == [0.0, 0.0]
