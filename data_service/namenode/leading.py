@@ -182,7 +182,7 @@ class NameNode(daemon.Daemon):
         """The thread: what is as it must not be is made good, whatever happens on the way."""
         while not self._stopping:
             self._stir.clear()
-            if self._leads == (self._serving() is not None):
+            if self._is_settled():
                 self._stir.wait()
                 continue
             try:
@@ -193,6 +193,11 @@ class NameNode(daemon.Daemon):
                 log.error("leading.failed", exc_info=True, error=type(error).__name__)
                 self._trouble = f"met an unexpected error ({type(error).__name__}); see its log"
                 self._stand_again(self._pauses.after_failure())
+
+    def _is_settled(self) -> bool:
+        """Whether a term runs if, and only if, it should; one that is over holds its memory yet."""
+        term = self._term
+        return not self._leads if term is None else self._leads and not term.over
 
     def _follow(self) -> None:
         """Begin a term when this namenode may lead and has none; end it when it must."""
@@ -213,10 +218,11 @@ class NameNode(daemon.Daemon):
 
         Two namenodes that both believe in their leadership would else fence each other for ever.
         """
-        with self._wake:
-            self._leads = False
         self._coordinator.resign(ROLE)
         self._pause(pause)
+        with self._wake:
+            # Now, and not before: news of the time before may have been on their way.
+            self._leads = False
         self._coordinator.campaign(ROLE, str(self.address), self._on_leadership)
 
     def _pause(self, seconds: float) -> None:

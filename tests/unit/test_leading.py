@@ -19,6 +19,7 @@ from data_service.namenode.term import Term
 from metadata_service.service import Metadata
 from tests.support.coordination import World, credentials
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from zookeeper.election import Leadership
 from zookeeper.fabric.errors import CorruptData, NotLeader
 from zookeeper.fabric.remote import RemotePool
 from zookeeper.fabric.settings import Address, MetadataSettings, NameNodeSettings, Settings
@@ -231,3 +232,32 @@ def test_an_office_whose_thread_meets_a_defect_is_lost() -> None:
     office.hold()
     wait_until(lambda: office.lost and told == ["lost"])
     assert not office.fenced
+
+
+def test_a_term_that_ended_is_given_up_also_by_who_may_not_lead_any_more(company: Company) -> None:
+    namenode = company.start()
+    namenode._leads = False
+    namenode.term().journal.close()
+    namenode._stir.set()
+    wait_until(lambda: namenode._term is None, what="the end of a term that is over")
+
+
+def test_late_news_of_a_role_that_was_given_up_is_no_news_of_the_next(company: Company) -> None:
+    namenode, believed = company.namenode, []
+
+    class Late:
+        """Tells what it had heard before, when the role is given up."""
+
+        def resign(self, _role: str) -> None:
+            namenode._on_leadership(Leadership(True, 1, str(namenode.address)))
+
+        def campaign(self, *_: object) -> None:
+            believed.append(namenode._leads)
+
+        def stop(self) -> None:
+            """There is nothing to stop."""
+
+    namenode._coordinator.stop()
+    namenode._coordinator = Late()  # type: ignore[assignment]
+    namenode._stand_again(0.0)
+    assert believed == [False]
