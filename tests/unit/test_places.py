@@ -46,6 +46,15 @@ def test_who_holds_most_places_with_calls_that_wait_gives_one_up() -> None:
     assert who_makes_room(others + crowd, NOW) is crowd[0]
 
 
+def test_strangers_and_larger_groups_go_before_a_call_that_waits() -> None:
+    beat = place("data_node:1801", waiting_since=NOW - 60)
+    stranger = place("", known=False, idle_since=NOW)
+    crowd = [place("user:m", idle_since=NOW - number) for number in range(5)]
+    assert who_makes_room([beat, stranger, *crowd], NOW) is stranger
+    assert who_makes_room([beat, *crowd], NOW) is crowd[4]
+    assert who_makes_room([beat, crowd[0]], NOW) is beat
+
+
 def test_with_many_names_the_call_that_waits_for_longest_gives_up() -> None:
     crowd = [place(f"user:m{number}", waiting_since=NOW - number) for number in range(9)]
     assert who_makes_room(crowd, NOW) is crowd[8]

@@ -44,10 +44,16 @@ Holder = TypeVar("Holder", bound=Place)
 def who_makes_room(places: Iterable[Holder], now: float) -> Optional[Holder]:
     """Whose connection ends so that another can be made; None when everybody is busy."""
     rivals = list(places)
-    waiting = _longest_waiting_of_the_largest_group(rivals)
-    if waiting is not None and now - _since(waiting) >= WAITING_SECONDS_MIN:
-        return waiting
-    return idle_longest(rivals) or waiting
+    sizes: Dict[Hashable, int] = {}
+    for place in rivals:
+        sizes[place.group] = sizes.get(place.group, 0) + 1
+    waiting, idle = _longest_waiting(rivals, sizes), idle_longest(rivals)
+    if waiting is None or idle is None:
+        return idle or waiting
+    is_young = now - _since(waiting) < WAITING_SECONDS_MIN
+    if is_young or not idle.known or sizes[idle.group] > sizes[waiting.group]:
+        return idle
+    return waiting
 
 
 def idle_longest(places: Iterable[Holder]) -> Optional[Holder]:
@@ -61,10 +67,8 @@ def share_of(limit: int) -> int:
     return max(1, limit // 2)
 
 
-def _longest_waiting_of_the_largest_group(places: List[Holder]) -> Optional[Holder]:
-    sizes: Dict[Hashable, int] = {}
-    for place in places:
-        sizes[place.group] = sizes.get(place.group, 0) + 1
+def _longest_waiting(places: List[Holder], sizes: Dict[Hashable, int]) -> Optional[Holder]:
+    """Of the largest group that has calls which wait, the one that has waited for longest."""
     waiting = [place for place in places if place.waiting_since is not None]
     return min(waiting, key=lambda place: (-sizes[place.group], _since(place)), default=None)
 
