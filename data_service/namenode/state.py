@@ -18,7 +18,7 @@ of the moment when it was raised.
 from typing import Any, Callable, Iterable, List, Mapping, Optional
 
 from data_service.namenode.inspecting import Inspecting
-from data_service.namenode.namespace.commits import Commits, Outcome
+from data_service.namenode.namespace.commits import Commits, Outcome, require_recordable
 from data_service.namenode.namespace.graveyard import purge
 from data_service.namenode.namespace.image import DELETED_BLOCKS, Image
 from data_service.namenode.namespace.inodes import File
@@ -140,9 +140,12 @@ class State:
             _, _, moved = changes[0]
             assert moved is not None, "a rename puts a row"
             ended = self._takeover.give_way(destination, moved[1], moved[2], now)
+            changes += deleted_rows(ended)
+            # Those below a directory's path may be many. Nobody's write ends by what is refused.
+            require_recordable(changes)
             for file in ended:
                 self.open_files.close(file)
-            return changes + deleted_rows(ended)
+            return changes
 
         return self._change("rename", op, f"Cannot rename {source}", decide)
 

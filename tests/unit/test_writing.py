@@ -4,6 +4,7 @@ from typing import Any, Callable
 
 import pytest
 
+from data_service.namenode.namespace import commits
 from data_service.protocol.blocks import BLOCKS_MAX
 from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
@@ -344,3 +345,20 @@ def test_attributes_have_limits(replication: int, block_size: int, mode: int) ->
         )
     core.state.check()
     assert core.metadata.last_txid == 0
+
+
+def test_a_rename_that_cannot_be_recorded_ends_nobodys_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    core = Core()
+    core.put("/f", 10)
+    core.write(core.create("/g/a", client="one"), 100, 100, client="one")
+    core.now += 61
+    monkeypatch.setattr(commits, "ROWS_UNMEASURED", 1)
+    monkeypatch.setattr(commits, "EDIT_BYTES_MAX", 100)
+    refusal(errors.InvalidArgument, lambda: core.rename("/f", "/g"))
+    assert [row.path for row in core.state.open_files.rows()] == ["/g/a"]
+    monkeypatch.undo()
+    core.rename("/f", "/g")
+    assert core.state.open_files.rows() == []
+    core.state.check()

@@ -361,7 +361,7 @@ class Writing:
 
     def _require_progress(self, file: OpenFile, path: str) -> None:
         """Raise Busy when a writer asks for ever more blocks, and no datanode has got any."""
-        newest = list(islice(reversed(file.allocations()), UNDER_WAY_MAX))
+        newest = list(islice(reversed(file.blocks.values()), UNDER_WAY_MAX))
         holders = (self._blocks.census.examine_open(block, 1).holders for block, _ in newest)
         if len(newest) == UNDER_WAY_MAX and not any(holders):
             raise Busy(
