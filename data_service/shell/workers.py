@@ -5,6 +5,7 @@ They are daemon threads: one that waits for a pipe which nobody writes must not 
 
 import queue
 import threading
+from contextlib import suppress
 from typing import Callable, List, Optional
 
 from zookeeper.fabric import logs
@@ -78,6 +79,10 @@ class Workers:
 
     def _end(self) -> None:
         self._stopped.set()
+        # Nothing of it is done any more; and there must be room, though no thread takes anything.
+        while not self._deeds.empty():
+            with suppress(queue.Empty):
+                self._deeds.get_nowait()
         for _ in self._threads:
             self._deeds.put(None)
         for thread in self._threads:

@@ -9,7 +9,7 @@ from rpyc.core import consts
 from tests.support.loopback import Loopback, busy_caller, request, works
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import server as server_module
-from zookeeper.fabric.errors import DfsError, Unavailable
+from zookeeper.fabric.errors import Busy, DfsError, Unavailable
 from zookeeper.fabric.places import WAITING_SECONDS_MIN, Place, share_of, who_makes_room
 from zookeeper.fabric.remote import Remote
 
@@ -145,9 +145,16 @@ def test_half_messages_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -
         for raw in crowd:
             raw.frame(bytes(size // 2), length=size)
         wait_until(lambda: 0 < loopback.server._budget.used)
-        remote = loopback.remote()
         large = bytes(size // 4)
-        assert remote.call("echo", large, timeout=PATIENCE_SECONDS) == large
+
+        def is_served() -> bool:
+            # On a busy machine its own message may be the one that took too long to come.
+            try:
+                return bool(loopback.remote().call("echo", large, timeout=10.0) == large)
+            except (Busy, Unavailable):
+                return False
+
+        wait_until(is_served)
         loopback.server._budget.check()
 
 

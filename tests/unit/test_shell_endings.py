@@ -13,7 +13,7 @@ from data_service.shell import endings
 from data_service.shell.endings import Terminated, heeding_signals
 from data_service.shell.workers import Workers
 from tests.support.shell import Shell, run_in_process
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
 
@@ -147,6 +147,33 @@ def test_a_deed_that_hears_nothing_keeps_nobody(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(KeyError), Workers(2) as workers:
         workers.do(never.wait)
         raise KeyError
+    never.set()
+
+
+def test_deeds_that_wait_for_one_that_hears_nothing_keep_nobody_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = sys.modules[Workers.__module__]
+    monkeypatch.setattr(module, "STOP_SECONDS", 0.01)
+    monkeypatch.setattr(module, "QUEUE_MAX", 2)
+    never, begun = threading.Event(), threading.Event()
+
+    def hear_nothing() -> None:
+        begun.set()
+        never.wait()
+
+    def give_up() -> None:
+        with pytest.raises(KeyError), Workers(1) as workers:
+            workers.do(hear_nothing)
+            assert begun.wait(PATIENCE_SECONDS)
+            for _ in range(2):
+                workers.do(never.wait)
+            raise KeyError
+
+    caller = threading.Thread(target=give_up, daemon=True)
+    caller.start()
+    caller.join(PATIENCE_SECONDS)
+    assert not caller.is_alive()
     never.set()
 
 
