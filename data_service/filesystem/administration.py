@@ -2,16 +2,16 @@
 
 from typing import Iterator, Optional, Sequence, Tuple
 
-from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
+from data_service.filesystem.namenode import LIST_ROWS
+from data_service.filesystem.namespace import Namespace
+from data_service.filesystem.paths import AnyPath
 from data_service.protocol.decoding import decode, decode_rows
 from data_service.protocol.listings import Page
 from data_service.protocol.messages import ClusterStatus, DataNodeStatus, FsckRow
 
 
-class Administration:
+class Administration(Namespace):
     """The part of FileSystem that is about the cluster, not about files."""
-
-    _namenode: NameNodeClient
 
     def cluster_status(self) -> ClusterStatus:
         """Capacity, health, safe mode."""
@@ -21,11 +21,11 @@ class Administration:
         """Every datanode that the namenode knows."""
         return decode(Tuple[DataNodeStatus, ...], self._namenode.call("datanode_reports"))
 
-    def fsck(self, path: str) -> Iterator[FsckRow]:
+    def fsck(self, path: AnyPath) -> Iterator[FsckRow]:
         """The health of every file and directory in a tree, fetched in pages."""
         after, more = "", True
         while more:
-            data, more = decode(Page, self._namenode.call("fsck", path, after, LIST_ROWS))
+            data, more = decode(Page, self._ask("fsck", path, after, LIST_ROWS))
             rows = decode_rows(FsckRow, data)
             yield from rows
             after = rows[-1].path if rows else after
@@ -38,7 +38,7 @@ class Administration:
         """The groups that the namenode finds for a user; without a name, for the caller."""
         return decode(Tuple[str, ...], self._namenode.call("groups", user))
 
-    def open_files(self, path: str = "/", everywhere: bool = False) -> Iterator[FsckRow]:
+    def open_files(self, path: AnyPath = "/", everywhere: bool = False) -> Iterator[FsckRow]:
         """Files below a path that are being written, each with its writer and blocks so far.
 
         Of those in directories that the caller may look into; with `everywhere` all of them, which
@@ -47,7 +47,7 @@ class Administration:
         method = "list_open_files" if everywhere else "open_files"
         after, more = 0, True
         while more:
-            answer = self._namenode.call(method, path, after, LIST_ROWS)
+            answer = self._ask(method, path, after, LIST_ROWS)
             data, after, more = decode(Tuple[bytes, int, bool], answer)
             yield from decode_rows(FsckRow, data)
 

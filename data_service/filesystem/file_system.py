@@ -9,29 +9,23 @@ import weakref
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Union
 
 from data_service.filesystem.administration import Administration
+from data_service.filesystem.conveniences import Conveniences
 from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
-from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
+from data_service.filesystem.namenode import NameNodeClient
+from data_service.filesystem.namespace import FILE_MODE, UMASK
 from data_service.filesystem.node_memory import NodeMemory
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
+from data_service.filesystem.paths import AnyPath
 from data_service.filesystem.reader import FileReader
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.writer import WriteOptions
-from data_service.filesystem.writing import DIRECTORY_MODE, FILE_MODE, UMASK, Writing
+from data_service.filesystem.writing import Writing
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from data_service.protocol.decoding import decode, decode_rows
-from data_service.protocol.listings import Page, check_covered, check_name
-from data_service.protocol.messages import (
-    QUOTA_UNCHANGED,
-    ContentSummary,
-    FileStatus,
-    LocatedBlock,
-    Locations,
-    QuotaUsage,
-)
+from data_service.protocol.messages import LocatedBlock
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, NotADirectory, PathNotFound
+from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.settings import Settings, load
 
@@ -45,25 +39,33 @@ if TYPE_CHECKING:
 log = logs.get("filesystem")
 
 BUFFER_BYTES = CHUNK_BYTES
-READ_WHOLE = 2**62
 
 
-class FileSystem(Administration, Writing):
-    """A client of one cluster. Thread-safe; close it, or use it in a `with`.
+class FileSystem(Administration, Writing, Conveniences):
+    """A client of one cluster: that of a `config` file, for a `user`.
 
-    Paths are absolute. Every method raises errors of `zookeeper.fabric.errors`: PathNotFound,
-    PermissionDenied, Unavailable and so on. `on_warning` is told, in a sentence, of a file that
-    was written with fewer replicas than asked for because too few datanodes could take it;
-    otherwise that goes to the log.
+    Without a config it is the cluster of $PYHDFS_CONFIG, or of the config.ini beside the packages;
+    without a user the caller is $PYHDFS_USER, $HADOOP_USER_NAME, or who runs the program. Close it,
+    or use it in a `with`. Threads may share it; a forked process may go on with it, as a client of
+    its own, but for files that were open then, which stay the parent's. A program may have several.
+
+    Paths are text or os.PathLike; relative ones begin in the home directory, `/user/NAME`; `//`,
+    `.` and `..` mean what they mean elsewhere. Every method raises errors of
+    `data_service.filesystem`: PathNotFound, which is a FileNotFoundError, PermissionDenied,
+    Unavailable and so on, all of them an OSError with `errno` and `filename`. `on_warning` is told,
+    in a sentence, of a file that was written with fewer replicas than asked for because too few
+    datanodes could take it; otherwise that goes to the log.
     """
 
     def __init__(
         self,
-        config: Union[str, Settings, None] = None,
+        config: Union[AnyPath, Settings, None] = None,
         user: Optional[str] = None,
         on_warning: Optional[Callable[[str], None]] = None,
     ) -> None:
-        self.settings = config if isinstance(config, Settings) else load(config)
+        if not isinstance(config, Settings):
+            config = load(None if config is None else os.fspath(config))
+        self.settings = config
         self.user = user or current_user()
         self._on_warning = on_warning or _warn
         self._credentials = credentials_of(self.settings, f"user:{self.user}")
@@ -81,9 +83,18 @@ class FileSystem(Administration, Writing):
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<FileSystem {self.settings.name_node.hosts[0]} user={self.user}{state}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed; then every method raises InvalidArgument, a ValueError."""
+        return self._namenode.closed
+
     def close(self) -> None:
-        """Close the connections. Files that are open for writing are given up: nobody knows
-        whether they are whole."""
+        """Close the connections, once for all. Files that are open for writing are given up: nobody
+        knows whether they are whole."""
         for writer in list(self._writers):
             if not writer.closed and not writer.inherited:
                 log.warning("file.given_up", path=writer.path)
@@ -105,99 +116,11 @@ class FileSystem(Administration, Writing):
         other._umask = umask
         return other
 
-    # The namespace.
-
-    def stat(self, path: str) -> FileStatus:
-        """What the namenode knows of a path."""
-        return decode(FileStatus, self._namenode.call("stat", path))
-
-    def exists(self, path: str) -> bool:
-        """Whether there is a file or directory at `path`."""
-        try:
-            self.stat(path)
-        except (PathNotFound, NotADirectory):
-            return False
-        return True
-
-    def list(self, path: str) -> Iterator[FileStatus]:
-        """The children of a directory, or the file itself, sorted by name; fetched in pages."""
-        after, more = "", True
-        while more:
-            data, more = decode(Page, self._namenode.call("list", path, after, LIST_ROWS))
-            rows = decode_rows(FileStatus, data)
-            for row in rows:
-                check_name(row.name)
-                yield row
-            after = rows[-1].name if rows else after
-
-    def mkdir(self, path: str, parents: bool = False, mode: Optional[int] = None) -> None:
-        """Make a directory; with `parents` also those above it, and an existing one is fine."""
-        bits = DIRECTORY_MODE & ~self._umask if mode is None else mode
-        self._namenode.mutate("mkdir", path, parents, bits)
-
-    def delete(self, path: str, recursive: bool = False) -> bool:
-        """Delete a file, or a directory (that must be empty unless `recursive`).
-
-        False when there was nothing at `path`.
-        """
-        try:
-            return decode(bool, self._namenode.mutate("delete", path, recursive))
-        except NotADirectory:
-            return False  # Below a file there is nothing.
-
-    def rename(self, source: str, destination: str) -> None:
-        """Rename atomically; nothing may be at `destination`."""
-        self._namenode.mutate("rename", source, destination)
-
-    def access(self, path: str, bits: int) -> bool:
-        """Whether the caller may do all of `bits` to a path: 4 read, 2 write, 1 execute."""
-        return decode(bool, self._namenode.call("access", path, bits))
-
-    def set_replication(self, path: str, replication: int) -> None:
-        """Set how many replicas a file shall have; they come or go in the background."""
-        self._namenode.mutate("set_replication", path, replication)
-
-    def set_mode(self, path: str, mode: int) -> None:
-        """Set the permission bits, with the sticky bit; for the owner."""
-        self._namenode.mutate("set_mode", path, mode)
-
-    def set_owner(self, path: str, owner: str = "", group: str = "") -> None:
-        """Set owner and group; an empty one stays. Only the superuser gives files away."""
-        self._namenode.mutate("set_owner", path, owner, group)
-
-    def set_times(self, path: str, mtime_ms: int = -1, atime_ms: int = -1) -> None:
-        """Set the times, in milliseconds since 1970; -1 leaves one as it is."""
-        self._namenode.mutate("set_times", path, mtime_ms, atime_ms)
-
-    def content_summary(self, path: str) -> ContentSummary:
-        """How much a tree holds."""
-        return decode(ContentSummary, self._namenode.call("content_summary", path))
-
-    def set_quota(
-        self, path: str, names: int = QUOTA_UNCHANGED, space: int = QUOTA_UNCHANGED
-    ) -> None:
-        """Limit a directory: `names` files and directories, `space` bytes of all replicas.
-
-        QUOTA_RESET lifts a limit. For the superuser.
-        """
-        self._namenode.mutate("set_quota", path, names, space)
-
-    def quota_usage(self, path: str) -> QuotaUsage:
-        """The quotas of a directory, and what counts for them."""
-        return decode(QuotaUsage, self._namenode.call("quota_usage", path))
-
-    def block_locations(self, path: str, offset: int = 0, length: int = READ_WHOLE) -> Locations:
-        """The blocks that cover a range of a file, and who holds them; no byte is left out."""
-        row = self._namenode.call("block_locations", path, offset, length)
-        locations = decode(Locations, row)
-        check_covered(path, locations, offset, length)
-        return locations
-
     # Bytes.
 
     def open(
         self,
-        path: str,
+        path: AnyPath,
         mode: str = "rb",
         *,
         overwrite: bool = True,
@@ -219,11 +142,12 @@ class FileSystem(Administration, Writing):
         know it: call `abandon` there. Raises ValueError for another mode.
         """
         deed, text = parse_mode(mode)
+        path = self.absolute(path)
         if not text and (encoding, errors, newline) != (None, None, None):
             raise ValueError(f"mode {mode!r}: bytes have no encoding, errors or newline")
         file: Any
         if deed == "r":
-            reader = FileReader(self.block_locations(path), self._replicas(path))
+            reader = FileReader(self.block_locations(path), self._replicas(path), path)
             file = io.BufferedReader(reader, BUFFER_BYTES)
         elif deed == "a":
             file = self.append(path, create=True, replication=replication, block_size=block_size)
@@ -231,11 +155,15 @@ class FileSystem(Administration, Writing):
             overwrite = overwrite and deed == "w"
             options = WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
             file = self._open_writer(path, options)
+        if deed != "r":
+            file.mode = f"{deed}b"
         if not text:
             return file
         kind = io.TextIOWrapper if deed == "r" else TextWriter
         try:
-            return kind(file, encoding or ENCODING, errors, newline)
+            wrapper: Any = kind(file, encoding or ENCODING, errors, newline)
+            wrapper.mode = mode
+            return wrapper
         except BaseException:
             # Of an encoding that nobody knows: nothing was written.
             getattr(file, "abandon", file.close)()
@@ -243,13 +171,14 @@ class FileSystem(Administration, Writing):
 
     def get(
         self,
-        path: str,
-        local_path: str,
+        path: AnyPath,
+        local_path: AnyPath,
         *,
         overwrite: bool = False,
         progress: Optional[Progress] = None,
     ) -> None:
         """Fetch a file; the local one appears complete and verified, or not at all."""
+        path, local_path = self.absolute(path), os.fsdecode(local_path)
         if not overwrite and os.path.lexists(local_path):
             with local_errors(local_path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
@@ -261,11 +190,12 @@ class FileSystem(Administration, Writing):
 
     def cat(
         self,
-        path: str,
+        path: AnyPath,
         sink: Callable[[memoryview], object],
         progress: Optional[Progress] = None,
     ) -> None:
         """Give the verified bytes of a file to `sink`, in order, in pieces of up to a chunk."""
+        path = self.absolute(path)
         locations = self.block_locations(path)
         replicas, done = self._replicas(path), 0
         for located in locations.blocks:
@@ -275,20 +205,22 @@ class FileSystem(Administration, Writing):
                 if progress is not None:
                     progress(done, locations.status.length)
 
-    def file_checksum(self, path: str) -> "FileChecksum":
+    def file_checksum(self, path: AnyPath) -> "FileChecksum":
         """HDFS's checksum of a file, computed by datanodes: the bytes stay where they are.
 
         The caller must be allowed to read the file. Raises BlockMissing.
         """
         from data_service.filesystem.file_checksum import checksum_file
 
+        path = self.absolute(path)
         parallel = self.settings.client.parallel_blocks
         return checksum_file(self.block_locations(path), self._replicas(path), parallel)
 
-    def salvage(self, path: str, directory: str) -> int:
+    def salvage(self, path: AnyPath, directory: AnyPath) -> int:
         """Copy what can be read of a damaged file to files 0, 1, … of a directory; how many."""
         from data_service.filesystem.salvage import salvage
 
+        path, directory = self.absolute(path), self.absolute(directory)
         self.mkdir(directory, parents=True)
         blocks, replicas = self.block_locations(path).blocks, self._replicas(path)
         return salvage(blocks, replicas, lambda number: self.open(f"{directory}/{number}", "wb"))

@@ -36,6 +36,8 @@ class FileWriter(io.RawIOBase, Forkable):
     The first `written` blocks, of `length` bytes, are written already.
     """
 
+    mode = "wb"
+
     def __init__(
         self,
         file: WritingFile,
@@ -69,6 +71,11 @@ class FileWriter(io.RawIOBase, Forkable):
         return self._file.path
 
     @property
+    def name(self) -> str:
+        """As files of Python have it: the path."""
+        return self._file.path
+
+    @property
     def inherited(self) -> bool:
         """Whether it is the parent's, and this a forked process."""
         return self._file.inherited
@@ -76,6 +83,11 @@ class FileWriter(io.RawIOBase, Forkable):
     def writable(self) -> bool:
         """Always."""
         return True
+
+    def readinto(self, _buffer: object) -> int:
+        """Not of a file that is written; raises io.UnsupportedOperation."""
+        self._checkClosed()
+        raise io.UnsupportedOperation("not readable")
 
     def tell(self) -> int:
         """Bytes in the file so far, with those that it is appended to."""

@@ -22,6 +22,7 @@ from zookeeper.fabric.errors import (
     Busy,
     DeadlineExceeded,
     DfsError,
+    InvalidArgument,
     NotLeader,
     SafeMode,
     StartingUp,
@@ -157,6 +158,11 @@ class NameNodeClient(Forkable):
         """Call once, briefly, for what the namenode finds out by itself if it does not hear it."""
         self._pool.call(method, *args, timeout=PARTING_SECONDS)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """Close the connections; a call that waits to be repeated fails at once."""
         self._closed.set()
@@ -164,6 +170,8 @@ class NameNodeClient(Forkable):
 
     def _repeat(self, method: str, args: Tuple[Any, ...], awaited: Awaited) -> Any:
         """Call until it is answered; errors of the kinds `awaited` are waited out as well."""
+        if self.closed:
+            raise InvalidArgument(f"{method}: this FileSystem was closed: make another one")
         patience = _Patience(self._settings, self._served, self._servers, time.monotonic())
         timeout = self._timeouts.get(method)
         pause = _PAUSE_SECONDS_MIN

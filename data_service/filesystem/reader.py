@@ -18,8 +18,11 @@ class FileReader(io.RawIOBase):
     replica. Not for two threads at a time.
     """
 
-    def __init__(self, locations: Locations, replicas: Replicas) -> None:
+    mode = "rb"
+
+    def __init__(self, locations: Locations, replicas: Replicas, name: str = "") -> None:
         super().__init__()
+        self.name = name
         self.status = locations.status
         self._blocks = locations.blocks
         self._replicas = replicas
@@ -68,6 +71,11 @@ class FileReader(io.RawIOBase):
         self._piece = self._piece[count:]
         self._position += count
         return count
+
+    def write(self, _data: object) -> int:
+        """Not of a file that is read; raises io.UnsupportedOperation."""
+        self._checkClosed()
+        raise io.UnsupportedOperation("not writable")
 
     def close(self) -> None:
         """Release the connection in use."""

@@ -19,8 +19,9 @@ from data_service.filesystem import room
 from data_service.filesystem.leases import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.local_streams import pieces_of
-from data_service.filesystem.namenode import NameNodeClient
+from data_service.filesystem.namespace import FILE_MODE, Namespace
 from data_service.filesystem.node_memory import NodeMemory
+from data_service.filesystem.paths import AnyPath, named
 from data_service.filesystem.replicas import Replicas
 from data_service.filesystem.writer import WriteOptions, WritingFile
 from data_service.protocol.decoding import decode
@@ -38,27 +39,20 @@ from zookeeper.fabric.settings import Settings
 if TYPE_CHECKING:
     from data_service.filesystem.file_writer import FileWriter
 
-FILE_MODE, DIRECTORY_MODE = 0o666, 0o777
-UMASK = 0o022
-"""The bits that new files and directories do not get, unless somebody says otherwise."""
-
-
-class Writing:
+class Writing(Namespace):
     """The part of FileSystem that writes. Modules that only this needs are imported late."""
 
     settings: Settings
-    _namenode: NameNodeClient
     _leases: LeaseKeeper
     _credentials: Credentials
     _on_warning: Callable[[str], None]
     _writers: "MutableSet[FileWriter]"
-    _umask: int
     _memory: NodeMemory
 
     def put(
         self,
-        local_path: str,
-        path: str,
+        local_path: AnyPath,
+        path: AnyPath,
         *,
         overwrite: bool = False,
         replication: int = 0,
@@ -71,6 +65,7 @@ class Writing:
         stored, too. Raises LocalFileError when it becomes shorter.
         """
         options = WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
+        local_path, path = os.fsdecode(local_path), self.absolute(path)
         with local_errors(local_path):
             stream = open(local_path, "rb", buffering=0)
         with stream:
@@ -88,7 +83,7 @@ class Writing:
     def put_stream(
         self,
         stream: BinaryIO,
-        path: str,
+        path: AnyPath,
         *,
         overwrite: bool = False,
         replication: int = 0,
@@ -97,10 +92,12 @@ class Writing:
     ) -> FileStatus:
         """Store what `stream` yields, of any length; `progress` is told 0 as the total."""
         options = WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
-        return self._put_stream(stream, "standard input", path, options, progress)
+        return self._put_stream(
+            stream, "standard input", self.absolute(path), options, progress
+        )
 
     def append(
-        self, path: str, *, create: bool = False, replication: int = 0, block_size: int = 0
+        self, path: AnyPath, *, create: bool = False, replication: int = 0, block_size: int = 0
     ) -> Any:
         """A file as a Python io object: what is written goes behind its end.
 
@@ -108,6 +105,7 @@ class Writing:
         readers see what was there before. Raises AlreadyBeingCreated when another client writes
         the file.
         """
+        path = self.absolute(path)
         try:
             return self._open_end(path)
         except PathNotFound:
@@ -120,13 +118,14 @@ class Writing:
             # Somebody else made it meanwhile: it is not ours to replace.
             return self._open_end(path)
 
-    def truncate(self, path: str, length: int) -> None:
+    def truncate(self, path: AnyPath, length: int) -> None:
         """Shorten a file to `length` bytes; readers see the old content or the new one.
 
         The one block that the new end lies in is written anew. Raises InvalidArgument when the
         file is shorter, AlreadyBeingCreated when another client writes it.
         """
-        row = self._namenode.mutate("truncate", path, length)
+        path = self.absolute(path)
+        row = self._change("truncate", path, length)
         if row is None:
             return
         file = self._writing(path, decode(OpenedFile, row))
@@ -137,12 +136,12 @@ class Writing:
             file.abandon()
             raise
 
-    def concat(self, path: str, *sources: str) -> None:
+    def concat(self, path: AnyPath, *sources: AnyPath) -> None:
         """Move the content of the sources, in order, to the end of a file, and delete them.
 
         No byte is copied. All must be files in one directory that nobody writes.
         """
-        self._namenode.mutate("concat", path, sources)
+        self._change("concat", path, tuple(map(self.absolute, sources)))
 
     # Within.
 
@@ -154,11 +153,11 @@ class Writing:
         raise NotImplementedError
 
     def _open_end(self, path: str) -> "FileWriter":
-        opened = decode(OpenedFile, self._namenode.mutate("append", path))
+        opened = decode(OpenedFile, self._change("append", path))
         return self._writer(self._writing(path, opened))
 
     def _create(self, path: str, options: WriteOptions) -> WritingFile:
-        opened = decode(OpenedFile, self._namenode.mutate("create", path, *options))
+        opened = decode(OpenedFile, self._change("create", path, *options))
         return self._writing(path, opened, options)
 
     def _writing(
@@ -176,7 +175,8 @@ class Writing:
         )
 
     def _complete(self, file: WritingFile) -> FileStatus:
-        completed: Completed = file.complete()
+        with named(file.path):
+            completed: Completed = file.complete()
         if completed.replicas < completed.status.replication:
             self._on_warning(
                 f"{file.path}: only {completed.replicas} of {completed.status.replication} "
@@ -236,7 +236,7 @@ class Writing:
         above = path.rpartition("/")[0]
         while above:
             with suppress(DfsError):
-                yield decode(QuotaUsage, self._namenode.call("quota_usage", above))
+                yield self.quota_usage(above)
             above = above.rpartition("/")[0]
 
     def _put_stream(

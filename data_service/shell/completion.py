@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 from data_service.protocol.visible import visible
-from data_service.shell.globs import escape, unescape
+from data_service.filesystem.globs import escape, unescape
 
 ENTRIES_MAX = 10_000
 """Names of one directory that are looked at: who has more does not want a list of them."""

@@ -1,14 +1,15 @@
 """An argument of a command: the path as it was typed, next to what it stands for."""
 
-import itertools
 import os
-from typing import Dict, Iterator, List, Optional, Union
+from typing import Iterator, List, Optional, Union
 
+from data_service.filesystem import globs
+from data_service.filesystem.matching import look, matching
+from data_service.filesystem.paths import resolve
 from data_service.protocol.messages import FileStatus
-from data_service.shell import globs, paths
+from data_service.shell import paths
 from data_service.shell.failures import NO_SUCH_FILE, NOT_A_DIRECTORY, PathError
 from data_service.shell.stores import ClusterStore, LocalStore
-from zookeeper.fabric.errors import NotADirectory, PathNotFound
 
 Store = Union[ClusterStore, LocalStore]
 
@@ -119,14 +120,6 @@ class Item:
         return look(self.store, path) is not None
 
 
-def look(store: Store, path: str) -> Optional[FileStatus]:
-    """The status of a path, None when nothing is there; below a file there is nothing."""
-    try:
-        return store.stat(path)
-    except (PathNotFound, NotADirectory):
-        return None
-
-
 def _here(store: Store, typed: paths.Typed) -> str:
     """Where a path starts. The working directory is not asked for when it does not matter: the one
     of this machine may have been deleted."""
@@ -139,7 +132,7 @@ def single(store: Store, typed: paths.Typed) -> Item:
     if not store.is_local:
         paths.check_name(typed.text, literal)
     here = _here(store, typed)
-    path = paths.resolve(literal, here)
+    path = resolve(literal, here)
     status = look(store, path)
     missing = globs.unescape(typed.text)
     text = paths.shown(typed, path, here) if status is not None else missing
@@ -152,50 +145,8 @@ def expand(store: Store, typed: paths.Typed) -> List[Item]:
         return [single(store, typed)]
     if not store.is_local:
         paths.check_name(typed.text, typed.path)
-    found: Dict[str, FileStatus] = {}
     here = _here(store, typed)
-    for pattern in globs.expand_braces(typed.path, only_slashed=True):
-        start = "/" if pattern.startswith("/") else here
-        found.update(_matches(store, start, pattern.split("/")))
     return [
-        Item(store, path, paths.shown(typed, path, here), found[path])
-        for path in sorted(found, key=lambda path: path.encode("utf-8", "surrogateescape"))
+        Item(store, path, paths.shown(typed, path, here), status)
+        for path, status in matching(store, typed.path, here).items()
     ]
-
-
-def _matches(store: Store, directory: str, parts: List[str]) -> Dict[str, FileStatus]:
-    """Every path, with its status, that the pattern's components lead to from `directory`.
-
-    It goes from component to component with all that fits so far, each directory once: with
-    `*/../*/..` one way for each choice would be very many.
-    """
-    found: Dict[str, Optional[FileStatus]] = {directory: None}
-    rest = [part for part in parts if part]
-    while rest and found:
-        literal = list(itertools.takewhile(lambda part: not globs.is_glob(part), rest))
-        if literal:
-            rest = rest[len(literal) :]
-            way = globs.unescape("/".join(literal))
-            there = {paths.resolve(way, above): None for above in found}
-            found = {path: look(store, path) for path in there} if not rest else {**there}
-        else:
-            found = _children(store, found, globs.NameMatcher(rest.pop(0)), bool(rest))
-    return {path: status for path, status in found.items() if status is not None}
-
-
-def _children(
-    store: Store,
-    directories: Dict[str, Optional[FileStatus]],
-    matcher: globs.NameMatcher,
-    only_directories: bool,
-) -> Dict[str, Optional[FileStatus]]:
-    """What is in the directories and matches; None for the status of one is not looked at yet."""
-    found: Dict[str, Optional[FileStatus]] = {}
-    for above, known in directories.items():
-        top = known or look(store, above)
-        if top is None or not top.is_directory:
-            continue
-        for status in store.list(above):
-            if matcher.matches(status.name) and (status.is_directory or not only_directories):
-                found[paths.resolve(status.name, above)] = status
-    return found

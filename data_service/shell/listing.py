@@ -3,9 +3,10 @@
 import json
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple
 
+from data_service.filesystem import globs
 from data_service.protocol.messages import FileStatus
 from data_service.protocol.sizes import scaled
-from data_service.shell import formats, globs
+from data_service.shell import formats
 from data_service.shell.failures import UsageError
 from data_service.shell.items import Item
 from data_service.shell.options import JSON, Options, check_count, parse

@@ -2,6 +2,7 @@
 
 from typing import List
 
+from data_service.filesystem.matching import look
 from data_service.shell import paths
 from data_service.shell.attributes import make_empty
 from data_service.shell.failures import (
@@ -12,7 +13,7 @@ from data_service.shell.failures import (
     PathError,
     UsageError,
 )
-from data_service.shell.items import Item, look
+from data_service.shell.items import Item
 from data_service.shell.options import parse
 from data_service.shell.session import Session
 from data_service.shell.targets import Destination, check_not_into_itself

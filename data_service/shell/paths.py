@@ -3,7 +3,7 @@
 Whatever a person typed relative stays relative in every message, what had a scheme keeps it.
 """
 
-from typing import List, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from data_service.shell.failures import PathError, UsageError
 
@@ -61,22 +61,6 @@ def check_name(text: str, path: str) -> None:
         path.encode("utf-8")
     except UnicodeEncodeError:
         raise PathError(text, "The name is not valid UTF-8") from None
-
-
-def normalise(path: str) -> str:
-    """An absolute path without empty components, `.` and `..`."""
-    parts: List[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/" + "/".join(parts)
-
-
-def resolve(path: str, directory: str) -> str:
-    """The absolute form of a path that is relative to `directory`."""
-    return normalise(path if path.startswith("/") else f"{directory}/{path}")
 
 
 def relative(path: str, directory: str) -> str:

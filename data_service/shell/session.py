@@ -9,10 +9,12 @@ import re
 import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
+from data_service.filesystem.matching import look
+from data_service.filesystem.paths import resolve
 from data_service.shell import clusters, paths
 from data_service.shell.definitions import Definitions
 from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
-from data_service.shell.items import Item, Store, expand, look, single
+from data_service.shell.items import Item, Store, expand, single
 from data_service.shell.stores import ClusterStore, LocalStore
 from data_service.shell.streams import Input, Output, OutputFailed, complain
 from zookeeper.fabric.errors import (
@@ -243,7 +245,7 @@ class Session:
         if not path:
             raise UsageError("Can not create a Path from an empty string")
         here = "/" if path.startswith("/") else self._local.directory
-        return Item(self._local, paths.resolve(path, here), path, None).refresh()
+        return Item(self._local, resolve(path, here), path, None).refresh()
 
     def matches(self, text: str) -> List[Item]:
         """What an argument stands for; nothing when its wildcards match nothing."""

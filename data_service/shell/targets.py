@@ -1,5 +1,6 @@
 """Many sources, one destination: the rules that put, get, cp and mv share."""
 
+from data_service.filesystem.paths import resolve
 from data_service.shell import paths
 from data_service.shell.failures import (
     FILE_EXISTS,
@@ -59,5 +60,5 @@ def check_not_into_itself(source: Item, target: Item) -> None:
     """Raise PathError when a directory would go to its own place or below itself."""
     if target.path == source.path:
         raise PathError(source.text, "are identical", to=target.full)
-    if paths.resolve(target.path, "/").startswith(source.path.rstrip("/") + "/"):
+    if resolve(target.path, "/").startswith(source.path.rstrip("/") + "/"):
         raise PathError(source.text, "is a subdirectory of itself", to=target.text)

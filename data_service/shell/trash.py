@@ -11,9 +11,10 @@ import re
 import time
 from typing import Optional
 
+from data_service.filesystem.matching import look
 from data_service.shell import paths
 from data_service.shell.definitions import TRASH_MINUTES
-from data_service.shell.items import Item, look
+from data_service.shell.items import Item
 from data_service.shell.session import FATAL, Session
 from data_service.shell.stores import ClusterStore
 from data_service.shell.streams import complain

@@ -12,8 +12,11 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
 
+from data_service.filesystem.conveniences import Conveniences
 from data_service.filesystem.file_checksum import FileChecksum, compose
 from data_service.filesystem.local import appearing
+from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
+from data_service.filesystem.paths import AnyPath, resolve, text_of
 from data_service.protocol.checksums import BlockChecksum, small_crcs
 from data_service.protocol.messages import (
     DIRECTORY,
@@ -61,7 +64,7 @@ class Inode:
         self.quotas = (QUOTA_RESET, QUOTA_RESET)
 
 
-class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
+class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster, Conveniences):
     """See the module."""
 
     def __init__(self, user: str = "root") -> None:
@@ -93,15 +96,15 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
 
     # The namespace.
 
+    def absolute(self, path: AnyPath) -> str:  # type: ignore[override]
+        """As FileSystem.absolute, which the other methods here leave to the caller."""
+        return resolve(text_of(path), f"/user/{self.user}")
+
     def stat(self, path: str) -> FileStatus:
         """As FileSystem.stat."""
         self._called("stat")
         path.encode("utf-8")  # A lone surrogate does not cross the wire.
         return self._status(path, self._find(path))
-
-    def exists(self, path: str) -> bool:
-        """As FileSystem.exists."""
-        return path in self._inodes
 
     def list(self, path: str) -> Iterator[FileStatus]:
         """As FileSystem.list."""
@@ -122,6 +125,7 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
 
     def mkdir(self, path: str, parents: bool = False, mode: Optional[int] = None) -> None:
         """As FileSystem.mkdir."""
+        path = self.absolute(path)
         mode = 0o777 & ~self._umask if mode is None else mode
         self._called("mkdir")
         if path in self._inodes:
@@ -176,14 +180,19 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster):
         overwrite: bool = True,
         replication: int = 0,
         block_size: int = 0,
+        encoding: str = "",
     ) -> Any:
         """As FileSystem.open."""
         self._called("open")
-        if mode == "rb":
-            return io.BytesIO(self._file(path).data)
-        if path in self._inodes and not overwrite:
+        path = self.absolute(path)
+        deed, text = parse_mode(mode)
+        if deed == "r":
+            reader = io.BytesIO(self._file(path).data)
+            return io.TextIOWrapper(reader, encoding or ENCODING) if text else reader
+        if path in self._inodes and (deed == "x" or not overwrite):
             raise PathExists(f"{path} already exists")
-        return Writer(lambda data: self._write(path, data, overwrite, replication, block_size))
+        writer = Writer(lambda data: self._write(path, data, overwrite, replication, block_size))
+        return TextWriter(writer, encoding or ENCODING) if text else writer
 
     def put(
         self,

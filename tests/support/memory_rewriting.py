@@ -50,7 +50,12 @@ class Writer(io.BytesIO):
 
     def __exit__(self, kind: Optional[Type[BaseException]], *rest: Any) -> None:
         if kind is not None:
-            self._done = lambda data: None
+            self.abandon()
+        self.close()
+
+    def abandon(self) -> None:
+        """Close without making the file appear."""
+        self._done = lambda data: None
         self.close()
 
     def close(self) -> None:

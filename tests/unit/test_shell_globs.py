@@ -7,9 +7,10 @@ from typing import Iterator
 
 import pytest
 
+from data_service.filesystem import globs
+from data_service.filesystem.globs import NameMatcher, TooManyAlternatives
 from data_service.protocol.messages import DIRECTORY, FileStatus
-from data_service.shell import globs, paths
-from data_service.shell.globs import NameMatcher, TooManyAlternatives
+from data_service.shell import paths
 from data_service.shell.items import expand
 from tests.support.shell import Shell
 

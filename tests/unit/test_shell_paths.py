@@ -4,9 +4,11 @@ from typing import List
 
 import pytest
 
-from data_service.shell import globs, paths
+from data_service.filesystem import globs
+from data_service.filesystem.globs import IllegalPattern
+from data_service.filesystem.paths import resolve
+from data_service.shell import paths
 from data_service.shell.failures import PathError, UsageError
-from data_service.shell.globs import IllegalPattern
 
 HOME = "/user/root"
 
@@ -48,7 +50,7 @@ def test_what_cannot_be_a_path(text: str) -> None:
     ],
 )
 def test_a_path_becomes_absolute(typed: str, path: str) -> None:
-    assert paths.resolve(typed, HOME) == path
+    assert resolve(typed, HOME) == path
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Iterable, Iterator, List, Tuple
 import pytest
 
 from data_service.protocol.visible import visible
-from data_service.shell import globs, streams
+from data_service.filesystem import globs
+from data_service.shell import streams
 from data_service.shell.completion import Sources, complete, label
 from data_service.shell.failures import PathError, describe
 from data_service.shell.main import main

@@ -1,0 +1,144 @@
+"""What a FileSystem knows of names, and does to them: no byte of a file moves here."""
+
+from typing import Any, Iterator, Optional
+
+from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
+from data_service.filesystem.paths import AnyPath, named, resolve, text_of
+from data_service.protocol.decoding import decode, decode_rows
+from data_service.protocol.listings import Page, check_covered, check_name
+from data_service.protocol.messages import (
+    QUOTA_UNCHANGED,
+    ContentSummary,
+    FileStatus,
+    Locations,
+    QuotaUsage,
+)
+from zookeeper.fabric.errors import NotADirectory
+
+FILE_MODE, DIRECTORY_MODE = 0o666, 0o777
+UMASK = 0o022
+"""The bits that new files and directories do not get, unless somebody says otherwise."""
+
+READ_WHOLE = 2**62
+
+
+class Namespace:
+    """The part of FileSystem that is about names."""
+
+    user: str
+    _namenode: NameNodeClient
+    _umask: int
+
+    @property
+    def home(self) -> str:
+        """The directory of the caller, where relative paths begin; it need not exist."""
+        return f"/user/{self.user}"
+
+    def absolute(self, path: AnyPath) -> str:
+        """The path as the namenode knows it: from the root, without `//`, `.` and `..`.
+
+        Raises TypeError for what is no text (bytes are none), InvalidArgument for a URI.
+        """
+        return resolve(text_of(path), self.home)
+
+    def stat(self, path: AnyPath) -> FileStatus:
+        """What the namenode knows of a path: name, length in bytes, owner, mode, mtime_ms, …
+
+        Raises PathNotFound (NotADirectory below a file), PermissionDenied.
+        """
+        return decode(FileStatus, self._ask("stat", path))
+
+    def list(self, path: AnyPath) -> Iterator[FileStatus]:
+        """The children of a directory, or the file itself, sorted by name; fetched in pages.
+
+        Errors are raised when the first one is asked for.
+        """
+        after, more = "", True
+        while more:
+            data, more = decode(Page, self._ask("list", path, after, LIST_ROWS))
+            rows = decode_rows(FileStatus, data)
+            for row in rows:
+                check_name(row.name)
+                yield row
+            after = rows[-1].name if rows else after
+
+    def mkdir(self, path: AnyPath, parents: bool = False, mode: Optional[int] = None) -> None:
+        """Make a directory; with `parents` also those above it, and an existing one is fine."""
+        bits = DIRECTORY_MODE & ~self._umask if mode is None else mode
+        self._change("mkdir", path, parents, bits)
+
+    def delete(self, path: AnyPath, recursive: bool = False) -> bool:
+        """Delete a file, or a directory (that must be empty unless `recursive`).
+
+        False when there was nothing at `path`.
+        """
+        try:
+            return decode(bool, self._change("delete", path, recursive))
+        except NotADirectory:
+            return False  # Below a file there is nothing.
+
+    def rename(self, source: AnyPath, destination: AnyPath) -> None:
+        """Rename atomically; raises PathExists when something is at `destination`.
+
+        As os.rename does, this names the destination itself: a directory there is not moved into.
+        To replace a file, write the new content with `open(path, "wb")`, which is atomic, too.
+        """
+        names = self.absolute(source), self.absolute(destination)
+        with named(*names):
+            self._namenode.mutate("rename", *names)
+
+    def access(self, path: AnyPath, bits: int) -> bool:
+        """Whether the caller may do all of `bits` to a path: 4 read, 2 write, 1 execute."""
+        return decode(bool, self._ask("access", path, bits))
+
+    def set_replication(self, path: AnyPath, replication: int) -> None:
+        """Set how many replicas a file shall have; they come or go in the background."""
+        self._change("set_replication", path, replication)
+
+    def set_mode(self, path: AnyPath, mode: int) -> None:
+        """Set the permission bits, with the sticky bit; for the owner."""
+        self._change("set_mode", path, mode)
+
+    def set_owner(self, path: AnyPath, owner: str = "", group: str = "") -> None:
+        """Set owner and group; an empty one stays. Only the superuser gives files away."""
+        self._change("set_owner", path, owner, group)
+
+    def set_times(self, path: AnyPath, mtime_ms: int = -1, atime_ms: int = -1) -> None:
+        """Set the times, in milliseconds since 1970; -1 leaves one as it is."""
+        self._change("set_times", path, mtime_ms, atime_ms)
+
+    def content_summary(self, path: AnyPath) -> ContentSummary:
+        """How much a tree holds."""
+        return decode(ContentSummary, self._ask("content_summary", path))
+
+    def set_quota(
+        self, path: AnyPath, names: int = QUOTA_UNCHANGED, space: int = QUOTA_UNCHANGED
+    ) -> None:
+        """Limit a directory: `names` files and directories, `space` bytes of all replicas.
+
+        QUOTA_RESET lifts a limit. For the superuser.
+        """
+        self._change("set_quota", path, names, space)
+
+    def quota_usage(self, path: AnyPath) -> QuotaUsage:
+        """The quotas of a directory, and what counts for them."""
+        return decode(QuotaUsage, self._ask("quota_usage", path))
+
+    def block_locations(self, path: AnyPath, offset: int = 0, length: int = READ_WHOLE) -> Locations:
+        """The blocks that cover a range of a file, and who holds them; no byte is left out."""
+        row = self._ask("block_locations", path, offset, length)
+        locations = decode(Locations, row)
+        check_covered(self.absolute(path), locations, offset, length)
+        return locations
+
+    # Within.
+
+    def _ask(self, method: str, path: AnyPath, *args: Any) -> Any:
+        name = self.absolute(path)
+        with named(name):
+            return self._namenode.call(method, name, *args)
+
+    def _change(self, method: str, path: AnyPath, *args: Any) -> Any:
+        name = self.absolute(path)
+        with named(name):
+            return self._namenode.mutate(method, name, *args)
