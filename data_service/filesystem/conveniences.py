@@ -88,9 +88,7 @@ class Conveniences:
         path = resolve(globs.unescape(text), self.absolute("."))
         return [path] if look(self, path) is not None else []
 
-    def makedirs(
-        self, path: AnyPath, mode: Optional[int] = None, exist_ok: bool = False
-    ) -> None:
+    def makedirs(self, path: AnyPath, mode: Optional[int] = None, exist_ok: bool = False) -> None:
         """Make a directory with those above it; raises PathExists, unless `exist_ok`."""
         name = self.absolute(path)
         above = name.rpartition("/")[0]

@@ -124,7 +124,9 @@ class Namespace:
         """The quotas of a directory, and what counts for them."""
         return decode(QuotaUsage, self._ask("quota_usage", path))
 
-    def block_locations(self, path: AnyPath, offset: int = 0, length: int = READ_WHOLE) -> Locations:
+    def block_locations(
+        self, path: AnyPath, offset: int = 0, length: int = READ_WHOLE
+    ) -> Locations:
         """The blocks that cover a range of a file, and who holds them; no byte is left out."""
         row = self._ask("block_locations", path, offset, length)
         locations = decode(Locations, row)
