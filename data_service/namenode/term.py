@@ -14,11 +14,11 @@ from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from data_service.namenode import memory
 from data_service.namenode.dates import wall_ms
+from data_service.namenode.block_limits import policy_of
 from data_service.namenode.epoch_floor import EpochFloor
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS, Op
 from data_service.namenode.office import Office
-from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.protocol.messages import ClusterStatus, NodeStats
@@ -50,8 +50,6 @@ SESSION_BITS = 62
 PURGE_INODES = 1000
 FORGET_BLOCKS = 1000
 ACCESS_TIMES = 1000
-SETTLING_HEARTBEATS = 3
-REPEAT_HEARTBEATS = 30
 PART_OF_CALL = 0.8
 PARTING_SECONDS = 2.0
 """How long the end of a term waits for its threads, which hold what it has in memory."""
@@ -88,6 +86,8 @@ class Term:
         self._random = Random()
         self._over = threading.Event()
         self._threads: List[threading.Thread] = []
+        # The last edit of housekeeping, and whether datanodes should hear when it is durable.
+        self._kept_txid, self._untold = 0, False
         # How many times datanodes told of replicas: who waits for one compares it.
         self._reports = 0
         first_session = self._random.getrandbits(SESSION_BITS)
@@ -115,7 +115,8 @@ class Term:
         self._state.blocks.loaded(time.monotonic())
         seconds = round(time.monotonic() - started, 3)
         log.info("image.loaded", seconds=seconds, txid=self.journal.durable_txid)
-        for target, name in ((self._keep_house, "housekeeping"), (self._purge, "purge")):
+        for target, name in ((self._keep_house, "housekeeping"), (self._record, "recording"),
+                             (self._purge, "purge")):
             self._threads.append(threading.Thread(target=target, name=name, daemon=True))
             self._threads[-1].start()
         self._office.hold()
@@ -306,23 +307,25 @@ class Term:
         return seconds > 0 and not self._over.is_set() and news.wait(seconds)
 
     def _keep_house(self) -> None:
-        """Time passes: liveness, copies to order, leases to end, deleted blocks to forget."""
+        """Time passes: liveness, copies to order, leases to end, deleted blocks to forget.
+
+        It never waits for the record, whose disk may hang: no datanode would be found dead then.
+        """
         while not self._over.wait(self._round_seconds):
             try:
                 with self._lock:
                     events = self._state.blocks.tick(time.monotonic(), self._random)
-                    self._state.commits.note_durable(self.journal.durable_txid)
+                    durable = self.journal.durable_txid
+                    self._state.commits.note_durable(durable)
                     self._state.commits.retries.tick(time.monotonic())
-                    made = self._housekeeping_edits()
-                    last_txid = self._state.commits.last_txid
+                    if self._housekeeping_edits():
+                        self._kept_txid, self._untold = self._state.commits.last_txid, True
+                    if events:
+                        self._ordered.notify_all()
+                        # Deletions may be ordered only once they are durable.
+                        self._untold |= durable < self._state.commits.last_txid
                 for event in events:
                     log.info(event.name, **dict(event.fields))
-                # Of all edits, also those whose callers do not wait for them any more.
-                self.journal.wait(last_txid, self._timeout)
-                if events or made:
-                    # Deletions may be ordered only now that they are durable.
-                    with self._lock:
-                        self._ordered.notify_all()
             except DfsError as error:
                 log.warning("housekeeping.failed", error=error.message)
             except Exception as error:
@@ -331,11 +334,27 @@ class Term:
             if self.over:
                 self._on_over()
 
+    def _record(self) -> None:
+        """Have all edits recorded, also those whose callers do not wait for them any more."""
+        while not self._over.wait(self._round_seconds):
+            try:
+                with self._lock:
+                    last_txid = self._state.commits.last_txid
+                    untold, self._untold = self._untold, False
+                self.journal.wait(last_txid, self._timeout)
+                if untold:
+                    with self._lock:
+                        self._ordered.notify_all()
+            except DfsError as error:
+                log.warning("recording.failed", error=error.message)
+            except Exception as error:
+                log.error("recording.failed", exc_info=True, error=type(error).__name__)
+
     def _housekeeping_edits(self) -> List[Outcome]:
         state = self._state
         if state.blocks.safe_mode or self.over or not self._office.may_change:
             return []
-        if not self.journal.has_room:
+        if not self.journal.has_room or self._kept_txid > self.journal.durable_txid:
             return []
         outcomes = state.writing.expire_leases(time.monotonic())
         steps = (
@@ -377,24 +396,3 @@ class Term:
         """Assert the invariants of the whole core."""
         with self._lock:
             self._state.check()
-
-
-def policy_of(settings: Settings) -> BlockPolicy:
-    """The limits of the block side, from the settings."""
-    own = settings.name_node
-    return BlockPolicy(
-        heartbeat_seconds=settings.data_node.heartbeat_seconds,
-        stale_seconds=own.stale_seconds,
-        dead_seconds=own.dead_seconds,
-        tick_seconds=own.replication_interval_seconds,
-        safe_mode_threshold=own.safe_mode_threshold,
-        safe_mode_extension_seconds=own.safe_mode_extension_seconds,
-        max_replications=own.max_replications,
-        max_replication_streams=own.max_replication_streams,
-        replication_seconds=own.replication_timeout_seconds,
-        command_repeat_seconds=REPEAT_HEARTBEATS * settings.data_node.heartbeat_seconds,
-        settling_seconds=SETTLING_HEARTBEATS * settings.data_node.heartbeat_seconds,
-        # A writer may come back with its blocks until its lease ends, also after a restart.
-        trash_grace_seconds=own.lease_hard_seconds,
-        return_grace_seconds=own.lease_hard_seconds,
-    )

@@ -1,7 +1,9 @@
 """A term of the namenode: what it does with its journal besides answering calls."""
 
 import math
+import threading
 from dataclasses import replace
+from random import Random
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
@@ -101,6 +103,40 @@ def test_no_error_ends_the_keeping_of_the_house(
     term.load()
     wait_until(lambda: len(rounds) >= 3)
     assert f"{event} error=KeyError" in caplog.text
+
+
+def test_time_passes_for_datanodes_while_the_disk_of_the_record_hangs(
+    service: StoredService, term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each round waited for it, came late, and so judged nobody: no lost replica was copied."""
+    rounds: List[int] = []
+    begun, may_end = threading.Event(), threading.Event()
+    tick, append = Blocks.tick, service.append
+
+    def count(blocks: Blocks, now: float, random: Random) -> Any:
+        rounds.append(1)
+        return tick(blocks, now, random)
+
+    def hang(*args: Any) -> tuple:
+        begun.set()
+        assert may_end.wait(PATIENCE_SECONDS)
+        return append(*args)
+
+    def mkdir_unawaited(state: Any) -> Outcome:
+        return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1)._replace(depends=0)
+
+    monkeypatch.setattr(term, "_round_seconds", 0.01)
+    monkeypatch.setattr(Blocks, "tick", count)
+    monkeypatch.setattr(service, "append", hang)
+    term.load()
+    try:
+        term.change(mkdir_unawaited)
+        assert begun.wait(PATIENCE_SECONDS)
+        before = len(rounds)
+        wait_until(lambda: len(rounds) >= before + 3)
+    finally:
+        may_end.set()
+    wait_until(lambda: service.lines, what="the edit is durable")
 
 
 def test_a_deleted_tree_is_taken_apart_without_pauses(
