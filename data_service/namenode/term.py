@@ -10,12 +10,12 @@ nothing more, and a new one starts from the durable record.
 import threading
 import time
 from random import Random
-from typing import Any, Callable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 from data_service.namenode import memory
-from data_service.namenode.dates import wall_ms
 from data_service.namenode.block_limits import policy_of
 from data_service.namenode.epoch_floor import EpochFloor
+from data_service.namenode.housekeeping import Housekeeping, Rounds, record
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS, Op
 from data_service.namenode.office import Office
@@ -47,13 +47,7 @@ LEAP_BITS = 40
 
 SESSION_BITS = 62
 
-PURGE_INODES = 1000
-FORGET_BLOCKS = 1000
-ACCESS_TIMES = 1000
 PART_OF_CALL = 0.8
-PARTING_SECONDS = 2.0
-"""How long the end of a term waits for its threads, which hold what it has in memory."""
-
 Operation = Callable[[State], Outcome]
 
 
@@ -85,19 +79,23 @@ class Term:
         self._ordered = threading.Condition(self._lock)
         self._random = Random()
         self._over = threading.Event()
-        self._threads: List[threading.Thread] = []
-        # The last edit of housekeeping, and whether datanodes should hear when it is durable.
-        self._kept_txid, self._untold = 0, False
         # How many times datanodes told of replicas: who waits for one compares it.
         self._reports = 0
         first_session = self._random.getrandbits(SESSION_BITS)
         blocks = Blocks(journal.cluster_id, journal.epoch, policy_of(settings), first_session)
         soft, hard = self._settings.lease_soft_seconds, self._settings.lease_hard_seconds
         self._state = State(blocks, user, "supergroup", soft, hard)
+        self._housekeeping = Housekeeping(
+            self._state, journal, self._office, self._lock, self._ordered, self._random,
+            Rounds(self._round_seconds, self._timeout), self._is_over, on_over,
+        )  # fmt: skip
 
     @property
     def over(self) -> bool:
         """Whether this term has ended; then nothing may be answered from it any more."""
+        return self._is_over()
+
+    def _is_over(self) -> bool:
         ended = self._over.is_set() or self._office.lost
         return ended or self.journal.failure is not None
 
@@ -115,10 +113,7 @@ class Term:
         self._state.blocks.loaded(time.monotonic())
         seconds = round(time.monotonic() - started, 3)
         log.info("image.loaded", seconds=seconds, txid=self.journal.durable_txid)
-        for target, name in ((self._keep_house, "housekeeping"), (self._record, "recording"),
-                             (self._purge, "purge")):
-            self._threads.append(threading.Thread(target=target, name=name, daemon=True))
-            self._threads[-1].start()
+        self._housekeeping.start()
         self._office.hold()
 
     def _load_image(self) -> None:
@@ -141,8 +136,7 @@ class Term:
         with self._lock:
             self._reported.notify_all()
             self._ordered.notify_all()
-        for thread in self._threads:
-            thread.join(PARTING_SECONDS)
+        self._housekeeping.stop()
 
     def read(self, operation: Operation) -> Any:
         """Run an operation that only looks; the reply waits for what it would reveal."""
@@ -279,7 +273,7 @@ class Term:
             self._state.commits.note_durable(self.journal.durable_txid)
             try:
                 outcome = operation(self._state)
-                self._submit(outcome)
+                record(self.journal, outcome)
                 result, depends = outcome.result, outcome.depends
             except DfsError as error:
                 # A refusal, too, may rest on a change that is not durable yet.
@@ -292,11 +286,6 @@ class Term:
             raise failure
         return result
 
-    def _submit(self, outcome: Outcome) -> None:
-        if outcome.edit is not None:
-            txid = self.journal.submit(outcome.edit._replace(wall_ms=wall_ms()))
-            assert txid == outcome.edit.txid, "edits are submitted in the order of their making"
-
     def _require_office(self) -> None:
         if self.over:
             self._on_over()
@@ -305,92 +294,6 @@ class Term:
     def _await(self, news: threading.Condition, seconds: float) -> bool:
         """Wait, under the lock, for news; False when the time is up or the term is over."""
         return seconds > 0 and not self._over.is_set() and news.wait(seconds)
-
-    def _keep_house(self) -> None:
-        """Time passes: liveness, copies to order, leases to end, deleted blocks to forget.
-
-        It never waits for the record, whose disk may hang: no datanode would be found dead then.
-        """
-        while not self._over.wait(self._round_seconds):
-            try:
-                with self._lock:
-                    events = self._state.blocks.tick(time.monotonic(), self._random)
-                    durable = self.journal.durable_txid
-                    self._state.commits.note_durable(durable)
-                    self._state.commits.retries.tick(time.monotonic())
-                    if self._housekeeping_edits():
-                        self._kept_txid, self._untold = self._state.commits.last_txid, True
-                    if events:
-                        self._ordered.notify_all()
-                        # Deletions may be ordered only once they are durable.
-                        self._untold |= durable < self._state.commits.last_txid
-                for event in events:
-                    log.info(event.name, **dict(event.fields))
-            except DfsError as error:
-                log.warning("housekeeping.failed", error=error.message)
-            except Exception as error:
-                # Also a defect must not end this thread: no datanode and no lease would end then.
-                log.error("housekeeping.failed", exc_info=True, error=type(error).__name__)
-            if self.over:
-                self._on_over()
-
-    def _record(self) -> None:
-        """Have all edits recorded, also those whose callers do not wait for them any more."""
-        while not self._over.wait(self._round_seconds):
-            try:
-                with self._lock:
-                    last_txid = self._state.commits.last_txid
-                    untold, self._untold = self._untold, False
-                self.journal.wait(last_txid, self._timeout)
-                if untold:
-                    with self._lock:
-                        self._ordered.notify_all()
-            except DfsError as error:
-                log.warning("recording.failed", error=error.message)
-            except Exception as error:
-                log.error("recording.failed", exc_info=True, error=type(error).__name__)
-
-    def _housekeeping_edits(self) -> List[Outcome]:
-        state = self._state
-        if state.blocks.safe_mode or self.over or not self._office.may_change:
-            return []
-        if not self.journal.has_room or self._kept_txid > self.journal.durable_txid:
-            return []
-        outcomes = state.writing.expire_leases(time.monotonic())
-        steps = (
-            state.forget_deleted(FORGET_BLOCKS),
-            state.store_access_times(ACCESS_TIMES),
-        )
-        outcomes += [step for step in steps if step is not None]
-        for outcome in outcomes:
-            self._submit(outcome)
-        return outcomes
-
-    def _purge(self) -> None:
-        """Take deleted trees apart, piece after piece: calls come in between, each piece waits
-        for the disk. (One piece a round took 25 minutes for a million files.)"""
-        while not self._over.wait(self._round_seconds):
-            try:
-                while self._purge_step():
-                    pass
-            except DfsError as error:
-                log.warning("purge.failed", error=error.message)
-            except Exception as error:
-                # Nor this one: what is deleted would fill the disks.
-                log.error("purge.failed", exc_info=True, error=type(error).__name__)
-
-    def _purge_step(self) -> bool:
-        """Take one piece apart; whether there was any."""
-        with self._lock:
-            idle = self.over or not self.journal.has_room
-            outcome = None if idle else self._state.purge_step(PURGE_INODES)
-            if outcome is None:
-                return False
-            self._submit(outcome)
-        self.journal.wait(outcome.depends, self._timeout)
-        with self._lock:
-            self._ordered.notify_all()
-        return True
 
     def check(self) -> None:
         """Assert the invariants of the whole core."""

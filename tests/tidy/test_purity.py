@@ -31,8 +31,8 @@ PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
 
 IMPURE = {
     f"data_service.namenode.{name}"
-    for name in ("administration", "block_limits", "connection", "dates", "groups", "leading",
-                 "memory", "office", "service", "term", "writer_calls")
+    for name in ("administration", "block_limits", "connection", "dates", "groups",
+                 "housekeeping", "leading", "memory", "office", "service", "term", "writer_calls")
 }
 """The daemon around the pure cores."""
 

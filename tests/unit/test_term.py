@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from data_service.namenode import term as namenode_term
+from data_service.namenode import housekeeping
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op
@@ -69,6 +69,12 @@ def term(service: StoredService) -> Iterator[Term]:
     assert not failures
 
 
+def pauses(term: Term, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have so much time between two rounds."""
+    rounds = housekeeping.Rounds(seconds, PATIENCE_SECONDS)
+    monkeypatch.setattr(term._housekeeping, "_rounds", rounds)
+
+
 def test_an_edit_that_nobody_waits_for_becomes_durable(
     service: StoredService, term: Term
 ) -> None:
@@ -98,7 +104,7 @@ def test_no_error_ends_the_keeping_of_the_house(
         rounds.append(1)
         raise KeyError("a defect")
 
-    monkeypatch.setattr(term, "_round_seconds", 0.01)
+    pauses(term, monkeypatch, 0.01)
     monkeypatch.setattr(owner, method, fail)
     term.load()
     wait_until(lambda: len(rounds) >= 3)
@@ -125,7 +131,7 @@ def test_time_passes_for_datanodes_while_the_disk_of_the_record_hangs(
     def mkdir_unawaited(state: Any) -> Outcome:
         return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1)._replace(depends=0)
 
-    monkeypatch.setattr(term, "_round_seconds", 0.01)
+    pauses(term, monkeypatch, 0.01)
     monkeypatch.setattr(Blocks, "tick", count)
     monkeypatch.setattr(service, "append", hang)
     term.load()
@@ -143,8 +149,8 @@ def test_a_deleted_tree_is_taken_apart_without_pauses(
     term: Term, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One piece in each round of housekeeping took 25 minutes for a million files."""
-    monkeypatch.setattr(namenode_term, "PURGE_INODES", 1)
-    monkeypatch.setattr(term, "_round_seconds", PATIENCE_SECONDS / 25)
+    monkeypatch.setattr(housekeeping, "PURGE_INODES", 1)
+    pauses(term, monkeypatch, PATIENCE_SECONDS / 25)
     term.load()
     for number in range(30):
         op = ("client", number)
@@ -247,6 +253,6 @@ def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
     wait_until(lambda: not term.journal.has_room, what="news of the disk")
     term.read(lambda state: state.delete(ROOT, ("client", 2), "/d", True, 2))
     recorded = len(service.lines)
-    assert not term._purge_step() and len(service.lines) == recorded
+    assert not term._housekeeping.purge_step() and len(service.lines) == recorded
     service.room = True
     wait_until(lambda: len(service.lines) > recorded, what="the purge, when there is room")

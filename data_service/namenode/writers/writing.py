@@ -15,7 +15,7 @@ above is renamed, the file appears below its new name; when it is deleted, the l
 
 from itertools import islice
 from random import Random
-from typing import Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Iterable, List, Mapping, Sequence, Tuple
 
 from data_service.namenode.namespace.commits import Commits, Outcome, completed
 from data_service.namenode.namespace.contents import deleted_row, rewrite
