@@ -98,7 +98,10 @@ def test_one_writer_a_file_however_it_writes() -> None:
     }
     for deed, rival in rivals.items():
         told = refusal(errors.AlreadyBeingCreated, rival)
-        assert told == f"Failed to {deed} /d/f for two {held}"
+        assert told == (
+            f"Failed to {deed} /d/f for two {held}, which was heard of 0 s ago: it is free once "
+            "that client has closed it or ended, or falls silent for 10 s"
+        )
     told = refusal(errors.AlreadyBeingCreated, lambda: core.concat("/d/f", "/d/g"))
     assert told == "concat: target file /d/f is under construction"
     refusal(errors.AlreadyBeingCreated, lambda: core.concat("/d/g", "/d/f"))
