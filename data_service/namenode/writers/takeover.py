@@ -1,6 +1,6 @@
 """One writer a file: whom another must wait for, who may go on, and what becomes of the others."""
 
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
 from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS
@@ -21,6 +21,7 @@ from metadata_service.edits import Edit
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,
     Busy,
+    DfsError,
     InvalidArgument,
     LeaseExpired,
     PathExists,
@@ -58,20 +59,14 @@ class Takeover:
         AlreadyBeingCreated when one of them need not. The caller records that the blocks of these
         files are deleted, and then calls `discard`.
         """
-        ended: List[OpenFile] = []
-        for place in places:
-            file_id = self._leases.writer(place)
-            if file_id is None:
-                continue
-            holder = self._leases.holder(file_id)
-            if not self._leases.is_overdue(holder, now):
-                self._await_leaving(path, holder, now)
-                raise AlreadyBeingCreated(
-                    f"Failed to {deed} {path} for {client_id} because this file lease is "
-                    f"currently owned by {self._leases.describe(holder, now)}"
-                )
-            ended.append(self._files.find(holder, file_id))
-        return ended
+        found = (self._leases.writer(place) for place in places)
+        return self._overdue_of(
+            [file_id for file_id in found if file_id is not None], path, now,
+            lambda holder: AlreadyBeingCreated(
+                f"Failed to {deed} {path} for {client_id} because this file lease is currently "
+                f"owned by {holder}"
+            ),
+        )  # fmt: skip
 
     def give_way(self, path: str, anchor: int, name: str, now: float) -> List[OpenFile]:
         """The files that will appear at or below an entry which is to be taken by another inode,
@@ -80,22 +75,26 @@ class Takeover:
         As for HDFS, which holds the name of a file from its creation on. As in `overdue`, the
         caller records their end.
         """
-        ended: List[OpenFile] = []
-        for file_id in self._leases.promised(anchor, name):
-            holder = self._leases.holder(file_id)
-            if not self._leases.is_overdue(holder, now):
-                self._await_leaving(path, holder, now)
-                raise PathExists(
-                    f"rename destination {path} already exists: it is being written by "
-                    f"{self._leases.describe(holder, now)}"
-                )
-            ended.append(self._files.find(holder, file_id))
-        return ended
+        return self._overdue_of(
+            self._leases.promised(anchor, name), path, now,
+            lambda holder: PathExists(
+                f"rename destination {path} already exists: it is being written by {holder}"
+            ),
+        )  # fmt: skip
 
-    def _await_leaving(self, path: str, holder: str, now: float) -> None:
-        """Raise Busy when the writer of a path has just hung up: soon it is gone, or back."""
-        if self._leases.is_leaving(holder, now):
-            raise Busy(f"the writer of {path}, {holder}, seems to have ended: ask again")
+    def _overdue_of(
+        self, file_ids: Sequence[int], path: str, now: float, refusal: Callable[[str], DfsError]
+    ) -> List[OpenFile]:
+        """These files, whose writers must give way; the refusal, told of a writer who need not, or
+        Busy when he has just hung up: soon he is gone, or back."""
+        for file_id in file_ids:
+            holder = self._leases.holder(file_id)
+            if self._leases.is_overdue(holder, now):
+                continue
+            if self._leases.is_leaving(holder, now):
+                raise Busy(f"the writer of {path}, {holder}, seems to have ended: ask again")
+            raise refusal(self._leases.describe(holder, now))
+        return [self._files.find(self._leases.holder(file_id), file_id) for file_id in file_ids]
 
     def verify_user(self, client_id: str) -> None:
         """Raise QuotaExceeded when a client's user has as many files open as one may have."""
