@@ -195,7 +195,8 @@ class NetworkSettings:
     idle_timeout_seconds: float = _setting(3600.0, SECONDS, "silence that closes a connection")
     stall_timeout_seconds: float = _setting(30.0, SECONDS, "pause amid a transfer that breaks it")
     max_connections: int = _setting(1024, count(1, 65536), "connections at once to one process")
-    max_connections_per_host: int = _setting(512, count(1, 65536), "of these, from one host")
+    max_connections_per_host: int = _setting(
+        512, count(1, 65536), "of these, from one host; one user has half")
     max_frame_bytes: int = _setting(
         16 << 20, size("64K", "1G"), "bytes of a message at most; below 4M, 4M")
 
