@@ -87,6 +87,8 @@ class TrialCluster:
     def _configuration(self) -> str:
         data_nodes = [self._port() for _ in range(DATA_NODES)]
         lines = ["[name_node]", f"name_node_hosts = {_HOST}:{self._port()}"]
+        # The files of a namespace that was built in its record alone have no replicas to wait for.
+        lines += ["safe_mode_threshold = 0"]
         lines += ["[metadata]", f"metadata_hosts = {_HOST}:{self._port()}"]
         lines += [f"metadata_dir = {self._data}/metadata"]
         lines += ["[zookeeper]", f"zookeeper_hosts = {_HOST}:{self._port()}"]

@@ -85,6 +85,7 @@ def run(
         )
         give_back_at_once()
         settings = load(arguments.config)
+        daemon = build(settings, arguments, credentials_of(settings, role))
         log.info(
             "daemon.starting",
             role=role,
@@ -93,7 +94,6 @@ def run(
             python=platform.python_version(),
             config=settings.path or "(none: every setting has its default)",
         )
-        daemon = build(settings, arguments, credentials_of(settings, role))
         return _live(role, daemon)
     except DfsError as error:
         print(f"{role}: {error.message}", file=sys.stderr)
