@@ -288,6 +288,8 @@ class Volume:
             device = os.stat(self.root).st_dev
             if self._device not in (0, device):
                 raise DiskFailed(f"{self.root} is on another disk than it was: is it unmounted?")
+            if self.version.node_id and not os.path.lexists(self._path(layout.VERSION)):
+                raise DiskFailed(f"{self.root} has no {layout.VERSION} any more: was it emptied?")
             return (device, *disk.space(self.root))
 
     def _is_itself(self) -> bool:

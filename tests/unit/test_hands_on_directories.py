@@ -140,3 +140,15 @@ def test_everything_in_a_directory_is_the_owners_only(tmp_path: Path) -> None:
     open_volume(root, FaultyDisk(), []).close()
     for path in [root, *root.rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_directory_that_was_emptied_or_moved_away_is_noticed_without_a_read(
+    tmp_path: Path, volume: Volume, failures: List[str]
+) -> None:
+    """Its replicas counted until each was read, which the scanner does once in three weeks."""
+    assert volume.space()[1] > 0
+    (tmp_path / "v").rename(tmp_path / "away")
+    (tmp_path / "v").mkdir()
+    with pytest.raises(DiskFailed, match="no VERSION any more"):
+        volume.space()
+    assert volume.failed and len(failures) == 1
