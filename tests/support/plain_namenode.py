@@ -226,9 +226,11 @@ class PlainService(PlainRewriting):
             node.corrupt.update((block[0], Block._make(block)) for block in corrupt)
             node.good.update((block[0], Block._make(block)) for block in received + verified)
 
-    def exposed_copy_failed(self, session: int, block_id: int) -> None:
+    def exposed_copy_failed(
+        self, session: int, block_id: int, unreached: Tuple[str, ...] = ()
+    ) -> None:
         """An ordered copy was not made."""
-        self._core.enter("copy_failed", (session, block_id))
+        self._core.enter("copy_failed", (session, block_id, unreached))
 
     def exposed_create(self, op: tuple, path: str, overwrite: bool, replication: int,
                        block_size: int, mode: int) -> tuple:
