@@ -107,9 +107,13 @@ class Item:
             yield self.child(status.name, status)
 
     def check_no_circle(self) -> None:
-        """Raise PathError for a directory of this machine that a link leads back to, from below."""
-        above = self.above
-        while self.store.is_local and above is not None:
+        """Raise PathError for a directory of this machine that a link leads back to, from below.
+
+        Nothing but a link leads there. To compare all directories with all above them would take a
+        time that grows with the third power of the depth.
+        """
+        above = self.above if self.is_met_link else None
+        while above is not None:
             if isinstance(self.store, LocalStore) and self.store.is_same(self.path, above.path):
                 raise PathError(self.text, "The symbolic links lead in a circle")
             above = above.above

@@ -7,6 +7,7 @@ from data_service.shell.failures import IS_A_DIRECTORY, PathError, UsageError
 from data_service.shell.items import Item
 from data_service.shell.options import parse
 from data_service.shell.session import Session
+from data_service.shell.stores import LocalStore
 from data_service.shell.targets import Destination
 from zookeeper.fabric.errors import DfsError, PathExists
 
@@ -26,6 +27,9 @@ def append_to_file(session: Session, words: List[str]) -> None:
     from_input = arguments == [STANDARD_INPUT]
     # All or nothing: what is wrong with a source is found before the first byte is appended.
     sources = [] if from_input else [_source(session, text) for text in arguments]
+    for source in sources:
+        if _is_one_local_file(source, target):
+            raise PathError(source.text, "It is what is appended to, and would have no end")
     stream = session.input() if from_input else None
     with _open(session, target) as sink:
         if stream is not None:
@@ -33,6 +37,13 @@ def append_to_file(session: Session, words: List[str]) -> None:
                 sink.write(chunk)
         for source in sources:
             source.store.cat(source.path, sink.write)
+
+
+def _is_one_local_file(source: Item, target: Item) -> bool:
+    both = source.store is target.store and target.exists
+    return both and isinstance(source.store, LocalStore) and source.store.is_same(
+        source.path, target.path
+    )
 
 
 def _source(session: Session, text: str) -> Item:

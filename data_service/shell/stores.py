@@ -256,18 +256,19 @@ class LocalStore:
 
     def content_summary(self, path: str) -> ContentSummary:
         """How much a tree holds."""
-        status = self.stat(path)
-        if not status.is_directory:
-            return ContentSummary(0, 1, status.length, status.length)
-        totals = [1, 0, 0, 0]
-        for found in self.list(path):
-            place = os.path.join(path, found.name)
-            if os.path.islink(place):
-                totals[1] += 1  # What is behind it is not in this tree.
-                continue
-            below = self.content_summary(place)
-            totals = [total + part for total, part in zip(totals, below)]
-        return ContentSummary(*totals)
+        directories = files = length = 0
+        rest = [(path, self.stat(path))]
+        while rest:
+            place, status = rest.pop()
+            if place != path and os.path.islink(place):
+                files += 1  # What is behind it is not in this tree.
+            elif status.is_directory:
+                directories += 1
+                rest += [(os.path.join(place, below.name), below) for below in self.list(place)]
+            else:
+                files += 1
+                length += status.length
+        return ContentSummary(directories, files, length, length)
 
     def space(self) -> Space:
         """The file system of `/`."""
@@ -301,7 +302,11 @@ def _local_errors(path: str) -> Iterator[None]:
 def _remove_tree(path: str) -> None:
     import shutil
 
-    shutil.rmtree(path)
+    try:
+        shutil.rmtree(path)
+    except RecursionError:
+        # Before Python 3.13; by plain paths it could be led out of the tree by a link.
+        raise LocalFileError(f"{path}: the directories in it are too many in a row") from None
 
 
 def _status(name: str, found: os.stat_result) -> FileStatus:

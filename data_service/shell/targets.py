@@ -1,5 +1,7 @@
 """Many sources, one destination: the rules that put, get, cp and mv share."""
 
+import os
+
 from data_service.filesystem.paths import resolve
 from data_service.shell import paths
 from data_service.shell.failures import (
@@ -60,5 +62,9 @@ def check_not_into_itself(source: Item, target: Item) -> None:
     """Raise PathError when a directory would go to its own place or below itself."""
     if target.path == source.path:
         raise PathError(source.text, "are identical", to=target.full)
-    if resolve(target.path, "/").startswith(source.path.rstrip("/") + "/"):
+    below, above = resolve(target.path, "/"), source.path
+    if source.store.is_local:
+        # A link may lead back, and what is copied there is met again, without end.
+        below, above = os.path.realpath(below), os.path.realpath(above)
+    if below.startswith(above.rstrip("/") + "/"):
         raise PathError(source.text, "is a subdirectory of itself", to=target.text)

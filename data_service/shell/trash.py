@@ -26,6 +26,9 @@ CHECKPOINT_FORMAT = "%y%m%d%H%M%S"
 _CHECKPOINT = re.compile(r"([0-9]{12})(?:-[0-9]{1,3})?", re.ASCII)
 """`strptime` takes fewer digits, too, and `20261127` is a name that a person may have given."""
 
+NAME_BYTES_MAX = 255
+"""The most that the cluster, like most disks, takes for one name."""
+
 CHECKPOINTS_PER_SECOND = 1000
 ATTEMPTS = 10
 """How often a move is tried again because somebody else moved something at the same moment."""
@@ -92,7 +95,7 @@ class Trash:
                 continue
             target = f"{above}/{item.name}"
             if look(self._store, target) is not None:
-                target += str(_wall_ms())
+                target = f"{above}/{_timed(item.name)}"
             try:
                 self._store.rename(item.path, target)
                 return target
@@ -121,7 +124,7 @@ class Trash:
             above = "/".join(names[:count])
             status = look(self._store, above)
             if status is not None and not status.is_directory:
-                return "/".join([above + str(_wall_ms())] + names[count:])
+                return "/".join(names[: count - 1] + [_timed(names[count - 1])] + names[count:])
         return path
 
     def checkpoint(self) -> None:
@@ -162,6 +165,13 @@ def _moment(name: str) -> Optional[float]:
 
 def _is_below(path: str, top: str) -> bool:
     return path == top or path.startswith(top.rstrip("/") + "/")
+
+
+def _timed(name: str) -> str:
+    """A name with the time behind it; what a name has no room for goes."""
+    moment = str(_wall_ms())
+    room = NAME_BYTES_MAX - len(moment)
+    return name.encode("utf-8")[:room].decode("utf-8", "ignore") + moment
 
 
 def _wall_ms() -> int:

@@ -2,6 +2,7 @@
 to stand in; standard input that is closed."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.support.shell import Shell
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+DEPTH = 1200
 
 
 @pytest.fixture
@@ -46,6 +48,67 @@ def test_other_walks_end_too(shell: Shell) -> None:
         assert shell.run(*words, top).status == (0 if words[0] == "chmod" else 1)
     assert shell.good("du", "-s", top).startswith("4 ")
     assert shell.good("count", top).split()[:3] == ["2", "2", "4"]
+
+
+def test_a_tree_is_not_copied_into_itself_by_a_link(shell: Shell) -> None:
+    shell.local("t/a/f", b"f")
+    Path("back").symlink_to("t/a")
+    for words in (["put", "t", f"file://{shell.folder}/back/new"],
+                  ["put", "t", f"file://{shell.folder}/back"],
+                  ["cp", f"file://{shell.folder}/back/..", f"file://{shell.folder}/back/new"]):
+        assert "is a subdirectory of itself" in shell.bad(*words)
+    assert os.listdir("t/a") == ["f"]
+    shell.good("put", "t", f"file://{shell.folder}/t2")
+    assert Path("t2/a/f").read_bytes() == b"f"
+
+
+def test_a_file_is_not_appended_to_itself(shell: Shell) -> None:
+    log = shell.local("log", b"line\n")
+    Path("link").symlink_to("log")
+    os.link("log", "other")
+    for source in ("log", "link", "other"):
+        error = shell.bad("appendToFile", source, f"file://{shell.folder}/log")
+        assert "is what is appended to" in error
+    assert log.read_bytes() == b"line\n"
+    shell.good("appendToFile", shell.local("more", b"2\n").name, f"file://{shell.folder}/log")
+    assert log.read_bytes() == b"line\n2\n"
+
+
+@pytest.fixture
+def deep(shell: Shell) -> Iterator[str]:
+    """The URI of a tree of DEPTH directories and a file of four bytes, which goes afterwards."""
+    for _ in range(DEPTH):
+        os.mkdir("d")
+        os.chdir("d")
+    Path("f").write_bytes(b"four")
+    os.chdir(shell.folder)
+    yield f"file://{shell.folder}/d"
+    if os.path.exists("d"):
+        # No more than Python can remove.
+        os.rename("/".join("d" * (DEPTH // 2)), "rest")
+        shutil.rmtree("d")
+        shutil.rmtree("rest")
+
+
+def test_directories_may_be_many_in_a_row(
+    shell: Shell, deep: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: List[str] = []
+    true_samefile = os.path.samefile
+
+    def samefile(one: str, other: str) -> bool:
+        compared.append(one)
+        return true_samefile(one, other)
+
+    monkeypatch.setattr(os.path, "samefile", samefile)
+    assert shell.good("du", "-s", deep).startswith("4 ")
+    assert shell.good("count", deep).split()[:3] == [str(DEPTH), "1", "4"]
+    assert shell.good("find", deep, "-name", "f").endswith("/d" * DEPTH + "/f\n")
+    assert not compared, "the time would grow with the third power of the depth"
+    removed = shell.run("rm", "-r", deep)
+    # Up to Python 3.12 it cannot be done.
+    assert removed.status == 0 or "too many in a row" in removed.err
+    assert removed.err.count("\n") == removed.status
 
 
 def test_links_to_nowhere_are_told(shell: Shell) -> None:

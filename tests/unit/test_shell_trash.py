@@ -94,6 +94,25 @@ def test_a_name_that_is_taken_gets_the_time(
     assert remove(shell, "/f/x", "/f/d/x") == [f"{CURRENT}/f102/x", f"{CURRENT}/f103/d/x"]
 
 
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "x" + "é" * 127, "n" * 243])
+def test_a_long_name_that_is_taken_makes_room_for_the_time(
+    shell: Shell, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter(range(MOMENT * 1000, MOMENT * 1000 + 100))
+    monkeypatch.setattr(trash, "_wall_ms", lambda: next(moments))
+    places: List[str] = []
+    for data in (b"1", b"2"):
+        shell.filesystem.write(f"/{name}", data)
+        places += remove(shell, f"/{name}")
+    assert [shell.filesystem.contents(place) for place in places] == [b"1", b"2"]
+    assert places[0] == f"{CURRENT}/{name}"
+    second = places[1].rpartition("/")[2]
+    assert second.startswith(name[:100]) and 250 <= len(second.encode()) <= 255
+    shell.filesystem.write(f"/{name}/x", b"3")
+    (place,) = remove(shell, f"/{name}/x")
+    assert all(len(part.encode()) <= 255 for part in place.split("/"))
+
+
 def test_in_the_trash_rm_deletes(shell: Shell) -> None:
     shell.filesystem.write("/f")
     remove(shell, "/f")
