@@ -9,6 +9,7 @@ pytest's arguments for a person at the terminal (-s, --pdb, --collect-only), is 
 
 import argparse
 import collections
+import itertools
 import json
 import os
 import shutil
@@ -47,6 +48,7 @@ class Job:
     def __init__(self, number: int, arguments: List[str], folder: Path) -> None:
         self.tally = folder / f"tally_{number}"
         self.output = folder / f"output_{number}"
+        self._failures_told = 0
         command = [sys.executable, "-m", "pytest", "-p", "scripts.testing.turns"]
         command += ["--turns", str(folder / "turns"), "--tally", str(self.tally)]
         command += ["--basetemp", str(folder / f"files_{number}"), "-p", "no:cacheprovider"]
@@ -54,6 +56,15 @@ class Job:
             self.process = subprocess.Popen(
                 command + arguments, cwd=ROOT, stdout=output, stderr=output
             )
+
+    def new_failures(self) -> List[str]:
+        """The tests that failed since the last call."""
+        try:
+            names = Path(f"{self.tally}.failures").read_text("utf-8").splitlines()
+        except OSError:
+            return []  # None has failed.
+        new, self._failures_told = names[self._failures_told :], len(names)
+        return new
 
     def counts(self) -> Counter[str]:
         """How its tests ended up to now."""
@@ -100,6 +111,8 @@ def watch(jobs: List[Job]) -> None:
     begun = told = time.monotonic()
     while any(job.process.poll() is None for job in jobs):
         time.sleep(_PAUSE_SECONDS)
+        for name in itertools.chain.from_iterable(job.new_failures() for job in jobs):
+            say(f"failed: {name}")
         if time.monotonic() - told >= _WORD_SECONDS:
             told = time.monotonic()
             total = total_of(jobs)

@@ -105,6 +105,10 @@ class Sharing:
         if report.when == "call" or report.outcome != "passed":
             self._counts[report.outcome] += 1
             self._write()
+        if report.failed:
+            # Whoever watches tells of it at once, not when all is over.
+            with open(f"{self._tally}.failures", "a", encoding="utf-8") as failures:
+                failures.write(report.nodeid + "\n")
 
     def pytest_sessionfinish(self) -> None:
         """Leave the last word on what was run."""
