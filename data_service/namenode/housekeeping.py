@@ -2,9 +2,9 @@
 
 Three threads. One makes a round every few moments: who is alive, what must be copied or removed,
 whose lease is over, which deleted blocks can be forgotten. It never waits for the record, whose
-disk may hang: no datanode would be found dead then. So another one has the edits recorded, also those
-whose callers do not wait for them any more. The third takes deleted trees apart, piece after piece.
-None ends before the term does, whatever happens in it.
+disk may hang: no datanode would be found dead then. So another one has the edits recorded, also
+those whose callers do not wait for them any more. The third takes deleted trees apart, piece after
+piece. None ends before the term does, whatever happens in it.
 """
 
 import threading
