@@ -12,8 +12,6 @@ Progress = Callable[[int, int], None]
 """Told (bytes done, bytes in all) now and then; may raise to stop the transfer."""
 
 _PERMISSIONS = 0o777
-_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
-"""How a file system says that it has no hard links, as FAT and many of FUSE have none."""
 
 
 class LocalNotFound(LocalFileError, FileNotFoundError):
@@ -101,9 +99,10 @@ def _take_free_name(temporary: str, path: str) -> None:
     try:
         # Looking first and renaming then would replace what comes in between.
         os.link(temporary, path)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
+    except FileExistsError:
+        raise
+    except OSError:
+        # Not every file system has hard links. Whatever else is wrong, the rename meets it, too.
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         os.rename(temporary, path)

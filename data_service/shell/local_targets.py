@@ -81,7 +81,7 @@ def check_open(path: str) -> None:
 class _PatientFile(io.FileIO):
     """Waits for room in a pipe or terminal that somebody made non-blocking."""
 
-    def write(self, data: Any) -> int:  # type: ignore[override]
+    def write(self, data: Any) -> int:
         while True:
             written = super().write(data)
             if written is not None:
