@@ -190,7 +190,7 @@ class Journal:
             if self._backlog.full:
                 raise Busy("too many edits wait for the metadata service")
             if not self._room:
-                raise DiskFull("the disk of the metadata service is nearly full")
+                raise DiskFull("the disk of the metadata service is nearly full, or is not there")
 
     def submit(self, edit: Edit) -> int:
         """Queue an edit and return its txid; its own txid is the next one, or 0 to be numbered.

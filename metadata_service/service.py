@@ -8,12 +8,14 @@ from typing import Any, List, Optional, Tuple
 
 from metadata_service.edits import TABLES, split_lines
 from metadata_service.metadata_db import MetadataDatabase
-from zookeeper.fabric import daemon, disk
+from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
+from zookeeper.fabric.errors import DiskFailed, InvalidArgument, PermissionDenied
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
+
+log = logs.get("metadata")
 
 ROLE = "metadata"
 CALLER = "name_node"
@@ -97,7 +99,12 @@ class MetadataService(Service):
     def _has_room(self) -> bool:
         now = time.monotonic()
         if now >= self._measure_at:
-            self._room = disk.space(self._directory).free >= RESERVE_BYTES
+            try:
+                self._room = disk.space(self._directory).free >= RESERVE_BYTES
+            except DiskFailed as error:
+                # Reading goes on, of which the namenode needs to hear that nobody else leads.
+                log.error("disk.not_measured", error=error.message, effect="no change until it is")
+                self._room = False
             self._measure_at = now + ROOM_SECONDS
         return self._room
 

@@ -16,6 +16,7 @@ from metadata_service.metadata_db import NAME, MetadataDatabase
 from metadata_service.service import Metadata, MetadataService
 from tests.support.ports import Ports
 from tests.support.sample_edits import file_edits, image_after, lines_of
+from tests.support.waiting import wait_until
 from zookeeper.fabric import disk
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.disk import Space
@@ -177,6 +178,17 @@ def test_little_room_on_the_disk_is_told(
     service._measure_at = time.monotonic()
     assert service.exposed_append(1, 2, lines[1].encode()) == (2, False), "it is recorded still"
     assert service.exposed_status()[3] is False, "who changes nothing hears of it too"
+
+
+def test_a_disk_that_cannot_be_measured_costs_changes_and_no_reading(
+    service: MetadataService, settings: Settings
+) -> None:
+    """No namenode could be sure that it leads, so none answered."""
+    directory = Path(settings.metadata.metadata_dir)
+    away = directory.rename(directory.with_name("away"))
+    assert service.exposed_status()[3] is False
+    away.rename(directory)
+    wait_until(lambda: service.exposed_status()[3], what="it has room again")
 
 
 def test_room_is_not_measured_for_every_append(
