@@ -103,7 +103,8 @@ class MetadataService(Service):
                 self._room = disk.space(self._directory).free >= RESERVE_BYTES
             except DiskFailed as error:
                 # Reading goes on, of which the namenode needs to hear that nobody else leads.
-                log.error("disk.not_measured", error=error.message, effect="no change until it is")
+                if self._room:
+                    log.error("disk.not_measured", error=error.message, effect="no change meanwhile")
                 self._room = False
             self._measure_at = now + ROOM_SECONDS
         return self._room
