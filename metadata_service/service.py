@@ -104,7 +104,7 @@ class MetadataService(Service):
             except DiskFailed as error:
                 # Reading goes on, of which the namenode needs to hear that nobody else leads.
                 if self._room:
-                    log.error("disk.not_measured", error=error.message, effect="no change meanwhile")
+                    log.error("disk.not_measured", error=error.message, effect="no changes")
                 self._room = False
             self._measure_at = now + ROOM_SECONDS
         return self._room
