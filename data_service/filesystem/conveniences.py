@@ -80,7 +80,7 @@ class Conveniences:
         """The paths that a glob stands for, sorted: `?` `*` `[a-z]` `[!a]` `{a,b}`, `\\` escapes.
 
         As in HDFS's shell, `*` also matches names that begin with a dot, and `**` is no more than
-        `*`: for whole trees there is `walk`. None when nothing matches.
+        `*`: for whole trees there is `walk`. The list is empty when nothing matches.
         """
         text = text_of(pattern)
         if globs.is_glob(text):
