@@ -18,6 +18,7 @@ from zookeeper.fabric.errors import (
     Busy,
     DeadlineExceeded,
     DfsError,
+    InvalidArgument,
     NotLeader,
     PathNotFound,
     SafeMode,
@@ -166,7 +167,7 @@ def test_a_closed_client_fails_at_once(namenode: PlainNameNode, client: NameNode
     client.call("renew_lease", "me")
     client.close()
     started = time.monotonic()
-    with pytest.raises(Unavailable, match="closed"):
+    with pytest.raises(InvalidArgument, match="closed"):
         client.call("renew_lease", "me")
     assert time.monotonic() - started < 10.0 and len(namenode.calls) == 1
 

@@ -28,7 +28,10 @@ def test_who_forgot_to_activate_is_told_in_a_sentence(launcher: str) -> None:
 
 
 def test_another_program_can_catch_it() -> None:
-    body = "try: import data_service.filesystem\nexcept ImportError as e: print(e.name)"
+    body = (
+        "try: from data_service.filesystem import FileSystem\n"
+        "except ImportError as e: print(e.name)"
+    )
     done = without_packages("-c", body)
     assert (done.returncode, done.stdout, done.stderr) == (0, "rpyc\n", "")
 
