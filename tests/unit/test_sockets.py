@@ -192,7 +192,7 @@ def test_a_machine_with_many_addresses_has_the_limits_of_one(
 
 
 def test_a_port_is_taken_once(loopback: Loopback) -> None:
-    with pytest.raises(StartRefused, match="cannot listen"):
+    with pytest.raises(StartRefused, match="cannot listen.*stop what listens there, or name"):
         listen(*loopback.address)
 
 

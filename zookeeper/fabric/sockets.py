@@ -32,6 +32,13 @@ _KEEP_ALIVE_INTERVAL_SECONDS = 15
 _REMEMBERED_MAX = 1000
 
 _NOT_OURS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+_REMEDIES = {
+    errno.EADDRINUSE: "; stop what listens there, or name another port in config.ini",
+    errno.EADDRNOTAVAIL: "; name an address of this machine in config.ini, perhaps as bind_host",
+    errno.EACCES: "; name a port above 1023 in config.ini: those below are for the system's own",
+}
+"""What a person can do where one cannot listen."""
+
 _reached: Dict[Address, Tuple[Any, ...]] = {}
 """By which of its addresses a host was reached last: that one is tried first."""
 
@@ -144,7 +151,7 @@ def listen(host: str, port: int) -> List[socket.socket]:
     try:
         targets = _targets(host, port)
     except (OSError, UnicodeError) as error:
-        raise StartRefused(f"cannot listen on {host}:{port}: {_reason(error)}") from None
+        raise _refused(host, port, error) from None
     sockets: List[socket.socket] = []
     failure: Optional[OSError] = None
     for target in targets if port else targets[:1]:
@@ -158,8 +165,14 @@ def listen(host: str, port: int) -> List[socket.socket]:
         # Half of the clients would reach another program at the same name.
         for sock in sockets:
             sock.close()
-        raise StartRefused(f"cannot listen on {host}:{port}: {_reason(failure)}")
+        raise _refused(host, port, failure)
     return sockets
+
+
+def _refused(host: str, port: int, error: Exception) -> StartRefused:
+    """The error of a place where one cannot listen, with what a person can do about it."""
+    remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "")
+    return StartRefused(f"cannot listen on {host}:{port}: {_reason(error)}{remedy}")
 
 
 def _listening(target: _Target) -> socket.socket:
