@@ -18,6 +18,7 @@ from data_service.shell.endings import Terminated, heeding_signals
 from data_service.shell.failures import UsageError
 from data_service.shell.session import Surroundings
 from data_service.shell.streams import Output, OutputFailed, complain
+from zookeeper.fabric.standard_streams import occupy
 
 _CONFIG = ("--config", "-conf")
 _IGNORED = ("-jt", "-files", "-libjars", "-archives")
@@ -35,6 +36,7 @@ class Generic(NamedTuple):
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command line `argv` (without the program's name); the exit status."""
+    occupy()
     try:
         with heeding_signals():
             return _run(argv)

@@ -24,6 +24,7 @@ FLOORS = (
 FABRIC = (
     "errors",
     "release",
+    "standard_streams",
     "log_file",
     "logs",
     "config_file",

@@ -25,6 +25,7 @@ from zookeeper.fabric.log_file import LogFile
 from zookeeper.fabric.release import VERSION, release
 from zookeeper.fabric.settings import Address, Settings, load
 from zookeeper.fabric.sockets import own_numbers
+from zookeeper.fabric.standard_streams import occupy
 
 log = logs.get("daemon")
 
@@ -77,6 +78,7 @@ def run(
     if add_arguments is not None:
         add_arguments(parser)
     arguments = parser.parse_args(argv)
+    occupy()
     # Whatever a daemon writes, its logs too, is nobody else's to read.
     umask = os.umask(0o077)
     try:
