@@ -9,11 +9,11 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tup
 
 from data_service.protocol.visible import visible
 from data_service.filesystem.globs import escape, unescape
+from data_service.shell.local_words import UPLOADS, WILD
 
 ENTRIES_MAX = 10_000
 """Names of one directory that are looked at: who has more does not want a list of them."""
 
-UPLOADS = ("put", "copyFromLocal", "moveFromLocal", "appendToFile")
 DOWNLOADS = ("get", "copyToLocal", "moveToLocal", "getmerge")
 LOCAL = ("lcd",)
 ABOUT_COMMANDS = ("help", "usage")
@@ -56,7 +56,11 @@ def complete(line: str, sources: Sources) -> List[str]:
     """All lines that `line` may become, sorted; one that is finished ends with a space."""
     cut = cut_line(line)
     found = dict.fromkeys(_matches(cut, sources))
-    return sorted(cut.head + _quoted(word, is_whole, cut.quote) for word, is_whole in found)
+    # There, a bare wildcard stands for other names, too.
+    special = _SPECIAL + (WILD if cut.words and cut.words[0].lstrip("-") in UPLOADS else "")
+    return sorted(
+        cut.head + _quoted(word, is_whole, cut.quote, special) for word, is_whole in found
+    )
 
 
 def label(line: str) -> str:
@@ -94,7 +98,7 @@ def cut_line(line: str) -> Cut:
     return Cut(line[:start], words, word, quote)
 
 
-def _quoted(word: str, is_whole: bool, quote: str) -> str:
+def _quoted(word: str, is_whole: bool, quote: str, special: str) -> str:
     """A word as it must be typed; a finished one is closed, and followed by a space."""
     end = " " if is_whole else ""
     if quote == "'" and "'" not in word:
@@ -102,7 +106,7 @@ def _quoted(word: str, is_whole: bool, quote: str) -> str:
     if quote:
         escaped = "".join("\\" + c if c in _SPECIAL_IN_DOUBLE_QUOTES else c for c in word)
         return f'"{escaped}"{end}' if is_whole else f'"{escaped}'
-    return "".join("\\" + c if c in _SPECIAL else c for c in word) + end
+    return "".join("\\" + c if c in special else c for c in word) + end
 
 
 def _matches(cut: Cut, sources: Sources) -> Iterator[Tuple[str, bool]]:

@@ -1,13 +1,13 @@
 """The interactive prompt: commands line by line, from a person or from a script in a pipe.
 
 A command that fails does not end it. Besides the commands of the table there are `cd`, `pwd`,
-`lcd`, `lpwd` (the last two for this machine), `list` for `ls`, and `quit`. A person gets a prompt,
-completion with Tab and a history; a script gets neither, and its status tells of failures.
+`lcd`, `lpwd` (the last two for this machine), `list` for `ls`, and `quit`. Names of this machine
+may be given by wildcards, as in a shell. A person gets a prompt, completion with Tab and a history;
+a script gets neither, and its status tells of failures.
 """
 
 import os
 import re
-import shlex
 import sys
 from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
@@ -16,6 +16,7 @@ from data_service.shell.commands import COMMANDS, TOOLS
 from data_service.shell.dispatch import FAILURE, SUCCESS, run as run_command
 from data_service.shell.endings import Terminated
 from data_service.shell.failures import NOT_A_DIRECTORY, PathError, UsageError, describe
+from data_service.shell.local_words import split
 from data_service.shell.session import Session, Surroundings
 from data_service.shell.streams import complain
 from zookeeper.fabric.errors import DfsError
@@ -64,7 +65,7 @@ class _Prompt:
     def do(self, line: str) -> bool:
         """Run one line; False when it ends the prompt."""
         try:
-            words = shlex.split(line)
+            words = split(line)
         except ValueError as error:
             complain(f"{error}: {line.strip()}")
             self.failed = True

@@ -71,7 +71,7 @@ def completed(line: str, asked: List[str]) -> List[str]:
         ("ls '/my dir'/", ["ls /my\\ dir/x "]),
         ("ls sta", ["ls star\\\\* "]),
         # Both sides.
-        ("put a", ["put a*b ", "put alone "]),
+        ("put a", ["put a\\*b ", "put alone "]),
         ("put s", ["put src/"]),
         ("put src/m", ["put src/main.c "]),
         ("put alone al", ["put alone alpha/"]),
