@@ -5,7 +5,7 @@ from typing import Callable, List, Optional
 
 from data_service.shell.commands import COMMANDS, DEPRECATED
 from data_service.shell.endings import Terminated
-from data_service.shell.failures import UsageError, describe, first_line
+from data_service.shell.failures import UsageError, describe, one_line
 from data_service.shell.session import Session, Surroundings
 from data_service.shell.streams import OutputClosed, OutputFailed, complain
 from zookeeper.fabric.errors import DfsError, SettingsError
@@ -82,7 +82,7 @@ def _call(name: str, session: Session, words: List[str]) -> int:
         if isinstance(error, SettingsError):
             return error.exit_status
     except OSError as error:
-        session.complain(first_line(error.strerror or str(error)))
+        session.complain(one_line(error.strerror or str(error)))
     if session.failures:
         session.explain_home()
         return MISUSE if command.tool in (ADMINISTRATION, CONFIGURATION) else FAILURE

@@ -39,7 +39,6 @@ class PathError(DfsError):
     def __init__(
         self, text: str, reason: str, to: str = "", full: str = "", deed: str = ""
     ) -> None:
-        # A name may hold line breaks, and of a message only the first line is told.
         sentence = f"{deed} `{visible(text)}'".lstrip()
         if to:
             sentence += f" to `{visible(to)}'"
@@ -53,9 +52,13 @@ def describe(error: DfsError, text: str = "") -> str:
     """One line about an error that `text`, a path as it was typed, ran into."""
     if text and isinstance(error, _NAMED_BY_PATH) and not isinstance(error, PathError):
         return f"`{visible(text)}': {error.reason}"
-    return first_line(error.message)
+    return one_line(error.message)
 
 
-def first_line(message: str) -> str:
-    """A message without what follows its first line."""
-    return message.split("\n", 1)[0]
+def one_line(message: str) -> str:
+    """A whole message in one line: its line breaks are those of a name that it tells of.
+
+    HDFS shows the first line alone, because a stack trace follows there; here none does, and what
+    is wrong stands behind the name.
+    """
+    return message.strip("\n").replace("\n", visible("\n"))
