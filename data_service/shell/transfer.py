@@ -5,6 +5,7 @@ import struct
 import zlib
 from typing import List, Tuple
 
+from data_service.protocol.visible import visible
 from data_service.shell import local_targets, paths
 from data_service.shell.attributes import preserve
 from data_service.shell.copying import Copier, CopyOptions
@@ -14,6 +15,7 @@ from data_service.shell.moved_sources import MovedSources
 from data_service.shell.options import Options, parse
 from data_service.shell.session import Session
 from data_service.shell.stores import ClusterStore
+from data_service.shell.streams import Bytes
 from data_service.shell.targets import Destination
 from zookeeper.fabric.errors import DfsError
 
@@ -21,6 +23,8 @@ STANDARD_INPUT = "-"
 THREADS_MAX = 64
 CHECKSUM_MAGIC = b"crc\0"
 CHECKSUM_CHUNK = 512
+HEAD_BYTES = 1024
+"""How much of a file is looked at to tell whether it is text."""
 
 
 def put(session: Session, words: List[str]) -> None:
@@ -135,11 +139,35 @@ def write_out(session: Session, item: Item) -> None:
     """The bytes of a file to standard output."""
     if item.is_directory:
         raise PathError(item.text, IS_A_DIRECTORY)
+    if session.out.is_terminal and session.name == "get":
+        _show_on_terminal(session, item)
+        return
     progress = None if session.out.is_terminal else session.progress(item.text)
     item.store.cat(item.path, session.out.write, progress)
     session.out.flush()
     if progress is not None:
         progress.clear()
+
+
+def _show_on_terminal(session: Session, item: Item) -> None:
+    """The bytes of a file, and a word on how to fetch it when they are no text.
+
+    In HDFS `get` with one path makes a file, so a person may not have meant to see them.
+    """
+    head = bytearray()
+
+    def write(data: Bytes) -> None:
+        if len(head) < HEAD_BYTES:
+            head.extend(data[: HEAD_BYTES - len(head)])
+        session.out.write(data)
+
+    try:
+        item.store.cat(item.path, write, None)
+        session.out.flush()
+    finally:
+        # Last, for what stood before the bytes is out of sight; also when they were interrupted.
+        if b"\0" in head:
+            session.warn(f"these were no text; `get {visible(item.text)} .' makes a file of them")
 
 
 def _write_checksums(target: Item) -> None:

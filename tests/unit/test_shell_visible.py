@@ -18,6 +18,7 @@ from data_service.shell.main import main
 from data_service.shell.progress import ProgressBar, cut, progress_line
 from data_service.shell.terminal import SHOWN_MAX, _Display
 from tests.support.shell import Shell
+from zookeeper.fabric.errors import DfsError, Unavailable
 
 SPOOF = "blk_1_1 len=1 CORRUPT everything is lost"
 NAMES = ["title\x1b]0;owned\x07", "clear\x1b[2J", f"a\n{SPOOF}", "b\rc", "d\u202etxt.exe",
@@ -103,6 +104,27 @@ def test_an_error_is_one_line_and_whole(shell: Shell, name: str) -> None:
         error = shell.run(*words).err
         assert harmless(error) and len(error.splitlines()) == 1
     assert describe(PathError(f"/{name}", "Is a directory")).endswith("': Is a directory")
+
+
+def test_a_message_with_a_name_of_two_lines_is_told_to_its_end(shell: Shell) -> None:
+    shell.filesystem.fail("mkdir", DfsError("/n/new\nline: what is wrong stands behind it\n"))
+    expected = "mkdir: /n/new\\nline: what is wrong stands behind it\n"
+    assert shell.bad("mkdir", "/new\nline") == expected
+    shell.filesystem.fail("stat", Unavailable("nobody answers for /n/new\nline"))
+    assert shell.bad("ls", "/n") == "ls: nobody answers for /n/new\\nline\n"
+
+
+@pytest.mark.parametrize("data", [b"text\n" * 500, b"\x7fELF\0" + b"x" * 3000, b""])
+def test_who_sees_bytes_that_are_no_text_hears_how_to_fetch_them(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    shell.filesystem.write("/d/big\n.bin", data)
+    hint = "get: these were no text; `get /d/big\\n.bin .' makes a file of them\n"
+    out, err = on_terminal(monkeypatch, "get", "/d/big\n.bin")
+    assert (out.encode(), err) == (data, hint if b"\0" in data else "")
+    # Who asks for the bytes by the name of `cat`, or does not look at them, knows.
+    assert on_terminal(monkeypatch, "cat", "/d/big\n.bin") == (out, "")
+    assert shell.good("get", "/d/big\n.bin").encode() == data
 
 
 def test_progress_names_the_file_in_one_line() -> None:
