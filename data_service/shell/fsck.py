@@ -64,7 +64,8 @@ def fsck(session: Session, words: List[str]) -> int:
     elif options.has("list-corruptfileblocks"):
         return _list_corrupt(session, findings, item.path)
     else:
-        _summarise(session, findings, item.path, queued, time.monotonic() - start)
+        policies = findings.storage_policies() if options.has("storagepolicies") else []
+        _summarise(session, findings, item.path, queued, policies, time.monotonic() - start)
     _mend(session, options, findings.corrupt_files)
     return 0 if findings.verdict == HEALTHY else LOST
 
@@ -147,10 +148,15 @@ def _list_corrupt(session: Session, findings: Findings, path: str) -> int:
 
 
 def _summarise(
-    session: Session, findings: Findings, path: str, queued: int, seconds: float
+    session: Session,
+    findings: Findings,
+    path: str,
+    queued: int,
+    policies: List[str],
+    seconds: float,
 ) -> None:
     session.out.line()
-    for line in findings.summary(queued):
+    for line in findings.summary(queued) + policies:
         session.out.line(line)
     session.out.line(
         f"FSCK ended at {calendar(time.time())} in {int(seconds * 1000)} milliseconds"

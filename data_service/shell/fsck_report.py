@@ -65,6 +65,7 @@ class Findings:
         self.misplaced: List[int] = []
         self.lost: Dict[str, List[Tuple[BlockHealth, str]]] = {MISSING: [], CORRUPT: []}
         self.corrupt_files: List[FsckRow] = []
+        self.by_replicas: Dict[int, int] = {}
         self.open = OpenFiles()
         self._cluster = cluster
         self._detail = detail
@@ -110,6 +111,7 @@ class Findings:
         self.queued += health.copying > 0
         if not health.live:
             return []
+        self.by_replicas[health.live] = self.by_replicas.get(health.live, 0) + 1
         faults = []
         if health.live < health.wanted:
             self.under += 1
@@ -201,6 +203,26 @@ class Findings:
         if self.corrupt_files:
             lines += self._box()
         return lines + self._totals(queued) + list(ERASURE_CODED)
+
+    def storage_policies(self) -> List[str]:
+        """The blocks that have replicas, by the types of storage these are on.
+
+        There is one type and one policy, HDFS's default, so that all satisfy it. (Its table:
+        NamenodeFsck's StoragePolicySummary.)
+        """
+        whole = sum(self.by_replicas.values())
+        rows = sorted(self.by_replicas.items(), key=lambda row: (-row[1], row[0]))
+        return [
+            "",
+            "Blocks satisfying the specified storage policy:",
+            "Storage Policy                  # of blocks       % of blocks",
+            *(
+                f"{f'DISK:{replicas}(HOT)':<25} {count:>10}  {f'{count / whole:.4%}':>20}"
+                for replicas, count in rows
+            ),
+            "",
+            "All blocks satisfy specified storage policy.",
+        ]
 
     def _totals(self, queued: int) -> List[str]:
         share = self._share

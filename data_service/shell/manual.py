@@ -168,8 +168,8 @@ compares a sample of it with its checksums. Its next start has no log to read.
 -openforwrite    check files that are being written, too
 -move         copy what can be read of damaged files to /lost+found
 -delete       delete the files of which bytes are lost
--storagepolicies, -showprogress, -maintenance, -upgradedomains  accepted: there is one policy,
-              and no node is in maintenance or has a domain
+-storagepolicies  how many blocks are on which types of storage (there is one type, one policy)
+-showprogress, -maintenance, -upgradedomains  accepted: no node is in maintenance or has a domain
 -replicate    copy blocks that are on one rack only to another
 -list-corruptfileblocks  only the lost blocks and their files
 -blockId      what is known of these blocks, such as blk_1073741825

@@ -64,6 +64,27 @@ def test_fsck_of_a_healthy_tree(shell: Shell) -> None:
     assert lines[-3:] == ["", "", "The filesystem under path '/' is HEALTHY"]
 
 
+def test_fsck_tells_which_storage_the_one_policy_chose(shell: Shell) -> None:
+    fill(shell)
+    shell.filesystem.write("/three", b"z" * 3000, replication=3)
+    shell.filesystem.health["/three"] = Health(3, 3, 0, 0)
+    shell.filesystem.write("/lost", b"z")
+    shell.filesystem.health["/lost"] = Health(1, 0, 0, 0)
+    plain = shell.run("fsck", "/").lines
+    lines = shell.run("fsck", "/", "-storagepolicies").lines
+    assert len(lines) == len(plain) + 7
+    assert lines[-11:-4] == [
+        "",
+        "Blocks satisfying the specified storage policy:",
+        "Storage Policy                  # of blocks       % of blocks",
+        "DISK:1(HOT)                        3              50.0000%",
+        "DISK:3(HOT)                        3              50.0000%",
+        "",
+        "All blocks satisfy specified storage policy.",
+    ]
+    assert "All blocks" not in shell.good("fsck", "/d", "--json", "-storagepolicies")
+
+
 def test_fsck_in_detail(shell: Shell) -> None:
     fill(shell)
     lines = shell.good("fsck", "/d", "-files", "-blocks", "-locations").splitlines()
