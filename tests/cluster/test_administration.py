@@ -93,6 +93,8 @@ def test_a_datanode_reports_when_it_is_told_to(shared_cluster: Cluster) -> None:
         nodes = json.loads(shared_cluster.client("report", "--json").text)["datanodes"]
         return next(node["last_report_seconds"] for node in nodes if node["port"] == port)
 
+    # Its first report may be of this very moment, when the cluster has just begun.
+    wait_until(lambda: seconds_since_report() > 1)
     before = seconds_since_report()
     told = shared_cluster.client("triggerBlockReport", f"{host}:{port}")
     assert told == (0, f"Triggering a full block report on {host}:{port}.\n".encode(), "")
