@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,7 +55,11 @@ class Job:
         command += ["--basetemp", str(folder / f"files_{number}"), "-p", "no:cacheprovider"]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                command + arguments, cwd=ROOT, stdout=output, stderr=output
+                command + arguments,
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+                preexec_fn=heed_signals,
             )
 
     def new_failures(self) -> List[str]:
@@ -72,6 +77,13 @@ class Job:
             return collections.Counter(json.loads(self.tally.read_text("utf-8")))
         except (OSError, ValueError):
             return collections.Counter()  # It has not collected yet, or is just writing.
+
+
+def heed_signals() -> None:
+    """Whoever runs the suite in the background, or under nohup, has signals ignored by all that it
+    starts; tests send them, and expect an effect."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def parse(argv: List[str]) -> Tuple[argparse.Namespace, List[str]]:

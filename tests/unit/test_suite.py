@@ -1,6 +1,7 @@
 """scripts/testing: several pytest processes run each test once, and tell the truth about it."""
 
 import json
+import signal
 import threading
 from pathlib import Path
 from typing import Any, Dict, List
@@ -106,3 +107,19 @@ def test_counts_that_are_just_being_written_are_none_yet(tmp_path: Path) -> None
     assert not job.counts()
     job.tally.write_text(json.dumps({"passed": 3}), "utf-8")
     assert job.counts()["passed"] == 3
+
+
+def test_a_suite_in_the_background_heeds_signals_all_the_same(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = """
+import signal
+
+def test_it():
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+"""
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run_suite(tmp_path, text, capfd) == ["1 passed, 0 failed", "0"]
+    finally:
+        signal.signal(signal.SIGHUP, former)
