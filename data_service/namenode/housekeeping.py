@@ -10,7 +10,7 @@ piece. None ends before the term does, whatever happens in it.
 import threading
 import time
 from random import Random
-from typing import Callable, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.namespace.commits import Outcome
@@ -27,6 +27,35 @@ FORGET_BLOCKS = 1000
 ACCESS_TIMES = 1000
 PARTING_SECONDS = 2.0
 """How long the end of a term waits for these threads, which hold what it has in memory."""
+
+
+SAFE_MODE_PATIENCE_SECONDS = 10.0
+"""What safe mode takes at a start of which there is nothing to tell."""
+SAFE_MODE_REMINDER_SECONDS = 60.0
+
+
+class Reminder:
+    """Says when to tell of something that lasts: after a while, and then now and again."""
+
+    def __init__(self, patience_seconds: float, pause_seconds: float) -> None:
+        self._patience_seconds = patience_seconds
+        self._pause_seconds = pause_seconds
+        self._next: Optional[float] = None
+
+    def __repr__(self) -> str:
+        return f"<Reminder every {self._pause_seconds:g} s>"
+
+    def is_due(self, lasts: bool, now: float) -> bool:
+        """Whether to tell of it now; to be asked all the time, also while there is nothing."""
+        if not lasts:
+            self._next = None
+            return False
+        if self._next is None:
+            self._next = now + self._patience_seconds
+        if now < self._next:
+            return False
+        self._next = now + self._pause_seconds
+        return True
 
 
 class Rounds(NamedTuple):
@@ -70,6 +99,7 @@ class Housekeeping:
         self._on_over = on_over
         # The last edit of a round, and whether datanodes should hear when what is there is durable.
         self._kept_txid, self._untold = 0, False
+        self._safe_mode = Reminder(SAFE_MODE_PATIENCE_SECONDS, SAFE_MODE_REMINDER_SECONDS)
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._keep, name="housekeeping", daemon=True),
@@ -113,8 +143,27 @@ class Housekeeping:
                 self._ordered.notify_all()
                 # Deletions may be ordered only once they are durable.
                 self._untold |= durable < self._state.commits.last_txid
+            safe_mode = self._safe_mode_news(time.monotonic())
         for event in events:
             log.info(event.name, **dict(event.fields))
+        if safe_mode:
+            log.warning("safe_mode.lasts", **safe_mode)
+
+    def _safe_mode_news(self, now: float) -> Dict[str, Any]:
+        """Why nothing can be changed, and what is missing, when it is time to tell of it."""
+        blocks = self._state.blocks
+        if not self._safe_mode.is_due(blocks.safe_mode, now):
+            return {}
+        counts = blocks.counts()
+        nodes = [node.state for node in blocks.datanode_reports(now)]
+        return {
+            "reason": blocks.safe_mode_reason(now),
+            "blocks": counts.blocks,
+            "missing": counts.missing,
+            "corrupt": counts.corrupt,
+            "live_nodes": len(nodes) - nodes.count("dead"),
+            "dead_nodes": nodes.count("dead"),
+        }
 
     def _record(self) -> None:
         while not self._stopping.wait(self._rounds.pause_seconds):

@@ -111,6 +111,29 @@ def test_no_error_ends_the_keeping_of_the_house(
     assert f"{event} error=KeyError" in caplog.text
 
 
+def test_what_lasts_is_told_of_now_and_again() -> None:
+    reminder = housekeeping.Reminder(10.0, 60.0)
+    assert [now for now in range(200) if reminder.is_due(True, now)] == [10, 70, 130, 190]
+    assert not reminder.is_due(False, 200)
+    assert [now for now in range(201, 300) if reminder.is_due(True, now)] == [211, 271]
+
+
+def test_a_safe_mode_that_lasts_is_told_of_with_its_cause(
+    term: Term, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One lost block keeps it on for ever, and the log did not have a word on it."""
+    pauses(term, monkeypatch, 0.01)
+    monkeypatch.setattr(term._housekeeping, "_safe_mode", housekeeping.Reminder(0.0, 0.01))
+    term.load()
+    wait_until(lambda: not term.cluster_status().safe_mode)
+    caplog.clear()
+    term.tell_blocks(lambda blocks: blocks.enter_safe_mode())
+    wait_until(lambda: caplog.text.count("safe_mode.lasts") >= 2)
+    (line, *_) = (one for one in caplog.text.splitlines() if "safe_mode.lasts" in one)
+    assert "WARNING" in line and "turned on manually" in line
+    assert "blocks=0 missing=0 corrupt=0 live_nodes=0 dead_nodes=0" in line
+
+
 def test_time_passes_for_datanodes_while_the_disk_of_the_record_hangs(
     service: StoredService, term: Term, monkeypatch: pytest.MonkeyPatch
 ) -> None:
