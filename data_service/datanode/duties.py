@@ -46,6 +46,7 @@ from zookeeper.fabric.errors import (
     StartRefused,
     Unavailable,
 )
+from zookeeper.fabric.release import VERSION
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.settings import Address, DataNodeSettings
 
@@ -88,6 +89,7 @@ class Duties:
         self._namenode = namenode
         self._obey = obey
         self._streams = streams
+        self._started = time.monotonic()
         self._incarnation = uuid.uuid4().hex
         self._stopping = threading.Event()
         self._registered = threading.Event()
@@ -194,6 +196,7 @@ class Duties:
             self._address.port,
             self._settings.rack,
             volumes.cluster_id,
+            VERSION,
         )
         answer = self._namenode.call("register", info)
         registration = answers.registration(answer, volumes.epoch)
@@ -289,7 +292,8 @@ class Duties:
 
     def _stats(self) -> NodeStats:
         capacity, used, remaining, replicas, failed = self._store.usage()
-        return NodeStats(capacity, used, remaining, replicas, self._streams(), failed)
+        uptime = int(time.monotonic() - self._started)
+        return NodeStats(capacity, used, remaining, replicas, self._streams(), failed, uptime)
 
     def _refused(self, error: DfsError) -> None:
         """The namenode does not want this datanode (a clone, another cluster): say so, ask on."""

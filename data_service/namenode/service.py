@@ -20,6 +20,7 @@ from data_service.protocol.validation import (
     check_list,
     check_port,
     check_strings,
+    has_fields,
 )
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.frames import plain
@@ -156,13 +157,14 @@ class NameNodeService(WriterCalls):
     def exposed_register(self, info: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """A datanode introduces itself (NodeInfo); the answer is its Registration."""
         self._require_datanode()
-        if type(info) is not tuple or len(info) != len(NodeInfo._fields):
+        if not has_fields(info, NodeInfo):
             raise InvalidArgument("a registration has other fields")
-        node = NodeInfo._make(info)
+        node = NodeInfo(*info)
         for name in ("node_id", "incarnation", "host", "rack"):
             check_label(getattr(node, name), name)
-        if node.cluster_id != "":
-            check_label(node.cluster_id, "cluster_id")
+        for name in ("cluster_id", "version"):
+            if getattr(node, name) != "":
+                check_label(getattr(node, name), name)
         check_port(node.port)
         term = self._term_of()
         session = term.tell_blocks(lambda blocks: blocks.register(node, time.monotonic()))
@@ -181,10 +183,10 @@ class NameNodeService(WriterCalls):
         """(epoch, commands); waits up to `wait_seconds` for commands."""
         self._require_datanode()
         check_integers(session, *check_list(stats))
-        if len(stats) != len(NodeStats._fields) or type(wait_seconds) is not float:
+        if not has_fields(stats, NodeStats) or type(wait_seconds) is not float:
             raise InvalidArgument("a heartbeat has other fields")
         wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
-        return self._term_of().heartbeat(session, NodeStats._make(stats), wait, self.gone)
+        return self._term_of().heartbeat(session, NodeStats(*stats), wait, self.gone)
 
     def exposed_block_report(
         self, session: int, report_id: int, part: int, parts: int, payload: bytes

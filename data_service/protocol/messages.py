@@ -144,7 +144,8 @@ class NodeInfo(NamedTuple):
     """How a datanode introduces itself at registration.
 
     `node_id` is on its disk and survives restarts; `incarnation` is drawn at each start of the
-    process, so that two processes with one (cloned) disk can be told apart.
+    process, so that two processes with one (cloned) disk can be told apart. `version` is the
+    release that it runs; an older one does not tell it.
     """
 
     node_id: str
@@ -153,6 +154,7 @@ class NodeInfo(NamedTuple):
     port: int
     rack: str
     cluster_id: str
+    version: str = ""
 
 
 class Registration(NamedTuple):
@@ -164,7 +166,10 @@ class Registration(NamedTuple):
 
 
 class NodeStats(NamedTuple):
-    """What a datanode tells with every heartbeat; sizes in bytes."""
+    """What a datanode tells with every heartbeat; sizes in bytes.
+
+    Its process runs for `uptime_seconds`; an older release tells nothing of it.
+    """
 
     capacity: int
     used: int
@@ -172,6 +177,7 @@ class NodeStats(NamedTuple):
     blocks: int
     streams: int
     failed_volumes: int
+    uptime_seconds: int = 0
 
 
 class DataNodeStatus(NamedTuple):
@@ -185,6 +191,7 @@ class DataNodeStatus(NamedTuple):
     stats: NodeStats
     last_contact_seconds: float
     last_report_seconds: float
+    version: str = ""
 
     @classmethod
     def from_wire(cls, row: Tuple[Any, ...]) -> "DataNodeStatus":

@@ -52,6 +52,12 @@ def check_list(value: Any) -> Tuple[Any, ...]:
     return value
 
 
+def has_fields(row: Any, kind: Any) -> bool:
+    """Whether a row has as many values as this NamedTuple, or as an older release of it."""
+    most, optional = len(kind._fields), len(kind._field_defaults)
+    return type(row) is tuple and most - optional <= len(row) <= most
+
+
 def check_targets(targets: Any) -> None:
     """A tuple of (node id, host, port), as many as a pipeline may have at most."""
     if type(targets) is not tuple or len(targets) > TARGETS_MAX:

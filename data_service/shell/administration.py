@@ -113,12 +113,11 @@ def trigger_block_report(session: Session, words: List[str]) -> None:
 
 
 def get_datanode_info(session: Session, words: List[str]) -> None:
-    """Show what the namenode knows of one datanode."""
+    """Show for how long a datanode runs, and which release: what it told the namenode."""
     address = _address(parse(words, least=1, most=1).arguments[0])
     for node in session.filesystem.datanodes():
         if (node.host, node.port) == address and node.state != cluster_report.DEAD:
-            for line in cluster_report.node_lines(node, time.time()):
-                session.out.line(line)
+            session.out.line(cluster_report.software_line(node))
             return
     raise InvalidArgument("Datanode unreachable.")
 

@@ -77,6 +77,17 @@ def node_lines(node: DataNodeStatus, now: float) -> List[str]:
     ]
 
 
+def software_line(node: DataNodeStatus) -> str:
+    """The answer to `getDatanodeInfo`. Here the release says, too, which keys config.ini has."""
+    if not node.version:
+        return "Uptime: unknown, Software version: unknown, Config version: unknown"
+    uptime = node.stats.uptime_seconds + int(node.last_contact_seconds)
+    return (
+        f"Uptime: {uptime}, Software version: {node.version}, "
+        f"Config version: pyhdfs-{node.version}"
+    )
+
+
 def topology_lines(nodes: Iterable[DataNodeStatus]) -> List[str]:
     """Racks, and the datanodes in them."""
     racks: Dict[str, List[str]] = {}

@@ -181,7 +181,7 @@ COMMANDS: Dict[str, Command] = {
     ),
     "getDatanodeInfo": _row(
         "administration:get_datanode_info", "<datanode_host:port>",
-        "show what is known of one datanode", "dfsadmin",
+        "show for how long a datanode runs, and which release", "dfsadmin",
     ),
     "getconf": _row(
         "configuration:getconf",

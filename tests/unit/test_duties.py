@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
@@ -33,6 +34,7 @@ from zookeeper.fabric.errors import (
     StartRefused,
     Unavailable,
 )
+from zookeeper.fabric.release import VERSION
 from zookeeper.fabric.settings import Address, DataNodeSettings
 
 ADDRESS = Address("127.0.0.1", 1801)
@@ -80,9 +82,9 @@ def test_a_datanode_registers_reports_and_beats(
     duties.attend()
     assert listed(namenode) == [block]
     info = namenode.calls[0][1][0]
-    assert info[0] == store.volumes.node_id and info[2:] == ("127.0.0.1", 1801, "/r", "")
-    stats = NodeStats._make(namenode.calls[-1][1][1])
-    assert (stats.blocks, stats.streams, stats.failed_volumes) == (1, 3, 0) and stats.capacity > 0
+    assert info[0] == store.volumes.node_id and info[2:] == ("127.0.0.1", 1801, "/r", "", VERSION)
+    told = stats(namenode)
+    assert (told.blocks, told.streams, told.failed_volumes) == (1, 3, 0) and told.capacity > 0
     assert namenode.methods() == FIRST_ROUND
     assert store.volumes.cluster_id == "cluster-1" and store.volumes.epoch == 5
     duties.attend()
@@ -243,6 +245,20 @@ def test_commands(namenode: NameNode, duties: Duties, obeyed: List[Command]) -> 
     assert namenode.methods() == FIRST_ROUND[1:]
 
 
+def stats(namenode: NameNode) -> NodeStats:
+    """What the last heartbeat told."""
+    return NodeStats(*namenode.calls[-1][1][1])
+
+
+def test_a_datanode_tells_its_release_and_for_how_long_it_runs(
+    namenode: NameNode, duties: Duties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duties, "_started", time.monotonic() - 100.0)
+    duties.attend()
+    (info,) = next(arguments for name, arguments in namenode.calls if name == "register")
+    assert NodeInfo(*info).version == VERSION and stats(namenode).uptime_seconds >= 100
+
+
 def test_a_failed_volume_is_reported_at_once(
     tmp_path: Path, namenode: NameNode
 ) -> None:
@@ -255,11 +271,11 @@ def test_a_failed_volume_is_reported_at_once(
     namenode.methods()
     lost[0].fail("pulled out")
     duties.attend()
-    assert listed(namenode) == [] and namenode.calls[-1][1][1][-1] == 1
+    assert listed(namenode) == [] and stats(namenode).failed_volumes == 1
     assert namenode.methods() == FIRST_ROUND[1:]
     store.volumes.working[0].fail("pulled out, too")
     duties.attend()
-    assert NodeStats._make(namenode.calls[-1][1][1]) == NodeStats(0, 0, 0, 0, 0, 2)
+    assert stats(namenode) == NodeStats(0, 0, 0, 0, 0, 2, stats(namenode).uptime_seconds)
     store.close()
 
 

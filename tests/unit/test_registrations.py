@@ -40,6 +40,7 @@ def _service() -> Any:
     {"incarnation": "a\nb"}, {"host": "host\nName: fake"}, {"host": "x" * (9 << 20)}, {"host": ""},
     {"port": 0}, {"port": 65536}, {"port": 2**63 - 1}, {"port": "1800"}, {"port": True},
     {"rack": "/r\x1b[31m"}, {"rack": None}, {"cluster_id": "c\x00"}, {"cluster_id": None},
+    {"version": "1\x1b[2J"}, {"version": None}, {"version": "x" * 256},
 ])  # fmt: skip
 def test_what_nobody_should_be_shown_is_refused(service: Any, odd: dict) -> None:
     with pytest.raises(InvalidArgument) as caught:
@@ -51,6 +52,10 @@ def test_what_nobody_should_be_shown_is_refused(service: Any, odd: dict) -> None
 def test_a_whole_registration_is_accepted(service: Any) -> None:
     assert service.exposed_register(tuple(GOOD)).epoch == 1
     assert service.exposed_register(tuple(GOOD._replace(cluster_id=""))), "a new disk"
+    assert service.exposed_register(tuple(GOOD)[:6]), "of an older release"
+    service.exposed_register(tuple(GOOD._replace(version="1.2.3")))
+    (known,) = service._term_of().blocks.datanode_reports(0.0)
+    assert known.version == "1.2.3"
     for row in (tuple(GOOD)[:5], tuple(GOOD) + ("",), list(GOOD), None):
         with pytest.raises(InvalidArgument):
             service.exposed_register(row)

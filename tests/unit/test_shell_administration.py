@@ -121,7 +121,7 @@ def test_the_report_as_json(shell: Shell) -> None:
             "node_id": "node-1801", "host": "localhost", "port": 1801, "rack": "/default-rack",
             "state": "live", "capacity": 1000, "used": 100, "remaining": 900, "blocks": 3,
             "streams": 0, "failed_volumes": 0, "last_contact_seconds": 1.0,
-            "last_report_seconds": None,
+            "last_report_seconds": None, "uptime_seconds": 0, "version": "",
         }
     ]  # fmt: skip
 
@@ -228,9 +228,15 @@ def test_a_report_of_blocks_is_triggered(shell: Shell) -> None:
 
 
 def test_what_is_known_of_a_datanode(shell: Shell) -> None:
-    shell.filesystem.nodes = (node(1801), node(1802, "dead"))
-    lines = shell.good("getDatanodeInfo", "localhost:1801").splitlines()
-    assert lines[0] == "Name: localhost:1801 (localhost)" and lines[-1] == "Num of Blocks: 3"
+    told = node(1801)
+    stats = told.stats._replace(uptime_seconds=317)
+    told = told._replace(stats=stats, version="0.1.0", last_contact_seconds=1.5)
+    shell.filesystem.nodes = (told, node(1802, "dead"), node(1803))
+    assert shell.good("getDatanodeInfo", "localhost:1801") == (
+        "Uptime: 318, Software version: 0.1.0, Config version: pyhdfs-0.1.0\n"
+    )
+    # A datanode of an older release does not tell.
+    assert shell.good("getDatanodeInfo", "localhost:1803").startswith("Uptime: unknown, ")
     for address in ("localhost:1802", "elsewhere:1801"):
         complaint = shell.bad("dfsadmin", "-getDatanodeInfo", address, status=255)
         assert complaint == "getDatanodeInfo: Datanode unreachable.\n"

@@ -384,7 +384,8 @@ class Nodes:
         nodes = sorted(self._by_id.values(), key=lambda node: (node.info.host, node.info.port))
         return tuple(DataNodeStatus(node.info.node_id, node.info.host, node.info.port,
                                     node.info.rack, node.state, node.stats,
-                                    now - node.last_heartbeat, now - node.last_report)
+                                    now - node.last_heartbeat, now - node.last_report,
+                                    node.info.version)
                      for node in nodes if not node.removed)
 
     def check(self) -> None:
