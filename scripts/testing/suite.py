@@ -37,6 +37,9 @@ simulates the disk as well, and an fsync that is real only makes it wait."""
 
 _FOR_A_PERSON = {"-s", "--capture=no", "--pdb", "--trace", "--collect-only", "--co", "--setup-plan"}
 
+STALL_SECONDS = 900.0
+"""No test needs so long, on a machine however slow: when none ends, what runs hangs."""
+
 _PAUSE_SECONDS = 0.2
 _WORD_SECONDS = 30.0
 
@@ -119,16 +122,26 @@ def total_of(jobs: List[Job]) -> Counter[str]:
 
 
 def watch(jobs: List[Job]) -> None:
-    """Wait for all jobs, with a word now and then to whoever waits."""
-    begun = told = time.monotonic()
+    """Wait for all jobs, with a word now and then to whoever waits; interrupt what hangs."""
+    begun = told = advanced = time.monotonic()
+    ended = -1
     while any(job.process.poll() is None for job in jobs):
         time.sleep(_PAUSE_SECONDS)
         for name in itertools.chain.from_iterable(job.new_failures() for job in jobs):
             say(f"failed: {name}")
-        if time.monotonic() - told >= _WORD_SECONDS:
-            told = time.monotonic()
-            total = total_of(jobs)
-            say(f"{told - begun:.0f} s: {total['run']} of {total['collected']}; {summary(total)}")
+        now = time.monotonic()
+        if now - told < _WORD_SECONDS:
+            continue
+        told, total = now, total_of(jobs)
+        say(f"{now - begun:.0f} s: {total['run']} of {total['collected']}; {summary(total)}")
+        if total["run"] != ended:
+            ended, advanced = total["run"], now
+        elif now - advanced >= STALL_SECONDS:
+            say(f"no test ended for {now - advanced:.0f} s: interrupted")
+            for job in jobs:
+                # Pytest says where it was, and what was left of its tests is missed at the end.
+                job.process.send_signal(signal.SIGINT)
+            advanced = now
 
 
 def run(jobs_count: int, arguments: List[str], folder: Path) -> int:

@@ -123,3 +123,12 @@ def test_it():
         assert run_suite(tmp_path, text, capfd) == ["1 passed, 0 failed", "0"]
     finally:
         signal.signal(signal.SIGHUP, former)
+
+
+def test_a_test_that_hangs_is_interrupted_and_fails_the_suite(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "STALL_SECONDS", 1.0)
+    monkeypatch.setattr(suite, "_WORD_SECONDS", 0.2)
+    text = "import threading\ndef test_it():\n    threading.Event().wait()\n"
+    assert run_suite(tmp_path, text, capfd) == ["0 passed, 0 failed", "1"]
