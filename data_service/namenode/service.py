@@ -60,7 +60,9 @@ class NameNodeService(WriterCalls):
         check_integers(mode)
         op = self._own_call(op, path, make_parents, mode)
         self._change(
-            lambda state: state.mkdir(self._caller, op, path, bool(make_parents), mode, wall_ms()),
+            lambda state: state.mkdir(
+                self._caller, op, path, bool(make_parents), mode, wall_ms(), time.monotonic()
+            ),
             op,
         )
 

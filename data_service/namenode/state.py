@@ -32,7 +32,7 @@ from data_service.namenode.reading import Reading
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.safe_mode import MANUAL_REASON
 from data_service.namenode.writers.leases import Leases
-from data_service.namenode.writers.open_files import OpenFiles, deleted_rows
+from data_service.namenode.writers.open_files import OpenFile, OpenFiles, deleted_rows
 from data_service.namenode.writers.promises import Promises
 from data_service.namenode.writers.rewriting import Rewriting
 from data_service.namenode.writers.takeover import Takeover
@@ -106,16 +106,32 @@ class State:
             self.blocks.invalidate(Block(block_id, generation, 0), last_txid)
 
     def mkdir(
-        self, caller: Caller, op: Op, path: str, make_parents: bool, mode: int, wall_ms: int
+        self,
+        caller: Caller,
+        op: Op,
+        path: str,
+        make_parents: bool,
+        mode: int,
+        wall_ms: int,
+        now: float,
     ) -> Outcome:
-        """Make a directory, with its parents if asked to; then an existing one is no error."""
+        """Make a directory, with its parents if asked to; then an existing one is no error.
+
+        Not where somebody writes a file.
+        """
         number = self.commits.new_inode_number
-        return self._change(
-            "mkdir", op, f"Cannot create directory {path}",
-            lambda: self._namespace.mkdir(
-                caller, parse(path), make_parents, mode, wall_ms, number
-            ),
-        )  # fmt: skip
+
+        def decide() -> List[Change]:
+            ended: List[OpenFile] = []
+            changes = self._namespace.mkdir(
+                caller, parse(path), make_parents, mode, wall_ms, number,
+                lambda anchor, names: ended.extend(
+                    self._takeover.clear_way(path, anchor, names, now)
+                ),
+            )  # fmt: skip
+            return self._ending(changes, ended)
+
+        return self._change("mkdir", op, f"Cannot create directory {path}", decide)
 
     def delete(
         self, caller: Caller, op: Op, path: str, recursive: bool, wall_ms: int
@@ -140,12 +156,7 @@ class State:
             _, _, moved = changes[0]
             assert moved is not None, "a rename puts a row"
             ended = self._takeover.give_way(destination, moved[1], moved[2], now)
-            changes += deleted_rows(ended)
-            # Those below a directory's path may be many. Nobody's write ends by what is refused.
-            require_recordable(changes)
-            for file in ended:
-                self.open_files.close(file)
-            return changes
+            return self._ending(changes, ended)
 
         return self._change("rename", op, f"Cannot rename {source}", decide)
 
@@ -238,6 +249,15 @@ class State:
         if type(error) is SafeMode and self.blocks.safe_mode_reason(0.0) != MANUAL_REASON:
             return StartingUp(error.message)
         return error
+
+    def _ending(self, changes: List[Change], ended: List[OpenFile]) -> List[Change]:
+        """These changes, with the end of writers who give way to them."""
+        changes = changes + deleted_rows(ended)
+        # Those below a directory's path may be many. Nobody's write ends by what is refused.
+        require_recordable(changes)
+        for file in ended:
+            self.open_files.close(file)
+        return changes
 
     def _change(
         self,

@@ -78,7 +78,7 @@ class Builder:
     def build(self, files: int) -> None:
         """Make them all."""
         for directory, count in directories(files):
-            self._do(self.state.mkdir(ROOT, self._op(), directory, True, 0o755, _wall_ms()))
+            self._do(self.state.mkdir(ROOT, self._op(), directory, True, 0o755, _wall_ms(), 0.0))
             for number in range(count):
                 self.write(f"{directory}/part-{number:05d}")
         self._store()

@@ -10,7 +10,7 @@ from tests.chaos.history import OK, REFUSED, Call, Note
 from tests.chaos.invariants import RecordedEdit, StoredFile
 from tests.chaos.model import Model, State, used
 from tests.support.disks import Replica
-from zookeeper.fabric.errors import InternalError, PathExists
+from zookeeper.fabric.errors import InternalError, NotADirectory, PathExists
 
 
 WRITERS = frozenset({"put", "start"})
@@ -100,16 +100,25 @@ def _is_refused_for_a_writer(call: Call, writers: Sequence[Call]) -> bool:
     writer that nobody heard any more. It replaces only what stood there when it was created, so
     that a namenode which did not know of it may have let another file come there meanwhile.
     """
-    if call.outcome != REFUSED or call.result is not PathExists:
+    if call.outcome != REFUSED:
+        return False
+    meanwhile = [
+        one.args[0]
+        for one in writers
+        if one is not call
+        and one.began <= call.ended
+        and (one.ended >= call.began or one.outcome != OK)
+    ]
+    if call.result is NotADirectory:
+        # It is a file for whoever makes a directory in its place or on the way through it.
+        made = call.args[0] if call.kind == "mkdir" else call.args[0].rpartition("/")[0]
+        makes = call.kind == "mkdir" or call.kind in WRITERS
+        return makes and any(_is_in(made, path) for path in meanwhile)
+    if call.result is not PathExists:
         return False
     if call.kind in WRITERS:
         return bool(call.args[3])
-    return call.kind == "rename" and any(
-        one.args[0] == call.args[1]
-        and one.began <= call.ended
-        and (one.ended >= call.began or one.outcome != OK)
-        for one in writers
-    )
+    return call.kind == "rename" and call.args[1] in meanwhile
 
 
 def _is_in(path: Any, room: str) -> bool:

@@ -19,6 +19,7 @@ from tests.support.namespace_model import (
     find,
     listing,
     lost,
+    obstacles,
     plain,
     promised,
     rivals,
@@ -46,9 +47,13 @@ class Walk(RewritingWalk):
         elif error is None and len(rest) > 1 and not parents:
             error = errors.PathNotFound
         error = error or (self.quotas.refusal(node, len(rest)) if rest else None)
+        ended = obstacles(self.writers, node, rest) if error is None else []
+        if any(self.now - self.renewed[writer.client] <= 10.0 for writer in ended):
+            error = errors.NotADirectory
         op, path = self.op(), render(names)
-        self.change(lambda: self.state.mkdir(ROOT, op, path, parents, 0o755, 5), error)
+        self.change(lambda: self.state.mkdir(ROOT, op, path, parents, 0o755, 5, self.now), error)
         if error is None:
+            self.writers = [writer for writer in self.writers if writer not in ended]
             for name in rest:
                 node = node.setdefault(name, {})
 
@@ -156,6 +161,10 @@ class Walk(RewritingWalk):
         ended = rivals(self.writers, above, place) if error is None else []
         if any(self.now - self.renewed[rival.client] <= 10.0 for rival in ended):
             error = errors.AlreadyBeingCreated
+        blocking = obstacles(self.writers, above, place[:-1]) if error is None else []
+        if any(self.now - self.renewed[writer.client] <= 10.0 for writer in blocking):
+            error = errors.NotADirectory
+        ended += blocking
         writer = ModelWriter(client, 0, above, place, over)
         error = error or self.quotas.refusal(above, self.quotas.new_names(writer))
         op, path = self.op(client), render(names)

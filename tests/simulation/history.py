@@ -13,7 +13,7 @@ from metadata_service.edits import Edit
 from tests.simulation.auditor import Violation, demand
 from tests.simulation.plain_tree import MODELS, Tree, answer_of, tree_of
 from tests.simulation.services import MetadataService, Tables
-from zookeeper.fabric.errors import PathExists
+from zookeeper.fabric.errors import NotADirectory, PathExists
 
 Op = Tuple[str, int]
 
@@ -171,16 +171,23 @@ class _Explanation:
         if record.kind in ("complete", "append"):
             demand(record.outcome != OK, record, "is lost")
             return
-        if record.kind == "rename" and record.result is PathExists:
-            name = record.args[1].rpartition("/")[2]
-            if name in self._history.promised:
-                return  # Somebody may write there; whether he did, no tree tells.
+        if self._is_refused_for_a_writer(record):
+            return
         for witness in range(least, record.newest_txid + 1):
             if answer_of(record, self._trees[witness], self._history.contents):
                 self._learn(record, witness)
                 return
         raise Violation(f"{record} was never true between edits {least} and {record.newest_txid}:"
                         f" {[self._trees[t] for t in range(least, record.newest_txid + 1)]}")
+
+    def _is_refused_for_a_writer(self, record: Record) -> bool:
+        """Whether somebody may write where an entry was to be made: no tree tells of it."""
+        promised = self._history.promised
+        if record.kind == "rename" and record.result is PathExists:
+            return record.args[1].rpartition("/")[2] in promised
+        if record.kind == "mkdir" and record.result is NotADirectory:
+            return not promised.isdisjoint(record.args[0].split("/")[1:])
+        return False
 
     def _learn(self, record: Record, txid: int) -> None:
         self._moments.append(Moment(record.ended, max(txid, self._moments[-1].txid)))

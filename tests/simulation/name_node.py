@@ -152,7 +152,8 @@ class NameNode(Process):
 
     def exposed_mkdir(self, _source: str, op: Op, path: str, parents: bool) -> Script:
         """Make a directory."""
-        return self._change(lambda state: state.mkdir(ROOT, op, path, parents, 0o755, 1))
+        return self._change(lambda state: state.mkdir(
+            ROOT, op, path, parents, 0o755, 1, self.clock()))
 
     def exposed_delete(self, _source: str, op: Op, path: str) -> Script:
         """Delete a path."""

@@ -160,7 +160,7 @@ class Core:
 
     def mkdir(self, path: str) -> None:
         """Make a directory and its parents."""
-        self.do(self.state.mkdir(ROOT, self.op(), path, True, 0o755, 1))
+        self.do(self.state.mkdir(ROOT, self.op(), path, True, 0o755, 1, self.now))
 
     def delete(self, path: str) -> bool:
         """Delete a tree; whether there was one."""

@@ -138,6 +138,16 @@ def rivals(writers: List[ModelWriter], above: dict, names: Names) -> List[ModelW
     ]
 
 
+def obstacles(writers: List[ModelWriter], above: dict, names: Names) -> List[ModelWriter]:
+    """Who writes a new file where a directory of these names, or one on its way, shall be."""
+    return [
+        writer
+        for writer in writers
+        if writer.file is None and writer.above is above
+        and names[: len(writer.names)] == writer.names
+    ]  # fmt: skip
+
+
 def settle(writers: List[ModelWriter]) -> None:
     """A writer whose next directory has been made is below that one, unless one is there."""
     moved = True

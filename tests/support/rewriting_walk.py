@@ -12,6 +12,7 @@ from tests.support.namespace_model import (
     appearing,
     find,
     holder,
+    obstacles,
     rivals,
 )
 from tests.support.namespace_walk import Sides
@@ -29,6 +30,8 @@ class RewritingWalk(Sides):
         names = self._likely_file()[:-1] + self.path()[:1]
         node, rest, error = find(self.tree, names)
         if error is not None or not rest or rivals(self.writers, node, rest):
+            return
+        if obstacles(self.writers, node, rest[:-1]):
             return
         if self.quotas.refusal(node, len(rest), BLOCKS * BLOCK_SIZE * REPLICATION):
             return

@@ -10,7 +10,7 @@ from tests.chaos.history import FAILED, OK, REFUSED, UNKNOWN, Call
 from tests.chaos.model import State
 from tests.chaos.reckoning import Reckoner, Stretch
 from tests.simulation.plain_tree import DIRECTORY
-from zookeeper.fabric.errors import PathExists, PathNotFound
+from zookeeper.fabric.errors import NotADirectory, PathExists, PathNotFound
 
 CONTENTS = Contents([100])
 FILE = ("f", CONTENTS.piece(1), 3, 0o644)
@@ -49,6 +49,21 @@ def test_a_name_that_nobody_could_have_taken_is_free() -> None:
     assert complaints(put(1, 5, path="/edits/c"), moved(2, 3), after={
         **BEFORE, "/edits/c": BOTH["/edits/b"]})  # fmt: skip
     assert complaints(put(1, 5), moved(2, 3, PathNotFound))
+
+
+def made(began: float, ended: float, path: str, kind: str = "mkdir") -> Call:
+    """A directory or a file that was refused, since a file was there or on the way."""
+    args = (path, True) if kind == "mkdir" else (path, 2, 3, True)
+    return Call(4, "thread-2", kind, args, began, ended, REFUSED, NotADirectory)
+
+
+def test_no_directory_is_made_where_a_file_will_appear() -> None:
+    for path in ("/edits/b", "/edits/b/c/d"):
+        assert not complaints(put(1, 5), made(2, 3, path))
+        assert complaints(made(1, 2, path), put(3, 4))
+    assert not complaints(put(1, 5), made(2, 3, "/edits/b/c", "put"))
+    assert complaints(put(1, 5), made(2, 3, "/edits/b", "put"))
+    assert complaints(put(1, 5), made(2, 3, "/edits/bb"))
 
 
 def test_a_file_replaces_only_what_it_was_created_to_replace() -> None:

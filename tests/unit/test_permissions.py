@@ -40,7 +40,7 @@ class Tree:
 
     def directory(self, path: str, owner: str, mode: int, group: str = "users") -> None:
         """Make a directory as it is to be."""
-        self.metadata.store(self.state.mkdir(ROOT, self.op(), path, True, 0o755, 1))
+        self.metadata.store(self.state.mkdir(ROOT, self.op(), path, True, 0o755, 1, 0.0))
         self.own(path, owner, mode, group)
 
     def file(self, path: str, owner: str, mode: int, group: str = "users") -> None:
@@ -112,11 +112,11 @@ def test_the_message_names_the_directory_that_refused() -> None:
 
 def test_mkdir_in_a_foreign_directory() -> None:
     tree = Tree()
-    assert message(lambda: tree.state.mkdir(ALICE, tree.op(), "/x", False, 0o755, 1)) == (
+    assert message(lambda: tree.state.mkdir(ALICE, tree.op(), "/x", False, 0o755, 1, 0.0)) == (
         'Permission denied: user=alice, access=WRITE, inode="/":root:supergroup:drwxr-xr-x'
     )
     tree.directory("/open", "root", 0o777, "staff")
-    tree.metadata.store(tree.state.mkdir(ALICE, tree.op(), "/open/x/y", True, 0o700, 1))
+    tree.metadata.store(tree.state.mkdir(ALICE, tree.op(), "/open/x/y", True, 0o700, 1, 0.0))
     status = tree.state.reading.stat(ROOT, "/open/x").result
     assert (status.owner, status.group) == ("alice", "staff")
 

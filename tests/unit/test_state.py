@@ -15,7 +15,8 @@ def changes_of(core: Core, op: Tuple[str, int]) -> List[Tuple[str, Callable[[], 
     """Every change of the tree on `/d/f` and `/d`, with its refusal in safe mode and its result."""
     state = core.state
     return [
-        ("Cannot create directory /x", lambda: state.mkdir(ROOT, op, "/x", False, 0o755, 1), None),
+        ("Cannot create directory /x",
+         lambda: state.mkdir(ROOT, op, "/x", False, 0o755, 1, 0.0), None),
         ("Cannot delete /d/f", lambda: state.delete(ROOT, op, "/d/f", False, 1), True),
         ("Cannot rename /d/f", lambda: state.rename(ROOT, op, "/d/f", "/d/g", 1, 0.0), None),
         ("Cannot set permission for /d", lambda: state.set_mode(ROOT, op, "/d", 0o700), None),
@@ -80,9 +81,9 @@ def test_changes_that_change_nothing() -> None:
 def test_a_refused_change_may_be_tried_again_under_the_same_name() -> None:
     core = Core()
     op = core.op()
-    refusal(errors.PathNotFound, lambda: core.state.mkdir(ROOT, op, "/a/b", False, 0o755, 1))
+    refusal(errors.PathNotFound, lambda: core.state.mkdir(ROOT, op, "/a/b", False, 0o755, 1, 0.0))
     core.mkdir("/a")
-    core.do(core.state.mkdir(ROOT, op, "/a/b", False, 0o755, 1))
+    core.do(core.state.mkdir(ROOT, op, "/a/b", False, 0o755, 1, 0.0))
 
 
 def test_deleted_blocks_go_from_the_disks_and_then_from_the_records() -> None:

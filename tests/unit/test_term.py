@@ -83,7 +83,7 @@ def test_an_edit_that_nobody_waits_for_becomes_durable(
     term.load()
 
     def mkdir_unawaited(state: Any) -> Outcome:
-        return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1)._replace(depends=0)
+        return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1, 0.0)._replace(depends=0)
 
     term.change(mkdir_unawaited)
     wait_until(lambda: service.lines, what="the edit is durable")
@@ -152,7 +152,7 @@ def test_time_passes_for_datanodes_while_the_disk_of_the_record_hangs(
         return append(*args)
 
     def mkdir_unawaited(state: Any) -> Outcome:
-        return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1)._replace(depends=0)
+        return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1, 0.0)._replace(depends=0)
 
     pauses(term, monkeypatch, 0.01)
     monkeypatch.setattr(Blocks, "tick", count)
@@ -178,7 +178,7 @@ def test_a_deleted_tree_is_taken_apart_without_pauses(
     for number in range(30):
         op = ("client", number)
         path = f"/d/{number}"
-        term.change(lambda state: state.mkdir(ROOT, op, path, True, 0o755, 1))
+        term.change(lambda state: state.mkdir(ROOT, op, path, True, 0o755, 1, 0.0))
     term.change(lambda state: state.delete(ROOT, ("client", 99), "/d", True, 1))
 
     def left(state: Any) -> Outcome:
@@ -205,7 +205,7 @@ def test_rows_that_do_not_fit_together_are_damage(service: StoredService, term: 
 
 def mkdir(path: str) -> Callable[[State], Outcome]:
     """The operation."""
-    return lambda state: state.mkdir(ROOT, (path, 1), path, False, 0o755, 1)
+    return lambda state: state.mkdir(ROOT, (path, 1), path, False, 0o755, 1, 0.0)
 
 
 def listed(term: Term) -> List[str]:
@@ -257,13 +257,14 @@ def test_a_call_that_was_decided_is_not_refused_for_want_of_room(
     nothing was done, and the change was there when the disk had room."""
     term.load()
     done, new = Op("client", 1), Op("client", 2)
-    term.change(lambda state: state.mkdir(ROOT, done, "/d", False, 0o755, 1), done)
+    term.change(lambda state: state.mkdir(ROOT, done, "/d", False, 0o755, 1, 0.0), done)
     service.room = False
     term.journal.confirm()
-    assert term.change(lambda state: state.mkdir(ROOT, done, "/d", False, 0o755, 1), done) is None
+    again = term.change(lambda state: state.mkdir(ROOT, done, "/d", False, 0o755, 1, 0.0), done)
+    assert again is None
     for op in (new, None):
         with pytest.raises(DiskFull):
-            term.change(lambda state: state.mkdir(ROOT, new, "/e", False, 0o755, 1), op)
+            term.change(lambda state: state.mkdir(ROOT, new, "/e", False, 0o755, 1, 0.0), op)
 
 
 def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
@@ -271,7 +272,7 @@ def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
 ) -> None:
     """An edit of the namenode's own would end the term as well as a caller's."""
     term.load()
-    term.change(lambda state: state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1))
+    term.change(lambda state: state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1, 0.0))
     service.room = False
     wait_until(lambda: not term.journal.has_room, what="news of the disk")
     term.read(lambda state: state.delete(ROOT, ("client", 2), "/d", True, 2))

@@ -299,11 +299,41 @@ def test_the_lease_ends_with_the_directory() -> None:
     assert core.sweep() == [1]
 
 
+def test_no_directory_is_made_where_a_file_is_being_written() -> None:
+    """It was made, and whoever wrote the file ended with bytes and no place for them."""
+    core = Core()
+    file_id = core.create("/d/f")
+    blocks = core.write(file_id, 5)
+    for _ in range(2):
+        for path in ("/d/f", "/d/f/g/h"):
+            told = refusal(errors.NotADirectory, lambda: core.mkdir(path))
+            assert path in told and "is being written by client" in told
+        refusal(errors.NotADirectory, lambda: core.create("/d/f/x", "other"))
+        refusal(errors.NotADirectory, lambda: core.create("/d/f/g/x"))
+        core.mkdir("/d/ff/f")
+    core.complete(file_id, blocks)
+    assert core.length("/d/f") == 5
+
+
+@pytest.mark.parametrize("made", ["mkdir", "create"])
+def test_a_silent_writer_gives_way_to_a_directory(made: str) -> None:
+    core = Core()
+    file_id = core.create("/d/f")
+    blocks = core.write(file_id, 5)
+    core.now += 11.0
+    if made == "mkdir":
+        core.mkdir("/d/f/g")
+    else:
+        core.complete(core.create("/d/f/g", "other"), (), "other")
+    refusal(errors.LeaseExpired, lambda: core.complete(file_id, blocks))
+    assert core.sweep() == [block.block_id for block in blocks]
+
+
 def test_the_path_is_checked_again_at_the_end() -> None:
     """HDFS-6527: a file was completed at a path that was another one by then."""
     core = Core()
-    there, above = core.create("/f"), core.create("/g/h")
-    core.mkdir("/f")
+    below, there, above = core.create("/f/x"), core.create("/f"), core.create("/g/h")
+    core.complete(below, ())
     core.put("/g")
     assert refusal(errors.IsADirectory, lambda: core.complete(there, ())) == (
         "/f already exists as a directory"

@@ -80,10 +80,13 @@ class Namespace:
         mode: int,
         wall_ms: int,
         new_id: Callable[[], int],
+        claim: Callable[[int, Names], None] = lambda anchor, names: None,
     ) -> List[Change]:
         """Make a directory; nothing to do when it exists and `make_parents` is set.
 
         Parents that are made on the way can be entered and filled by their owner whatever `mode`.
+        `claim` is told last of the directory, by number, that the names will be made in, each in
+        the one before, and may refuse it.
         """
         check_mode(mode)
         inode, depth = self._resolver.walk(caller, names)
@@ -98,6 +101,7 @@ class Namespace:
         parent = self.room_below(inode, names, depth)
         require(parent, caller, WRITE)
         self._quotas.verify(parent, len(names) - depth, 0)
+        claim(parent.id, names[depth:])
         rows = _directory_rows(
             parent, names[depth:], caller.user, mode | WRITE_EXECUTE << 6, wall_ms, new_id
         )

@@ -6,6 +6,7 @@ from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS
 from data_service.namenode.namespace.inodes import Directory, Inode
 from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.namespace.resolver import Names
 from data_service.namenode.namespace.retries import NO_OP, user_of
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases, Place
@@ -24,6 +25,7 @@ from zookeeper.fabric.errors import (
     DfsError,
     InvalidArgument,
     LeaseExpired,
+    NotADirectory,
     PathExists,
     QuotaExceeded,
 )
@@ -79,6 +81,23 @@ class Takeover:
             self._leases.promised(anchor, name), path, now,
             lambda holder: PathExists(
                 f"rename destination {path} already exists: it is being written by {holder}"
+            ),
+        )  # fmt: skip
+
+    def clear_way(self, path: str, anchor: int, names: Names, now: float) -> List[OpenFile]:
+        """The files that will appear where a directory is to be made, at the entry `names[0]` of
+        an anchor or at any of those below it, and whose writers must give way; NotADirectory when
+        one of them need not.
+
+        As in HDFS, where it is a file already: who wrote it would end with bytes and no place for
+        them. As in `overdue`, the caller records their end.
+        """
+        places = (Place(anchor, names[:count]) for count in range(1, len(names) + 1))
+        found = (self._leases.writer(place) for place in places)
+        return self._overdue_of(
+            [file_id for file_id in found if file_id is not None], path, now,
+            lambda holder: NotADirectory(
+                f"{path} cannot be made: a file on the way to it is being written by {holder}"
             ),
         )  # fmt: skip
 

@@ -109,6 +109,7 @@ class Writing:
         self._check_attributes(names, replication, block_size, mode)
         directory, places, replaces = self._check_target(caller, names, overwrite)
         ended = self._takeover.overdue("CREATE_FILE", path, places, op[0], now)
+        ended += self._takeover.clear_way(path, places[0].anchor, places[0].names[:-1], now)
         self._takeover.verify_user(op[0])
         self._takeover.verify_place(directory, places[0], 0)
         depends = self._commits.depends_on(directory)
