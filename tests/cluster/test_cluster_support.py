@@ -82,6 +82,9 @@ def test_a_daemon_that_ends_badly_fails_the_test(tmp_path: Path) -> None:
 def test_a_test_that_fails_is_not_drowned_by_its_cluster(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         with Cluster(tmp_path, data_nodes=1) as cluster:
+            client = cluster.start_client("put", "-", "/unfinished")
+            assert client.stdin is not None
+            client.stdin.close()
             cluster.daemons["zookeeper"].send_signal(signal.SIGSTOP)
             raise ZeroDivisionError
     assert not cluster.running
