@@ -4,11 +4,11 @@ import errno
 import os
 import resource
 import threading
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Optional
 
 import pytest
 
-from tests.support.loopback import Loopback, busy_caller, call, works
+from tests.support.loopback import Loopback, RawClient, busy_caller, call, works
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import server as server_module
 from zookeeper.fabric.auth import SECRET
@@ -99,12 +99,18 @@ def test_one_host_cannot_take_the_place_of_others() -> None:
 
 def fill_from(loopback: Loopback, count: int) -> List[Any]:
     """Silent clients of the usual host, each seen before the next."""
-    crowd = []
-    for _ in range(count):
-        crowd.append(loopback.raw())
-        crowd[-1].frame(call("echo", 1))
-        assert crowd[-1].answer()[1] == (1, 1)
-    return crowd
+    return [wait_until(lambda: served(loopback.raw())) for _ in range(count)]
+
+
+def served(client: RawClient) -> Optional[RawClient]:
+    """The client once it was answered; None when it was turned away, and comes back as clients do:
+    who has had an answer is not idle before the server has looked away from it."""
+    try:
+        client.frame(call("echo", 1))
+        assert client.answer()[1] == (1, 1)
+    except (EOFError, ConnectionError):
+        return None
+    return client
 
 
 @pytest.mark.parametrize("reason", ["sent away", "stopping"])

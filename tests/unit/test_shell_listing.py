@@ -177,8 +177,8 @@ def test_the_other_arguments_are_still_done(shell: Shell) -> None:
 
 def test_a_directory_that_may_not_be_read(shell: Shell) -> None:
     shell.filesystem.write("/d/f")
-    shell.filesystem.fail("list", PermissionDenied("Permission denied: user=x\nsecond line"))
-    assert shell.bad("ls", "-R", "/d") == "ls: Permission denied: user=x\n"
+    shell.filesystem.fail("list", PermissionDenied("Permission denied: user=x, /a\nb"))
+    assert shell.bad("ls", "-R", "/d") == "ls: Permission denied: user=x, /a\\nb\n"
 
 
 def test_local_files_can_be_listed(shell: Shell) -> None:

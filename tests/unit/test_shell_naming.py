@@ -46,7 +46,7 @@ def test_names_are_literal(shell: Shell) -> None:
 
 
 def test_messages_of_the_namenode_come_through(shell: Shell) -> None:
-    shell.filesystem.fail("mkdir", SafeMode("Cannot create directory /x. In safe mode.\nTip."))
+    shell.filesystem.fail("mkdir", SafeMode("Cannot create directory /x. In safe mode."))
     assert shell.bad("mkdir", "/x") == "mkdir: Cannot create directory /x. In safe mode.\n"
 
 
