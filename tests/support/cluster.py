@@ -240,6 +240,8 @@ class Cluster:
             env=self.environment(CLIENT),
         )
         # A trial of hours starts very many: who has ended and was heard out is nobody to end.
+        for heard_out in filter(_is_heard_out, self._clients):
+            _close_pipes(heard_out)
         self._clients = [one for one in self._clients if not _is_heard_out(one)] + [client]
         return client
 
@@ -308,14 +310,18 @@ class Cluster:
         for client in self._clients:
             if client.poll() is None:
                 client.kill()
-            # Its test may have closed some of its pipes, and what is in them is nobody's any more.
-            with suppress(BrokenPipeError), client:
-                pass
+            _close_pipes(client)
         for daemon in self.daemons.values():
             daemon.kill_group()
         for proxy in self._links.values():
             proxy.close()
         self._ports.close()
+
+
+def _close_pipes(client: "subprocess.Popen[bytes]") -> None:
+    """Of a client that ended: its test may have closed some, and what is in them is nobody's."""
+    with suppress(BrokenPipeError), client:
+        pass
 
 
 def _is_heard_out(client: "subprocess.Popen[bytes]") -> bool:
