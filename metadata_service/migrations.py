@@ -6,7 +6,7 @@ by the layout in VERSION. What a layout was stands here in its own words, frozen
 of the current one change with the next.
 """
 
-from typing import Any, Callable, Dict, FrozenSet, Iterator, NamedTuple, Tuple
+from typing import Callable, Dict, FrozenSet, Iterator, NamedTuple, Tuple
 
 from metadata_service import edit_log
 from metadata_service.edits import TABLES, Column, Table

@@ -14,7 +14,6 @@ when; who would have to wait for such a disk asks `silent_seconds` and goes else
 
 import errno
 import itertools
-import threading
 import time
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterator

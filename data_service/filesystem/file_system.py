@@ -6,7 +6,7 @@ import io
 import os
 import pwd
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from data_service.filesystem.administration import Administration
 from data_service.filesystem.conveniences import Conveniences

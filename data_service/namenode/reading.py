@@ -3,7 +3,7 @@
 Every answer is an Outcome without an edit; its `depends` says which pending edit it would reveal.
 """
 
-from typing import List, Optional, Tuple
+from typing import List, Optional
 
 from data_service.namenode.namespace.access_times import AccessTimes
 from data_service.namenode.namespace.commits import Commits, Outcome
@@ -25,7 +25,6 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     NAME_QUOTA_MAX,
     QUOTA_RESET,
-    FileStatus,
     FsckRow,
     LocatedBlock,
     Locations,
