@@ -35,12 +35,14 @@ class Waiters:
         sleeper = _Sleeper(number, next(self._arrivals), threading.Lock())
         sleeper.bed.acquire()
         heapq.heappush(self._sleepers, sleeper)
+        woken = False
         self._lock.release()
         try:
-            sleeper.bed.acquire(timeout=-1 if seconds is None else max(seconds, 0.0))
+            woken = sleeper.bed.acquire(timeout=-1 if seconds is None else max(seconds, 0.0))
         finally:
             self._lock.acquire()
-            if sleeper in self._sleepers:
+            # Who woke it took it out; only who wakes by itself may still be among the others.
+            if not woken and sleeper in self._sleepers:
                 self._sleepers.remove(sleeper)
                 heapq.heapify(self._sleepers)
         return self._heir == sleeper.arrival
