@@ -8,9 +8,9 @@ import pytest
 
 pytest.register_assert_rewrite("tests.support")
 
-from tests.support.cluster import Cluster  # noqa: E402
-from tests.support.ports import Ports  # noqa: E402
-from tests.support.scripted import Site  # noqa: E402
+from tests.support.clusters.cluster import Cluster  # noqa: E402
+from tests.support.clusters.ports import Ports  # noqa: E402
+from tests.support.clusters.scripted import Site  # noqa: E402
 
 _TESTS = Path(__file__).parent
 _MARKED_FOLDERS = ("cluster", "faults")

@@ -12,8 +12,8 @@ is never resumed in the middle (HDFS-4660, HDFS-7065).
 import time
 from typing import Any, Callable, Optional, Tuple
 
-from data_service.datanode.block_store import BlockStore
-from data_service.datanode.replica_writer import ReplicaWriter
+from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.store.replica_writer import ReplicaWriter
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from data_service.protocol.failures import seen_from_upstream

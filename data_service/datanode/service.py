@@ -5,17 +5,17 @@ import threading
 import time
 from typing import Any, Callable, List, Optional, Tuple
 
-from data_service.datanode.block_store import BlockStore
-from data_service.datanode.duties import Duties
-from data_service.datanode.news import CORRUPT, DELETED, RECEIVED, VERIFIED
-from data_service.datanode.open_replica import Chunk, OpenReplica
+from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.actor import Duties
+from data_service.datanode.incremental_report import CORRUPT, DELETED, RECEIVED, VERIFIED
+from data_service.datanode.store.open_replica import Chunk, OpenReplica
 from data_service.datanode.pipeline import Downstream, receive_block
-from data_service.datanode.presence import Presence
-from data_service.datanode.replicator import copy_block, open_pipeline, unreached_targets
-from data_service.datanode.scanner import Scanner
-from data_service.datanode.streams import Streams
-from data_service.datanode.trash import Trash
-from data_service.datanode.verifier import Verifier
+from data_service.datanode.store.presence import Presence
+from data_service.datanode.copying import copy_block, open_pipeline, unreached_targets
+from data_service.datanode.store.scanner import Scanner
+from data_service.datanode.transfer_slots import Streams
+from data_service.datanode.store.trash import Trash
+from data_service.datanode.store.verifier import Verifier
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.failures import seen_from_upstream

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from data_service.filesystem.administration import Administration
 from data_service.filesystem.conveniences import Conveniences
-from data_service.filesystem.leases import LeaseKeeper
+from data_service.filesystem.writing.leases import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.namenode import NameNodeClient
 from data_service.filesystem.namespace import FILE_MODE, UMASK
-from data_service.filesystem.node_memory import NodeMemory
+from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
 from data_service.filesystem.paths import AnyPath
-from data_service.filesystem.reader import FileReader
-from data_service.filesystem.replicas import Replicas
-from data_service.filesystem.writer import WriteOptions
-from data_service.filesystem.writing import Writing
+from data_service.filesystem.reading.reader import FileReader
+from data_service.filesystem.reading.block_reader import Replicas
+from data_service.filesystem.writing.open_file import WriteOptions
+from data_service.filesystem.contents import Writing
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import LocatedBlock
@@ -30,8 +30,8 @@ from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
-    from data_service.filesystem.file_checksum import FileChecksum
-    from data_service.filesystem.file_writer import FileWriter
+    from data_service.filesystem.reading.file_checksum import FileChecksum
+    from data_service.filesystem.writing.file_writer import FileWriter
 
 # A command such as `ls` must not wait for what only put and get need: their modules (with tempfile
 # and concurrent.futures: a tenth of its time) are imported where they are used.
@@ -182,7 +182,7 @@ class FileSystem(Administration, Writing, Conveniences):
         if not overwrite and os.path.lexists(local_path):
             with local_errors(local_path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        from data_service.filesystem.download import download
+        from data_service.filesystem.reading.download import download
 
         locations = self.block_locations(path)
         parallel = self.settings.client.parallel_blocks
@@ -210,7 +210,7 @@ class FileSystem(Administration, Writing, Conveniences):
 
         The caller must be allowed to read the file. Raises BlockMissing.
         """
-        from data_service.filesystem.file_checksum import checksum_file
+        from data_service.filesystem.reading.file_checksum import checksum_file
 
         path = self.absolute(path)
         parallel = self.settings.client.parallel_blocks
@@ -218,7 +218,7 @@ class FileSystem(Administration, Writing, Conveniences):
 
     def salvage(self, path: AnyPath, directory: AnyPath) -> int:
         """Copy what can be read of a damaged file to files 0, 1, … of a directory; how many."""
-        from data_service.filesystem.salvage import salvage
+        from data_service.filesystem.reading.salvage import salvage
 
         path, directory = self.absolute(path), self.absolute(directory)
         self.mkdir(directory, parents=True)

@@ -19,7 +19,7 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional
 
 from data_service.namenode.inspecting import Inspecting
 from data_service.namenode.namespace.commits import Commits, Outcome, require_recordable
-from data_service.namenode.namespace.graveyard import purge
+from data_service.namenode.namespace.orphans import purge
 from data_service.namenode.namespace.image import DELETED_BLOCKS, Image
 from data_service.namenode.namespace.inodes import File
 from data_service.namenode.namespace.namespace import Namespace
@@ -33,7 +33,7 @@ from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.safe_mode import MANUAL_REASON
 from data_service.namenode.writers.leases import Leases
 from data_service.namenode.writers.open_files import OpenFile, OpenFiles, deleted_rows
-from data_service.namenode.writers.promises import Promises
+from data_service.namenode.writers.reservations import Promises
 from data_service.namenode.writers.rewriting import Rewriting
 from data_service.namenode.writers.takeover import Takeover
 from data_service.namenode.writers.writing import Writing, refused_in_safe_mode

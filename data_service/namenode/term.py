@@ -12,13 +12,13 @@ import time
 from random import Random
 from typing import Any, Callable, Mapping, Optional, Tuple
 
-from data_service.namenode import memory
+from data_service.namenode.leading import memory
 from data_service.namenode.block_limits import policy_of
-from data_service.namenode.epoch_floor import EpochFloor
-from data_service.namenode.housekeeping import Housekeeping, Rounds, record
+from data_service.namenode.leading.epoch_floor import EpochFloor
+from data_service.namenode.leading.housekeeping import Housekeeping, Rounds, record
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS, Op
-from data_service.namenode.office import Office
+from data_service.namenode.leading.leader_lease import Office
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.protocol.messages import ClusterStatus, NodeStats

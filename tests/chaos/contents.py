@@ -10,7 +10,7 @@ import hashlib
 import itertools
 from typing import Any, Collection, Dict, List, Sequence, Tuple
 
-from tests.support.replicas import noise
+from tests.support.disks.replicas import noise
 
 Recipe = Tuple[Tuple[int, int], ...]
 """(number of a piece, how many bytes of it), in order."""

@@ -11,7 +11,7 @@ from tests.chaos.contents import Contents
 from tests.chaos.history import Call, Note
 from tests.chaos.invariants import RecordedEdit, StoredFile
 from tests.chaos.reckoning import Facts, Reckoner, Stretch
-from tests.support.disks import Replica
+from tests.support.disks.every_replica import Replica
 from zookeeper.fabric import errors
 
 HISTORY, CONTENTS, FACTS, VERDICT = "history.json", "contents.json", "facts.json", "verdict.txt"

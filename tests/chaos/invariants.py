@@ -9,7 +9,7 @@ a call. I2, I3, I5 and I10 are about what clients were told: see `explanation.py
 import hashlib
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
-from tests.support.disks import Replica
+from tests.support.disks.every_replica import Replica
 
 LOG_BYTES_A_MINUTE_MAX = 1_000_000
 GROWTH_MAX = 1.1

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 from tests.chaos.calls import EDITS, LIMITED, PLAIN, PRIVATE, REPLICATION, TREES, Client, draw
 from tests.chaos.contents import Contents
 from tests.chaos.history import History
-from tests.support.cluster import Cluster
+from tests.support.clusters.cluster import Cluster
 from zookeeper.fabric.errors import LocalFileError, PathExists, PathNotFound, Unavailable
 
 THREADS = 4

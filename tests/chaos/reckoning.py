@@ -9,7 +9,7 @@ from tests.chaos.explanation import NotJudged, Unexplained, explain
 from tests.chaos.history import OK, REFUSED, Call, Note
 from tests.chaos.invariants import RecordedEdit, StoredFile
 from tests.chaos.model import Model, State, used
-from tests.support.disks import Replica
+from tests.support.disks.every_replica import Replica
 from zookeeper.fabric.errors import InternalError, NotADirectory, PathExists
 
 

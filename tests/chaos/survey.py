@@ -14,8 +14,8 @@ from metadata_service.edits import TABLES, decode
 from metadata_service.metadata_db import NAME
 from tests.chaos.invariants import RecordedEdit, Vitals
 from tests.simulation.plain_tree import tree_of
-from tests.support.cluster import Cluster
-from tests.support.replicas import unfinished
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import unfinished
 
 
 def unrest(cluster: Cluster, file_system: FileSystem) -> str:

@@ -16,10 +16,10 @@ from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from tests.chaos.history import History
 from tests.chaos.load import Load
-from tests.support.cluster import Cluster, Link
-from tests.support.damage import DAMAGES
-from tests.support.disks import Replica, replicas_on
-from tests.support.small_disk import SmallDisk
+from tests.support.clusters.cluster import Cluster, Link
+from tests.support.disks.damage import DAMAGES
+from tests.support.disks.every_replica import Replica, replicas_on
+from tests.support.disks.small_disk import SmallDisk
 
 DEAD_SECONDS = 3.0
 STAY_SECONDS = (0.3, 1.0, DEAD_SECONDS + 2.0)

@@ -17,9 +17,9 @@ from tests.chaos.model import State
 from tests.chaos.reckoning import Facts, Reckoner, Stretch
 from tests.chaos.thrasher import DEAD_SECONDS, Thrasher
 from tests.simulation.plain_tree import DIRECTORY
-from tests.support.cluster import EVERYBODY, Cluster, Link
-from tests.support.disks import replicas_on
-from tests.support.small_disk import CannotMount, SmallDisk
+from tests.support.clusters.cluster import EVERYBODY, Cluster, Link
+from tests.support.disks.every_replica import replicas_on
+from tests.support.disks.small_disk import CannotMount, SmallDisk
 from zookeeper.fabric.errors import DfsError
 
 DATA_NODES = 5

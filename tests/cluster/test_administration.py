@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from data_service.shell.connections import USER_VARIABLE
-from tests.support.cluster import CLIENT, Cluster, Result
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.cluster import CLIENT, Cluster, Result
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 
 
 def run_as(cluster: Cluster, user: str, *words: str) -> Result:

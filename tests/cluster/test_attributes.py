@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from tests.support.cluster import Cluster
-from tests.support.waiting import wait_until
+from tests.support.clusters.cluster import Cluster
+from tests.support.clusters.waiting import wait_until
 
 DAY_NS = 86_400 * 10**9
 

@@ -11,7 +11,7 @@ from typing import Tuple
 import pytest
 
 from scripts.supervision.processes import identity
-from tests.support.scripted import ROLES, ROOT, Site
+from tests.support.clusters.scripted import ROLES, ROOT, Site
 
 TWO_NAMENODES = ("zookeeper", "metadata", "name_node", "name_node_1", "data_node_0")
 

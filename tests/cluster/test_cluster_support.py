@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.daemon import Daemon
-from tests.support.waiting import wait_until
+from tests.support.clusters.cluster import Cluster
+from tests.support.clusters.daemon import Daemon
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import Unavailable
 
 RUDE = """

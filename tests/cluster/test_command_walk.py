@@ -7,9 +7,9 @@ from typing import Any, Callable, List, Tuple
 import pytest
 
 from data_service.shell import connections
-from tests.support.cluster import Cluster
-from tests.support.shell import Result, run_in_process
-from tests.support.tree_model import ModelFile, Refused, TreeModel
+from tests.support.clusters.cluster import Cluster
+from tests.support.terminal.shell import Result, run_in_process
+from tests.support.models.tree_model import ModelFile, Refused, TreeModel
 
 BLOCK = 4096
 SIZES = (0, 1, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.cluster import Cluster
+from tests.support.clusters.cluster import Cluster
 
 REPOSITORY = Path(__file__).parent.parent.parent
 HEAD = f"""

@@ -11,7 +11,7 @@ import pytest
 
 from data_service.client import main
 from data_service.shell import connections
-from tests.support.cluster import Cluster
+from tests.support.clusters.cluster import Cluster
 
 OWNER, FELLOW, CHIEF, OUTSIDER = "worker", "helper", "chief", "outsider"
 TOP = "/groups"

@@ -9,8 +9,8 @@ from typing import Dict, Iterator, List
 
 import pytest
 
-from tests.support.cluster import ROOT, Cluster
-from tests.support.replicas import block_names, holders, noise, unfinished, wait_replicas
+from tests.support.clusters.cluster import ROOT, Cluster
+from tests.support.disks.replicas import block_names, holders, noise, unfinished, wait_replicas
 
 BLOCK = 64 * 1024
 FILES: Dict[str, bytes] = {f"/kept/{size}": noise(size, size) for size in (0, 1, 3 * BLOCK + 1)}

@@ -15,7 +15,7 @@ import pytest
 
 from data_service.client import main
 from data_service.shell import connections
-from tests.support.cluster import Cluster
+from tests.support.clusters.cluster import Cluster
 
 MEMBER, STRANGER = "daemon", "nobody"
 GROUP = grp.getgrgid(pwd.getpwnam(MEMBER).pw_gid).gr_name

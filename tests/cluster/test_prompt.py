@@ -8,8 +8,8 @@ import pytest
 from data_service.shell.prompt import NAME, TEXT
 from data_service.shell.streams import CLEAR_LINE
 from data_service.shell.terminal import HISTORY_NAME
-from tests.support.cluster import CLIENT, Cluster
-from tests.support.typist import END, ENTER, TAB, UP, Typist
+from tests.support.clusters.cluster import CLIENT, Cluster
+from tests.support.terminal.typist import END, ENTER, TAB, UP, Typist
 
 pytest.importorskip("readline")
 

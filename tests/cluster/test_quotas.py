@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.cluster import Cluster
+from tests.support.clusters.cluster import Cluster
 
 BLOCK = 64 << 10
 

@@ -6,8 +6,8 @@ from typing import Iterator, List
 
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.replicas import block_names, digest, holders, noise, stored
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import block_names, digest, holders, noise, stored
 
 BLOCK = 64 * 1024
 

@@ -9,11 +9,11 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 
-from tests.support import brute_force
-from tests.support.brute_force import Truth
-from tests.support.cluster import Cluster
-from tests.support.replicas import block_names, holders, noise, role_at, stored
-from tests.support.waiting import wait_until
+from tests.support.clusters import brute_force
+from tests.support.clusters.brute_force import Truth
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import block_names, holders, noise, role_at, stored
+from tests.support.clusters.waiting import wait_until
 
 BLOCK_BYTES = 64 << 10
 LENGTHS = {"/d/two": BLOCK_BYTES + 1, "/d/e/one": BLOCK_BYTES, "/d/small": 7, "/empty": 0}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fresh_copy import FreshCopy
-from tests.support.scripted import ROOT, SECONDS_MAX, Site
+from tests.support.clusters.fresh_copy import FreshCopy
+from tests.support.clusters.scripted import ROOT, SECONDS_MAX, Site
 
 
 def test_quickstart_does_the_main_job(site: Site) -> None:

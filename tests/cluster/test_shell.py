@@ -9,8 +9,8 @@ from typing import List
 
 import pytest
 
-from tests.support.cluster import ROOT, Cluster
-from tests.support.replicas import noise
+from tests.support.clusters.cluster import ROOT, Cluster
+from tests.support.disks.replicas import noise
 
 BINARY = bytes(range(256)) * 2000
 NAMES = ["a b", "100%", "#1", "é", "a+b", "x:y", ".hidden", "[x]", "日本"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from data_service.filesystem.spool import MEMORY_BYTES_MAX
-from tests.support.cluster import Cluster
-from tests.support.replicas import noise
+from data_service.filesystem.writing.spool import MEMORY_BYTES_MAX
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import noise
 
 SMALL, BLOCK = 1 << 20, 32 << 20
 

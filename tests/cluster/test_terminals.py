@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.cluster import ROOT, Cluster
-from tests.support.daemon import Daemon
+from tests.support.clusters.cluster import ROOT, Cluster
+from tests.support.clusters.daemon import Daemon
 
 
 def test_the_five_terminals_of_the_readme_store_and_fetch_a_file(tmp_path: Path) -> None:

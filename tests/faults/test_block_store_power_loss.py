@@ -6,13 +6,13 @@ from typing import Iterator, Type
 
 import pytest
 
-from data_service.datanode import layout
-from data_service.datanode.layout import META_SUFFIX
-from data_service.datanode.replica_writer import ReplicaWriter
-from data_service.datanode.volume import Volume
+from data_service.datanode.store import layout
+from data_service.datanode.store.layout import META_SUFFIX
+from data_service.datanode.store.replica_writer import ReplicaWriter
+from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import crc32
-from tests.support.forgetful_disk import Aftermath, ForgetfulDisk, aftermaths
+from tests.support.disks.forgetful_disk import Aftermath, ForgetfulDisk, aftermaths
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import CorruptData, DiskFailed
 

@@ -10,7 +10,7 @@ import pytest
 from scripts import chaos
 from tests.chaos import evidence
 from tests.chaos.trial import Trial
-from tests.support.cluster import ROOT
+from tests.support.clusters.cluster import ROOT
 
 SEED = 4
 

@@ -11,9 +11,9 @@ from typing import Callable, Iterator, List, NamedTuple, Optional
 import pytest
 
 from data_service.filesystem import FileSystem
-from tests.support.cluster import EVERYBODY, Cluster
-from tests.support.replicas import block_names, holders, noise, stored, unfinished
-from tests.support.waiting import wait_until
+from tests.support.clusters.cluster import EVERYBODY, Cluster
+from tests.support.disks.replicas import block_names, holders, noise, stored, unfinished
+from tests.support.clusters.waiting import wait_until
 
 BLOCK = 64 * 1024
 OLD, NEW = noise(BLOCK, 1), noise(BLOCK + 5, 2)

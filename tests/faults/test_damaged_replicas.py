@@ -6,9 +6,9 @@ from typing import Iterator
 import pytest
 
 from data_service.protocol.checksums import CHUNK_BYTES
-from tests.support.cluster import Cluster
-from tests.support.damage import DAMAGES, flip_in, meta_of
-from tests.support.replicas import (
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.damage import DAMAGES, flip_in, meta_of
+from tests.support.disks.replicas import (
     block_names,
     holders,
     noise,
@@ -16,7 +16,7 @@ from tests.support.replicas import (
     stored,
     wait_replicas,
 )
-from tests.support.waiting import wait_until
+from tests.support.clusters.waiting import wait_until
 
 SIZE = 2 * CHUNK_BYTES + 777
 CONTENT = noise(SIZE, 7)

@@ -5,8 +5,8 @@ from typing import Iterator, List
 
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.replicas import (
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import (
     block_names,
     data_node_roles,
     holders,
@@ -15,7 +15,7 @@ from tests.support.replicas import (
     wait_gone,
     wait_replicas,
 )
-from tests.support.waiting import wait_until
+from tests.support.clusters.waiting import wait_until
 
 SIZE = 3 * 64 * 1024 + 1
 OPTIONS = {"block_size": "64K", "replication_factor": 3}

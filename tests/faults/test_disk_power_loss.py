@@ -6,7 +6,7 @@ from typing import Callable, Optional
 
 import pytest
 
-from tests.support.forgetful_disk import ForgetfulDisk, aftermaths
+from tests.support.disks.forgetful_disk import ForgetfulDisk, aftermaths
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import DiskFailed
 

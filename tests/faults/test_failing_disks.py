@@ -8,11 +8,18 @@ import pytest
 
 from data_service.filesystem import FileSystem
 from data_service.protocol.messages import DataNodeStatus
-from tests.support.cluster import Cluster
-from tests.support.disks import replicas_on
-from tests.support.replicas import block_names, holders, noise, stored, unfinished, wait_replicas
-from tests.support.small_disk import CannotMount, SmallDisk
-from tests.support.waiting import wait_until
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.every_replica import replicas_on
+from tests.support.disks.replicas import (
+    block_names,
+    holders,
+    noise,
+    stored,
+    unfinished,
+    wait_replicas,
+)
+from tests.support.disks.small_disk import CannotMount, SmallDisk
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import DiskFull
 
 BLOCK = 64 * 1024

@@ -11,7 +11,7 @@ from typing import Iterator, List, Tuple
 import pytest
 from rpyc.core import brine, consts, vinegar
 
-from tests.support.loopback import (
+from tests.support.links.loopback import (
     FRAME_BYTES_MAX,
     KEY,
     ROLE,
@@ -21,7 +21,7 @@ from tests.support.loopback import (
     mutate,
     request,
 )
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import auth, logs, server
 from zookeeper.fabric.auth import SECRET, Hello
 from zookeeper.fabric.logs import EVENTS_PER_SECOND

@@ -11,9 +11,9 @@ from typing import Any, Dict, Iterator, List
 import pytest
 from rpyc.core import consts
 
-from tests.support.cluster import ROOT
-from tests.support.loopback import ROLE, RawClient
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.cluster import ROOT
+from tests.support.links.loopback import ROLE, RawClient
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.remote import Remote
@@ -22,7 +22,7 @@ from zookeeper.fabric.settings import Address, NetworkSettings
 CHILD = """
 import resource, sys, threading
 sys.path[0] = {root!r}
-from tests.support.loopback import Loopback
+from tests.support.links.loopback import Loopback
 with Loopback(**{limits!r}) as loopback:
     {prelude}
     print(loopback.address.port, flush=True)

@@ -5,9 +5,9 @@ from typing import Iterator, List
 
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.replicas import noise, stored, unfinished
-from tests.support.waiting import wait_until
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import noise, stored, unfinished
+from tests.support.clusters.waiting import wait_until
 
 BLOCK = 64 * 1024
 OLD, NEW = noise(2 * BLOCK, 1), noise(20 * BLOCK, 2)

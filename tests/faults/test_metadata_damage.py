@@ -18,7 +18,7 @@ from metadata_service import metadata_db, version_file
 from metadata_service.metadata_db import NAME, MetadataDatabase
 from metadata_service.schema import LAYOUT
 from metadata_service.version_file import Version
-from tests.support.sample_edits import (
+from tests.support.models.sample_edits import (
     Image,
     file_edit,
     file_edits,
@@ -26,7 +26,7 @@ from tests.support.sample_edits import (
     image_of,
     lines_of,
 )
-from tests.support.write_ahead_log import FRAME_BYTES, PAGE_BYTES, transaction_ends
+from tests.support.disks.write_ahead_log import FRAME_BYTES, PAGE_BYTES, transaction_ends
 from zookeeper.fabric.errors import DiskFailed, StartRefused
 
 EDITS = 300

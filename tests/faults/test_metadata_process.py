@@ -12,10 +12,10 @@ import pytest
 
 from metadata_service.journal import Journal
 from metadata_service.metadata_db import NAME
-from tests.support.daemon import Daemon
-from tests.support.ports import Ports
-from tests.support.sample_edits import file_edit, file_edits, image_after
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.daemon import Daemon
+from tests.support.clusters.ports import Ports
+from tests.support.models.sample_edits import file_edit, file_edits, image_after
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.remote import RemotePool

@@ -10,11 +10,12 @@ from typing import Callable, Iterator, List, Tuple
 
 import pytest
 
-from data_service.filesystem import FileSystem, writer
-from data_service.filesystem.pipeline import Pipeline
+from data_service.filesystem import FileSystem
+from data_service.filesystem.writing import open_file
+from data_service.filesystem.writing.pipeline import Pipeline
 from data_service.protocol.messages import LocatedBlock, Target
-from tests.support.cluster import Cluster
-from tests.support.replicas import (
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import (
     block_names,
     holders,
     noise,
@@ -23,7 +24,7 @@ from tests.support.replicas import (
     unfinished,
     wait_replicas,
 )
-from tests.support.waiting import wait_until
+from tests.support.clusters.waiting import wait_until
 
 MEGABYTE = 1 << 20
 BLOCKS = 3
@@ -50,7 +51,7 @@ def pipelines(monkeypatch: pytest.MonkeyPatch) -> List[Tuple[Target, ...]]:
             opened.append(located.targets)
             super().__init__(located, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(writer, "Pipeline", Recorded)
+    monkeypatch.setattr(open_file, "Pipeline", Recorded)
     return opened
 
 

@@ -6,8 +6,8 @@ from typing import Iterator, List
 
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.replicas import (
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import (
     block_names,
     holders,
     noise,
@@ -16,7 +16,7 @@ from tests.support.replicas import (
     wait_gone,
     wait_replicas,
 )
-from tests.support.waiting import wait_until
+from tests.support.clusters.waiting import wait_until
 
 SIZE = 3 * 64 * 1024 + 1
 CONTENT = noise(SIZE, 1)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.replicas import block_names
-from tests.support.waiting import wait_until
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import block_names
+from tests.support.clusters.waiting import wait_until
 
 NODES = ["data_node_0", "data_node_1", "data_node_2"]
 FILES = 6

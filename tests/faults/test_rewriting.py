@@ -12,10 +12,10 @@ from typing import Iterator, List
 import pytest
 
 from data_service.filesystem import FileSystem
-from data_service.filesystem.writer import WritingFile
-from tests.support.cluster import ROOT, Cluster
-from tests.support.replicas import noise
-from tests.support.waiting import wait_until
+from data_service.filesystem.writing.open_file import WritingFile
+from tests.support.clusters.cluster import ROOT, Cluster
+from tests.support.disks.replicas import noise
+from tests.support.clusters.waiting import wait_until
 
 BLOCK_BYTES = 64 * 1024
 DATA = noise(2 * BLOCK_BYTES + 777, 5)

@@ -6,8 +6,8 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.replicas import noise
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import noise
 
 BLOCK = 1 << 20
 CONTENT = noise(3 * BLOCK + 777, 3)

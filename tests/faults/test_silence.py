@@ -6,9 +6,9 @@ from typing import Dict, Iterator, List
 import pytest
 
 from data_service.filesystem import FileSystem
-from tests.support.cluster import EVERYBODY, Cluster
-from tests.support.replicas import block_names, holders, noise, stored, wait_replicas
-from tests.support.waiting import wait_until
+from tests.support.clusters.cluster import EVERYBODY, Cluster
+from tests.support.disks.replicas import block_names, holders, noise, stored, wait_replicas
+from tests.support.clusters.waiting import wait_until
 
 BLOCK = 64 * 1024
 CONTENT = noise(6 * BLOCK + 1, 1)

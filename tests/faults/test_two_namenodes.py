@@ -9,9 +9,9 @@ import pytest
 from data_service.filesystem import FileSystem
 from data_service.filesystem.file_system import current_user
 from data_service.protocol.messages import FileStatus
-from tests.support.cluster import Cluster
-from tests.support.replicas import block_names, holders, noise, wait_gone, wait_replicas
-from tests.support.waiting import wait_until
+from tests.support.clusters.cluster import Cluster
+from tests.support.disks.replicas import block_names, holders, noise, wait_gone, wait_replicas
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.daemon import credentials_of
 from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, Unavailable
 from zookeeper.fabric.remote import Remote, RemotePool

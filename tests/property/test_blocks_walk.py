@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, Set, Tuple
 import pytest
 
 from data_service.protocol.blocks import Block
-from tests.support.model_datanodes import ModelCluster, ModelDataNode, Replica
+from tests.support.models.model_datanodes import ModelCluster, ModelDataNode, Replica
 from zookeeper.fabric.errors import NotEnoughReplicas, ProtocolViolation, SafeMode, SessionExpired
 
 NAMES = ("a", "b", "c", "d", "e")

@@ -9,8 +9,8 @@ import pytest
 from metadata_service import journal as journal_module
 from metadata_service.edits import decode
 from metadata_service.journal import Journal
-from tests.support.journals import ChancyPool, ModelService, Opened, edit, run_threads
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.links.journals import ChancyPool, ModelService, Opened, edit, run_threads
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric.errors import DfsError
 
 

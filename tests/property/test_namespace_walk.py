@@ -11,8 +11,8 @@ import pytest
 
 from data_service.namenode.namespace import inodes
 from data_service.namenode.namespace.paths import render
-from tests.support.block_side import Datanodes
-from tests.support.namespace_model import (
+from tests.support.models.block_side import Datanodes
+from tests.support.models.namespace_model import (
     ROOT,
     ModelWriter,
     appearing,
@@ -24,8 +24,8 @@ from tests.support.namespace_model import (
     promised,
     rivals,
 )
-from tests.support.quota_model import BLOCK_SIZE, promise, replaced
-from tests.support.rewriting_walk import RewritingWalk
+from tests.support.models.quota_model import BLOCK_SIZE, promise, replaced
+from tests.support.models.rewriting_walk import RewritingWalk
 from zookeeper.fabric import errors
 
 STEPS = 40

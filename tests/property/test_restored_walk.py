@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 import pytest
 
-from data_service.namenode.epoch_floor import EpochFloor
+from data_service.namenode.leading.epoch_floor import EpochFloor
 from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.replicas.block_policy import BlockPolicy
@@ -18,7 +18,7 @@ from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DELETE, TRASH, NodeInfo, NodeStats
-from tests.support.metadata_model import MetadataModel, Tables
+from tests.support.models.metadata_model import MetadataModel, Tables
 
 ROOT = Caller("root", frozenset(), True)
 CLUSTER = "cluster-1"

@@ -6,7 +6,7 @@ Those use threads, locks and the machine's clock; this is the same in virtual ti
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from data_service.namenode.namespace.commits import Outcome
-from data_service.namenode.office import CLOCK_DRIFT
+from data_service.namenode.leading.leader_lease import CLOCK_DRIFT
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State

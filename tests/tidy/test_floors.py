@@ -149,11 +149,11 @@ def test_no_module_stands_on_itself() -> None:
         ("zookeeper/service.py", "import metadata_service.edits"),
         ("metadata_service/journal.py", "from data_service.protocol import blocks"),
         ("data_service/protocol/blocks.py", "from data_service.namenode.writers import leases"),
-        ("data_service/namenode/state.py", "from data_service.datanode.layout import Layout"),
-        ("data_service/datanode/duties.py", "def f():\n    import data_service.namenode.state"),
-        ("data_service/filesystem/writer.py", "from data_service import shell\nshell.output"),
+        ("data_service/namenode/state.py", "from data_service.datanode.store.layout import Layout"),
+        ("data_service/datanode/actor.py", "def f():\n    import data_service.namenode.state"),
+        ("data_service/filesystem/globs.py", "from data_service import shell\nshell.output"),
         ("data_service/shell/main.py", "from data_service.client import main"),
-        ("data_service/client.py", "from tests.support import cluster"),
+        ("data_service/client.py", "from tests.support.clusters import cluster"),
     ],
 )
 def test_an_import_that_goes_up_is_found(path: str, text: str) -> None:
@@ -163,7 +163,7 @@ def test_an_import_that_goes_up_is_found(path: str, text: str) -> None:
 
 def test_an_import_that_goes_down_is_allowed() -> None:
     text = "from zookeeper.fabric.errors import Fenced\nfrom metadata_service import journal\n"
-    assert floor_violations(Source.of("data_service/namenode/service.py", text), KNOWN) == []
+    assert floor_violations(Source.of("data_service/namenode/calls/clients.py", text), KNOWN) == []
     neighbour = "from data_service.namenode.writers.leases import Leases"
     assert floor_violations(Source.of("data_service/namenode/state.py", neighbour), KNOWN) == []
 

@@ -23,7 +23,7 @@ PURE_MODULES = {
     "metadata_service.backlog",
     "metadata_service.edits",
     "metadata_service.epochs",
-    "data_service.datanode.layout",
+    "data_service.datanode.store.layout",
 }
 
 PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
@@ -31,8 +31,10 @@ PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
 
 IMPURE = {
     f"data_service.namenode.{name}"
-    for name in ("administration", "block_limits", "connection", "dates", "groups",
-                 "housekeeping", "leading", "memory", "office", "service", "term", "writer_calls")
+    for name in ("block_limits", "daemon", "dates", "groups", "term",
+                 "calls.administration", "calls.clients", "calls.connection", "calls.writers",
+                 "leading.epoch_floor", "leading.housekeeping", "leading.leader_lease",
+                 "leading.memory")
 }
 """The daemon around the pure cores."""
 
@@ -154,4 +156,4 @@ def test_chance_that_is_handed_in_is_allowed(text: str) -> None:
 
 def test_what_must_be_pure() -> None:
     assert is_pure("data_service.namenode.state") and is_pure("data_service.protocol.blocks")
-    assert not is_pure("data_service.namenode.service") and not is_pure("zookeeper.service")
+    assert not is_pure("data_service.namenode.calls.clients") and not is_pure("zookeeper.service")

@@ -14,7 +14,7 @@ from typing import List, Protocol, Set
 
 import pytest
 
-from tests.support.fresh_copy import Answer, FreshCopy, Terminal
+from tests.support.clusters.fresh_copy import Answer, FreshCopy, Terminal
 from tests.tidy.readme import Block, blocks, code, output_matches, tables
 from tests.tidy.source import PRODUCT, ROOT, sources
 from zookeeper.fabric.settings import SECTIONS, load, table

@@ -2,7 +2,7 @@
 
 from data_service.namenode.namespace import access_times
 from data_service.namenode.namespace.access_times import PRECISION_MS
-from tests.support.namenode_core import ROOT, Core
+from tests.support.models.namenode_core import ROOT, Core
 
 HOUR = PRECISION_MS
 LIMIT = 100

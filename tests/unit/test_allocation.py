@@ -6,7 +6,7 @@ import pytest
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import Target
-from tests.support.model_datanodes import POLICY, ModelCluster
+from tests.support.models.model_datanodes import POLICY, ModelCluster
 from zookeeper.fabric.errors import SafeMode
 
 SETTLING = 3

@@ -22,7 +22,7 @@ from data_service.namenode.replicas.block_map import (
 )
 from data_service.namenode.replicas.nodes import DEAD, Node
 from data_service.protocol.blocks import Block
-from tests.support.model_datanodes import node_info
+from tests.support.models.model_datanodes import node_info
 
 
 @pytest.fixture(name="blocks")

@@ -7,7 +7,7 @@ import pytest
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import Target
-from tests.support.model_datanodes import POLICY, ModelCluster, ModelDataNode, Replica
+from tests.support.models.model_datanodes import POLICY, ModelCluster, ModelDataNode, Replica
 from zookeeper.fabric.errors import Busy, ProtocolViolation, SessionExpired
 
 

@@ -11,7 +11,7 @@ from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.events import Events
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import REPORT, Health
-from tests.support.model_datanodes import (
+from tests.support.models.model_datanodes import (
     CAPACITY,
     CLUSTER_ID,
     POLICY,

@@ -5,8 +5,8 @@ from typing import Iterator
 
 import pytest
 
-from tests.support.loopback import BUFFER_BYTES, Loopback, works
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.links.loopback import BUFFER_BYTES, Loopback, works
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric.errors import (
     DfsError,
     InvalidArgument,

@@ -6,7 +6,7 @@ from typing import Dict, List
 
 import pytest
 
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import budget as module
 from zookeeper.fabric.budget import UNCOUNTED_BYTES, Account, Budget
 from zookeeper.fabric.errors import Busy

@@ -15,7 +15,7 @@ from tests.chaos.invariants import RecordedEdit, StoredFile
 from tests.chaos.model import State
 from tests.chaos.reckoning import Facts, Stretch
 from tests.simulation.plain_tree import DIRECTORY
-from tests.support.disks import Replica
+from tests.support.disks.every_replica import Replica
 from zookeeper.fabric.errors import InternalError, PathNotFound
 
 CONTENTS = Contents([100, 20])

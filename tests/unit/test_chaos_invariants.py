@@ -9,10 +9,10 @@ import pytest
 from tests.chaos import invariants
 from tests.chaos.history import FAILED, OK, REFUSED, UNKNOWN, History, outcome_of
 from tests.chaos.invariants import RecordedEdit, StoredFile, Vitals
-from tests.support.damage import DAMAGES
-from tests.support.disks import Replica, read_replica
-from tests.support.replicas import noise
-from tests.support.stores import opened, path_of, put
+from tests.support.disks.damage import DAMAGES
+from tests.support.disks.every_replica import Replica, read_replica
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import opened, path_of, put
 from zookeeper.fabric import errors
 
 CONTENT = b"first block" + b"second"

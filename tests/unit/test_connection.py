@@ -5,10 +5,10 @@ from typing import Any, Callable, Tuple
 import pytest
 
 from data_service.namenode.namespace.commits import Outcome
-from data_service.namenode.service import NameNodeService
+from data_service.namenode.calls.clients import NameNodeService
 from data_service.namenode.state import State
 from data_service.protocol.messages import OpenedFile, unpack_rows
-from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core
+from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core
 from zookeeper.fabric.errors import (
     DfsError,
     InvalidArgument,

@@ -3,7 +3,7 @@
 import pytest
 
 from data_service.namenode.writers import takeover, writing
-from tests.support.namenode_core import Core, refusal
+from tests.support.models.namenode_core import Core, refusal
 from zookeeper.fabric import errors
 
 

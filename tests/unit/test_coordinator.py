@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
-from tests.support.coordination import IMPATIENT, PATIENT, Told, World, coordinator_threads
-from tests.support.waiting import wait_until
+from tests.support.clusters.coordination import IMPATIENT, PATIENT, Told, World, coordinator_threads
+from tests.support.clusters.waiting import wait_until
 from zookeeper.coordinator import STOP_SECONDS, Coordinator
 from zookeeper.election import Leadership
 from zookeeper.fabric.auth import Credentials

@@ -5,8 +5,8 @@ from typing import Any, Callable, List, Tuple
 
 import pytest
 
-from tests.support.coordination import Told
-from tests.support.loopback import Recorder
+from tests.support.clusters.coordination import Told
+from tests.support.links.loopback import Recorder
 from zookeeper.coordinator import _Session, _Watch
 from zookeeper.fabric.errors import DfsError, PathExists, SessionExpired, Unavailable
 from zookeeper.fabric.settings import ZooKeeperSettings

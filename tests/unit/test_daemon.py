@@ -12,8 +12,8 @@ from typing import Iterator, List, Optional
 
 import pytest
 
-from tests.support.cluster import ROOT
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.cluster import ROOT
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import SECRET, SIMPLE
 from zookeeper.fabric.errors import SettingsError

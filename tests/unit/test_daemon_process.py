@@ -8,9 +8,9 @@ from typing import Callable, Iterator, List
 
 import pytest
 
-from tests.support.daemon import Daemon
-from tests.support.ports import Ports
-from tests.support.waiting import wait_until
+from tests.support.clusters.daemon import Daemon
+from tests.support.clusters.ports import Ports
+from tests.support.clusters.waiting import wait_until
 
 WAITS = "import signal, time\nprint('ready at once', flush=True)\n"
 STOPS = WAITS + "signal.signal(signal.SIGTERM, lambda *_: exit(0))\nprint('armed', flush=True)\n"

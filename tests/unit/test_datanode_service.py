@@ -10,15 +10,15 @@ import pytest
 
 from data_service.datanode import service
 from data_service.datanode.service import DataNode
-from data_service.datanode.volume import Volume
+from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, chunk_spans, crc32
 from data_service.protocol.failures import broken_link
 from data_service.protocol.messages import DELETE, REPLICATE, TRASH, Command, Target
-from tests.support.inner_cluster import DATA_NODE, USER, InnerCluster
-from tests.support.replicas import noise
-from tests.support.stores import chunks_of, get, put
-from tests.support.waiting import wait_until
+from tests.support.clusters.inner_cluster import DATA_NODE, USER, InnerCluster
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import chunks_of, get, put
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import (
     BlockMissing,
     Busy,

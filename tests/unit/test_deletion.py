@@ -5,7 +5,7 @@ from typing import List, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DELETE, DELETE_CORRUPT, TRASH
-from tests.support.model_datanodes import POLICY, ModelCluster
+from tests.support.models.model_datanodes import POLICY, ModelCluster
 
 DEAD = int(POLICY.dead_seconds) + 10
 REPEAT = int(POLICY.command_repeat_seconds)

@@ -8,10 +8,10 @@ from typing import Callable, Iterator, List, Optional
 
 import pytest
 
-from data_service.filesystem.download import download
+from data_service.filesystem.reading.download import download
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import FileStatus, LocatedBlock, Locations
-from tests.support.replicas import noise
+from tests.support.disks.replicas import noise
 from zookeeper.fabric.errors import BlockMissing, LocalFileError
 
 BLOCK_SIZE = 10_000

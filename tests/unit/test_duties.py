@@ -8,10 +8,10 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import pytest
 
-from data_service.datanode import duties as duties_module
-from data_service.datanode.block_store import BlockStore
-from data_service.datanode.duties import Duties
-from data_service.datanode.news import CORRUPT, DELETED, RECEIVED
+from data_service.datanode import actor as duties_module
+from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.actor import Duties
+from data_service.datanode.incremental_report import CORRUPT, DELETED, RECEIVED
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     DELETE,
@@ -21,9 +21,9 @@ from data_service.protocol.messages import (
     NodeStats,
     unpack_blocks,
 )
-from tests.support.played_namenode import NameNode
-from tests.support.stores import opened, path_of, put
-from tests.support.waiting import wait_until
+from tests.support.links.played_namenode import NameNode
+from tests.support.disks.stores import opened, path_of, put
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import (
     DeadlineExceeded,
     DfsError,

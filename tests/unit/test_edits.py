@@ -16,7 +16,7 @@ from metadata_service.edits import (
     join_lines,
     split_lines,
 )
-from tests.support.sample_edits import file_edit, file_edits, inode_row, lines_of
+from tests.support.models.sample_edits import file_edit, file_edits, inode_row, lines_of
 from zookeeper.fabric.errors import ProtocolViolation
 
 NAMES = [

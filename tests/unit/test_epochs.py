@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from data_service.namenode.epoch_floor import PAUSE_SECONDS, EpochFloor
+from data_service.namenode.leading.epoch_floor import PAUSE_SECONDS, EpochFloor
 from data_service.protocol import answers
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DELETE, Command, Registration, Target

@@ -5,10 +5,10 @@ from typing import Any, Iterator
 
 import pytest
 
-from data_service.datanode.block_store import BlockStore
-from data_service.datanode.duties import Duties
-from tests.support.played_namenode import NameNode
-from tests.support.stores import opened
+from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.actor import Duties
+from tests.support.links.played_namenode import NameNode
+from tests.support.disks.stores import opened
 from zookeeper.fabric.errors import ProtocolViolation, StartRefused
 from zookeeper.fabric.settings import Address, DataNodeSettings
 

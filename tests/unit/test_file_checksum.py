@@ -8,14 +8,15 @@ from typing import Iterator
 import pytest
 
 from data_service.datanode.service import DataNode
-from data_service.filesystem import FileSystem, replica_choice
-from data_service.filesystem.file_checksum import FileChecksum, compose
+from data_service.filesystem import FileSystem
+from data_service.filesystem.reading import replica_choice
+from data_service.filesystem.reading.file_checksum import FileChecksum, compose
 from data_service.protocol.checksums import BYTES_PER_CRC, CHUNK_BYTES, BlockChecksum, small_crcs
-from tests.support.inner_cluster import InnerCluster
-from tests.support.plain_namenode import BLOCK_SIZE
-from tests.support.replicas import noise
-from tests.support.stores import opened, put
-from tests.support.waiting import wait_until
+from tests.support.clusters.inner_cluster import InnerCluster
+from tests.support.models.plain_namenode import BLOCK_SIZE
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import opened, put
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import BlockMissing, CorruptData, PathNotFound
 
 DATA = noise(2 * BLOCK_SIZE + 1000, 5)

@@ -15,10 +15,10 @@ from data_service.filesystem import FileSystem
 from data_service.filesystem import file_system as file_system_module
 from data_service.filesystem.file_system import current_user
 from data_service.protocol.checksums import CHUNK_BYTES
-from tests.support.inner_cluster import InnerCluster
-from tests.support.plain_namenode import BLOCK_SIZE
-from tests.support.replicas import noise
-from tests.support.waiting import wait_until
+from tests.support.clusters.inner_cluster import InnerCluster
+from tests.support.models.plain_namenode import BLOCK_SIZE
+from tests.support.disks.replicas import noise
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import (
     BlockMissing,
     LeaseExpired,

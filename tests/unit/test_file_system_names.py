@@ -7,7 +7,7 @@ from typing import Iterator, List
 import pytest
 
 from data_service.filesystem import FileSystem
-from tests.support.inner_cluster import InnerCluster
+from tests.support.clusters.inner_cluster import InnerCluster
 from zookeeper.fabric.errors import NotADirectory
 
 

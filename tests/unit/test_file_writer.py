@@ -13,12 +13,12 @@ from typing import Any, Callable, List
 
 import pytest
 
-from data_service.filesystem import spool
-from data_service.filesystem.file_writer import FileWriter
+from data_service.filesystem.writing import spool
+from data_service.filesystem.writing.file_writer import FileWriter
 from data_service.protocol.checksums import CHUNK_BYTES
-from tests.support.replicas import noise
-from tests.support.stored import BLOCK_SIZE, Stored
-from tests.support.waiting import wait_until
+from tests.support.disks.replicas import noise
+from tests.support.models.stored import BLOCK_SIZE, Stored
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import LeaseExpired, NotEnoughReplicas, Unavailable
 
 DATA = noise(2 * BLOCK_SIZE + 1000, 3)

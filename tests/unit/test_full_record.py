@@ -11,7 +11,7 @@ from metadata_service.edits import Edit, encode
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.spare_epoch import NAME
 from metadata_service.sqlite import require_alone
-from tests.support.small_disk import CannotMount, SmallDisk
+from tests.support.disks.small_disk import CannotMount, SmallDisk
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import Busy, DiskFull, Fenced, StartRefused
 

@@ -9,11 +9,11 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.datanode.replica_writer import ReplicaWriter
-from data_service.datanode.volume import Volume
+from data_service.datanode.store.replica_writer import ReplicaWriter
+from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.stores import (
+from tests.support.disks.faulty_disk import FaultyDisk
+from tests.support.disks.stores import (
     VOLUME_DATA as DATA,
     fill,
     names,

@@ -8,8 +8,8 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import pytest
 
-from tests.support.loopback import KEY, ROLE, Loopback, RawClient, call
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.links.loopback import KEY, ROLE, Loopback, RawClient, call
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import auth
 from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
 from zookeeper.fabric.errors import AuthenticationFailed, DeadlineExceeded, Unavailable

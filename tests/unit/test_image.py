@@ -7,8 +7,8 @@ import pytest
 from data_service.namenode.namespace.image import Image
 from data_service.namenode.namespace.inodes import InodeRow
 from metadata_service.edits import Change
-from tests.support.namenode_core import refusal
-from tests.support.namespace_tree import Tree
+from tests.support.models.namenode_core import refusal
+from tests.support.models.namespace_tree import Tree
 from zookeeper.fabric import errors
 
 

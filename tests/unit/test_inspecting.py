@@ -4,7 +4,7 @@ import pytest
 
 from data_service.namenode.namespace.permissions import Caller
 from data_service.protocol.messages import LIVE_REPLICA
-from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core
+from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
 
 STRANGER = Caller("stranger", frozenset(), False)

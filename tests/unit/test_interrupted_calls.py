@@ -6,8 +6,8 @@ from typing import Any, Iterator, List, Type
 import pytest
 from rpyc.core import brine
 
-from tests.support.loopback import ROLE, Loopback
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.links.loopback import ROLE, Loopback
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import frames
 from zookeeper.fabric import remote as module
 from zookeeper.fabric.errors import ProtocolViolation

@@ -9,7 +9,7 @@ from metadata_service import backlog
 from metadata_service import journal as journal_module
 from metadata_service.edits import decode
 from metadata_service.journal import Journal
-from tests.support.journals import (
+from tests.support.links.journals import (
     FRAME_BYTES,
     GatedPool,
     ModelService,
@@ -19,7 +19,7 @@ from tests.support.journals import (
     record,
     run_threads,
 )
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import (
     Busy,
     CorruptData,

@@ -9,8 +9,8 @@ from metadata_service import journal as journal_module
 from metadata_service.edits import join_lines
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.service import MetadataService
-from tests.support.journals import FRAME_BYTES, ModelService, Opened, record
-from tests.support.sample_edits import file_edits, image_after
+from tests.support.links.journals import FRAME_BYTES, ModelService, Opened, record
+from tests.support.models.sample_edits import file_edits, image_after
 from zookeeper.fabric.errors import (
     Busy,
     DeadlineExceeded,

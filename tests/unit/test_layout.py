@@ -5,8 +5,8 @@ from typing import Callable, List
 
 import pytest
 
-from data_service.datanode import layout
-from data_service.datanode.layout import Version
+from data_service.datanode.store import layout
+from data_service.datanode.store.layout import Version
 from data_service.protocol.blocks import INTEGER_MAX, Block
 from data_service.protocol.checksums import CHUNK_BYTES, chunk_count
 from zookeeper.fabric.errors import CorruptData

@@ -12,13 +12,13 @@ from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
-from data_service.namenode import leading
-from data_service.namenode.leading import LASTING_SECONDS, RETRY_SECONDS, NameNode, _Pauses
-from data_service.namenode.office import Office
+from data_service.namenode import daemon
+from data_service.namenode.daemon import LASTING_SECONDS, RETRY_SECONDS, NameNode, _Pauses
+from data_service.namenode.leading.leader_lease import Office
 from data_service.namenode.term import Term
 from metadata_service.service import Metadata
-from tests.support.coordination import World, credentials
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.coordination import World, credentials
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.election import Leadership
 from zookeeper.fabric.errors import CorruptData, NotLeader
 from zookeeper.fabric.remote import RemotePool
@@ -102,7 +102,7 @@ def test_a_fenced_namenode_leads_again_also_when_the_zookeeper_was_slow(
 ) -> None:
     """It resigned and stood again while the zookeeper hung for longer than the pause between: the
     resignation was never sent, nobody was told anything, and nobody could lead any more."""
-    monkeypatch.setattr(leading, "FENCED_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(daemon, "FENCED_PAUSE_SECONDS", 0.05)
     namenode = company.start()
     stood: List[str] = []
     campaign = namenode._coordinator.campaign
@@ -173,7 +173,7 @@ def zookeeper_says_nobody_leads(company: Company) -> bool:
 def test_an_error_says_what_the_namenode_waits_for(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leading, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(daemon, "RETRY_SECONDS", 0.05)
     namenode = company.start()
     address = company.settings.metadata.hosts[0]
     company.metadata.stop()
@@ -194,7 +194,7 @@ def test_pauses_grow_to_a_limit_and_a_good_term_ends_them() -> None:
     pauses = _Pauses()
     taken = [pauses.after_failure() for _ in range(20)]
     assert RETRY_SECONDS / 2 < taken[0] <= RETRY_SECONDS
-    assert 20 < max(taken) == max(taken[7:]) <= leading.FAILED_PAUSE_SECONDS_MAX
+    assert 20 < max(taken) == max(taken[7:]) <= daemon.FAILED_PAUSE_SECONDS_MAX
     assert pauses.after_term(LASTING_SECONDS / 2) > 20
     assert pauses.after_term(LASTING_SECONDS) == 0.0
     assert pauses.after_failure() <= RETRY_SECONDS

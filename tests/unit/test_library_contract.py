@@ -12,7 +12,7 @@ from data_service.filesystem import (
     PathExists,
     PathNotFound,
 )
-from tests.support.memory_file_system import MemoryFileSystem
+from tests.support.models.memory_file_system import MemoryFileSystem
 
 HERE = "/contract"
 

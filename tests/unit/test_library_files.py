@@ -13,7 +13,7 @@ from typing import Any, Iterator
 import pytest
 
 from data_service.filesystem import FileSystem
-from tests.support.inner_cluster import InnerCluster
+from tests.support.clusters.inner_cluster import InnerCluster
 
 
 @pytest.fixture(name="fs")

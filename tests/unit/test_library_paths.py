@@ -7,7 +7,7 @@ from typing import Any, Iterator, List, Tuple
 import pytest
 
 from data_service.filesystem import FileSystem, PathNotFound
-from tests.support.inner_cluster import InnerCluster
+from tests.support.clusters.inner_cluster import InnerCluster
 
 
 @pytest.fixture(name="fs")

@@ -4,7 +4,7 @@ from typing import List
 
 import pytest
 
-from tests.support.loopback import Recorder
+from tests.support.links.loopback import Recorder
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import SECRET, SIMPLE
 from zookeeper.fabric.errors import StartRefused, Unavailable

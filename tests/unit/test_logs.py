@@ -7,7 +7,7 @@ from typing import Iterator, List
 
 import pytest
 
-from tests.support.loopback import Recorder
+from tests.support.links.loopback import Recorder
 from zookeeper.fabric import logs
 
 

@@ -13,7 +13,7 @@ from metadata_service import edit_log, metadata_db, version_file
 from metadata_service.edits import TABLES, Edit, decode_rows, split_lines
 from metadata_service.edit_log import PRUNE_EDITS
 from metadata_service.metadata_db import MetadataDatabase
-from tests.support.sample_edits import (
+from tests.support.models.sample_edits import (
     BYTES_MAX,
     file_edit,
     file_edits,

@@ -10,7 +10,7 @@ import pytest
 from metadata_service import inspection, metadata_db
 from metadata_service.edits import TABLES
 from metadata_service.metadata_db import MetadataDatabase
-from tests.support.sample_edits import BYTES_MAX, file_edits, image_after, image_of, lines_of
+from tests.support.models.sample_edits import BYTES_MAX, file_edits, image_after, image_of, lines_of
 from zookeeper.fabric.errors import CorruptData, DiskFailed, DiskFull
 
 KEEP_EDITS = 1000

@@ -14,9 +14,9 @@ from metadata_service.edits import join_lines, split_lines
 from metadata_service.journal import Journal
 from metadata_service.metadata_db import NAME, MetadataDatabase
 from metadata_service.service import Metadata, MetadataService
-from tests.support.ports import Ports
-from tests.support.sample_edits import file_edits, image_after, lines_of
-from tests.support.waiting import wait_until
+from tests.support.clusters.ports import Ports
+from tests.support.models.sample_edits import file_edits, image_after, lines_of
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric import disk
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.disk import Space

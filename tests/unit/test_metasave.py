@@ -4,7 +4,7 @@ import pytest
 
 from data_service.namenode import metasave
 from data_service.namenode.metasave import metasave_lines
-from tests.support.namenode_core import ROOT, Core
+from tests.support.models.namenode_core import ROOT, Core
 
 
 def test_a_namenode_with_nothing_to_do() -> None:

@@ -12,7 +12,7 @@ from metadata_service.metadata_db import NAME, MetadataDatabase
 from metadata_service.migrations import LAYOUTS
 from metadata_service.schema import LAYOUT
 from metadata_service.version_file import Version
-from tests.support.sample_edits import file_edit, file_edits, image_after, image_of, lines_of
+from tests.support.models.sample_edits import file_edit, file_edits, image_after, image_of, lines_of
 from zookeeper.fabric.errors import DiskFailed, DiskFull, StartRefused
 
 DUMP = Path(__file__).parent.parent / "support" / "layout_1.sql"

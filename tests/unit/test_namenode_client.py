@@ -9,11 +9,11 @@ import pytest
 
 from data_service.filesystem import namenode as module
 from data_service.filesystem.namenode import NameNodeClient
-from tests.support.inner_cluster import USER, InnerCluster
-from tests.support.loopback import Recorder
-from tests.support.plain_namenode import PlainNameNode
-from tests.support.ports import Ports
-from tests.support.waiting import wait_until
+from tests.support.clusters.inner_cluster import USER, InnerCluster
+from tests.support.links.loopback import Recorder
+from tests.support.models.plain_namenode import PlainNameNode
+from tests.support.clusters.ports import Ports
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import (
     Busy,
     DeadlineExceeded,

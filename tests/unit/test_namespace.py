@@ -5,13 +5,13 @@ from typing import Any, Callable, List, Type
 import pytest
 
 from data_service.namenode.namespace import inodes, namespace
-from data_service.namenode.namespace.graveyard import purge
+from data_service.namenode.namespace.orphans import purge
 from data_service.namenode.namespace.image import Image, put
 from data_service.namenode.namespace.inodes import GRAVEYARD_ID
 from data_service.namenode.namespace.paths import parse
 from data_service.protocol.messages import ContentSummary
-from tests.support.namenode_core import ROOT, refusal
-from tests.support.namespace_tree import Tree
+from tests.support.models.namenode_core import ROOT, refusal
+from tests.support.models.namespace_tree import Tree
 from zookeeper.fabric import errors
 
 

@@ -5,8 +5,8 @@ from typing import List
 
 import pytest
 
-from data_service.datanode import news
-from data_service.datanode.news import (
+from data_service.datanode import incremental_report
+from data_service.datanode.incremental_report import (
     CORRUPT,
     DELETED,
     RECEIVED,
@@ -16,7 +16,7 @@ from data_service.datanode.news import (
     as_arguments,
 )
 from data_service.protocol.blocks import Block
-from tests.support.waiting import wait_until
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import Unavailable
 
 ONE, TWO, FOUR = Block(1, 1, 10), Block(2, 1, 20), Block(4, 1, 40)
@@ -142,7 +142,7 @@ def test_those_who_wait_are_freed_when_the_call_fails() -> None:
 
 
 def test_many_changes_go_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news, "CHANGES_MAX", 3)
+    monkeypatch.setattr(incremental_report, "CHANGES_MAX", 3)
     listener = Listener()
     told = News(listener)
     told.add(DELETED, [Block(number, 1, 0) for number in range(8)])

@@ -5,7 +5,7 @@ from typing import Dict, Iterator, Optional
 import pytest
 
 from data_service.namenode.replicas.nodes import DEAD, LIVE, STALE, Nodes
-from tests.support.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
+from tests.support.models.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
 from zookeeper.fabric.errors import Busy, SessionExpired, StartRefused
 
 EPOCH = 3

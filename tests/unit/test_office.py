@@ -7,9 +7,9 @@ from typing import Iterator, List, Optional
 
 import pytest
 
-from data_service.namenode import office as module
-from data_service.namenode.office import Office
-from tests.support.waiting import wait_until
+from data_service.namenode.leading import leader_lease as module
+from data_service.namenode.leading.leader_lease import Office
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import Fenced, NotLeader, Unavailable
 
 EXPIRY_SECONDS = 3.0

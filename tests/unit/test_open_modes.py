@@ -8,7 +8,7 @@ import pytest
 
 from data_service.filesystem import FileSystem
 from data_service.filesystem.open_modes import Mode, parse_mode
-from tests.support.inner_cluster import InnerCluster
+from tests.support.clusters.inner_cluster import InnerCluster
 from zookeeper.fabric.errors import PathExists, PathNotFound
 
 

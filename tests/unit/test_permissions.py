@@ -15,7 +15,7 @@ from data_service.namenode.namespace.permissions import (
     symbolic,
 )
 from data_service.namenode.state import State
-from tests.support.metadata_model import MetadataModel
+from tests.support.models.metadata_model import MetadataModel
 from zookeeper.fabric.errors import DfsError, InvalidArgument, PermissionDenied
 
 ROOT = Caller("root", frozenset(), True)

@@ -6,13 +6,13 @@ from typing import Iterator, List, Optional, Tuple
 import pytest
 
 from data_service.datanode import pipeline
-from data_service.datanode.block_store import BlockStore
+from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.pipeline import Downstream, receive_block
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from data_service.protocol.failures import broken_link, failure_reason, pipeline_failure
-from tests.support.replicas import noise
-from tests.support.stores import chunks_of, get, names, opened
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import chunks_of, get, names, opened
 from zookeeper.fabric.errors import (
     CorruptData,
     DeadlineExceeded,

@@ -8,7 +8,7 @@ import pytest
 
 from data_service.namenode.replicas.nodes import Node
 from data_service.namenode.replicas.placement import choose_surplus, choose_targets, refusal
-from tests.support.model_datanodes import node_info, node_stats
+from tests.support.models.model_datanodes import node_info, node_stats
 
 SIZE = 100
 

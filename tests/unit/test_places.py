@@ -6,8 +6,8 @@ from typing import List, Optional
 import pytest
 from rpyc.core import consts
 
-from tests.support.loopback import Loopback, busy_caller, request, works
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.links.loopback import Loopback, busy_caller, request, works
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import server as server_module
 from zookeeper.fabric.errors import Busy, DfsError, Unavailable
 from zookeeper.fabric.places import WAITING_SECONDS_MIN, Place, share_of, who_makes_room

@@ -6,14 +6,15 @@ from typing import List
 
 import pytest
 
-from data_service.datanode import layout, presence as presence_module
-from data_service.datanode.block_store import BlockStore
-from data_service.datanode.presence import Presence
+from data_service.datanode.store import layout
+from data_service.datanode.store import presence as presence_module
+from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.store.presence import Presence
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from tests.support.replicas import noise
-from tests.support.stores import meta_of, path_of, put
-from tests.support.waiting import wait_until
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import meta_of, path_of, put
+from tests.support.clusters.waiting import wait_until
 
 DATA = noise(CHUNK_BYTES + 99)
 WEEKS = 1e6

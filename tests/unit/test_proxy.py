@@ -7,8 +7,8 @@ from typing import Iterator, List
 
 import pytest
 
-from tests.support.proxy import Proxy
-from tests.support.waiting import wait_until
+from tests.support.links.proxy import Proxy
+from tests.support.clusters.waiting import wait_until
 
 
 class Echo:

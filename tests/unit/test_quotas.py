@@ -11,7 +11,7 @@ from data_service.protocol.messages import (
     QUOTA_UNCHANGED,
     QuotaUsage,
 )
-from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
+from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
 
 ALICE = Caller("alice", frozenset(), False)

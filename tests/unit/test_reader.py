@@ -7,13 +7,13 @@ from typing import Any, Iterator, List, Optional
 
 import pytest
 
-from data_service.filesystem.reader import FileReader, block_index
+from data_service.filesystem.reading.reader import FileReader, block_index
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import FileStatus, LocatedBlock, Locations
-from tests.support.inner_cluster import InnerCluster
-from tests.support.plain_namenode import BLOCK_SIZE
-from tests.support.replicas import noise
+from tests.support.clusters.inner_cluster import InnerCluster
+from tests.support.models.plain_namenode import BLOCK_SIZE
+from tests.support.disks.replicas import noise
 from zookeeper.fabric.errors import BlockMissing
 
 DATA = noise(2 * BLOCK_SIZE + 1000, 5)

@@ -6,9 +6,9 @@ from typing import Any, Callable
 import pytest
 
 from data_service.namenode.replicas.blocks import Blocks
-from data_service.namenode.service import NameNodeService
+from data_service.namenode.calls.clients import NameNodeService
 from data_service.protocol.messages import NodeInfo
-from tests.support.model_datanodes import CLUSTER_ID, POLICY
+from tests.support.models.model_datanodes import CLUSTER_ID, POLICY
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, SessionExpired
 from zookeeper.fabric.rpc import Peer
 
@@ -70,6 +70,6 @@ def test_a_report_of_nobody_is_refused_before_it_is_unpacked(
     def never(payload: bytes) -> None:
         raise AssertionError("14 MB of it cost 0.65 s")
 
-    monkeypatch.setattr("data_service.namenode.service.unpack_blocks", never)
+    monkeypatch.setattr("data_service.namenode.calls.clients.unpack_blocks", never)
     with pytest.raises(SessionExpired):
         service.exposed_block_report(7, 1, 0, 1, bytes(24))

@@ -10,8 +10,8 @@ from typing import Any, Callable, Iterator, List, Type
 import pytest
 from rpyc.core import brine
 
-from tests.support.loopback import ROLE, Loopback, mutate, works
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.links.loopback import ROLE, Loopback, mutate, works
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import (
     DeadlineExceeded,
     DfsError,

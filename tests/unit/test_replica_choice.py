@@ -4,9 +4,9 @@ from typing import List, Optional
 
 import pytest
 
-from data_service.filesystem.node_memory import NodeMemory
-from data_service.filesystem.patience import Patience
-from data_service.filesystem.replica_choice import (
+from data_service.filesystem.reading.node_memory import NodeMemory
+from data_service.filesystem.reading.patience import Patience
+from data_service.filesystem.reading.replica_choice import (
     PAUSES_SECONDS,
     RETURN_SECONDS,
     Attempt,

@@ -6,16 +6,16 @@ from typing import Iterator, List, Optional, Tuple
 
 import pytest
 
-from data_service.filesystem.node_memory import NodeMemory
-from data_service.filesystem.replica_choice import nearest_first
-from data_service.filesystem.replicas import Replicas
+from data_service.filesystem.reading.node_memory import NodeMemory
+from data_service.filesystem.reading.replica_choice import nearest_first
+from data_service.filesystem.reading.block_reader import Replicas
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import LocatedBlock, Target
-from tests.support.inner_cluster import USER, InnerCluster
-from tests.support.ports import Ports
-from tests.support.replicas import noise
-from tests.support.stores import put
+from tests.support.clusters.inner_cluster import USER, InnerCluster
+from tests.support.clusters.ports import Ports
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import put
 from zookeeper.fabric.errors import BlockMissing
 
 DATA = noise(3 * CHUNK_BYTES + 777)

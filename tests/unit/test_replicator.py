@@ -6,15 +6,15 @@ from typing import Iterator
 
 import pytest
 
-from data_service.datanode.replicator import copy_block, open_pipeline, unreached_targets
+from data_service.datanode.copying import copy_block, open_pipeline, unreached_targets
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.failures import pipeline_failure
 from data_service.protocol.messages import Target
-from tests.support.inner_cluster import DATA_NODE, InnerCluster
-from tests.support.ports import Ports
-from tests.support.replicas import noise
-from tests.support.stores import get, put
+from tests.support.clusters.inner_cluster import DATA_NODE, InnerCluster
+from tests.support.clusters.ports import Ports
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import get, put
 from zookeeper.fabric.errors import (
     BlockMissing,
     Busy,

@@ -1,7 +1,7 @@
 """Writes that outlive their namenode, and leases that outlive their writers."""
 
 from data_service.protocol.blocks import Block
-from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
+from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
 
 

@@ -4,7 +4,7 @@ from random import Random
 from typing import Tuple
 
 from data_service.protocol.messages import DELETE
-from tests.support.model_datanodes import POLICY, ModelCluster
+from tests.support.models.model_datanodes import POLICY, ModelCluster
 
 GRACE = 60
 DEAD = int(POLICY.dead_seconds) + 10

@@ -6,9 +6,9 @@ from typing import Any, Iterator
 import pytest
 
 from data_service.filesystem import FileSystem
-from tests.support.inner_cluster import InnerCluster
-from tests.support.plain_namenode import BLOCK_SIZE
-from tests.support.replicas import noise
+from tests.support.clusters.inner_cluster import InnerCluster
+from tests.support.models.plain_namenode import BLOCK_SIZE
+from tests.support.disks.replicas import noise
 from zookeeper.fabric.errors import (
     BlockMissing,
     LeaseExpired,
@@ -190,7 +190,7 @@ def test_a_truncation_that_fails_changes_nothing(
     def damage(*_arguments: Any) -> Iterator[memoryview]:
         raise BlockMissing("no replica")
 
-    monkeypatch.setattr("data_service.filesystem.replicas.Replicas.read", damage)
+    monkeypatch.setattr("data_service.filesystem.reading.block_reader.Replicas.read", damage)
     with pytest.raises(BlockMissing):
         fs.truncate("/f", 1000)
     monkeypatch.undo()

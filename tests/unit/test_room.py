@@ -5,11 +5,12 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.filesystem import FileSystem, room
+from data_service.filesystem import FileSystem
+from data_service.filesystem.contents import room
 from data_service.protocol.blocks import BLOCKS_MAX
 from data_service.protocol.messages import DataNodeStatus, NodeStats, OpenedFile, QuotaUsage
-from tests.support.inner_cluster import InnerCluster
-from tests.support.plain_namenode import BLOCK_SIZE
+from tests.support.clusters.inner_cluster import InnerCluster
+from tests.support.models.plain_namenode import BLOCK_SIZE
 from zookeeper.fabric.errors import DfsError, DiskFull, InvalidArgument, QuotaExceeded
 
 MIB = 1 << 20

@@ -9,8 +9,8 @@ import pytest
 import rpyc
 from rpyc.core import brine, consts, vinegar
 
-from tests.support.loopback import FRAME_BYTES_MAX, Loopback, Recorder
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.links.loopback import FRAME_BYTES_MAX, Loopback, Recorder
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import frames, logs, rpc
 from zookeeper.fabric.budget import Account, Budget
 from zookeeper.fabric.errors import (

@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Sequence
 
 import pytest
 
-from data_service.filesystem.salvage import salvage
+from data_service.filesystem.reading.salvage import salvage
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import LocatedBlock
 from zookeeper.fabric.errors import BlockMissing

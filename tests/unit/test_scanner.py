@@ -6,14 +6,14 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.datanode import scanner as scanner_module
-from data_service.datanode.block_store import BlockStore
-from data_service.datanode.scanner import Scanner
+from data_service.datanode.store import scanner as scanner_module
+from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.store.scanner import Scanner
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from tests.support.replicas import noise
-from tests.support.stores import path_of, put
-from tests.support.waiting import wait_until
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import path_of, put
+from tests.support.clusters.waiting import wait_until
 
 DATA = noise(2 * CHUNK_BYTES + 777)
 FAST = 1 << 40

@@ -10,8 +10,8 @@ from typing import Any, Callable, List
 
 import pytest
 
-from tests.support.loopback import ROLE, Caller, Loopback, busy_caller, works
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.links.loopback import ROLE, Caller, Loopback, busy_caller, works
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import server as server_module
 from zookeeper.fabric.auth import SECRET
 from zookeeper.fabric.errors import DfsError, StartRefused, Unavailable

@@ -8,8 +8,8 @@ from typing import Any, Callable, List, Optional
 
 import pytest
 
-from tests.support.loopback import Loopback, RawClient, busy_caller, call, works
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.links.loopback import Loopback, RawClient, busy_caller, call, works
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import server as server_module
 from zookeeper.fabric.auth import SECRET
 from zookeeper.fabric.errors import Unavailable

@@ -9,8 +9,8 @@ import pytest
 
 from data_service.protocol.messages import FileStatus, FsckRow
 from data_service.shell import administration, cluster_report, configuration
-from tests.support.memory_cluster import node
-from tests.support.shell import Shell
+from tests.support.models.memory_cluster import node
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
 
 

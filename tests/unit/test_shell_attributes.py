@@ -8,7 +8,7 @@ import pytest
 
 from data_service.protocol.messages import FsckRow, Health
 from data_service.shell import attributes
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import PermissionDenied
 
 DAY_MS = 86_400_000

@@ -7,7 +7,7 @@ import pytest
 
 from data_service.shell import clusters, paths
 from data_service.shell.failures import UsageError
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.config_file import Address
 
 HOSTS = (Address("localhost", 1800), Address("nn2.example.org", 9000))

@@ -10,7 +10,7 @@ from typing import Iterator, List
 import pytest
 
 from data_service.shell import streams
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import BlockMissing
 
 BINARY = bytes(range(256)) * 300

@@ -8,7 +8,7 @@ import pytest
 
 from data_service.shell.definitions import HEEDED, OLD_NAMES, Definitions, check
 from data_service.shell.failures import UsageError
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from data_service.shell import endings
 from data_service.shell.endings import Terminated, heeding_signals
 from data_service.shell.workers import Workers
-from tests.support.shell import Shell, run_in_process
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.terminal.shell import Shell, run_in_process
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
 

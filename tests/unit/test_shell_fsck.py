@@ -8,8 +8,8 @@ import pytest
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import BlockHealth, FileStatus, FsckRow, Health, Holder
-from tests.support.memory_cluster import node
-from tests.support.shell import Shell
+from tests.support.models.memory_cluster import node
+from tests.support.terminal.shell import Shell
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from data_service.filesystem.globs import NameMatcher, TooManyAlternatives
 from data_service.protocol.messages import DIRECTORY, FileStatus
 from data_service.shell import paths
 from data_service.shell.items import expand
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Iterator
 
 import pytest
 
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import PermissionDenied
 
 HERE = "localhost:1800"

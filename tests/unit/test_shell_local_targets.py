@@ -12,7 +12,7 @@ import pytest
 
 from data_service.filesystem.local import appearing
 from data_service.shell import local_targets
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import BlockMissing
 
 PRECIOUS = b"precious\n"

@@ -11,8 +11,8 @@ from typing import Any, Iterator, List
 
 import pytest
 
-from tests.support.shell import Shell
-from tests.support.waiting import wait_until
+from tests.support.terminal.shell import Shell
+from tests.support.clusters.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPTH = 1200

@@ -17,8 +17,8 @@ from data_service.shell import connections, streams
 from data_service.shell.commands import COMMANDS
 from data_service.shell.main import main, parse_generic
 from data_service.shell.manual import DETAILS
-from tests.support.memory_file_system import MemoryFileSystem
-from tests.support.shell import Shell
+from tests.support.models.memory_file_system import MemoryFileSystem
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import LocalFileError, SettingsError, Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from typing import Iterator
 
 import pytest
 
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import DirectoryNotEmpty, PermissionDenied, SafeMode
 
 

@@ -11,7 +11,7 @@ import pytest
 from data_service.shell import prompt, session, terminal
 from data_service.shell.progress import ProgressBar, clock_time, progress_line
 from data_service.shell.streams import CLEAR_LINE
-from tests.support.shell import Result, Shell
+from tests.support.terminal.shell import Result, Shell
 from zookeeper.fabric.errors import Unavailable
 
 

@@ -7,7 +7,7 @@ from typing import Iterator
 import pytest
 
 from data_service.protocol.messages import QuotaUsage
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import PermissionDenied
 
 HEADER = (

@@ -5,7 +5,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import AlreadyBeingCreated, IsADirectory, SafeMode
 
 LARGER = "Cannot truncate to a larger file size. Current size: 10, truncate size: 11."

@@ -9,7 +9,7 @@ from typing import Iterator
 
 import pytest
 
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import NotEnoughReplicas, PathExists
 
 BINARY = bytes(range(256)) * 20

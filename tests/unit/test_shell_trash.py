@@ -7,7 +7,7 @@ from typing import Iterator, List, Tuple
 import pytest
 
 from data_service.shell import trash
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import DfsError, PathExists, PathNotFound, PermissionDenied
 
 ON = ("-D", "fs.trash.interval=60")

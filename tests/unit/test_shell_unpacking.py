@@ -10,8 +10,8 @@ from typing import Callable, Dict, Iterator, List
 import pytest
 
 from data_service.shell import unpacking
-from tests.support.replicas import noise
-from tests.support.shell import Shell
+from tests.support.disks.replicas import noise
+from tests.support.terminal.shell import Shell
 
 PACK: Dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress, "bz2": bz2.compress, "deflate": zlib.compress

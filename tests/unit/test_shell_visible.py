@@ -17,7 +17,7 @@ from data_service.shell.failures import PathError, describe
 from data_service.shell.main import main
 from data_service.shell.progress import ProgressBar, cut, progress_line
 from data_service.shell.terminal import SHOWN_MAX, _Display
-from tests.support.shell import Shell
+from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import DfsError, Unavailable
 
 SPOOF = "blk_1_1 len=1 CORRUPT everything is lost"

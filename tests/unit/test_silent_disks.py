@@ -7,17 +7,18 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.datanode import health as health_module, volume as volume_module
-from data_service.datanode import volumes as volumes_module
-from data_service.datanode.block_store import BlockStore
-from data_service.datanode.errands import Lane
-from data_service.datanode.volume import Volume
+from data_service.datanode.store import health as health_module
+from data_service.datanode.store import volume as volume_module
+from data_service.datanode.store import volumes as volumes_module
+from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.store.disk_threads import Lane
+from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.replicas import noise
-from tests.support.stores import names, opened, put
-from tests.support.waiting import wait_until
+from tests.support.disks.faulty_disk import FaultyDisk
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import names, opened, put
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import Busy, DiskFailed, DiskFull, InternalError
 

@@ -8,8 +8,8 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
-from tests.support.loopback import Loopback
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.links.loopback import Loopback
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import sockets
 from zookeeper.fabric.errors import StartRefused, Unavailable
 from zookeeper.fabric.places import neighbourhood, plain_host

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.small_disk import CannotMount, SmallDisk
+from tests.support.disks.small_disk import CannotMount, SmallDisk
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import DiskFull
 from zookeeper.fabric.spare import SpareRecord

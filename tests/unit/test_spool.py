@@ -6,10 +6,10 @@ from typing import Any, Callable, List
 
 import pytest
 
-from data_service.filesystem import spool as spool_module
-from data_service.filesystem.spool import MEMORY_BYTES, MEMORY_BYTES_MAX, Spool
+from data_service.filesystem.writing import spool as spool_module
+from data_service.filesystem.writing.spool import MEMORY_BYTES, MEMORY_BYTES_MAX, Spool
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
-from tests.support.replicas import noise
+from tests.support.disks.replicas import noise
 from zookeeper.fabric.errors import LocalFileError
 
 DATA = noise(MEMORY_BYTES_MAX + 2 * MEMORY_BYTES + 777, 5)

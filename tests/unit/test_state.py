@@ -6,8 +6,8 @@ import pytest
 
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.state import State
-from tests.support.block_side import new_blocks
-from tests.support.namenode_core import ROOT, Core, refusal
+from tests.support.models.block_side import new_blocks
+from tests.support.models.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
 
 

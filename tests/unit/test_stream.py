@@ -11,7 +11,7 @@ from typing import Callable, Iterator, Tuple
 
 import pytest
 
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import stream as stream_module
 from zookeeper.fabric.errors import (
     CorruptData,

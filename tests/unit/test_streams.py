@@ -8,9 +8,9 @@ from typing import Dict, List, Optional
 
 import pytest
 
-from data_service.datanode import streams as streams_module
-from data_service.datanode.streams import Streams
-from tests.support.waiting import wait_until
+from data_service.datanode import transfer_slots as streams_module
+from data_service.datanode.transfer_slots import Streams
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import Busy
 
 LONG = 60.0

@@ -19,7 +19,7 @@ from scripts.supervision.processes import (
     is_of_this_machine,
     listener_at,
 )
-from tests.support.waiting import wait_until
+from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.settings import load
 
 CONFIG = """

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from data_service.namenode import housekeeping
+from data_service.namenode.leading import housekeeping
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op
@@ -17,8 +17,8 @@ from data_service.namenode.state import State
 from data_service.namenode.term import Term
 from metadata_service.edits import Row, encode_row, join_lines
 from metadata_service.journal import Journal
-from tests.support.journals import FRAME_BYTES, ModelService
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.links.journals import FRAME_BYTES, ModelService
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import (
     CorruptData,
     DfsError,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from data_service.datanode.trash import Trash
-from tests.support.stores import names, opened, put
-from tests.support.waiting import wait_until
+from data_service.datanode.store.trash import Trash
+from tests.support.disks.stores import names, opened, put
+from tests.support.clusters.waiting import wait_until
 
 
 def test_the_trash_goes_after_its_time(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Iterator
 import pytest
 
 from data_service.filesystem import FileSystem
-from tests.support.inner_cluster import InnerCluster
-from tests.support.plain_namenode import BLOCK_SIZE
-from tests.support.replicas import noise
+from tests.support.clusters.inner_cluster import InnerCluster
+from tests.support.models.plain_namenode import BLOCK_SIZE
+from tests.support.disks.replicas import noise
 from zookeeper.fabric.errors import LocalFileError
 
 DATA = noise(2 * BLOCK_SIZE + 1000, 11)

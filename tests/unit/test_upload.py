@@ -7,9 +7,9 @@ from typing import Callable, List, Optional
 
 import pytest
 
-from data_service.filesystem.upload import LocalBlocks, ShorterThanTold
-from tests.support.replicas import noise
-from tests.support.stored import BLOCK_SIZE, Stored
+from data_service.filesystem.writing.upload import LocalBlocks, ShorterThanTold
+from tests.support.disks.replicas import noise
+from tests.support.models.stored import BLOCK_SIZE, Stored
 from zookeeper.fabric.errors import LocalFileError, NotEnoughReplicas
 
 DATA = noise(2 * BLOCK_SIZE + 1000, 3)

@@ -7,13 +7,14 @@ from typing import Callable, Iterator, List
 
 import pytest
 
-from data_service.datanode import layout, trash_folder
-from data_service.datanode.replica_writer import ReplicaWriter
-from data_service.datanode.volume import Volume
+from data_service.datanode.store import layout
+from data_service.datanode.store import trash_folder
+from data_service.datanode.store.replica_writer import ReplicaWriter
+from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.stores import (
+from tests.support.disks.faulty_disk import FaultyDisk
+from tests.support.disks.stores import (
     VOLUME_DATA as DATA,
     fill,
     meta_of,

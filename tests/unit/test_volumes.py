@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from data_service.datanode.block_store import BlockStore
+from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.replicas import noise
-from tests.support.stores import fill, get, meta_of, names, opened, path_of, put
+from tests.support.disks.faulty_disk import FaultyDisk
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import fill, get, meta_of, names, opened, path_of, put
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import (
     BlockMissing,

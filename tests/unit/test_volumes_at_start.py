@@ -6,12 +6,13 @@ from typing import Callable, Dict, List
 
 import pytest
 
-from data_service.datanode import homes, layout
-from data_service.datanode.block_store import BlockStore
+from data_service.datanode.store import mounts
+from data_service.datanode.store import layout
+from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from tests.support.replicas import noise
-from tests.support.stores import get, names, opened, put
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import get, names, opened, put
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import StartRefused
 
@@ -75,8 +76,8 @@ HARMLESS: Dict[str, Callable[[Path], object]] = {
     "a damaged uptime": lambda root: (root / "uptime").write_bytes(b"\xff"),
     "a huge uptime": lambda root: (root / "uptime").write_bytes(bytes(1000)),
     "a damaged scan position": lambda root: (root / "scan_position").write_bytes(b"\xff"),
-    "damaged notes": lambda root: (root / homes.NOTE).write_bytes(b"[1"),
-    "notes of another kind": lambda root: (root / homes.NOTE).write_bytes(b'{"a": 1}'),
+    "damaged notes": lambda root: (root / mounts.NOTE).write_bytes(b"[1"),
+    "notes of another kind": lambda root: (root / mounts.NOTE).write_bytes(b'{"a": 1}'),
     "a directory in tmp": lambda root: (root / "tmp/lost+found").mkdir(),
     "a tree in tmp": lambda root: (root / "tmp/x/y").mkdir(parents=True),
     "no tmp": lambda root: (root / "tmp").rmdir(),

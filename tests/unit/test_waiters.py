@@ -6,7 +6,7 @@ from typing import Dict, List, Optional
 import pytest
 
 from metadata_service.waiters import Waiters
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 
 
 class Bedroom:

@@ -8,7 +8,7 @@ from typing import List, Tuple
 import pytest
 
 from metadata_service.write_ahead_log import dropped_commits
-from tests.support.write_ahead_log import FRAME_BYTES, transaction_ends
+from tests.support.disks.write_ahead_log import FRAME_BYTES, transaction_ends
 
 
 def log_with(tmp_path: Path, transactions: int, earlier: int = 0) -> Tuple[bytes, List[int]]:

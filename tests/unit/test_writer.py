@@ -7,18 +7,18 @@ from typing import Iterator, List, Tuple
 import pytest
 
 from data_service.datanode.service import DataNode
-from data_service.filesystem import writer as writer_module
-from data_service.filesystem.leases import LeaseKeeper
+from data_service.filesystem.writing import open_file as writer_module
+from data_service.filesystem.writing.leases import LeaseKeeper
 from data_service.filesystem.namenode import NameNodeClient
-from data_service.filesystem.pipeline import Suspects
-from data_service.filesystem.writer import Chunk, WriteOptions, WritingFile
+from data_service.filesystem.writing.pipeline import Suspects
+from data_service.filesystem.writing.open_file import Chunk, WriteOptions, WritingFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.failures import pipeline_failure
 from data_service.protocol.messages import OpenedFile
-from tests.support.inner_cluster import USER, InnerCluster
-from tests.support.plain_namenode import BLOCK_SIZE
-from tests.support.replicas import noise
-from tests.support.stores import chunks_of, get
+from tests.support.clusters.inner_cluster import USER, InnerCluster
+from tests.support.models.plain_namenode import BLOCK_SIZE
+from tests.support.disks.replicas import noise
+from tests.support.disks.stores import chunks_of, get
 from zookeeper.fabric.errors import (
     DiskFull,
     LeaseExpired,

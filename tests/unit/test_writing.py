@@ -6,7 +6,7 @@ import pytest
 
 from data_service.namenode.namespace import commits
 from data_service.protocol.blocks import BLOCKS_MAX
-from tests.support.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
+from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
 
 

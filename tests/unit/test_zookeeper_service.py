@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from tests.support.waiting import wait_until
+from tests.support.clusters.waiting import wait_until
 from zookeeper import epoch_file, service
 from zookeeper.election import decode_epochs
 from zookeeper.fabric import disk

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from data_service.namenode.namespace.retries import user_of
-from data_service.namenode.writers.attendance import GRACE_SECONDS, Attendance
+from data_service.namenode.writers.presence import GRACE_SECONDS, Attendance
 from zookeeper.fabric.errors import LeaseExpired
 
 

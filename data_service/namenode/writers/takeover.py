@@ -17,7 +17,7 @@ from data_service.namenode.writers.open_files import (
     deleted_rows,
     own_place,
 )
-from data_service.namenode.writers.promises import Promises
+from data_service.namenode.writers.reservations import Promises
 from metadata_service.edits import Edit
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,

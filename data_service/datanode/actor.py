@@ -1,0 +1,313 @@
+"""What a datanode does for the namenode: register, report, beat, obey.
+
+Theory of operation. The heartbeat is a long poll: the namenode answers when it has commands, or
+when the interval is over, so a command arrives at once and a beat is never late by design. A full
+report follows every registration; what happens to single replicas is told at once, and when that
+fails it is kept and told before the next heartbeat. The first part of a full report is empty, and
+the list is made after its answer: what is told from then on is newer than the list, and the
+namenode knows it. The namenode's epoch is remembered on disk, so that an older namenode which wakes
+up can command nothing (HDFS-1972).
+
+A call that got no answer may still run later, after newer ones. For a change that would be wrong:
+so the session that it was sent in ends, which makes it void, and a new one begins with a full
+report. With a session end the orders that were given in it, also those that wait for a slow disk:
+the namenode counts on that, and may have decided otherwise since (HDFS-1972).
+"""
+
+import random
+import threading
+import time
+import uuid
+from typing import Callable, Iterable
+
+from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.incremental_report import CORRUPT, Changes, News, as_arguments
+from data_service.protocol import answers
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import (
+    DELETE,
+    DELETE_CORRUPT,
+    REPLICATE,
+    REPORT,
+    TRASH,
+    VERIFY,
+    Command,
+    NodeInfo,
+    NodeStats,
+    pack_blocks,
+)
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import (
+    DfsError,
+    Fenced,
+    InvalidArgument,
+    NotLeader,
+    SessionExpired,
+    StartRefused,
+    Unavailable,
+)
+from zookeeper.fabric.release import VERSION
+from zookeeper.fabric.remote import LeaderPool
+from zookeeper.fabric.settings import Address, DataNodeSettings
+
+log = logs.get("duties")
+
+REPORT_BLOCKS = 10_000
+"""Blocks in one part of a full report: 240 KB, well below the limit of a frame."""
+
+TELL_SECONDS_MAX = 10.0
+"""How long a transfer may wait for the namenode to hear of its replica."""
+
+_HEARTBEAT_GRACE_SECONDS = 10.0
+_SESSION_PAUSE_SECONDS = 0.05
+_OBEYED = (REPLICATE, DELETE, DELETE_CORRUPT, TRASH, VERIFY)
+
+Obey = Callable[[Command, Callable[[], bool]], None]
+"""Carries out a command, asking before each of its steps whether the command still holds."""
+
+
+class Duties:
+    """The datanode's side of its contract with the namenode, in one thread.
+
+    `obey` must return soon; `streams` tells how many transfers run; `joined` is told of each
+    registration that a namenode accepted. What has no lock belongs to the one thread.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        settings: DataNodeSettings,
+        store: BlockStore,
+        namenode: LeaderPool,
+        obey: Obey,
+        streams: Callable[[], int],
+        joined: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._address = address
+        self._settings = settings
+        self._store = store
+        self._namenode = namenode
+        self._obey = obey
+        self._streams = streams
+        self._started = time.monotonic()
+        self._incarnation = uuid.uuid4().hex
+        self._stopping = threading.Event()
+        self._registered = threading.Event()
+        self._news = News(self._send_changes)
+        self._joined = joined
+        # The thread of the duties begins sessions; any thread may end the one that it used.
+        self._ending = threading.Lock()
+        self._session = 0
+        # Any thread may ask for a full report; what is asked while one runs asks for another.
+        self._report_asked = threading.Event()
+        self._report_due = 0.0
+        self._failed_volumes = 0
+        self._trouble = ""
+        self.refusal = ""
+
+    def start(self) -> None:
+        """Begin, in a thread."""
+        threading.Thread(target=self._keep, name="duties", daemon=True).start()
+
+    def stop(self) -> None:
+        """End; the thread notices after its current call."""
+        self._stopping.set()
+        self._registered.set()
+        self._namenode.close()
+
+    def await_registration(self) -> None:
+        """Wait for the first registration and full report; StartRefused when it is refused."""
+        self._registered.wait()
+        if self.refusal:
+            raise StartRefused(self.refusal)
+
+    def tell(self, kind: str, blocks: Iterable[Block]) -> None:
+        """Tell the namenode of replicas RECEIVED, DELETED, found CORRUPT or VERIFIED, at once.
+
+        When it cannot be told now, it is told before the next heartbeat: nothing gets lost.
+        """
+        self._news.add(kind, blocks)
+        try:
+            self._news.tell()
+        except DfsError as error:
+            log.debug("change.kept", kind=kind, error=error.message)
+
+    def tell_failure(self, block: Block, unreached: Iterable[str] = ()) -> None:
+        """An ordered copy of a block was not made, as these datanodes could not be reached.
+
+        When this is not heard, a timeout says it."""
+        try:
+            self._namenode.call(
+                "copy_failed", self._session, block.block_id, tuple(unreached),
+                timeout=TELL_SECONDS_MAX,
+            )
+        except DfsError as error:
+            log.debug("failure.not_told", block=block.name, error=error.message)
+
+    def report_again(self) -> None:
+        """Something is not as the namenode knows it: a full report goes out after this beat."""
+        self._report_asked.set()
+
+    def __repr__(self) -> str:
+        return f"<Duties session {self._session}, {self._news!r}>"
+
+    def _keep(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.attend()
+            except SessionExpired:
+                log.info("session.expired", session=self._session)
+                self._session = 0
+                pause = _SESSION_PAUSE_SECONDS
+            except StartRefused as error:
+                self._refused(error)
+                pause = self._settings.heartbeat_seconds
+            except DfsError as error:
+                self._note("namenode.out_of_reach", error.message)
+                pause = self._settings.heartbeat_seconds
+            except Exception as error:
+                # Also a defect of ours must not end this thread: who does not beat is dead.
+                log.error("duties.failed", exc_info=True, error=type(error).__name__)
+                pause = self._settings.heartbeat_seconds
+            else:
+                self._note("", "")
+                continue
+            # Datanodes that lost the same namenode must not come back in step.
+            self._stopping.wait(pause * random.uniform(0.5, 1.0))
+
+    def attend(self) -> None:
+        """Register and report when due, tell what is untold, beat once."""
+        if not self._session:
+            self._register()
+        if self._failed_volumes != self._store.volumes.failed:
+            self.report_again()
+        if self._report_asked.is_set() or time.monotonic() >= self._report_due:
+            self._report()
+            self._registered.set()
+        self._news.tell()
+        self._beat()
+
+    def _register(self) -> None:
+        volumes = self._store.volumes
+        info = NodeInfo(
+            volumes.node_id,
+            self._incarnation,
+            self._address.host,
+            self._address.port,
+            self._settings.rack,
+            volumes.cluster_id,
+            VERSION,
+        )
+        answer = self._namenode.call("register", info)
+        registration = answers.registration(answer, volumes.epoch)
+        # Of another cluster no epoch is remembered.
+        volumes.join_cluster(registration.cluster_id)
+        self._check_epoch(registration.epoch)
+        self.report_again()
+        self._session = registration.session
+        self._joined()
+        log.info("datanode.registered", session=self._session, epoch=registration.epoch)
+
+    def _report(self) -> None:
+        # Before anything is listed: who asks from now on knows of something newer.
+        self._report_asked.clear()
+        try:
+            self._report_all()
+        except BaseException:
+            self._report_asked.set()
+            raise
+        self._report_due = time.monotonic() + self._settings.block_report_seconds
+
+    def _report_all(self) -> None:
+        failed = self._store.volumes.failed
+        session, report_id = self._session, time.monotonic_ns()
+        lists = max(1, -(-self._store.usage().replicas // REPORT_BLOCKS))
+        self._namenode.call("block_report", session, report_id, 0, 1 + lists, b"")
+        # Made now, and not before: see the module's description.
+        good, corrupt = self._store.inventory()
+        if corrupt:
+            # Before the lists, so that the namenode never takes these replicas for gone.
+            self._news.add(CORRUPT, corrupt)
+            self._news.tell()
+        for number in range(lists):
+            payload = pack_blocks(good[number::lists])
+            self._namenode.call(
+                "block_report", session, report_id, 1 + number, 1 + lists, payload
+            )
+        self._failed_volumes = failed
+
+    def _send_changes(self, changes: Changes) -> None:
+        session = self._session
+        if not session:
+            raise Unavailable("this datanode is not registered")
+        try:
+            self._namenode.call(
+                "block_changes", session, *as_arguments(changes), timeout=TELL_SECONDS_MAX
+            )
+        except (Unavailable, SessionExpired):
+            with self._ending:
+                if self._session == session:
+                    self._session = 0
+            raise
+        except InvalidArgument as error:
+            # Repeating would be refused for ever; a full report says the same in another way.
+            log.error("changes.refused", error=error.message)
+            self.report_again()
+
+    def _beat(self) -> None:
+        interval = self._settings.heartbeat_seconds
+        session = self._session
+        if not session:
+            raise SessionExpired("a change could not be told")
+        answer = self._namenode.call(
+            "heartbeat", session, self._stats(), interval,
+            timeout=interval + _HEARTBEAT_GRACE_SECONDS,
+        )
+        epoch, commands = answers.commands(answer, self._store.volumes.epoch)
+        self._check_epoch(epoch)
+        for command in commands:
+            log.debug("command.received", action=command.action, blocks=len(command.blocks))
+            if command.action == REPORT:
+                self.report_again()
+            elif command.action in _OBEYED:
+                self._obey(command, lambda: self._session == session)
+            else:
+                log.warning("command.unknown", action=command.action)
+
+    def _check_epoch(self, epoch: int) -> None:
+        known = self._store.volumes.epoch
+        if epoch < known:
+            self._tell_epoch(known)
+            self._namenode.turn()
+            raise Fenced(f"a namenode of epoch {epoch} commands, {known} is known")
+        self._store.volumes.remember_epoch(epoch)
+
+    def _tell_epoch(self, known: int) -> None:
+        """Tell a namenode that we obeyed a later one. Either it was deposed, and will notice; or
+        its record is older than we are, restored from a backup, and it must begin a later epoch."""
+        try:
+            self._namenode.call("epoch_known", known, timeout=TELL_SECONDS_MAX)
+        except (Unavailable, NotLeader) as error:
+            log.debug("epoch.not_told", epoch=known, error=error.message)
+
+    def _stats(self) -> NodeStats:
+        capacity, used, remaining, replicas, failed = self._store.usage()
+        uptime = int(time.monotonic() - self._started)
+        return NodeStats(capacity, used, remaining, replicas, self._streams(), failed, uptime)
+
+    def _refused(self, error: DfsError) -> None:
+        """The namenode does not want this datanode (a clone, another cluster): say so, ask on."""
+        self._note("datanode.refused", error.message)
+        if not self._registered.is_set():
+            self.refusal = error.message
+            self._registered.set()
+
+    def _note(self, trouble: str, error: str) -> None:
+        """Log when the namenode goes out of reach, or comes back, and not at every attempt."""
+        if trouble == self._trouble or self._stopping.is_set():
+            return
+        self._trouble = trouble
+        if trouble:
+            log.warning(trouble, error=error)
+        else:
+            log.info("namenode.reached")

@@ -1,0 +1,1 @@
+"""A datanode's directories, and the replicas in them."""

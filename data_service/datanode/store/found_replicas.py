@@ -1,0 +1,42 @@
+"""What the scans of a datanode's directories found: of each block one replica that is in use."""
+
+from typing import Dict, List, NamedTuple, Sequence
+
+from data_service.datanode.store import layout
+from data_service.datanode.store.volume import Stored, Volume
+from data_service.protocol.blocks import Block
+
+
+class Replica(NamedTuple):
+    """A replica and where it is; `problem` says why it is corrupt, empty when it is not."""
+
+    block: Block
+    volume: Volume
+    problem: str
+
+    @property
+    def footprint(self) -> int:
+        """Bytes on disk."""
+        return self.block.length + layout.meta_bytes(self.block.length)
+
+
+def collect(
+    volume: Volume,
+    scanned: Sequence[Stored],
+    found: Dict[int, Replica],
+    spares: Dict[int, List[Replica]],
+) -> None:
+    """Add a volume's replicas; of two of one block the better one counts, none is deleted."""
+    for stored in scanned:
+        replica = Replica(stored.block, volume, stored.problem)
+        other = found.setdefault(stored.block.block_id, replica)
+        if other is not replica:
+            worse = replica
+            if _better(replica, other):
+                found[stored.block.block_id], worse = replica, other
+            spares.setdefault(stored.block.block_id, []).append(worse)
+
+
+def _better(one: Replica, other: Replica) -> bool:
+    """Whether `one` is the replica to keep: a good one, else the newer generation."""
+    return (not one.problem, one.block.generation) > (not other.problem, other.block.generation)

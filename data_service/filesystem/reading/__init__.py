@@ -1,0 +1,1 @@
+"""From the datanodes to the program: blocks, verified."""

@@ -1,0 +1,234 @@
+"""Reading a block: the nearest good replica first, the next one on any trouble.
+
+Theory of operation. Every chunk is verified against the checksum that its writer computed before
+one byte of it is given away. When a replica is out of reach, slow, or damaged, reading goes on with
+another (see `replica_choice.py`) from the chunk that was not verified yet, and the namenode is told
+of the damage. A read fails only when no replica is left.
+
+A checksum is computed where the bytes are: the datanode reads and verifies all of its replica, and
+tells the namenode itself when that is damaged.
+"""
+
+import threading
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Callable, Dict, Iterator, Optional
+
+from data_service.filesystem.reading.node_memory import NodeMemory
+from data_service.filesystem.reading.replica_choice import Attempt, Relocate, ReplicaChoice
+from data_service.protocol.blocks import Block
+from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
+from data_service.protocol.decoding import decode
+from data_service.protocol.messages import LocatedBlock, Target
+from zookeeper.fabric import logs
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import BlockMissing, CorruptData, DeadlineExceeded, DfsError
+from zookeeper.fabric.remote import IncomingBody, Remote
+from zookeeper.fabric.settings import Address, NetworkSettings
+
+log = logs.get("reader")
+
+CHECKSUM_BYTES_PER_SECOND = 8 << 20
+"""A datanode that reads its replica more slowly than this, to compute a checksum, is given up."""
+
+HASTY_SECONDS = 5.0
+"""How long a datanode may be silent while another one may be faster."""
+
+SLOW_BYTES_PER_SECOND = 1 << 20
+"""A datanode that sends less is left for another one, once a block: its disk or network is ill."""
+
+SLOW_SECONDS = 2.0
+"""How much waiting it takes to call a datanode slow."""
+
+ReportBad = Callable[[Block, str], None]
+
+
+class Replicas:
+    """How one file's blocks are read. Thread-safe; each read has connections of its own.
+
+    `relocate` asks the namenode again for a block's replicas (None: it has no such block any
+    more), `report_bad` tells it of a damaged replica; neither may raise. With `as_they_are` a read
+    that finds no good replica gives the bytes of a damaged one.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        credentials: Credentials,
+        network: NetworkSettings,
+        relocate: Relocate,
+        report_bad: ReportBad,
+        as_they_are: bool = False,
+        memory: Optional[NodeMemory] = None,
+        busy_seconds: float = 30.0,
+    ) -> None:
+        self.stop = threading.Event()
+        """Set when a transfer is given up: nobody waits for a replica any more then."""
+        self._memory = memory or NodeMemory()
+        self._busy_seconds = busy_seconds
+        self._path = path
+        self._credentials = credentials
+        self._network = network
+        self._relocate = relocate
+        self._report_bad = report_bad
+        self._as_they_are = as_they_are
+
+    def read(
+        self, located: LocatedBlock, offset: int, length: int, buffer: Optional[memoryview] = None
+    ) -> Iterator[memoryview]:
+        """The verified bytes of a range of a block, in order, in pieces of at most a chunk.
+
+        Each piece is valid until the next one is asked for. Raises BlockMissing.
+        """
+        if buffer is None:
+            buffer = memoryview(bytearray(CHUNK_BYTES))
+        position, end = offset, min(offset + length, located.block.length)
+        choice = self._choice(located)
+        while position < end:
+            attempt = self._next(choice, located.block)
+            longest, started = 0.0, position
+            try:
+                for piece in self._read_replica(attempt, position, end, buffer):
+                    if position == started:
+                        choice.came(attempt)
+                    position += len(piece)
+                    given = time.monotonic()
+                    yield piece
+                    longest = max(longest, time.monotonic() - given)
+            except DfsError as error:
+                log.debug("replica.skipped", block=located.block.name, error=error.message)
+                paused = longest > self._network.stall_timeout_seconds / 2
+                choice.failed(attempt, error, position > started, paused)
+
+    def checksum(self, located: LocatedBlock) -> BlockChecksum:
+        """What a block adds to its file's checksum, by a datanode that has it.
+
+        Raises BlockMissing.
+        """
+        choice = self._choice(located)
+        while True:
+            attempt = self._next(choice, located.block)
+            try:
+                return self._checksum_replica(attempt.located, attempt.target)
+            except DfsError as error:
+                log.debug("replica.skipped", block=located.block.name, error=error.message)
+                choice.failed(attempt, error, some_came=False, paused=False)
+
+    def _choice(self, located: LocatedBlock) -> ReplicaChoice:
+        return ReplicaChoice(
+            located, self._memory, self._relocate, self.stop.wait, self._busy_seconds,
+            self._as_they_are,
+        )
+
+    def _next(self, choice: ReplicaChoice, block: Block) -> Attempt:
+        attempt = choice.next()
+        if attempt is None:
+            raise self._missing(block, choice.problems)
+        return attempt
+
+    def _missing(self, block: Block, problems: Dict[Target, DfsError]) -> BlockMissing:
+        """The error in HDFS's words, and what was the matter with each replica."""
+        tried = [f" {node.host}:{node.port}: {error.message};" for node, error in problems.items()]
+        return BlockMissing(
+            f"Could not obtain block: {block.name} file={self._path} "
+            "No live nodes contain current block" + "".join(tried).rstrip(";")
+        )
+
+    def _connect(self, target: Target, network: NetworkSettings) -> Remote:
+        address = Address(target.host, target.port)
+        return Remote.connect("data_node", address, self._credentials, network)
+
+    def _checksum_replica(self, located: LocatedBlock, target: Target) -> BlockChecksum:
+        remote = self._connect(target, self._network)
+        seconds = located.block.length / CHECKSUM_BYTES_PER_SECOND
+        try:
+            row = remote.call(
+                "block_checksum",
+                *located.block,
+                located.token,
+                timeout=self._network.call_timeout_seconds + seconds,
+            )
+            return decode(BlockChecksum, row)
+        finally:
+            remote.close()
+
+    def _read_replica(
+        self, attempt: Attempt, position: int, end: int, buffer: memoryview
+    ) -> Iterator[memoryview]:
+        target, located, verify, hasty = attempt
+        network = _hurried(self._network) if hasty else self._network
+        remote = self._connect(target, network)
+        try:
+            body = remote.call_for_body(
+                "read_block",
+                *located.block[:2],
+                position,
+                end - position,
+                located.token,
+                not verify,
+                timeout=network.call_timeout_seconds,
+            )
+            bad = partial(self._report_bad, located.block, target.node_id) if verify else None
+            watch = _RateWatch(remote.peer) if hasty else None
+            yield from _pieces(body, located.block, position, end, buffer, bad, watch)
+        finally:
+            remote.close()
+
+
+def _hurried(network: NetworkSettings) -> NetworkSettings:
+    return replace(
+        network,
+        call_timeout_seconds=min(network.call_timeout_seconds, HASTY_SECONDS),
+        stall_timeout_seconds=min(network.stall_timeout_seconds, HASTY_SECONDS),
+    )
+
+
+class _RateWatch:
+    """How fast a datanode sends, in the time that somebody waits for it."""
+
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+        self._bytes = 0
+        self._seconds = 0.0
+
+    def check(self, count: int, seconds: float) -> None:
+        """So many bytes came in that time; raises DeadlineExceeded when that is slow in all."""
+        self._bytes += count
+        self._seconds += seconds
+        if self._seconds > SLOW_SECONDS and self._bytes < self._seconds * SLOW_BYTES_PER_SECOND:
+            rate = self._bytes / self._seconds / 1024
+            raise DeadlineExceeded(f"{self._peer} sends only {rate:.0f} KiB a second")
+
+
+def _pieces(
+    body: IncomingBody,
+    block: Block,
+    position: int,
+    end: int,
+    buffer: memoryview,
+    report_bad: Optional[Callable[[], None]],
+    watch: Optional[_RateWatch],
+) -> Iterator[memoryview]:
+    """The bytes of a replica that a datanode sends, verified where `report_bad` is to be told."""
+    start = position - position % CHUNK_BYTES
+    while True:
+        asked = time.monotonic()
+        packet = body.receive(buffer)
+        if packet is None:
+            break
+        data, checksum = packet
+        if len(data) != min(CHUNK_BYTES, block.length - start):
+            raise CorruptData(f"a chunk of {len(data)} bytes at byte {start}")
+        if report_bad is not None and crc32(data) != checksum:
+            report_bad()
+            raise CorruptData(f"checksum mismatch at byte {start}")
+        came = time.monotonic()
+        piece = data[position - start : end - start]
+        start += len(data)
+        position = min(start, end)
+        yield piece
+        if watch is not None and position < end:
+            watch.check(len(data), came - asked)
+    if position < end:
+        raise CorruptData(f"the replica ended at byte {position} of {end}")

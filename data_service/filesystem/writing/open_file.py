@@ -1,0 +1,347 @@
+"""A file being written: its lease, its blocks, and the moment when it appears.
+
+Theory of operation. Until `complete` the file exists only as a lease on the namenode and as blocks
+on datanodes; nobody sees it. `flush` makes visible what there is and goes on: then, as when a file
+is opened to append, new blocks follow those that readers see. Each block is written from a *source*
+that can be iterated again: after any failure of a pipeline the block is abandoned, the suspect
+excluded, and all of the block's bytes are sent again under a new id to other datanodes. A namenode
+that was restarted has forgotten the lease: the writer presents the file and its blocks again
+(`resume`), and goes on.
+"""
+
+import threading
+from typing import AbstractSet, Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+
+from data_service.filesystem.writing.leases import LeaseKeeper
+from data_service.filesystem.namenode import Awaited, NameNodeClient
+from data_service.filesystem.reading.node_memory import NodeMemory
+from data_service.filesystem.reading.patience import Patience
+from data_service.filesystem.writing.pipeline import Pipeline, Suspects
+from data_service.filesystem.reading.block_reader import Replicas
+from data_service.protocol.blocks import Block
+from data_service.protocol.checksums import crc32
+from data_service.protocol.decoding import decode
+from data_service.protocol.failures import failure_reason
+from data_service.protocol.messages import Completed, LocatedBlock, OpenedFile
+from zookeeper.fabric import logs
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import (
+    Busy,
+    BlockMissing,
+    DfsError,
+    LeaseExpired,
+    LocalFileError,
+    NotEnoughReplicas,
+    Unavailable,
+)
+from zookeeper.fabric.forks import Forkable, watch
+from zookeeper.fabric.settings import NetworkSettings
+
+log = logs.get("writer")
+
+ATTEMPTS_MAX = 8
+"""Pipelines tried for one block before the write fails."""
+
+Chunk = Tuple[memoryview, int]
+Source = Callable[[], Iterator[Chunk]]
+"""Yields a block's chunks (data, CRC32) from its start, each time that it is called."""
+
+
+class WriteOptions(NamedTuple):
+    """How a file is to be created; replication and block size 0 mean the cluster's defaults."""
+
+    overwrite: bool
+    replication: int
+    block_size: int
+    mode: int
+
+
+class WritingFile(Forkable):
+    """One file on its way into the cluster. Ends with `complete`, `abandon` or `lose`.
+
+    `write_block` may run in several threads, each for another position in the file. A process that
+    is forked meanwhile cannot write it: the file stays the parent's.
+    """
+
+    def __init__(
+        self,
+        namenode: NameNodeClient,
+        leases: LeaseKeeper,
+        path: str,
+        opened: OpenedFile,
+        options: Optional[WriteOptions],
+        credentials: Credentials,
+        network: NetworkSettings,
+        memory: Optional[NodeMemory] = None,
+    ) -> None:
+        self.path = path
+        self._memory = memory or NodeMemory()
+        # Whether datanodes that made trouble to other files are stayed away from.
+        self._remembers = True
+        self._over = threading.Event()
+        self._namenode = namenode
+        self._leases = leases
+        self._ended = False
+        self._credentials = credentials
+        self._network = network
+        self._lock = threading.Lock()
+        self._blocks: Dict[int, Block] = {}
+        self._claims: Dict[int, str] = {}
+        self._suspects = Suspects()
+        self._opened = opened
+        # Of a file that readers do not see yet: how to create it, should the namenode restart.
+        self._options = options
+        self.inherited = False
+        """Whether this is a forked process, and the file its parent's."""
+        leases.enter()
+        watch(self)
+
+    def forked(self) -> None:
+        """The file is not ours: neither to write, nor to give up."""
+        self._lock = threading.Lock()
+        self._ended = self.inherited = True
+
+    def check_own(self) -> None:
+        """Raise LeaseExpired in a process that was forked while the file was open."""
+        if self.inherited:
+            raise LeaseExpired(
+                f"{self.path} was opened for writing by the process that this one was forked "
+                "from, which goes on with it: open a file of your own here"
+            )
+
+    @property
+    def opened(self) -> OpenedFile:
+        """What the namenode told of it."""
+        return self._opened
+
+    @property
+    def block_size(self) -> int:
+        """The most bytes of a block."""
+        return self._opened.block_size
+
+    @property
+    def position(self) -> int:
+        """Where new blocks begin."""
+        return self._opened.position
+
+    @property
+    def offset(self) -> int:
+        """How many bytes of the file are before the new blocks."""
+        return self._opened.offset
+
+    def write_block(self, position: int, size: int, source: Source) -> None:
+        """Write the block at `position` (0, 1, …) of `size` bytes, or about so many.
+
+        Raises NotEnoughReplicas when no datanodes are left to try, and what `source` raises.
+        """
+        patience = Patience(ATTEMPTS_MAX, self._namenode.patience_seconds, self._over.wait)
+        shortage: Optional[NotEnoughReplicas] = None
+        while True:
+            try:
+                located = self._allocate(position)
+            except NotEnoughReplicas as error:
+                shortage = error
+                with self._lock:
+                    restarting = self._suspects.pardon()
+                if not restarting or not patience.again(error):
+                    raise
+                continue
+            try:
+                self._stream(position, located, size, source)
+                return
+            except (LocalFileError, BlockMissing):
+                # The source failed, not the pipeline: to send it again would not help.
+                raise
+            except DfsError as error:
+                log.info("pipeline.failed", block=located.block.name, error=error)
+                if self._ended:
+                    raise
+                self._give_up(position, located, error)
+                if not patience.again(error):
+                    raise shortage or NotEnoughReplicas(
+                        f"{self.path}: {ATTEMPTS_MAX} pipelines failed; the last: "
+                        f"{failure_reason(error)}"
+                    ) from None
+
+    def complete(self) -> Completed:
+        """Make the file appear, whole; raises NotEnoughReplicas, PathExists, LeaseExpired."""
+        completed = self._publish("complete")
+        self._end()
+        return completed
+
+    def flush(self) -> None:
+        """Make all blocks visible that were written, and go on; raises as `complete`.
+
+        After an error nobody knows whether they are: the file is to be given up then.
+        """
+        with self._lock:
+            if self._options is None and not self._blocks:
+                return
+            position = self._opened.position + len(self._blocks)
+        length = self._publish("flush").status.length
+        with self._lock:
+            self._blocks.clear()
+            self._opened = self._opened._replace(position=position, offset=length, length=length)
+            self._options = None
+
+    def cut(self, length: int, replicas: Replicas) -> None:
+        """Of a file that is being truncated to `length`: write what stays of the last block."""
+        row = self._held("cut_block", self._namenode.client_id, self._opened.file_id)
+        located, kept = decode(LocatedBlock, row), length - self._opened.offset
+
+        def source() -> Iterator[Chunk]:
+            for piece in replicas.read(located, 0, kept):
+                yield piece, crc32(piece)
+
+        self.write_block(self._opened.position, kept, source)
+
+    def _publish(self, method: str) -> Completed:
+        with self._lock:
+            blocks = tuple(block for _, block in sorted(self._blocks.items()))
+        with self._namenode.operation() as operation:
+            # A datanode that died meanwhile is made up for: the namenode has its blocks copied.
+            answer = self._held(
+                method, operation, self._opened.file_id, blocks, awaited=(NotEnoughReplicas,)
+            )
+        return decode(Completed, answer)
+
+    def abandon(self) -> None:
+        """Give up what is not visible; never raises, because it follows an error already told.
+
+        When the namenode does not hear it, the lease's end has the same effect. A block that
+        another thread is writing ends soon.
+        """
+        if not self._end():
+            return
+        try:
+            self._namenode.part("abandon_file", self._namenode.client_id, self._opened.file_id)
+        except DfsError as error:
+            log.info("file.not_abandoned", path=self.path, error=error.message)
+
+    def lose(self) -> None:
+        """Give the file up, from a destructor: another thread does it, and says so."""
+        self._leases.lose(self._forgotten)
+
+    def _forgotten(self) -> None:
+        say_never_closed(self.path)
+        self.abandon()
+
+    def _end(self) -> bool:
+        """Keep the lease no longer; False when that was so already."""
+        with self._lock:
+            ended, self._ended = self._ended, True
+        self._over.set()
+        if not ended:
+            self._leases.leave()
+        return not ended
+
+    def _allocate(self, position: int) -> LocatedBlock:
+        while True:
+            with self._lock:
+                excluded = self._suspects.excluded
+                remembered = self._memory.avoided - excluded if self._remembers else frozenset()
+            try:
+                located = self._add_block(position, excluded | remembered)
+            except NotEnoughReplicas:
+                with self._lock:
+                    if remembered:
+                        self._remembers = False
+                    elif not self._suspects.forgive():
+                        raise
+                continue
+            with self._lock:
+                self._blocks[position] = located.block
+                self._claims[position] = located.claim
+            if not remembered or len(located.targets) >= self._opened.replication:
+                return located
+            # Too few for all replicas without those that made trouble to another file: try them.
+            self._remembers = False
+            self._abandon_block(position, located)
+
+    def _add_block(self, position: int, excluded: AbstractSet[str]) -> LocatedBlock:
+        client_id, file_id = self._namenode.client_id, self._opened.file_id
+        nodes = tuple(sorted(excluded))
+        return decode(
+            LocatedBlock, self._held("add_block", client_id, file_id, position, nodes)
+        )
+
+    def _stream(self, position: int, located: LocatedBlock, size: int, source: Source) -> None:
+        if not located.targets:
+            raise Unavailable("the namenode was restarted and does not know where the block goes")
+        pipeline = Pipeline(located, size, self._credentials, self._network)
+        try:
+            length = 0
+            for data, checksum in source():
+                if self._ended:
+                    raise LeaseExpired(f"{self.path} was given up")
+                pipeline.send(data, checksum)
+                length += len(data)
+            holders = pipeline.finish()
+        finally:
+            pipeline.close()
+        if set(holders) != {target.node_id for target in located.targets}:
+            raise NotEnoughReplicas(f"only {len(holders)} datanodes confirmed the block")
+        with self._lock:
+            self._blocks[position] = located.block._replace(length=length)
+
+    def _give_up(self, position: int, located: LocatedBlock, error: DfsError) -> None:
+        if located.targets and not isinstance(error, Busy):
+            first = located.targets[0].node_id
+            with self._lock:
+                self._suspects.blame(error, first)
+            if isinstance(error, Unavailable):
+                self._memory.avoid(first)
+        self._abandon_block(position, located)
+
+    def _abandon_block(self, position: int, located: LocatedBlock) -> None:
+        with self._lock:
+            del self._blocks[position]
+        self._held(
+            "abandon_block", self._namenode.client_id, self._opened.file_id, located.block.block_id
+        )
+
+    def _held(self, method: str, *args: Any, awaited: Awaited = ()) -> Any:
+        """Call under the lease; a namenode that forgot the lease gets it presented once more."""
+        self.check_own()
+        try:
+            try:
+                return self._namenode.persist(method, *args, awaited=awaited)
+            except LeaseExpired:
+                if self._ended:
+                    raise
+                self._resume()
+                return self._namenode.persist(method, *args, awaited=awaited)
+        except LeaseExpired as error:
+            # The namenode knows a file that is gone by its number only.
+            if self.path in error.message:
+                raise
+            raise LeaseExpired(f"{self.path}: {error.message}") from None
+
+    def _resume(self) -> None:
+        client_id, opened = self._namenode.client_id, self._opened
+        with self._lock:
+            blocks = tuple(
+                (position, block, self._claims[position])
+                for position, block in self._blocks.items()
+            )
+        if self._options is None:
+            tail = (opened.position, opened.offset, opened.length)
+            self._namenode.persist(
+                "resume_visible", client_id, opened.file_id, tail, blocks, opened.claim
+            )
+            return
+        options = self._options._replace(
+            replication=opened.replication, block_size=opened.block_size
+        )
+        self._namenode.persist(
+            "resume", client_id, self.path, opened.file_id, *options, opened.replaces,
+            blocks, opened.claim,
+        )
+
+
+def say_never_closed(path: str) -> None:
+    """Tell who wrote the program that it forgot a file: Python hides its ResourceWarning."""
+    log.warning(
+        "file.never_closed", path=path, effect="nothing new of it is stored",
+        remedy="call close(), or open it in a with-block",
+    )

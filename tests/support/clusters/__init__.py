@@ -1,0 +1,1 @@
+"""Clusters of real processes, and what tests ask of them."""

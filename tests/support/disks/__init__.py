@@ -1,0 +1,1 @@
+"""Disks that fail, and what lies on those of a test."""

@@ -1,0 +1,1 @@
+"""Connections that can be broken, and peers that say what a test wants."""

@@ -1,0 +1,171 @@
+"""Ways to a metadata service that fail on purpose, and journals on them."""
+
+import random
+import threading
+from typing import Any, Callable, List, Optional, Type
+
+from metadata_service.edits import Edit, decode, split_lines
+from metadata_service.journal import Journal
+from tests.support.models.sample_edits import file_edit
+from tests.support.clusters.waiting import PATIENCE_SECONDS
+from zookeeper.fabric.errors import (
+    DeadlineExceeded,
+    DfsError,
+    Fenced,
+    ProtocolViolation,
+    Unavailable,
+)
+
+FRAME_BYTES = 1 << 20
+
+
+class ModelService:
+    """What the metadata service promises, as plainly as it can be said; also a pool to it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.lines: List[str] = []
+        self.epoch = 0
+        self.owner = ""
+        self.room = True
+        self.batches: List[int] = []
+
+    def call(self, method: str, *args: Any, timeout: float) -> Any:
+        """Run a method, as the real pool does."""
+        assert timeout > 0
+        with self.lock:
+            return getattr(self, method)(*args)
+
+    def claim_epoch(self, owner: str, above: int, at_least: int = 0) -> int:
+        """More than ever before; the same again for the same claim."""
+        if self.epoch > above and self.owner == owner:
+            return self.epoch
+        if self.epoch != above:
+            raise Fenced("another claimed it first")
+        self.epoch, self.owner = max(above + 1, at_least), owner
+        return self.epoch
+
+    def status(self) -> tuple:
+        """As exposed."""
+        return "cluster", self.epoch, len(self.lines), self.room
+
+    def append(self, epoch: int, first_txid: int, payload: bytes) -> tuple:
+        """As exposed."""
+        if epoch != self.epoch:
+            raise Fenced("a newer epoch")
+        lines = split_lines(payload)
+        assert [decode(line).txid for line in lines] == list(
+            range(first_txid, first_txid + len(lines))
+        )
+        known = self.lines[first_txid - 1 :][: len(lines)]
+        if first_txid > len(self.lines) + 1 or known != lines[: len(known)]:
+            raise ProtocolViolation("a gap, or other content")
+        self.lines += lines[len(known) :]
+        self.batches.append(len(lines))
+        return len(self.lines), self.room
+
+
+class ChancyPool:
+    """Loses requests, loses answers, and lets lost requests arrive late, by a seed."""
+
+    def __init__(self, service: ModelService, seed: int) -> None:
+        self._service = service
+        self._chance = random.Random(seed)
+        self._late: List[tuple] = []
+        self._lock = threading.Lock()
+
+    def call(self, method: str, *args: Any, timeout: float) -> Any:
+        """One call that may or may not happen, now or later, and may or may not be answered."""
+        with self._lock:
+            fate = self._chance.random()
+            late = self._late.pop() if self._late and self._chance.random() < 0.3 else None
+            if fate < 0.15:
+                self._late.append((method, *args))
+        if late is not None:
+            self._service.call(*late, timeout=timeout)
+        if fate < 0.15:
+            raise DeadlineExceeded("the request will arrive later")
+        if fate < 0.25:
+            raise Unavailable("the request was lost")
+        result = self._service.call(method, *args, timeout=timeout)
+        if fate < 0.4:
+            raise Unavailable("the answer was lost")
+        return result
+
+
+class ScriptedPool(ModelService):
+    """A model service whose appends meet a script: an error to raise, or None to work."""
+
+    def __init__(self, *script: Optional[Exception], then: Optional[Exception] = None) -> None:
+        super().__init__()
+        self.script = list(script)
+        self.then = then
+        self.attempts = 0
+
+    def append(self, epoch: int, first_txid: int, payload: bytes) -> tuple:
+        """Meet the next entry of the script, or what comes after its end."""
+        self.attempts += 1
+        error = self.script.pop(0) if self.script else self.then
+        if error is not None:
+            raise error
+        return super().append(epoch, first_txid, payload)
+
+
+class GatedPool(ModelService):
+    """A model service whose appends stand still until `gate` is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived = threading.Semaphore(0)
+        self.gate = threading.Event()
+
+    def call(self, method: str, *args: Any, timeout: float) -> Any:
+        """Stand still outside of the service's lock."""
+        if method == "append":
+            self.arrived.release()
+            assert self.gate.wait(PATIENCE_SECONDS)
+        return super().call(method, *args, timeout=timeout)
+
+
+class Opened:
+    """A journal on a pool, with what it told by `on_failure`."""
+
+    def __init__(
+        self, pool: Any, timeout: float = PATIENCE_SECONDS, kind: Type[Journal] = Journal
+    ) -> None:
+        self.failures: List[DfsError] = []
+        self.journal = kind(pool, "test", timeout, FRAME_BYTES, self.failures.append)
+        self.journal.open()
+
+
+def edit(number: int = 0, txid: int = 0) -> Edit:
+    """An edit that lets the journal number it."""
+    return file_edit(number or 1, call_number=number)._replace(txid=txid)
+
+
+def record(journal: Journal, number: int = 0, timeout: Optional[float] = None) -> int:
+    """Submit an edit and wait for it."""
+    txid = journal.submit(edit(number))
+    journal.wait(txid, timeout)
+    return txid
+
+
+def run_threads(
+    *bodies: Callable[[], Any], patience: float = PATIENCE_SECONDS
+) -> List[Exception]:
+    """Run every body in a thread of its own to its end; what they raised."""
+    raised: List[Exception] = []
+
+    def guarded(body: Callable[[], Any]) -> None:
+        try:
+            body()
+        except (DfsError, AssertionError) as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(body,), daemon=True) for body in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(patience)
+        assert not thread.is_alive(), "a thread waits for ever"
+    return raised

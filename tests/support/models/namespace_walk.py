@@ -1,0 +1,106 @@
+"""The two sides of a random walk: the namenode's core, and plain nested dictionaries."""
+
+from random import Random
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type
+
+from data_service.namenode.namespace.commits import Outcome
+from data_service.namenode.namespace.paths import render
+from data_service.namenode.namespace.retries import Op
+from tests.support.models.block_side import Datanodes
+from tests.support.models.metadata_model import MetadataModel
+from tests.support.models.namespace_model import (
+    ROOT,
+    ModelWriter,
+    Names,
+    listing,
+    plain,
+    refused,
+    settle,
+    strip,
+)
+from tests.support.models.quota_model import QuotaModel
+
+NAMES = ("a", "b", "c", "é")
+
+
+class Sides:
+    """One seed: the real core, the model, and the tables that the edits make."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.metadata = MetadataModel()
+        self.tree: dict = {}
+        self.writers: List[ModelWriter] = []
+        self.quotas = QuotaModel(self.tree, lambda: self.writers)
+        self.limiting = seed % 2 == 0  # Quotas refuse much: half of the walks go without.
+        self.now = 0.0
+        self.calls = 0
+        self.durable = 0
+        self.renewed: Dict[str, float] = {}
+        self.orphans: Set[int] = set()
+        self.browsed = ""
+        self.state = self.metadata.start()
+        self.nodes = Datanodes(self.state.blocks, 3)
+        self.state.blocks.loaded(0.0)
+
+    # -- Both sides of an operation.
+
+    def op(self, client: str = "walker") -> Op:
+        """A call that was not made before."""
+        self.calls += 1
+        return client, self.calls
+
+    def store(self, outcome: Optional[Outcome]) -> Any:
+        """Have the outcome's edit stored; its result."""
+        return None if outcome is None else self.metadata.store(outcome)
+
+    def call(self, deed: Callable[[], Optional[Outcome]]) -> Tuple[Any, Optional[Type]]:
+        """Do it, store its edit; the result or the class of the error."""
+        return refused(lambda: self.store(deed()))
+
+    def change(self, deed: Callable[[], Outcome], expected: Optional[Type]) -> Any:
+        """Do it; it must succeed, or fail as expected. Once more must give the same answer."""
+        result, error = self.call(deed)
+        assert error is expected, (error, expected)
+        if error is None and self.random.random() < 0.3:
+            again = deed()
+            assert (again.result, again.edit) == (result, None)
+        return result
+
+    def path(self) -> Names:
+        """A path that may exist."""
+        return tuple(self.random.choice(NAMES) for _ in range(self.random.choice((1, 1, 2, 2, 3))))
+
+    # -- What readers see.
+
+    def compare(self) -> None:
+        """Tree and quotas are the same on both sides, and the core's parts fit together."""
+        settle(self.writers)
+        self.state.check()
+        assert listing(self.state) == plain(self.tree)
+        for path, node, *quotas in self.quotas.limited():
+            told = self.state.reading.quota_usage(ROOT, path).result
+            assert (told.names, told.space) == self.quotas.use(node), path
+            if path != "/":
+                known = [-1 if quota is None else quota for quota in quotas]
+                assert [told.name_quota, told.space_quota] == known
+
+    def browse(self) -> None:
+        """The next page of a listing of the root that goes on while the root changes."""
+        rows, more = self.state.reading.list(ROOT, "/", self.browsed, 1).result
+        following = [name for name in sorted(self.tree) if name > self.browsed]
+        assert ([row.name for row in rows], more) == (following[:1], len(following) > 1)
+        self.browsed = rows[-1].name if more else ""
+
+    def peek(self) -> None:
+        """A read may wait for fewer edits than there are, but must not tell of the rest."""
+        path = render(self.random.choice(((), self.path())))
+        for read in ("stat", "list", "block_locations"):
+            page = {"stat": (), "list": ("", 3), "block_locations": (0, 1000)}[read]
+            outcome, error = refused(lambda: getattr(self.state.reading, read)(ROOT, path, *page))
+            if error is None:
+                last = self.metadata.last_txid
+                seen = self.random.randint(max(self.durable, outcome.depends), last)
+                crashed = self.metadata.start(seen)
+                again = getattr(crashed.reading, read)(ROOT, path, *page)
+                assert strip(again.result) == strip(outcome.result), (read, path, seen)
