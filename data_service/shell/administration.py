@@ -6,8 +6,8 @@ from typing import List
 
 from data_service.protocol.visible import visible
 from data_service.shell import cluster_report
+from data_service.shell.arguments.options import JSON, parse
 from data_service.shell.failures import UsageError
-from data_service.shell.options import JSON, parse
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import InvalidArgument, SettingsError
 from zookeeper.fabric.settings import Address, parse_address

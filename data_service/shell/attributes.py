@@ -5,11 +5,16 @@ import time
 from typing import Callable, List, Optional
 
 from data_service.protocol.messages import FsckRow
-from data_service.shell.failures import IS_A_DIRECTORY, NO_SUCH_FILE, PathError, UsageError
-from data_service.shell.failures import describe
-from data_service.shell.items import Item
-from data_service.shell.modes import ModeChange
-from data_service.shell.options import parse, take_option
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.modes import ModeChange
+from data_service.shell.arguments.options import parse, take_option
+from data_service.shell.failures import (
+    IS_A_DIRECTORY,
+    NO_SUCH_FILE,
+    PathError,
+    UsageError,
+    describe,
+)
 from data_service.shell.session import FATAL, Session
 from data_service.shell.streams import to_bytes
 from zookeeper.fabric.errors import DfsError

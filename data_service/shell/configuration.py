@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from data_service.shell.definitions import FIXED
+from data_service.shell.arguments.definitions import FIXED
 from data_service.shell.failures import UsageError
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import InvalidArgument

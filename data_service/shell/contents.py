@@ -3,10 +3,10 @@
 import zlib
 from typing import List
 
-from data_service.shell import paths
+from data_service.shell.arguments import paths
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.options import parse
 from data_service.shell.failures import IS_A_DIRECTORY, PathError
-from data_service.shell.items import Item
-from data_service.shell.options import parse
 from data_service.shell.session import Session
 from data_service.shell.transfer import write_out
 from data_service.shell.unpacking import GZIP_MAGIC, unpacker_of

@@ -6,12 +6,12 @@ written beside its target and renamed. So no temporary name is ever seen.
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from data_service.shell import local_targets, paths
+from data_service.shell.arguments import local_targets, paths
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.stores import ClusterStore
+from data_service.shell.arguments.targets import Destination, check_not_into_itself
 from data_service.shell.failures import FILE_EXISTS, NOT_A_DIRECTORY, PathError
-from data_service.shell.items import Item
 from data_service.shell.session import Session
-from data_service.shell.stores import ClusterStore
-from data_service.shell.targets import Destination, check_not_into_itself
 from zookeeper.fabric.errors import PathExists
 
 if TYPE_CHECKING:

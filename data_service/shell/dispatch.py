@@ -3,11 +3,11 @@
 import importlib
 from typing import Callable, List, Optional
 
-from data_service.shell.commands import COMMANDS, DEPRECATED
 from data_service.shell.endings import Terminated
 from data_service.shell.failures import UsageError, describe, one_line
 from data_service.shell.session import Session, Surroundings
 from data_service.shell.streams import OutputClosed, OutputFailed, complain
+from data_service.shell.table import COMMANDS, DEPRECATED
 from zookeeper.fabric.errors import DfsError, SettingsError
 
 SUCCESS, FAILURE, MISUSE = 0, 1, 255

@@ -8,11 +8,11 @@ from typing import Iterator, List, NamedTuple
 from data_service.protocol.messages import FsckRow
 from data_service.protocol.visible import visible
 from data_service.shell import cluster_report
+from data_service.shell.arguments.options import JSON, Options, parse
 from data_service.shell.failures import UsageError
 from data_service.shell.formats import calendar
 from data_service.shell.fsck_block import block_lines, block_record, block_status
 from data_service.shell.fsck_report import HEALTHY, Cluster, Detail, Findings
-from data_service.shell.options import JSON, Options, parse
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import DfsError, PathNotFound
 

@@ -4,10 +4,10 @@ import os
 import sys
 from typing import Iterable, Iterator, List
 
-from data_service.shell.commands import COMMANDS, Command
 from data_service.shell.failures import UsageError
 from data_service.shell.manual import DETAILS, GENERIC_OPTIONS
 from data_service.shell.session import Session
+from data_service.shell.table import COMMANDS, Command
 
 FILE_SYSTEM = "Usage: hadoop fs [generic options]"
 _DFSADMIN = "Usage: hdfs dfsadmin"

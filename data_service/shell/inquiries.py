@@ -2,7 +2,7 @@
 
 from typing import List
 
-from data_service.shell.options import parse
+from data_service.shell.arguments.options import parse
 from data_service.shell.session import Session
 
 

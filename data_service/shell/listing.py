@@ -7,9 +7,9 @@ from data_service.filesystem import globs
 from data_service.protocol.messages import FileStatus
 from data_service.protocol.sizes import scaled
 from data_service.shell import formats
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.options import JSON, Options, check_count, parse
 from data_service.shell.failures import UsageError
-from data_service.shell.items import Item
-from data_service.shell.options import JSON, Options, check_count, parse
 from data_service.shell.session import Session
 from data_service.shell.streams import to_bytes
 from zookeeper.fabric.errors import DfsError

@@ -9,15 +9,15 @@ import os
 import sys
 from typing import Dict, Iterable, List, NamedTuple, Optional
 
-from data_service.shell.clusters import default_uri
-from data_service.shell.commands import TOOLS
+from data_service.shell.arguments.clusters import default_uri
+from data_service.shell.arguments.definitions import DEFAULT_FILE_SYSTEM, Definitions, check
 from data_service.shell.connections import connect
-from data_service.shell.definitions import DEFAULT_FILE_SYSTEM, Definitions, check
 from data_service.shell.dispatch import FAILURE, MISUSE, SUCCESS, run
 from data_service.shell.endings import Terminated, heeding_signals
 from data_service.shell.failures import UsageError
 from data_service.shell.session import Surroundings
 from data_service.shell.streams import Output, OutputFailed, complain
+from data_service.shell.table import TOOLS
 from zookeeper.fabric.standard_streams import occupy
 
 _CONFIG = ("--config", "-conf")
@@ -81,7 +81,7 @@ def _do(generic: Generic) -> int:
     if generic.tool:
         complain("\n".join(whole_usage(generic.tool)))
         return MISUSE
-    from data_service.shell import prompt
+    from data_service.shell.prompt import prompt
 
     return prompt.run(surroundings)
 

@@ -8,8 +8,8 @@ import os
 import stat
 from typing import Dict, Tuple
 
+from data_service.shell.arguments.items import Item
 from data_service.shell.failures import INPUT_OUTPUT, PathError
-from data_service.shell.items import Item
 
 CHANGED = "It changed while it was stored, and stays here"
 

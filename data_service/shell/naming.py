@@ -3,7 +3,10 @@
 from typing import List
 
 from data_service.filesystem.matching import look
-from data_service.shell import paths
+from data_service.shell.arguments import paths
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.options import parse
+from data_service.shell.arguments.targets import Destination, check_not_into_itself
 from data_service.shell.attributes import make_empty
 from data_service.shell.failures import (
     FILE_EXISTS,
@@ -13,10 +16,7 @@ from data_service.shell.failures import (
     PathError,
     UsageError,
 )
-from data_service.shell.items import Item
-from data_service.shell.options import parse
 from data_service.shell.session import Session
-from data_service.shell.targets import Destination, check_not_into_itself
 
 TEST_FLAGS = "d e f s w r z"
 _ACCESS = {"w": 2, "r": 4}

@@ -6,11 +6,11 @@ They follow the rules of HDFS's `dfsadmin`: silent when all went well, any error
 from typing import List
 
 from data_service.protocol.messages import QUOTA_RESET, QUOTA_UNCHANGED
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.options import binary_number, parse
+from data_service.shell.arguments.stores import LocalStore
 from data_service.shell.failures import UsageError
-from data_service.shell.items import Item
-from data_service.shell.options import binary_number, parse
 from data_service.shell.session import Session
-from data_service.shell.stores import LocalStore
 from zookeeper.fabric.errors import DfsError, InvalidArgument, PathNotFound
 
 _BY_TYPE = "storageType"

@@ -3,7 +3,9 @@
 import sys
 from typing import List
 
-from data_service.shell.definitions import DELETE_LIMIT
+from data_service.shell.arguments.definitions import DELETE_LIMIT
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.options import parse
 from data_service.shell.failures import (
     INPUT_OUTPUT,
     IS_A_DIRECTORY,
@@ -12,8 +14,6 @@ from data_service.shell.failures import (
     NOT_EMPTY,
     PathError,
 )
-from data_service.shell.items import Item
-from data_service.shell.options import parse
 from data_service.shell.session import Session
 from data_service.shell.streams import complain
 from data_service.shell.trash import Trash, minutes_of

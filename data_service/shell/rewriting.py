@@ -2,13 +2,13 @@
 
 from typing import Any, List
 
-from data_service.shell.commands import COMMANDS
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.options import parse
+from data_service.shell.arguments.stores import LocalStore
+from data_service.shell.arguments.targets import Destination
 from data_service.shell.failures import IS_A_DIRECTORY, PathError, UsageError
-from data_service.shell.items import Item
-from data_service.shell.options import parse
 from data_service.shell.session import Session
-from data_service.shell.stores import LocalStore
-from data_service.shell.targets import Destination
+from data_service.shell.table import COMMANDS
 from zookeeper.fabric.errors import DfsError, PathExists
 
 STANDARD_INPUT = "-"

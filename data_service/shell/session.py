@@ -11,11 +11,11 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 
 from data_service.filesystem.matching import look
 from data_service.filesystem.paths import resolve
-from data_service.shell import clusters, paths
-from data_service.shell.definitions import Definitions
+from data_service.shell.arguments import clusters, paths
+from data_service.shell.arguments.definitions import Definitions
+from data_service.shell.arguments.items import Item, Store, expand, single
+from data_service.shell.arguments.stores import ClusterStore, LocalStore
 from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
-from data_service.shell.items import Item, Store, expand, single
-from data_service.shell.stores import ClusterStore, LocalStore
 from data_service.shell.streams import Input, Output, OutputFailed, complain
 from zookeeper.fabric.errors import (
     AuthenticationFailed,

@@ -6,10 +6,10 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from data_service.protocol.messages import QUOTA_RESET, ContentSummary, QuotaUsage
 from data_service.protocol.sizes import scaled
 from data_service.shell import formats
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.options import JSON, Options, parse
 from data_service.shell.failures import UsageError
-from data_service.shell.items import Item
 from data_service.shell.listing import ERASURE_CODING
-from data_service.shell.options import JSON, Options, parse
 from data_service.shell.session import Session
 
 DU_HEADER = ("SIZE", "DISK_SPACE_CONSUMED_WITH_ALL_REPLICAS", "FULL_PATH_NAME")

@@ -6,17 +6,17 @@ import zlib
 from typing import List, Tuple
 
 from data_service.protocol.visible import visible
-from data_service.shell import local_targets, paths
+from data_service.shell.arguments import local_targets, paths
+from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.options import Options, parse
+from data_service.shell.arguments.stores import ClusterStore
+from data_service.shell.arguments.targets import Destination
 from data_service.shell.attributes import preserve
 from data_service.shell.copying import Copier, CopyOptions
 from data_service.shell.failures import FILE_EXISTS, IS_A_DIRECTORY, PathError, UsageError
-from data_service.shell.items import Item
 from data_service.shell.moved_sources import MovedSources
-from data_service.shell.options import Options, parse
 from data_service.shell.session import Session
-from data_service.shell.stores import ClusterStore
 from data_service.shell.streams import Bytes
-from data_service.shell.targets import Destination
 from zookeeper.fabric.errors import DfsError
 
 STANDARD_INPUT = "-"

@@ -5,9 +5,9 @@ from typing import Dict
 
 import pytest
 
-from data_service.shell.prompt import NAME, TEXT
+from data_service.shell.prompt.prompt import NAME, TEXT
+from data_service.shell.prompt.terminal import HISTORY_NAME
 from data_service.shell.streams import CLEAR_LINE
-from data_service.shell.terminal import HISTORY_NAME
 from tests.support.clusters.cluster import CLIENT, Cluster
 from tests.support.terminal.typist import END, ENTER, TAB, UP, Typist
 

@@ -56,7 +56,7 @@ def untested(found: List[Block]) -> List[str]:
 
 def shell_commands() -> Set[str]:
     """The names that the command line itself knows."""
-    from data_service.shell.commands import COMMANDS
+    from data_service.shell.table import COMMANDS
 
     return set(COMMANDS)
 

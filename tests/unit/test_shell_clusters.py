@@ -5,7 +5,7 @@ from typing import Dict, Iterator, Optional
 
 import pytest
 
-from data_service.shell import clusters, paths
+from data_service.shell.arguments import clusters, paths
 from data_service.shell.failures import UsageError
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.config_file import Address

@@ -6,7 +6,7 @@ from typing import Dict, List, Sequence, Tuple
 import pytest
 
 from data_service.filesystem import globs
-from data_service.shell.completion import Sources, complete, cut_line, label
+from data_service.shell.prompt.completion import Sources, complete, cut_line, label
 
 COMMANDS = ("cat", "cd", "get", "help", "lcd", "list", "ls", "put", "quit", "rm", "safemode")
 REMOTE = {

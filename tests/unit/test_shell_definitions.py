@@ -6,7 +6,7 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.shell.definitions import HEEDED, OLD_NAMES, Definitions, check
+from data_service.shell.arguments.definitions import HEEDED, OLD_NAMES, Definitions, check
 from data_service.shell.failures import UsageError
 from tests.support.terminal.shell import Shell
 

@@ -10,8 +10,8 @@ import pytest
 from data_service.filesystem import globs
 from data_service.filesystem.globs import NameMatcher, TooManyAlternatives
 from data_service.protocol.messages import DIRECTORY, FileStatus
-from data_service.shell import paths
-from data_service.shell.items import expand
+from data_service.shell.arguments import paths
+from data_service.shell.arguments.items import expand
 from tests.support.terminal.shell import Shell
 
 

@@ -11,7 +11,7 @@ from typing import Callable, Iterator, List
 import pytest
 
 from data_service.filesystem.local import appearing
-from data_service.shell import local_targets
+from data_service.shell.arguments import local_targets
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import BlockMissing
 
@@ -144,7 +144,7 @@ def test_standard_output_goes_on_where_it_is(shell: Shell, tmp_path: Path) -> No
     log = shell.local("log", b"before\n")
     Path("stdout").symlink_to("/proc/self/fd/1")
     code = (
-        "from data_service.shell.stores import LocalStore\n"
+        "from data_service.shell.arguments.stores import LocalStore\n"
         "store = LocalStore()\n"
         "with store.create(store.behind('stdout')) as file: file.write(b'bytes\\n')\n"
     )

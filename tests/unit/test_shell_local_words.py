@@ -7,7 +7,7 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.shell.local_words import UPLOADS, split
+from data_service.shell.prompt.local_words import UPLOADS, split
 from tests.support.terminal.shell import Result, Shell
 
 FILES = ("a.txt", "b.txt", "c*.txt", "-f.txt", "hdfs:", ".hidden.txt", "sub/d.txt")

@@ -14,9 +14,9 @@ import pytest
 
 from data_service.filesystem.file_system import current_user
 from data_service.shell import connections, streams
-from data_service.shell.commands import COMMANDS
 from data_service.shell.main import main, parse_generic
 from data_service.shell.manual import DETAILS
+from data_service.shell.table import COMMANDS
 from tests.support.models.memory_file_system import MemoryFileSystem
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import LocalFileError, SettingsError, Unavailable

@@ -2,8 +2,8 @@
 
 import pytest
 
+from data_service.shell.arguments.options import parse
 from data_service.shell.failures import UsageError
-from data_service.shell.options import parse
 
 
 def test_options_end_at_the_first_argument() -> None:

@@ -7,7 +7,7 @@ import pytest
 from data_service.filesystem import globs
 from data_service.filesystem.globs import IllegalPattern
 from data_service.filesystem.paths import resolve
-from data_service.shell import paths
+from data_service.shell.arguments import paths
 from data_service.shell.failures import PathError, UsageError
 
 HOME = "/user/root"

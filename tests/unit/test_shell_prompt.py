@@ -8,8 +8,9 @@ from typing import Callable, Iterator, List
 
 import pytest
 
-from data_service.shell import prompt, session, terminal
+from data_service.shell import session
 from data_service.shell.progress import ProgressBar, clock_time, progress_line
+from data_service.shell.prompt import prompt, terminal
 from data_service.shell.streams import CLEAR_LINE
 from tests.support.terminal.shell import Result, Shell
 from zookeeper.fabric.errors import Unavailable

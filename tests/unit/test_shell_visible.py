@@ -9,14 +9,14 @@ from typing import Iterable, Iterator, List, Tuple
 
 import pytest
 
-from data_service.protocol.visible import visible
 from data_service.filesystem import globs
+from data_service.protocol.visible import visible
 from data_service.shell import streams
-from data_service.shell.completion import Sources, complete, label
 from data_service.shell.failures import PathError, describe
 from data_service.shell.main import main
 from data_service.shell.progress import ProgressBar, cut, progress_line
-from data_service.shell.terminal import SHOWN_MAX, _Display
+from data_service.shell.prompt.completion import Sources, complete, label
+from data_service.shell.prompt.terminal import SHOWN_MAX, _Display
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import DfsError, Unavailable
 

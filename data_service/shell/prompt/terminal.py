@@ -5,8 +5,8 @@ import sys
 from typing import Any, Callable, Iterator, List, Sequence
 
 from data_service.protocol.visible import visible
-from data_service.shell.completion import label
 from data_service.shell.endings import Terminated
+from data_service.shell.prompt.completion import label
 from data_service.shell.streams import complain
 
 HISTORY_NAME = ".pyhdfs_history"

@@ -8,8 +8,8 @@ import re
 from typing import Dict, Mapping, Optional
 
 from data_service.protocol.checksums import BYTES_PER_CRC
+from data_service.shell.arguments.options import binary_number
 from data_service.shell.failures import UsageError
-from data_service.shell.options import binary_number
 from zookeeper.fabric.errors import InvalidArgument
 
 REPLICATION, BLOCK_SIZE = "dfs.replication", "dfs.blocksize"

@@ -7,8 +7,8 @@ what cannot be shown to be the same is refused.
 
 from typing import Callable, Optional, Sequence
 
+from data_service.shell.arguments.paths import Typed
 from data_service.shell.failures import UsageError
-from data_service.shell.paths import Typed
 from zookeeper.fabric.config_file import Address, parse_address
 from zookeeper.fabric.errors import SettingsError
 

@@ -18,7 +18,7 @@ from data_service.protocol.messages import (
     FileStatus,
     QuotaUsage,
 )
-from data_service.shell import local_targets
+from data_service.shell.arguments import local_targets
 from zookeeper.fabric.errors import (
     DfsError,
     DirectoryNotEmpty,

@@ -9,7 +9,7 @@ import glob
 import shlex
 from typing import Iterator, List, Sequence
 
-from data_service.shell.commands import TOOLS
+from data_service.shell.table import TOOLS
 
 STORING = ("put", "copyFromLocal", "moveFromLocal")
 """Without a second word these store into the working directory."""

@@ -3,14 +3,9 @@
 import os
 
 from data_service.filesystem.paths import resolve
-from data_service.shell import paths
-from data_service.shell.failures import (
-    FILE_EXISTS,
-    NO_SUCH_FILE,
-    NOT_A_DIRECTORY,
-    PathError,
-)
-from data_service.shell.items import Item
+from data_service.shell.arguments import paths
+from data_service.shell.arguments.items import Item
+from data_service.shell.failures import FILE_EXISTS, NO_SUCH_FILE, NOT_A_DIRECTORY, PathError
 from data_service.shell.session import Session
 
 

@@ -12,13 +12,13 @@ import sys
 from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
 from data_service.protocol.visible import visible
-from data_service.shell.commands import COMMANDS, TOOLS
 from data_service.shell.dispatch import FAILURE, SUCCESS, run as run_command
 from data_service.shell.endings import Terminated
 from data_service.shell.failures import NOT_A_DIRECTORY, PathError, UsageError, describe
-from data_service.shell.local_words import split
+from data_service.shell.prompt.local_words import split
 from data_service.shell.session import Session, Surroundings
 from data_service.shell.streams import complain
+from data_service.shell.table import COMMANDS, TOOLS
 from zookeeper.fabric.errors import DfsError
 
 NAME, TEXT = "pyhdfs ", "> "
@@ -97,7 +97,7 @@ class _Prompt:
 
     def complete(self, line: str) -> List[str]:
         """What an unfinished line may become."""
-        from data_service.shell.completion import Sources, complete
+        from data_service.shell.prompt.completion import Sources, complete
 
         names = sorted({*COMMANDS, *ALIASES, *self._own, *QUIT})
         return complete(line, Sources(names, _flags, self._entries, _local_entries))
@@ -165,7 +165,7 @@ def _script_lines() -> Iterator[str]:
 
 
 def _terminal_lines(prompt: "_Prompt") -> Iterator[str]:
-    from data_service.shell import terminal
+    from data_service.shell.prompt import terminal
 
     complain(WELCOME)
     return terminal.lines(prompt.text, prompt.complete)

@@ -7,9 +7,9 @@ words, because a name may hold spaces: only here is known how it must be quoted.
 from itertools import islice
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
-from data_service.protocol.visible import visible
 from data_service.filesystem.globs import escape, unescape
-from data_service.shell.local_words import UPLOADS, WILD
+from data_service.protocol.visible import visible
+from data_service.shell.prompt.local_words import UPLOADS, WILD
 
 ENTRIES_MAX = 10_000
 """Names of one directory that are looked at: who has more does not want a list of them."""

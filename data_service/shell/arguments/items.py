@@ -7,9 +7,9 @@ from data_service.filesystem import globs
 from data_service.filesystem.matching import look, matching
 from data_service.filesystem.paths import resolve
 from data_service.protocol.messages import FileStatus
-from data_service.shell import paths
+from data_service.shell.arguments import paths
+from data_service.shell.arguments.stores import ClusterStore, LocalStore
 from data_service.shell.failures import NO_SUCH_FILE, NOT_A_DIRECTORY, PathError
-from data_service.shell.stores import ClusterStore, LocalStore
 
 Store = Union[ClusterStore, LocalStore]
 

@@ -1,0 +1,1 @@
+"""What stands behind the name of a command: options, paths, and what they mean."""

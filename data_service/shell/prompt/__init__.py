@@ -1,0 +1,1 @@
+"""The interactive prompt: lines from a person, or from a script."""
