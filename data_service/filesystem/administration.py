@@ -2,15 +2,15 @@
 
 from typing import Iterator, Optional, Sequence, Tuple
 
-from data_service.filesystem.namenode import LIST_ROWS
-from data_service.filesystem.namespace import Namespace
+from data_service.filesystem.namenode_client import LIST_ROWS
+from data_service.filesystem.names import Names
 from data_service.filesystem.paths import AnyPath
 from data_service.protocol.decoding import decode, decode_rows
 from data_service.protocol.listings import Page
 from data_service.protocol.messages import ClusterStatus, DataNodeStatus, FsckRow
 
 
-class Administration(Namespace):
+class Administration(Names):
     """The part of FileSystem that is about the cluster, not about files."""
 
     def cluster_status(self) -> ClusterStatus:

@@ -16,14 +16,14 @@ from typing import (
 )
 
 from data_service.filesystem.writing import room
-from data_service.filesystem.writing.leases import LeaseKeeper
+from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.local_streams import pieces_of
-from data_service.filesystem.namespace import FILE_MODE, Namespace
+from data_service.filesystem.names import FILE_MODE, Names
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.paths import AnyPath, named
-from data_service.filesystem.reading.block_reader import Replicas
-from data_service.filesystem.writing.open_file import WriteOptions, WritingFile
+from data_service.filesystem.reading.block_reader import BlockReader
+from data_service.filesystem.writing.open_file import WriteOptions, OpenFile
 from data_service.protocol.decoding import decode
 from data_service.protocol.messages import (
     Completed,
@@ -39,7 +39,7 @@ from zookeeper.fabric.settings import Settings
 if TYPE_CHECKING:
     from data_service.filesystem.writing.file_writer import FileWriter
 
-class Writing(Namespace):
+class Writing(Names):
     """The part of FileSystem that writes. Modules that only this needs are imported late."""
 
     settings: Settings
@@ -130,7 +130,7 @@ class Writing(Namespace):
             return
         file = self._writing(path, decode(OpenedFile, row))
         try:
-            file.cut(length, self._replicas(path))
+            file.cut(length, self._block_reader(path))
             self._complete(file)
         except BaseException:
             file.abandon()
@@ -145,7 +145,7 @@ class Writing(Namespace):
 
     # Within.
 
-    def _replicas(self, path: str) -> Replicas:
+    def _block_reader(self, path: str) -> BlockReader:
         raise NotImplementedError
 
     def datanodes(self) -> Tuple[DataNodeStatus, ...]:
@@ -156,14 +156,14 @@ class Writing(Namespace):
         opened = decode(OpenedFile, self._change("append", path))
         return self._writer(self._writing(path, opened))
 
-    def _create(self, path: str, options: WriteOptions) -> WritingFile:
+    def _create(self, path: str, options: WriteOptions) -> OpenFile:
         opened = decode(OpenedFile, self._change("create", path, *options))
         return self._writing(path, opened, options)
 
     def _writing(
         self, path: str, opened: OpenedFile, options: Optional[WriteOptions] = None
-    ) -> WritingFile:
-        return WritingFile(
+    ) -> OpenFile:
+        return OpenFile(
             self._namenode,
             self._leases,
             path,
@@ -174,7 +174,7 @@ class Writing(Namespace):
             self._memory,
         )
 
-    def _complete(self, file: WritingFile) -> FileStatus:
+    def _complete(self, file: OpenFile) -> FileStatus:
         with named(file.path):
             completed: Completed = file.complete()
         if completed.replicas < completed.status.replication:
@@ -187,7 +187,7 @@ class Writing(Namespace):
     def _open_writer(self, path: str, options: WriteOptions) -> "FileWriter":
         return self._writer(self._create(path, options))
 
-    def _writer(self, file: WritingFile, written: int = 0, length: int = 0) -> "FileWriter":
+    def _writer(self, file: OpenFile, written: int = 0, length: int = 0) -> "FileWriter":
         from data_service.filesystem.writing.file_writer import FileWriter
 
         writer = FileWriter(file, lambda: self._complete(file), written, length)
@@ -223,7 +223,7 @@ class Writing(Namespace):
             raise
         return _pour(itertools.chain([first], grown), writer, progress)
 
-    def _check_fits(self, file: WritingFile, size: int) -> None:
+    def _check_fits(self, file: OpenFile, size: int) -> None:
         """Refuse what can never fit; of one block the namenode tells that itself, at once."""
         if size <= file.block_size:
             return

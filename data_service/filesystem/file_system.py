@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from data_service.filesystem.administration import Administration
 from data_service.filesystem.conveniences import Conveniences
-from data_service.filesystem.writing.leases import LeaseKeeper
+from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
-from data_service.filesystem.namenode import NameNodeClient
-from data_service.filesystem.namespace import FILE_MODE, UMASK
+from data_service.filesystem.namenode_client import NameNodeClient
+from data_service.filesystem.names import FILE_MODE, UMASK
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
 from data_service.filesystem.paths import AnyPath
-from data_service.filesystem.reading.reader import FileReader
-from data_service.filesystem.reading.block_reader import Replicas
+from data_service.filesystem.reading.file_reader import FileReader
+from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.filesystem.writing.open_file import WriteOptions
 from data_service.filesystem.contents import Writing
 from data_service.protocol.blocks import Block
@@ -147,7 +147,7 @@ class FileSystem(Administration, Writing, Conveniences):
             raise ValueError(f"mode {mode!r}: bytes have no encoding, errors or newline")
         file: Any
         if deed == "r":
-            reader = FileReader(self.block_locations(path), self._replicas(path), path)
+            reader = FileReader(self.block_locations(path), self._block_reader(path), path)
             file = io.BufferedReader(reader, BUFFER_BYTES)
         elif deed == "a":
             file = self.append(path, create=True, replication=replication, block_size=block_size)
@@ -186,7 +186,7 @@ class FileSystem(Administration, Writing, Conveniences):
 
         locations = self.block_locations(path)
         parallel = self.settings.client.parallel_blocks
-        download(locations, self._replicas(path), local_path, parallel, progress, overwrite)
+        download(locations, self._block_reader(path), local_path, parallel, progress, overwrite)
 
     def cat(
         self,
@@ -197,9 +197,9 @@ class FileSystem(Administration, Writing, Conveniences):
         """Give the verified bytes of a file to `sink`, in order, in pieces of up to a chunk."""
         path = self.absolute(path)
         locations = self.block_locations(path)
-        replicas, done = self._replicas(path), 0
+        reader, done = self._block_reader(path), 0
         for located in locations.blocks:
-            for piece in replicas.read(located, 0, located.block.length):
+            for piece in reader.read(located, 0, located.block.length):
                 sink(piece)
                 done += len(piece)
                 if progress is not None:
@@ -214,7 +214,7 @@ class FileSystem(Administration, Writing, Conveniences):
 
         path = self.absolute(path)
         parallel = self.settings.client.parallel_blocks
-        return checksum_file(self.block_locations(path), self._replicas(path), parallel)
+        return checksum_file(self.block_locations(path), self._block_reader(path), parallel)
 
     def salvage(self, path: AnyPath, directory: AnyPath) -> int:
         """Copy what can be read of a damaged file to files 0, 1, … of a directory; how many."""
@@ -222,12 +222,12 @@ class FileSystem(Administration, Writing, Conveniences):
 
         path, directory = self.absolute(path), self.absolute(directory)
         self.mkdir(directory, parents=True)
-        blocks, replicas = self.block_locations(path).blocks, self._replicas(path)
-        return salvage(blocks, replicas, lambda number: self.open(f"{directory}/{number}", "wb"))
+        blocks, reader = self.block_locations(path).blocks, self._block_reader(path)
+        return salvage(blocks, reader, lambda number: self.open(f"{directory}/{number}", "wb"))
 
     # Within.
 
-    def _replicas(self, path: str) -> Replicas:
+    def _block_reader(self, path: str) -> BlockReader:
         def relocate(located: LocatedBlock) -> Optional[LocatedBlock]:
             try:
                 blocks = self.block_locations(path, located.offset, 1).blocks
@@ -244,7 +244,7 @@ class FileSystem(Administration, Writing, Conveniences):
             except DfsError as error:
                 log.info("replica.not_reported", block=block.name, error=error.message)
 
-        return Replicas(
+        return BlockReader(
             path,
             self._credentials,
             self.settings.network,

@@ -12,7 +12,7 @@ from typing import Iterator, List
 import pytest
 
 from data_service.filesystem import FileSystem
-from data_service.filesystem.writing.open_file import WritingFile
+from data_service.filesystem.writing.open_file import OpenFile
 from tests.support.clusters.cluster import ROOT, Cluster
 from tests.support.disks.replicas import noise
 from tests.support.clusters.waiting import wait_until
@@ -144,14 +144,14 @@ def test_a_truncation_goes_on_when_a_server_is_killed_in_its_middle(
 ) -> None:
     path = f"/cut-{role}"
     write(fs, path, DATA)
-    cut = WritingFile.cut
+    cut = OpenFile.cut
 
-    def interrupted(file: WritingFile, *arguments: object) -> None:
+    def interrupted(file: OpenFile, *arguments: object) -> None:
         cut(file, *arguments)  # type: ignore[arg-type]
         cluster.kill(role)
         cluster.start_daemon(role)
 
-    monkeypatch.setattr(WritingFile, "cut", interrupted)
+    monkeypatch.setattr(OpenFile, "cut", interrupted)
     length = BLOCK_BYTES + 5
     fs.truncate(path, length)
     assert content(cluster, path) == DATA[:length]

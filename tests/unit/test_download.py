@@ -19,7 +19,7 @@ DATA = noise(5 * BLOCK_SIZE + 123)
 
 
 class Memory:
-    """Takes the place of Replicas; `failing` is the id of a block without a good replica."""
+    """Takes the place of a BlockReader; `failing` is the id of a block without a good replica."""
 
     def __init__(self, failing: int = -1) -> None:
         self.failing = failing

@@ -7,8 +7,8 @@ from typing import Iterator
 
 import pytest
 
-from data_service.filesystem import namenode as module
-from data_service.filesystem.namenode import NameNodeClient
+from data_service.filesystem import namenode_client as module
+from data_service.filesystem.namenode_client import NameNodeClient
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.links.loopback import Recorder
 from tests.support.models.plain_namenode import PlainNameNode

@@ -190,7 +190,7 @@ def test_a_truncation_that_fails_changes_nothing(
     def damage(*_arguments: Any) -> Iterator[memoryview]:
         raise BlockMissing("no replica")
 
-    monkeypatch.setattr("data_service.filesystem.reading.block_reader.Replicas.read", damage)
+    monkeypatch.setattr("data_service.filesystem.reading.block_reader.BlockReader.read", damage)
     with pytest.raises(BlockMissing):
         fs.truncate("/f", 1000)
     monkeypatch.undo()

@@ -18,7 +18,7 @@ class SomeReplicas:
         self._lost = lost
 
     def read(self, located: LocatedBlock, offset: int, length: int) -> Iterator[memoryview]:
-        """As Replicas.read."""
+        """As BlockReader.read."""
         assert (offset, length) == (0, 10)
         number = located.block.block_id
         yield memoryview(b"%d:first" % number)

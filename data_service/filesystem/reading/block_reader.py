@@ -44,7 +44,7 @@ SLOW_SECONDS = 2.0
 ReportBad = Callable[[Block, str], None]
 
 
-class Replicas:
+class BlockReader:
     """How one file's blocks are read. Thread-safe; each read has connections of its own.
 
     `relocate` asks the namenode again for a block's replicas (None: it has no such block any

@@ -7,14 +7,14 @@ from typing import Optional
 
 from data_service.filesystem.local import Progress, appearing, local_errors
 from data_service.filesystem.parallel import run_all
-from data_service.filesystem.reading.block_reader import Replicas
+from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.messages import LocatedBlock, Locations
 from zookeeper.fabric.errors import LocalFileError
 
 
 def download(
     locations: Locations,
-    replicas: Replicas,
+    reader: BlockReader,
     local_path: str,
     parallel: int,
     progress: Optional[Progress] = None,
@@ -28,7 +28,7 @@ def download(
         # A rename would put a file in the place of a device such as /dev/null.
         raise LocalFileError(f"{local_path}: not a regular file")
     with local_errors(local_path), appearing(local_path, overwrite) as descriptor:
-        _Transfer(locations, replicas, descriptor, local_path, progress).run(parallel)
+        _Transfer(locations, reader, descriptor, local_path, progress).run(parallel)
 
 
 class _Transfer:
@@ -37,18 +37,18 @@ class _Transfer:
     def __init__(
         self,
         locations: Locations,
-        replicas: Replicas,
+        reader: BlockReader,
         descriptor: int,
         local_path: str,
         progress: Optional[Progress],
     ) -> None:
         self._locations = locations
-        self._replicas = replicas
+        self._reader = reader
         self._descriptor = descriptor
         self._local_path = local_path
         self._progress = progress
         self._lock = threading.Lock()
-        self._stop = replicas.stop
+        self._stop = reader.stop
         self._done = 0
 
     def run(self, parallel: int) -> None:
@@ -58,7 +58,7 @@ class _Transfer:
 
     def _fetch(self, located: LocatedBlock) -> None:
         position = located.offset
-        for piece in self._replicas.read(located, 0, located.block.length):
+        for piece in self._reader.read(located, 0, located.block.length):
             with local_errors(self._local_path):
                 written = os.pwrite(self._descriptor, piece, position)
                 while written < len(piece):

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Dict, NamedTuple, Sequence
 
 from data_service.filesystem.parallel import run_all
-from data_service.filesystem.reading.block_reader import Replicas
+from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.checksums import BYTES_PER_CRC, BlockChecksum
 from data_service.protocol.messages import Locations
 
@@ -50,7 +50,7 @@ def compose(blocks: Sequence[BlockChecksum]) -> FileChecksum:
     return FileChecksum(BYTES_PER_CRC if blocks else 0, per_block, md5)
 
 
-def checksum_file(locations: Locations, replicas: Replicas, parallel: int) -> FileChecksum:
+def checksum_file(locations: Locations, reader: BlockReader, parallel: int) -> FileChecksum:
     """Have datanodes compute the checksum of a file, `parallel` blocks at a time.
 
     Raises BlockMissing when a block has no good replica.
@@ -58,9 +58,9 @@ def checksum_file(locations: Locations, replicas: Replicas, parallel: int) -> Fi
     found: Dict[int, BlockChecksum] = {}
 
     def ask(place: int) -> None:
-        found[place] = replicas.checksum(locations.blocks[place])
+        found[place] = reader.checksum(locations.blocks[place])
 
     places = range(len(locations.blocks))
     # Tasks that did not begin never do after a failure; those that run end by their deadlines.
-    run_all([partial(ask, place) for place in places], parallel, replicas.stop)
+    run_all([partial(ask, place) for place in places], parallel, reader.stop)
     return compose([found[place] for place in places])

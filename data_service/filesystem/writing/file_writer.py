@@ -11,7 +11,7 @@ from typing import Callable, Optional, Union
 from data_service.filesystem.parallel import Task
 from data_service.filesystem.writing.spool import Spool
 from data_service.filesystem.writing.with_blocks import with_block_failed
-from data_service.filesystem.writing.open_file import WritingFile, say_never_closed
+from data_service.filesystem.writing.open_file import OpenFile, say_never_closed
 from data_service.protocol.messages import FileStatus
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import LeaseExpired
@@ -40,7 +40,7 @@ class FileWriter(io.RawIOBase, Forkable):
 
     def __init__(
         self,
-        file: WritingFile,
+        file: OpenFile,
         complete: Callable[[], FileStatus],
         written: int = 0,
         length: int = 0,
@@ -224,7 +224,7 @@ class FileWriter(io.RawIOBase, Forkable):
             self._sender = None
 
 
-def _write_block(file: WritingFile, position: int, spool: Spool) -> None:
+def _write_block(file: OpenFile, position: int, spool: Spool) -> None:
     with spool:
         file.write_block(position, spool.length, spool.chunks)
 

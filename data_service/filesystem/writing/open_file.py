@@ -12,12 +12,13 @@ that was restarted has forgotten the lease: the writer presents the file and its
 import threading
 from typing import AbstractSet, Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
-from data_service.filesystem.writing.leases import LeaseKeeper
-from data_service.filesystem.namenode import Awaited, NameNodeClient
+from data_service.filesystem.writing.lease_keeper import LeaseKeeper
+from data_service.filesystem.namenode_client import Awaited, NameNodeClient
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.patience import Patience
-from data_service.filesystem.writing.pipeline import Pipeline, Suspects
-from data_service.filesystem.reading.block_reader import Replicas
+from data_service.filesystem.writing.pipeline import Pipeline
+from data_service.filesystem.writing.suspects import Suspects
+from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import crc32
 from data_service.protocol.decoding import decode
@@ -56,7 +57,7 @@ class WriteOptions(NamedTuple):
     mode: int
 
 
-class WritingFile(Forkable):
+class OpenFile(Forkable):
     """One file on its way into the cluster. Ends with `complete`, `abandon` or `lose`.
 
     `write_block` may run in several threads, each for another position in the file. A process that
@@ -184,13 +185,13 @@ class WritingFile(Forkable):
             self._opened = self._opened._replace(position=position, offset=length, length=length)
             self._options = None
 
-    def cut(self, length: int, replicas: Replicas) -> None:
+    def cut(self, length: int, reader: BlockReader) -> None:
         """Of a file that is being truncated to `length`: write what stays of the last block."""
         row = self._held("cut_block", self._namenode.client_id, self._opened.file_id)
         located, kept = decode(LocatedBlock, row), length - self._opened.offset
 
         def source() -> Iterator[Chunk]:
-            for piece in replicas.read(located, 0, kept):
+            for piece in reader.read(located, 0, kept):
                 yield piece, crc32(piece)
 
         self.write_block(self._opened.position, kept, source)

@@ -7,7 +7,7 @@ from typing import Iterator, Optional
 
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.parallel import run_all
-from data_service.filesystem.writing.open_file import Chunk, WritingFile
+from data_service.filesystem.writing.open_file import Chunk, OpenFile
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from zookeeper.fabric.errors import LocalFileError
 
@@ -23,7 +23,7 @@ class LocalBlocks:
     """
 
     def __init__(
-        self, file: WritingFile, local_path: str, progress: Optional[Progress] = None
+        self, file: OpenFile, local_path: str, progress: Optional[Progress] = None
     ) -> None:
         self._file = file
         self._path = local_path

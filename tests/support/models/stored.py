@@ -1,4 +1,4 @@
-"""A WritingFile that keeps its blocks in memory."""
+"""An OpenFile that keeps its blocks in memory."""
 
 import threading
 from typing import Any, Callable, Dict, Iterator, List
@@ -9,7 +9,7 @@ BLOCK_SIZE = 600_000
 
 
 class Stored:
-    """Takes the place of a WritingFile: keeps the blocks in memory."""
+    """Takes the place of an OpenFile: keeps the blocks in memory."""
 
     inherited = False
 

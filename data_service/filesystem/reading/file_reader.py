@@ -3,7 +3,7 @@
 import io
 from typing import Iterator, Optional, Sequence
 
-from data_service.filesystem.reading.block_reader import Replicas
+from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import LocatedBlock, Locations
 
@@ -20,12 +20,12 @@ class FileReader(io.RawIOBase):
 
     mode = "rb"
 
-    def __init__(self, locations: Locations, replicas: Replicas, name: str = "") -> None:
+    def __init__(self, locations: Locations, reader: BlockReader, name: str = "") -> None:
         super().__init__()
         self.name = name
         self.status = locations.status
         self._blocks = locations.blocks
-        self._replicas = replicas
+        self._reader = reader
         self._position = 0
         self._buffer = memoryview(bytearray(CHUNK_BYTES))
         self._pieces: Optional[Iterator[memoryview]] = None
@@ -98,7 +98,7 @@ class FileReader(io.RawIOBase):
         offset = self._position - located.offset
         rest = located.block.length - offset
         length = rest if self._sequential else min(rest, READ_AHEAD_BYTES)
-        return self._replicas.read(located, offset, length, self._buffer)
+        return self._reader.read(located, offset, length, self._buffer)
 
     def _drop(self) -> None:
         pieces, self._pieces = self._pieces, None

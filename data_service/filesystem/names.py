@@ -2,7 +2,7 @@
 
 from typing import Any, Iterator, Optional
 
-from data_service.filesystem.namenode import LIST_ROWS, NameNodeClient
+from data_service.filesystem.namenode_client import LIST_ROWS, NameNodeClient
 from data_service.filesystem.paths import AnyPath, named, resolve, text_of
 from data_service.protocol.decoding import decode, decode_rows
 from data_service.protocol.listings import Page, check_covered, check_name
@@ -22,7 +22,7 @@ UMASK = 0o022
 READ_WHOLE = 2**62
 
 
-class Namespace:
+class Names:
     """The part of FileSystem that is about names."""
 
     user: str

@@ -8,7 +8,7 @@ import weakref
 from collections import deque
 from typing import Callable, Deque, Optional
 
-from data_service.filesystem.namenode import PARTING_SECONDS, NameNodeClient
+from data_service.filesystem.namenode_client import PARTING_SECONDS, NameNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.forks import Forkable, watch

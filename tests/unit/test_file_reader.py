@@ -7,7 +7,7 @@ from typing import Any, Iterator, List, Optional
 
 import pytest
 
-from data_service.filesystem.reading.reader import FileReader, block_index
+from data_service.filesystem.reading.file_reader import FileReader, block_index
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import FileStatus, LocatedBlock, Locations
@@ -22,7 +22,7 @@ BORDERS = [0, 1, CHUNK_BYTES, 2 * CHUNK_BYTES, BLOCK_SIZE, BLOCK_SIZE + CHUNK_BY
 
 
 class Memory:
-    """Takes the place of Replicas; notes what was asked for, and whether reads were closed."""
+    """Takes the place of a BlockReader; notes what was asked for, and whether reads were closed."""
 
     def __init__(self) -> None:
         self.asked: List[tuple] = []

@@ -8,7 +8,7 @@ import pytest
 
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.replica_choice import nearest_first
-from data_service.filesystem.reading.block_reader import Replicas
+from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.messages import LocatedBlock, Target
@@ -30,13 +30,13 @@ class Reader:
         self.bad: List[Tuple[Block, str]] = []
         self.asked = 0
         self.found: Optional[LocatedBlock] = None
-        self.replicas = self.new_replicas()
+        self.blocks = self.new_reader()
         for data_node in cluster.data_nodes:
             put(data_node.store, 7, DATA)
 
-    def new_replicas(self, as_they_are: bool = False) -> Replicas:
+    def new_reader(self, as_they_are: bool = False) -> BlockReader:
         """What is tested."""
-        return Replicas("/file", USER, self.cluster.settings.network, self._relocate,
+        return BlockReader("/file", USER, self.cluster.settings.network, self._relocate,
                         lambda block, node_id: self.bad.append((block, node_id)), as_they_are)
 
     def _relocate(self, located: LocatedBlock) -> Optional[LocatedBlock]:
@@ -54,7 +54,7 @@ class Reader:
 
     def read(self, *targets: Target, offset: int = 0, length: int = len(DATA)) -> bytes:
         """The bytes of a range."""
-        pieces = self.replicas.read(self.located(*targets), offset, length)
+        pieces = self.blocks.read(self.located(*targets), offset, length)
         return b"".join(map(bytes, pieces))
 
 
@@ -110,7 +110,7 @@ def test_a_replica_that_is_gone_and_a_datanode_that_is_dead(reader: Reader, dead
 
 
 def test_a_datanode_that_dies_while_it_sends(reader: Reader) -> None:
-    pieces = reader.replicas.read(reader.located(*reader.targets(0, 1)), 0, len(DATA))
+    pieces = reader.blocks.read(reader.located(*reader.targets(0, 1)), 0, len(DATA))
     data = bytes(next(pieces))
     reader.cluster.data_nodes[0].stop()
     assert data + b"".join(map(bytes, pieces)) == DATA
@@ -134,7 +134,7 @@ def test_when_all_are_bad_the_error_says_so_in_hdfs_words(reader: Reader) -> Non
     for number in (0, 1):
         flip(reader.cluster.path(number, BLOCK), CHUNK_BYTES)
     reader.found = reader.located(*reader.targets(0, 1))
-    pieces = reader.replicas.read(reader.located(*reader.targets(0, 1)), 0, len(DATA))
+    pieces = reader.blocks.read(reader.located(*reader.targets(0, 1)), 0, len(DATA))
     assert bytes(next(pieces)) == DATA[:CHUNK_BYTES]
     with pytest.raises(BlockMissing) as caught:
         next(pieces)
@@ -159,7 +159,7 @@ def test_replicas_on_this_machine_come_first() -> None:
 
 
 def test_who_ignores_checksums_gets_good_bytes_where_there_are_any(reader: Reader) -> None:
-    reader.replicas = reader.new_replicas(as_they_are=True)
+    reader.blocks = reader.new_reader(as_they_are=True)
     flip(reader.cluster.path(0, BLOCK), CHUNK_BYTES)
     assert reader.read(*reader.targets(0, 1)) == DATA
     flip(reader.cluster.path(1, BLOCK), 2 * CHUNK_BYTES)
@@ -168,7 +168,7 @@ def test_who_ignores_checksums_gets_good_bytes_where_there_are_any(reader: Reade
 
 def test_who_ignores_checksums_gets_damaged_bytes_as_they_are(
         reader: Reader, dead: Target) -> None:
-    reader.replicas = reader.new_replicas(as_they_are=True)
+    reader.blocks = reader.new_reader(as_they_are=True)
     for number in (0, 1):
         flip(reader.cluster.path(number, BLOCK), CHUNK_BYTES)
     found = reader.read(dead, *reader.targets(0, 1))

@@ -7,11 +7,11 @@ from typing import Iterator, List, Tuple
 import pytest
 
 from data_service.datanode.service import DataNode
-from data_service.filesystem.writing import open_file as writer_module
-from data_service.filesystem.writing.leases import LeaseKeeper
-from data_service.filesystem.namenode import NameNodeClient
-from data_service.filesystem.writing.pipeline import Suspects
-from data_service.filesystem.writing.open_file import Chunk, WriteOptions, WritingFile
+from data_service.filesystem.writing import open_file as open_file_module
+from data_service.filesystem.writing.lease_keeper import LeaseKeeper
+from data_service.filesystem.namenode_client import NameNodeClient
+from data_service.filesystem.writing.suspects import Suspects
+from data_service.filesystem.writing.open_file import Chunk, WriteOptions, OpenFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.failures import pipeline_failure
 from data_service.protocol.messages import OpenedFile
@@ -32,7 +32,7 @@ DATA = noise(BLOCK_SIZE, 9)
 
 
 class Client:
-    """What a WritingFile needs, on a cluster."""
+    """What an OpenFile needs, on a cluster."""
 
     def __init__(self, cluster: InnerCluster) -> None:
         self.cluster = cluster
@@ -40,12 +40,12 @@ class Client:
         self.leases = LeaseKeeper(self.namenode, 60.0)
         self.sources = 0
 
-    def create(self, replication: int = 3, path: str = "/f") -> WritingFile:
+    def create(self, replication: int = 3, path: str = "/f") -> OpenFile:
         """Open a file for writing."""
         options = WriteOptions(False, replication, 0, 0o644)
         opened = OpenedFile._make(self.namenode.mutate("create", path, *options))
         network = self.cluster.settings.network
-        return WritingFile(self.namenode, self.leases, path, opened, options, USER, network)
+        return OpenFile(self.namenode, self.leases, path, opened, options, USER, network)
 
     def source(self) -> Iterator[Chunk]:
         """DATA from its start; counts how often it is asked for."""
@@ -74,7 +74,7 @@ def _client(tmp_path: Path) -> Iterator[Client]:
         cluster.wait_clean()
 
 
-def finished(client: Client, file: WritingFile) -> Tuple[Block, List[int]]:
+def finished(client: Client, file: OpenFile) -> Tuple[Block, List[int]]:
     """Complete the file of one block: the block, and who holds it."""
     assert file.complete().status.length == len(DATA)
     (block,) = client.cluster.blocks("/f")
@@ -202,7 +202,7 @@ def test_attempts_have_an_end(client: Client, monkeypatch: pytest.MonkeyPatch) -
     file = client.create()
     with pytest.raises(NotEnoughReplicas, match="8 pipelines failed; the last: never"):
         file.write_block(0, len(DATA), client.source)
-    assert len(client.excluded()) == writer_module.ATTEMPTS_MAX
+    assert len(client.excluded()) == open_file_module.ATTEMPTS_MAX
     file.abandon()
 
 
