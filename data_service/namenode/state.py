@@ -33,7 +33,7 @@ from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.safe_mode import MANUAL_REASON
 from data_service.namenode.writers.leases import Leases
 from data_service.namenode.writers.open_files import OpenFile, OpenFiles, deleted_rows
-from data_service.namenode.writers.reservations import Promises
+from data_service.namenode.writers.reservations import Reservations
 from data_service.namenode.writers.rewriting import Rewriting
 from data_service.namenode.writers.takeover import Takeover
 from data_service.namenode.writers.writing import Writing, refused_in_safe_mode
@@ -65,15 +65,15 @@ class State:
         leases = Leases(soft_limit_seconds, hard_limit_seconds)
         resolver = Resolver(self.image.root)
         self.open_files = OpenFiles(self.image, leases)
-        promises = Promises(self.image, leases, self.open_files)
-        quotas = Quotas(self.image.usage, promises.of)
+        reservations = Reservations(self.image, leases, self.open_files)
+        quotas = Quotas(self.image.usage, reservations.of)
         self._namespace = Namespace(resolver, quotas, replication_max)
         self.reading = Reading(self.image, resolver, self.commits, blocks, quotas)
         self.inspecting = Inspecting(
             self.image, resolver, self.commits, self.open_files, blocks
         )
         self._takeover = takeover = Takeover(
-            self.commits, leases, self.open_files, blocks, quotas, promises
+            self.commits, leases, self.open_files, blocks, quotas, reservations
         )
         self.writing = Writing(
             resolver, self._namespace, self.commits, leases, self.open_files, blocks, takeover
@@ -207,9 +207,9 @@ class State:
 
     def purge_step(self, limit: int) -> Optional[Outcome]:
         """Take apart a piece of what was deleted, about `limit` rows; None: nothing to do now."""
-        if self.blocks.safe_mode or not self.image.graveyard.children:
+        if self.blocks.safe_mode or not self.image.orphans.children:
             return None
-        changes, ended = purge(self.image.graveyard, limit)
+        changes, ended = purge(self.image.orphans, limit)
         outcome = self.commits.commit("purge", NO_OP, changes)
         for block in ended:
             self.blocks.invalidate(block, outcome.depends)

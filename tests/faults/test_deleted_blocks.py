@@ -122,7 +122,7 @@ def test_a_namenode_that_starts_with_few_datanodes_orders_no_deletion(nodes: Clu
 def test_a_replica_that_nobody_knows_any_more_is_set_aside_and_not_unlinked(
     tmp_path: Path,
 ) -> None:
-    # A writer may come back with its blocks until its lease ends: so long nobody is a stranger.
+    # A writer may come back with its blocks until its lease ends: so long no replica is unknown.
     leases = {"lease_soft_seconds": 0.5, "lease_hard_seconds": 0.5}
     with Cluster(tmp_path, name_node={**OPTIONS, **leases}) as cluster:
         names = put(cluster, "/e", 6)

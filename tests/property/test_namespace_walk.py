@@ -21,10 +21,10 @@ from tests.support.models.namespace_model import (
     lost,
     obstacles,
     plain,
-    promised,
+    reserved,
     rivals,
 )
-from tests.support.models.quota_model import BLOCK_SIZE, promise, replaced
+from tests.support.models.quota_model import BLOCK_SIZE, replaced, reservation
 from tests.support.models.rewriting_walk import RewritingWalk
 from zookeeper.fabric import errors
 
@@ -92,7 +92,7 @@ class Walk(RewritingWalk):
             beside = find(self.tree, source[:-1])[0]
             error = self.quotas.refusal(above, *self.quotas.use(moved), beside)
         if error is None:
-            ended = promised(self.writers, above, target[-1])
+            ended = reserved(self.writers, above, target[-1])
             if any(self.now - self.renewed[writer.client] <= 10.0 for writer in ended):
                 error = errors.PathExists
         op, paths = self.op(), (render(source), render(target))
@@ -191,7 +191,7 @@ class Walk(RewritingWalk):
             return
         error: Optional[Type] = errors.LeaseExpired if lost(self.tree, writer) else None
         count = len(writer.blocks)
-        more = promise(writer, count + 1) - promise(writer, count)
+        more = reservation(writer, count + 1) - reservation(writer, count)
         error = error or self.quotas.refusal(self.quotas.above(writer), 0, more)
         located, found = self.call(
             lambda: self.state.writing.add_block(
@@ -318,7 +318,8 @@ class Walk(RewritingWalk):
         if error is None and rivals(self.writers, above, writer.names):
             error = errors.LeaseExpired
         if error is None:
-            new_names, space = self.quotas.new_names(writer), promise(writer, len(writer.blocks))
+            new_names = self.quotas.new_names(writer)
+            space = reservation(writer, len(writer.blocks))
             error = self.quotas.refusal(above, new_names, space)
         self.resumed(writer, found, error)
 
@@ -345,7 +346,7 @@ class Walk(RewritingWalk):
 
     def drain(self) -> None:
         """Carry out all deletions: datanodes hold what files and writers have, nothing else."""
-        while self.state.image.graveyard.children:
+        while self.state.image.orphans.children:
             self.store(self.state.purge_step(3))
         if self.random.random() < 0.5:
             self.restart()

@@ -41,7 +41,7 @@ def check_term(term: ModelTerm, datanodes: List[DataNode]) -> None:
         for block_id, replica in datanode.disk.items():
             known = (
                 node in blocks._map.everyone(block_id)
-                or block_id in node.strangers
+                or block_id in node.unknown
                 or block_id in node.outbox
                 or (block_id in blocks._opened and node in blocks._opened.get(block_id).replicas)
             )
@@ -66,7 +66,7 @@ def unrest(
     counts = state.blocks.counts()
     if state.blocks.safe_mode:
         return "safe mode"
-    if state.image.graveyard.children:
+    if state.image.orphans.children:
         return f"{state.image!r}"
     if state.open_files.rows() or state.image.deleted_blocks:
         return f"{state.open_files!r}, deleted blocks: {state.image.deleted_blocks}"

@@ -17,7 +17,7 @@ DIRECTORY: Node = ("d",)
 
 
 def tree_of(tables: Tables) -> Tree:
-    """The tree that rows make; what is in the graveyard is in no tree."""
+    """The tree that rows make; what is an orphan is in no tree."""
     children: Dict[int, List[tuple]] = {}
     for row in tables["inodes"].values():
         children.setdefault(row[1], []).append(row)

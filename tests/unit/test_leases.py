@@ -89,10 +89,10 @@ def test_lost_time_makes_nobody_younger_than_now(leases: Leases) -> None:
 
 def test_a_place_moves_below_a_new_directory(leases: Leases) -> None:
     leases.take("x", 7, B, 0.0)
-    assert leases.promised(1, B.names[0]) == [7]
+    assert leases.files_through(1, B.names[0]) == [7]
     leases.move(7, Place(5, ("c",)))
     assert leases.writer(B) is None and leases.writer(Place(5, ("c",))) == 7
-    assert leases.promised(1, B.names[0]) == [] and leases.promised(5, "c") == [7]
+    assert leases.files_through(1, B.names[0]) == [] and leases.files_through(5, "c") == [7]
 
 
 def test_a_late_round_names_nobody_whatever_came_before(leases: Leases) -> None:

@@ -7,7 +7,7 @@ import pytest
 from data_service.namenode.namespace import inodes, namespace
 from data_service.namenode.namespace.orphans import purge
 from data_service.namenode.namespace.image import Image, put
-from data_service.namenode.namespace.inodes import GRAVEYARD_ID
+from data_service.namenode.namespace.inodes import ORPHANS_ID
 from data_service.namenode.namespace.paths import parse
 from data_service.protocol.messages import ContentSummary
 from tests.support.models.namenode_core import ROOT, refusal
@@ -58,7 +58,7 @@ def test_a_file_appears_with_the_directories_that_it_needs() -> None:
     assert tree.find("/d").mtime_ms == 7 and tree.image.root.mtime_ms == 1
 
 
-def test_overwriting_sends_the_old_file_to_the_graveyard() -> None:
+def test_overwriting_sends_the_old_file_to_the_orphans() -> None:
     tree = Tree()
     old = tree.file("/f", 10)
     assert refusal(errors.PathExists, lambda: tree.file("/f", 20)) == "/f already exists"
@@ -128,13 +128,13 @@ def test_delete_is_one_row_whatever_hangs_below() -> None:
     top = tree.find("/d")
     changes = tree.rules.delete(ROOT, parse("/d"), True, 9)
     assert changes is not None and len(changes) == 2
-    assert changes[0] == put(top.row()._replace(parent=GRAVEYARD_ID))
+    assert changes[0] == put(top.row()._replace(parent=ORPHANS_ID))
     tree.apply(changes)
     assert tree.paths() == ["/"] and tree.image.root.mtime_ms == 9
     assert tree.rules.delete(ROOT, parse("/d"), True, 9) is None
     tree.file("/d")
     tree.delete("/d")
-    assert len(tree.image.graveyard.children) == 2
+    assert len(tree.image.orphans.children) == 2
 
 
 def test_delete_is_refused() -> None:
@@ -149,7 +149,7 @@ def test_delete_is_refused() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 1000])
-def test_the_graveyard_is_emptied_in_bounded_pieces(limit: int) -> None:
+def test_the_orphans_are_freed_in_bounded_pieces(limit: int) -> None:
     tree = Tree()
     tree.file("/d/big", *[100] * 7)
     tree.file("/d/e/f", 1)
@@ -160,7 +160,7 @@ def test_the_graveyard_is_emptied_in_bounded_pieces(limit: int) -> None:
     tree.delete("/d")
     ended: List[int] = []
     for _ in range(100):
-        changes, blocks = purge(tree.image.graveyard, limit)
+        changes, blocks = purge(tree.image.orphans, limit)
         if not changes:
             break
         assert len(changes) <= limit + 3

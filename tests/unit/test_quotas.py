@@ -194,7 +194,7 @@ def test_open_files_move_with_their_directory(core: Core) -> None:
     assert usage(core, "/q").names == 3
 
 
-def test_a_file_that_is_appended_to_moves_with_its_promise(core: Core) -> None:
+def test_a_file_that_is_appended_to_moves_with_its_reservation(core: Core) -> None:
     number = core.put("/f", 100)
     core.append("/f")
     limit(core, "/q", space=399)
@@ -206,7 +206,7 @@ def test_a_file_that_is_appended_to_moves_with_its_promise(core: Core) -> None:
     full(core, lambda: core.add(number, 2))
 
 
-def test_raising_the_replication_raises_what_was_promised(core: Core) -> None:
+def test_raising_the_replication_raises_what_was_reserved(core: Core) -> None:
     number = core.put("/q/f", 100)
     core.append("/q/f")
     limit(core, "/q", space=599)

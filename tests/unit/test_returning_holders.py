@@ -37,7 +37,7 @@ def test_a_holder_not_met_since_the_namenodes_start_loses_its_replica_by_the_rec
     assert forget(world, GRACE - 10) == () and world.blocks.counts().pending_deletion == 0
     world.nodes["b"].start()
     world.run(1)
-    assert world.ordered() == [("b", DELETE, 1)], "no stranger, whose replica would go to the trash"
+    assert world.ordered() == [("b", DELETE, 1)], "not unknown, as what would go to the trash"
     assert world.blocks.counts().pending_deletion == 1
     assert forget(world, 20) == (1,) and world.nodes["b"].disk == {}
 

@@ -113,7 +113,7 @@ def test_deletions_survive_restarts() -> None:
     core.restart()
     core.do(core.state.purge_step(1))
     core.restart()
-    while core.state.image.graveyard.children:
+    while core.state.image.orphans.children:
         core.do(core.state.purge_step(1))
     core.restart()
     assert core.sweep() == [1, 2]

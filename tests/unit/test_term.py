@@ -184,7 +184,7 @@ def test_a_deleted_tree_is_taken_apart_without_pauses(
     def left(state: Any) -> Outcome:
         return Outcome(len(state.image.inodes), None, 0)
 
-    wait_until(lambda: term.read(left) == 2, what="nothing is left but root and graveyard")
+    wait_until(lambda: term.read(left) == 2, what="nothing is left but root and orphans")
 
 
 def test_rows_that_a_newer_namenode_changes_while_they_are_read_are_no_damage(

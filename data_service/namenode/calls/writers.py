@@ -9,7 +9,7 @@ from data_service.namenode.dates import wall_ms
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
-from data_service.namenode.writers.proofs import Claims
+from data_service.namenode.writers.proofs import Proofs
 from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
 from data_service.protocol.validation import (
@@ -100,12 +100,12 @@ class WriterCalls(Administration):
         term, host = self._term_of(), self.peer.host
 
         def add(state: State) -> Outcome:
-            claims = Claims(state.commits, secrets.randbits)
+            proofs = Proofs(state.commits, secrets.randbits)
             outcome = state.writing.add_block(
                 client_id, file_id, position, excluded, host, time.monotonic(), term.random
             )
             located = outcome.result
-            claim = claims.of(client_id, file_id, located.block.block_id)
+            claim = proofs.of(client_id, file_id, located.block.block_id)
             return outcome._replace(result=located._replace(claim=claim))
 
         return term.change(add)
@@ -224,12 +224,12 @@ class WriterCalls(Administration):
         """Open a file, and give its claim out with it; None when there is nothing to write."""
 
         def run(state: State) -> Outcome:
-            claims = Claims(state.commits, secrets.randbits)
+            proofs = Proofs(state.commits, secrets.randbits)
             outcome = operation(state)
             opened = outcome.result
             if opened is None:
                 return outcome
-            claim = claims.of(op.client_id, opened.file_id)
+            claim = proofs.of(op.client_id, opened.file_id)
             return outcome._replace(result=opened._replace(claim=claim))
 
         return self._change(run, op)
@@ -246,8 +246,8 @@ class WriterCalls(Administration):
         """Give a file back to its writer, who has to prove that it is his."""
 
         def run(state: State) -> Outcome:
-            known = Claims(state.commits, secrets.randbits)
-            known.check(client_id, file_id, claim, blocks, claims)
+            proofs = Proofs(state.commits, secrets.randbits)
+            proofs.check(client_id, file_id, claim, blocks, claims)
             outcome = operation(state)
             return outcome._replace(result=outcome.result._replace(claim=claim))
 

@@ -11,7 +11,7 @@ Three rules make row changes enough:
   then found by looking at these few files, and no index from blocks to files is needed here.
 - A file loses blocks only from its end, and gains them only there. A block whose row names another
   file than before moves to that one's end (concat).
-- A deleted inode keeps its row, under the graveyard. Its row goes, with all that hung below it,
+- A deleted inode keeps its row, among the orphans. Its row goes, with all that hung below it,
   only after the rows below: a row's parent always exists. No row goes before its blocks' rows.
 """
 
@@ -19,13 +19,13 @@ from operator import itemgetter
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from data_service.namenode.namespace.inodes import (
-    GRAVEYARD_ID,
+    ORPHANS_ID,
     ROOT_ID,
     Attributes,
     BlockRow,
     Directory,
     File,
-    Graveyard,
+    Orphans,
     Inode,
     InodeRow,
 )
@@ -53,8 +53,8 @@ class Image:
         none = Attributes("", "", 0, 0, 0)
         home = Attributes(owner, group, 0o755, 0, 0)
         self.root = Directory(_empty_row(ROOT_ID), None, home)
-        self.graveyard = Graveyard(_empty_row(GRAVEYARD_ID), None, none)
-        self.inodes: Dict[int, Inode] = {ROOT_ID: self.root, GRAVEYARD_ID: self.graveyard}
+        self.orphans = Orphans(_empty_row(ORPHANS_ID), None, none)
+        self.inodes: Dict[int, Inode] = {ROOT_ID: self.root, ORPHANS_ID: self.orphans}
         self.usage = Usage()
         self.deleted_blocks: Dict[int, int] = {}
         self.counters: Dict[str, int] = {INODE_NUMBERS: ROOT_ID + 1, BLOCK_NUMBERS: 1}
@@ -99,7 +99,7 @@ class Image:
         """
         inodes = sorted(self.inodes.values(), key=lambda inode: inode.id)
         return {
-            INODES: [tuple(inode.row()) for inode in inodes if inode.id != GRAVEYARD_ID],
+            INODES: [tuple(inode.row()) for inode in inodes if inode.id != ORPHANS_ID],
             BLOCKS: sorted(row for inode in inodes for row in block_rows(inode)),
             DELETED_BLOCKS: sorted(self.deleted_blocks.items()),
             COUNTERS: sorted(self.counters.items()),
@@ -238,9 +238,9 @@ class Image:
 
     def check(self) -> None:
         """Assert that tree, blocks and counters fit together."""
-        seen = {ROOT_ID, GRAVEYARD_ID}
+        seen = {ROOT_ID, ORPHANS_ID}
         limited = 0
-        waiting: List[Directory] = [self.root, self.graveyard]
+        waiting: List[Directory] = [self.root, self.orphans]
         while waiting:
             directory = waiting.pop()
             directory.check()
@@ -260,7 +260,7 @@ class Image:
         assert max(blocks, default=0) < self.counters[BLOCK_NUMBERS], "a block number too high"
 
     def __repr__(self) -> str:
-        return f"<Image {len(self.inodes) - 2} inodes, {len(self.graveyard.children)} deleted>"
+        return f"<Image {len(self.inodes) - 2} inodes, {len(self.orphans.children)} deleted>"
 
 
 def block_rows(inode: Inode) -> List[BlockRow]:

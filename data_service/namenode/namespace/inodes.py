@@ -11,7 +11,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DIRECTORY, FILE, FileStatus
 
-GRAVEYARD_ID = 0
+ORPHANS_ID = 0
 """The parent of what was deleted and is not yet taken apart. No path leads there."""
 
 ROOT_ID = 1
@@ -94,7 +94,7 @@ class Inode:
 
     @property
     def path(self) -> str:
-        """The absolute path, for messages. That of a deleted inode starts in the graveyard."""
+        """The absolute path, for messages. That of a deleted inode starts at the orphans."""
         names = []
         inode = self
         while inode.id > ROOT_ID:
@@ -112,11 +112,11 @@ class Inode:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether the inode is in the graveyard, itself or with a directory above it."""
+        """Whether the inode is an orphan, or below one."""
         inode = self
         while inode.id > ROOT_ID:
             inode = inode.parent
-        return inode.id == GRAVEYARD_ID
+        return inode.id == ORPHANS_ID
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.path}>"
@@ -169,7 +169,7 @@ class File(Inode):
 
 
 class Directory(Inode):
-    """A directory. The root and the graveyard have no parent but themselves."""
+    """A directory. The root and the orphans have no parent but themselves."""
 
     __slots__ = ("children", "name_quota", "space_quota", "_sorted")
 
@@ -256,13 +256,13 @@ class Directory(Inode):
         assert self._sorted is None or self._sorted == sorted(self.children), f"index of {self!r}"
 
 
-class Graveyard(Directory):
+class Orphans(Directory):
     """Where deleted inodes wait. Names repeat here, so its entries are known by their numbers."""
 
     __slots__ = ()
 
     def holds(self, name: str) -> bool:
-        """No: a name never keeps another inode out of the graveyard."""
+        """No: a name never keeps another inode from the orphans."""
         return False
 
     def attach(self, child: Inode) -> None:

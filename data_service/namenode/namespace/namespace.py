@@ -12,7 +12,7 @@ from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from data_service.namenode.namespace.contents import block_changes
 from data_service.namenode.namespace.image import put
-from data_service.namenode.namespace.inodes import GRAVEYARD_ID, Directory, File, Inode, InodeRow
+from data_service.namenode.namespace.inodes import ORPHANS_ID, Directory, File, Inode, InodeRow
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.namespace.permissions import (
     MODE_MAX,
@@ -134,7 +134,7 @@ class Namespace:
                 raise PathExists(
                     f"{old.path} already exists: it came there while the new one was written"
                 )
-            changes.append(put(old.row()._replace(parent=GRAVEYARD_ID)))
+            changes.append(put(old.row()._replace(parent=ORPHANS_ID)))
         require(parent, caller, WRITE)
         self.room_below(parent, names, depth)
         changes.append(_touch(parent, wall_ms))
@@ -152,7 +152,7 @@ class Namespace:
     def delete(
         self, caller: Caller, names: Names, recursive: bool, wall_ms: int
     ) -> Optional[List[Change]]:
-        """Move an inode, with all below it, to the graveyard; None when there is none.
+        """Move an inode, with all below it, to the orphans; None when there is none.
 
         One row, however much hangs below: the tree vanishes at once and is taken apart later.
         """
@@ -167,7 +167,7 @@ class Namespace:
             if not recursive:
                 raise DirectoryNotEmpty(f"{render(names)} is non empty")
             require_tree(inode, caller)
-        gone = inode.row()._replace(parent=GRAVEYARD_ID)
+        gone = inode.row()._replace(parent=ORPHANS_ID)
         return [put(gone), _touch(inode.parent, wall_ms)]
 
     def rename(

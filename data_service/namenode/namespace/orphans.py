@@ -1,6 +1,6 @@
-"""Taking deleted trees apart, a bounded piece at a time.
+"""Orphans: inodes that no directory names any more, whose space is not free yet.
 
-Deleting moved one row to the graveyard. What hangs below it goes later, in edits of a bounded
+Deleting moves one row to the orphans. What hangs below it goes later, in edits of a bounded
 size, leaves first; the numbers of its blocks are kept as deleted until every holder has confirmed
 that the replicas are gone.
 """
@@ -13,14 +13,14 @@ from data_service.protocol.blocks import Block
 from metadata_service.edits import Change
 
 
-def purge(graveyard: Directory, limit: int) -> Tuple[List[Change], List[Block]]:
-    """Changes that remove about `limit` rows from the graveyard, and the blocks they end.
+def purge(orphans: Directory, limit: int) -> Tuple[List[Change], List[Block]]:
+    """Changes that remove about `limit` rows from the orphans, and the blocks they end.
 
     Leaves go first. A file with more blocks than the limit loses its last ones first.
     """
     changes: List[Change] = []
     blocks: List[Block] = []
-    for inode in _leaves_first(graveyard):
+    for inode in _leaves_first(orphans):
         if len(changes) >= limit:
             break
         rows = block_rows(inode)
@@ -37,9 +37,9 @@ def purge(graveyard: Directory, limit: int) -> Tuple[List[Change], List[Block]]:
     return changes, blocks
 
 
-def _leaves_first(graveyard: Directory) -> Iterator[Inode]:
-    """Everything below the graveyard, what a directory holds before the directory itself."""
-    stack = [(graveyard, iter(graveyard.children.values()))]
+def _leaves_first(orphans: Directory) -> Iterator[Inode]:
+    """Everything below the orphans, what a directory holds before the directory itself."""
+    stack = [(orphans, iter(orphans.children.values()))]
     while stack:
         directory, children = stack[-1]
         child = next(children, None)

@@ -1,9 +1,9 @@
 """Quotas: whether so much more may stand below a directory. Asked before anything is decided.
 
 A name quota limits files and directories, the directory itself among them; a space quota limits
-bytes of all replicas. What a file that is being written will take counts from the moment when it
-is promised: the file's name at its creation, a whole block with each block, whatever its length
-will be. So `complete` only makes of a promise what is mostly less, and need not ask.
+bytes of all replicas. What a file that is being written will take is reserved, and counts from then
+on: the file's name at its creation, a whole block with each block, whatever its length will be. So
+`complete` only makes of a reservation what is mostly less, and need not ask.
 """
 
 from typing import Callable, Collection
@@ -15,12 +15,12 @@ from zookeeper.fabric.errors import QuotaExceeded
 
 
 class Quotas:
-    """Compares with the counts of `usage`; `promised` tells what open files in a tree will take
+    """Compares with the counts of `usage`; `reserved` tells what open files in a tree will take
     beyond what stands there."""
 
-    def __init__(self, usage: Usage, promised: Callable[[Inode], Use]) -> None:
+    def __init__(self, usage: Usage, reserved: Callable[[Inode], Use]) -> None:
         self._usage = usage
-        self._promised = promised
+        self._reserved = reserved
 
     def apply_to(self, directory: Directory) -> bool:
         """Whether there is a quota on a directory or above it."""
@@ -64,8 +64,8 @@ class Quotas:
 
     def use(self, inode: Inode) -> Use:
         """What a tree takes, and what open files in it will take."""
-        used, promised = self._usage.of(inode), self._promised(inode)
-        return Use(used.names + promised.names, used.space + promised.space)
+        used, reserved = self._usage.of(inode), self._reserved(inode)
+        return Use(used.names + reserved.names, used.space + reserved.space)
 
     def _verify_one(self, directory: Directory, names: int, space: int) -> None:
         use = self.use(directory)

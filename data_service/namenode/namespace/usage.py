@@ -4,7 +4,7 @@ Theory of operation. Only directories with a quota are counted: once when they g
 then on by every row change. `Image.apply`, which alone changes the tree, tells each change here,
 and the change walks up to the root; without any quota nothing walks, and a file costs no memory.
 A tree that moves is counted only when other quotas are above it than before. A deleted tree moves
-to the graveyard, where no quota is above it: it leaves the counts at once.
+to the orphans, which no quota is above: it leaves the counts at once.
 """
 
 from typing import Dict, List, NamedTuple

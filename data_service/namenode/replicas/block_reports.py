@@ -10,7 +10,7 @@ silence (HDFS-12914).
 
 One replica is judged by the recorded generation and length. What is older than what the node is
 already known to hold demotes nothing (HDFS-2742, HDFS-16922). A replica of an unknown block is
-remembered as a stranger: it may belong to a file that is about to be known.
+remembered as unknown: it may belong to a file that is about to be known.
 
 Whether a replica's bytes are good its datanode alone can tell: a reader's word has it look.
 """
@@ -20,7 +20,7 @@ from typing import AbstractSet, Callable, Dict, Iterable
 from data_service.namenode.replicas.block_map import CHECKSUM, GENERATION, LENGTH, BlockMap, Mark
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.events import Events
-from data_service.namenode.replicas.nodes import Node, OpenReport, Stranger
+from data_service.namenode.replicas.nodes import Node, OpenReport, UnknownReplica
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.orders import Order
 from data_service.namenode.replicas.replication import Replication
@@ -119,7 +119,7 @@ class BlockReports:
                     absent += 1
         marked = [block_id for block_id, marks in self._blocks.marks.items() if node in marks]
         opened = [block_id for block_id in self._opened if block_id not in known]
-        for block_id in marked + node.outbox.ids() + list(node.strangers) + opened:
+        for block_id in marked + node.outbox.ids() + list(node.unknown) + opened:
             if block_id not in known:
                 self._lacks(node, block_id)
         return absent
@@ -157,7 +157,7 @@ class BlockReports:
             self._replication.cancel_from(block_id, node)
         elif block_id in self._opened:
             self._opened.lacks(node, block_id)
-        node.strangers.pop(block_id, None)
+        node.unknown.pop(block_id, None)
         self._verifications.found_bad(node, block_id)
         self._deletions.gone(node, block_id)
 
@@ -166,9 +166,9 @@ class BlockReports:
         block_id = block.block_id
         node.outbox.supersede(block)
         recorded = self._blocks.get(block_id)
-        stranger = node.strangers.get(block_id)
-        if stranger is not None and stranger.refused:
-            node.strangers[block_id] = stranger._replace(
+        unknown = node.unknown.get(block_id)
+        if unknown is not None and unknown.refused:
+            node.unknown[block_id] = unknown._replace(
                 generation=block.generation, length=block.length)
             self.refuse(node, block_id)
         elif recorded is not None:
@@ -178,18 +178,18 @@ class BlockReports:
             self._deletions.found(node, block)
         elif block_id in self._opened:
             if not self._opened.may_have(node, block_id):
-                node.strangers[block_id] = Stranger(*block[1:], now)
+                node.unknown[block_id] = UnknownReplica(*block[1:], now)
                 self.refuse(node, block_id)
             elif self._deletions.may_stay(node, block_id):
                 node.unexpect(block_id)
                 self._opened.has(node, block)
         else:
             self.on_unknown(block_id)
-            since = now if stranger is None else stranger.since
+            since = now if unknown is None else unknown.since
             # As for known ones: its name and length say nothing about its bytes.
-            spoilt = (stranger is not None and stranger.spoilt
-                      and stranger.generation == block.generation)
-            node.strangers[block_id] = Stranger(*block[1:], since, spoilt=spoilt)
+            spoilt = (unknown is not None and unknown.spoilt
+                      and unknown.generation == block.generation)
+            node.unknown[block_id] = UnknownReplica(*block[1:], since, spoilt=spoilt)
 
     def _has_corrupt(self, node: Node, block: Block, now: float) -> None:
         """The node itself found that its replica does not match its checksums."""
@@ -201,9 +201,9 @@ class BlockReports:
         self._has(node, block, now, False)
         if block.block_id in self._opened:
             self._opened.spoil(node, block.block_id)
-        elif block.block_id in node.strangers:
-            stranger = node.strangers[block.block_id]
-            node.strangers[block.block_id] = stranger._replace(spoilt=True)
+        elif block.block_id in node.unknown:
+            unknown = node.unknown[block.block_id]
+            node.unknown[block.block_id] = unknown._replace(spoilt=True)
 
     def _has_good(self, node: Node, block: Block, now: float) -> None:
         """The node has read its replica, and it is good: also one that was marked before."""
@@ -216,9 +216,9 @@ class BlockReports:
                 node.outbox.drop(block_id)
                 self._blocks.put(block_id, node)
             self._verifications.found_good(node, block_id, now)
-        elif block_id in node.strangers:
-            stranger = node.strangers[block_id]
-            node.strangers[block_id] = stranger._replace(spoilt=False)
+        elif block_id in node.unknown:
+            unknown = node.unknown[block_id]
+            node.unknown[block_id] = unknown._replace(spoilt=False)
 
     def _judge(self, node: Node, block: Block, recorded: Block, in_full_report: bool,
                now: float) -> None:
@@ -260,23 +260,23 @@ class BlockReports:
     # Blocks that become known.
 
     def refuse(self, node: Node, block_id: int) -> None:
-        """A stranger's id was given to a block that is written to other nodes: no honest writer
-        can have sent it here, so it counts for nothing, whatever its name, and is set aside."""
-        stranger = node.strangers[block_id] = node.strangers[block_id]._replace(refused=True)
-        replica = Block(block_id, stranger.generation, stranger.length)
+        """The id of an unknown replica was given to a block that is written to other nodes: no
+        honest writer can have sent it here, so it counts for nothing, and is set aside."""
+        unknown = node.unknown[block_id] = node.unknown[block_id]._replace(refused=True)
+        replica = Block(block_id, unknown.generation, unknown.length)
         node.outbox.add(Order(replica, TRASH, 0, False))
         self._events.note("replica.refused", block=replica.name, node=node.info.node_id)
 
     def adopt(self, node: Node, block_id: int, now: float) -> None:
-        """A stranger's id has become known: take the replica for what it is."""
-        stranger = node.strangers.get(block_id)
+        """The id of an unknown replica has become known: take it for what it is."""
+        unknown = node.unknown.get(block_id)
         if block_id in self._opened and not self._opened.may_have(node, block_id):
             self.refuse(node, block_id)
-        elif (stranger is not None and not stranger.refused
+        elif (unknown is not None and not unknown.refused
               and self._deletions.may_stay(node, block_id)):
-            del node.strangers[block_id]
-            block = Block(block_id, stranger.generation, stranger.length)
-            if stranger.spoilt:
+            del node.unknown[block_id]
+            block = Block(block_id, unknown.generation, unknown.length)
+            if unknown.spoilt:
                 self._has_corrupt(node, block, now)
             else:
                 self._has(node, block, now, True)

@@ -173,7 +173,7 @@ class Blocks:
 
     def _adopt(self, block_id: int) -> None:
         for node in self._nodes:
-            if block_id in node.strangers:
+            if block_id in node.unknown:
                 self._reports.adopt(node, block_id, self._now)
 
     # What readers, writers and fsck ask.
@@ -393,8 +393,8 @@ class Blocks:
         assert not any(block_id in self._map or block_id in self._deletions
                        for block_id in self._opened), self._opened
         for node in self._nodes:
-            known = [block_id for block_id, stranger in node.strangers.items()
+            known = [block_id for block_id, unknown in node.unknown.items()
                      if block_id in self._map
-                     and not (stranger.refused or node.outbox.is_sent(block_id))]
+                     and not (unknown.refused or node.outbox.is_sent(block_id))]
             assert not known, (node, known)
             assert not (node.dead and (node.outbox.ids() or node.expected)), node

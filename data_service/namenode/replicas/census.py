@@ -73,7 +73,7 @@ class Census:
             len(self._blocks.marks),
             self._deletions.pending,
             len(self._replication),
-            sum(len(node.strangers) for node in self._nodes),
+            sum(len(node.unknown) for node in self._nodes),
             len(self._blocks.under[0]),
             self._blocks.lost_alone,
             sum(len(node.outbox) for node in self._nodes),

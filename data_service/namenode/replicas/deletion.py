@@ -154,8 +154,8 @@ class Deletions:
                 self._blocks.drop(block_id, node)
             self.gone(node, block_id)
         # What was refused once would count if it came back as if it were new.
-        node.strangers = {block_id: stranger for block_id, stranger in node.strangers.items()
-                          if stranger.refused}
+        node.unknown = {block_id: unknown for block_id, unknown in node.unknown.items()
+                          if unknown.refused}
 
     # Decisions.
 
@@ -168,7 +168,7 @@ class Deletions:
         for block_id in list(islice(self._blocks.marks, _EXAMINED)):
             ordered += self._plan_corrupt(block_id, now)
         for node in self._nodes:
-            if node.strangers and node.reported:
+            if node.unknown and node.reported:
                 ordered += self._plan_trash(node, now, calm_since)
         return ordered
 
@@ -236,13 +236,13 @@ class Deletions:
 
     def _plan_trash(self, node: Node, now: float, calm_since: float) -> int:
         ordered = 0
-        for block_id, stranger in list(islice(node.strangers.items(), _EXAMINED)):
-            if now - max(stranger.since, calm_since) < self._policy.trash_grace_seconds:
+        for block_id, unknown in list(islice(node.unknown.items(), _EXAMINED)):
+            if now - max(unknown.since, calm_since) < self._policy.trash_grace_seconds:
                 break
             # To the end, where new ones are: the head is always the one known longest.
-            del node.strangers[block_id]
-            node.strangers[block_id] = stranger._replace(since=now)
-            replica = Block(block_id, stranger.generation, stranger.length)
+            del node.unknown[block_id]
+            node.unknown[block_id] = unknown._replace(since=now)
+            replica = Block(block_id, unknown.generation, unknown.length)
             node.outbox.add(Order(replica, TRASH, 0, False))
             ordered += 1
         return ordered
@@ -268,7 +268,7 @@ class Deletions:
         else:
             mark = self._blocks.marks.get(block_id, {}).get(node)
             right = (self._is_useless(block_id, mark) if mark is not None
-                     else order.action == TRASH and block_id in node.strangers)
+                     else order.action == TRASH and block_id in node.unknown)
         if not right and not order.repeated:
             node.outbox.drop(block_id)
         return right

@@ -51,7 +51,7 @@ class OpenReport:
         self.touched: Set[int] = set()
 
 
-class Stranger(NamedTuple):
+class UnknownReplica(NamedTuple):
     """A replica of a block that the namenode does not know, and since when it was reported.
 
     Or one that is `refused`: its block was allocated on other nodes, nobody can have meant it.
@@ -68,7 +68,7 @@ class Stranger(NamedTuple):
 
 class Node:
     """One datanode. `Nodes` changes identity and liveness; the others what they own:
-    `replicas` (good ones, counted by the block map), `strangers`, `expected`, `streams`, `outbox`;
+    `replicas` (good ones, counted by the block map), `unknown`, `expected`, `streams`, `outbox`;
     `verifying` and `verified` (block id -> when), see `verification.py`. `former` is the process
     that served its disk before; `removed` when another disk is served at its address. `misses`
     and `avoided_until` are about copies that did not reach it.
@@ -76,7 +76,7 @@ class Node:
 
     __slots__ = ("index", "info", "target", "session", "stats", "state", "last_heartbeat",
                  "zookeeper_lost", "reported", "last_report", "last_report_id", "report",
-                 "replicas", "strangers", "expected", "scheduled", "streams", "outbox",
+                 "replicas", "unknown", "expected", "scheduled", "streams", "outbox",
                  "verifying", "verified", "former", "removed", "misses", "avoided_until")
 
     def __init__(self, index: int, info: NodeInfo, now: float) -> None:
@@ -93,7 +93,7 @@ class Node:
         self.last_report_id = -1
         self.report: Optional[OpenReport] = None
         self.replicas = 0
-        self.strangers: Dict[int, Stranger] = {}
+        self.unknown: Dict[int, UnknownReplica] = {}
         self.expected: Dict[int, int] = {}
         self.scheduled = 0
         self.streams = 0

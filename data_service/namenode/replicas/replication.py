@@ -102,7 +102,7 @@ class Replication:
             return
         taken = self._blocks.everyone(block_id)
         holders = self._blocks.holders(block_id)
-        free = [node for node in usable if node not in taken and block_id not in node.strangers
+        free = [node for node in usable if node not in taken and block_id not in node.unknown
                 and now >= node.avoided_until]
         count = self._blocks.wanted(block_id) - len(holders)
         targets = choose_targets(free, count, holders, "", block.length, random)

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from data_service.namenode.namespace.retries import user_of
-from data_service.namenode.writers.presence import GRACE_SECONDS, Attendance
+from data_service.namenode.writers.presence import GRACE_SECONDS, Presence
 from zookeeper.fabric.errors import LeaseExpired
 
 
@@ -53,7 +53,7 @@ class Leases:
         self._writers: Dict[Place, int] = {}
         self._entries: Dict[Entry, Set[int]] = {}
         self._counts: Dict[str, int] = {}
-        self._attendance = Attendance()
+        self._presence = Presence()
 
     def take(self, client_id: str, file_id: int, place: Place, now: float) -> None:
         """Give the client the lease on a place that is free, for a file that is new."""
@@ -65,7 +65,7 @@ class Leases:
         self._settle(file_id, place)
         self._renewed[client_id] = now
         self._renewed.move_to_end(client_id)
-        self._attendance.heard(client_id)
+        self._presence.heard(client_id)
 
     def renew(self, client_id: str, now: float) -> bool:
         """Renew the client's lease; False when it has none."""
@@ -73,7 +73,7 @@ class Leases:
             return False
         self._renewed[client_id] = now
         self._renewed.move_to_end(client_id)
-        self._attendance.heard(client_id)
+        self._presence.heard(client_id)
         return True
 
     def release(self, file_id: int) -> None:
@@ -88,19 +88,19 @@ class Leases:
         files.remove(file_id)
         if not files:
             del self._files[client_id], self._renewed[client_id]
-            self._attendance.forget(client_id)
+            self._presence.forget(client_id)
 
     def arrive(self, client_id: str, host: str) -> None:
         """A client calls on a connection for the first time."""
-        self._attendance.arrive(client_id, host)
+        self._presence.arrive(client_id, host)
 
     def part(self, client_id: str, by_client: bool, now: float) -> None:
         """A connection on which a client called is over, perhaps because the client is."""
-        self._attendance.part(client_id, by_client, client_id in self._renewed, now)
+        self._presence.part(client_id, by_client, client_id in self._renewed, now)
 
     def host(self, client_id: str) -> str:
         """Where a writer was seen last."""
-        return self._attendance.host(client_id)
+        return self._presence.host(client_id)
 
     def count(self, user: str) -> int:
         """How many files the clients of a user write."""
@@ -119,7 +119,7 @@ class Leases:
         """Where a file will appear."""
         return self._places[file_id]
 
-    def promised(self, anchor: int, name: str) -> List[int]:
+    def files_through(self, anchor: int, name: str) -> List[int]:
         """The files whose places begin with this name, which does not exist in this directory."""
         return sorted(self._entries.get((anchor, name), ()))
 
@@ -134,18 +134,18 @@ class Leases:
         """Whether a client that holds a lease must give way: it is gone, or silent for too long."""
         if self._is_late(now):
             return False
-        absent = self._attendance.absent_seconds(client_id, now)
+        absent = self._presence.absent_seconds(client_id, now)
         gone = absent is not None and absent > GRACE_SECONDS
         return gone or now - self._renewed[client_id] > self._soft_limit
 
     def is_leaving(self, client_id: str, now: float) -> bool:
         """Whether a client that holds a lease seems to be gone, which a moment will show."""
-        return self._attendance.absent_seconds(client_id, now) is not None
+        return self._presence.absent_seconds(client_id, now) is not None
 
     def describe(self, client_id: str, now: float) -> str:
         """Who holds a lease, and when it frees what it holds."""
         silent = now - self._renewed[client_id]
-        host = self._attendance.host(client_id)
+        host = self._presence.host(client_id)
         where = f" on {host}" if host else ""
         return (
             f"{client_id}{where}, which was heard of {silent:.0f} s ago: it is free once that "

@@ -263,7 +263,7 @@ class OpenFiles:
         for table, key, row in changes:
             if table != INODES or row is None or row[3] != DIRECTORY:
                 continue
-            for file_id in self._leases.promised(row[1], row[2]):
+            for file_id in self._leases.files_through(row[1], row[2]):
                 names = self._leases.place(file_id).names
                 place = Place(key, names[1:])
                 # A new directory is empty, so nobody writes below it yet, and what is moved is

@@ -11,7 +11,7 @@ GRACE_SECONDS = 1.0
 """How long a client that is alive may need to connect again."""
 
 
-class Attendance:
+class Presence:
     """Counts the connections that each client calls on. Time is `now`, monotonic seconds."""
 
     def __init__(self) -> None:
@@ -57,4 +57,4 @@ class Attendance:
         return None if since is None else now - since
 
     def __repr__(self) -> str:
-        return f"<Attendance of {len(self._connections)} clients, {len(self._gone)} gone>"
+        return f"<Presence of {len(self._connections)} clients, {len(self._gone)} gone>"

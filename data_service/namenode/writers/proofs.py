@@ -2,8 +2,8 @@
 
 Theory of operation. A namenode that restarts knows of no file in progress: it believes what their
 writers present. The numbers of files and blocks are in sequence and shown to many, so each is given
-out with a *claim*: a MAC over it and over the client's name, which tells its user, under a secret
-that only the record of the namespace holds. Nothing has to be remembered for it, and a claim that
+out with a *proof*: a MAC over it and over the client's name, which tells its user, under a secret
+that only the record of the namespace holds. Nothing has to be remembered for it, and a proof that
 another user or client presents is worth nothing.
 """
 
@@ -14,35 +14,35 @@ from data_service.namenode.namespace.commits import Commits
 from data_service.protocol.blocks import Block
 from zookeeper.fabric.errors import PermissionDenied
 
-CLAIM_CHARACTERS = 32
+PROOF_CHARACTERS = 32
 """128 bits in hexadecimal digits."""
 
 
-class Claims:
-    """Gives out and checks claims; `draw` gives a random number of so many bits."""
+class Proofs:
+    """Gives out and checks proofs; `draw` gives a random number of so many bits."""
 
     def __init__(self, commits: Commits, draw: Callable[[int], int]) -> None:
         # Drawn before the operation that it serves, whose edit records a new secret.
         self._secret = commits.secret(draw)
 
     def of(self, client_id: str, file_id: int, block_id: int = 0) -> str:
-        """The claim of a client to a file, or to one of the file's blocks."""
+        """The proof that a client was given a file, or one of the file's blocks."""
         told = f"{client_id}\0{file_id}\0{block_id}".encode()
-        return hmac.new(self._secret, told, "sha256").hexdigest()[:CLAIM_CHARACTERS]
+        return hmac.new(self._secret, told, "sha256").hexdigest()[:PROOF_CHARACTERS]
 
     def check(
         self,
         client_id: str,
         file_id: int,
-        claim: str,
+        proof: str,
         blocks: Mapping[int, Block],
-        claims: Mapping[int, str],
+        proofs: Mapping[int, str],
     ) -> None:
         """Raise PermissionDenied unless the file and each block were given to this client."""
-        if not _same(claim, self.of(client_id, file_id)):
+        if not _same(proof, self.of(client_id, file_id)):
             raise PermissionDenied(f"inode {file_id} was not given to this client to write")
         for position, block in blocks.items():
-            if not _same(claims[position], self.of(client_id, file_id, block.block_id)):
+            if not _same(proofs[position], self.of(client_id, file_id, block.block_id)):
                 raise PermissionDenied(
                     f"{block.name} was not given to this client for inode {file_id}"
                 )

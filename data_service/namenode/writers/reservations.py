@@ -1,4 +1,4 @@
-"""What is promised to files that are being written: for the quotas it counts as if it stood there.
+"""What is reserved for files that are being written: for the quotas it counts as if it stood there.
 
 A new file has its name, and those of the directories that will be made for it, from its creation
 on; each block that it is given counts as a whole one until its length is known.
@@ -13,7 +13,7 @@ from data_service.namenode.writers.leases import Leases, Place
 from data_service.namenode.writers.open_files import OpenFile, OpenFiles
 
 
-class Promises:
+class Reservations:
     """Counts them anew for each question, over all open files: only a directory with a quota
     asks."""
 
@@ -32,11 +32,11 @@ class Promises:
         return Use(len(names), space)
 
     def new_names(self, place: Place) -> int:
-        """How many inodes a file at a place would add to those that stand or are promised."""
-        promised: Set[Place] = set()
+        """How many inodes a file at a place would add to those that stand or are reserved."""
+        reserved: Set[Place] = set()
         for _, other in self._below(self._image.root):
-            promised.update(self._missing(other))
-        return len(set(self._missing(place)) - promised)
+            reserved.update(self._missing(other))
+        return len(set(self._missing(place)) - reserved)
 
     def block_space(self, file: OpenFile) -> int:
         """How many bytes more one more block would take."""
@@ -89,4 +89,4 @@ class Promises:
         return above, names
 
     def __repr__(self) -> str:
-        return f"<Promises to {self._files!r}>"
+        return f"<Reservations for {self._files!r}>"

@@ -17,7 +17,7 @@ from data_service.namenode.writers.open_files import (
     deleted_rows,
     own_place,
 )
-from data_service.namenode.writers.reservations import Promises
+from data_service.namenode.writers.reservations import Reservations
 from metadata_service.edits import Edit
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,
@@ -44,14 +44,14 @@ class Takeover:
         files: OpenFiles,
         blocks: Blocks,
         quotas: Quotas,
-        promises: Promises,
+        reservations: Reservations,
     ) -> None:
         self._commits = commits
         self._leases = leases
         self._files = files
         self._blocks = blocks
         self._quotas = quotas
-        self._promises = promises
+        self._reservations = reservations
 
     def overdue(
         self, deed: str, path: str, places: Iterable[Place], client_id: str, now: float
@@ -78,7 +78,7 @@ class Takeover:
         caller records their end.
         """
         return self._overdue_of(
-            self._leases.promised(anchor, name), path, now,
+            self._leases.files_through(anchor, name), path, now,
             lambda holder: PathExists(
                 f"rename destination {path} already exists: it is being written by {holder}"
             ),
@@ -128,12 +128,12 @@ class Takeover:
         """Raise QuotaExceeded when a file at a place in a directory cannot have so many bytes."""
         # All who write in the directory are looked at for this, so only where it matters.
         if self._quotas.apply_to(directory):
-            self._quotas.verify(directory, self._promises.new_names(place), space)
+            self._quotas.verify(directory, self._reservations.new_names(place), space)
 
     def verify_block(self, directory: Directory, file: OpenFile) -> None:
         """Raise QuotaExceeded when a file in a directory cannot have one more block."""
         if self._quotas.apply_to(directory):
-            self._quotas.verify(directory, 0, self._promises.block_space(file))
+            self._quotas.verify(directory, 0, self._reservations.block_space(file))
 
     def resume(
         self,
@@ -150,7 +150,7 @@ class Takeover:
         """
         if any(self._leases.writer(place) is not None for place in places):
             raise LeaseExpired(f"No lease on {path}: another client writes it")
-        space = self._promises.space(file, places[0], len(file.blocks))
+        space = self._reservations.space(file, places[0], len(file.blocks))
         self.verify_place(directory, places[0], space)
         self._files.open(file, client_id, places[0], now)
         for block, _ in file.allocations():

@@ -176,7 +176,7 @@ class Core:
 
     def sweep(self) -> List[int]:
         """Take deleted trees apart and carry the deletions out; the blocks that are gone."""
-        while self.state.image.graveyard.children:
+        while self.state.image.orphans.children:
             self.do(self.state.purge_step(10))
         deleted = self.nodes.obey(self.metadata.last_txid)
         self.do(self.state.forget_deleted(1000))

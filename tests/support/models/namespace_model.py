@@ -118,7 +118,7 @@ def appearing(writer: ModelWriter) -> Tuple[dict, Names, Optional[Type[errors.Df
     return node, names, error
 
 
-def promised(writers: List[ModelWriter], above: dict, name: str) -> List[ModelWriter]:
+def reserved(writers: List[ModelWriter], above: dict, name: str) -> List[ModelWriter]:
     """Who writes a new file at or below this entry, which is not there yet."""
     return [
         writer

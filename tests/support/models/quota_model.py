@@ -9,7 +9,7 @@ BLOCK_SIZE = 100
 REPLICATION = 2
 
 Missing = Tuple[int, Tuple[str, ...]]
-"""An inode that is promised: the identity of a dictionary, and the names below it."""
+"""An inode that is reserved: the identity of a dictionary, and the names below it."""
 
 
 class QuotaModel:
@@ -49,16 +49,16 @@ class QuotaModel:
         return None
 
     def use(self, node: Any) -> Tuple[int, int]:
-        """What a tree or a file uses, with what is promised to it."""
+        """What a tree or a file uses, with what is reserved for it."""
         names, space = count(node)
-        promised: Set[Missing] = set()
+        reserved: Set[Missing] = set()
         for writer in self._writers():
             above = self.above(writer)
             below = isinstance(node, dict) and above is not None and find_chain(node, above)
             if below or isinstance(node, ModelFile) and writer.file is node:
-                promised.update(missing(writer))
-                space += promise(writer, len(writer.blocks))
-        return names + len(promised), space
+                reserved.update(missing(writer))
+                space += reservation(writer, len(writer.blocks))
+        return names + len(reserved), space
 
     def new_names(self, writer: ModelWriter) -> int:
         """How many inodes a writer will add, beside what the others will."""
@@ -101,7 +101,7 @@ def count(node: Any) -> Tuple[int, int]:
     return 1 + sum(names for names, _ in below), sum(space for _, space in below)
 
 
-def promise(writer: ModelWriter, blocks: int) -> int:
+def reservation(writer: ModelWriter, blocks: int) -> int:
     """The bytes of so many whole blocks, without those of the file that will go."""
     if writer.file is not None:
         more = 0 if replaced(writer) else blocks * BLOCK_SIZE

@@ -16,7 +16,7 @@ from tests.support.models.namespace_model import (
     rivals,
 )
 from tests.support.models.namespace_walk import Sides
-from tests.support.models.quota_model import BLOCK_SIZE, REPLICATION, promise
+from tests.support.models.quota_model import BLOCK_SIZE, REPLICATION, reservation
 from zookeeper.fabric import errors
 
 BLOCKS = 3
@@ -152,7 +152,7 @@ class RewritingWalk(Sides):
         error: Optional[Type] = errors.LeaseExpired
         if above is not None:
             name = next(name for name, node in above.items() if node is file)
-            more = promise(writer, len(writer.blocks))
+            more = reservation(writer, len(writer.blocks))
             error = self.quotas.refusal(above, 0, more)
             error = errors.LeaseExpired if rivals(self.writers, above, (name,)) else error
         self.resumed(writer, found, error)
