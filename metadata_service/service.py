@@ -11,15 +11,12 @@ from metadata_service.metadata_db import MetadataDatabase
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DiskFailed, InvalidArgument, PermissionDenied
+from zookeeper.fabric.identity import METADATA, NAME_NODE
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
 
 log = logs.get("metadata")
-
-ROLE = "metadata"
-CALLER = "name_node"
-"""The role in the principal of those who may call: `name_node`."""
 
 ROWS_MAX = 10_000
 OWNER_CHARACTERS_MAX = 200
@@ -110,7 +107,7 @@ class MetadataService(Service):
         return self._room
 
     def _admit(self) -> None:
-        if self.peer.principal.partition(":")[0] != CALLER:
+        if self.peer.principal.role != NAME_NODE:
             raise PermissionDenied(f"{self.peer.principal} may not use the metadata service")
 
 
@@ -161,13 +158,13 @@ class Metadata(daemon.Daemon):
     def _serve(self, database: MetadataDatabase) -> None:
         network, directory = self._settings.network, self._settings.metadata.metadata_dir
         self._server = Server(
-            f"{ROLE}@{self._advertised}",
+            f"{METADATA}@{self._advertised}",
             daemon.bind_host(self._settings, self._advertised),
             self._advertised.port,
             lambda: MetadataService(database, directory, network.max_frame_bytes),
             self._credentials,
             network,
-            large_requests_of=CALLER,
+            large_requests_of=NAME_NODE,
         )
         self.address = Address(self._advertised.host, self._server.address.port)
         cluster_id, _, last_txid = database.status
@@ -199,7 +196,7 @@ def _build(settings: Settings, _arguments: argparse.Namespace, own: Credentials)
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the metadata service until a signal; the process's exit status."""
     return daemon.run(
-        role=ROLE,
+        role=METADATA,
         description="Keeps the durable record of the namespace.",
         argv=argv,
         build=_build,

@@ -7,6 +7,7 @@ from typing import Any, List, Optional
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError, Unavailable
+from zookeeper.fabric.identity import ZOOKEEPER
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Settings
 
@@ -100,7 +101,7 @@ class Link:
             if self._closed:
                 break
             try:
-                return Remote.connect("zookeeper", address, self._credentials, self._network)
+                return Remote.connect(ZOOKEEPER, address, self._credentials, self._network)
             except DfsError as error:
                 failures.append(error)
         raise failures[-1]

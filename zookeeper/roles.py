@@ -11,6 +11,7 @@ the table still keeps the honest from doing by mistake what only a daemon should
 from typing import NamedTuple, Optional
 
 from zookeeper.fabric.errors import PermissionDenied
+from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, Principal
 
 
 class Duty(NamedTuple):
@@ -21,41 +22,35 @@ class Duty(NamedTuple):
 
 
 DUTIES = {
-    "name_node": Duty("/name_nodes", "name_node"),
-    "data_node": Duty("/data_nodes", None),
+    NAME_NODE: Duty("/name_nodes", NAME_NODE),
+    DATA_NODE: Duty("/data_nodes", None),
 }
 
 
-def role_of(principal: str) -> str:
-    """The role in a principal: `data_node` of `data_node:1801`, `user` of `user:alice`."""
-    return principal.partition(":")[0]
-
-
-def place_of(principal: str, host: str) -> str:
+def place_of(principal: Principal, host: str) -> str:
     """Whose sessions are counted together: of a host those of each kind of daemon, and the rest.
 
     A user may call himself as he likes, so his name must not open another account.
     """
-    role = role_of(principal)
-    return f"{host} {role if role in DUTIES else 'others'}"
+    return f"{host} {principal.role if principal.role in DUTIES else 'others'}"
 
 
-def require_duty(principal: str) -> Duty:
+def require_duty(principal: Principal) -> Duty:
     """What this principal may do; raises PermissionDenied when it is no daemon's."""
-    duty = DUTIES.get(role_of(principal))
+    duty = DUTIES.get(principal.role)
     if duty is None:
         raise PermissionDenied(f"{principal} may neither register nor lead: that is for daemons")
     return duty
 
 
-def require_parent(principal: str, path: str) -> None:
+def require_parent(principal: Principal, path: str) -> None:
     """Raises PermissionDenied unless the principal registers directly below this path's parent."""
     parent = require_duty(principal).parent_path
     if path.rpartition("/")[0] != parent:
         raise PermissionDenied(f"{principal} registers below {parent}, not at {path[:80]!a}")
 
 
-def require_candidate(principal: str, role: str) -> None:
+def require_candidate(principal: Principal, role: str) -> None:
     """Raises PermissionDenied unless the principal may lead this role."""
     if require_duty(principal).leads != role:
         raise PermissionDenied(f"{principal} may not lead {role[:80]!a}")

@@ -20,6 +20,7 @@ from zookeeper.epoch_file import EpochFile
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import InvalidArgument, Unavailable
+from zookeeper.fabric.identity import ZOOKEEPER
 from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS, Service, waits
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
@@ -267,7 +268,7 @@ class ZooKeeper(daemon.Daemon):
                 settings.network.max_frame_bytes // 2,
             )
             self._server = Server(
-                f"zookeeper@{advertised}",
+                f"{ZOOKEEPER}@{advertised}",
                 daemon.bind_host(settings, advertised),
                 advertised.port,
                 lambda: ZooKeeperService(self._coordination),
@@ -322,7 +323,7 @@ def _build(settings: Settings, _arguments: argparse.Namespace, own: Credentials)
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the zookeeper until a signal; the process's exit status."""
     return daemon.run(
-        role="zookeeper",
+        role=ZOOKEEPER,
         description="Tracks which daemons are alive, and elects leaders.",
         argv=argv,
         build=_build,

@@ -9,6 +9,7 @@ from data_service.protocol.failures import broken_link, reply_seconds
 from data_service.protocol.messages import Target
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import BlockMissing, DfsError, Unavailable
+from zookeeper.fabric.identity import DATA_NODE
 from zookeeper.fabric.remote import OutgoingBody, Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -29,7 +30,7 @@ def open_pipeline(
     if not targets:
         return None
     first, rest = Target._make(targets[0]), tuple(targets[1:])
-    remote = Remote.connect("data_node", Address(first.host, first.port), credentials, network)
+    remote = Remote.connect(DATA_NODE, Address(first.host, first.port), credentials, network)
     try:
         return remote.call_with_body(
             "write_block", block_id, generation, size, token, rest,

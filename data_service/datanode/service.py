@@ -25,6 +25,7 @@ from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import BlockMissing, DfsError, InvalidArgument, SessionExpired
+from zookeeper.fabric.identity import DATA_NODE, NAME_NODE
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
 from zookeeper.fabric.server import Server
@@ -59,7 +60,7 @@ class DataNode(daemon.Daemon):
         self._streams = Streams(own.max_streams, str(self.address))
         self._copies = threading.BoundedSemaphore(settings.name_node.max_replication_streams)
         self._orders = threading.BoundedSemaphore(ORDERS_MAX)
-        namenode = LeaderPool("name_node", settings.name_node.hosts, credentials, settings.network)
+        namenode = LeaderPool(NAME_NODE, settings.name_node.hosts, credentials, settings.network)
         self.duties = Duties(
             self.address,
             own,
@@ -81,7 +82,7 @@ class DataNode(daemon.Daemon):
         self.store.open()
         host = daemon.bind_host(self.settings, self.address)
         self._server = Server(
-            f"data_node@{self.address}",
+            f"{DATA_NODE}@{self.address}",
             host,
             self.address.port,
             lambda: DataNodeService(self),
@@ -349,7 +350,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(argv: Optional[List[str]] = None) -> int:
     """Run one datanode until it is told to stop; the process's exit status."""
     return daemon.run(
-        "data_node",
+        DATA_NODE,
         "Keeps blocks and serves them; its index in data_node_hosts tells which datanode it is.",
         argv,
         lambda settings, arguments, credentials: DataNode(settings, arguments.index, credentials),

@@ -27,6 +27,7 @@ from data_service.protocol.messages import LocatedBlock
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import USER, Principal
 from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class FileSystem(Administration, Writing, Conveniences):
         self.settings = config
         self.user = user or current_user()
         self._on_warning = on_warning or _warn
-        self._credentials = credentials_of(self.settings, f"user:{self.user}")
+        self._credentials = credentials_of(self.settings, Principal(USER, self.user))
         self._namenode = NameNodeClient(self.settings, self._credentials)
         interval = self.settings.name_node.lease_soft_seconds / 3
         self._leases = LeaseKeeper(self._namenode, interval)

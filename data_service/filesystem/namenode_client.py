@@ -29,6 +29,7 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.forks import Forkable, watch
+from zookeeper.fabric.identity import NAME_NODE
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.settings import ClientSettings, Settings
 
@@ -98,7 +99,7 @@ class NameNodeClient(Forkable):
         self._closed = threading.Event()
         self._servers = len(settings.name_node.hosts)
         self._pool = LeaderPool(
-            "name_node", settings.name_node.hosts, credentials, settings.network
+            NAME_NODE, settings.name_node.hosts, credentials, settings.network
         )
         self._begin()
         watch(self)

@@ -36,13 +36,13 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     StartRefused,
 )
+from zookeeper.fabric.identity import METADATA, NAME_NODE
 from zookeeper.fabric.remote import RemotePool
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Settings
 
 log = logs.get("name_node")
 
-ROLE = "name_node"
 RETRY_SECONDS = 0.5
 FENCED_PAUSE_SECONDS = 1.0
 """How long a fenced namenode is no candidate, so that another one can be elected."""
@@ -97,7 +97,7 @@ class NameNode(daemon.Daemon):
         self._refusal: Optional[DfsError] = None
         self._coordinator = Coordinator(str(self.address), settings, credentials)
         self._metadata = RemotePool(
-            "metadata", settings.metadata.hosts[0], credentials, settings.network
+            METADATA, settings.metadata.hosts[0], credentials, settings.network
         )
         self._server: Optional[Server] = None
 
@@ -107,7 +107,7 @@ class NameNode(daemon.Daemon):
         own = self._settings.name_node
         groups = Groups(self._settings.groups)
         self._server = Server(
-            f"name_node@{self.address}",
+            f"{NAME_NODE}@{self.address}",
             host,
             self.address.port,
             lambda: NameNodeService(
@@ -122,7 +122,7 @@ class NameNode(daemon.Daemon):
         )
         self._server.start()
         self._coordinator.register(f"/name_nodes/{self.address}", str(self.address))
-        self._coordinator.campaign(ROLE, str(self.address), self._on_leadership)
+        self._coordinator.campaign(NAME_NODE, str(self.address), self._on_leadership)
         self._coordinator.watch("/data_nodes", self._on_datanodes)
         self._coordinator.start()
         threading.Thread(target=self._lead, name="leading", daemon=True).start()
@@ -218,19 +218,19 @@ class NameNode(daemon.Daemon):
 
         Two namenodes that both believe in their leadership would else fence each other for ever.
         """
-        self._coordinator.resign(ROLE)
+        self._coordinator.resign(NAME_NODE)
         self._pause(pause)
         with self._wake:
             # Now, and not before: news of the time before may have been on their way.
             self._leads = False
-        self._coordinator.campaign(ROLE, str(self.address), self._on_leadership)
+        self._coordinator.campaign(NAME_NODE, str(self.address), self._on_leadership)
 
     def _pause(self, seconds: float) -> None:
         with self._wake:
             self._wake.wait_for(lambda: self._stopping, seconds)
 
     def _elected(self) -> Tuple[int, float]:
-        return self._coordinator.led(ROLE)
+        return self._coordinator.led(NAME_NODE)
 
     def _serving(self) -> Optional[Term]:
         return None if self._term is None or self._term.over else self._term
@@ -331,7 +331,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(argv: Optional[List[str]] = None) -> int:
     """Run a namenode until it is told to stop; the process's exit status."""
     return daemon.run(
-        ROLE,
+        NAME_NODE,
         "Owns the names of all files and knows where their blocks are.",
         argv,
         lambda settings, arguments, credentials: NameNode(settings, credentials, arguments.index),

@@ -16,6 +16,7 @@ from tests.support.links.loopback import ROLE, RawClient
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError, Unavailable
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -73,9 +74,8 @@ class Child:
     def serves(self) -> bool:
         """Whether an honest client gets its answer; it may dial again, as honest clients do."""
         try:
-            remote = Remote.connect(
-                ROLE, self.address, Credentials(SIMPLE, "user:honest", b""), NetworkSettings()
-            )
+            credentials = Credentials(SIMPLE, Principal("user", "honest"), b"")
+            remote = Remote.connect(ROLE, self.address, credentials, NetworkSettings())
         except Unavailable:
             return False
         try:

@@ -18,6 +18,7 @@ from tests.support.models.sample_edits import file_edit, file_edits, image_after
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.remote import RemotePool
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -52,11 +53,12 @@ class Process:
 
     def journal(self, on_failure: Callable[[DfsError], None] = lambda error: None) -> Journal:
         """A journal of another namenode."""
-        name = f"name_node:{len(self.pools)}"
+        own = Principal("name_node", str(len(self.pools)))
         network = NetworkSettings()
-        pool = RemotePool("metadata", self.address, Credentials(SIMPLE, name, b""), network)
+        credentials = Credentials(SIMPLE, own, b"")
+        pool = RemotePool("metadata", self.address, credentials, network)
         self.pools.append(pool)
-        journal = Journal(pool, name, 60.0, network.max_frame_bytes, on_failure)
+        journal = Journal(pool, str(own), 60.0, network.max_frame_bytes, on_failure)
         journal.open()
         return journal
 

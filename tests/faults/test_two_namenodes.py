@@ -12,8 +12,9 @@ from data_service.protocol.messages import FileStatus
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.replicas import block_names, holders, noise, wait_gone, wait_replicas
 from tests.support.clusters.waiting import wait_until
-from zookeeper.fabric.daemon import credentials_of
 from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, Unavailable
+from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.remote import Remote, RemotePool
 from zookeeper.fabric.settings import Address, load
 
@@ -31,7 +32,7 @@ class Pair:
 
     def ask(self, which: int, method: str, *args: Any) -> Any:
         """Call one namenode itself, past the search for the leader."""
-        credentials = credentials_of(self.settings, f"user:{current_user()}")
+        credentials = credentials_of(self.settings, Principal("user", current_user()))
         remote = Remote.connect(
             "name_node", self.addresses[which], credentials, self.settings.network
         )
@@ -122,7 +123,7 @@ def test_a_namenode_that_was_paused_until_another_led_can_change_nothing_and_say
 
 def test_a_namenode_whose_epoch_is_over_stops_at_its_next_change(pair: Pair) -> None:
     metadata = Address(*pair.cluster.address("metadata"))
-    credentials = credentials_of(pair.settings, "name_node")
+    credentials = credentials_of(pair.settings, Principal("name_node"))
     pool = RemotePool("metadata", metadata, credentials, pair.settings.network)
     with pair.cluster.file_system() as file_system:
         put(file_system, "/kept")

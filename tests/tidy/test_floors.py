@@ -29,6 +29,7 @@ FABRIC = (
     "logs",
     "config_file",
     "settings",
+    "identity",
     "auth",
     "disk",
     "spare",

@@ -14,6 +14,7 @@ from tests.tidy.test_floors import imported_modules
 
 PURE_MODULES = {
     "zookeeper.fabric.errors",
+    "zookeeper.fabric.identity",
     "zookeeper.fabric.auth",
     "zookeeper.roles",
     "zookeeper.answers",

@@ -5,7 +5,7 @@ from typing import Callable, List
 import pytest
 
 from zookeeper.fabric import auth
-from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
+from zookeeper.fabric.auth import SECRET, SIMPLE, Hello
 from zookeeper.fabric.errors import AuthenticationFailed
 
 KEY, OTHER_KEY = b"k" * 32, b"K" * 32
@@ -121,15 +121,3 @@ def test_every_byte_of_a_proof_is_compared() -> None:
             auth.check_proof(proof, bytes(wrong), "alice")
     with pytest.raises(AuthenticationFailed):
         auth.check_proof(proof, proof[:-1], "alice")
-
-
-def test_keys_are_derived_one_for_each_purpose() -> None:
-    keys = {auth.derive_key(key, to) for key in (KEY, OTHER_KEY) for to in ("user:a", "user:b")}
-    assert len(keys) == 4
-    assert auth.derive_key(KEY, "user:a") in keys
-    assert all(len(key) == 32 for key in keys)
-
-
-def test_credentials_act_under_another_name_with_the_same_key() -> None:
-    credentials = Credentials(SECRET, "name_node", KEY)
-    assert credentials.acting_as("user:alice") == Credentials(SECRET, "user:alice", KEY)

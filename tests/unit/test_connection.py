@@ -15,6 +15,7 @@ from zookeeper.fabric.errors import (
     LeaseExpired,
     PermissionDenied,
 )
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
 
 CLIENT = "0123456789abcdef"
@@ -49,7 +50,7 @@ def connect(core: Core, user: str) -> Any:
     """A user's connection to the namenode."""
     term: Any = Term(core)
     service = NameNodeService(lambda: term, lambda name: (), "root", (2, BLOCK_SIZE), "")
-    service.peer = Peer(f"user:{user}", "127.0.0.1")
+    service.peer = Peer(Principal("user", user), "127.0.0.1")
     return service
 
 

@@ -13,6 +13,7 @@ from tests.support.clusters.waiting import wait_until
 from zookeeper.coordinator import STOP_SECONDS, Coordinator
 from zookeeper.election import Leadership
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.settings import Address
 
 ROLE = "name_node"
@@ -323,7 +324,8 @@ def test_a_callback_may_stop_its_coordinator(world: World) -> None:
 def test_a_refused_handshake_is_tried_again(world: World) -> None:
     zookeeper = world.start_zookeeper()
     before = repr(zookeeper)
-    stranger = Coordinator("node-1", world.settings(), Credentials("secret", "node-1", b"k" * 32))
+    other_mode = Credentials("secret", Principal("node-1"), b"k" * 32)
+    stranger = Coordinator("node-1", world.settings(), other_mode)
     world.coordinators.append(stranger)
     stranger.register("/name_nodes/a", "1")
     dials = count_calls(stranger._session.link, "_dial")

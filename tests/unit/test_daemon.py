@@ -17,6 +17,8 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import SECRET, SIMPLE
 from zookeeper.fabric.errors import SettingsError
+from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.settings import SecuritySettings, Settings
 
 HEAD = """
@@ -38,7 +40,7 @@ class Test(daemon.Daemon):
 
 TAIL = """
 def build(settings, arguments, credentials):
-    assert (credentials.mode, credentials.principal) == ("simple", "tester")
+    assert (credentials.mode, credentials.principal) == ("simple", ("tester", ""))
     return Test()
 
 status = daemon.run("tester", "A daemon for tests.", ["--config", {config!r}], build)
@@ -319,13 +321,13 @@ def test_a_daemon_has_to_say_how_it_starts_and_stops() -> None:
 
 
 def test_a_key_is_read_in_mode_secret_only(tmp_path: Path) -> None:
-    key = tmp_path / "key"
+    somebody, key = Principal("x"), tmp_path / "key"
     key.write_bytes(b"k" * 32)
     key.chmod(0o600)
     secret = Settings(security=SecuritySettings(mode=SECRET, key_file=str(key)))
-    assert daemon.credentials_of(secret, "x") == (SECRET, "x", b"k" * 32)
+    assert credentials_of(secret, somebody) == (SECRET, somebody, b"k" * 32)
     key.chmod(0o640)
     with pytest.raises(SettingsError):
-        daemon.credentials_of(secret, "x")
+        credentials_of(secret, somebody)
     simple = Settings(security=SecuritySettings(mode=SIMPLE, key_file=str(key)))
-    assert daemon.credentials_of(simple, "x") == (SIMPLE, "x", b"")
+    assert credentials_of(simple, somebody) == (SIMPLE, somebody, b"")

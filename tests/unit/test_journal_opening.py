@@ -19,6 +19,7 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
 
 
@@ -32,7 +33,7 @@ class DirectPool:
 
     def __init__(self, database: MetadataDatabase, directory: str) -> None:
         self.service = MetadataService(database, directory, FRAME_BYTES)
-        self.service.peer = Peer("name_node:localhost:1", "127.0.0.1")
+        self.service.peer = Peer(Principal("name_node", "localhost:1"), "127.0.0.1")
         self.failures: List[DfsError] = []
 
     def call(self, method: str, *args: Any, timeout: float) -> Any:

@@ -28,11 +28,12 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     StartRefused,
 )
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.remote import RemotePool
 from zookeeper.fabric.rpc import Peer
 from zookeeper.fabric.settings import Address, MetadataSettings, Settings
 
-NAMENODE = Credentials(SIMPLE, "name_node:localhost:1800", b"")
+NAMENODE = Credentials(SIMPLE, Principal("name_node", "localhost:1800"), b"")
 
 
 @pytest.fixture(name="settings")
@@ -45,7 +46,7 @@ def _settings(tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture(name="daemon")
 def _daemon(settings: Settings) -> Iterator[Metadata]:
-    daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+    daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
     daemon.start()
     yield daemon
     daemon.stop()
@@ -62,7 +63,7 @@ def _pool(daemon: Metadata, settings: Settings) -> Iterator[RemotePool]:
 def _service(daemon: Metadata, settings: Settings) -> MetadataService:
     assert daemon._database is not None
     service = MetadataService(daemon._database, settings.metadata.metadata_dir, 1 << 20)
-    service.peer = Peer("name_node:localhost:1800", "127.0.0.1")
+    service.peer = Peer(Principal("name_node", "localhost:1800"), "127.0.0.1")
     return service
 
 
@@ -103,7 +104,7 @@ def test_a_journal_records_over_a_real_connection(pool: RemotePool, settings: Se
     "principal", ["anonymous", "user:alice", "data_node:1", "name_nodes:x", "", "user:name_node:x"]
 )
 def test_nobody_but_a_namenode_may_call(service: MetadataService, principal: str) -> None:
-    service.peer = Peer(principal, "127.0.0.1")
+    service.peer = Peer(Principal.parse(principal), "127.0.0.1")
     calls = [
         ("claim_epoch", "me"), ("append", 1, 1, b""), ("status",), ("load", "inodes", None, 1),
         ("edits_since", 0, 1), ("checkpoint", 1),
@@ -212,7 +213,7 @@ def test_room_is_not_measured_for_every_append(
 def test_a_restart_keeps_everything(settings: Settings) -> None:
     seen: List[Any] = []
     for _ in range(3):
-        daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+        daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
         daemon.start()
         pool = RemotePool("metadata", daemon.address, NAMENODE, settings.network)
         seen.append(pool.call("status"))
@@ -231,7 +232,7 @@ def test_a_restart_keeps_everything(settings: Settings) -> None:
 def test_a_second_process_on_the_directory_is_refused(
     daemon: Metadata, settings: Settings
 ) -> None:
-    again = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+    again = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
     with pytest.raises(StartRefused, match="in use"):
         again.start()
     again.stop()
@@ -240,19 +241,19 @@ def test_a_second_process_on_the_directory_is_refused(
 def test_a_refused_start_lets_go_of_the_directory(daemon: Metadata, settings: Settings) -> None:
     elsewhere = settings.metadata.metadata_dir + "2"
     taken = replace(settings, metadata=replace(settings.metadata, metadata_dir=elsewhere))
-    again = Metadata(taken, Credentials(SIMPLE, "metadata", b""))
+    again = Metadata(taken, Credentials(SIMPLE, Principal("metadata"), b""))
     with pytest.raises(StartRefused, match="cannot listen"):
         again.start()
     again.stop()
     daemon.stop()
-    once_more = Metadata(taken, Credentials(SIMPLE, "metadata", b""))
+    once_more = Metadata(taken, Credentials(SIMPLE, Principal("metadata"), b""))
     once_more.start()
     once_more.stop()
     assert Path(elsewhere, NAME).exists()
 
 
 def test_stopped_before_it_started_it_stays_stopped(settings: Settings) -> None:
-    daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+    daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
     daemon.stop()
     daemon.start()
     assert not Path(settings.metadata.metadata_dir).exists()
@@ -271,7 +272,7 @@ def test_who_stops_during_a_long_start_does_not_wait_for_it(
         return really_open(directory, keep_edits)
 
     monkeypatch.setattr(MetadataDatabase, "open", slow)
-    daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+    daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
     starting = threading.Thread(target=daemon.start)
     starting.start()
     assert looking.wait(60)
@@ -290,7 +291,7 @@ def test_everything_in_the_directory_is_the_owners_only(settings: Settings) -> N
     for _ in range(2):
         for path in [directory, *directory.iterdir()]:
             path.chmod(0o777)
-        daemon = Metadata(settings, Credentials(SIMPLE, "metadata", b""))
+        daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
         old = os.umask(0)
         try:
             daemon.start()

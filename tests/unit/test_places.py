@@ -10,6 +10,7 @@ from tests.support.links.loopback import Loopback, busy_caller, request, works
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import server as server_module
 from zookeeper.fabric.errors import Busy, DfsError, Unavailable
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.places import WAITING_SECONDS_MIN, Place, share_of, who_makes_room
 from zookeeper.fabric.remote import Remote
 
@@ -17,22 +18,21 @@ NOW = 1000.0
 
 
 def place(
-    principal: str = "user:a",
+    principal: Optional[str] = "user:a",
     host: str = "10.0.0.1",
-    known: bool = True,
     idle_since: float = NOW,
     busy: bool = False,
     waiting_since: Optional[float] = None,
 ) -> Place:
-    """A connection."""
+    """A connection; without a principal of a stranger, who is still in the handshake."""
     made = Place(host, idle_since)
-    made.principal, made.known = principal, known
+    made.principal = None if principal is None else Principal.parse(principal)
     made.busy, made.waiting_since = busy or waiting_since is not None, waiting_since
     return made
 
 
 def test_the_idle_make_room_strangers_first() -> None:
-    old, older, stranger = place(idle_since=5), place(idle_since=3), place("", known=False)
+    old, older, stranger = place(idle_since=5), place(idle_since=3), place(None)
     busy = place(busy=True, idle_since=0)
     assert who_makes_room([old, older, stranger, busy], NOW) is stranger
     assert who_makes_room([old, older, busy], NOW) is older
@@ -48,7 +48,7 @@ def test_who_holds_most_places_with_calls_that_wait_gives_one_up() -> None:
 
 def test_strangers_and_larger_groups_go_before_a_call_that_waits() -> None:
     beat = place("data_node:1801", waiting_since=NOW - 60)
-    stranger = place("", known=False, idle_since=NOW)
+    stranger = place(None, idle_since=NOW)
     crowd = [place("user:m", idle_since=NOW - number) for number in range(5)]
     assert who_makes_room([beat, stranger, *crowd], NOW) is stranger
     assert who_makes_room([beat, *crowd], NOW) is crowd[4]
@@ -120,7 +120,9 @@ def test_one_principal_does_not_take_all_places_of_its_host() -> None:
         refused = loopback.remote()
         with pytest.raises(Unavailable):
             works(refused)
-        loopback.credentials = loopback.credentials.acting_as("user:other")
+        loopback.credentials = loopback.credentials._replace(
+            principal=Principal("user", "other")
+        )
         for _ in range(5):
             remote = loopback.remote()
             assert works(remote)

@@ -10,6 +10,7 @@ from data_service.namenode.calls.clients import NameNodeService
 from data_service.protocol.messages import NodeInfo
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, SessionExpired
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
 
 GOOD = NodeInfo("id", "incarnation", "host", 1800, "/rack", CLUSTER_ID)
@@ -31,7 +32,7 @@ class Term:
 def _service() -> Any:
     term: Any = Term()
     service = NameNodeService(lambda: term, lambda name: (), "root", (2, 100), "")
-    service.peer = Peer("data_node", "127.0.0.1")
+    service.peer = Peer(Principal("data_node"), "127.0.0.1")
     return service
 
 
@@ -59,7 +60,7 @@ def test_a_whole_registration_is_accepted(service: Any) -> None:
     for row in (tuple(GOOD)[:5], tuple(GOOD) + ("",), list(GOOD), None):
         with pytest.raises(InvalidArgument):
             service.exposed_register(row)
-    service.peer = Peer("user:mallory", "127.0.0.1")
+    service.peer = Peer(Principal("user", "mallory"), "127.0.0.1")
     with pytest.raises(PermissionDenied):
         service.exposed_register(tuple(GOOD))
 

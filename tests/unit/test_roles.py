@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from zookeeper.fabric.errors import Busy, PermissionDenied
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
 from zookeeper.service import Coordination, ZooKeeperService
 from zookeeper.sessions import SESSIONS_PER_PLACE_MAX
@@ -20,7 +21,7 @@ def _coordination(tmp_path: Path) -> Coordination:
 def as_principal(coordination: Coordination, principal: str) -> ZooKeeperService:
     """A connection of this principal."""
     made = ZooKeeperService(coordination)
-    made.peer = Peer(principal, "::1")
+    made.peer = Peer(Principal.parse(principal), "::1")
     return made
 
 

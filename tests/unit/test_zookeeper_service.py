@@ -24,13 +24,14 @@ from zookeeper.fabric.errors import (
     StartRefused,
     Unavailable,
 )
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.rpc import Peer
 from zookeeper.fabric.settings import Address, NetworkSettings, Settings, ZooKeeperSettings
 from zookeeper.service import Coordination, ZooKeeper, ZooKeeperService
 
 ROLE = "name_node"
-CREDENTIALS = Credentials("simple", "name_node:1", b"")
+CREDENTIALS = Credentials("simple", Principal("name_node", "1"), b"")
 
 
 class Text(str):
@@ -166,7 +167,8 @@ def test_a_watch_ends_when_the_zookeeper_stops(coordination: Coordination) -> No
 
 def test_a_name_is_worth_nothing_under_another_principal(coordination: Coordination) -> None:
     ours, theirs = ZooKeeperService(coordination), ZooKeeperService(coordination)
-    ours.peer, theirs.peer = Peer("data_node:1", "::1"), Peer("data_node:2", "::1")
+    ours.peer = Peer(Principal("data_node", "1"), "::1")
+    theirs.peer = Peer(Principal("data_node", "2"), "::1")
     first, _ = ours.exposed_open_session("localhost:1801")
     ours.exposed_create(first, "/data_nodes/localhost:1801", "1")
     stranger, _ = theirs.exposed_open_session("localhost:1801")

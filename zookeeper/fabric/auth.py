@@ -22,6 +22,7 @@ import struct
 from typing import NamedTuple, Tuple
 
 from zookeeper.fabric.errors import AuthenticationFailed
+from zookeeper.fabric.identity import Principal
 
 SIMPLE = "simple"
 SECRET = "secret"
@@ -42,25 +43,16 @@ class Credentials(NamedTuple):
     """How this process introduces itself, and with which key (empty in mode `simple`)."""
 
     mode: str
-    principal: str
+    principal: Principal
     key: bytes
-
-    def acting_as(self, principal: str) -> "Credentials":
-        """The same cluster key under another name, such as `data_node:<id>`."""
-        return self._replace(principal=principal)
 
 
 class Hello(NamedTuple):
-    """The client's first message."""
+    """The client's first message; the principal as the client writes it, for that is proved."""
 
     mode: str
     nonce: bytes
     principal: str
-
-
-def derive_key(cluster_key: bytes, purpose: str) -> bytes:
-    """A key for one purpose, such as `user:alice`; knowing it tells nothing of other keys."""
-    return hmac.new(cluster_key, purpose.encode("utf-8"), hashlib.sha256).digest()
 
 
 def encode_hello(hello: Hello) -> bytes:

@@ -21,6 +21,7 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.log_file import LogFile
 from zookeeper.fabric.release import VERSION, release
 from zookeeper.fabric.settings import Address, Settings, load
@@ -87,7 +88,7 @@ def run(
         )
         give_back_at_once()
         settings = load(arguments.config)
-        daemon = build(settings, arguments, credentials_of(settings, role))
+        daemon = build(settings, arguments, credentials_of(settings, Principal(role)))
         log.info(
             "daemon.starting",
             role=role,

@@ -7,14 +7,12 @@ from typing import Optional, Tuple
 from zookeeper.fabric import auth
 from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
 from zookeeper.fabric.errors import AuthenticationFailed, Unavailable
+from zookeeper.fabric.identity import ANONYMOUS, Principal
 from zookeeper.fabric.settings import Settings, read_key
 from zookeeper.fabric.stream import Stream
 
-ANONYMOUS = "anonymous"
-"""The principal of a stock RPyC client, which sends no hello; let in only in mode `simple`."""
 
-
-def credentials_of(settings: Settings, principal: str) -> Credentials:
+def credentials_of(settings: Settings, principal: Principal) -> Credentials:
     """How this process introduces itself under the cluster's security settings."""
     mode = settings.security.mode
     return Credentials(mode, principal, read_key(settings) if mode == SECRET else b"")
@@ -34,7 +32,8 @@ def greet(stream: Stream, credentials: Credentials, server_name: str, deadline: 
 
 
 def _greet(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> None:
-    hello = Hello(credentials.mode, secrets.token_bytes(auth.NONCE_BYTES), credentials.principal)
+    own_name = str(credentials.principal)
+    hello = Hello(credentials.mode, secrets.token_bytes(auth.NONCE_BYTES), own_name)
     stream.write(auth.encode_hello(hello))
     nonce, name = _receive_challenge(stream, deadline)
     if name.partition("@")[0] != server_name.partition("@")[0]:
@@ -58,7 +57,7 @@ def welcome(
     server_name: str,
     handshake_seconds: float,
     silent_seconds: float,
-) -> Optional[str]:
+) -> Optional[Principal]:
     """The server's side: the client's principal, or None when it left without a word.
 
     A client of mode `simple` may be silent for `silent_seconds` first (a person at a stock RPyC
@@ -89,7 +88,9 @@ def _refuse(stream: Stream, refusal: AuthenticationFailed) -> None:
         pass  # It did not stay to hear it; the refusal itself is what the caller must see.
 
 
-def _welcome(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> str:
+def _welcome(
+    stream: Stream, credentials: Credentials, server_name: str, deadline: float
+) -> Principal:
     head = stream.read_by(auth.HELLO_HEAD.size, deadline)
     hello = auth.decode_hello(head, stream.read_by(auth.hello_tail_bytes(head), deadline))
     if hello.mode != credentials.mode:
@@ -107,4 +108,4 @@ def _welcome(stream: Stream, credentials: Credentials, server_name: str, deadlin
         # The same form as the challenge, so that a refusal fits in its place.
         answer = auth.server_proof(key, hello, nonce, server_name)
         stream.write(auth.encode_challenge(answer, server_name))
-    return hello.principal
+    return Principal.parse(hello.principal)

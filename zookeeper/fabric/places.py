@@ -10,6 +10,8 @@ longest: its client asks again, and those who are in and out in a moment are not
 import ipaddress
 from typing import Dict, Hashable, Iterable, List, Optional, TypeVar
 
+from zookeeper.fabric.identity import Principal
+
 WAITING_SECONDS_MIN = 1.0
 """How long a waiting call is left alone, unless nobody else can make room."""
 
@@ -23,14 +25,18 @@ class Place:
         self.host = host
         self.neighbourhood = neighbourhood(host)
         """Whose limit of connections it counts for."""
-        self.principal = ""
-        self.known = False
-        """Whether it got through the handshake: strangers make room before anybody else."""
+        self.principal: Optional[Principal] = None
+        """Who it is; None as long as it did not get through the handshake."""
         self.busy = False
         """Whether a call runs: from the last byte of its request to the last one of its reply."""
         self.idle_since = now
         self.waiting_since: Optional[float] = None
         """Since when its call does nothing but wait; None when it does not."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is no stranger: those make room before anybody else."""
+        return self.principal is not None
 
     @property
     def group(self) -> Hashable:

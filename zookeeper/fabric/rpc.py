@@ -38,6 +38,7 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
 )
 from zookeeper.fabric.frames import Frames, plain, request_in
+from zookeeper.fabric.identity import ANONYMOUS, Principal
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import PacketReader, PacketWriter, Stream
 
@@ -84,14 +85,14 @@ def waits(method: Callable[..., Any]) -> Callable[..., Any]:
 class Peer(NamedTuple):
     """Who is at the other end: the name it gave (proved in mode `secret`) and its address."""
 
-    principal: str
+    principal: Principal
     host: str
 
 
 class Service(rpyc.Service):
     """Base of every service: one instance a connection, made by the server's factory."""
 
-    peer = Peer("anonymous", "")
+    peer = Peer(ANONYMOUS, "")
 
     def ended(self, by_client: bool) -> None:
         """The connection is over. Its client ended it, or died; or else this server did."""

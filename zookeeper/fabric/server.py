@@ -21,6 +21,7 @@ from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.budget import Account, Budget
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.handshake import welcome
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.places import Place, idle_longest, plain_host, share_of, who_makes_room
 from zookeeper.fabric.rpc import Peer, Service, serve
 from zookeeper.fabric.settings import Address, NetworkSettings
@@ -200,11 +201,11 @@ class Server:
             victim.end()
         return victim
 
-    def _settle(self, client: _Client, principal: str) -> bool:
+    def _settle(self, client: _Client, principal: Principal) -> bool:
         """The client is who it is: whether there is a place for one more of them on its host."""
         victim = None
         with self._lock:
-            client.principal, client.known = principal, True
+            client.principal = principal
             group = [one for one in self._clients if one.known and one.group == client.group]
             allowed = len(group) <= share_of(self._network.max_connections_per_host)
             if not allowed:
@@ -248,7 +249,7 @@ class Server:
         service.gone = client.gone  # type: ignore[method-assign]
         service.note_waiting = client.note_waiting  # type: ignore[method-assign]
         account = Account(self._budget, client.group, client.end)
-        large = principal.partition(":")[0] == self._large_requests_of
+        large = principal.role == self._large_requests_of
         connection = serve(client.stream, service, network, account, large)
         try:
             while client.stream.poll(network.idle_timeout_seconds):

@@ -24,6 +24,7 @@ from data_service.protocol.messages import LocatedBlock, Target
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import BlockMissing, CorruptData, DeadlineExceeded, DfsError
+from zookeeper.fabric.identity import DATA_NODE
 from zookeeper.fabric.remote import IncomingBody, Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -137,7 +138,7 @@ class BlockReader:
 
     def _connect(self, target: Target, network: NetworkSettings) -> Remote:
         address = Address(target.host, target.port)
-        return Remote.connect("data_node", address, self._credentials, network)
+        return Remote.connect(DATA_NODE, address, self._credentials, network)
 
     def _checksum_replica(self, located: LocatedBlock, target: Target) -> BlockChecksum:
         remote = self._connect(target, self._network)

@@ -6,6 +6,7 @@ from data_service.protocol.decoding import decode
 from data_service.protocol.failures import reply_seconds
 from data_service.protocol.messages import LocatedBlock
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.identity import DATA_NODE
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -22,7 +23,7 @@ class Pipeline:
     ) -> None:
         first, rest = located.targets[0], located.targets[1:]
         self._remote = Remote.connect(
-            "data_node", Address(first.host, first.port), credentials, network
+            DATA_NODE, Address(first.host, first.port), credentials, network
         )
         try:
             self._body = self._remote.call_with_body(

@@ -12,10 +12,8 @@ from data_service.namenode.term import Term
 from data_service.protocol.validation import check_operation
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, InvalidArgument, PermissionDenied
+from zookeeper.fabric.identity import DATA_NODE
 from zookeeper.fabric.rpc import Service
-
-DATA_NODE = "data_node"
-"""The principal that the calls of datanodes are kept for."""
 
 log = logs.get("namenode")
 
@@ -59,7 +57,7 @@ class Connection(Service):
         """
         now = time.monotonic()
         if now >= self._identified_until:
-            user = self.peer.principal.partition(":")[2] or self.peer.principal
+            user = self.peer.principal.user
             self._caller = identify(user, self._groups_of, self._superuser, SUPERGROUP)
             self._identified_until = now + GROUPS_SECONDS
 
@@ -108,7 +106,7 @@ class Connection(Service):
         require_superuser(self._caller)
 
     def _require_datanode(self) -> None:
-        if self.peer.principal != DATA_NODE:
+        if self.peer.principal.role != DATA_NODE:
             raise PermissionDenied("only datanodes may call this")
 
     def _read(self, operation: Callable[[State], Outcome]) -> Any:

@@ -9,6 +9,7 @@ from tests.support.links.proxy import Proxy
 from tests.support.clusters.waiting import wait_until
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.settings import Address, Settings, ZooKeeperSettings
 from zookeeper.service import ZooKeeper
 
@@ -100,4 +101,4 @@ def coordinator_threads() -> List[str]:
 
 def credentials(principal: str) -> Credentials:
     """Credentials of mode simple."""
-    return Credentials("simple", principal, b"")
+    return Credentials("simple", Principal.parse(principal), b"")

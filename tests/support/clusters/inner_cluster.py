@@ -15,6 +15,7 @@ from tests.support.models.plain_namenode import KnownNode, PlainNameNode
 from tests.support.clusters.ports import Ports
 from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.settings import (
     Address,
     ClientSettings,
@@ -25,8 +26,8 @@ from zookeeper.fabric.settings import (
     ZooKeeperSettings,
 )
 
-DATA_NODE = Credentials("simple", "data_node", b"")
-USER = Credentials("simple", "user:me", b"")
+DATA_NODE = Credentials("simple", Principal("data_node"), b"")
+USER = Credentials("simple", Principal("user", "me"), b"")
 
 
 class InnerCluster:

@@ -26,6 +26,7 @@ from tests.support.clusters.ports import Ports
 from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError, NotLeader, PathNotFound, PipelineFailed
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.rpc import Service, answers_with_body, takes_body, waits
 from zookeeper.fabric.server import Server
@@ -68,7 +69,7 @@ class Playground(Service):
 
     def exposed_principal(self) -> Tuple[str, str]:
         """Who is calling, from where."""
-        return tuple(self.peer)
+        return str(self.peer.principal), self.peer.host
 
     def exposed_wait(self) -> str:
         """Blocks until the test opens the gate."""
@@ -293,7 +294,7 @@ class Loopback:
         self.stage = Stage()
         limits = {"max_frame_bytes": FRAME_BYTES_MAX, **limits}
         self.network = dataclasses.replace(NetworkSettings(), **limits)
-        self.credentials = Credentials(mode, "user:tester", KEY)
+        self.credentials = Credentials(mode, Principal("user", "tester"), KEY)
         self._opened: List[Any] = []
         self._leaks = Leaks()
         self.ports = Ports()
@@ -310,7 +311,7 @@ class Loopback:
             f"{ROLE}@{self.address}",
             *self.address,
             lambda: Playground(self.stage),
-            self.credentials.acting_as(ROLE),
+            self.credentials._replace(principal=Principal(ROLE)),
             self.network,
         )
 

@@ -38,6 +38,7 @@ from zookeeper.fabric.errors import (
     PathNotFound,
     SessionExpired,
 )
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -111,7 +112,7 @@ class PlainNameNode:
         self.address = Address(self._ports.host, self._ports.take())
         self._server = Server(
             f"name_node@{self.address}", *self.address, lambda: PlainService(self),
-            Credentials("simple", "name_node", b""), NetworkSettings(),
+            Credentials("simple", Principal("name_node"), b""), NetworkSettings(),
         )  # fmt: skip
 
     def __enter__(self) -> "PlainNameNode":
