@@ -6,7 +6,7 @@ The form is HDFS's (BlockManager.metaSave), with at most ROWS_MAX lines of each 
 from itertools import islice
 from typing import Iterable, Iterator, List
 
-from data_service.namenode.replicas.nodes import Node
+from data_service.namenode.replicas.node import Node
 from data_service.namenode.state import State
 from data_service.protocol.messages import BlockHealth
 from data_service.protocol.visible import visible
@@ -72,7 +72,7 @@ def _replicas(found: BlockHealth) -> str:
 def _node_line(node: Node) -> str:
     stats = node.stats
     return (
-        f"{_name(node)} {node.state.upper()} {stats.capacity} {stats.used} {stats.remaining} "
+        f"{_name(node)} {node.liveness.upper()} {stats.capacity} {stats.used} {stats.remaining} "
         f"blocks={stats.blocks}"
     )
 

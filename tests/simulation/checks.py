@@ -59,7 +59,7 @@ def unrest(
     if any(datanode.busy for datanode in datanodes):
         return "datanodes are busy"
     state: Any = term.state
-    if len(state.blocks._nodes.usable()) < len(datanodes):
+    if len(state.blocks._nodes.takers()) < len(datanodes):
         return f"{state.blocks!r}"
     if any(node.outbox.ids() for node in state.blocks._nodes):
         return "orders wait"

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 from data_service.namenode.namespace.retries import Answer, Op, RetryCache
 from data_service.namenode.replicas.block_reports import BlockReports
 from data_service.namenode.replicas.deletion import Deletions
-from data_service.namenode.replicas.nodes import Node, OpenReport
+from data_service.namenode.replicas.node import Node, OpenReport
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.writers.open_files import OpenFiles
 from data_service.protocol.blocks import Block
@@ -65,7 +65,7 @@ def _admit_anybody(_self: MetadataService, _epoch: int) -> None:
     """The metadata service does not mind the epoch."""
 
 
-def _is_usable(self: Node) -> bool:
+def _counts_unless_dead(self: Node) -> bool:
     """A node that was not heard of for a while counts like all others."""
     return not self.dead
 
@@ -127,7 +127,8 @@ MUTANTS: Dict[str, Mutant] = {
         "is stored although", 8, (Patch(MetadataService, "admit", _admit_anybody),)),
     "count stale replicas": Mutant(
         "", 186, (
-            Patch(Node, "usable", property(_is_usable)),
+            Patch(Node, "replicas_count", property(_counts_unless_dead)),
+            Patch(Node, "may_take_replicas", property(_counts_unless_dead)),
             Patch(Deletions, "_is_surplus", _is_surplus),
         )),
     "apply half a block report": Mutant(

@@ -20,7 +20,8 @@ from data_service.namenode.replicas.block_map import (
     rotate,
     urgency,
 )
-from data_service.namenode.replicas.nodes import DEAD, Node
+from data_service.namenode.replicas.node import Node
+from data_service.namenode.replicas.service_state import DEAD
 from data_service.protocol.blocks import Block
 from tests.support.models.model_datanodes import node_info
 
@@ -89,7 +90,7 @@ def test_marks_on_dead_nodes_are_kept_but_not_counted_hdfs_4799(blocks: BlockMap
     (a,) = nodes(1)
     blocks.add(Block(7, 1, 100), 70, 1)
     blocks.mark(7, a, Mark(CHECKSUM, 1, 100))
-    a.state = DEAD
+    a.liveness = DEAD
     blocks.rejudge(7)
     assert (blocks.judged(7), 7 in blocks.marks) == (MISSING, True)
 

@@ -6,7 +6,7 @@ from typing import List
 
 import pytest
 
-from data_service.namenode.replicas.nodes import Node
+from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.placement import choose_surplus, choose_targets, refusal
 from tests.support.models.model_datanodes import node_info, node_stats
 
@@ -15,7 +15,7 @@ SIZE = 100
 
 def node(index: int, rack: str = "/r", host: str = "", remaining: int = 10_000,
          streams: int = 0) -> Node:
-    """A usable datanode."""
+    """A datanode that may take replicas."""
     made = Node(index, node_info(f"n{index}", host=host, rack=rack), 0.0)
     made.stats = node_stats(remaining, streams)
     made.reported = True

@@ -11,9 +11,11 @@ from typing import AbstractSet, Iterable, Tuple
 
 from data_service.namenode.replicas.block_map import BlockMap
 from data_service.namenode.replicas.block_policy import BlockPolicy
-from data_service.namenode.replicas.nodes import LIVE, Nodes
+from data_service.namenode.replicas.liveness import Liveness
+from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.placement import choose_targets, refusal
+from data_service.namenode.replicas.service_state import LIVE
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import Target
 from zookeeper.fabric.errors import Busy, SafeMode
@@ -23,9 +25,15 @@ class Allocation:
     """Looks at the datanodes, and changes nothing."""
 
     def __init__(
-        self, nodes: Nodes, blocks: BlockMap, opened: OpenBlocks, policy: BlockPolicy
+        self,
+        nodes: Nodes,
+        liveness: Liveness,
+        blocks: BlockMap,
+        opened: OpenBlocks,
+        policy: BlockPolicy,
     ) -> None:
         self._nodes = nodes
+        self._liveness = liveness
         self._blocks = blocks
         self._opened = opened
         self._policy = policy
@@ -40,7 +48,7 @@ class Allocation:
         passed = now - self._started
         if passed < self._policy.settling_seconds:
             return False
-        return passed >= self._policy.awaited_seconds or not self._nodes.awaited()
+        return passed >= self._policy.awaited_seconds or not self._liveness.awaited()
 
     def choose(
         self,
@@ -53,18 +61,20 @@ class Allocation:
         random: Random,
     ) -> Tuple[Target, ...]:
         """As `Blocks.choose_targets`."""
-        running = [node for node in self._nodes if node.state == LIVE]
+        running = [node for node in self._nodes if node.liveness == LIVE]
+        # Who is about to leave is excluded by us, as others are by the writer.
+        excluded = excluded | {node.info.node_id for node in running if not node.in_service}
         allowed = [node for node in running if node.info.node_id not in excluded]
-        usable = [node for node in allowed if node.usable]
-        chosen = choose_targets(usable, count, (), writer_host, size, random)
+        takers = [node for node in allowed if node.may_take_replicas]
+        chosen = choose_targets(takers, count, (), writer_host, size, random)
         if len(chosen) < count and not self._is_settled(now):
             # Too few, but most likely only because they have not come back to us yet.
             raise SafeMode(f"Cannot add block to {label}. Name node has just started.")
-        if not chosen and len(usable) < len(allowed):
+        if not chosen and len(takers) < len(allowed):
             # After a hiccup all of them may begin a new session at once: that is soon over.
             raise Busy(f"Cannot add block to {label}: datanodes are still reporting; ask again")
         if not chosen:
-            raise refusal(label, len(running), excluded, len(usable), size)
+            raise refusal(label, len(running), excluded, len(takers), size)
         return tuple(node.target for node in chosen)
 
     def attainable(

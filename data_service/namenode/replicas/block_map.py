@@ -15,7 +15,7 @@ of blocks per node: the rare questions that need one walk the rows.
 from array import array
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from data_service.namenode.replicas.nodes import Node
+from data_service.namenode.replicas.node import Node
 from data_service.protocol.blocks import Block
 
 GENERATION = "generation"

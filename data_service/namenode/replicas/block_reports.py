@@ -20,7 +20,7 @@ from typing import AbstractSet, Callable, Dict, Iterable
 from data_service.namenode.replicas.block_map import CHECKSUM, GENERATION, LENGTH, BlockMap, Mark
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.events import Events
-from data_service.namenode.replicas.nodes import Node, OpenReport, UnknownReplica
+from data_service.namenode.replicas.node import Node, OpenReport, UnknownReplica
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.orders import Order
 from data_service.namenode.replicas.replication import Replication

@@ -18,20 +18,16 @@ from data_service.namenode.replicas.census import Census, Counts
 from data_service.namenode.replicas.dead_nodes import DeadNodes
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.events import Event, Events
-from data_service.namenode.replicas.nodes import Node, Nodes
+from data_service.namenode.replicas.liveness import Liveness
+from data_service.namenode.replicas.node import Node
+from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.safe_mode import SafeMode
 from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import (
-    Command,
-    DataNodeStatus,
-    Health,
-    NodeInfo,
-    NodeStats,
-    Target,
-)
+from data_service.protocol.messages import Command, DataNodeStatus, Health, NodeInfo
+from data_service.protocol.messages import NodeStats, Target
 
 
 class Blocks:
@@ -46,6 +42,7 @@ class Blocks:
         self._events = Events()
         # Sessions of an earlier namenode must not be mistaken for ours.
         self._nodes = Nodes(cluster_id, first_session or epoch << 32, policy)
+        self._liveness = Liveness(self._nodes, policy)
         self._map = BlockMap()
         self._opened = OpenBlocks()
         self._replication = Replication(self._map, self._nodes, policy)
@@ -60,7 +57,8 @@ class Blocks:
                                    policy.safe_mode_extension_seconds)
         self._dead_nodes = DeadNodes(
             self._nodes, self._map, self._opened, self._replication, self._deletions)
-        self._allocation = Allocation(self._nodes, self._map, self._opened, policy)
+        self._allocation = Allocation(
+            self._nodes, self._liveness, self._map, self._opened, policy)
         self._calm_since = 0.0
         self._now = 0.0
 
@@ -114,7 +112,7 @@ class Blocks:
         return 0
 
     def attainable(self, block: Block, targets: Iterable[Target], replication: int) -> int:
-        """How many replicas of a final block there can be: `replication`, or the usable datanodes
+        """How many replicas of a final block there can be: `replication`, or the datanodes
         that can have it, if these are fewer. Right after a start more are still to come back."""
         return self._allocation.attainable(block, targets, replication, self._now)
 
@@ -205,9 +203,9 @@ class Blocks:
 
     def choose_targets(self, count: int, excluded: AbstractSet[str], writer_host: str, size: int,
                        random: Random, label: str = "") -> Tuple[Target, ...]:
-        """Up to `count` distinct usable datanodes with room for `size` bytes, fewer when there
-        are fewer. Raises NotEnoughReplicas when there is none, and Busy when some are about to
-        be usable; `label` is the file's path."""
+        """Up to `count` distinct datanodes that may take `size` bytes, fewer when there are
+        fewer. Raises NotEnoughReplicas when there is none, and Busy when some soon will be;
+        `label` is the file's path."""
         return self._allocation.choose(
             count, excluded, writer_host, size, label, self._now, random)
 
@@ -224,6 +222,7 @@ class Blocks:
         do the orders of it; a full report must follow. Raises StartRefused."""
         self._now = now
         node = self._nodes.register(info, now)
+        self._liveness.registered(node, now)
         for replaced in self._nodes.take_vacated():
             self._give_up(replaced)
         self._dead_nodes.returned(node)
@@ -240,7 +239,7 @@ class Blocks:
                   durable_txid: int) -> Tuple[Command, ...]:
         """A datanode lives; what it shall do now. Raises SessionExpired."""
         self._now = now
-        return self._commands(self._nodes.heartbeat(session, stats, now), now, durable_txid)
+        return self._commands(self._liveness.heartbeat(session, stats, now), now, durable_txid)
 
     def take_commands(self, session: int, now: float, durable_txid: int) -> Tuple[Command, ...]:
         """What a datanode whose heartbeat waits for a command shall do now; usually nothing.
@@ -286,7 +285,7 @@ class Blocks:
 
     def zookeeper_view(self, registered: Optional[Mapping[str, str]], now: float) -> None:
         """The datanodes that the zookeeper sees, address to node id; None: it cannot be asked."""
-        for node in self._nodes.see(registered, now):
+        for node in self._liveness.see(registered, now):
             self._events.note("node.stale", node=node.info.node_id)
 
     def tick(self, now: float, random: Random) -> List[Event]:
@@ -297,7 +296,7 @@ class Blocks:
         anything, some datanode's heartbeat may have a command to answer with.
         """
         self._now = now
-        verdict = self._nodes.tick(now)
+        verdict = self._liveness.tick(now)
         if verdict.late:
             self._shift(verdict.late, now)
             return self._events.drain()

@@ -5,9 +5,11 @@ from typing import Iterator, NamedTuple, Tuple
 
 from data_service.namenode.replicas.block_map import CORRUPT, EXCESS, MISSING, UNDER, BlockMap
 from data_service.namenode.replicas.deletion import Deletions
-from data_service.namenode.replicas.nodes import STALE, Node, Nodes
+from data_service.namenode.replicas.node import Node
+from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.replication import Replication
+from data_service.namenode.replicas.service_state import STALE
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
     CORRUPT_REPLICA,
@@ -98,13 +100,13 @@ class Census:
         """Who to read a block from: see `Blocks.locations`."""
         opened = self._opened.get(block_id)
         good = tuple(opened.replicas) if opened is not None else self._blocks.holders(block_id)
-        first = [node.target for node in good if node.usable]
+        first = [node.target for node in good if node.replicas_count]
         start = block_id % len(first) if first else 0
-        stale = [node.target for node in good if not node.usable and not node.dead]
+        stale = [node.target for node in good if not node.replicas_count and node.may_be_read]
         if first or stale:
             return tuple(first[start:] + first[:start] + stale)
         others = self._blocks.everyone(block_id)
-        return tuple(node.target for node in reversed(others) if not node.dead)
+        return tuple(node.target for node in reversed(others) if node.may_be_read)
 
     def examine(self, block: Block) -> BlockHealth:
         """A committed block with all its replicas."""
@@ -159,7 +161,7 @@ class Census:
 
 
 def _freshness(node: Node) -> str:
-    if node.state == STALE:
+    if node.liveness == STALE:
         return STALE_NODE
     return LIVE_REPLICA if node.reported else STALE_CONTENT
 

@@ -2,11 +2,11 @@
 
 A node may have held a hundred thousand blocks: to forget them all at once would stall every
 other call. What decides anything (its session, copies, orders) goes at once; its good replicas
-go in slices of rows of the block map, a few with each tick. Until then they still count, and
-nothing is concluded from them: a dead node is never usable. A node that returns in between just
-leaves the list, and its full report sets right what was and what was not yet forgotten. In the
-end the node itself is forgotten: at once when it never reported, or another disk is served at its
-address, else after so long that nobody looks for it in a report any more.
+go in slices of rows of the block map, a few with each tick. Until then its blocks do not lack
+them, but they justify no removal of others. A node that returns in between just leaves the list,
+and its full report sets right what was and what was not yet forgotten. In the end the node itself
+is forgotten: at once when it never reported, or another disk is served at its address, else after
+so long that nobody looks for it in a report any more.
 """
 
 from math import inf
@@ -14,7 +14,8 @@ from typing import Dict
 
 from data_service.namenode.replicas.block_map import BlockMap
 from data_service.namenode.replicas.deletion import Deletions
-from data_service.namenode.replicas.nodes import Node, Nodes
+from data_service.namenode.replicas.node import Node
+from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.replication import Replication
 

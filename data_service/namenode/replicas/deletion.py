@@ -8,13 +8,13 @@ stale knowledge (HDFS-1972, HDFS-4799, HDFS-15200), so there are four reasons an
   that is down may hold one too: for a grace time after it died, and after a start, when nobody
   knows who is missing, all ids are kept.
 - it is *surplus*: every holder has fully reported in its present session, and as many other good
-  replicas as wanted are on usable nodes, which have read them lately. One at a time for each
-  block. From the decision on, the replica counts for nothing; the decision is made again whenever
-  the order is (re)sent. When a repetition finds too few others, the node's session is ended: then
-  it drops all its orders and reports what it still has, and only then its replica counts again.
+  replicas as wanted count, and their nodes have read them lately. One at a time for each block.
+  From the decision on, the replica counts for nothing; the decision is made again whenever the
+  order is (re)sent. When a repetition finds too few others, the node's session is ended: then it
+  drops all its orders and reports what it still has, and only then its replica counts again.
 - it is *corrupt*, as its own node found and will find once more, and as many good ones as wanted
-  are on usable nodes; or one is, and the corrupt one occupies the place of the copy that shall
-  replace it (HDFS-3493). One of another length or an earlier generation goes to the trash. A
+  count; or one does, and the corrupt one occupies the place of the copy that shall replace it
+  (HDFS-3493). One of another length or an earlier generation goes to the trash. A
   replica of a generation later than the recorded one is never deleted: we may be the ones who are
   behind.
 - its id is *unknown* although safe mode has been off for a grace time: it goes to the trash.
@@ -25,7 +25,8 @@ from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from data_service.namenode.replicas.block_map import CHECKSUM, BlockMap, Mark, rotate
 from data_service.namenode.replicas.block_policy import BlockPolicy
-from data_service.namenode.replicas.nodes import Node, Nodes
+from data_service.namenode.replicas.node import Node
+from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.orders import Order
 from data_service.namenode.replicas.placement import choose_surplus
 from data_service.namenode.replicas.replication import Replication
@@ -177,16 +178,16 @@ class Deletions:
         if block_id in self._blocks.leaving or block_id in self._replication:
             return 0
         holders = self._blocks.holders(block_id)
-        usable = sum(1 for node in holders if node.usable)
-        spare = usable > self._blocks.wanted(block_id)
-        candidates = [node for node in holders if spare or not node.usable]
+        counting = sum(1 for node in holders if node.replicas_count)
+        spare = counting > self._blocks.wanted(block_id)
+        candidates = [node for node in holders if spare or not node.replicas_count]
         if not candidates:
             return 0
         victim = choose_surplus(candidates, holders)
         block = self._blocks.get(block_id)
         if block is None or not victim.session or not self._is_surplus(block_id, victim):
             return 0
-        kept = (node for node in holders if node is not victim and node.usable)
+        kept = (node for node in holders if node is not victim and node.replicas_count)
         asked = self._verifications.sure(kept, block, self._blocks.wanted(block_id), now)
         if asked:
             return max(0, asked)
@@ -199,7 +200,7 @@ class Deletions:
         if not all(node.reported or node.dead for node in self._blocks.everyone(block_id)):
             return False
         others = [node for node in self._blocks.holders(block_id)
-                  if node is not victim and node.usable]
+                  if node is not victim and node.replicas_count]
         return len(others) >= self._blocks.wanted(block_id)
 
     def _plan_corrupt(self, block_id: int, now: float) -> int:
@@ -225,14 +226,14 @@ class Deletions:
         block = self._blocks.get(block_id)
         if block is None or mark.generation > block.generation:
             return False
-        good = sum(1 for node in self._blocks.holders(block_id) if node.usable)
+        good = sum(1 for node in self._blocks.holders(block_id) if node.replicas_count)
         if good >= self._blocks.wanted(block_id):
             return True
         if not good or block_id in self._replication:
             return False
         taken: Set[Node] = set(self._blocks.everyone(block_id))
         return not any(node not in taken and node.free >= block.length
-                       for node in self._nodes.usable())
+                       for node in self._nodes.takers())
 
     def _plan_trash(self, node: Node, now: float, calm_since: float) -> int:
         ordered = 0

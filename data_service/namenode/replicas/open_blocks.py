@@ -6,7 +6,7 @@ commit, so what each node reported is kept until then and judged at once.
 
 from typing import Dict, Iterable, Iterator, Optional, Set, Tuple
 
-from data_service.namenode.replicas.nodes import Node
+from data_service.namenode.replicas.node import Node
 from data_service.protocol.blocks import Block
 
 

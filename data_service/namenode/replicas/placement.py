@@ -3,21 +3,22 @@
 As HDFS: the first replica is on the writer's own host when a datanode runs there, the second on
 another rack, the third on the second's rack, and no rack gets more than its share. Within these
 wishes a node is drawn at random, by its free space and against its load. Wishes give way when
-no node meets them; being usable, distinct, not excluded and having room never do. Room that is
-promised to blocks on their way counts as a wish: a promise costs nothing, and whoever gathered them
-would keep everybody else from writing. (Should all of them be kept, the disk says that it is full.)
+no node meets them; that a node may take replicas, has none yet, is not excluded and has room never
+does. Room that is promised to blocks on their way counts as a wish: a promise costs nothing, and
+whoever gathered them would keep everybody else from writing. (Should all of them be kept, the disk
+says that it is full.)
 """
 
 from random import Random
 from typing import AbstractSet, Callable, List, Sequence
 
-from data_service.namenode.replicas.nodes import Node
+from data_service.namenode.replicas.node import Node
 from zookeeper.fabric.errors import NotEnoughReplicas
 
 
 def choose_targets(nodes: Sequence[Node], count: int, holders: Sequence[Node],
                    writer_host: str, size: int, random: Random) -> List[Node]:
-    """Up to `count` of `nodes` (usable, not excluded) for `size` bytes each, the first first.
+    """Up to `count` of `nodes` (takers, not excluded) for `size` bytes each, the first first.
 
     `holders` have or get a replica already: they are not chosen, and the racks are spread with
     them in mind. The answer is shorter, or empty, when fewer nodes have room.

@@ -18,8 +18,10 @@ from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from data_service.namenode.replicas.block_map import BlockMap, rotate
 from data_service.namenode.replicas.block_policy import BlockPolicy
-from data_service.namenode.replicas.nodes import Node, Nodes
+from data_service.namenode.replicas.node import Node
+from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.placement import choose_targets
+from data_service.namenode.replicas.service_state import LIVE
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import REPLICATE, Command
 
@@ -77,7 +79,7 @@ class Replication:
 
     def plan(self, now: float, random: Random) -> int:
         """Order copies of under-replicated blocks, the most urgent first; how many."""
-        usable = self._nodes.usable()
+        takers = self._nodes.takers()
         before = len(self._copies)
         self.ended = False
         for queue in self._blocks.under:
@@ -85,7 +87,7 @@ class Replication:
                 if self._is_busy():
                     return len(self._copies) - before
                 if block_id not in self._copies and not self._pauses(block_id, now):
-                    self._start(block_id, usable, now, random)
+                    self._start(block_id, takers, now, random)
                 rotate(queue, block_id)
         return len(self._copies) - before
 
@@ -95,14 +97,14 @@ class Replication:
                 or all(node.streams >= self._policy.max_replication_streams
                        for node in self._nodes if node.reported))
 
-    def _start(self, block_id: int, usable: List[Node], now: float, random: Random) -> None:
+    def _start(self, block_id: int, takers: List[Node], now: float, random: Random) -> None:
         source = self._source(block_id)
         block = self._blocks.get(block_id)
         if source is None or block is None:
             return
         taken = self._blocks.everyone(block_id)
         holders = self._blocks.holders(block_id)
-        free = [node for node in usable if node not in taken and block_id not in node.unknown
+        free = [node for node in takers if node not in taken and block_id not in node.unknown
                 and now >= node.avoided_until]
         count = self._blocks.wanted(block_id) - len(holders)
         targets = choose_targets(free, count, holders, "", block.length, random)
@@ -118,7 +120,7 @@ class Replication:
         source = self._source(block_id)
         block = self._blocks.get(block_id)
         taken = self._blocks.everyone(block_id)
-        free = [node for node in self._nodes.usable()
+        free = [node for node in self._nodes.takers()
                 if node not in taken and node.info.rack not in racks and now >= node.avoided_until]
         if source is None or block is None or self._blocks.wanted(block_id) < 2:
             return False
@@ -140,7 +142,7 @@ class Replication:
     def _source(self, block_id: int) -> Optional[Node]:
         """The least busy good holder, or None when all that may serve are busy."""
         able = [node for node in self._blocks.holders(block_id) if node.session and node.reported]
-        able = [node for node in able if node.usable] or able
+        able = [node for node in able if node.liveness == LIVE] or able
         idle = [node for node in able if node.streams < self._policy.max_replication_streams]
         failure = self._failures.get(block_id)
         failed = failure.source if failure is not None else None

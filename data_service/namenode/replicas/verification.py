@@ -10,7 +10,7 @@ come is asked for again. No node is asked for more than it can read in a while.
 from typing import Iterable, List
 
 from data_service.namenode.replicas.block_policy import BlockPolicy
-from data_service.namenode.replicas.nodes import Node
+from data_service.namenode.replicas.node import Node
 from data_service.protocol.blocks import Block
 
 _ASKED_MAX = 1000

@@ -1,0 +1,132 @@
+"""One datanode as the namenode knows it."""
+
+from math import inf
+from typing import Dict, List, NamedTuple, Optional, Set
+
+from data_service.namenode.replicas.orders import Outbox
+from data_service.namenode.replicas.service_state import (
+    DEAD,
+    IN_SERVICE,
+    LIVE,
+    STANDINGS,
+    Standing,
+)
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import NodeInfo, NodeStats, Target
+
+
+class OpenReport:
+    """A full block report of which not all parts have come. `touched` are the ids that changed
+    since its first part: about them the report is old news."""
+
+    __slots__ = ("report_id", "parts", "next_part", "blocks", "touched")
+
+    def __init__(self, report_id: int, parts: int) -> None:
+        self.report_id = report_id
+        self.parts = parts
+        self.next_part = 0
+        self.blocks: List[Block] = []
+        self.touched: Set[int] = set()
+
+
+class UnknownReplica(NamedTuple):
+    """A replica of a block that the namenode does not know, and since when it was reported.
+
+    Or one that is `refused`: its block was allocated on other nodes, nobody can have meant it.
+    `spoilt` says that its node found it corrupt: the block may become known when its writer
+    resumes.
+    """
+
+    generation: int
+    length: int
+    since: float
+    refused: bool = False
+    spoilt: bool = False
+
+
+class Node:
+    """One datanode. `Nodes` changes its identity, `Liveness` its liveness; the others what they
+    own: `replicas` (good ones, counted by the block map), `unknown`, `expected`, `streams`,
+    `outbox`; `verifying` and `verified` (block id -> when), see `verification.py`. `former` is the
+    process that served its disk before; `removed` when another disk is served at its address.
+    `misses` and `avoided_until` are about copies that did not reach it.
+    """
+
+    __slots__ = ("index", "info", "target", "session", "stats", "liveness", "service_state",
+                 "last_heartbeat", "zookeeper_lost", "reported", "last_report", "last_report_id",
+                 "report", "replicas", "unknown", "expected", "scheduled", "streams", "outbox",
+                 "verifying", "verified", "former", "removed", "misses", "avoided_until")
+
+    def __init__(self, index: int, info: NodeInfo, now: float) -> None:
+        self.index = index
+        self.info = info
+        self.target = Target(info.node_id, info.host, info.port)
+        self.session = 0
+        self.stats = NodeStats(0, 0, 0, 0, 0, 0)
+        self.liveness = LIVE
+        self.service_state = IN_SERVICE
+        self.last_heartbeat = now
+        self.zookeeper_lost: Optional[float] = None
+        self.reported = False
+        self.last_report = -inf
+        self.last_report_id = -1
+        self.report: Optional[OpenReport] = None
+        self.replicas = 0
+        self.unknown: Dict[int, UnknownReplica] = {}
+        self.expected: Dict[int, int] = {}
+        self.scheduled = 0
+        self.streams = 0
+        self.outbox = Outbox()
+        self.verifying: Dict[int, float] = {}
+        self.verified: Dict[int, float] = {}
+        self.former = ""
+        self.removed = False
+        self.misses = 0
+        self.avoided_until = -inf
+
+    def __repr__(self) -> str:
+        known = "reported" if self.reported else "unreported"
+        return f"<Node {self.info.node_id} {self.liveness} {known}, {self.replicas} replicas>"
+
+    @property
+    def dead(self) -> bool:
+        """Whether the cluster has given this node up."""
+        return self.liveness == DEAD
+
+    @property
+    def in_service(self) -> bool:
+        """Whether nobody has decided to take it out: its replicas are part of a block's target."""
+        return self.service_state == IN_SERVICE
+
+    @property
+    def _standing(self) -> Standing:
+        return STANDINGS[self.service_state][self.liveness]
+
+    @property
+    def may_take_replicas(self) -> bool:
+        """Whether new replicas may be placed on it."""
+        return self.reported and self._standing.may_take_replicas
+
+    @property
+    def replicas_count(self) -> bool:
+        """Whether its replicas may justify removing others."""
+        return self.reported and self._standing.replicas_count
+
+    @property
+    def may_be_read(self) -> bool:
+        """Whether readers are sent to it; also before it has reported, on an earlier word."""
+        return self._standing.may_be_read
+
+    @property
+    def free(self) -> int:
+        """Bytes left when everything on its way has arrived."""
+        return self.stats.remaining - self.scheduled
+
+    def expect(self, block_id: int, size: int) -> None:
+        """A replica of `size` bytes is on its way here."""
+        self.scheduled += size - self.expected.get(block_id, 0)
+        self.expected[block_id] = size
+
+    def unexpect(self, block_id: int) -> None:
+        """That replica arrived, or will not."""
+        self.scheduled -= self.expected.pop(block_id, 0)
