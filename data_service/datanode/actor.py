@@ -21,7 +21,12 @@ import uuid
 from typing import Callable, Iterable
 
 from data_service.datanode.store.block_store import BlockStore
-from data_service.datanode.incremental_report import CORRUPT, Changes, News, as_arguments
+from data_service.datanode.incremental_report import (
+    CORRUPT,
+    Changes,
+    IncrementalReport,
+    as_arguments,
+)
 from data_service.protocol import answers
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
@@ -50,7 +55,7 @@ from zookeeper.fabric.release import VERSION
 from zookeeper.fabric.remote import LeaderPool
 from zookeeper.fabric.settings import Address, DataNodeSettings
 
-log = logs.get("duties")
+log = logs.get("actor")
 
 REPORT_BLOCKS = 10_000
 """Blocks in one part of a full report: 240 KB, well below the limit of a frame."""
@@ -66,10 +71,10 @@ Obey = Callable[[Command, Callable[[], bool]], None]
 """Carries out a command, asking before each of its steps whether the command still holds."""
 
 
-class Duties:
+class NameNodeActor:
     """The datanode's side of its contract with the namenode, in one thread.
 
-    `obey` must return soon; `streams` tells how many transfers run; `joined` is told of each
+    `obey` must return soon; `transfers` tells how many transfers run; `joined` is told of each
     registration that a namenode accepted. What has no lock belongs to the one thread.
     """
 
@@ -80,7 +85,7 @@ class Duties:
         store: BlockStore,
         namenode: LeaderPool,
         obey: Obey,
-        streams: Callable[[], int],
+        transfers: Callable[[], int],
         joined: Callable[[], None] = lambda: None,
     ) -> None:
         self._address = address
@@ -88,14 +93,14 @@ class Duties:
         self._store = store
         self._namenode = namenode
         self._obey = obey
-        self._streams = streams
+        self._transfers = transfers
         self._started = time.monotonic()
         self._incarnation = uuid.uuid4().hex
         self._stopping = threading.Event()
         self._registered = threading.Event()
-        self._news = News(self._send_changes)
+        self._changes = IncrementalReport(self._send_changes)
         self._joined = joined
-        # The thread of the duties begins sessions; any thread may end the one that it used.
+        # The actor's thread begins sessions; any thread may end the one that it used.
         self._ending = threading.Lock()
         self._session = 0
         # Any thread may ask for a full report; what is asked while one runs asks for another.
@@ -107,7 +112,7 @@ class Duties:
 
     def start(self) -> None:
         """Begin, in a thread."""
-        threading.Thread(target=self._keep, name="duties", daemon=True).start()
+        threading.Thread(target=self._keep, name="actor", daemon=True).start()
 
     def stop(self) -> None:
         """End; the thread notices after its current call."""
@@ -126,9 +131,9 @@ class Duties:
 
         When it cannot be told now, it is told before the next heartbeat: nothing gets lost.
         """
-        self._news.add(kind, blocks)
+        self._changes.add(kind, blocks)
         try:
-            self._news.tell()
+            self._changes.tell()
         except DfsError as error:
             log.debug("change.kept", kind=kind, error=error.message)
 
@@ -149,7 +154,7 @@ class Duties:
         self._report_asked.set()
 
     def __repr__(self) -> str:
-        return f"<Duties session {self._session}, {self._news!r}>"
+        return f"<NameNodeActor session {self._session}, {self._changes!r}>"
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
@@ -167,7 +172,7 @@ class Duties:
                 pause = self._settings.heartbeat_seconds
             except Exception as error:
                 # Also a defect of ours must not end this thread: who does not beat is dead.
-                log.error("duties.failed", exc_info=True, error=type(error).__name__)
+                log.error("actor.failed", exc_info=True, error=type(error).__name__)
                 pause = self._settings.heartbeat_seconds
             else:
                 self._note("", "")
@@ -184,7 +189,7 @@ class Duties:
         if self._report_asked.is_set() or time.monotonic() >= self._report_due:
             self._report()
             self._registered.set()
-        self._news.tell()
+        self._changes.tell()
         self._beat()
 
     def _register(self) -> None:
@@ -227,8 +232,8 @@ class Duties:
         good, corrupt = self._store.inventory()
         if corrupt:
             # Before the lists, so that the namenode never takes these replicas for gone.
-            self._news.add(CORRUPT, corrupt)
-            self._news.tell()
+            self._changes.add(CORRUPT, corrupt)
+            self._changes.tell()
         for number in range(lists):
             payload = pack_blocks(good[number::lists])
             self._namenode.call(
@@ -293,7 +298,7 @@ class Duties:
     def _stats(self) -> NodeStats:
         capacity, used, remaining, replicas, failed = self._store.usage()
         uptime = int(time.monotonic() - self._started)
-        return NodeStats(capacity, used, remaining, replicas, self._streams(), failed, uptime)
+        return NodeStats(capacity, used, remaining, replicas, self._transfers(), failed, uptime)
 
     def _refused(self, error: DfsError) -> None:
         """The namenode does not want this datanode (a clone, another cluster): say so, ask on."""

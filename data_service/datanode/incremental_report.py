@@ -26,7 +26,7 @@ class _Change(NamedTuple):
     number: int
 
 
-class News:
+class IncrementalReport:
     """Changes that wait to be told. `send` gets them by kind; each id is in one list only."""
 
     def __init__(self, send: Callable[[Changes], None]) -> None:
@@ -69,7 +69,7 @@ class News:
         return len(self._untold)
 
     def __repr__(self) -> str:
-        return f"<News {len(self._untold)} untold>"
+        return f"<IncrementalReport {len(self._untold)} untold>"
 
     def _waits(self, goal: int) -> bool:
         oldest = next(iter(self._untold.values()), None)

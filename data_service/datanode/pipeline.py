@@ -29,7 +29,7 @@ from zookeeper.fabric.stream import PacketReader
 
 
 BYTES_PER_SECOND_MIN = 16 << 10
-"""Who sends a block more slowly than this holds room and a place that others need: a writer has all
+"""Who sends a block more slowly than this holds room and a slot that others need: a writer has all
 of a block before it begins to send."""
 
 GRACE_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""The datanode daemon: serves blocks to clients and datanodes, does its duties for the namenode."""
+"""The datanode daemon: serves blocks to clients and datanodes, obeys the namenode."""
 
 import argparse
 import threading
@@ -6,16 +6,16 @@ import time
 from typing import Any, Callable, List, Optional, Tuple
 
 from data_service.datanode.store.block_store import BlockStore
-from data_service.datanode.actor import Duties
+from data_service.datanode.actor import NameNodeActor
 from data_service.datanode.incremental_report import CORRUPT, DELETED, RECEIVED, VERIFIED
 from data_service.datanode.store.open_replica import Chunk, OpenReplica
 from data_service.datanode.pipeline import Downstream, receive_block
-from data_service.datanode.store.presence import Presence
+from data_service.datanode.background.directory_scanner import DirectoryScanner
 from data_service.datanode.copying import copy_block, open_pipeline, unreached_targets
-from data_service.datanode.store.scanner import Scanner
-from data_service.datanode.transfer_slots import Streams
-from data_service.datanode.store.trash import Trash
-from data_service.datanode.store.verifier import Verifier
+from data_service.datanode.background.block_scanner import BlockScanner
+from data_service.datanode.transfer_slots import TransferSlots
+from data_service.datanode.background.trash_emptier import TrashEmptier
+from data_service.datanode.background.verifier import Verifier
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.failures import seen_from_upstream
@@ -55,25 +55,27 @@ class DataNode(daemon.Daemon):
         self.store = BlockStore(
             own.directories_of(self.address),
             own.reserved_bytes,
-            lambda block: self.duties.tell(CORRUPT, [block]),
+            lambda block: self.actor.tell(CORRUPT, [block]),
         )
-        self._streams = Streams(own.max_streams, str(self.address))
+        self._slots = TransferSlots(own.max_streams, str(self.address))
         self._copies = threading.BoundedSemaphore(settings.name_node.max_replication_streams)
         self._orders = threading.BoundedSemaphore(ORDERS_MAX)
         namenode = LeaderPool(NAME_NODE, settings.name_node.hosts, credentials, settings.network)
-        self.duties = Duties(
+        self.actor = NameNodeActor(
             self.address,
             own,
             self.store,
             namenode,
             self._obey,
-            lambda: self._streams.running,
+            lambda: self._slots.running,
             self._join,
         )
-        self._verifier = Verifier(self.store, self.duties.tell, self.duties.report_again)
-        self._scanner = Scanner(self.store, own.scan_period_seconds, own.scan_bytes_per_second)
-        self._presence = Presence(self.store, own.block_report_seconds)
-        self._trash = Trash(self.store.volumes, own.trash_seconds)
+        self._verifier = Verifier(self.store, self.actor.tell, self.actor.report_again)
+        self._block_scanner = BlockScanner(
+            self.store, own.scan_period_seconds, own.scan_bytes_per_second
+        )
+        self._directory_scanner = DirectoryScanner(self.store, own.block_report_seconds)
+        self._trash_emptier = TrashEmptier(self.store.volumes, own.trash_seconds)
         self._server: Optional[Server] = None
         self._coordinator: Optional[Coordinator] = None
 
@@ -90,11 +92,11 @@ class DataNode(daemon.Daemon):
             self.settings.network,
         )
         self._server.start()
-        self.duties.start()
-        self._scanner.start()
-        self._presence.start()
-        self._trash.start()
-        self.duties.await_registration()
+        self.actor.start()
+        self._block_scanner.start()
+        self._directory_scanner.start()
+        self._trash_emptier.start()
+        self.actor.await_registration()
         self._verifier.start()
         usage = self.store.usage()
         self.ready = (
@@ -106,11 +108,11 @@ class DataNode(daemon.Daemon):
         """Finish running transfers, say goodbye, release the directories."""
         if self._server is not None:
             self._server.stop()
-        self._scanner.stop()
-        self._presence.stop()
-        self._trash.stop()
+        self._block_scanner.stop()
+        self._directory_scanner.stop()
+        self._trash_emptier.stop()
         self._verifier.stop()
-        self.duties.stop()
+        self.actor.stop()
         if self._coordinator is not None:
             self._coordinator.stop()
         self.store.close()
@@ -128,7 +130,7 @@ class DataNode(daemon.Daemon):
     ) -> Tuple[str, ...]:
         """This datanode's part of a write pipeline; the ids of all that hold the block then."""
         patience = self.settings.network.stall_timeout_seconds * WRITERS_PATIENCE
-        with self._streams.place(patience, len(targets)):
+        with self._slots.hold(patience, len(targets)):
             return self._write_block(packets, block, token, targets)
 
     def _write_block(
@@ -146,7 +148,7 @@ class DataNode(daemon.Daemon):
             self.store,
             writer,
             downstream,
-            lambda finished: self.duties.tell(RECEIVED, [finished]),
+            lambda finished: self.actor.tell(RECEIVED, [finished]),
         )
 
     def read_block(
@@ -163,7 +165,7 @@ class DataNode(daemon.Daemon):
         They go from the disk's cache to the network unseen: it is the reader who verifies them, or
         who wants them `as_it_is`, since nothing better is left.
         """
-        with self._streams.place(
+        with self._slots.hold(
             self._readers_patience, interrupt=packets.interrupt
         ) as transfer, self.store.read(block_id, generation, as_it_is) as replica:
             for chunk in replica.chunks(offset, length):
@@ -177,7 +179,7 @@ class DataNode(daemon.Daemon):
 
     def block_checksum(self, block_id: int, generation: int, length: int) -> Tuple[bytes, int]:
         """The MD5 of the CRC32s of a replica's first `length` bytes, and how many these are."""
-        with self._streams.place(self._readers_patience):
+        with self._slots.hold(self._readers_patience):
             with self.store.read(block_id, generation) as replica:
                 return replica.checksum(length)
 
@@ -235,7 +237,7 @@ class DataNode(daemon.Daemon):
         for block in command.blocks:
             try:
                 if command.action == DELETE_CORRUPT and self._is_good_after_all(block):
-                    self.duties.tell(VERIFIED, [block])
+                    self.actor.tell(VERIFIED, [block])
                     continue
                 take_out(block, holds)
                 removed.append(block)
@@ -245,9 +247,9 @@ class DataNode(daemon.Daemon):
             except DfsError as error:
                 log.error("replica.not_removed", block=block.name, error=error.message)
                 # It is here, whatever was told meanwhile.
-                self.duties.report_again()
+                self.actor.report_again()
         log.info("replicas.removed", action=command.action, count=len(removed))
-        self.duties.tell(DELETED, removed)
+        self.actor.tell(DELETED, removed)
 
     def _is_good_after_all(self, block: Block) -> bool:
         """Look once more before a replica is removed for its damage: only the reading failed."""
@@ -265,7 +267,7 @@ class DataNode(daemon.Daemon):
         block = command.blocks[0]
         if not self._copies.acquire(blocking=False):
             log.info("copy.dropped", block=block.name, reason="enough copies run")
-            self.duties.tell_failure(block)
+            self.actor.tell_failure(block)
             return
         started = time.monotonic()
         try:
@@ -275,7 +277,7 @@ class DataNode(daemon.Daemon):
             log.info("copy.done", block=block.name, seconds=round(time.monotonic() - started, 3))
         except DfsError as error:
             log.warning("copy.failed", block=block.name, error=error.message)
-            self.duties.tell_failure(block, unreached_targets(error, command.targets))
+            self.actor.tell_failure(block, unreached_targets(error, command.targets))
         finally:
             self._copies.release()
 

@@ -1,15 +1,15 @@
 """How many transfers run at a time: who comes when they are many waits its turn, for a while.
 
-Theory of operation. A transfer takes a place. When none is free it queues, first come, first
+Theory of operation. A transfer takes a slot. When none is free it queues, first come, first
 served, and is answered Busy when its patience is over: then the caller tries another datanode, or
 this one later. Two things keep the queue moving:
 
-*No circle of waiting.* A datanode of a write pipeline keeps its place while those after it wait for
-theirs. If all places of two datanodes were held by transfers that wait for each other, none would
-ever go on. So the more datanodes come after, the fewer places may be taken: the last of a pipeline
+*No circle of waiting.* A datanode of a write pipeline keeps its slot while those after it wait for
+theirs. If all slots of two datanodes were held by transfers that wait for each other, none would
+ever go on. So the more datanodes come after, the fewer slots may be taken: the last of a pipeline
 always finds one that no earlier one holds, it waits for nobody, and goes first.
 
-*No place for those who do nothing.* A reader who stopped to read, and holds a place that another
+*No slot for those who do nothing.* A reader who stopped to read, and holds a slot that another
 one waits for, is cut off. It opens the block again where it was when it goes on.
 """
 
@@ -21,7 +21,7 @@ from typing import Callable, Iterator, List, Optional, Set
 from zookeeper.fabric.errors import Busy
 
 YIELD_SECONDS = 3.0
-"""How long a reader may take nothing until it loses its place to one who waits."""
+"""How long a reader may take nothing until it loses its slot to one who waits."""
 
 WAITING_MIN = 64
 """So many may wait, or as many as may run if that is more; the next one is Busy at once."""
@@ -42,8 +42,8 @@ class Transfer:
         self.progress_at = time.monotonic()
 
 
-class Streams:
-    """The places of one datanode, at `address`. May be used by any thread."""
+class TransferSlots:
+    """The slots of one datanode, at `address`. May be used by any thread."""
 
     def __init__(self, limit: int, address: str) -> None:
         self._limit = limit
@@ -58,20 +58,20 @@ class Streams:
         return len(self._running)
 
     @contextmanager
-    def place(
+    def hold(
         self,
         patience_seconds: float,
         nodes_after: int = 0,
         interrupt: Optional[Callable[[], None]] = None,
     ) -> Iterator[Transfer]:
-        """Hold a place while the block runs; raises Busy when none came free in time.
+        """Hold a slot while the block runs; raises Busy when none came free in time.
 
         `nodes_after` others come after this one in a pipeline. `interrupt`, called by another
         thread, must make the transfer fail soon: it is what a reader may be cut off with.
         """
         transfer = Transfer(nodes_after, interrupt)
         with self._changed:
-            self._await_place(transfer, time.monotonic() + patience_seconds)
+            self._await_slot(transfer, time.monotonic() + patience_seconds)
         try:
             yield transfer
         finally:
@@ -79,7 +79,7 @@ class Streams:
                 self._running.discard(transfer)
                 self._changed.notify_all()
 
-    def _await_place(self, transfer: Transfer, deadline: float) -> None:
+    def _await_slot(self, transfer: Transfer, deadline: float) -> None:
         if len(self._waiting) >= max(self._limit, WAITING_MIN):
             raise self._busy()
         self._waiting.append(transfer)
@@ -116,4 +116,4 @@ class Streams:
         return Busy(f"{self._address} has reached its limit of transfers")
 
     def __repr__(self) -> str:
-        return f"<Streams {self.running} of {self._limit} run, {len(self._waiting)} wait>"
+        return f"<TransferSlots {self.running} of {self._limit} run, {len(self._waiting)} wait>"

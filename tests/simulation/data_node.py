@@ -1,8 +1,8 @@
 """A model datanode: a disk that survives, and a process that keeps the contract of a real one.
 
-That contract, as in `duties.py`, `news.py` and `pipeline.py`: it tells what happened to its
-replicas in order; it makes the list of a full report after the answer to the empty first part;
-after a change that was not answered it begins a new session; with a new session it drops its
+That contract, as in `actor.py`, `incremental_report.py` and `pipeline.py`: it tells what happened
+to its replicas in order; it makes the list of a full report after the answer to the empty first
+part; after a change that was not answered it begins a new session; with a new session it drops its
 orders; it remembers the newest epoch on its disk and obeys no older one.
 """
 

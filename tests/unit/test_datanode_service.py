@@ -196,17 +196,17 @@ def test_too_many_transfers_wait_their_turn_and_are_refused_in_time(
 ) -> None:
     write(cluster)
     monkeypatch.setattr(service, "READERS_PATIENCE", 0.001)
-    streams, results = cluster.data_nodes[0]._streams, []
+    slots, results = cluster.data_nodes[0]._slots, []
     with ExitStack() as places:
         for _ in range(3):
-            places.enter_context(streams.place(0.0))
+            places.enter_context(slots.hold(0.0))
         wait_until(lambda: cluster.known(0).stats[4] == 3)
         with pytest.raises(Busy):
             read(cluster, 0, 1)
         monkeypatch.setattr(service, "READERS_PATIENCE", 0.9)
         waiting = threading.Thread(target=lambda: results.append(read(cluster, 0, 1)))
         waiting.start()
-        wait_until(lambda: "1 wait" in repr(streams))
+        wait_until(lambda: "1 wait" in repr(slots))
     waiting.join(60)
     assert len(results[0]) == 1
 

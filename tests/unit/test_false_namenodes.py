@@ -6,7 +6,7 @@ from typing import Any, Iterator
 import pytest
 
 from data_service.datanode.store.block_store import BlockStore
-from data_service.datanode.actor import Duties
+from data_service.datanode.actor import NameNodeActor
 from tests.support.links.played_namenode import NameNode
 from tests.support.disks.stores import opened
 from zookeeper.fabric.errors import ProtocolViolation, StartRefused
@@ -25,37 +25,39 @@ def _namenode() -> NameNode:
     return NameNode()
 
 
-@pytest.fixture(name="duties")
-def _duties(store: BlockStore, namenode: NameNode) -> Iterator[Duties]:
-    made = Duties(Address("127.0.0.1", 1801), DataNodeSettings(heartbeat_seconds=0.01), store,
-                  namenode, lambda command, _holds: None, lambda: 0)  # type: ignore[arg-type]
+@pytest.fixture(name="actor")
+def _actor(store: BlockStore, namenode: NameNode) -> Iterator[NameNodeActor]:
+    settings = DataNodeSettings(heartbeat_seconds=0.01)
+    made = NameNodeActor(
+        Address("127.0.0.1", 1801), settings, store, namenode,  # type: ignore[arg-type]
+        lambda command, _holds: None, lambda: 0)
     yield made
     made.stop()
 
 
 @pytest.mark.parametrize("epoch", [10**22, 1 << 62, -1, None, "7", True])
 def test_what_cannot_be_an_epoch_is_never_written_down(
-    store: BlockStore, namenode: NameNode, duties: Duties, epoch: Any
+    store: BlockStore, namenode: NameNode, actor: NameNodeActor, epoch: Any
 ) -> None:
     """Else whoever answers at the namenode's address for a moment locks the true one out."""
-    duties.attend()
+    actor.attend()
     namenode.answers["heartbeat"] = lambda *args: (epoch, ())
     namenode.answers["register"] = lambda info: (1, epoch, "cluster-1")
-    for session in (duties._session, 0):
-        duties._session = session
+    for session in (actor._session, 0):
+        actor._session = session
         with pytest.raises(ProtocolViolation):
-            duties.attend()
+            actor.attend()
     assert store.volumes.epoch == 5
     del namenode.answers["heartbeat"], namenode.answers["register"]
-    duties.attend()
+    actor.attend()
 
 
 def test_no_epoch_of_another_cluster_is_remembered(
-    store: BlockStore, namenode: NameNode, duties: Duties
+    store: BlockStore, namenode: NameNode, actor: NameNodeActor
 ) -> None:
-    duties.attend()
+    actor.attend()
     namenode.answers["register"] = lambda info: (1, 9, "cluster-2")
-    duties._session = 0
+    actor._session = 0
     with pytest.raises(StartRefused):
-        duties.attend()
+        actor.attend()
     assert store.volumes.epoch == 5

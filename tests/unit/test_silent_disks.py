@@ -11,7 +11,7 @@ from data_service.datanode.store import health as health_module
 from data_service.datanode.store import volume as volume_module
 from data_service.datanode.store import volumes as volumes_module
 from data_service.datanode.store.block_store import BlockStore
-from data_service.datanode.store.disk_threads import Lane
+from data_service.datanode.store.disk_threads import DiskThread
 from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
@@ -62,7 +62,7 @@ def _system(monkeypatch: pytest.MonkeyPatch) -> Iterator[HungDisk]:
 
     monkeypatch.setattr(disk, "space", measure)
     monkeypatch.setattr(volume_module, "MEASURE_SECONDS", 0.05)
-    monkeypatch.setattr(volumes_module, "NOTE_SECONDS", 0.05)
+    monkeypatch.setattr(volumes_module, "RECORD_SECONDS", 0.05)
     yield made
     made.released.set()
 
@@ -132,7 +132,7 @@ def test_the_trash_of_other_disks_is_emptied(
     assert store.volumes.empty_trash(-1e9) == 8 - kept
     assert store.volumes.empty_trash(-1e9) == 0 and len(system.stuck) == 1
     system.released.set()
-    wait_until(lambda: not names(roots[0], ("trash",)), what="the rest of the first errand")
+    wait_until(lambda: not names(roots[0], ("trash",)), what="the rest of the first call")
     store.close()
 
 
@@ -221,26 +221,26 @@ def test_a_directory_that_refuses_new_files_is_passed_over(
     store.close()
 
 
-def test_a_lane_has_one_errand_and_all_hear_of_its_end() -> None:
-    go, lane, made = threading.Event(), Lane("disk"), []
+def test_a_disk_thread_has_one_call_and_all_hear_of_its_end() -> None:
+    go, thread, made = threading.Event(), DiskThread("disk"), []
 
     def action() -> int:
         made.append(1)
         go.wait(60)
         return len(made)
 
-    first = lane.join(action)
-    assert lane.join(action) is first
+    first = thread.join(action)
+    assert thread.join(action) is first
     with pytest.raises(Busy, match="disk does not answer"):
-        lane.send(action)
+        thread.send(action)
     with pytest.raises(Busy, match="disk does not answer"):
         first.result(time.monotonic())
     go.set()
     assert first.result(time.monotonic() + 60) == 1
-    assert lane.send(action).result(time.monotonic() + 60) == 2
+    assert thread.send(action).result(time.monotonic() + 60) == 2
 
 
-def test_an_errand_brings_errors_back() -> None:
+def test_a_call_brings_errors_back() -> None:
     def refuse() -> None:
         raise DiskFull("no")
 
@@ -249,7 +249,7 @@ def test_an_errand_brings_errors_back() -> None:
 
     for action, error in ((refuse, DiskFull), (break_down, InternalError)):
         with pytest.raises(error):
-            Lane("disk").send(action).result(time.monotonic() + 60)
+            DiskThread("disk").send(action).result(time.monotonic() + 60)
 
 
 def test_a_disk_that_was_slow_comes_behind_and_is_told_while_it_hangs(

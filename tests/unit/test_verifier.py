@@ -9,7 +9,7 @@ import pytest
 
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.incremental_report import CORRUPT, VERIFIED
-from data_service.datanode.store.verifier import Verifier
+from data_service.datanode.background.verifier import Verifier
 from data_service.protocol.blocks import Block
 from tests.support.disks.damage import flip_in
 from tests.support.disks.stores import names, opened, path_of, put
@@ -79,7 +79,7 @@ def test_the_name_of_a_replica_is_not_enough(store: BlockStore) -> None:
 def test_orders_wait_for_each_other_and_their_number_is_limited(
     store: BlockStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_service.datanode.store.verifier._WAITING_MAX", 5)
+    monkeypatch.setattr("data_service.datanode.background.verifier._WAITING_MAX", 5)
     blocks = [put(store, number, DATA) for number in range(1, 9)]
     answers = Answers(store)
     answers.verifier.order(blocks)

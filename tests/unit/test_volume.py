@@ -57,11 +57,12 @@ def _volume(tmp_path: Path, system: FaultyDisk, failures: List[str]) -> Iterator
 def test_identity_survives_a_restart(tmp_path: Path) -> None:
     first = open_volume(tmp_path / "v", FaultyDisk(), [])
     first.join_cluster("cluster-1")
-    first.notes.write_number("epoch", 7)
+    first.records.write_number("epoch", 7)
     first.close()
     second = open_volume(tmp_path / "v", FaultyDisk(), [])
     assert second.version == first.version and second.version.cluster_id == "cluster-1"
-    assert second.notes.read_number("epoch") == 7 and second.notes.read_number("scan_position") == 0
+    assert second.records.read_number("epoch") == 7
+    assert second.records.read_number("scan_position") == 0
     second.join_cluster("cluster-2")
     assert second.version.cluster_id == "cluster-1"
     second.close()
@@ -112,10 +113,10 @@ def test_unfinished_writes_are_dropped_at_a_start(tmp_path: Path, volume: Volume
 
 def test_a_damaged_position_starts_from_the_beginning(tmp_path: Path, volume: Volume) -> None:
     (tmp_path / "v" / layout.SCAN_POSITION).write_bytes(b"?")
-    assert volume.notes.read_hint(layout.SCAN_POSITION) == 0
+    assert volume.records.read_hint(layout.SCAN_POSITION) == 0
     (tmp_path / "v" / layout.EPOCH).write_bytes(b"?")
     with pytest.raises(CorruptData):
-        volume.notes.read_number(layout.EPOCH)
+        volume.records.read_number(layout.EPOCH)
 
 
 def flip(path: Path) -> None:

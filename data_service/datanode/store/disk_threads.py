@@ -1,8 +1,8 @@
 """What is asked of disks that may never answer: in threads of their own, awaited for a while.
 
 Theory of operation. No call of the operating system to a hung disk can be cut short, so it must
-run where nobody has to wait for it. A lane has at most one errand under way: as long as that does
-not come back, nobody waits for another, and no second thread gets stuck.
+run where nobody has to wait for it. A disk thread has at most one call under way: as long as that
+does not come back, nobody waits for another, and no second thread gets stuck.
 """
 
 import threading
@@ -12,10 +12,10 @@ from typing import Any, Callable, Optional
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import Busy, DfsError, InternalError
 
-log = logs.get("errands")
+log = logs.get("disk_threads")
 
 
-class Errand:
+class DiskCall:
     """One call, begun at once in a thread; `what` names its disk to a person."""
 
     def __init__(self, what: str, action: Callable[[], Any]) -> None:
@@ -25,7 +25,7 @@ class Errand:
         self._result: Any = None
         self._error: Optional[DfsError] = None
         self.began = time.monotonic()
-        threading.Thread(target=self._run, name="errand", daemon=True).start()
+        threading.Thread(target=self._run, name="disk_call", daemon=True).start()
 
     @property
     def over(self) -> bool:
@@ -51,41 +51,43 @@ class Errand:
             self._error = error
         except Exception as error:
             # A defect, of which whoever waits must hear.
-            log.error("errand.failed", exc_info=True, disk=self._what, error=type(error).__name__)
+            log.error(
+                "disk_call.failed", exc_info=True, disk=self._what, error=type(error).__name__
+            )
             self._error = InternalError(f"{self._what}: {type(error).__name__}: {error}")
         finally:
             self._over.set()
 
 
-class Lane:
-    """Errands to one disk, one at a time. May be used by any thread."""
+class DiskThread:
+    """Calls to one disk, one at a time. May be used by any thread."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._lock = threading.Lock()
-        self._errand: Optional[Errand] = None
+        self._call: Optional[DiskCall] = None
 
-    def send(self, action: Callable[[], Any]) -> Errand:
-        """Begin an errand; raises Busy while an earlier one is under way."""
+    def send(self, action: Callable[[], Any]) -> DiskCall:
+        """Begin a call; raises Busy while an earlier one is under way."""
         with self._lock:
-            if self._errand is not None and not self._errand.over:
+            if self._call is not None and not self._call.over:
                 raise Busy(f"{self._what} does not answer")
             return self._begin(action)
 
-    def join(self, action: Callable[[], Any]) -> Errand:
-        """The errand that does `action`: the one under way for somebody else, or a new one.
+    def join(self, action: Callable[[], Any]) -> DiskCall:
+        """The call that does `action`: the one under way for somebody else, or a new one.
 
         Who waits so long after its beginning as is due, and not after his own, shares the wait,
         too: of all who ask a disk that hangs only the first ones wait.
         """
         with self._lock:
-            if self._errand is None or self._errand.over:
+            if self._call is None or self._call.over:
                 return self._begin(action)
-            return self._errand
+            return self._call
 
-    def _begin(self, action: Callable[[], Any]) -> Errand:
+    def _begin(self, action: Callable[[], Any]) -> DiskCall:
         try:
-            self._errand = Errand(self._what, action)
+            self._call = DiskCall(self._what, action)
         except RuntimeError as error:
             raise Busy(f"no thread to ask {self._what} in: {error}") from None
-        return self._errand
+        return self._call

@@ -11,7 +11,7 @@ from typing import List
 from data_service.datanode.store import layout
 from data_service.datanode.store.health import Health
 from data_service.datanode.store.layout import META_SUFFIX
-from data_service.datanode.store.volume_records import Notes
+from data_service.datanode.store.volume_records import VolumeRecords
 from data_service.protocol.blocks import Block
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import DiskFailed, DiskFull
@@ -23,18 +23,18 @@ class TrashFolder:
     """Errors are those of the volume that it belongs to."""
 
     def __init__(
-        self, root: str, health: Health, notes: Notes, system: disk.SystemCalls
+        self, root: str, health: Health, records: VolumeRecords, system: disk.SystemCalls
     ) -> None:
         self._root = root
         self._health = health
-        self._notes = notes
+        self._records = records
         self._system = system
         self._uptime_before = 0
         self._opened_at = time.monotonic()
 
     def open(self) -> None:
         """Begin to count the use of the directory, from where it was left."""
-        self._uptime_before = self._notes.read_hint(layout.UPTIME)
+        self._uptime_before = self._records.read_hint(layout.UPTIME)
         self._opened_at = time.monotonic()
 
     def uptime(self) -> float:
@@ -62,7 +62,7 @@ class TrashFolder:
         # A crash loses the use since the last time that it was saved: what is in the trash stays
         # so much longer, and never shorter.
         try:
-            self._notes.write_number(layout.UPTIME, int(uptime))
+            self._records.write_number(layout.UPTIME, int(uptime))
         except DiskFull as error:
             # To empty the trash is what a full disk needs most, and it needs no room.
             log.warning("uptime.not_saved", root=self._root, error=error.message)

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Callable, ContextManager, Iterator, NamedTuple, Optional, Set, Tuple
 
 from data_service.datanode.store import layout
-from data_service.datanode.store.disk_threads import Errand, Lane
+from data_service.datanode.store.disk_threads import DiskCall, DiskThread
 from data_service.datanode.store.health import SHORTAGES, Health
 from data_service.datanode.store.layout import META_SUFFIX, Version
-from data_service.datanode.store.volume_records import Notes
+from data_service.datanode.store.volume_records import VolumeRecords
 from data_service.datanode.store.trash_folder import TrashFolder
 from data_service.protocol.blocks import Block, parse_name
 from zookeeper.fabric import disk, logs
@@ -71,14 +71,15 @@ class Volume:
         self.system = system
         self.version = Version("", "", "", layout.LAYOUT_VERSION)
         self.health = Health(root, on_failure, self._is_itself)
-        self.noting, self.chores, self._measuring = Lane(root), Lane(root), Lane(root)
+        self.recording, self.maintenance = DiskThread(root), DiskThread(root)
+        self._measuring = DiskThread(root)
         self.promised = 0
         self._device = 0
         self._counting = threading.Lock()
         self._reserved = reserved_bytes
         self._lock: Optional[disk.DirectoryLock] = None
-        self.notes = Notes(root, self.health, system)
-        self.trash = TrashFolder(root, self.health, self.notes, system)
+        self.records = VolumeRecords(root, self.health, system)
+        self.trash = TrashFolder(root, self.health, self.records, system)
 
     @property
     def failed(self) -> str:
@@ -168,11 +169,11 @@ class Volume:
 
     # Room.
 
-    def ask_for_space(self) -> Errand:
+    def ask_for_space(self) -> DiskCall:
         """Begin to measure the disk, for `space`."""
         return self._measuring.join(self._measure)
 
-    def space(self, asked: Optional[Errand] = None) -> Tuple[int, int, int]:
+    def space(self, asked: Optional[DiskCall] = None) -> Tuple[int, int, int]:
         """(device, capacity, bytes that may still be written) of the directory's disk.
 
         A disk that does not answer at once is Busy.

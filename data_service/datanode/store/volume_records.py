@@ -11,10 +11,10 @@ from zookeeper.fabric.errors import CorruptData
 log = logs.get("volume")
 
 _NUMBER_BYTES = 64
-_NOTE_BYTES = 1 << 16
+_RECORD_BYTES = 1 << 16
 
 
-class Notes:
+class VolumeRecords:
     """Errors are those of the volume that they belong to."""
 
     def __init__(self, root: str, health: Health, system: disk.SystemCalls) -> None:
@@ -22,7 +22,7 @@ class Notes:
         self._health = health
         self._system = system
 
-    def read(self, name: str, limit: int = _NOTE_BYTES) -> Optional[bytes]:
+    def read(self, name: str, limit: int = _RECORD_BYTES) -> Optional[bytes]:
         """The content of the file `name`; None when there is none; CorruptData for a huge one."""
         path = os.path.join(self._root, name)
         with self._health.guard(path, "read"):
@@ -51,4 +51,4 @@ class Notes:
         self.write(name, layout.encode_number(number))
 
     def __repr__(self) -> str:
-        return f"<Notes of {self._root}>"
+        return f"<VolumeRecords of {self._root}>"

@@ -26,7 +26,7 @@ from typing import (
 
 from data_service.datanode.store import mounts
 from data_service.datanode.store import layout
-from data_service.datanode.store.disk_threads import Errand, Lane
+from data_service.datanode.store.disk_threads import DiskCall, DiskThread
 from data_service.datanode.store.volume import SILENT_SECONDS, Volume
 from data_service.protocol.checksums import CHUNK_BYTES
 from zookeeper.fabric import disk, logs
@@ -38,8 +38,8 @@ GIVE_UP_SECONDS = 600.0
 """After so long without an answer a directory has failed, as in HDFS (its disk check's timeout):
 its replicas come from elsewhere."""
 
-NOTE_SECONDS = 5.0
-"""How long a small note may take in all directories together, while its writer waits."""
+RECORD_SECONDS = 5.0
+"""How long a small record may take in all directories together, while its writer waits."""
 
 _LOOK_SECONDS = 0.5
 
@@ -124,12 +124,13 @@ class Volumes:
         self, action: Callable[[Volume], None], *refusals: Type[DfsError]
     ) -> None:
         told: Tuple[Type[DfsError], ...] = (DiskFailed, DiskFull, Busy, *refusals)
-        sent = [(volume, volume.chores.send(partial(action, volume))) for volume in self.working]
-        for volume, errand in sent:
+        sent = [(volume, volume.maintenance.send(partial(action, volume)))
+                for volume in self.working]
+        for volume, call in sent:
             try:
-                while not errand.over and not volume.is_silent:
-                    errand.wait(_LOOK_SECONDS)
-                errand.result(time.monotonic())
+                while not call.over and not volume.is_silent:
+                    call.wait(_LOOK_SECONDS)
+                call.result(time.monotonic())
             except told as error:
                 volume.fail(error.message)
 
@@ -158,23 +159,23 @@ class Volumes:
         self._epoch = max(self._epoch, epoch)
         known = self._epoch
         if known > self._saved_epoch:
-            if self._try_each(lambda volume: volume.notes.write_number(layout.EPOCH, known)):
+            if self._try_each(lambda volume: volume.records.write_number(layout.EPOCH, known)):
                 self._saved_epoch = known
 
     @property
     def scan_position(self) -> int:
         """The block id that the scanner looked at last, also before a restart."""
-        positions = self._try_each(lambda volume: volume.notes.read_hint(layout.SCAN_POSITION))
+        positions = self._try_each(lambda volume: volume.records.read_hint(layout.SCAN_POSITION))
         return max(positions, default=0)
 
     @scan_position.setter
     def scan_position(self, block_id: int) -> None:
-        self._try_each(lambda volume: volume.notes.write_number(layout.SCAN_POSITION, block_id))
+        self._try_each(lambda volume: volume.records.write_number(layout.SCAN_POSITION, block_id))
 
     def empty_trash(self, older_than_seconds: float) -> int:
         """Delete what has been in the trash for so much use; returns how many files went."""
         return sum(self._in_each(
-            lambda volume: volume.chores,
+            lambda volume: volume.maintenance,
             lambda volume: volume.trash.empty(older_than_seconds),
             SILENT_SECONDS,
         ))
@@ -223,12 +224,12 @@ class Volumes:
             try:
                 device, total, free = volume.space(asked)
             except (DiskFailed, Busy) as error:
-                self._note(volume, error.message)
+                self._tell_silence(volume, error.message)
             else:
-                self._note(volume, "")
+                self._tell_silence(volume, "")
                 yield _Room(free, total, device, volume)
 
-    def _note(self, volume: Volume, trouble: str) -> None:
+    def _tell_silence(self, volume: Volume, trouble: str) -> None:
         """Log when a directory falls silent, or is heard again, and not at every measure."""
         if trouble and volume.root not in self._silent:
             self._silent.add(volume.root)
@@ -240,27 +241,27 @@ class Volumes:
     # Within.
 
     def _try_each(self, action: Callable[[Volume], _Result]) -> List[_Result]:
-        """Note something in every directory; the results of those where it worked in time."""
-        return self._in_each(lambda volume: volume.noting, action, NOTE_SECONDS)
+        """Record something in every directory; the results of those where it worked in time."""
+        return self._in_each(lambda volume: volume.recording, action, RECORD_SECONDS)
 
     def _in_each(
         self,
-        lane: Callable[[Volume], Lane],
+        thread_of: Callable[[Volume], DiskThread],
         action: Callable[[Volume], _Result],
         seconds: float,
     ) -> List[_Result]:
         """Do something in every directory at once; a disk that hangs keeps nobody waiting twice."""
         deadline = time.monotonic() + seconds
-        errands: List[Tuple[Volume, Errand]] = []
+        calls: List[Tuple[Volume, DiskCall]] = []
         results = []
         for volume in self.working:
             try:
-                errands.append((volume, lane(volume).send(partial(action, volume))))
+                calls.append((volume, thread_of(volume).send(partial(action, volume))))
             except Busy as error:
                 log.warning("volume.in_trouble", root=volume.root, error=error.message)
-        for volume, errand in errands:
+        for volume, call in calls:
             try:
-                results.append(errand.result(deadline))
+                results.append(call.result(deadline))
             except DfsError as error:
                 log.warning("volume.in_trouble", root=volume.root, error=error.message)
         return results
@@ -297,16 +298,16 @@ class Volumes:
 
     def _welcome_new(self) -> None:
         """Format new directories, unless they are places where a disk should be mounted."""
-        notes: Dict[Volume, Dict[str, str]] = {}
+        records: Dict[Volume, Dict[str, str]] = {}
 
         def recall(volume: Volume) -> None:
             try:
-                notes[volume] = mounts.decode(volume.notes.read(mounts.NOTE))
+                records[volume] = mounts.decode(volume.records.read(mounts.FILE_NAME))
             except CorruptData as error:
-                log.warning("note.damaged", root=volume.root, problem=error.message)
+                log.warning("record.damaged", root=volume.root, problem=error.message)
 
         self._attend(recall)
-        known = {root: place for note in notes.values() for root, place in note.items()}
+        known = {root: place for record in records.values() for root, place in record.items()}
 
         def format_if_new(volume: Volume) -> None:
             if not volume.version.node_id:
@@ -318,8 +319,9 @@ class Volumes:
         self._attend(format_if_new, StartRefused)
         roots = [volume.root for volume in self._volumes]
         now = mounts.current(known, roots, [volume.root for volume in self.working])
-        if any(notes.get(volume) != now for volume in self.working):
-            self._try_each(lambda volume: volume.notes.write(mounts.NOTE, mounts.encode(now)))
+        if any(records.get(volume) != now for volume in self.working):
+            data = mounts.encode(now)
+            self._try_each(lambda volume: volume.records.write(mounts.FILE_NAME, data))
 
     def _read_epoch(self) -> None:
         """Learn the newest epoch; a directory whose own is damaged gets that of the others."""
@@ -327,7 +329,7 @@ class Volumes:
 
         def learn(volume: Volume) -> None:
             try:
-                epochs[volume] = volume.notes.read_number(layout.EPOCH)
+                epochs[volume] = volume.records.read_number(layout.EPOCH)
             except CorruptData as error:
                 log.warning("epoch.damaged", root=volume.root, problem=error.message)
 

@@ -103,7 +103,7 @@ class Verifier:
         try:
             if self.verify(block):
                 return True
-            # Perhaps it was known before, and its news were lost with a namenode.
+            # Perhaps it was known before, and what was told was lost with a namenode.
             self._tell(CORRUPT, [block])
         except BlockMissing:
             self._lost()

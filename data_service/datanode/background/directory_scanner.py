@@ -18,12 +18,12 @@ from data_service.datanode.store.volume import Volume
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 
-log = logs.get("presence")
+log = logs.get("directory_scanner")
 
 PAUSE_SECONDS_MIN = 0.5
 
 
-class Presence:
+class DirectoryScanner:
     """Lists one folder after the other, in one thread."""
 
     def __init__(self, store: BlockStore, period_seconds: float) -> None:
@@ -36,7 +36,7 @@ class Presence:
 
     def start(self) -> None:
         """Begin."""
-        threading.Thread(target=self._run, name="presence", daemon=True).start()
+        threading.Thread(target=self._run, name="directory_scanner", daemon=True).start()
 
     def stop(self) -> None:
         """End."""
@@ -78,7 +78,7 @@ class Presence:
                 self.look()
             except Exception as error:
                 # Also a defect must not end this thread.
-                log.error("presence.failed", exc_info=True, error=type(error).__name__)
+                log.error("scan.failed", exc_info=True, error=type(error).__name__)
 
     def __repr__(self) -> str:
-        return f"<Presence before shard {layout.SHARDS[self._next]}>"
+        return f"<DirectoryScanner before shard {layout.SHARDS[self._next]}>"

@@ -9,7 +9,7 @@ from typing import Dict, List, Optional
 import pytest
 
 from data_service.datanode import transfer_slots as streams_module
-from data_service.datanode.transfer_slots import Streams
+from data_service.datanode.transfer_slots import TransferSlots
 from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import Busy
 
@@ -19,8 +19,8 @@ LONG = 60.0
 class Crowd:
     """Transfers in threads of their own, each until it is released."""
 
-    def __init__(self, streams: Streams) -> None:
-        self.streams = streams
+    def __init__(self, slots: TransferSlots) -> None:
+        self.slots = slots
         self.begun: List[str] = []
         self.refused: List[str] = []
         self._ends: Dict[str, threading.Event] = {}
@@ -35,7 +35,7 @@ class Crowd:
         def run() -> None:
             try:
                 interrupt = end.set if reads else None
-                with self.streams.place(patience, nodes_after, interrupt):
+                with self.slots.hold(patience, nodes_after, interrupt):
                     self.begun.append(name)
                     end.wait(60)
             except Busy:
@@ -47,7 +47,7 @@ class Crowd:
         wait_until(lambda: self._known() > known)
 
     def _known(self) -> int:
-        return len(self.begun) + len(self.refused) + len(self.streams._waiting)
+        return len(self.begun) + len(self.refused) + len(self.slots._waiting)
 
     def end(self, name: str) -> None:
         """It is over."""
@@ -63,7 +63,7 @@ class Crowd:
 
 def crowd_of(limit: int, stack: ExitStack) -> Crowd:
     """A crowd at a datanode with so many places."""
-    made = Crowd(Streams(limit, "localhost:1801"))
+    made = Crowd(TransferSlots(limit, "localhost:1801"))
     stack.callback(made.close)
     return made
 
@@ -74,11 +74,11 @@ def test_who_comes_when_all_places_are_taken_waits_in_order() -> None:
         crowd = crowd_of(2, stack)
         for name in "abcde":
             crowd.come(name, reads=True)
-        assert crowd.begun == ["a", "b"] and crowd.streams.running == 2
+        assert crowd.begun == ["a", "b"] and crowd.slots.running == 2
         for ended, begun in (("b", "c"), ("a", "d"), ("c", "e")):
             crowd.end(ended)
             wait_until(lambda: crowd.begun[-1] == begun)
-    assert crowd.streams.running == 0 and not crowd.refused
+    assert crowd.slots.running == 0 and not crowd.refused
 
 
 def test_patience_ends_and_the_queue_has_one() -> None:
@@ -93,7 +93,7 @@ def test_patience_ends_and_the_queue_has_one() -> None:
             crowd.come(f"w{number}")
         started = time.monotonic()
         with pytest.raises(Busy, match="localhost:1801 has reached its limit of transfers"):
-            with crowd.streams.place(LONG):
+            with crowd.slots.hold(LONG):
                 pass
         assert time.monotonic() - started < LONG / 2
 
@@ -105,7 +105,7 @@ def test_the_first_of_pipelines_leave_places_for_the_last(limit: int) -> None:
         crowd = crowd_of(limit, stack)
         for number in range(limit + 2):
             crowd.come(f"head {number}", nodes_after=2)
-        assert crowd.streams.running == limit - 2
+        assert crowd.slots.running == limit - 2
         crowd.come("middle", nodes_after=1)
         crowd.come("last")
         assert crowd.begun[-2:] == ["middle", "last"]
@@ -119,7 +119,7 @@ def test_the_first_of_pipelines_leave_places_for_the_last(limit: int) -> None:
 
 @pytest.mark.parametrize("nodes_after", [0, 1, 2, 9])
 def test_one_place_is_enough_for_anybody(nodes_after: int) -> None:
-    with Streams(1, "here").place(0.0, nodes_after):
+    with TransferSlots(1, "here").hold(0.0, nodes_after):
         pass
 
 
@@ -133,18 +133,18 @@ def test_a_reader_that_takes_nothing_loses_its_place_to_one_who_waits(
         crowd.come("idle reader", reads=True)
         crowd.come("other")
         wait_until(lambda: crowd.begun[-1] == "other", what="the idle one to be cut off")
-        assert crowd.streams.running == 2, "the writer stays"
+        assert crowd.slots.running == 2, "the writer stays"
 
 
 def test_a_reader_that_goes_on_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams_module, "YIELD_SECONDS", 0.5)
-    streams, cut = Streams(1, "here"), []
-    with streams.place(0.0, interrupt=lambda: cut.append(1)) as transfer:
+    slots, cut = TransferSlots(1, "here"), []
+    with slots.hold(0.0, interrupt=lambda: cut.append(1)) as transfer:
         refused: List[Optional[Busy]] = []
 
         def wait() -> None:
             try:
-                with streams.place(1.0):
+                with slots.hold(1.0):
                     refused.append(None)
             except Busy as error:
                 refused.append(error)
@@ -171,7 +171,7 @@ def test_a_reader_that_waited_for_long_is_not_idle_when_its_turn_comes(
 
     with ExitStack() as stack:
         crowd = crowd_of(1, stack)
-        crowd.streams._running = Running()
+        crowd.slots._running = Running()
         monkeypatch.setattr(streams_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
         crowd.come("first")
         crowd.come("reader", reads=True)

@@ -4,13 +4,13 @@ import logging
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from data_service.datanode import actor as duties_module
+from data_service.datanode import actor as actor_module
 from data_service.datanode.store.block_store import BlockStore
-from data_service.datanode.actor import Duties
+from data_service.datanode.actor import NameNodeActor
 from data_service.datanode.incremental_report import CORRUPT, DELETED, RECEIVED
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import (
@@ -29,7 +29,6 @@ from zookeeper.fabric.errors import (
     DfsError,
     Fenced,
     InvalidArgument,
-    ProtocolViolation,
     SessionExpired,
     StartRefused,
     Unavailable,
@@ -57,11 +56,11 @@ def _obeyed() -> List[Command]:
     return []
 
 
-@pytest.fixture(name="duties")
-def _duties(store: BlockStore, namenode: NameNode, obeyed: List[Command]) -> Iterator[Duties]:
+@pytest.fixture(name="actor")
+def _actor(store: BlockStore, namenode: NameNode, obeyed: List[Command]) -> Iterator[NameNodeActor]:
     settings = DataNodeSettings(heartbeat_seconds=0.01, block_report_seconds=1000.0, rack="/r")
-    made = Duties(ADDRESS, settings, store, namenode,  # type: ignore[arg-type]
-                  lambda command, _holds: obeyed.append(command), lambda: 3)
+    made = NameNodeActor(ADDRESS, settings, store, namenode,  # type: ignore[arg-type]
+                         lambda command, _holds: obeyed.append(command), lambda: 3)
     yield made
     made.stop()
 
@@ -76,10 +75,10 @@ def listed(namenode: NameNode) -> List[Block]:
 
 
 def test_a_datanode_registers_reports_and_beats(
-    store: BlockStore, namenode: NameNode, duties: Duties
+    store: BlockStore, namenode: NameNode, actor: NameNodeActor
 ) -> None:
     block = put(store, 7, b"x")
-    duties.attend()
+    actor.attend()
     assert listed(namenode) == [block]
     info = namenode.calls[0][1][0]
     assert info[0] == store.volumes.node_id and info[2:] == ("127.0.0.1", 1801, "/r", "", VERSION)
@@ -87,12 +86,12 @@ def test_a_datanode_registers_reports_and_beats(
     assert (told.blocks, told.streams, told.failed_volumes) == (1, 3, 0) and told.capacity > 0
     assert namenode.methods() == FIRST_ROUND
     assert store.volumes.cluster_id == "cluster-1" and store.volumes.epoch == 5
-    duties.attend()
+    actor.attend()
     assert namenode.methods() == ["heartbeat"]
 
 
 def test_the_list_is_made_after_the_answer_to_the_empty_first_part(
-    store: BlockStore, namenode: NameNode, duties: Duties
+    store: BlockStore, namenode: NameNode, actor: NameNodeActor
 ) -> None:
     """What was told before that answer must be in the list: the namenode trusts its absence."""
     kept, gone = put(store, 1, b"x"), put(store, 2, b"x")
@@ -102,116 +101,116 @@ def test_the_list_is_made_after_the_answer_to_the_empty_first_part(
         if part == 0:
             assert payload == b""
             late.append(put(store, 3, b"x"))
-            duties.tell(RECEIVED, late)
+            actor.tell(RECEIVED, late)
             store.remove(gone)
-            duties.tell(DELETED, [gone])
+            actor.tell(DELETED, [gone])
 
     namenode.answers["block_report"] = report
-    duties.attend()
+    actor.attend()
     assert listed(namenode) == [kept, late[0]]
 
 
 def test_a_report_goes_in_parts_of_one_number(
-    store: BlockStore, namenode: NameNode, duties: Duties, monkeypatch: pytest.MonkeyPatch
+    store: BlockStore, namenode: NameNode, actor: NameNodeActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duties_module, "REPORT_BLOCKS", 3)
+    monkeypatch.setattr(actor_module, "REPORT_BLOCKS", 3)
     blocks = [put(store, block_id, b"x") for block_id in range(8)]
-    duties.attend()
+    actor.attend()
     reports = [args for method, args in namenode.calls if method == "block_report"]
     assert [args[2:4] for args in reports] == [(0, 4), (1, 4), (2, 4), (3, 4)]
     assert len({args[1] for args in reports}) == 1 and sorted(listed(namenode)) == blocks
 
 
 def test_damage_is_told_before_the_list_is_silent_about_it(
-    tmp_path: Path, store: BlockStore, namenode: NameNode, duties: Duties
+    tmp_path: Path, store: BlockStore, namenode: NameNode, actor: NameNodeActor
 ) -> None:
     block = put(store, 7, b"x")
     path_of(tmp_path, block).unlink()
     store.mark_corrupt(block, "gone")
-    duties.attend()
+    actor.attend()
     assert [method for method, _ in namenode.calls] == [
         "register", "block_report", "block_changes", "block_report", "heartbeat"]
     assert namenode.calls[2][1][1:] == ((), (), (block,), ()) and listed(namenode) == []
 
 
-def test_changes_are_told_at_once(namenode: NameNode, duties: Duties) -> None:
-    duties.attend()
+def test_changes_are_told_at_once(namenode: NameNode, actor: NameNodeActor) -> None:
+    actor.attend()
     namenode.calls.clear()
-    duties.tell(RECEIVED, [Block(1, 1, 1)])
-    duties.tell(CORRUPT, [Block(2, 1, 1)])
+    actor.tell(RECEIVED, [Block(1, 1, 1)])
+    actor.tell(CORRUPT, [Block(2, 1, 1)])
     assert [args[1:] for _, args in namenode.calls] == [
         ((Block(1, 1, 1),), (), (), ()), ((), (), (Block(2, 1, 1),), ())]
 
 
 def test_changes_are_kept_before_the_first_registration(
-    namenode: NameNode, duties: Duties
+    namenode: NameNode, actor: NameNodeActor
 ) -> None:
-    duties.tell(DELETED, [Block(1, 1, 1)])
+    actor.tell(DELETED, [Block(1, 1, 1)])
     assert namenode.calls == []
-    duties.attend()
+    actor.attend()
     assert namenode.methods() == FIRST_ROUND[:3] + ["block_changes", "heartbeat"]
 
 
 @pytest.mark.parametrize("error", [Unavailable("gone"), DeadlineExceeded("late"),
                                    SessionExpired("who?")])
 def test_a_change_of_unknown_fate_ends_the_session(
-    namenode: NameNode, duties: Duties, error: DfsError
+    namenode: NameNode, actor: NameNodeActor, error: DfsError
 ) -> None:
     """The call may still run, after a newer one; in a session that ended it changes nothing."""
-    duties.attend()
+    actor.attend()
     namenode.methods()
     namenode.fail("block_changes", error)
-    duties.tell(RECEIVED, [Block(1, 1, 1)])
+    actor.tell(RECEIVED, [Block(1, 1, 1)])
     with pytest.raises(SessionExpired):
-        duties._beat()
-    duties.attend()
+        actor._beat()
+    actor.attend()
     assert namenode.methods() == ["block_changes"] + FIRST_ROUND[:3] + [
         "block_changes", "heartbeat"]
     assert namenode.session == 102
 
 
 def test_a_change_that_is_refused_is_not_repeated_for_ever(
-    namenode: NameNode, duties: Duties
+    namenode: NameNode, actor: NameNodeActor
 ) -> None:
-    duties.attend()
+    actor.attend()
     namenode.fail("block_changes", InvalidArgument("no"))
-    duties.tell(DELETED, [Block(1, 1, 1)])
+    actor.tell(DELETED, [Block(1, 1, 1)])
     namenode.methods()
-    duties.attend()
+    actor.attend()
     assert namenode.methods() == FIRST_ROUND[1:]
 
 
 def test_a_report_that_failed_is_sent_again_as_a_new_one(
-    namenode: NameNode, duties: Duties
+    namenode: NameNode, actor: NameNodeActor
 ) -> None:
     """HDFS-12914: a report was dropped, and the next one came six hours later."""
     namenode.fail("block_report", Unavailable("gone"))
     with pytest.raises(Unavailable):
-        duties.attend()
-    duties.attend()
+        actor.attend()
+    actor.attend()
     ids = [args[1] for method, args in namenode.calls if method == "block_report"]
     assert len(ids) == 3 and ids[0] < ids[1] == ids[2]
 
 
 def test_an_older_namenode_commands_nothing(
-    store: BlockStore, namenode: NameNode, duties: Duties, obeyed: List[Command]
+    store: BlockStore, namenode: NameNode, actor: NameNodeActor, obeyed: List[Command]
 ) -> None:
     """HDFS-1972: two namenodes chose different victims, and all copies went."""
-    duties.attend()
+    actor.attend()
     command = Command(DELETE, (Block(1, 1, 1),), ())
     namenode.answers["heartbeat"] = lambda *args: (4, (command,))
     with pytest.raises(Fenced):
-        duties.attend()
+        actor.attend()
     assert obeyed == []
     assert namenode.calls[-1] == ("epoch_known", (5,)), "its record may be a restored backup"
     assert namenode.turns == 1, "it would be asked again and again, and the newer one never"
     namenode.answers["heartbeat"] = lambda *args: (6, (command,))
-    duties.attend()
+    actor.attend()
     assert repr(obeyed) == repr([command]) and store.volumes.epoch == 6
     namenode.answers["register"] = lambda info: (1, 5, "cluster-1")
-    duties._session = 0
+    actor._session = 0
     with pytest.raises(Fenced):
-        duties.attend()
+        actor.attend()
 
 
 def test_an_order_holds_as_long_as_the_session_that_it_was_given_in(
@@ -219,29 +218,29 @@ def test_an_order_holds_as_long_as_the_session_that_it_was_given_in(
 ) -> None:
     """HDFS-1972: the namenode has dropped the orders of a datanode that registered again."""
     orders: List[Callable[[], bool]] = []
-    duties = Duties(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
-                    lambda _command, holds: orders.append(holds), lambda: 0)
+    actor = NameNodeActor(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
+                          lambda _command, holds: orders.append(holds), lambda: 0)
     namenode.answers["heartbeat"] = lambda *_args: (5, (Command(DELETE, (Block(1, 1, 1),), ()),))
-    duties.attend()
-    duties.attend()
+    actor.attend()
+    actor.attend()
     assert [holds() for holds in orders] == [True, True]
     namenode.fail("block_changes", Unavailable("gone"))
-    duties.tell(RECEIVED, [Block(2, 1, 1)])
+    actor.tell(RECEIVED, [Block(2, 1, 1)])
     assert [holds() for holds in orders] == [False, False]
-    duties.attend()
+    actor.attend()
     assert [holds() for holds in orders] == [False, False, True]
-    duties.stop()
+    actor.stop()
 
 
-def test_commands(namenode: NameNode, duties: Duties, obeyed: List[Command]) -> None:
-    duties.attend()
+def test_commands(namenode: NameNode, actor: NameNodeActor, obeyed: List[Command]) -> None:
+    actor.attend()
     orders = (Command("dance", (), ()), Command(REPORT, (), ()), Command(DELETE, (), ()))
     namenode.answers["heartbeat"] = lambda *args: (5, orders)
-    duties.attend()
+    actor.attend()
     assert [command.action for command in obeyed] == [DELETE]
     namenode.methods()
     del namenode.answers["heartbeat"]
-    duties.attend()
+    actor.attend()
     assert namenode.methods() == FIRST_ROUND[1:]
 
 
@@ -251,10 +250,10 @@ def stats(namenode: NameNode) -> NodeStats:
 
 
 def test_a_datanode_tells_its_release_and_for_how_long_it_runs(
-    namenode: NameNode, duties: Duties, monkeypatch: pytest.MonkeyPatch
+    namenode: NameNode, actor: NameNodeActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duties, "_started", time.monotonic() - 100.0)
-    duties.attend()
+    monkeypatch.setattr(actor, "_started", time.monotonic() - 100.0)
+    actor.attend()
     (info,) = next(arguments for name, arguments in namenode.calls if name == "register")
     assert NodeInfo(*info).version == VERSION and stats(namenode).uptime_seconds >= 100
 
@@ -263,26 +262,26 @@ def test_a_failed_volume_is_reported_at_once(
     tmp_path: Path, namenode: NameNode
 ) -> None:
     store = opened(tmp_path / "a", tmp_path / "b")
-    duties = Duties(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
-                    lambda command, holds: None, lambda: 0)
+    actor = NameNodeActor(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
+                          lambda command, holds: None, lambda: 0)
     put(store, 1, b"x")
-    duties.attend()
+    actor.attend()
     lost = [volume for volume in store.volumes.working if any(volume.scan())]
     namenode.methods()
     lost[0].fail("pulled out")
-    duties.attend()
+    actor.attend()
     assert listed(namenode) == [] and stats(namenode).failed_volumes == 1
     assert namenode.methods() == FIRST_ROUND[1:]
     store.volumes.working[0].fail("pulled out, too")
-    duties.attend()
+    actor.attend()
     assert stats(namenode) == NodeStats(0, 0, 0, 0, 0, 2, stats(namenode).uptime_seconds)
     store.close()
 
 
 def test_an_outage_is_logged_once_and_its_end(
-    namenode: NameNode, duties: Duties, caplog: pytest.LogCaptureFixture
+    namenode: NameNode, actor: NameNodeActor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "pyhdfs.duties")
+    caplog.set_level(logging.INFO, "pyhdfs.actor")
     tries = threading.Semaphore(0)
 
     def away(*_args: Any) -> Any:
@@ -290,18 +289,18 @@ def test_an_outage_is_logged_once_and_its_end(
         raise Unavailable("nobody there")
 
     namenode.answers["register"] = away
-    duties.start()
+    actor.start()
     for _ in range(5):
         assert tries.acquire(timeout=60)
     del namenode.answers["register"]
-    duties.await_registration()
+    actor.await_registration()
     wait_until(lambda: "namenode.reached" in caplog.text)
     assert caplog.text.count("namenode.out_of_reach") == 1
     assert caplog.text.count("namenode.reached") == 1
 
 
 def test_no_error_ends_the_heartbeat(
-    namenode: NameNode, duties: Duties, caplog: pytest.LogCaptureFixture
+    namenode: NameNode, actor: NameNodeActor, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The origin's datanodes fell silent for ever at their first exception."""
     beats = threading.Semaphore(0)
@@ -311,20 +310,20 @@ def test_no_error_ends_the_heartbeat(
         raise ValueError("a defect")
 
     namenode.answers["heartbeat"] = beat
-    duties.start()
+    actor.start()
     for _ in range(3):
         assert beats.acquire(timeout=60)
-    assert "duties.failed" in caplog.text and "ValueError" in caplog.text
+    assert "actor.failed" in caplog.text and "ValueError" in caplog.text
 
 
-def test_a_refused_datanode_does_not_start(namenode: NameNode, duties: Duties) -> None:
+def test_a_refused_datanode_does_not_start(namenode: NameNode, actor: NameNodeActor) -> None:
     namenode.fail("register", StartRefused("a copy of another disk"))
-    duties.start()
+    actor.start()
     with pytest.raises(StartRefused, match="a copy of another disk"):
-        duties.await_registration()
+        actor.await_registration()
 
 
-def test_a_session_that_expired_is_opened_again(namenode: NameNode, duties: Duties) -> None:
+def test_a_session_that_expired_is_opened_again(namenode: NameNode, actor: NameNodeActor) -> None:
     beats = threading.Semaphore(0)
 
     def beat(session: int, *_args: Any) -> Any:
@@ -334,37 +333,37 @@ def test_a_session_that_expired_is_opened_again(namenode: NameNode, duties: Duti
         return 5, ()
 
     namenode.answers["heartbeat"] = beat
-    duties.start()
+    actor.start()
     for _ in range(3):
         assert beats.acquire(timeout=60)
     assert namenode.session == 102
-    duties.stop()
+    actor.stop()
     assert namenode.closed
 
 
 def test_a_report_that_is_asked_for_while_one_runs_follows_it(
-    namenode: NameNode, duties: Duties
+    namenode: NameNode, actor: NameNodeActor
 ) -> None:
     """It was forgotten for six hours: the one that ran was made before whatever happened."""
     def ask(*args: Any) -> None:
-        duties.report_again()
+        actor.report_again()
         del namenode.answers["block_report"]
 
     namenode.answers["block_report"] = ask
-    duties.attend()
+    actor.attend()
     namenode.methods()
-    duties.attend()
+    actor.attend()
     assert namenode.methods().count("block_report") == 2
-    duties.attend()
+    actor.attend()
     assert namenode.methods() == ["heartbeat"]
 
 
-def test_a_report_that_fails_is_made_again(namenode: NameNode, duties: Duties) -> None:
+def test_a_report_that_fails_is_made_again(namenode: NameNode, actor: NameNodeActor) -> None:
     namenode.fail("block_report", Unavailable("gone"))
     with pytest.raises(Unavailable):
-        duties.attend()
+        actor.attend()
     namenode.methods()
-    duties.attend()
+    actor.attend()
     assert "block_report" in namenode.methods()
 
 
@@ -372,11 +371,11 @@ def test_only_who_is_accepted_is_said_to_have_joined(
     store: BlockStore, namenode: NameNode
 ) -> None:
     joined: List[int] = []
-    duties = Duties(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
-                    lambda command, _holds: None, lambda: 0, lambda: joined.append(1))
+    actor = NameNodeActor(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
+                          lambda command, _holds: None, lambda: 0, lambda: joined.append(1))
     namenode.fail("register", StartRefused("another one is served there"))
     with pytest.raises(StartRefused):
-        duties.attend()
+        actor.attend()
     assert joined == []
-    duties.attend()
+    actor.attend()
     assert joined == [1]

@@ -6,9 +6,9 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.datanode.store import scanner as scanner_module
+from data_service.datanode.background import block_scanner as scanner_module
 from data_service.datanode.store.block_store import BlockStore
-from data_service.datanode.store.scanner import Scanner
+from data_service.datanode.background.block_scanner import BlockScanner
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.disks.replicas import noise
@@ -37,7 +37,7 @@ def test_all_come_by_in_turn_also_those_that_are_new(
     store: BlockStore, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(scanner_module, "BATCH_BLOCKS", batch)
-    scanner = Scanner(store, 1000.0, FAST)
+    scanner = BlockScanner(store, 1000.0, FAST)
     assert scanner.scan_next() is None
     for block_id in (5, 1, 9):
         put(store, block_id, DATA)
@@ -65,7 +65,7 @@ def test_a_replica_costs_the_same_however_many_there_are(
     monkeypatch.setattr(store, "good_after", listed)
     monkeypatch.setattr(store, "inventory", None)
     monkeypatch.setattr(store, "usage", None)
-    scanner = Scanner(store, 1000.0, FAST)
+    scanner = BlockScanner(store, 1000.0, FAST)
     for _ in range(29):
         assert scanner.scan_next() and scanner.interval()
     assert lists == [scanner_module.BATCH_BLOCKS]
@@ -82,7 +82,7 @@ def test_a_defect_does_not_end_the_thread(
         raise KeyError("a defect")
 
     monkeypatch.setattr(store, "good_after", broken)
-    scanner = Scanner(store, 1e-3, FAST)
+    scanner = BlockScanner(store, 1e-3, FAST)
     scanner.start()
     wait_until(lambda: len(calls) > 2)
     scanner.stop()
@@ -96,7 +96,7 @@ def test_a_flipped_bit_that_nobody_reads_is_found(
     with path_of(tmp_path, bad).open("r+b") as file:
         file.seek(position)
         file.write(bytes([DATA[position] ^ 4]))
-    scanner = Scanner(store, 1000.0, FAST)
+    scanner = BlockScanner(store, 1000.0, FAST)
     for _ in range(4):
         scanner.scan_next()
     assert told == [bad] and store.inventory() == ((good,), (bad,))
@@ -107,7 +107,7 @@ def test_a_replica_that_was_just_removed_is_not_damaged(
 ) -> None:
     """HDFS-11160: a scanner took what it met half-way for damage."""
     block = put(store, 1, DATA)
-    scanner = Scanner(store, 1000.0, FAST)
+    scanner = BlockScanner(store, 1000.0, FAST)
     store.remove(block)
     monkeypatch.setattr(store, "good_after", lambda *_: [block])
     assert scanner.scan_next() == block and told == []
@@ -116,19 +116,19 @@ def test_a_replica_that_was_just_removed_is_not_damaged(
 def test_the_position_survives_a_restart(store: BlockStore) -> None:
     for block_id in (1, 2, 3):
         put(store, block_id, DATA)
-    first = Scanner(store, 1e-6, FAST)  # Always time to save.
+    first = BlockScanner(store, 1e-6, FAST)  # Always time to save.
     first.scan_next()
     first.scan_next()
     assert store.volumes.scan_position == 2
-    again = Scanner(store, 1000.0, FAST)
+    again = BlockScanner(store, 1000.0, FAST)
     again.start()
-    wait_until(lambda: repr(again) == "<Scanner at block 2>")
+    wait_until(lambda: repr(again) == "<BlockScanner at block 2>")
     again.stop()
     assert again.scan_next() == Block(3, 1, len(DATA))
 
 
 def test_the_pace_is_one_round_a_period(store: BlockStore) -> None:
-    scanner = Scanner(store, 1000.0, FAST)
+    scanner = BlockScanner(store, 1000.0, FAST)
     assert scanner.interval() == 1000.0
     for block_id in range(10):
         put(store, block_id, b"x")
@@ -139,7 +139,7 @@ def test_a_block_is_read_no_faster_than_the_rate(
     store: BlockStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(store, 1, DATA)
-    scanner = Scanner(store, 1000.0, 1000)
+    scanner = BlockScanner(store, 1000.0, 1000)
     waits: List[float] = []
     monkeypatch.setattr(scanner._stopping, "wait", waits.append)
     scanner.scan_next()
@@ -148,9 +148,9 @@ def test_a_block_is_read_no_faster_than_the_rate(
 
 def test_it_stops_in_the_middle_of_a_slow_block(store: BlockStore) -> None:
     put(store, 1, DATA)
-    scanner = Scanner(store, 0.001, 1)
+    scanner = BlockScanner(store, 0.001, 1)
     scanner.start()
-    running = [thread for thread in threading.enumerate() if thread.name == "scanner"]
+    running = [thread for thread in threading.enumerate() if thread.name == "block_scanner"]
     assert running
     scanner.stop()
     for thread in running:
@@ -161,7 +161,7 @@ def test_it_stops_in_the_middle_of_a_slow_block(store: BlockStore) -> None:
 def test_the_thread_keeps_going_round(store: BlockStore, told: List[Block], tmp_path: Path,
                                       monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scanner_module, "LOOK_SECONDS_MAX", 0.01)
-    scanner = Scanner(store, 0.02, FAST)
+    scanner = BlockScanner(store, 0.02, FAST)
     scanner.start()
     block = put(store, 1, DATA)
     path_of(tmp_path, block).write_bytes(b"?")

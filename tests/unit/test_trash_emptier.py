@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data_service.datanode.store.trash import Trash
+from data_service.datanode.background.trash_emptier import TrashEmptier
 from tests.support.disks.stores import names, opened, put
 from tests.support.clusters.waiting import wait_until
 
@@ -13,7 +13,7 @@ def test_the_trash_goes_after_its_time(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.move_to_trash(put(store, 7, b"x"))
     kept = put(store, 8, b"x")
-    trash = Trash(store.volumes, 0.2)
+    trash = TrashEmptier(store.volumes, 0.2)
     trash.start()
     wait_until(lambda: not names(tmp_path, ("trash",)))
     trash.stop()
@@ -33,7 +33,7 @@ def test_a_defect_does_not_end_the_thread(
         raise KeyError("a defect")
 
     monkeypatch.setattr(store.volumes, "empty_trash", broken)
-    trash = Trash(store.volumes, 0.2)
+    trash = TrashEmptier(store.volumes, 0.2)
     trash.start()
     wait_until(lambda: len(calls) > 2)
     trash.stop()

@@ -5,13 +5,13 @@ import threading
 from data_service.datanode.store.volumes import Volumes
 from zookeeper.fabric import logs
 
-log = logs.get("trash")
+log = logs.get("trash_emptier")
 
 _ROUND_SECONDS_MIN, _ROUND_SECONDS_MAX = 0.2, 60.0
 _ROUNDS_PER_KEEPING = 10
 
 
-class Trash:
+class TrashEmptier:
     """Looks into the trash of all volumes now and then, in one thread.
 
     The same rounds save how long each volume has been in use, which is the clock of its trash.
@@ -24,7 +24,7 @@ class Trash:
 
     def start(self) -> None:
         """Begin."""
-        threading.Thread(target=self._run, name="trash", daemon=True).start()
+        threading.Thread(target=self._run, name="trash_emptier", daemon=True).start()
 
     def stop(self) -> None:
         """End."""

@@ -20,7 +20,7 @@ from data_service.protocol.checksums import CHUNK_BYTES
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import BlockMissing, CorruptData, DfsError
 
-log = logs.get("scanner")
+log = logs.get("block_scanner")
 
 SAVE_SECONDS = 60.0
 """How often, at most, the position is written down."""
@@ -33,7 +33,7 @@ LOOK_SECONDS_MAX = 60.0
 """How often, at least, the pace is reckoned again: replicas come and go."""
 
 
-class Scanner:
+class BlockScanner:
     """Reads one replica after the other, in one thread; damage is told by the store."""
 
     def __init__(self, store: BlockStore, period_seconds: float, bytes_per_second: int) -> None:
@@ -49,7 +49,7 @@ class Scanner:
         """Begin where the last run stopped."""
         self._last_id = self._store.volumes.scan_position
         self._batch.clear()
-        threading.Thread(target=self._run, name="scanner", daemon=True).start()
+        threading.Thread(target=self._run, name="block_scanner", daemon=True).start()
 
     def stop(self) -> None:
         """End within one chunk."""
@@ -111,4 +111,4 @@ class Scanner:
             self._store.volumes.scan_position = self._last_id
 
     def __repr__(self) -> str:
-        return f"<Scanner at block {self._last_id}>"
+        return f"<BlockScanner at block {self._last_id}>"

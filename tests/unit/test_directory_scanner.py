@@ -7,9 +7,9 @@ from typing import List
 import pytest
 
 from data_service.datanode.store import layout
-from data_service.datanode.store import presence as presence_module
+from data_service.datanode.background import directory_scanner as scanner_module
 from data_service.datanode.store.block_store import BlockStore
-from data_service.datanode.store.presence import Presence
+from data_service.datanode.background.directory_scanner import DirectoryScanner
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.disks.replicas import noise
@@ -20,10 +20,10 @@ DATA = noise(CHUNK_BYTES + 99)
 WEEKS = 1e6
 
 
-def looked(presence: Presence) -> None:
+def looked(scanner: DirectoryScanner) -> None:
     """All folders had their turn."""
     for _ in layout.SHARDS:
-        presence.look()
+        scanner.look()
 
 
 def test_what_was_removed_by_hand_is_told_and_the_rest_is_not(tmp_path: Path) -> None:
@@ -33,16 +33,16 @@ def test_what_was_removed_by_hand_is_told_and_the_rest_is_not(tmp_path: Path) ->
     blocks = [put(store, block_id, DATA) for block_id in range(1, 9)]
     where = {block: root for block in blocks for root in (tmp_path / "a", tmp_path / "b")
              if path_of(root, block).exists()}
-    presence = Presence(store, WEEKS)
-    looked(presence)
+    scanner = DirectoryScanner(store, WEEKS)
+    looked(scanner)
     assert told == []
     path_of(where[blocks[1]], blocks[1]).unlink()
     meta_of(where[blocks[4]], blocks[4]).unlink()
     shutil.rmtree(path_of(where[blocks[6]], blocks[6]).parent)
     store.remove(blocks[7])
-    looked(presence)
+    looked(scanner)
     assert sorted(told) == [blocks[1], blocks[4], blocks[6]]
-    looked(presence)
+    looked(scanner)
     assert len(told) == 3 and not store.volumes.failed
     store.close()
 
@@ -67,7 +67,7 @@ def test_a_replica_that_goes_while_its_folder_is_listed_is_no_damage(
 
     monkeypatch.setattr(volume, "names_in", meanwhile)
     put(store, 258, DATA)
-    looked(Presence(store, WEEKS))
+    looked(DirectoryScanner(store, WEEKS))
     assert told == []
     store.close()
 
@@ -78,7 +78,7 @@ def test_a_directory_that_is_not_there_any_more_has_failed(tmp_path: Path) -> No
     store.open()
     put(store, 1, DATA)
     (tmp_path / "a").rename(tmp_path / "away")
-    looked(Presence(store, WEEKS))
+    looked(DirectoryScanner(store, WEEKS))
     assert store.volumes.failed == 1 and store.inventory() == ((), ())
     store.close()
 
@@ -100,9 +100,9 @@ def test_another_disk_in_the_same_place_is_not_the_directory(
 
 @pytest.mark.parametrize("period", [0.2, 1.0, 60.0, 21600.0])
 def test_all_folders_come_by_in_the_period(tmp_path: Path, period: float) -> None:
-    presence = Presence(BlockStore([str(tmp_path)], 0), period)
-    rounds = len(layout.SHARDS) / presence._at_once * presence._pause
-    assert rounds <= max(period, presence_module.PAUSE_SECONDS_MIN) * 1.01
+    scanner = DirectoryScanner(BlockStore([str(tmp_path)], 0), period)
+    rounds = len(layout.SHARDS) / scanner._at_once * scanner._pause
+    assert rounds <= max(period, scanner_module.PAUSE_SECONDS_MIN) * 1.01
 
 
 def test_the_thread_notices_and_survives_a_defect(
@@ -112,8 +112,8 @@ def test_the_thread_notices_and_survives_a_defect(
     store = BlockStore([str(tmp_path)], 0, told.append)
     store.open()
     block = put(store, 1, DATA)
-    monkeypatch.setattr(presence_module, "PAUSE_SECONDS_MIN", 0.01)
-    presence = Presence(store, 0.01)
+    monkeypatch.setattr(scanner_module, "PAUSE_SECONDS_MIN", 0.01)
+    scanner = DirectoryScanner(store, 0.01)
     good_on, calls = store.good_on, []
 
     def broken(*arguments: object) -> List[Block]:
@@ -123,8 +123,8 @@ def test_the_thread_notices_and_survives_a_defect(
         return good_on(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "good_on", broken)
-    presence.start()
+    scanner.start()
     path_of(tmp_path, block).unlink()
     wait_until(lambda: told == [block])
-    presence.stop()
+    scanner.stop()
     store.close()

@@ -1,0 +1,1 @@
+"""What a datanode does by itself, beside what is asked of it: it looks after its replicas."""
