@@ -15,7 +15,7 @@ events a call consists.
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tests.chaos.contents import Contents
-from tests.chaos.history import OK, REFUSED, UNKNOWN, Call
+from tests.chaos.history import OK, UNKNOWN, Call
 from tests.simulation import plain_tree
 from tests.simulation.plain_tree import DIRECTORY, parent_of
 from zookeeper.fabric import errors

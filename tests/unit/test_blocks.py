@@ -19,7 +19,7 @@ from tests.support.models.model_datanodes import (
     node_info,
     node_stats,
 )
-from zookeeper.fabric.errors import Busy, NotEnoughReplicas, SessionExpired
+from zookeeper.fabric.errors import Busy, NotEnoughReplicas
 
 DEAD = int(POLICY.dead_seconds) + 10
 

@@ -19,7 +19,6 @@ from zookeeper.fabric.errors import (
     InvalidArgument,
     NotLeader,
     PathNotFound,
-    PipelineFailed,
     ProtocolViolation,
     Unavailable,
 )

@@ -5,7 +5,6 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.filesystem import FileSystem
 from data_service.filesystem.contents import room
 from data_service.protocol.blocks import BLOCKS_MAX
 from data_service.protocol.messages import DataNodeStatus, NodeStats, OpenedFile, QuotaUsage

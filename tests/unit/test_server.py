@@ -1,21 +1,14 @@
 """What the stop of a server does to whom."""
 
-import errno
-import os
-import resource
 import socket
 import threading
 import time
-from typing import Any, Callable, List
 
 import pytest
 
-from tests.support.links.loopback import ROLE, Caller, Loopback, busy_caller, works
+from tests.support.links.loopback import ROLE, Loopback, busy_caller, works
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from zookeeper.fabric import server as server_module
-from zookeeper.fabric.auth import SECRET
-from zookeeper.fabric.errors import DfsError, StartRefused, Unavailable
-from zookeeper.fabric.remote import Remote
+from zookeeper.fabric.errors import StartRefused, Unavailable
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.server import Server
 

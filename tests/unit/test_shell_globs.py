@@ -8,7 +8,7 @@ from typing import Iterator
 import pytest
 
 from data_service.filesystem import globs
-from data_service.filesystem.globs import NameMatcher, TooManyAlternatives
+from data_service.filesystem.globs import NameMatcher
 from data_service.protocol.messages import DIRECTORY, FileStatus
 from data_service.shell.arguments import paths
 from data_service.shell.arguments.items import expand

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List
 import pytest
 
 from tests.support.clusters.waiting import wait_until
-from zookeeper import epoch_file, service
+from zookeeper import epoch_file
 from zookeeper.election import decode_epochs
 from zookeeper.fabric import disk
 from zookeeper.fabric.auth import Credentials
