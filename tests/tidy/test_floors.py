@@ -1,6 +1,6 @@
 """Imports point down: the floors of the house, and that no module stands on itself."""
 
-from typing import Dict, Iterable, List, Set
+from typing import Dict, Iterable, List, Set, Tuple
 
 import pytest
 
@@ -46,6 +46,9 @@ FABRIC = (
     "daemon",
 )
 """The fabric is a closed list: each module imports only earlier ones."""
+
+NAMED_APART = FLOORS[0] + FLOORS[1] + FLOORS[2] + FLOORS[3] + FLOORS[6] + FLOORS[7] + FLOORS[8]
+"""Within each of these, with all folders in it, a name is that of one module."""
 
 _LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -114,6 +117,17 @@ def modules_on_a_circle(edges: Dict[str, Set[str]]) -> List[str]:
         left = {m: targets - leaves for m, targets in left.items() if m not in leaves}
 
 
+def shared_names(modules: Iterable[str]) -> List[str]:
+    """Modules that somebody who says their last name only could take for one another."""
+    places: Dict[Tuple[str, str], List[str]] = {}
+    for module in modules:
+        homes = [home for home in NAMED_APART if module.startswith(home + ".")]
+        if homes:
+            name = module.rpartition(".")[2]
+            places.setdefault((max(homes, key=len), name), []).append(module)
+    return [" and ".join(sorted(found)) for found in places.values() if len(found) > 1]
+
+
 KNOWN = [source.name for source in sources(PRODUCT)]
 
 
@@ -141,6 +155,19 @@ def test_imports_are_absolute() -> None:
 def test_no_module_stands_on_itself() -> None:
     edges = {s.name: set(imported_modules(s, KNOWN)) - {s.name} for s in sources(PRODUCT)}
     assert modules_on_a_circle(edges) == []
+
+
+def test_no_two_modules_of_one_floor_have_one_name() -> None:
+    modules = [source.name for source in sources(PRODUCT) if not source.is_package]
+    findings = shared_names(modules)
+    assert not findings, report(findings)
+
+
+def test_a_shared_name_is_found() -> None:
+    assert shared_names(["data_service.shell.paths", "data_service.shell.commands.paths"])
+    assert shared_names(["data_service.namenode.writers.quotas", "data_service.namenode.quotas"])
+    apart = ["zookeeper.service", "zookeeper.fabric.service", "data_service.shell.service"]
+    assert shared_names(apart + ["data_service.name_node", "data_service.data_node"]) == []
 
 
 @pytest.mark.parametrize(
