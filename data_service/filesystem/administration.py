@@ -1,17 +1,17 @@
-"""What a FileSystem can ask about the cluster as a whole, and tell it."""
+"""The cluster as a whole: what is asked about it, and what its administrators tell it."""
 
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
-from data_service.filesystem.namenode_client import LIST_ROWS
-from data_service.filesystem.names import Names
-from data_service.filesystem.paths import AnyPath
+from data_service.filesystem.namenode_client import LIST_ROWS, NameNodeClient
 from data_service.protocol.decoding import decode, decode_rows
-from data_service.protocol.listings import Page
 from data_service.protocol.messages import ClusterStatus, DataNodeStatus, FsckRow
 
 
-class Administration(Names):
-    """The part of FileSystem that is about the cluster, not about files."""
+class Administration:
+    """Datanodes, blocks and the namenode itself, not files; the line to the namenode is shared."""
+
+    def __init__(self, namenode: NameNodeClient) -> None:
+        self._namenode = namenode
 
     def cluster_status(self) -> ClusterStatus:
         """Capacity, health, safe mode."""
@@ -21,15 +21,6 @@ class Administration(Names):
         """Every datanode that the namenode knows."""
         return decode(Tuple[DataNodeStatus, ...], self._namenode.call("datanode_reports"))
 
-    def fsck(self, path: AnyPath) -> Iterator[FsckRow]:
-        """The health of every file and directory in a tree, fetched in pages."""
-        after, more = "", True
-        while more:
-            data, more = decode(Page, self._ask("fsck", path, after, LIST_ROWS))
-            rows = decode_rows(FsckRow, data)
-            yield from rows
-            after = rows[-1].path if rows else after
-
     def safe_mode(self, action: str) -> bool:
         """`get`, `enter` or `leave`; whether safe mode is on afterwards."""
         return decode(bool, self._namenode.call("safe_mode", action))
@@ -37,19 +28,6 @@ class Administration(Names):
     def groups(self, user: str = "") -> Tuple[str, ...]:
         """The groups that the namenode finds for a user; without a name, for the caller."""
         return decode(Tuple[str, ...], self._namenode.call("groups", user))
-
-    def open_files(self, path: AnyPath = "/", everywhere: bool = False) -> Iterator[FsckRow]:
-        """Files below a path that are being written, each with its writer and blocks so far.
-
-        Of those in directories that the caller may look into; with `everywhere` all of them, which
-        is for administrators.
-        """
-        method = "list_open_files" if everywhere else "open_files"
-        after, more = 0, True
-        while more:
-            answer = self._ask(method, path, after, LIST_ROWS)
-            data, after, more = decode(Tuple[bytes, int, bool], answer)
-            yield from decode_rows(FsckRow, data)
 
     def block_row(self, block_id: int) -> Optional[FsckRow]:
         """The file that a block belongs to, with this block only; None when there is none."""

@@ -4,35 +4,31 @@ import copy
 import errno
 import io
 import os
-import pwd
-import weakref
-from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional, Union
 
 from data_service.filesystem.administration import Administration
 from data_service.filesystem.conveniences import Conveniences
-from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.namenode_client import NameNodeClient
-from data_service.filesystem.names import FILE_MODE, UMASK
-from data_service.filesystem.reading.node_memory import NodeMemory
+from data_service.filesystem.names import FILE_MODE, Names
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
 from data_service.filesystem.paths import AnyPath
-from data_service.filesystem.reading.file_reader import FileReader
+from data_service.filesystem.reading.block_locator import BlockLocator
 from data_service.filesystem.reading.block_reader import BlockReader
+from data_service.filesystem.reading.file_reader import FileReader
+from data_service.filesystem.reading.node_memory import NodeMemory
+from data_service.filesystem.users import current_user
+from data_service.filesystem.writing.files_being_written import FilesBeingWritten
 from data_service.filesystem.writing.open_file import WriteOptions
-from data_service.filesystem.contents import Writing
-from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from data_service.protocol.messages import LocatedBlock
+from data_service.protocol.messages import FileStatus
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import USER, Principal
 from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
     from data_service.filesystem.reading.file_checksum import FileChecksum
-    from data_service.filesystem.writing.file_writer import FileWriter
 
 # A command such as `ls` must not wait for what only put and get need: their modules (with tempfile
 # and concurrent.futures: a tenth of its time) are imported where they are used.
@@ -42,7 +38,7 @@ log = logs.get("filesystem")
 BUFFER_BYTES = CHUNK_BYTES
 
 
-class FileSystem(Administration, Writing, Conveniences):
+class FileSystem(Names, Administration, Conveniences):
     """A client of one cluster: that of a `config` file, for a `user`.
 
     Without a config it is the cluster of $PYHDFS_CONFIG, or of the config.ini beside the packages;
@@ -58,6 +54,10 @@ class FileSystem(Administration, Writing, Conveniences):
     datanodes could take it; otherwise that goes to the log.
     """
 
+    # It *is* the names of a cluster and its administration, each of which stands alone, rather than
+    # to have them: every call would be written once more here, only to be passed on. What moves
+    # bytes is made of objects that it has.
+
     def __init__(
         self,
         config: Union[AnyPath, Settings, None] = None,
@@ -67,16 +67,16 @@ class FileSystem(Administration, Writing, Conveniences):
         if not isinstance(config, Settings):
             config = load(None if config is None else os.fspath(config))
         self.settings = config
-        self.user = user or current_user()
-        self._on_warning = on_warning or _warn
-        self._credentials = credentials_of(self.settings, Principal(USER, self.user))
-        self._namenode = NameNodeClient(self.settings, self._credentials)
-        interval = self.settings.name_node.lease_soft_seconds / 3
-        self._leases = LeaseKeeper(self._namenode, interval)
-        self._writers: "weakref.WeakSet[FileWriter]" = weakref.WeakSet()
-        self._as_they_are = False
+        user = user or current_user()
+        self._credentials = credentials_of(config, Principal(USER, user))
+        self._namenode = NameNodeClient(config, self._credentials)
+        Names.__init__(self, self._namenode, user)
+        Administration.__init__(self, self._namenode)
         self._memory = NodeMemory()
-        self._umask = UMASK
+        self._as_they_are = False
+        self._files = FilesBeingWritten(
+            self._namenode, self._credentials, config, self._memory, on_warning or _warn
+        )
 
     def __enter__(self) -> "FileSystem":
         return self
@@ -96,11 +96,7 @@ class FileSystem(Administration, Writing, Conveniences):
     def close(self) -> None:
         """Close the connections, once for all. Files that are open for writing are given up: nobody
         knows whether they are whole."""
-        for writer in list(self._writers):
-            if not writer.closed and not writer.inherited:
-                log.warning("file.given_up", path=writer.path)
-                writer.give_up("the FileSystem was closed before it")
-        self._leases.close()
+        self._files.close()
         self._namenode.close()
 
     def ignoring_checksums(self) -> "FileSystem":
@@ -153,9 +149,8 @@ class FileSystem(Administration, Writing, Conveniences):
         elif deed == "a":
             file = self.append(path, create=True, replication=replication, block_size=block_size)
         else:
-            overwrite = overwrite and deed == "w"
-            options = WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
-            file = self._open_writer(path, options)
+            options = self._options(overwrite and deed == "w", replication, block_size)
+            file = self._files.writer(self._files.create(path, options))
         if deed != "r":
             file.mode = f"{deed}b"
         if not text:
@@ -169,6 +164,68 @@ class FileSystem(Administration, Writing, Conveniences):
             # Of an encoding that nobody knows: nothing was written.
             getattr(file, "abandon", file.close)()
             raise
+
+    def put(
+        self,
+        local_path: AnyPath,
+        path: AnyPath,
+        *,
+        overwrite: bool = False,
+        replication: int = 0,
+        block_size: int = 0,
+        progress: Optional[Progress] = None,
+    ) -> FileStatus:
+        """Store a local file; when this returns, it is on its full number of datanodes, synced.
+
+        It is read to its end, whatever size the system tells of it; what is appended meanwhile is
+        stored, too. Raises LocalFileError when it becomes shorter.
+        """
+        from data_service.filesystem.writing.room import Room
+        from data_service.filesystem.writing.upload import Upload
+
+        options = self._options(overwrite, replication, block_size)
+        upload = Upload(self._files, self.absolute(path), options, progress)
+        room = Room(self.datanodes, self.quota_usage)
+        parallel = self.settings.client.parallel_blocks
+        return upload.from_file(os.fsdecode(local_path), parallel, room)
+
+    def put_stream(
+        self,
+        stream: BinaryIO,
+        path: AnyPath,
+        *,
+        overwrite: bool = False,
+        replication: int = 0,
+        block_size: int = 0,
+        progress: Optional[Progress] = None,
+    ) -> FileStatus:
+        """Store what `stream` yields, of any length; `progress` is told 0 as the total."""
+        from data_service.filesystem.writing.upload import Upload
+
+        options = self._options(overwrite, replication, block_size)
+        upload = Upload(self._files, self.absolute(path), options, progress)
+        return upload.from_stream(stream, "standard input")
+
+    def append(
+        self, path: AnyPath, *, create: bool = False, replication: int = 0, block_size: int = 0
+    ) -> Any:
+        """A file as a Python io object: what is written goes behind its end.
+
+        With `create` one that is missing is made. Until it is closed (or `hflush` is called)
+        readers see what was there before. Raises AlreadyBeingCreated when another client writes
+        the file.
+        """
+        options = self._options(False, replication, block_size) if create else None
+        return self._files.writer(self._files.append(self.absolute(path), options))
+
+    def truncate(self, path: AnyPath, length: int) -> None:
+        """Shorten a file to `length` bytes; readers see the old content or the new one.
+
+        The one block that the new end lies in is written anew. Raises InvalidArgument when the
+        file is shorter, AlreadyBeingCreated when another client writes it.
+        """
+        path = self.absolute(path)
+        self._files.truncate(path, length, self._block_reader(path))
 
     def get(
         self,
@@ -228,43 +285,21 @@ class FileSystem(Administration, Writing, Conveniences):
 
     # Within.
 
+    def _options(self, overwrite: bool, replication: int, block_size: int) -> WriteOptions:
+        return WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
+
     def _block_reader(self, path: str) -> BlockReader:
-        def relocate(located: LocatedBlock) -> Optional[LocatedBlock]:
-            try:
-                blocks = self.block_locations(path, located.offset, 1).blocks
-            except DfsError as error:
-                log.info("block.not_located", path=path, error=error.message)
-                return None
-            same = [other for other in blocks if other.block == located.block]
-            return same[0] if same else None
-
-        def report_bad(block: Block, node_id: str) -> None:
-            log.info("replica.bad", block=block.name, node=node_id)
-            try:
-                self._namenode.call("report_bad_block", block, node_id)
-            except DfsError as error:
-                log.info("replica.not_reported", block=block.name, error=error.message)
-
+        locator = BlockLocator(self, self._namenode, path)
         return BlockReader(
             path,
             self._credentials,
             self.settings.network,
-            relocate,
-            report_bad,
+            locator.relocate,
+            locator.report_bad,
             self._as_they_are,
             self._memory,
             self.settings.client.retry_seconds,
         )
-
-
-def current_user() -> str:
-    """Who the caller is: $PYHDFS_USER, else $HADOOP_USER_NAME, else the operating system's user."""
-    named = os.environ.get("PYHDFS_USER") or os.environ.get("HADOOP_USER_NAME")
-    try:
-        return named or pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        # A user without an entry in the system's list, as in many containers.
-        return str(os.getuid())
 
 
 def _warn(sentence: str) -> None:

@@ -1,6 +1,6 @@
-"""What a FileSystem knows of names, and does to them: no byte of a file moves here."""
+"""The names of a cluster: what is asked about them and done to them, without a byte of a file."""
 
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Tuple
 
 from data_service.filesystem.namenode_client import LIST_ROWS, NameNodeClient
 from data_service.filesystem.paths import AnyPath, named, resolve, text_of
@@ -10,6 +10,7 @@ from data_service.protocol.messages import (
     QUOTA_UNCHANGED,
     ContentSummary,
     FileStatus,
+    FsckRow,
     Locations,
     QuotaUsage,
 )
@@ -23,11 +24,15 @@ READ_WHOLE = 2**62
 
 
 class Names:
-    """The part of FileSystem that is about names."""
+    """Files and directories by their paths, for a `user`; the line to the namenode is shared.
 
-    user: str
-    _namenode: NameNodeClient
-    _umask: int
+    `umask` are the bits that new directories do not get.
+    """
+
+    def __init__(self, namenode: NameNodeClient, user: str, umask: int = UMASK) -> None:
+        self.user = user
+        self._namenode = namenode
+        self._umask = umask
 
     @property
     def home(self) -> str:
@@ -87,6 +92,13 @@ class Names:
         with named(*names):
             self._namenode.mutate("rename", *names)
 
+    def concat(self, path: AnyPath, *sources: AnyPath) -> None:
+        """Move the content of the sources, in order, to the end of a file, and delete them.
+
+        No byte is copied. All must be files in one directory that nobody writes.
+        """
+        self._change("concat", path, tuple(map(self.absolute, sources)))
+
     def access(self, path: AnyPath, bits: int) -> bool:
         """Whether the caller may do all of `bits` to a path: 4 read, 2 write, 1 execute."""
         return decode(bool, self._ask("access", path, bits))
@@ -132,6 +144,28 @@ class Names:
         locations = decode(Locations, row)
         check_covered(self.absolute(path), locations, offset, length)
         return locations
+
+    def fsck(self, path: AnyPath) -> Iterator[FsckRow]:
+        """The health of every file and directory in a tree, fetched in pages."""
+        after, more = "", True
+        while more:
+            data, more = decode(Page, self._ask("fsck", path, after, LIST_ROWS))
+            rows = decode_rows(FsckRow, data)
+            yield from rows
+            after = rows[-1].path if rows else after
+
+    def open_files(self, path: AnyPath = "/", everywhere: bool = False) -> Iterator[FsckRow]:
+        """Files below a path that are being written, each with its writer and blocks so far.
+
+        Of those in directories that the caller may look into; with `everywhere` all of them, which
+        is for administrators.
+        """
+        method = "list_open_files" if everywhere else "open_files"
+        after, more = 0, True
+        while more:
+            answer = self._ask(method, path, after, LIST_ROWS)
+            data, after, more = decode(Tuple[bytes, int, bool], answer)
+            yield from decode_rows(FsckRow, data)
 
     # Within.
 

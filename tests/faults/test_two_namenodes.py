@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator
 import pytest
 
 from data_service.filesystem import FileSystem
-from data_service.filesystem.file_system import current_user
+from data_service.filesystem.users import current_user
 from data_service.protocol.messages import FileStatus
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.replicas import block_names, holders, noise, wait_gone, wait_replicas

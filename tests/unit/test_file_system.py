@@ -12,8 +12,8 @@ from typing import Any, Callable, Iterator, List
 import pytest
 
 from data_service.filesystem import FileSystem
-from data_service.filesystem import file_system as file_system_module
-from data_service.filesystem.file_system import current_user
+from data_service.filesystem import users
+from data_service.filesystem.users import current_user
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.models.plain_namenode import BLOCK_SIZE
@@ -222,7 +222,7 @@ def test_ctrl_c_leaves_no_file(
 
 def test_leases_are_kept_while_a_file_is_open(cluster: InnerCluster) -> None:
     with cluster.file_system() as fs:
-        fs._leases._interval = 0.01
+        fs._files._leases._interval = 0.01
         with fs.open("/a", "wb"):
             wait_until(lambda: len(cluster.namenode.called("renew_lease")) >= 3)
             cluster.namenode.errors["renew_lease"] = [LeaseExpired("restarted")]
@@ -354,7 +354,7 @@ def test_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(uid: int) -> None:
         raise KeyError(f"uid not found: {uid}")
 
-    monkeypatch.setattr(file_system_module.pwd, "getpwuid", unknown)
+    monkeypatch.setattr(users.pwd, "getpwuid", unknown)
     assert current_user() == str(os.getuid())
 
 

@@ -5,7 +5,7 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.filesystem.contents import room
+from data_service.filesystem.writing import room
 from data_service.protocol.blocks import BLOCKS_MAX
 from data_service.protocol.messages import DataNodeStatus, NodeStats, OpenedFile, QuotaUsage
 from tests.support.clusters.inner_cluster import InnerCluster

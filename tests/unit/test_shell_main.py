@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
-from data_service.filesystem.file_system import current_user
+from data_service.filesystem.users import current_user
 from data_service.shell import connections, streams
 from data_service.shell.main import main, parse_generic
 from data_service.shell.manual import DETAILS

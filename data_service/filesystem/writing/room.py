@@ -4,15 +4,40 @@ Not to promise anything: others write, too. But hours of sending must not end wi
 when they began.
 """
 
-from typing import Iterable, Sequence
+from contextlib import suppress
+from typing import Callable, Iterable, Iterator, NamedTuple, Sequence
 
+from data_service.filesystem.writing.open_file import OpenFile
 from data_service.protocol.blocks import BLOCKS_MAX
 from data_service.protocol.messages import DataNodeStatus, OpenedFile, QuotaUsage
 from data_service.protocol.sizes import scaled
-from zookeeper.fabric.errors import DiskFull, InvalidArgument, QuotaExceeded
+from zookeeper.fabric.errors import DfsError, DiskFull, InvalidArgument, QuotaExceeded
 
 _DEAD = "dead"
 _STEP = 1 << 20
+
+
+class Room(NamedTuple):
+    """What the cluster has left, by what it tells: its datanodes, and the usage of a directory."""
+
+    datanodes: Callable[[], Sequence[DataNodeStatus]]
+    quota_usage: Callable[[str], QuotaUsage]
+
+    def check(self, file: OpenFile, size: int) -> None:
+        """Refuse what can never fit; of one block the namenode tells that itself, at once."""
+        if size <= file.block_size:
+            return
+        check_block_count(file.path, size, file.block_size)
+        check_room(file.path, size, file.opened, self.datanodes())
+        check_quotas(file.path, size, file.opened, self._quotas_above(file.path))
+
+    def _quotas_above(self, path: str) -> Iterator[QuotaUsage]:
+        """Those that the caller may see. Not of the root: all that there is would be counted."""
+        above = path.rpartition("/")[0]
+        while above:
+            with suppress(DfsError):
+                yield self.quota_usage(above)
+            above = above.rpartition("/")[0]
 
 
 def check_block_count(path: str, size: int, block_size: int) -> None:

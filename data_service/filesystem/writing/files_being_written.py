@@ -1,0 +1,125 @@
+"""The files that one client writes: how each is opened, completed, and given up with the client."""
+
+import weakref
+from typing import TYPE_CHECKING, Callable, Optional
+
+from data_service.filesystem.namenode_client import NameNodeClient
+from data_service.filesystem.paths import named
+from data_service.filesystem.reading.block_reader import BlockReader
+from data_service.filesystem.reading.node_memory import NodeMemory
+from data_service.filesystem.writing.lease_keeper import LeaseKeeper
+from data_service.filesystem.writing.open_file import OpenFile, WriteOptions
+from data_service.protocol.decoding import decode
+from data_service.protocol.messages import FileStatus, OpenedFile
+from zookeeper.fabric import logs
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import PathExists, PathNotFound
+from zookeeper.fabric.settings import Settings
+
+if TYPE_CHECKING:
+    from data_service.filesystem.writing.file_writer import FileWriter
+
+log = logs.get("filesystem")
+
+
+class FilesBeingWritten:
+    """Paths are absolute, and errors name theirs. Thread-safe.
+
+    `on_warning` is told, in a sentence, of a file that has fewer replicas than asked for.
+    """
+
+    def __init__(
+        self,
+        namenode: NameNodeClient,
+        credentials: Credentials,
+        settings: Settings,
+        memory: NodeMemory,
+        on_warning: Callable[[str], None],
+    ) -> None:
+        self._namenode = namenode
+        self._credentials = credentials
+        self._network = settings.network
+        self._memory = memory
+        self._on_warning = on_warning
+        self._leases = LeaseKeeper(namenode, settings.name_node.lease_soft_seconds / 3)
+        self._writers: "weakref.WeakSet[FileWriter]" = weakref.WeakSet()
+
+    def create(self, path: str, options: WriteOptions) -> OpenFile:
+        """A new file, which appears when it is completed."""
+        with named(path):
+            opened = decode(OpenedFile, self._namenode.mutate("create", path, *options))
+        return self._open(path, opened, options)
+
+    def append(self, path: str, options: Optional[WriteOptions] = None) -> OpenFile:
+        """A file to go on with behind its end; with `options`, one that is missing is made."""
+        try:
+            return self._open_end(path)
+        except PathNotFound:
+            if options is None:
+                raise
+        try:
+            return self.create(path, options)
+        except PathExists:
+            # Somebody else made it meanwhile: it is not ours to replace.
+            return self._open_end(path)
+
+    def truncate(self, path: str, length: int, reader: BlockReader) -> None:
+        """Shorten a file; the block that the new end lies in is written anew from `reader`."""
+        with named(path):
+            row = self._namenode.mutate("truncate", path, length)
+        if row is None:
+            return
+        file = self._open(path, decode(OpenedFile, row))
+        try:
+            file.cut(length, reader)
+            self.complete(file)
+        except BaseException:
+            file.abandon()
+            raise
+
+    def writer(self, file: OpenFile, written: int = 0, length: int = 0) -> "FileWriter":
+        """A Python io object that writes the file; so many blocks and bytes are written already."""
+        # With it comes tempfile, a tenth of the time that a command such as `ls` takes.
+        from data_service.filesystem.writing.file_writer import FileWriter
+
+        writer = FileWriter(file, lambda: self.complete(file), written, length)
+        self._writers.add(writer)
+        return writer
+
+    def complete(self, file: OpenFile) -> FileStatus:
+        """Make the file appear, whole."""
+        with named(file.path):
+            completed = file.complete()
+        if completed.replicas < completed.status.replication:
+            self._on_warning(
+                f"{file.path}: only {completed.replicas} of {completed.status.replication} "
+                "replicas, because no more datanodes could take it; the rest follows by itself"
+            )
+        return completed.status
+
+    def close(self) -> None:
+        """Give up what is still open, and renew no lease any more."""
+        for writer in list(self._writers):
+            if not writer.closed and not writer.inherited:
+                log.warning("file.given_up", path=writer.path)
+                writer.give_up("the FileSystem was closed before it")
+        self._leases.close()
+
+    def _open_end(self, path: str) -> OpenFile:
+        with named(path):
+            opened = decode(OpenedFile, self._namenode.mutate("append", path))
+        return self._open(path, opened)
+
+    def _open(
+        self, path: str, opened: OpenedFile, options: Optional[WriteOptions] = None
+    ) -> OpenFile:
+        return OpenFile(
+            self._namenode,
+            self._leases,
+            path,
+            opened,
+            options,
+            self._credentials,
+            self._network,
+            self._memory,
+        )
