@@ -108,12 +108,13 @@ class Inspecting:
         length = sum(found.block.length for found in blocks)
         name = row.path.rpartition("/")[2]
         status = FileStatus(
-            name, row.file_id, FILE, length, new.replication, new.block_size, row.owner, "",
+            name, row.file_id, FILE, length, new.redundancy.targets, new.block_size,
+            row.owner, "",
             new.mode, 0, 0,
         )  # fmt: skip
         return FsckRow(row.path, status, blocks, row.client_id, row.host)
 
     def _examine(self, file: OpenFile, row: OpenRow) -> Iterator[BlockHealth]:
         for block in row.blocks:
-            yield self._blocks.census.examine_open(block, file.new.replication)
+            yield self._blocks.census.examine_open(block, file.new.redundancy.targets)
 

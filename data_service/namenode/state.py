@@ -101,7 +101,7 @@ class State:
         self.open_files.start()
         for file in self.image.files():
             for block in file.blocks:
-                self.blocks.track(block, file.id, file.attributes.replication)
+                self.blocks.track(block, file.id, file.attributes.redundancy.targets)
         for block_id, generation in self.image.deleted_blocks.items():
             self.blocks.invalidate(Block(block_id, generation, 0), last_txid)
 

@@ -4,6 +4,7 @@ import json
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from data_service.protocol.messages import QUOTA_RESET, ContentSummary, QuotaUsage
+from data_service.protocol.redundancy import replicated
 from data_service.protocol.sizes import scaled
 from data_service.shell import formats
 from data_service.shell.arguments.items import Item
@@ -59,7 +60,8 @@ def du(session: Session, words: List[str]) -> None:
 
 def _size(item: Item) -> Tuple[int, int]:
     if not item.is_directory:
-        return item.found.length, item.found.length * item.found.replication
+        length = item.found.length
+        return length, replicated(item.found.replication).space(length)
     summary = item.store.content_summary(item.path)
     return summary.length, summary.space
 

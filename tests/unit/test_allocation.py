@@ -6,6 +6,7 @@ import pytest
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import Target
+from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import POLICY, ModelCluster
 from zookeeper.fabric.errors import SafeMode
 
@@ -29,7 +30,7 @@ def started(names: str, seconds: int) -> ModelCluster:
 
 def attainable(world: ModelCluster) -> int:
     """Replicas that the resumed block can have, if three are wanted."""
-    return world.blocks.attainable(WRITTEN, (), 3)
+    return world.blocks.attainable(WRITTEN, (), replicated(3))
 
 
 def choose(world: ModelCluster) -> int:

@@ -10,6 +10,7 @@ from typing import Callable, Iterable, Iterator, NamedTuple, Sequence
 from data_service.filesystem.writing.open_file import OpenFile
 from data_service.protocol.blocks import BLOCKS_MAX
 from data_service.protocol.messages import DataNodeStatus, OpenedFile, QuotaUsage
+from data_service.protocol.redundancy import replicated
 from data_service.protocol.sizes import scaled
 from zookeeper.fabric.errors import DfsError, DiskFull, InvalidArgument, QuotaExceeded
 
@@ -70,7 +71,7 @@ def check_room(
 def check_quotas(path: str, size: int, opened: OpenedFile, usages: Iterable[QuotaUsage]) -> None:
     """Raise QuotaExceeded when a directory above may not hold so many bytes more."""
     for usage in usages:
-        wanted = size * opened.replication
+        wanted = replicated(opened.replication).space(size)
         if 0 <= usage.space_quota < usage.space + wanted:
             raise QuotaExceeded(
                 f"{path}: The DiskSpace quota of a directory above is exceeded: quota = "

@@ -32,6 +32,7 @@ from data_service.namenode.namespace.inodes import (
 from data_service.namenode.namespace.usage import Usage
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DIRECTORY
+from data_service.protocol.redundancy import replicated
 from metadata_service.edits import Change, Row
 from zookeeper.fabric.errors import CorruptData
 
@@ -50,8 +51,8 @@ class Image:
 
     def __init__(self, owner: str, group: str) -> None:
         self._shared: Dict[Attributes, Attributes] = {}
-        none = Attributes("", "", 0, 0, 0)
-        home = Attributes(owner, group, 0o755, 0, 0)
+        none = Attributes("", "", 0, replicated(0), 0)
+        home = Attributes(owner, group, 0o755, replicated(0), 0)
         self.root = Directory(_empty_row(ROOT_ID), None, home)
         self.orphans = Orphans(_empty_row(ORPHANS_ID), None, none)
         self.inodes: Dict[int, Inode] = {ROOT_ID: self.root, ORPHANS_ID: self.orphans}
@@ -110,7 +111,8 @@ class Image:
         return (inode for inode in self.inodes.values() if type(inode) is File)
 
     def _attributes(self, row: InodeRow) -> Attributes:
-        attributes = Attributes(row.owner, row.grp, row.mode, row.replication, row.block_size)
+        redundancy = replicated(row.replication)
+        attributes = Attributes(row.owner, row.grp, row.mode, redundancy, row.block_size)
         return self._shared.setdefault(attributes, attributes)
 
     def _put_inode(self, row: Row) -> None:
@@ -120,9 +122,9 @@ class Image:
             self._new_inode(row, self._directory(row.parent))
             return
         attributes = self._attributes(row)
-        if type(inode) is File and attributes.replication != inode.attributes.replication:
-            more = attributes.replication - inode.attributes.replication
-            self.usage.charge(inode.parent, 0, more * inode.length)
+        if type(inode) is File and attributes.redundancy != inode.attributes.redundancy:
+            more = attributes.redundancy.space(inode.length) - inode.space
+            self.usage.charge(inode.parent, 0, more)
         inode.attributes = attributes
         inode.mtime_ms = row.mtime_ms
         inode.atime_ms = row.atime_ms
@@ -192,7 +194,7 @@ class Image:
         file = self.inodes[row.inode]
         assert type(file) is File and row.position == len(file.blocks), f"{row} does not fit"
         file.blocks = file.blocks + (Block(row.id, row.generation, row.length),)
-        self.usage.charge(file.parent, 0, row.length * file.attributes.replication)
+        self.usage.charge(file.parent, 0, file.attributes.redundancy.space(row.length))
 
     def _load_inodes(self, rows: Iterable[Row]) -> None:
         """A directory that was moved may have a greater number than its new child: those wait."""

@@ -1,7 +1,7 @@
 """Inodes: the directories and files of the namespace, as small as Python allows.
 
 A million files stand in memory at once, so a file is one object with seven slots. What many
-inodes have in common (owner, group, mode, replication, block size) is one shared `Attributes`.
+inodes have in common (owner, group, mode, redundancy, block size) is one shared `Attributes`.
 Only `image.py` changes an inode, by applying row changes; everybody else reads.
 """
 
@@ -10,6 +10,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DIRECTORY, FILE, FileStatus
+from data_service.protocol.redundancy import Redundancy
 
 ORPHANS_ID = 0
 """The parent of what was deleted and is not yet taken apart. No path leads there."""
@@ -22,12 +23,12 @@ INDEX_FROM = 1000
 
 
 class Attributes(NamedTuple):
-    """What many inodes share. Directories have replication and block size 0."""
+    """What many inodes share. Directories have no redundancy, and block size 0."""
 
     owner: str
     group: str
     mode: int
-    replication: int
+    redundancy: Redundancy
     block_size: int
 
 
@@ -86,10 +87,10 @@ class Inode:
 
     def row(self) -> InodeRow:
         """The inode as it stands in the image."""
-        owner, group, mode, replication, block_size = self.attributes
+        owner, group, mode, redundancy, block_size = self.attributes
         return InodeRow(
             self.id, self.parent.id, self.name, self.kind, owner, group, mode,
-            self.mtime_ms, self.atime_ms, replication, block_size,
+            self.mtime_ms, self.atime_ms, redundancy.targets, block_size,
         )  # fmt: skip
 
     @property
@@ -157,13 +158,13 @@ class File(Inode):
     @property
     def space(self) -> int:
         """What all replicas take together, in bytes."""
-        return self.length * self.attributes.replication
+        return self.attributes.redundancy.space(self.length)
 
     def status(self) -> FileStatus:
         """What `stat` tells."""
-        owner, group, mode, replication, block_size = self.attributes
+        owner, group, mode, redundancy, block_size = self.attributes
         return FileStatus(
-            self.name, self.id, FILE, self.length, replication, block_size,
+            self.name, self.id, FILE, self.length, redundancy.targets, block_size,
             owner, group, mode, self.mtime_ms, self.atime_ms,
         )  # fmt: skip
 

@@ -31,6 +31,7 @@ from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import DIRECTORY, FILE, QUOTA_RESET, QUOTA_UNCHANGED
+from data_service.protocol.redundancy import Redundancy, replicated
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import (
     DirectoryNotEmpty,
@@ -56,7 +57,7 @@ class NewFile(NamedTuple):
     file_id: int
     owner: str
     overwrite: bool
-    replication: int
+    redundancy: Redundancy
     block_size: int
     mode: int
     replaces: int = 0
@@ -143,7 +144,7 @@ class Namespace:
         row = InodeRow(
             file.file_id, rows[-1].id if rows else parent.id, names[-1], FILE,
             file.owner, parent.attributes.group, file.mode,
-            wall_ms, wall_ms, file.replication, file.block_size,
+            wall_ms, wall_ms, file.redundancy.targets, file.block_size,
         )  # fmt: skip
         changes += [put(row) for row in rows]
         changes.append(put(row))
@@ -250,7 +251,7 @@ class Namespace:
         self.check_replication(replication, names)
         file = self._resolver.find_file(caller, names)
         require(file, caller, WRITE)
-        self._quotas.verify_replication(file, replication)
+        self._quotas.verify_redundancy(file, replicated(replication))
         return [put(file.row()._replace(replication=replication))]
 
     def set_quota(

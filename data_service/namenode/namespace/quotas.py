@@ -10,6 +10,7 @@ from typing import Callable, Collection
 
 from data_service.namenode.namespace.inodes import Directory, File, Inode
 from data_service.namenode.namespace.usage import Usage, Use
+from data_service.protocol.redundancy import Redundancy
 from data_service.protocol.sizes import scaled
 from zookeeper.fabric.errors import QuotaExceeded
 
@@ -55,12 +56,12 @@ class Quotas:
         use = self.use(inode)
         self.verify(target, use.names, use.space, spared)
 
-    def verify_replication(self, file: File, replication: int) -> None:
-        """Raise QuotaExceeded unless a file can have so many replicas."""
+    def verify_redundancy(self, file: File, redundancy: Redundancy) -> None:
+        """Raise QuotaExceeded unless a file can be kept like that."""
         if self.apply_to(file.parent):
-            present = file.attributes.replication
-            each = self.use(file).space // present
-            self.verify(file.parent, 0, (replication - present) * each)
+            space = self.use(file).space
+            length = file.attributes.redundancy.length(space)
+            self.verify(file.parent, 0, redundancy.space(length) - space)
 
     def use(self, inode: Inode) -> Use:
         """What a tree takes, and what open files in it will take."""

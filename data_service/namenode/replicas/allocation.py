@@ -18,6 +18,7 @@ from data_service.namenode.replicas.placement import choose_targets, refusal
 from data_service.namenode.replicas.service_state import LIVE
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import Target
+from data_service.protocol.redundancy import Redundancy
 from zookeeper.fabric.errors import Busy, SafeMode
 
 
@@ -78,15 +79,16 @@ class Allocation:
         return tuple(node.target for node in chosen)
 
     def attainable(
-        self, block: Block, targets: Iterable[Target], replication: int, now: float
+        self, block: Block, targets: Iterable[Target], redundancy: Redundancy, now: float
     ) -> int:
         """As `Blocks.attainable`."""
         if not self._is_settled(now):
-            return replication
+            return redundancy.targets
         opened = self._opened.get(block.block_id)
         holders = self._blocks.holders(block.block_id) if opened is None else opened.replicas
         ids = [node.info.node_id for node in holders] + [target.node_id for target in targets]
-        return min(replication, max(1, self._nodes.able(frozenset(ids), block.length)))
+        able = self._nodes.able(frozenset(ids), block.length)
+        return min(redundancy.targets, max(redundancy.needed, able))
 
     def __repr__(self) -> str:
         return f"<Allocation of a namenode that started at {self._started}>"

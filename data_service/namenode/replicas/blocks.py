@@ -28,6 +28,7 @@ from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import Command, DataNodeStatus, Health, NodeInfo
 from data_service.protocol.messages import NodeStats, Target
+from data_service.protocol.redundancy import Redundancy
 
 
 class Blocks:
@@ -111,10 +112,10 @@ class Blocks:
             return self.health(block.block_id).live
         return 0
 
-    def attainable(self, block: Block, targets: Iterable[Target], replication: int) -> int:
-        """How many replicas of a final block there can be: `replication`, or the datanodes
+    def attainable(self, block: Block, targets: Iterable[Target], redundancy: Redundancy) -> int:
+        """How many replicas of a final block there can be: as many as wanted, or the datanodes
         that can have it, if these are fewer. Right after a start more are still to come back."""
-        return self._allocation.attainable(block, targets, replication, self._now)
+        return self._allocation.attainable(block, targets, redundancy, self._now)
 
     def commit(self, block: Block, inode_id: int, replication: int) -> None:
         """A block is final; it, or its file, is complete. Again is the same as once."""

@@ -91,7 +91,7 @@ class OpenFile:
         """What the writer is told."""
         new = self.new
         return OpenedFile(
-            new.file_id, new.replication, new.block_size, *self.tail, new.replaces
+            new.file_id, new.redundancy.targets, new.block_size, *self.tail, new.replaces
         )
 
     def located(self, position: int) -> LocatedBlock:

@@ -53,8 +53,8 @@ class Reservations:
         above, names = self._descend(place)
         if isinstance(above, File):
             more = 0 if file.tail.replaced else blocks * file.new.block_size
-            return more * above.attributes.replication
-        wanted = blocks * file.new.block_size * file.new.replication
+            return above.attributes.redundancy.space(more)
+        wanted = file.new.redundancy.space(blocks * file.new.block_size)
         assert isinstance(above, Directory), "there are names below it"
         old = above.children.get(names[0]) if len(names) == 1 else None
         return max(0, wanted - old.space) if isinstance(old, File) else wanted

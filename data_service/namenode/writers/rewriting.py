@@ -170,14 +170,14 @@ class Rewriting:
         if self._is_written(target):
             raise AlreadyBeingCreated(f"concat: target file {path} is under construction")
         files = [self._source(caller, source, target) for source in sources]
-        replication = target.attributes.replication
-        more = sum(file.length * replication - file.space for file in files)
+        redundancy = target.attributes.redundancy
+        more = sum(redundancy.space(file.length) - file.space for file in files)
         changes = concat(target, files, wall_ms)
         self._quotas.verify(target.parent, 0, more)
         moved = [block.block_id for file in files for block in file.blocks]
         outcome = self._commits.commit("concat", op, changes)
         self._blocks.move(moved, target.id)
-        self._blocks.set_replication(moved, replication, outcome.depends)
+        self._blocks.set_replication(moved, redundancy.targets, outcome.depends)
         return outcome
 
     def _source(self, caller: Caller, path: str, target: File) -> File:
@@ -263,5 +263,5 @@ def _opened_or_done(value: Any) -> Optional[OpenedFile]:
 
 
 def _as_new(file: File) -> NewFile:
-    owner, _, mode, replication, block_size = file.attributes
-    return NewFile(file.id, owner, False, replication, block_size, mode)
+    owner, _, mode, redundancy, block_size = file.attributes
+    return NewFile(file.id, owner, False, redundancy, block_size, mode)

@@ -48,6 +48,7 @@ from data_service.namenode.writers.open_files import (
 from data_service.namenode.writers.takeover import Takeover, places_of
 from data_service.protocol.blocks import Block
 from data_service.protocol.messages import FILE, Completed, FileStatus, OpenedFile
+from data_service.protocol.redundancy import replicated
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import (
     Busy,
@@ -116,7 +117,8 @@ class Writing:
         for file in ended:
             self._files.close(file)
         file_id = self._commits.new_inode_number()
-        new = NewFile(file_id, caller.user, overwrite, replication, block_size, mode, replaces)
+        redundancy = replicated(replication)
+        new = NewFile(file_id, caller.user, overwrite, redundancy, block_size, mode, replaces)
         file = OpenFile(new, {})
         self._files.open(file, op[0], places[0], now)
         outcome = self._commits.volatile(
@@ -153,7 +155,8 @@ class Writing:
             self._require_progress(file, path)
             self._takeover.verify_block(directory, file)
             targets = self._blocks.choose_targets(
-                new.replication, frozenset(excluded), writer_host, new.block_size, random, path
+                new.redundancy.targets, frozenset(excluded), writer_host, new.block_size, random,
+                path,
             )
             block = Block(self._commits.new_block_number(), self._blocks.epoch, 0)
             self._blocks.begin(*block[:2], targets, new.block_size)
@@ -289,7 +292,8 @@ class Writing:
         if known is not None:
             self._files.find(client_id, file_id)
             return Outcome(known.opened(), None, self._commits.last_txid)
-        new = NewFile(file_id, caller.user, overwrite, replication, block_size, mode, replaces)
+        redundancy = replicated(replication)
+        new = NewFile(file_id, caller.user, overwrite, redundancy, block_size, mode, replaces)
         file = OpenFile(new, blocks)
         self._takeover.check_resumable(file)
         if self._files.exists(file_id):
@@ -371,15 +375,15 @@ class Writing:
             )
 
     def _count_replicas(self, file: OpenFile, final: Sequence[Block]) -> int:
-        least = file.new.replication
+        least = file.new.redundancy.targets
         for block, (_, targets) in zip(final, file.allocations()):
             found = self._blocks.confirmations(block)
-            needed = self._blocks.attainable(block, targets or (), file.new.replication)
+            needed = self._blocks.attainable(block, targets or (), file.new.redundancy)
             if found < needed:
                 if targets is None or found >= len(targets) or self._blocks.lost_any(targets):
                     # It is final, so it is copied like a block of a complete file from now on;
                     # the writer waits for the copies.
-                    self._blocks.commit(block, file.new.file_id, file.new.replication)
+                    self._blocks.commit(block, file.new.file_id, file.new.redundancy.targets)
                 raise NotEnoughReplicas(
                     f"File {self._files.path(file)} cannot be completed: {block.name} is "
                     f"confirmed by {found} of {needed} datanodes"

@@ -9,6 +9,7 @@ from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.namespace.usage import Use
 from data_service.protocol.blocks import Block
+from data_service.protocol.redundancy import replicated
 from tests.support.models.namenode_core import ROOT
 
 
@@ -45,7 +46,7 @@ class Tree:
         self.image.counters["block_id"] = self.blocks + 1
         old, depth = self.resolver.walk(ROOT, parse(path))
         replaces = old.id if depth == len(parse(path)) else 0
-        new = NewFile(self.new_id(), "alice", overwrite, 3, 100, 0o640, replaces)
+        new = NewFile(self.new_id(), "alice", overwrite, replicated(3), 100, 0o640, replaces)
         _, changes = self.rules.attach(
             ROOT, self.image.root, parse(path), new, blocks, 7, self.new_id
         )
