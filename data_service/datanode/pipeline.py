@@ -10,7 +10,8 @@ is never resumed in the middle (HDFS-4660, HDFS-7065).
 """
 
 import time
-from typing import Any, Callable, Optional, Tuple
+from contextlib import contextmanager
+from typing import Callable, Iterator, Optional, Tuple
 
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.replica_writer import ReplicaWriter
@@ -37,36 +38,50 @@ GRACE_SECONDS = 60.0
 
 
 class Downstream:
-    """The next datanode of a pipeline, or none when this one is the last."""
+    """The next datanode of a pipeline. `link` are the ids of this one and of that one; `begin`
+    begins the call, and is None when this one is the last."""
 
-    def __init__(self, node_id: str, next_node_id: str, body: Optional[OutgoingBody]) -> None:
-        self._link = (node_id, next_node_id)
-        self._body = body
+    def __init__(
+        self, link: Tuple[str, str], begin: Optional[Callable[[], OutgoingBody]]
+    ) -> None:
+        self._link = link
+        self._begin = begin
+        self._body: Optional[OutgoingBody] = None
+
+    def open(self) -> None:
+        """Begin to pass the block on; raises PipelineFailed that names the link, as the others."""
+        if self._begin is not None:
+            with self._blame():
+                self._body = self._begin()
 
     def send(self, data: memoryview, checksum: int) -> None:
-        """Pass one packet on; raises PipelineFailed that names the link."""
+        """Pass one packet on."""
         if self._body is not None:
-            self._guard(lambda body: body.send(data, checksum))
+            with self._blame():
+                self._body.send(data, checksum)
 
     def end(self) -> None:
         """Say that the block is whole."""
         if self._body is not None:
-            self._guard(lambda body: body.end())
+            with self._blame():
+                self._body.end()
 
     def holders(self) -> Tuple[str, ...]:
         """Wait until the datanodes downstream have the block; their ids."""
         if self._body is None:
             return ()
-        return tuple(self._guard(lambda body: body.result()))
+        with self._blame():
+            return tuple(self._body.result())
 
     def close(self) -> None:
         """Hang up; unless `holders` returned, the datanodes downstream drop what they have."""
         if self._body is not None:
             self._body.close()
 
-    def _guard(self, action: Callable[[OutgoingBody], Any]) -> Any:
+    @contextmanager
+    def _blame(self) -> Iterator[None]:
         try:
-            return action(self._body)  # type: ignore[arg-type]
+            yield
         except DfsError as error:
             raise seen_from_upstream(self._link, error) from None
 
@@ -74,24 +89,27 @@ class Downstream:
 def receive_block(
     packets: PacketReader,
     store: BlockStore,
-    writer: ReplicaWriter,
+    block: Tuple[int, int, int],
     downstream: Downstream,
     report: Callable[[Block], None],
 ) -> Tuple[str, ...]:
     """Run one datanode's part of a pipeline; the ids of the datanodes that hold the block.
 
-    `report` tells the namenode of the finished replica. Raises PipelineFailed when a datanode
-    downstream failed, CorruptData when the bytes were damaged on the way, DiskFull, DiskFailed.
+    `block` is its id, generation, and how many bytes it may have; `report` tells the namenode of
+    the finished replica. Raises PipelineFailed when a datanode downstream failed, CorruptData when
+    the bytes were damaged on the way, DiskFull, DiskFailed.
     """
+    writer = store.create(*block)
     try:
         try:
+            downstream.open()
             _receive_packets(packets, writer, downstream)
             downstream.end()
         except BaseException:
             store.discard(writer)
             raise
-        block = store.finish(writer)
-        report(block)
+        finished = store.finish(writer)
+        report(finished)
         return (store.volumes.node_id,) + downstream.holders()
     finally:
         downstream.close()

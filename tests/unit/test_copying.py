@@ -1,17 +1,16 @@
 """Copying a replica to other datanodes, which are real ones in this process."""
 
-import os
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
-from data_service.datanode.copying import copy_block, open_pipeline, unreached_targets
+from data_service.datanode.copying import copy_block, unreached_targets
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.failures import pipeline_failure
 from data_service.protocol.messages import Target
-from tests.support.clusters.inner_cluster import DATA_NODE, InnerCluster
+from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.clusters.ports import Ports
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import get, put
@@ -49,7 +48,7 @@ def target(cluster: InnerCluster, number: int) -> Target:
 def copy(cluster: InnerCluster, block: Block, *targets: Target) -> tuple:
     """Copy a replica of the first datanode."""
     store = cluster.data_nodes[0].store
-    return copy_block(store, block, targets, DATA_NODE, cluster.settings.network)
+    return copy_block(store, block, targets, cluster.data_nodes[0].peers)
 
 
 def test_a_copy_is_the_same_and_is_told(cluster: InnerCluster) -> None:
@@ -108,13 +107,6 @@ def test_who_cannot_be_reached(cluster: InnerCluster, ports: Ports) -> None:
         copy(cluster, block, target(cluster, 1), nobody)
     cluster.wait_clean()
     assert cluster.data_nodes[1].store.inventory() == ((), ())
-
-
-def test_without_targets_there_is_no_pipeline(cluster: InnerCluster) -> None:
-    network = cluster.settings.network
-    assert open_pipeline(7, 1, 5, b"", (), DATA_NODE, network) is None
-    block = put(cluster.data_nodes[0].store, 7, DATA)
-    assert copy(cluster, block) == () and os.path.exists(cluster.path(0, block))
 
 
 def test_who_was_not_reached_is_told_from_what_failed_here() -> None:

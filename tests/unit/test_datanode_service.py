@@ -9,7 +9,7 @@ from typing import Any, Iterator, List, Tuple
 import pytest
 
 from data_service.datanode import service
-from data_service.datanode.service import DataNode
+from data_service.datanode.daemon import DataNode
 from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, chunk_spans, crc32
@@ -131,7 +131,7 @@ def test_bad_arguments_are_refused(cluster: InnerCluster) -> None:
 
 
 def test_there_is_no_way_to_delete(cluster: InnerCluster) -> None:
-    for method in ("remove", "delete", "finish", "stop", "store", "_node"):
+    for method in ("remove", "delete", "finish", "stop", "store", "_store"):
         with connected(cluster) as remote, pytest.raises(InvalidArgument, match="no such method"):
             remote.call(method, timeout=20.0)
 
@@ -196,7 +196,7 @@ def test_too_many_transfers_wait_their_turn_and_are_refused_in_time(
 ) -> None:
     write(cluster)
     monkeypatch.setattr(service, "READERS_PATIENCE", 0.001)
-    slots, results = cluster.data_nodes[0]._slots, []
+    slots, results = cluster.data_nodes[0].slots, []
     with ExitStack() as places:
         for _ in range(3):
             places.enter_context(slots.hold(0.0))

@@ -7,7 +7,6 @@ from typing import Iterator
 
 import pytest
 
-from data_service.datanode.service import DataNode
 from data_service.filesystem import FileSystem
 from data_service.filesystem.reading import replica_choice
 from data_service.filesystem.reading.file_checksum import FileChecksum, compose
@@ -18,6 +17,7 @@ from tests.support.disks.replicas import noise
 from tests.support.disks.stores import opened, put
 from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import BlockMissing, CorruptData, PathNotFound
+from zookeeper.fabric.stream import PacketWriter
 
 DATA = noise(2 * BLOCK_SIZE + 1000, 5)
 
@@ -111,7 +111,7 @@ def test_no_byte_of_the_file_moves(
     fs: FileSystem, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = store_file(fs, size)
-    monkeypatch.setattr(DataNode, "read_block", None)
+    monkeypatch.setattr(PacketWriter, "send_file", None)
     assert fs.file_checksum("/a") == wanted
 
 

@@ -2,11 +2,11 @@
 
 import threading
 from pathlib import Path
-from typing import Iterator, List, Tuple
+from typing import Any, Iterator, List, Tuple
 
 import pytest
 
-from data_service.datanode.service import DataNode
+from data_service.datanode import service
 from data_service.filesystem.writing import open_file as open_file_module
 from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.namenode_client import NameNodeClient
@@ -132,14 +132,11 @@ def test_a_datanode_that_blames_healthy_neighbours_is_left_out(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HDFS-3875, HDFS-1595: a faulty node blamed its neighbours until it was the only holder."""
-    faulty, connect = client.cluster.data_nodes[0], DataNode._downstream
 
-    def blame(self: DataNode, block: tuple, token: bytes, targets: tuple) -> object:
-        if self is faulty and targets:
-            raise pipeline_failure((client.cluster.node_id(0), targets[0][0]), "its fault")
-        return connect(self, block, token, targets)  # type: ignore[arg-type]
+    def blame(*arguments: Any) -> object:
+        raise pipeline_failure((client.cluster.node_id(0), arguments[-1][0][0]), "its fault")
 
-    monkeypatch.setattr(DataNode, "_downstream", blame)
+    monkeypatch.setattr(client.cluster.data_nodes[0].peers, "write_block", blame)
     file = client.create()
     file.write_block(0, len(DATA), client.source)
     assert finished(client, file)[1] == [1, 2]
@@ -193,11 +190,11 @@ def test_an_error_of_the_local_file_is_not_repeated(client: Client) -> None:
 
 
 def test_attempts_have_an_end(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: DataNode, *_arguments: object) -> object:
+    def refuse(*_arguments: object) -> object:
         client.cluster.namenode.order.reverse()
         raise DiskFull("never")
 
-    monkeypatch.setattr(DataNode, "write_block", refuse)
+    monkeypatch.setattr(service, "receive_block", refuse)
     monkeypatch.setattr(Suspects, "excluded", frozenset())
     file = client.create()
     with pytest.raises(NotEnoughReplicas, match="8 pipelines failed; the last: never"):
@@ -210,13 +207,13 @@ def test_holders_must_be_those_that_were_chosen(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tahoe's servers-of-happiness: it is distinct holders that count."""
-    answer = DataNode.write_block
+    receive_block = service.receive_block
 
-    def twice(self: DataNode, *arguments: object) -> tuple:
-        answer(self, *arguments)  # type: ignore[arg-type]
-        return (self.store.volumes.node_id,) * 3
+    def twice(*arguments: Any) -> tuple:
+        receive_block(*arguments)
+        return (arguments[1].volumes.node_id,) * 3
 
-    monkeypatch.setattr(DataNode, "write_block", twice)
+    monkeypatch.setattr(service, "receive_block", twice)
     file = client.create()
     file.write_block(0, len(DATA), client.source)
     assert client.excluded() == [[], [0], [0, 1]] and finished(client, file)[1] == [2]

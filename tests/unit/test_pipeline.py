@@ -92,13 +92,17 @@ def _store(tmp_path: Path) -> Iterator[BlockStore]:
     made.close()
 
 
+def after(body: Optional[Body]) -> Downstream:
+    """What comes after this datanode in a pipeline."""
+    return Downstream(LINK, None if body is None else lambda: body)  # type: ignore[arg-type]
+
+
 def receive(store: BlockStore, packets: Packets, body: Optional[Body] = None,
             told: Optional[List[Block]] = None) -> Tuple[str, ...]:
     """Take block 7 in."""
-    writer = store.create(7, 1, len(DATA))
-    downstream = Downstream(*LINK, body)  # type: ignore[arg-type]
     report = told.append if told is not None else lambda block: None
-    return receive_block(packets, store, writer, downstream, report)  # type: ignore[arg-type]
+    return receive_block(packets, store, (7, 1, len(DATA)),  # type: ignore[arg-type]
+                         after(body), report)
 
 
 def test_the_last_datanode_stores_and_answers_with_itself(store: BlockStore) -> None:
@@ -117,10 +121,9 @@ def test_every_packet_is_passed_on_and_the_answer_names_all(store: BlockStore) -
 def test_the_namenode_is_told_before_the_answer(store: BlockStore) -> None:
     body = Body()
     steps: List[List[str]] = []
-    writer = store.create(7, 1, len(DATA))
     receive_block(
-        Packets(list(chunks_of(DATA))), store, writer,  # type: ignore[arg-type]
-        Downstream(*LINK, body), lambda block: steps.append(list(body.steps)))  # type: ignore
+        Packets(list(chunks_of(DATA))), store, (7, 1, len(DATA)),  # type: ignore[arg-type]
+        after(body), lambda block: steps.append(list(body.steps)))
     # The one downstream is made durable at the same time.
     assert steps == [["send"] * 3 + ["end"]]
 
@@ -202,7 +205,6 @@ def test_a_disk_that_fails_at_the_end_is_not_acknowledged(
     datanodes run these lines, and none can be asked for less."""
     told: List[Block] = []
     body = Body()
-    writer = store.create(7, 1, len(DATA))
 
     class LastPacket(Packets):
         """The disk goes with the end mark."""
@@ -211,12 +213,12 @@ def test_a_disk_that_fails_at_the_end_is_not_acknowledged(
             """Fail the volume at the end."""
             packet = super().receive(buffer)
             if packet is None:
-                writer.volume.fail("pulled out")
+                store.volumes.working[0].fail("pulled out")
             return packet
 
     with pytest.raises(DiskFailed):
-        receive_block(LastPacket(list(chunks_of(DATA))), store, writer,  # type: ignore[arg-type]
-                      Downstream(*LINK, body), told.append)  # type: ignore[arg-type]
+        receive_block(LastPacket(list(chunks_of(DATA))), store,  # type: ignore[arg-type]
+                      (7, 1, len(DATA)), after(body), told.append)
     assert not told and body.closed and "result" not in body.steps
 
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
-from data_service.datanode.service import DataNode
+from data_service.datanode.daemon import DataNode
 from data_service.filesystem import FileSystem
 from data_service.protocol.blocks import Block
 from tests.support.models.plain_namenode import KnownNode, PlainNameNode

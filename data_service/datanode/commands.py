@@ -1,0 +1,128 @@
+"""The namenode's commands, carried out: copy a replica, remove one, verify one.
+
+Theory of operation. A disk may be slow, and heartbeats must go on: each command but the order to
+verify runs in a thread of its own, of which there are a limited number. What is not done is ordered
+again by the namenode. A removal asks before each replica whether the order still holds, and what
+became of it is told at once.
+"""
+
+import threading
+import time
+from typing import Callable, List
+
+from data_service.datanode.actor import NameNodeActor
+from data_service.datanode.background.verifier import Verifier
+from data_service.datanode.copying import copy_block, unreached_targets
+from data_service.datanode.incremental_report import DELETED, VERIFIED
+from data_service.datanode.peers import Peers
+from data_service.datanode.store.block_store import BlockStore
+from data_service.protocol.blocks import Block
+from data_service.protocol.messages import DELETE_CORRUPT, REPLICATE, TRASH, VERIFY, Command
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import BlockMissing, DfsError, SessionExpired
+
+log = logs.get("commands")
+
+RUNNING_MAX = 32
+"""Commands that are carried out at a time, those that a hung disk holds up among them."""
+
+Holds = Callable[[], bool]
+"""Whether the session in which a command was given goes on."""
+
+
+class Commands:
+    """Carries out what the namenode of `actor` orders; at most `copies_max` copies at a time."""
+
+    def __init__(
+        self,
+        store: BlockStore,
+        verifier: Verifier,
+        actor: NameNodeActor,
+        peers: Peers,
+        copies_max: int,
+    ) -> None:
+        self._store = store
+        self._verifier = verifier
+        self._actor = actor
+        self._peers = peers
+        self._running = threading.BoundedSemaphore(RUNNING_MAX)
+        self._copies = threading.BoundedSemaphore(copies_max)
+
+    def obey(self, command: Command, holds: Holds) -> None:
+        """Begin to carry a command out, and return at once."""
+        try:
+            if command.action == VERIFY:
+                self._verifier.order(command.blocks)
+            else:
+                self._begin(command, holds)
+        except RuntimeError as error:
+            # The namenode repeats what was not done.
+            log.warning("command.dropped", action=command.action, error=error)
+
+    def _begin(self, command: Command, holds: Holds) -> None:
+        if not self._running.acquire(blocking=False):
+            raise RuntimeError(f"{RUNNING_MAX} are being carried out")
+        try:
+            threading.Thread(
+                target=self._carry_out, args=(command, holds), name="command", daemon=True
+            ).start()
+        except RuntimeError:
+            self._running.release()
+            raise
+
+    def _carry_out(self, command: Command, holds: Holds) -> None:
+        try:
+            if command.action == REPLICATE:
+                self._replicate(command, holds)
+            else:
+                self._remove(command, holds)
+        finally:
+            self._running.release()
+
+    def _remove(self, command: Command, holds: Holds) -> None:
+        take_out = self._store.move_to_trash if command.action == TRASH else self._store.remove
+        removed: List[Block] = []
+        for block in command.blocks:
+            try:
+                if command.action == DELETE_CORRUPT and self._is_good_after_all(block):
+                    self._actor.tell(VERIFIED, [block])
+                    continue
+                take_out(block, holds)
+                removed.append(block)
+            except SessionExpired as error:
+                log.info("command.lapsed", action=command.action, reason=error.message)
+                break
+            except DfsError as error:
+                log.error("replica.not_removed", block=block.name, error=error.message)
+                # It is here, whatever was told meanwhile.
+                self._actor.report_again()
+        log.info("replicas.removed", action=command.action, count=len(removed))
+        self._actor.tell(DELETED, removed)
+
+    def _is_good_after_all(self, block: Block) -> bool:
+        """Look once more before a replica is removed for its damage: only the reading failed."""
+        try:
+            return self._verifier.verify(block)
+        except BlockMissing:
+            return False
+
+    def _replicate(self, command: Command, holds: Holds) -> None:
+        if not command.blocks or not command.targets:
+            log.warning("command.malformed", action=command.action)
+            return
+        if not holds():
+            return
+        block = command.blocks[0]
+        if not self._copies.acquire(blocking=False):
+            log.info("copy.dropped", block=block.name, reason="enough copies run")
+            self._actor.tell_failure(block)
+            return
+        started = time.monotonic()
+        try:
+            copy_block(self._store, block, command.targets, self._peers)
+            log.info("copy.done", block=block.name, seconds=round(time.monotonic() - started, 3))
+        except DfsError as error:
+            log.warning("copy.failed", block=block.name, error=error.message)
+            self._actor.tell_failure(block, unreached_targets(error, command.targets))
+        finally:
+            self._copies.release()

@@ -1,0 +1,132 @@
+"""The datanode daemon: what one process is made of, and its life."""
+
+import argparse
+from typing import List, Optional
+
+from data_service.datanode.actor import NameNodeActor
+from data_service.datanode.background.block_scanner import BlockScanner
+from data_service.datanode.background.directory_scanner import DirectoryScanner
+from data_service.datanode.background.trash_emptier import TrashEmptier
+from data_service.datanode.background.verifier import Verifier
+from data_service.datanode.commands import Commands
+from data_service.datanode.incremental_report import CORRUPT
+from data_service.datanode.peers import Peers
+from data_service.datanode.service import DataNodeService
+from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.transfer_slots import TransferSlots
+from zookeeper.coordinator import Coordinator
+from zookeeper.fabric import daemon
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.identity import DATA_NODE, NAME_NODE
+from zookeeper.fabric.remote import LeaderPool
+from zookeeper.fabric.server import Server
+from zookeeper.fabric.settings import Settings
+
+
+class DataNode(daemon.Daemon):
+    """One datanode process: `index` into data_node_hosts tells which."""
+
+    def __init__(self, settings: Settings, index: int, credentials: Credentials) -> None:
+        own = settings.data_node
+        self.settings = settings
+        self.credentials = credentials
+        self.address = daemon.address_at(own.hosts, index, "data_node_hosts")
+        self.store = BlockStore(
+            own.directories_of(self.address),
+            own.reserved_bytes,
+            lambda block: self.actor.tell(CORRUPT, [block]),
+        )
+        self.slots = TransferSlots(own.max_streams, str(self.address))
+        self.peers = Peers(credentials, settings.network)
+        self.actor = NameNodeActor(
+            self.address,
+            own,
+            self.store,
+            LeaderPool(NAME_NODE, settings.name_node.hosts, credentials, settings.network),
+            lambda command, holds: self._commands.obey(command, holds),
+            lambda: self.slots.running,
+            self._join,
+        )
+        self._verifier = Verifier(self.store, self.actor.tell, self.actor.report_again)
+        self._commands = Commands(
+            self.store,
+            self._verifier,
+            self.actor,
+            self.peers,
+            settings.name_node.max_replication_streams,
+        )
+        self._block_scanner = BlockScanner(
+            self.store, own.scan_period_seconds, own.scan_bytes_per_second
+        )
+        self._directory_scanner = DirectoryScanner(self.store, own.block_report_seconds)
+        self._trash_emptier = TrashEmptier(self.store.volumes, own.trash_seconds)
+        self._server: Optional[Server] = None
+        self._coordinator: Optional[Coordinator] = None
+
+    def start(self) -> None:
+        """Open the store, serve, register; returns after the first full block report."""
+        self.store.open()
+        host = daemon.bind_host(self.settings, self.address)
+        self._server = Server(
+            f"{DATA_NODE}@{self.address}",
+            host,
+            self.address.port,
+            self._service,
+            self.credentials,
+            self.settings.network,
+        )
+        self._server.start()
+        self.actor.start()
+        self._block_scanner.start()
+        self._directory_scanner.start()
+        self._trash_emptier.start()
+        self.actor.await_registration()
+        self._verifier.start()
+        usage = self.store.usage()
+        self.ready = (
+            f"{self.address} blocks={usage.replicas} used={usage.used} "
+            f"remaining={usage.remaining}"
+        )
+
+    def stop(self) -> None:
+        """Finish running transfers, say goodbye, release the directories."""
+        if self._server is not None:
+            self._server.stop()
+        self._block_scanner.stop()
+        self._directory_scanner.stop()
+        self._trash_emptier.stop()
+        self._verifier.stop()
+        self.actor.stop()
+        if self._coordinator is not None:
+            self._coordinator.stop()
+        self.store.close()
+
+    def _service(self) -> DataNodeService:
+        return DataNodeService(
+            self.store, self.slots, self.peers, self.actor.tell, self.settings.network
+        )
+
+    def _join(self) -> None:
+        """A namenode knows this datanode: let the zookeeper see it, too. Not before, or one that
+        is refused would take over what the datanode has that lives at its address."""
+        if self._coordinator is None:
+            self._coordinator = Coordinator(str(self.address), self.settings, self.credentials)
+            self._coordinator.register(f"/data_nodes/{self.address}", self.store.volumes.node_id)
+            self._coordinator.start()
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "index", type=int, help="which datanode to be: index into data_node_hosts, from 0"
+    )
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run one datanode until it is told to stop; the process's exit status."""
+    return daemon.run(
+        "data_node",
+        "Keeps blocks and serves them; its index in data_node_hosts tells which datanode it is.",
+        argv,
+        lambda settings, arguments, credentials: DataNode(settings, arguments.index, credentials),
+        _add_arguments,
+    )
