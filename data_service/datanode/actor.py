@@ -28,8 +28,8 @@ from data_service.datanode.incremental_report import (
     as_arguments,
 )
 from data_service.protocol import answers
-from data_service.protocol.blocks import Block
-from data_service.protocol.messages import (
+from data_service.protocol.blocks import Block, pack_blocks
+from data_service.protocol.nodes import (
     DELETE,
     DELETE_CORRUPT,
     REPLICATE,
@@ -39,7 +39,6 @@ from data_service.protocol.messages import (
     Command,
     NodeInfo,
     NodeStats,
-    pack_blocks,
 )
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import (

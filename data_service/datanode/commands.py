@@ -17,7 +17,7 @@ from data_service.datanode.incremental_report import DELETED, VERIFIED
 from data_service.datanode.peers import Peers
 from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE_CORRUPT, REPLICATE, TRASH, VERIFY, Command
+from data_service.protocol.nodes import DELETE_CORRUPT, REPLICATE, TRASH, VERIFY, Command
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import BlockMissing, DfsError, SessionExpired
 

@@ -3,7 +3,7 @@
 from typing import Sequence, Tuple
 
 from data_service.protocol.failures import reply_seconds
-from data_service.protocol.messages import Target
+from data_service.protocol.nodes import Target
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.identity import DATA_NODE
 from zookeeper.fabric.remote import OutgoingBody, Remote

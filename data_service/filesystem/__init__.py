@@ -26,7 +26,7 @@ the kind that the system raised.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,
     AuthenticationFailed,

@@ -3,8 +3,9 @@
 from typing import Optional, Sequence, Tuple
 
 from data_service.filesystem.namenode_client import LIST_ROWS, NameNodeClient
-from data_service.protocol.decoding import decode, decode_rows
-from data_service.protocol.messages import ClusterStatus, DataNodeStatus, FsckRow
+from data_service.protocol.decoding import decode
+from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
+from data_service.protocol.rows import decode_rows
 
 
 class Administration:

@@ -7,7 +7,7 @@ from data_service.filesystem import globs
 from data_service.filesystem.matching import look, matching
 from data_service.filesystem.open_modes import ENCODING
 from data_service.filesystem.paths import AnyPath, named, resolve, text_of
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from zookeeper.fabric.errors import DfsError, IsADirectory, NotADirectory, PathExists
 
 OnError = Callable[[DfsError], object]

@@ -21,7 +21,7 @@ from data_service.filesystem.users import current_user
 from data_service.filesystem.writing.files_being_written import FilesBeingWritten
 from data_service.filesystem.writing.open_file import WriteOptions
 from data_service.protocol.checksums import CHUNK_BYTES
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from zookeeper.fabric import logs
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import USER, Principal

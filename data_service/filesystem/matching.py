@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional
 
 from data_service.filesystem import globs
 from data_service.filesystem.paths import resolve
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from zookeeper.fabric.errors import NotADirectory, PathNotFound
 
 

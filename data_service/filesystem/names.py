@@ -4,16 +4,17 @@ from typing import Any, Iterator, Optional, Tuple
 
 from data_service.filesystem.namenode_client import LIST_ROWS, NameNodeClient
 from data_service.filesystem.paths import AnyPath, named, resolve, text_of
-from data_service.protocol.decoding import decode, decode_rows
-from data_service.protocol.listings import Page, check_covered, check_name
-from data_service.protocol.messages import (
+from data_service.protocol.decoding import decode
+from data_service.protocol.files import (
     QUOTA_UNCHANGED,
     ContentSummary,
     FileStatus,
-    FsckRow,
     Locations,
     QuotaUsage,
 )
+from data_service.protocol.health import FsckRow
+from data_service.protocol.listings import Page, check_covered, check_name
+from data_service.protocol.rows import decode_rows
 from zookeeper.fabric.errors import NotADirectory
 
 FILE_MODE, DIRECTORY_MODE = 0o666, 0o777

@@ -21,7 +21,8 @@ from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.open_files import OpenFile, OpenFiles, OpenRow
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import FILE, BlockHealth, FileStatus, FsckRow
+from data_service.protocol.files import FILE, FileStatus
+from data_service.protocol.health import BlockHealth, FsckRow
 from zookeeper.fabric.errors import InvalidArgument, NotADirectory, PermissionDenied
 
 PAGE_MAX = 1_000

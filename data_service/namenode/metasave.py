@@ -8,7 +8,7 @@ from typing import Iterable, Iterator, List
 
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.state import State
-from data_service.protocol.messages import BlockHealth
+from data_service.protocol.health import BlockHealth
 from data_service.protocol.visible import visible
 
 ROWS_MAX = 1000

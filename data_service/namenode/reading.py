@@ -22,14 +22,14 @@ from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import (
+from data_service.protocol.files import (
     NAME_QUOTA_MAX,
     QUOTA_RESET,
-    FsckRow,
     LocatedBlock,
     Locations,
     QuotaUsage,
 )
+from data_service.protocol.health import FsckRow
 from zookeeper.fabric.errors import InvalidArgument
 
 PAGE_MAX = 10_000

@@ -21,7 +21,8 @@ from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS, O
 from data_service.namenode.leading.leader_lease import Office
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
-from data_service.protocol.messages import ClusterStatus, NodeStats
+from data_service.protocol.health import ClusterStatus
+from data_service.protocol.nodes import NodeStats
 from metadata_service.edits import TABLES
 from metadata_service.journal import Journal
 from zookeeper.fabric import logs

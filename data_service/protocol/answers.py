@@ -6,7 +6,8 @@ taken for an answer only if every value has the type and range that it must have
 
 from typing import Any, Tuple
 
-from data_service.protocol.messages import Command, Registration
+from data_service.protocol.decoding import decode
+from data_service.protocol.nodes import Command, Registration
 from data_service.protocol.validation import (
     check_blocks,
     check_integers,
@@ -49,7 +50,7 @@ def _command(row: Any) -> Command:
     check_label(action, "an action")
     check_blocks(blocks)
     check_targets(targets)
-    return Command.from_wire(row)
+    return decode(Command, row)
 
 
 def _of_length(value: Any, length: int) -> Tuple[Any, ...]:

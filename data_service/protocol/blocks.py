@@ -1,10 +1,12 @@
-"""The identity of a block, and its name on disk and in messages."""
+"""The identity of a block, its name on disk, and the bytes of it in a block report."""
 
 import re
-from typing import NamedTuple, Optional, Tuple
+import struct
+from typing import Iterable, Iterator, NamedTuple, Optional, Tuple
 
 _NUMBER = "(0|[1-9][0-9]{0,18})"
 _NAME = re.compile(f"blk_{_NUMBER}_{_NUMBER}")
+_REPORTED = struct.Struct("!QQQ")
 
 INTEGER_MAX = 2**63 - 1
 """The highest id, generation or length: what fits into a signed number of 8 bytes."""
@@ -40,3 +42,13 @@ def parse_name(name: str) -> Optional[Tuple[int, int]]:
         return None
     block_id, generation = int(match.group(1)), int(match.group(2))
     return (block_id, generation) if max(block_id, generation) <= INTEGER_MAX else None
+
+
+def pack_blocks(blocks: Iterable[Block]) -> bytes:
+    """A block report's part as bytes: 24 bytes a block."""
+    return b"".join(_REPORTED.pack(*block) for block in blocks)
+
+
+def unpack_blocks(data: bytes) -> Iterator[Block]:
+    """The reverse of `pack_blocks`; raises struct.error when the length is no multiple of 24."""
+    return map(Block._make, _REPORTED.iter_unpack(data))

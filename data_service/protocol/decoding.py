@@ -7,7 +7,6 @@ works with it later. Most messages are flat and right, and there are many (a lis
 each file): for those a few comparisons of whole rows do.
 """
 
-import json
 from functools import lru_cache
 from math import inf
 from operator import itemgetter
@@ -62,15 +61,6 @@ def decode(kind: Any, value: Any) -> Any:
     Raises ProtocolViolation. Lists count as tuples, since JSON knows no others.
     """
     return _decoder(kind)(value, "")
-
-
-def decode_rows(kind: Type[Kind], data: Any) -> List[Kind]:
-    """What `pack_rows` made of many of a kind; raises ProtocolViolation."""
-    try:
-        rows = json.loads(decode(bytes, data))
-    except (ValueError, RecursionError) as error:
-        raise ProtocolViolation(f"a malformed list of rows: {error}") from None
-    return list(decode(Tuple[kind, ...], rows))
 
 
 @lru_cache(maxsize=None)

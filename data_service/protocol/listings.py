@@ -2,7 +2,7 @@
 
 from typing import Tuple
 
-from data_service.protocol.messages import Locations
+from data_service.protocol.files import Locations
 from zookeeper.fabric.errors import ProtocolViolation
 
 Page = Tuple[bytes, bool]

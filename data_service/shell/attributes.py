@@ -4,7 +4,7 @@ import re
 import time
 from typing import Callable, List, Optional
 
-from data_service.protocol.messages import FsckRow
+from data_service.protocol.health import FsckRow
 from data_service.shell.arguments.items import Item
 from data_service.shell.arguments.modes import ModeChange
 from data_service.shell.arguments.options import parse, take_option

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Dict, Iterable, List, Sequence
 
-from data_service.protocol.messages import ClusterStatus, DataNodeStatus
+from data_service.protocol.health import ClusterStatus, DataNodeStatus
 from data_service.shell.formats import bytes_long, calendar, percent
 
 RULE = "-" * 49

@@ -4,7 +4,7 @@ import struct
 import time
 from typing import Any, Collection, Dict, List, Sequence
 
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from data_service.protocol.sizes import half_up, scaled
 
 _LETTERS = "rwxrwxrwx"

@@ -5,7 +5,7 @@ import re
 import time
 from typing import Iterator, List, NamedTuple
 
-from data_service.protocol.messages import FsckRow
+from data_service.protocol.health import FsckRow
 from data_service.protocol.visible import visible
 from data_service.shell import cluster_report
 from data_service.shell.arguments.options import JSON, Options, parse

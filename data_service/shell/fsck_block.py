@@ -2,13 +2,7 @@
 
 from typing import Any, Dict, List, Optional
 
-from data_service.protocol.messages import (
-    CORRUPT_REPLICA,
-    STALE_CONTENT,
-    STALE_NODE,
-    FsckRow,
-    Holder,
-)
+from data_service.protocol.health import CORRUPT_REPLICA, STALE_CONTENT, STALE_NODE, FsckRow, Holder
 from data_service.protocol.visible import visible
 
 _WORDS = {CORRUPT_REPLICA: "CORRUPT", STALE_NODE: "STALE", STALE_CONTENT: "STALE"}

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Tuple
 
-from data_service.protocol.messages import BlockHealth, FsckRow, Holder
+from data_service.protocol.health import BlockHealth, FsckRow, Holder
 from data_service.protocol.visible import visible
 from data_service.shell.formats import single_precision
 

@@ -4,7 +4,7 @@ import json
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple
 
 from data_service.filesystem import globs
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from data_service.protocol.sizes import scaled
 from data_service.shell import formats
 from data_service.shell.arguments.items import Item

@@ -5,7 +5,7 @@ They follow the rules of HDFS's `dfsadmin`: silent when all went well, any error
 
 from typing import List
 
-from data_service.protocol.messages import QUOTA_RESET, QUOTA_UNCHANGED
+from data_service.protocol.files import QUOTA_RESET, QUOTA_UNCHANGED
 from data_service.shell.arguments.items import Item
 from data_service.shell.arguments.options import binary_number, parse
 from data_service.shell.arguments.stores import LocalStore

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from data_service.protocol.messages import QUOTA_RESET, ContentSummary, QuotaUsage
+from data_service.protocol.files import QUOTA_RESET, ContentSummary, QuotaUsage
 from data_service.protocol.redundancy import replicated
 from data_service.protocol.sizes import scaled
 from data_service.shell import formats

@@ -18,7 +18,7 @@ from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
-from data_service.protocol.messages import NodeInfo, NodeStats
+from data_service.protocol.nodes import NodeInfo, NodeStats
 from metadata_service.edits import Edit, encode
 from metadata_service.metadata_db import MetadataDatabase
 from scripts.benchmark.trial import MIB, memory_of

@@ -9,7 +9,8 @@ from random import Random
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from data_service.filesystem import FileSystem
-from data_service.protocol.messages import FileStatus, unpack_rows
+from data_service.protocol.files import FileStatus
+from data_service.protocol.rows import decode_rows
 from tests.chaos.contents import Contents
 from tests.chaos.history import OK, History
 from tests.chaos.model import FILE_MODE, NAME_QUOTAS, SPACE_QUOTAS, State
@@ -231,7 +232,7 @@ def rows_of(statuses: Any) -> tuple:
 def page_of(file_system: FileSystem, path: str, after: str, limit: int) -> tuple:
     """A page of a listing, smaller than those that the library asks for."""
     data, more = file_system._namenode.call("list", path, after, limit)
-    return rows_of(map(FileStatus._make, unpack_rows(data))), more
+    return rows_of(decode_rows(FileStatus, data)), more
 
 
 def quota_of(file_system: FileSystem, path: str) -> Tuple[Optional[int], Optional[int]]:

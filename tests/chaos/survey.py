@@ -9,7 +9,7 @@ from typing import Dict, List, Tuple
 
 from data_service.filesystem import FileSystem
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import FsckRow
+from data_service.protocol.health import FsckRow
 from metadata_service.edits import TABLES, decode
 from metadata_service.metadata_db import NAME
 from tests.chaos.invariants import RecordedEdit, Vitals

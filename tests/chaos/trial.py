@@ -6,7 +6,7 @@ from random import Random
 from typing import Callable, Dict, List, Optional
 
 from data_service.filesystem import FileSystem
-from data_service.protocol.messages import FsckRow
+from data_service.protocol.health import FsckRow
 from tests.chaos import calls, evidence, invariants, survey
 from tests.chaos.calls import LIMITED, REPLICATION
 from tests.chaos.contents import Contents

@@ -7,7 +7,7 @@ from typing import Iterator, List
 import pytest
 
 from data_service.filesystem import FileSystem
-from data_service.protocol.messages import DataNodeStatus
+from data_service.protocol.health import DataNodeStatus
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.every_replica import replicas_on
 from tests.support.disks.replicas import (

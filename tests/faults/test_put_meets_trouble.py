@@ -13,7 +13,8 @@ import pytest
 from data_service.filesystem import FileSystem
 from data_service.filesystem.writing import open_file
 from data_service.filesystem.writing.pipeline import Pipeline
-from data_service.protocol.messages import LocatedBlock, Target
+from data_service.protocol.files import LocatedBlock
+from data_service.protocol.nodes import Target
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.replicas import (
     block_names,

@@ -8,7 +8,7 @@ import pytest
 
 from data_service.filesystem import FileSystem
 from data_service.filesystem.users import current_user
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.replicas import block_names, holders, noise, wait_gone, wait_replicas
 from tests.support.clusters.waiting import wait_until

@@ -17,7 +17,7 @@ from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE, TRASH, NodeInfo, NodeStats
+from data_service.protocol.nodes import DELETE, TRASH, NodeInfo, NodeStats
 from tests.support.models.metadata_model import MetadataModel, Tables
 
 ROOT = Caller("root", frozenset(), True)

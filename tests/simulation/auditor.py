@@ -6,9 +6,8 @@ is told of every removal before it happens and of every acknowledgement when it 
 
 from typing import Any, Dict, List, Tuple
 
-from data_service.protocol.messages import TRASH
+from data_service.protocol.nodes import TRASH
 from tests.simulation.services import MetadataService
-
 
 STALE_SECONDS = 3.0
 """After this silence a datanode's replicas are no reason to remove others."""

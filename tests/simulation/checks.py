@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Optional
 
 from data_service.namenode.namespace.image import Image
 from data_service.namenode.namespace.permissions import Caller
-from data_service.protocol.messages import LocatedBlock
+from data_service.protocol.files import LocatedBlock
 from tests.simulation.auditor import demand
 from tests.simulation.client import Client
 from tests.simulation.data_node import DataNode

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any, Deque, Dict, List, NamedTuple, Set, Tuple
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import (
+from data_service.protocol.nodes import (
     DELETE_CORRUPT,
     REPLICATE,
     TRASH,

@@ -9,7 +9,7 @@ from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
 from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import NodeInfo, NodeStats, Registration
+from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
 from tests.simulation.journal import ModelJournal
 from tests.simulation.network import Network
 from tests.simulation.services import ZOOKEEPER, Coordination

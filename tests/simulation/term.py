@@ -10,7 +10,7 @@ from data_service.namenode.leading.leader_lease import CLOCK_DRIFT
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
-from data_service.protocol.messages import NodeStats
+from data_service.protocol.nodes import NodeStats
 from tests.simulation.auditor import STALE_SECONDS
 from tests.simulation.journal import ModelJournal
 from tests.simulation.services import EXPIRY_SECONDS

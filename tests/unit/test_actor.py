@@ -12,15 +12,8 @@ from data_service.datanode import actor as actor_module
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.actor import NameNodeActor
 from data_service.datanode.incremental_report import CORRUPT, DELETED, RECEIVED
-from data_service.protocol.blocks import Block
-from data_service.protocol.messages import (
-    DELETE,
-    REPORT,
-    Command,
-    NodeInfo,
-    NodeStats,
-    unpack_blocks,
-)
+from data_service.protocol.blocks import Block, unpack_blocks
+from data_service.protocol.nodes import DELETE, REPORT, Command, NodeInfo, NodeStats
 from tests.support.links.played_namenode import NameNode
 from tests.support.disks.stores import opened, path_of, put
 from tests.support.clusters.waiting import wait_until

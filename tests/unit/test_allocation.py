@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import Target
+from data_service.protocol.nodes import Target
 from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import POLICY, ModelCluster
 from zookeeper.fabric.errors import SafeMode

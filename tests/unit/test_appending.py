@@ -6,7 +6,7 @@ import pytest
 
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.writers.open_files import Tail
-from data_service.protocol.messages import OpenedFile
+from data_service.protocol.files import OpenedFile
 from tests.support.models.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
 

@@ -11,7 +11,8 @@ from data_service.filesystem.reading.replica_choice import nearest_first
 from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from data_service.protocol.messages import LocatedBlock, Target
+from data_service.protocol.files import LocatedBlock
+from data_service.protocol.nodes import Target
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.clusters.ports import Ports
 from tests.support.disks.replicas import noise

@@ -6,7 +6,7 @@ from typing import List, Tuple
 import pytest
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import Target
+from data_service.protocol.nodes import Target
 from tests.support.models.model_datanodes import POLICY, ModelCluster, ModelDataNode, Replica
 from zookeeper.fabric.errors import Busy, ProtocolViolation, SessionExpired
 

@@ -10,7 +10,8 @@ from data_service.namenode.replicas import dead_nodes
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.events import Events
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import REPORT, Health
+from data_service.protocol.health import Health
+from data_service.protocol.nodes import REPORT
 from tests.support.models.model_datanodes import (
     CAPACITY,
     CLUSTER_ID,

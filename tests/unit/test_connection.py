@@ -1,5 +1,6 @@
 """Whose client it is: the namenode shows the ids of clients, so an id must open nothing."""
 
+import json
 from typing import Any, Callable, Tuple
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.calls.clients import NameNodeService
 from data_service.namenode.state import State
-from data_service.protocol.messages import OpenedFile, unpack_rows
+from data_service.protocol.files import OpenedFile
 from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core
 from zookeeper.fabric.errors import (
     DfsError,
@@ -66,7 +67,7 @@ def test_the_id_of_a_client_is_shown_to_who_meets_its_lease(core: Core) -> None:
     with pytest.raises(DfsError, match=f"currently owned by {CLIENT}@alice"):
         mallory.exposed_create(("m", 1), "/all/hers", False, 0, 0, 0o600)
     rows, _, _ = mallory.exposed_open_files("/", 0, 10)
-    assert [row[3:] for row in unpack_rows(rows)] == [[f"{CLIENT}@alice", "127.0.0.1"]]
+    assert [row[3:] for row in json.loads(rows)] == [[f"{CLIENT}@alice", "127.0.0.1"]]
 
 
 @pytest.mark.parametrize("named", [CLIENT, f"{CLIENT}@alice"])

@@ -9,11 +9,11 @@ from data_service.datanode.copying import copy_block, unreached_targets
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.failures import pipeline_failure
-from data_service.protocol.messages import Target
 from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.clusters.ports import Ports
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import get, put
+from data_service.protocol.nodes import Target
 from zookeeper.fabric.errors import (
     BlockMissing,
     Busy,

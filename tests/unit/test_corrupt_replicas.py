@@ -3,7 +3,7 @@
 from random import Random
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE_CORRUPT, TRASH
+from data_service.protocol.nodes import DELETE_CORRUPT, TRASH
 from tests.support.models.model_datanodes import ModelCluster, Replica
 from tests.unit.test_deletion import DEAD, cluster, deletes, obey_all
 

@@ -14,7 +14,7 @@ from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, chunk_spans, crc32
 from data_service.protocol.failures import broken_link
-from data_service.protocol.messages import DELETE, REPLICATE, TRASH, Command, Target
+from data_service.protocol.nodes import DELETE, REPLICATE, TRASH, Command, Target
 from tests.support.clusters.inner_cluster import DATA_NODE, USER, InnerCluster
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import chunks_of, get, put

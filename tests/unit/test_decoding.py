@@ -6,20 +6,12 @@ from typing import Any, List, Tuple
 import pytest
 
 from data_service.protocol.checksums import BlockChecksum
-from data_service.protocol.decoding import decode, decode_rows
+from data_service.protocol.decoding import decode
+from data_service.protocol.files import FileStatus, LocatedBlock, Locations, OpenedFile
+from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
 from data_service.protocol.listings import check_covered, check_name
-from data_service.protocol.messages import (
-    ClusterStatus,
-    DataNodeStatus,
-    FileStatus,
-    FsckRow,
-    LocatedBlock,
-    Locations,
-    NodeStats,
-    OpenedFile,
-    Target,
-    pack_rows,
-)
+from data_service.protocol.nodes import NodeStats, Target
+from data_service.protocol.rows import decode_rows, pack_rows
 from zookeeper.fabric.errors import ProtocolViolation
 from zookeeper.fabric.rpc import plain
 

@@ -4,7 +4,7 @@ from random import Random
 from typing import List, Tuple
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE, DELETE_CORRUPT, TRASH
+from data_service.protocol.nodes import DELETE, DELETE_CORRUPT, TRASH
 from tests.support.models.model_datanodes import POLICY, ModelCluster
 
 DEAD = int(POLICY.dead_seconds) + 10

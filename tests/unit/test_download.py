@@ -10,7 +10,7 @@ import pytest
 
 from data_service.filesystem.reading.download import download
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import FileStatus, LocatedBlock, Locations
+from data_service.protocol.files import FileStatus, LocatedBlock, Locations
 from tests.support.disks.replicas import noise
 from zookeeper.fabric.errors import BlockMissing, LocalFileError
 

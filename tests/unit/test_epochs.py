@@ -7,7 +7,7 @@ import pytest
 from data_service.namenode.leading.epoch_floor import PAUSE_SECONDS, EpochFloor
 from data_service.protocol import answers
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE, Command, Registration, Target
+from data_service.protocol.nodes import DELETE, Command, Registration, Target
 from metadata_service.epochs import EPOCH_MAX, LEAP_MAX, MARGIN, is_believable
 from zookeeper.fabric.errors import ProtocolViolation, StartRefused
 

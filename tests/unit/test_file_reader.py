@@ -10,7 +10,7 @@ import pytest
 from data_service.filesystem.reading.file_reader import FileReader, block_index
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
-from data_service.protocol.messages import FileStatus, LocatedBlock, Locations
+from data_service.protocol.files import FileStatus, LocatedBlock, Locations
 from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.models.plain_namenode import BLOCK_SIZE
 from tests.support.disks.replicas import noise

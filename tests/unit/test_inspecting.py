@@ -3,7 +3,7 @@
 import pytest
 
 from data_service.namenode.namespace.permissions import Caller
-from data_service.protocol.messages import LIVE_REPLICA
+from data_service.protocol.health import LIVE_REPLICA
 from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
 

@@ -9,7 +9,7 @@ from data_service.namenode.namespace.orphans import purge
 from data_service.namenode.namespace.image import Image, put
 from data_service.namenode.namespace.inodes import ORPHANS_ID
 from data_service.namenode.namespace.paths import parse
-from data_service.protocol.messages import ContentSummary
+from data_service.protocol.files import ContentSummary
 from tests.support.models.namenode_core import ROOT, refusal
 from tests.support.models.namespace_tree import Tree
 from zookeeper.fabric import errors

@@ -14,7 +14,7 @@ from data_service.filesystem.writing.suspects import Suspects
 from data_service.filesystem.writing.open_file import Chunk, WriteOptions, OpenFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.failures import pipeline_failure
-from data_service.protocol.messages import OpenedFile
+from data_service.protocol.files import OpenedFile
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.models.plain_namenode import BLOCK_SIZE
 from tests.support.disks.replicas import noise

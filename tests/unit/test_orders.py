@@ -4,7 +4,7 @@ from typing import List
 
 from data_service.namenode.replicas.orders import BLOCKS_PER_COMMAND, Order, Outbox
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE, REPLICATE, REPORT, TRASH, Command
+from data_service.protocol.nodes import DELETE, REPLICATE, REPORT, TRASH, Command
 
 
 def order(block_id: int, action: str = DELETE, txid: int = 0) -> Order:

@@ -5,12 +5,7 @@ from typing import Any
 import pytest
 
 from data_service.namenode.namespace.permissions import Caller
-from data_service.protocol.messages import (
-    NAME_QUOTA_MAX,
-    QUOTA_RESET,
-    QUOTA_UNCHANGED,
-    QuotaUsage,
-)
+from data_service.protocol.files import NAME_QUOTA_MAX, QUOTA_RESET, QUOTA_UNCHANGED, QuotaUsage
 from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core, refusal
 from zookeeper.fabric import errors
 

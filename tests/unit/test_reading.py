@@ -7,7 +7,7 @@ import pytest
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.reading import PAGE_MAX
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import ContentSummary, FileStatus
+from data_service.protocol.files import ContentSummary, FileStatus
 from tests.support.models.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
 

@@ -7,7 +7,7 @@ import pytest
 
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.calls.clients import NameNodeService
-from data_service.protocol.messages import NodeInfo
+from data_service.protocol.nodes import NodeInfo
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, SessionExpired
 from zookeeper.fabric.identity import Principal

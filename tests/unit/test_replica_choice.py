@@ -13,7 +13,8 @@ from data_service.filesystem.reading.replica_choice import (
     ReplicaChoice,
 )
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import LocatedBlock, Target
+from data_service.protocol.files import LocatedBlock
+from data_service.protocol.nodes import Target
 from zookeeper.fabric.errors import BlockMissing, Busy, CorruptData, DfsError, Unavailable
 
 A, B, C = (Target(name, name + ".example", 80) for name in "abc")

@@ -5,7 +5,7 @@ from typing import Callable, List, Tuple
 
 import pytest
 
-from data_service.protocol.messages import DELETE, REPLICATE
+from data_service.protocol.nodes import DELETE, REPLICATE
 from tests.support.models.model_datanodes import POLICY, ModelCluster, node_stats
 
 DEAD = int(POLICY.dead_seconds) + 10

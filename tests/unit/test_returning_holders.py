@@ -3,7 +3,7 @@
 from random import Random
 from typing import Tuple
 
-from data_service.protocol.messages import DELETE
+from data_service.protocol.nodes import DELETE
 from tests.support.models.model_datanodes import POLICY, ModelCluster
 
 GRACE = 60

@@ -7,7 +7,9 @@ import pytest
 
 from data_service.filesystem.writing import room
 from data_service.protocol.blocks import BLOCKS_MAX
-from data_service.protocol.messages import DataNodeStatus, NodeStats, OpenedFile, QuotaUsage
+from data_service.protocol.files import OpenedFile, QuotaUsage
+from data_service.protocol.health import DataNodeStatus
+from data_service.protocol.nodes import NodeStats
 from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.models.plain_namenode import BLOCK_SIZE
 from zookeeper.fabric.errors import DfsError, DiskFull, InvalidArgument, QuotaExceeded

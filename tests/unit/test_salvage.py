@@ -7,7 +7,7 @@ import pytest
 
 from data_service.filesystem.reading.salvage import salvage
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import LocatedBlock
+from data_service.protocol.files import LocatedBlock
 from zookeeper.fabric.errors import BlockMissing
 
 

@@ -7,7 +7,8 @@ from typing import Iterator, List, Tuple
 
 import pytest
 
-from data_service.protocol.messages import FileStatus, FsckRow
+from data_service.protocol.files import FileStatus
+from data_service.protocol.health import FsckRow
 from data_service.shell import administration, cluster_report, configuration
 from tests.support.models.memory_cluster import node
 from tests.support.terminal.shell import Shell

@@ -6,7 +6,7 @@ from typing import Iterator, List
 
 import pytest
 
-from data_service.protocol.messages import FsckRow, Health
+from data_service.protocol.health import FsckRow, Health
 from data_service.shell import attributes
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import PermissionDenied

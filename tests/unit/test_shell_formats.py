@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from data_service.shell import formats
 
 STATUS = FileStatus("f", 1, "f", 1234, 3, 64, "bob", "staff", 0o640, 1_500, 86_400_000)

@@ -7,7 +7,8 @@ from typing import Iterator
 import pytest
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import BlockHealth, FileStatus, FsckRow, Health, Holder
+from data_service.protocol.files import FileStatus
+from data_service.protocol.health import BlockHealth, FsckRow, Health, Holder
 from tests.support.models.memory_cluster import node
 from tests.support.terminal.shell import Shell
 

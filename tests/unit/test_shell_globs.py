@@ -9,7 +9,7 @@ import pytest
 
 from data_service.filesystem import globs
 from data_service.filesystem.globs import NameMatcher
-from data_service.protocol.messages import DIRECTORY, FileStatus
+from data_service.protocol.files import DIRECTORY, FileStatus
 from data_service.shell.arguments import paths
 from data_service.shell.arguments.items import expand
 from tests.support.terminal.shell import Shell

@@ -6,7 +6,7 @@ from typing import Iterator
 
 import pytest
 
-from data_service.protocol.messages import QuotaUsage
+from data_service.protocol.files import QuotaUsage
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import PermissionDenied
 

@@ -3,7 +3,7 @@
 import pytest
 
 from data_service.protocol.blocks import BLOCKS_MAX
-from data_service.protocol.messages import OpenedFile
+from data_service.protocol.files import OpenedFile
 from tests.support.models.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
 

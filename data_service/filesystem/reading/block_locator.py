@@ -5,7 +5,7 @@ from typing import Optional
 from data_service.filesystem.names import Names
 from data_service.filesystem.namenode_client import NameNodeClient
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import LocatedBlock
+from data_service.protocol.files import LocatedBlock
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 

@@ -20,7 +20,8 @@ from data_service.filesystem.reading.replica_choice import Attempt, Relocate, Re
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
 from data_service.protocol.decoding import decode
-from data_service.protocol.messages import LocatedBlock, Target
+from data_service.protocol.files import LocatedBlock
+from data_service.protocol.nodes import Target
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import BlockMissing, CorruptData, DeadlineExceeded, DfsError

@@ -8,7 +8,7 @@ from typing import Optional
 from data_service.filesystem.local import Progress, appearing, local_errors
 from data_service.filesystem.parallel import run_all
 from data_service.filesystem.reading.block_reader import BlockReader
-from data_service.protocol.messages import LocatedBlock, Locations
+from data_service.protocol.files import LocatedBlock, Locations
 from zookeeper.fabric.errors import LocalFileError
 
 

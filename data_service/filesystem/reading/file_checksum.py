@@ -14,7 +14,7 @@ from typing import Dict, NamedTuple, Sequence
 from data_service.filesystem.parallel import run_all
 from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.checksums import BYTES_PER_CRC, BlockChecksum
-from data_service.protocol.messages import Locations
+from data_service.protocol.files import Locations
 
 PADDED_BYTES_MIN = 32
 """The first size of the buffer from which HDFS takes the MD5 of the blocks' MD5s."""

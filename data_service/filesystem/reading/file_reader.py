@@ -5,7 +5,7 @@ from typing import Iterator, Optional, Sequence
 
 from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.checksums import CHUNK_BYTES
-from data_service.protocol.messages import LocatedBlock, Locations
+from data_service.protocol.files import LocatedBlock, Locations
 
 READ_AHEAD_BYTES = 8 * CHUNK_BYTES
 """What the first read after a seek asks for; a sequential reader asks for the rest of the block."""

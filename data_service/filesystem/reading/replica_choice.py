@@ -20,7 +20,8 @@ import time
 from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from data_service.filesystem.reading.node_memory import NodeMemory
-from data_service.protocol.messages import LocatedBlock, Target
+from data_service.protocol.files import LocatedBlock
+from data_service.protocol.nodes import Target
 from zookeeper.fabric.errors import Busy, CorruptData, DfsError, Unavailable
 
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1", os.uname().nodename)

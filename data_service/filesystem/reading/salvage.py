@@ -3,7 +3,7 @@
 from typing import Any, Callable, List, Sequence
 
 from data_service.filesystem.reading.block_reader import BlockReader
-from data_service.protocol.messages import LocatedBlock
+from data_service.protocol.files import LocatedBlock
 from zookeeper.fabric.errors import BlockMissing
 
 

@@ -23,7 +23,7 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import crc32
 from data_service.protocol.decoding import decode
 from data_service.protocol.failures import failure_reason
-from data_service.protocol.messages import Completed, LocatedBlock, OpenedFile
+from data_service.protocol.files import Completed, LocatedBlock, OpenedFile
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (

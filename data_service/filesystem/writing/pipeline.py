@@ -4,7 +4,7 @@ from typing import Tuple
 
 from data_service.protocol.decoding import decode
 from data_service.protocol.failures import reply_seconds
-from data_service.protocol.messages import LocatedBlock
+from data_service.protocol.files import LocatedBlock
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.identity import DATA_NODE
 from zookeeper.fabric.remote import Remote

@@ -9,7 +9,8 @@ from typing import Callable, Iterable, Iterator, NamedTuple, Sequence
 
 from data_service.filesystem.writing.open_file import OpenFile
 from data_service.protocol.blocks import BLOCKS_MAX
-from data_service.protocol.messages import DataNodeStatus, OpenedFile, QuotaUsage
+from data_service.protocol.files import OpenedFile, QuotaUsage
+from data_service.protocol.health import DataNodeStatus
 from data_service.protocol.redundancy import replicated
 from data_service.protocol.sizes import scaled
 from zookeeper.fabric.errors import DfsError, DiskFull, InvalidArgument, QuotaExceeded

@@ -15,7 +15,7 @@ from data_service.filesystem.writing.files_being_written import FilesBeingWritte
 from data_service.filesystem.writing.open_file import Chunk, OpenFile, WriteOptions
 from data_service.filesystem.writing.room import Room
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from zookeeper.fabric.errors import LocalFileError
 
 

@@ -6,13 +6,9 @@ from typing import Any, Tuple
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.calls.writers import WriterCalls
-from data_service.protocol.messages import (
-    NodeInfo,
-    NodeStats,
-    Registration,
-    pack_rows,
-    unpack_blocks,
-)
+from data_service.protocol.blocks import unpack_blocks
+from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
+from data_service.protocol.rows import pack_rows
 from data_service.protocol.validation import (
     check_blocks,
     check_integers,

@@ -29,7 +29,7 @@ from data_service.namenode.namespace.image import (
 )
 from data_service.namenode.namespace.inodes import Inode
 from data_service.namenode.namespace.retries import NO_OP, Answer, Op, RetryCache, check_op
-from data_service.protocol.messages import Completed, FileStatus
+from data_service.protocol.files import Completed, FileStatus
 from metadata_service.edits import EDIT_BYTES_MAX, Change, Edit
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
 

@@ -31,7 +31,7 @@ from data_service.namenode.namespace.inodes import (
 )
 from data_service.namenode.namespace.usage import Usage
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DIRECTORY
+from data_service.protocol.files import DIRECTORY
 from data_service.protocol.redundancy import replicated
 from metadata_service.edits import Change, Row
 from zookeeper.fabric.errors import CorruptData

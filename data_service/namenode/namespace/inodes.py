@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right, insort
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DIRECTORY, FILE, FileStatus
+from data_service.protocol.files import DIRECTORY, FILE, FileStatus
 from data_service.protocol.redundancy import Redundancy
 
 ORPHANS_ID = 0

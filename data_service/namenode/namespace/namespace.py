@@ -30,7 +30,7 @@ from data_service.namenode.namespace.permissions import (
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DIRECTORY, FILE, QUOTA_RESET, QUOTA_UNCHANGED
+from data_service.protocol.files import DIRECTORY, FILE, QUOTA_RESET, QUOTA_UNCHANGED
 from data_service.protocol.redundancy import Redundancy, replicated
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import (

@@ -8,7 +8,7 @@ from typing import Iterator, List, Optional, Tuple
 from data_service.namenode.namespace.inodes import Directory, File, Inode
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.namespace.permissions import EXECUTE, READ_EXECUTE, Caller, require
-from data_service.protocol.messages import ContentSummary
+from data_service.protocol.files import ContentSummary
 from zookeeper.fabric.errors import IsADirectory, NotADirectory, PathNotFound
 
 Names = Tuple[str, ...]

@@ -26,7 +26,7 @@ from data_service.namenode.replicas.orders import Order
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import TRASH
+from data_service.protocol.nodes import TRASH
 from zookeeper.fabric.errors import ProtocolViolation
 
 PARTS_MAX = 10_000

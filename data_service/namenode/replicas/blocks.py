@@ -26,8 +26,8 @@ from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.safe_mode import SafeMode
 from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import Command, DataNodeStatus, Health, NodeInfo
-from data_service.protocol.messages import NodeStats, Target
+from data_service.protocol.health import DataNodeStatus, Health
+from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Target
 from data_service.protocol.redundancy import Redundancy
 
 

@@ -11,7 +11,7 @@ from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.service_state import STALE
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import (
+from data_service.protocol.health import (
     CORRUPT_REPLICA,
     EXCESS_REPLICA,
     LIVE_REPLICA,
@@ -20,8 +20,8 @@ from data_service.protocol.messages import (
     BlockHealth,
     Health,
     Holder,
-    Target,
 )
+from data_service.protocol.nodes import Target
 
 
 class Counts(NamedTuple):

@@ -8,7 +8,7 @@ other's sessions for ever, and report all that they have every time.
 
 from typing import Dict, NamedTuple, Optional
 
-from data_service.protocol.messages import NodeInfo
+from data_service.protocol.nodes import NodeInfo
 from zookeeper.fabric.errors import Busy, StartRefused
 
 _CLAIMS_MAX = 1000

@@ -32,7 +32,7 @@ from data_service.namenode.replicas.placement import choose_surplus
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import DELETE, DELETE_CORRUPT, TRASH, Command
+from data_service.protocol.nodes import DELETE, DELETE_CORRUPT, TRASH, Command
 
 _EXAMINED = 1000
 """Blocks of each kind that a tick looks at, and orders of one node that it repeats."""

@@ -14,7 +14,7 @@ from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.service_state import DEAD, LIVE, STALE
-from data_service.protocol.messages import NodeStats
+from data_service.protocol.nodes import NodeStats
 
 _SEEN_TIMES = 3
 """So many times `dead_seconds` a node is waited for that only the zookeeper still sees."""

@@ -12,7 +12,7 @@ from data_service.namenode.replicas.service_state import (
     Standing,
 )
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import NodeInfo, NodeStats, Target
+from data_service.protocol.nodes import NodeInfo, NodeStats, Target
 
 
 class OpenReport:

@@ -11,7 +11,8 @@ from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.claims import Claims, Rival
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.service_state import DEAD, LIVE, STALE
-from data_service.protocol.messages import DataNodeStatus, NodeInfo, Target
+from data_service.protocol.health import DataNodeStatus
+from data_service.protocol.nodes import NodeInfo, Target
 from zookeeper.fabric.errors import SessionExpired, StartRefused
 
 NODES_MAX = 4096

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Callable, Dict, List, NamedTuple, Tuple
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import REPORT, VERIFY, Command
+from data_service.protocol.nodes import REPORT, VERIFY, Command
 
 BLOCKS_PER_COMMAND = 1000
 """Most replicas that one command removes, so that no reply and no datanode's pause is long."""

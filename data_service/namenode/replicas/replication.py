@@ -23,7 +23,7 @@ from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.placement import choose_targets
 from data_service.namenode.replicas.service_state import LIVE
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import REPLICATE, Command
+from data_service.protocol.nodes import REPLICATE, Command
 
 _EXAMINED = 1000
 """Blocks of one queue that a tick looks at: bounds its time when nothing can be done."""

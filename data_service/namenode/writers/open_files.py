@@ -28,7 +28,8 @@ from data_service.namenode.namespace.namespace import NewFile
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.writers.leases import Leases, Place
 from data_service.protocol.blocks import BLOCKS_MAX, Block
-from data_service.protocol.messages import DIRECTORY, LocatedBlock, OpenedFile, Target
+from data_service.protocol.files import DIRECTORY, LocatedBlock, OpenedFile
+from data_service.protocol.nodes import Target
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import InvalidArgument, LeaseExpired
 

@@ -39,7 +39,7 @@ from data_service.namenode.writers.open_files import (
 from data_service.namenode.writers.takeover import Takeover, places_of
 from data_service.namenode.writers.writing import refused_in_safe_mode
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import LocatedBlock, OpenedFile
+from data_service.protocol.files import LocatedBlock, OpenedFile
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,
     InvalidArgument,

@@ -47,7 +47,7 @@ from data_service.namenode.writers.open_files import (
 )
 from data_service.namenode.writers.takeover import Takeover, places_of
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import FILE, Completed, FileStatus, OpenedFile
+from data_service.protocol.files import FILE, Completed, FileStatus, OpenedFile
 from data_service.protocol.redundancy import replicated
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import (

@@ -6,7 +6,7 @@ from typing import Iterator, List, Optional, Union
 from data_service.filesystem import globs
 from data_service.filesystem.matching import look, matching
 from data_service.filesystem.paths import resolve
-from data_service.protocol.messages import FileStatus
+from data_service.protocol.files import FileStatus
 from data_service.shell.arguments import paths
 from data_service.shell.arguments.stores import ClusterStore, LocalStore
 from data_service.shell.failures import NO_SUCH_FILE, NOT_A_DIRECTORY, PathError

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, BinaryIO, Callable, Dict, Iterator, NamedTuple, Optional, Type
 
-from data_service.protocol.messages import (
+from data_service.protocol.files import (
     DIRECTORY,
     FILE,
     QUOTA_RESET,

@@ -2,7 +2,7 @@
 
 from typing import Any, Callable, Dict, List, Tuple
 
-from data_service.protocol.messages import NodeInfo, NodeStats
+from data_service.protocol.nodes import NodeInfo, NodeStats
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.rpc import plain
 

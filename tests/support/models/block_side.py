@@ -5,7 +5,7 @@ from typing import Dict, Iterable, List
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import (
+from data_service.protocol.nodes import (
     DELETE,
     DELETE_CORRUPT,
     REPLICATE,

@@ -2,12 +2,7 @@
 
 from typing import Any
 
-from data_service.protocol.messages import (
-    DIRECTORY,
-    QUOTA_UNCHANGED,
-    ContentSummary,
-    QuotaUsage,
-)
+from data_service.protocol.files import DIRECTORY, QUOTA_UNCHANGED, ContentSummary, QuotaUsage
 from zookeeper.fabric.errors import InvalidArgument, IsADirectory, NotADirectory, PathNotFound
 
 

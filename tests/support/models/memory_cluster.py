@@ -3,16 +3,16 @@
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import (
+from data_service.protocol.files import FileStatus
+from data_service.protocol.health import (
     BlockHealth,
     ClusterStatus,
     DataNodeStatus,
-    FileStatus,
     FsckRow,
     Health,
     Holder,
-    NodeStats,
 )
+from data_service.protocol.nodes import NodeStats
 
 
 def node(port: int, state: str = "live", rack: str = "/default-rack") -> DataNodeStatus:

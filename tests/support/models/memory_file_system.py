@@ -18,13 +18,7 @@ from data_service.filesystem.local import appearing
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
 from data_service.filesystem.paths import AnyPath, resolve, text_of
 from data_service.protocol.checksums import BlockChecksum, small_crcs
-from data_service.protocol.messages import (
-    DIRECTORY,
-    FILE,
-    QUOTA_RESET,
-    ContentSummary,
-    FileStatus,
-)
+from data_service.protocol.files import DIRECTORY, FILE, QUOTA_RESET, ContentSummary, FileStatus
 from tests.support.models.memory_attributes import MemoryAttributes
 from tests.support.models.memory_cluster import MemoryCluster
 from tests.support.models.memory_rewriting import MemoryRewriting, Writer

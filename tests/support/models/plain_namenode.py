@@ -10,23 +10,18 @@ import threading
 from collections import deque
 from typing import Any, Deque, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from data_service.protocol.blocks import Block
-from data_service.protocol.messages import (
+from data_service.protocol.blocks import Block, unpack_blocks
+from data_service.protocol.files import (
     QUOTA_RESET,
-    Command,
-    DataNodeStatus,
     FileStatus,
     LocatedBlock,
     Locations,
-    NodeInfo,
-    NodeStats,
     OpenedFile,
     QuotaUsage,
-    Registration,
-    Target,
-    pack_rows,
-    unpack_blocks,
 )
+from data_service.protocol.health import DataNodeStatus
+from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Registration, Target
+from data_service.protocol.rows import pack_rows
 from tests.support.models.plain_rewriting import PlainRewriting
 from tests.support.clusters.ports import Ports
 from zookeeper.fabric.auth import Credentials

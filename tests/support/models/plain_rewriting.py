@@ -3,7 +3,7 @@
 from typing import Any, Callable, Optional
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.messages import OpenedFile
+from data_service.protocol.files import OpenedFile
 from zookeeper.fabric.rpc import Service
 
 

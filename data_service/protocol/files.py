@@ -1,0 +1,118 @@
+"""What namenode and clients say of files: named tuples of plain values.
+
+Messages travel as plain tuples (see `fabric/rpc.py`); `decode` rebuilds them, and refuses what is
+not of the types that are annotated here. A peer of another release may not know the last fields
+of a message, so new ones come last, and have a default.
+Times are milliseconds since 1970 for people to read; no decision compares them.
+"""
+
+from typing import NamedTuple, Tuple
+
+from data_service.protocol.blocks import Block
+from data_service.protocol.nodes import Target
+
+DIRECTORY = "d"
+FILE = "f"
+
+QUOTA_RESET = -1
+"""In the place of a quota: none."""
+
+QUOTA_UNCHANGED = (1 << 63) - 1
+"""In the place of a new quota: as it is."""
+
+NAME_QUOTA_MAX = (1 << 63) - 1
+"""The name quota of the root as long as nobody sets another."""
+
+
+class FileStatus(NamedTuple):
+    """What `stat` and a listing tell of one inode. `name` is the last component only."""
+
+    name: str
+    inode_id: int
+    kind: str
+    length: int
+    replication: int
+    block_size: int
+    owner: str
+    group: str
+    mode: int
+    mtime_ms: int
+    atime_ms: int
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether this is a directory (whose length, replication and block size are 0)."""
+        return self.kind == DIRECTORY
+
+
+class LocatedBlock(NamedTuple):
+    """A block of a file and the datanodes that hold it (or, when writing, shall hold it).
+
+    Its writer presents the `claim` with it to a namenode that was restarted.
+    """
+
+    block: Block
+    offset: int
+    targets: Tuple[Target, ...]
+    corrupt: bool
+    token: bytes
+    claim: str = ""
+
+
+class Locations(NamedTuple):
+    """The answer to `block_locations`: a file and its blocks in order."""
+
+    status: FileStatus
+    blocks: Tuple[LocatedBlock, ...]
+
+
+class OpenedFile(NamedTuple):
+    """The answer to `create`, `append` and `truncate`: what a writer must know, and present.
+
+    New blocks begin at `position`, `offset` bytes into the file. Of its `length` bytes, those
+    behind the offset are replaced when the new ones become visible. `replaces` is the number of
+    the file that stands where the new one will appear, 0 for none. The `claim` is the proof that
+    the file was given to this client.
+    """
+
+    file_id: int
+    replication: int
+    block_size: int
+    position: int = 0
+    offset: int = 0
+    length: int = 0
+    replaces: int = 0
+    claim: str = ""
+
+
+class Completed(NamedTuple):
+    """The answer to `complete`.
+
+    `replicas` is the least number that any block has; the file's replication when it has none.
+    """
+
+    status: FileStatus
+    replicas: int
+
+
+class ContentSummary(NamedTuple):
+    """What `du` and `count` tell. A directory counts itself; `space` is length x replication."""
+
+    directories: int
+    files: int
+    length: int
+    space: int
+
+
+class QuotaUsage(NamedTuple):
+    """The quotas of a directory (QUOTA_RESET: none), and what counts for them.
+
+    `names` are files and directories, itself among them, `space` bytes of all replicas; what files
+    take that are being written is counted, a whole block for each block. Without any quota nothing
+    is counted.
+    """
+
+    name_quota: int
+    names: int
+    space_quota: int
+    space: int

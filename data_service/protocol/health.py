@@ -1,0 +1,111 @@
+"""What the namenode tells of the cluster and its replicas: `report`, `df` and `fsck`."""
+
+from typing import NamedTuple, Tuple
+
+from data_service.protocol.blocks import Block
+from data_service.protocol.files import FileStatus
+from data_service.protocol.nodes import NodeStats
+
+LIVE_REPLICA, STALE_NODE, STALE_CONTENT = "LIVE", "STALE_NODE", "STALE_BLOCK_CONTENT"
+CORRUPT_REPLICA, EXCESS_REPLICA = "CORRUPT", "EXCESS"
+
+
+class DataNodeStatus(NamedTuple):
+    """One line of `report`. `state` is live, stale or dead; contact times are seconds ago."""
+
+    node_id: str
+    host: str
+    port: int
+    rack: str
+    state: str
+    stats: NodeStats
+    last_contact_seconds: float
+    last_report_seconds: float
+    version: str = ""
+
+
+class ClusterStatus(NamedTuple):
+    """What `df` and the head of `report` tell; sizes in bytes, everything else of blocks.
+
+    `missing`: no replica is left; `corrupt`: only corrupt ones are; `under_replicated`: good ones,
+    but too few; `excess`: too many. These four exclude each other. `corrupt_replicas`: those with
+    any corrupt replica; `urgent`: under-replicated ones with one good replica left; `lost_alone`:
+    missing or corrupt ones that were to have one replica only; `pending_deletion`: deleted ones
+    that some datanode may still hold; `pending_replication`: those being copied. `removals` are
+    replicas that a datanode was, or will be, told to remove and has not confirmed yet.
+    """
+
+    capacity: int
+    used: int
+    remaining: int
+    safe_mode: bool
+    safe_mode_reason: str
+    under_replicated: int
+    corrupt: int
+    missing: int
+    pending_deletion: int
+    epoch: int
+    cluster_id: str
+    blocks: int = 0
+    excess: int = 0
+    corrupt_replicas: int = 0
+    urgent: int = 0
+    lost_alone: int = 0
+    pending_replication: int = 0
+    removals: int = 0
+
+
+class Health(NamedTuple):
+    """The replicas of one committed block on datanodes that are not dead.
+
+    `leaving` are surplus ones on their way out, `copying` those on their way in. Missing: neither
+    live nor corrupt ones. Corrupt: only corrupt ones. Under-replicated: 0 < live < wanted.
+    Excess: live > wanted.
+    """
+
+    wanted: int
+    live: int
+    corrupt: int
+    leaving: int
+    copying: int = 0
+
+
+class Holder(NamedTuple):
+    """A datanode with a replica of a block. `state` is one of HDFS's words, as above.
+
+    STALE_NODE: good, of a datanode that is silent; STALE_BLOCK_CONTENT: of one that has not fully
+    reported yet.
+    """
+
+    node_id: str
+    host: str
+    port: int
+    rack: str
+    state: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the replica counts."""
+        return self.state not in (CORRUPT_REPLICA, EXCESS_REPLICA)
+
+
+class BlockHealth(NamedTuple):
+    """A block of a file, how its replicas are, and where all of them are, the good ones first."""
+
+    block: Block
+    health: Health
+    holders: Tuple[Holder, ...]
+
+
+class FsckRow(NamedTuple):
+    """A directory or file with its absolute path, and the state of its blocks.
+
+    `writer` is the client that has it open for writing, at `host`; then the blocks are those so
+    far.
+    """
+
+    path: str
+    status: FileStatus
+    blocks: Tuple[BlockHealth, ...]
+    writer: str = ""
+    host: str = ""

@@ -1,0 +1,75 @@
+"""What namenode and datanodes say to each other: who a datanode is, how it fares, what to do."""
+
+from typing import NamedTuple, Tuple
+
+from data_service.protocol.blocks import Block
+
+REPLICATE = "replicate"
+DELETE = "delete"
+DELETE_CORRUPT = "delete_corrupt"
+VERIFY = "verify"
+REPORT = "report"
+TRASH = "trash"
+
+
+class Target(NamedTuple):
+    """A datanode as a peer to connect to."""
+
+    node_id: str
+    host: str
+    port: int
+
+
+class NodeInfo(NamedTuple):
+    """How a datanode introduces itself at registration.
+
+    `node_id` is on its disk and survives restarts; `incarnation` is drawn at each start of the
+    process, so that two processes with one (cloned) disk can be told apart. `version` is the
+    release that it runs; an older one does not tell it.
+    """
+
+    node_id: str
+    incarnation: str
+    host: str
+    port: int
+    rack: str
+    cluster_id: str
+    version: str = ""
+
+
+class Registration(NamedTuple):
+    """The namenode's answer: the session to present, the epoch whose commands to obey."""
+
+    session: int
+    epoch: int
+    cluster_id: str
+
+
+class NodeStats(NamedTuple):
+    """What a datanode tells with every heartbeat; sizes in bytes.
+
+    Its process runs for `uptime_seconds`; an older release tells nothing of it.
+    """
+
+    capacity: int
+    used: int
+    remaining: int
+    blocks: int
+    streams: int
+    failed_volumes: int
+    uptime_seconds: int = 0
+
+
+class Command(NamedTuple):
+    """An order to a datanode, in the reply to its heartbeat.
+
+    `replicate`: copy `blocks` (one) to `targets`. `delete`: remove `blocks`, which are deleted or
+    surplus. `delete_corrupt`: remove those of `blocks` that are found to be corrupt once more, and
+    tell of the others that they are good. `trash`: set `blocks` aside, which nobody claims.
+    `verify`: read `blocks`, tell which are good and which are corrupt. `report`: send a full
+    report now.
+    """
+
+    action: str
+    blocks: Tuple[Block, ...]
+    targets: Tuple[Target, ...]
