@@ -254,6 +254,8 @@ def test_setrep_waits_until_it_is_so(shell: Shell, monkeypatch: pytest.MonkeyPat
 
 def test_what_may_be_read_and_written(shell: Shell) -> None:
     shell.filesystem.write("/f")
+    shell.filesystem.set_owner("/f", "alice")
+    shell.filesystem = shell.filesystem.as_user("alice")
     for mode, read, write in ((0o600, 0, 0), (0o400, 0, 1), (0o200, 1, 0), (0, 1, 1)):
         shell.filesystem.set_mode("/f", mode)
         assert shell.run("test", "-r", "/f") == (read, "", "")

@@ -1,6 +1,6 @@
 """What a MemoryFileSystem tells of the cluster that it has not: a test says what is so."""
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import FileStatus
@@ -13,6 +13,7 @@ from data_service.protocol.health import (
     Holder,
 )
 from data_service.protocol.nodes import NodeStats
+from tests.support.models.nodes import File, Node
 
 
 def node(port: int, state: str = "live", rack: str = "/default-rack") -> DataNodeStatus:
@@ -22,7 +23,7 @@ def node(port: int, state: str = "live", rack: str = "/default-rack") -> DataNod
 
 
 class MemoryCluster:
-    """The part of MemoryFileSystem that is about the cluster; it finds inodes by `_inodes`."""
+    """The part of MemoryFileSystem that is about the cluster; it finds files by `_below`."""
 
     def __init__(self) -> None:
         self.health: Dict[str, Health] = {}
@@ -32,7 +33,6 @@ class MemoryCluster:
         self.spread: List[int] = []
         self.salvaged: List[Tuple[str, str]] = []
         self.members: Dict[str, Tuple[str, ...]] = {}
-        self._inodes: Dict[str, Any] = {}
 
     def cluster_status(self) -> ClusterStatus:
         """As FileSystem.cluster_status."""
@@ -46,9 +46,9 @@ class MemoryCluster:
 
     def fsck(self, path: str) -> Iterator[FsckRow]:
         """As FileSystem.fsck; a file that `health` does not name has one good replica."""
-        for name in self._below(path):
-            inode = self._inodes[name]
-            yield FsckRow(name, self._status(name, inode), tuple(self._blocks(name, inode)))
+        for name, node in self._below(path):
+            blocks = tuple(self._blocks(name, node)) if isinstance(node, File) else ()
+            yield FsckRow(name, self._status(name, node), blocks)
 
     def open_files(self, path: str = "/", everywhere: bool = False) -> Iterator[FsckRow]:
         """As FileSystem.open_files: those that `written` names."""
@@ -106,11 +106,11 @@ class MemoryCluster:
         self._called("groups")
         return self.members.get(user, ())
 
-    def _blocks(self, path: str, inode: Any) -> Iterator[BlockHealth]:
-        size = inode.block_size
-        for place, start in enumerate(range(0, len(inode.data), size)):
-            block = Block(100 * inode.number + place, 1, len(inode.data[start : start + size]))
-            health = self.health.get(path, Health(inode.replication, inode.replication, 0, 0))
+    def _blocks(self, path: str, file: File) -> Iterator[BlockHealth]:
+        size = file.block_size
+        for place, start in enumerate(range(0, file.length, size)):
+            block = Block(100 * file.number + place, 1, min(size, file.length - start))
+            health = self.health.get(path, Health(file.replication, file.replication, 0, 0))
             states = ["LIVE"] * health.live + ["CORRUPT"] * health.corrupt
             holders = tuple(
                 Holder(told.node_id, told.host, told.port, told.rack, state)
@@ -121,8 +121,8 @@ class MemoryCluster:
     def _called(self, method: str) -> None:
         raise NotImplementedError
 
-    def _below(self, path: str) -> List[str]:
+    def _below(self, path: str) -> Iterator[Tuple[str, Node]]:
         raise NotImplementedError
 
-    def _status(self, path: str, inode: Any) -> FileStatus:
+    def _status(self, path: str, node: Node) -> FileStatus:
         raise NotImplementedError

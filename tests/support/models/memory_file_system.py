@@ -1,7 +1,7 @@
-"""A FileSystem in memory: the library's interface and errors, without a cluster behind it.
+"""A FileSystem in memory: the library's interface and errors over a plain tree, with no cluster.
 
-Commands of the shell are tested against it in process. `fail` makes the next calls of a method
-raise; `health` and `nodes` are what `fsck` and `datanodes` tell.
+Commands of the shell are tested against it in process, and it keeps the same contract as the real
+one (tests/unit/test_contract_*.py). `health` and `nodes` are what `fsck` and `datanodes` tell.
 """
 
 import copy
@@ -10,75 +10,46 @@ import os
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
+from typing import Any, BinaryIO, Callable, Iterator, List, Optional, Set, Tuple, Type
 
 from data_service.filesystem.conveniences import Conveniences
-from data_service.filesystem.reading.file_checksum import FileChecksum, compose
-from data_service.filesystem.local import appearing
+from data_service.filesystem.local import LocalExists, Progress, appearing, local_errors
+from data_service.filesystem.names import FILE_MODE, READ_WHOLE
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
-from data_service.filesystem.paths import AnyPath, resolve, text_of
+from data_service.filesystem.paths import AnyPath, named
+from data_service.filesystem.reading.file_checksum import FileChecksum, compose
 from data_service.protocol.checksums import BlockChecksum, small_crcs
-from data_service.protocol.files import DIRECTORY, FILE, QUOTA_RESET, ContentSummary, FileStatus
-from tests.support.models.memory_attributes import MemoryAttributes
+from data_service.protocol.files import FileStatus, LocatedBlock, Locations
 from tests.support.models.memory_cluster import MemoryCluster
-from tests.support.models.memory_rewriting import MemoryRewriting, Writer
+from tests.support.models.memory_names import MemoryNames
+from tests.support.models.nodes import READ, WRITE, Caller, File, check_replication
 from zookeeper.fabric.errors import (
-    DfsError,
-    DirectoryNotEmpty,
+    AlreadyBeingCreated,
     InvalidArgument,
-    IsADirectory,
-    LocalFileError,
-    NotADirectory,
-    PathExists,
-    PathNotFound,
 )
 from zookeeper.fabric.settings import Address, NameNodeSettings, Settings
 
 BLOCK_SIZE = 1024
-START_MS = 1_763_631_551_000
-"""The time of the first change: 2025-11-20 09:39:11 UTC. Each change is a minute later."""
-
-Progress = Optional[Callable[[int, int], None]]
 
 
-class Inode:
-    """A file or directory."""
-
-    def __init__(self, number: int, kind: str, time_ms: int, mode: int) -> None:
-        self.number = number
-        self.kind = kind
-        self.time_ms = time_ms
-        self.atime_ms: Optional[int] = None  # None: a second after the change.
-        self.mode = mode
-        self.data = b""
-        self.replication = 1
-        self.block_size = BLOCK_SIZE
-        self.owner = "root"
-        self.group = "supergroup"
-        self.quotas = (QUOTA_RESET, QUOTA_RESET)
-
-
-class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster, Conveniences):
-    """See the module."""
+class MemoryFileSystem(MemoryNames, MemoryCluster, Conveniences):
+    """See the module. Whoever makes it is its superuser."""
 
     def __init__(self, user: str = "root") -> None:
-        super().__init__()
-        self.user = user
+        MemoryNames.__init__(self, user)
+        MemoryCluster.__init__(self)
         name_node = NameNodeSettings(
             hosts=(Address("localhost", 1800),), block_size=BLOCK_SIZE, replication_factor=1
         )
         self.settings = replace(Settings(), name_node=name_node)
-        self.calls: List[str] = []
         self.closed = False
-        self._umask = 0o022
-        self._inodes: Dict[str, Inode] = {}
-        self._failures: Dict[str, DfsError] = {}
-        self._clock_ms = START_MS - 60_000
-        self._inodes["/"] = self._inode(DIRECTORY, 0o755)
+        self._written: Set[str] = set()
 
-    def fail(self, method: str, error: DfsError) -> None:
-        """Let every further call of `method` raise."""
-        self._failures[method] = error
+    def __enter__(self) -> "MemoryFileSystem":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Remember that it was closed."""
@@ -88,267 +59,286 @@ class MemoryFileSystem(MemoryRewriting, MemoryAttributes, MemoryCluster, Conveni
         """Nothing is ever damaged here."""
         return self
 
-    # The namespace.
-
-    def absolute(self, path: AnyPath) -> str:  # type: ignore[override]
-        """As FileSystem.absolute, which the other methods here leave to the caller."""
-        return resolve(text_of(path), f"/user/{self.user}")
-
-    def stat(self, path: str) -> FileStatus:
-        """As FileSystem.stat."""
-        self._called("stat")
-        path.encode("utf-8")  # A lone surrogate does not cross the wire.
-        return self._status(path, self._find(path))
-
-    def list(self, path: str) -> Iterator[FileStatus]:
-        """As FileSystem.list."""
-        self._called("list")
-        inode = self._find(path)
-        names = self._names(path) if inode.kind == DIRECTORY else []
-        for name in names:
-            child = self._join(path, name)
-            yield self._status(child, self._inodes[child])
-        if inode.kind == FILE:
-            yield self._status(path, inode)
-
     def under_umask(self, umask: int) -> "MemoryFileSystem":
         """As FileSystem.under_umask; files and directories are shared."""
         other = copy.copy(self)
         other._umask = umask
         return other
 
-    def mkdir(self, path: str, parents: bool = False, mode: Optional[int] = None) -> None:
-        """As FileSystem.mkdir."""
-        path = self.absolute(path)
-        mode = 0o777 & ~self._umask if mode is None else mode
-        self._called("mkdir")
-        if path in self._inodes:
-            if parents and self._inodes[path].kind == DIRECTORY:
-                return
-            raise PathExists(f"{path} already exists")
-        self._require_parent(path, make=parents, mode=mode | 0o300)
-        self._inodes[path] = self._inode(DIRECTORY, mode)
-
-    def delete(self, path: str, recursive: bool = False) -> bool:
-        """As FileSystem.delete."""
-        self._called("delete")
-        if path not in self._inodes:
-            return False
-        below = self._below(path)
-        if len(below) > 1 and not recursive:
-            raise DirectoryNotEmpty(f"{path} is non empty")
-        for found in below:
-            del self._inodes[found]
-        return True
-
-    def rename(self, source: str, destination: str) -> None:
-        """As FileSystem.rename."""
-        self._called("rename")
-        self._find(source)
-        if destination in self._inodes:
-            raise PathExists(f"rename destination {destination} already exists")
-        self._require_parent(destination)
-        for found in self._below(source):
-            self._inodes[destination + found[len(source) :]] = self._inodes.pop(found)
-
-    def content_summary(self, path: str) -> ContentSummary:
-        """As FileSystem.content_summary."""
-        self._called("content_summary")
-        self._find(path)
-        found = [self._inodes[name] for name in self._below(path)]
-        files = [inode for inode in found if inode.kind == FILE]
-        return ContentSummary(
-            len(found) - len(files),
-            len(files),
-            sum(len(inode.data) for inode in files),
-            sum(len(inode.data) * inode.replication for inode in files),
-        )
+    def as_user(self, user: str, *groups: str) -> "MemoryFileSystem":
+        """The same files for somebody else, who is no superuser."""
+        other = copy.copy(self)
+        other.user, other._who = user, Caller(user, frozenset(groups), False)
+        return other
 
     # Bytes.
 
     def open(
         self,
-        path: str,
+        path: AnyPath,
         mode: str = "rb",
         *,
         overwrite: bool = True,
         replication: int = 0,
         block_size: int = 0,
-        encoding: str = "",
+        encoding: Optional[str] = None,
+        errors: Optional[str] = None,
+        newline: Optional[str] = None,
     ) -> Any:
         """As FileSystem.open."""
-        self._called("open")
-        path = self.absolute(path)
         deed, text = parse_mode(mode)
-        if deed == "r":
-            reader = io.BytesIO(self._file(path).data)
-            return io.TextIOWrapper(reader, encoding or ENCODING) if text else reader
-        if path in self._inodes and (deed == "x" or not overwrite):
-            raise PathExists(f"{path} already exists")
-        writer = Writer(lambda data: self._write(path, data, overwrite, replication, block_size))
-        return TextWriter(writer, encoding or ENCODING) if text else writer
+        if not text and (encoding, errors, newline) != (None, None, None):
+            raise ValueError(f"mode {mode!r}: bytes have no encoding, errors or newline")
+        file: Any
+        with self._at("open", path) as name:
+            if deed == "r":
+                file = io.BufferedReader(_Bytes(self._tree.file(name, self._who, READ).content))
+            elif deed == "a":
+                options = {"replication": replication, "block_size": block_size}
+                file = self.append(name, create=True, **options)
+            else:
+                overwrite = overwrite and deed == "w"
+                file = self._create(name, overwrite, replication, block_size)
+        if not text:
+            return file
+        kind = io.TextIOWrapper if deed == "r" else TextWriter
+        return kind(file, encoding or ENCODING, errors, newline)
+
+    def append(
+        self, path: AnyPath, *, create: bool = False, replication: int = 0, block_size: int = 0
+    ) -> Any:
+        """As FileSystem.append."""
+        with self._at("append", path) as name:
+            if create and self._tree.get(name, self._who) is None:
+                return self._create(name, False, replication, block_size)
+            old = self._tree.file(name, self._who, WRITE).content
+            self._take(name)
+            return Writer(
+                name, old, lambda data: self._tree.set_content(name, data), self._written
+            )
+
+    def truncate(self, path: AnyPath, length: int) -> None:
+        """As FileSystem.truncate."""
+        with self._at("truncate", path) as name:
+            if length < 0:
+                raise InvalidArgument(f"Cannot truncate to a negative file size: {length}.")
+            content = self._tree.file(name, self._who, WRITE).content
+            self._check_free(name)
+            if length > len(content):
+                raise InvalidArgument(
+                    f"Cannot truncate to a larger file size. Current size: {len(content)}, "
+                    f"truncate size: {length}."
+                )
+            if length < len(content):
+                self._tick()
+                self._tree.set_content(name, content[:length], self._who)
+
+    def concat(self, path: AnyPath, *sources: AnyPath) -> None:
+        """As FileSystem.concat."""
+        with self._at("concat", path) as name:
+            names = [self.absolute(source) for source in sources]
+            for one in (name, *names):
+                self._check_free(one)
+            self._tick()
+            self._tree.concat(name, names, self._who)
 
     def put(
         self,
-        local_path: str,
-        path: str,
+        local_path: AnyPath,
+        path: AnyPath,
         *,
         overwrite: bool = False,
         replication: int = 0,
         block_size: int = 0,
-        progress: Progress = None,
+        progress: Optional[Progress] = None,
     ) -> FileStatus:
         """As FileSystem.put."""
-        self._called("put")
-        try:
-            data = Path(local_path).read_bytes()
-        except OSError as error:
-            raise LocalFileError(f"{local_path}: {error.strerror}") from error
-        return self._write(path, data, overwrite, replication, block_size)
+        local_path = os.fsdecode(local_path)
+        with self._at("put", path) as name:
+            with local_errors(local_path):
+                data = Path(local_path).read_bytes()
+            with self._create(name, overwrite, replication, block_size) as file:
+                file.write(data)
+            return self._status(name, self._tree.find(name))
 
     def put_stream(
         self,
         stream: BinaryIO,
-        path: str,
+        path: AnyPath,
         *,
         overwrite: bool = False,
         replication: int = 0,
         block_size: int = 0,
-        progress: Progress = None,
-    ) -> None:
+        progress: Optional[Progress] = None,
+    ) -> FileStatus:
         """As FileSystem.put_stream."""
-        self._called("put_stream")
-        data = b"".join(iter(lambda: stream.read(1000), b""))
-        self._write(path, data, overwrite, replication, block_size)
+        with self._at("put_stream", path) as name:
+            with self._create(name, overwrite, replication, block_size) as file:
+                for piece in iter(lambda: stream.read(1000), b""):
+                    file.write(piece)
+            return self._status(name, self._tree.find(name))
 
     def get(
-        self, path: str, local_path: str, *, overwrite: bool = False, progress: Progress = None
+        self,
+        path: AnyPath,
+        local_path: AnyPath,
+        *,
+        overwrite: bool = False,
+        progress: Optional[Progress] = None,
     ) -> None:
         """As FileSystem.get."""
-        self._called("get")
-        data = self._file(path).data
-        if not overwrite and Path(local_path).exists():
-            raise LocalFileError(f"{local_path}: File exists")
-        with appearing(local_path, overwrite) as descriptor:
-            os.write(descriptor, data)
+        local_path = os.fsdecode(local_path)
+        with self._at("get", path) as name:
+            if not overwrite and os.path.lexists(local_path):
+                raise LocalExists.of(FileExistsError(17, "File exists"), local_path)
+            data = self._tree.file(name, self._who, READ).content
+            with local_errors(local_path), appearing(local_path, overwrite) as descriptor:
+                os.write(descriptor, data)
 
     def cat(
-        self, path: str, sink: Callable[[memoryview], object], progress: Progress = None
+        self,
+        path: AnyPath,
+        sink: Callable[[memoryview], object],
+        progress: Optional[Progress] = None,
     ) -> None:
         """As FileSystem.cat."""
-        self._called("cat")
-        data = memoryview(self._file(path).data)
+        with self._at("cat", path) as name:
+            data = memoryview(self._tree.file(name, self._who, READ).content)
         for start in range(0, len(data), 1000):
             sink(data[start : start + 1000])
 
-    def file_checksum(self, path: str) -> FileChecksum:
+    def file_checksum(self, path: AnyPath) -> FileChecksum:
         """As FileSystem.file_checksum."""
-        self._called("file_checksum")
-        inode = self._file(path)
-        blocks = [inode.data[start : start + inode.block_size]
-                  for start in range(0, len(inode.data), inode.block_size)]
-        sums = [small_crcs(memoryview(block)) for block in blocks]
-        return compose([BlockChecksum(md5(crcs).digest(), len(crcs) // 4) for crcs in sums])
+        with self._at("file_checksum", path) as name:
+            file = self._tree.file(name, self._who, READ)
+            blocks = [file.content[start : start + file.block_size]
+                      for start in range(0, len(file.content), file.block_size)]
+            sums = [small_crcs(memoryview(block)) for block in blocks]
+            return compose([BlockChecksum(md5(crcs).digest(), len(crcs) // 4) for crcs in sums])
+
+    def block_locations(
+        self, path: AnyPath, offset: int = 0, length: int = READ_WHOLE
+    ) -> Locations:
+        """As FileSystem.block_locations; nobody holds them."""
+        with self._at("block_locations", path) as name:
+            file, start = self._tree.file(name, self._who, READ), 0
+            if offset < 0 or length < 0:
+                raise InvalidArgument("offset and length must be integers from 0")
+            located: List[LocatedBlock] = []
+            for health in self._blocks(name, file):
+                end = start + health.block.length
+                if max(start, offset) < min(end, offset + length):
+                    located.append(LocatedBlock(health.block, start, (), False, b""))
+                start = end
+            return Locations(self._status(name, file), tuple(located))
+
+    # For a test to prepare, and to compare with.
+
+    def contents(self, path: str) -> bytes:
+        """The bytes of a file."""
+        return bytes(self._tree.file(path).content)
+
+    def tree(self) -> List[str]:
+        """Every path but the root."""
+        return sorted(path for path, _ in self._tree.walk() if path != "/")
+
+    def node(self, path: str) -> Any:
+        """A file or directory itself."""
+        return self._tree.find(path)
+
+    def write(self, path: str, data: bytes = b"", replication: int = 1) -> None:
+        """Make a file with the directories above it."""
+        self._tick()
+        self._tree.add(path, self._file(data, replication, 0), True)
 
     # Within.
 
-    def contents(self, path: str) -> bytes:
-        """The bytes of a file, for a test to compare."""
-        return self._file(path).data
+    def _below(self, path: str) -> Iterator[Tuple[str, Any]]:
+        return self._tree.walk(path)
 
-    def tree(self) -> List[str]:
-        """Every path but the root, for a test to compare."""
-        return sorted(set(self._inodes) - {"/"})
+    def _file(self, data: bytes, replication: int, block_size: int) -> File:
+        file = File(data, replication or 1, FILE_MODE & ~self._umask, self.user)
+        file.block_size = block_size or BLOCK_SIZE
+        return file
 
-    def write(self, path: str, data: bytes = b"", replication: int = 1) -> None:
-        """Make a file with the directories above it, for a test to start from."""
-        self._require_parent(path, make=True)
-        self._write(path, data, True, replication, 0)
+    def _create(self, path: str, overwrite: bool, replication: int, block_size: int) -> "Writer":
+        check_replication(path, replication or 1)
+        if block_size < 0:
+            raise InvalidArgument(f"block size {block_size} is not possible")
+        self._tree.check_new(path, overwrite, self._who)
+        self._take(path)
 
-    def _called(self, method: str) -> None:
-        self.calls.append(method)
-        if method in self._failures:
-            raise self._failures[method]
+        def appear(data: bytes) -> None:
+            if self._tree.get(path) is file:
+                self._tree.set_content(path, data)
+            else:
+                self._tick()
+                file.content = data
+                self._tree.add(path, file, overwrite, self._who)
 
-    def _inode(self, kind: str, mode: int) -> Inode:
-        self._clock_ms += 60_000
-        inode = Inode(len(self._inodes) + 1, kind, self._clock_ms, mode)
-        inode.owner = self.user
-        return inode
+        file = self._file(b"", replication, block_size)
+        return Writer(path, b"", appear, self._written)
 
-    def _find(self, path: str) -> Inode:
-        assert path.startswith("/") and (path == "/" or not path.endswith("/")), path
-        parts = path.split("/")[1:]
-        for count in range(1, len(parts)):
-            above = "/" + "/".join(parts[:count])
-            if above in self._inodes and self._inodes[above].kind == FILE:
-                raise NotADirectory(f"{above} (is not a directory)")
-        if path not in self._inodes:
-            raise PathNotFound(f"File does not exist: {path}")
-        return self._inodes[path]
+    def _take(self, path: str) -> None:
+        self._check_free(path)
+        self._written.add(path)
 
-    def _file(self, path: str) -> Inode:
-        inode = self._find(path)
-        if inode.kind == DIRECTORY:
-            raise IsADirectory(f"Path is not a file: {path}")
-        return inode
+    def _check_free(self, path: str) -> None:
+        if path in self._written:
+            raise AlreadyBeingCreated(f"{path}: this file lease is currently owned by somebody")
 
-    def _require_parent(self, path: str, make: bool = False, mode: int = 0o755) -> None:
-        above = path.rpartition("/")[0] or "/"
-        try:
-            if self._find(above).kind == FILE:
-                raise NotADirectory(f"{above} (is not a directory)")
-        except PathNotFound:
-            if not make:
-                raise PathNotFound(f"Parent directory doesn't exist: {above}") from None
-            self._require_parent(above, make=True, mode=mode)
-            self._inodes[above] = self._inode(DIRECTORY, mode)
 
-    def _write(
-        self, path: str, data: bytes, overwrite: bool, replication: int, block_size: int
-    ) -> FileStatus:
-        if replication > 512:
-            raise InvalidArgument(
-                f"Requested replication factor of {replication} exceeds maximum of 512 for {path}"
-            )
-        self._require_parent(path, make=True)
-        if path in self._inodes:
-            if self._inodes[path].kind == DIRECTORY:
-                raise IsADirectory(f"{path} already exists as a directory")
-            if not overwrite:
-                raise PathExists(f"{path} already exists")
-        inode = self._inode(FILE, 0o666 & ~self._umask)
-        inode.data = data
-        inode.replication = replication or 1
-        inode.block_size = block_size or BLOCK_SIZE
-        self._inodes[path] = inode
-        return self._status(path, inode)
+class _Bytes(io.BytesIO):
+    """Bytes to read, of which nothing can be written."""
 
-    def _status(self, path: str, inode: Inode) -> FileStatus:
-        is_file = inode.kind == FILE
-        return FileStatus(
-            path.rpartition("/")[2],
-            inode.number,
-            inode.kind,
-            len(inode.data),
-            inode.replication if is_file else 0,
-            inode.block_size if is_file else 0,
-            inode.owner,
-            inode.group,
-            inode.mode,
-            inode.time_ms,
-            inode.time_ms + 1000 if inode.atime_ms is None else inode.atime_ms,
-        )
+    def writable(self) -> bool:
+        """Not."""
+        return False
 
-    def _names(self, path: str) -> List[str]:
-        start = path.rstrip("/") + "/"
-        names = [name[len(start) :] for name in self._inodes if name.startswith(start)]
-        return sorted((n for n in names if n and "/" not in n), key=lambda n: n.encode())
 
-    def _below(self, path: str) -> List[str]:
-        start = path.rstrip("/") + "/"
-        return sorted(name for name in self._inodes if name == path or name.startswith(start))
+class Writer(io.BytesIO):
+    """Bytes that become a file when the writer is closed without an error.
 
-    @staticmethod
-    def _join(path: str, name: str) -> str:
-        return path.rstrip("/") + "/" + name
+    `appear` is told the whole content; `written` are the paths that somebody writes.
+    """
+
+    def __init__(
+        self, path: str, old: bytes, appear: Callable[[bytes], object], written: Set[str]
+    ) -> None:
+        super().__init__()
+        self.path = path
+        self._old = old
+        self._appear = appear
+        self._written = written
+
+    def __exit__(self, kind: Optional[Type[BaseException]], *rest: Any) -> None:
+        if kind is not None:
+            self.abandon()
+        self.close()
+
+    def readable(self) -> bool:
+        """Not."""
+        return False
+
+    def seekable(self) -> bool:
+        """Not."""
+        return False
+
+    def hflush(self) -> None:
+        """As FileWriter.hflush."""
+        with named(self.path):
+            self._appear(self._old + self.getvalue())
+
+    def abandon(self) -> None:
+        """Close without making the file appear."""
+        self._appear = lambda data: None
+        self.close()
+
+    def close(self) -> None:
+        """Make the file appear."""
+        if not self.closed:
+            data = self._old + self.getvalue()
+            super().close()
+            self._written.discard(self.path)
+            with named(self.path):
+                self._appear(data)
