@@ -1,13 +1,24 @@
 """What the shell says when something fails: usage faults, path faults, everybody else's errors."""
 
+from contextlib import contextmanager
+from typing import Iterator
+
 from data_service.protocol.visible import visible
+from data_service.shell.streams import OutputFailed
 from zookeeper.fabric.errors import (
+    AuthenticationFailed,
     DfsError,
     DirectoryNotEmpty,
     IsADirectory,
     PathExists,
     PathNotFound,
+    ProtocolViolation,
+    SettingsError,
+    Unavailable,
 )
+
+FATAL = (Unavailable, AuthenticationFailed, ProtocolViolation, SettingsError, OutputFailed)
+"""Errors that would meet every further argument, too."""
 
 NO_SUCH_FILE = PathNotFound.reason
 FILE_EXISTS = PathExists.reason
@@ -53,6 +64,17 @@ def describe(error: DfsError, text: str = "") -> str:
     if text and isinstance(error, _NAMED_BY_PATH) and not isinstance(error, PathError):
         return f"`{visible(text)}': {error.reason}"
     return one_line(error.message)
+
+
+@contextmanager
+def trying(deed: str) -> Iterator[None]:
+    """Errors of the block that do not end the command say what was tried."""
+    try:
+        yield
+    except FATAL:
+        raise
+    except DfsError as error:
+        raise DfsError(f"{deed}: {describe(error)}") from error
 
 
 def one_line(message: str) -> str:

@@ -7,8 +7,16 @@ from typing import Any, Collection, Dict, List, Sequence
 from data_service.protocol.files import FileStatus
 from data_service.protocol.sizes import half_up, scaled
 
+REPLICATED = "Replicated"
+"""How every file is made redundant, in the words of `-e`: blocks are copied, not coded."""
+
 _LETTERS = "rwxrwxrwx"
 STICKY = 0o1000
+
+
+def size(number: int, human: bool) -> str:
+    """A size in bytes, or for people: `2.9 M`."""
+    return scaled(number) if human else str(number)
 
 
 def bytes_long(number: int) -> str:
@@ -76,40 +84,6 @@ def columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> List[
         cells[-1] = cells[-1] if len(row) - 1 in right else row[-1]
         lines.append("  ".join(cells))
     return lines
-
-
-def status_format(pattern: str, status: FileStatus, name: str) -> str:
-    """`stat`'s format: `%n` name, `%b` bytes and so on; any other `%c` is `c`."""
-    out, position = [], 0
-    while position < len(pattern):
-        character = pattern[position]
-        if character == "%":
-            position += 1
-            # Nothing stands for a `%` at the end.
-            out.append(_status_field(pattern[position : position + 1], status, name))
-        else:
-            out.append(character)
-        position += 1
-    return "".join(out)
-
-
-def _status_field(letter: str, status: FileStatus, name: str) -> str:
-    fields = {
-        "a": f"{status.mode:o}",
-        "A": permissions(status.mode),
-        "b": status.length,
-        "F": "directory" if status.is_directory else "regular file",
-        "g": status.group,
-        "n": name,
-        "o": status.block_size,
-        "r": status.replication,
-        "u": status.owner,
-        "x": second_utc(status.atime_ms),
-        "X": status.atime_ms,
-        "y": second_utc(status.mtime_ms),
-        "Y": status.mtime_ms,
-    }
-    return str(fields.get(letter, letter))
 
 
 def status_record(status: FileStatus, text: str) -> Dict[str, Any]:

@@ -1,41 +1,14 @@
-"""help and usage: what the table of commands says to people."""
+"""What the table of commands says to people: how each is called, and all at a glance."""
 
 import os
 import sys
-from typing import Iterable, Iterator, List
+from typing import Iterator
 
-from data_service.shell.failures import UsageError
-from data_service.shell.manual import DETAILS, GENERIC_OPTIONS
-from data_service.shell.session import Session
+from data_service.shell.manual import GENERIC_OPTIONS
 from data_service.shell.table import COMMANDS, Command
 
 FILE_SYSTEM = "Usage: hadoop fs [generic options]"
 _DFSADMIN = "Usage: hdfs dfsadmin"
-
-
-def help_command(session: Session, words: List[str]) -> None:
-    """Explain commands, all if none are named."""
-    names = _names(words)
-    _write(session, _explained(names) if names else _whole_help())
-
-
-def usage_command(session: Session, words: List[str]) -> None:
-    """Show how commands are called, all if none are named."""
-    names = _names(words)
-    _write(session, map(usage_line, names) if names else whole_usage())
-
-
-def _names(words: List[str]) -> List[str]:
-    names = [word.lstrip("-") for word in words]
-    for name in names:
-        if name not in COMMANDS:
-            raise UsageError(f"`{name}': Unknown command")
-    return names
-
-
-def _write(session: Session, lines: Iterable[str]) -> None:
-    for line in lines:
-        session.out.line(line)
 
 
 def invocation(name: str) -> str:
@@ -71,22 +44,6 @@ def whole_usage(tool: str = "") -> Iterator[str]:
             yield f"\t[{invocation(name)}]"
     yield ""
     yield from GENERIC_OPTIONS
-
-
-def _whole_help() -> Iterator[str]:
-    yield from whole_usage()
-    for name in sorted(COMMANDS):
-        yield ""
-        yield from _explained([name])
-
-
-def _explained(names: Iterable[str]) -> Iterator[str]:
-    for name in names:
-        yield f"{invocation(name)} :"
-        summary = COMMANDS[name].summary
-        yield f"  {summary[0].upper()}{summary[1:]}."
-        for line in DETAILS.get(name, "").strip().splitlines():
-            yield f"  {line}".rstrip()
 
 
 def overview() -> Iterator[str]:

@@ -7,30 +7,23 @@ output) is raised on.
 
 import re
 import sys
+from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from data_service.filesystem.matching import look
 from data_service.filesystem.paths import resolve
 from data_service.shell.arguments import clusters, paths
+from data_service.shell.arguments.cluster_store import ClusterStore
 from data_service.shell.arguments.definitions import Definitions
 from data_service.shell.arguments.items import Item, Store, expand, single
-from data_service.shell.arguments.stores import ClusterStore, LocalStore
-from data_service.shell.failures import NO_SUCH_FILE, PathError, UsageError, describe
-from data_service.shell.streams import Input, Output, OutputFailed, complain
-from zookeeper.fabric.errors import (
-    AuthenticationFailed,
-    DfsError,
-    InvalidArgument,
-    LocalFileError,
-    ProtocolViolation,
-    SettingsError,
-    Unavailable,
-)
+from data_service.shell.arguments.local_store import LocalStore
+from data_service.shell.arguments.stores import Creation
+from data_service.shell.failures import FATAL, NO_SUCH_FILE, PathError, UsageError, describe
+from data_service.shell.streams import Input, Output, complain
+from zookeeper.fabric.errors import DfsError, InvalidArgument, LocalFileError
 
 _SCHEME = re.compile(r"(?:hdfs|pyhdfs|file):/|[A-Za-z][A-Za-z0-9+.-]+://", re.ASCII)
 _URI_THAT_NAMES_A_HOST = tuple(f"{scheme}://" for scheme in (*clusters.SCHEMES, "file"))
-FATAL = (Unavailable, AuthenticationFailed, ProtocolViolation, SettingsError, OutputFailed)
-"""Errors that would meet every further argument, too."""
 
 
 class Surroundings(NamedTuple):
@@ -200,15 +193,10 @@ class Session:
         """The number that `-D name=value` gives; raises UsageError."""
         return self._definitions.number(name, default)
 
-    @property
-    def replication(self) -> int:
-        """How many replicas new files get; 0 is the cluster's default."""
-        return self._definitions.replication
-
-    @property
-    def block_size(self) -> int:
-        """The block size of new files; 0 is the cluster's default."""
-        return self._definitions.block_size
+    def creation(self, overwrite: bool, replication: int = 0) -> Creation:
+        """How a new file is made; `replication` is that of the command itself, or 0."""
+        known = self._definitions
+        return Creation(overwrite, replication or known.replication, known.block_size)
 
     # Arguments.
 
@@ -228,6 +216,12 @@ class Session:
         """What a path without wildcards stands for."""
         typed = paths.parse(text)
         return self._noted(typed, single(self.store_of(typed), typed))
+
+    def file(self, text: str) -> Item:
+        """What a path without wildcards stands for, which must be there and be a file."""
+        item = self.item(text)
+        item.check_file()
+        return item
 
     def local_item(self, text: str) -> Item:
         """A path on the disk of this machine, literally but for a `file:` in front of it.
@@ -292,29 +286,17 @@ class Session:
 
     def attempt(self, deed: Callable[[], object], text: str = "") -> bool:
         """Do something to the path `text`, and report its error; whether it went well."""
-        try:
+        with self.reporting(text):
             deed()
             return True
+        return False
+
+    @contextmanager
+    def reporting(self, text: str) -> Iterator[None]:
+        """An error of the block, which is about the path `text`, is reported and ends the block."""
+        try:
+            yield
         except FATAL:
             raise
         except DfsError as error:
             self.complain(describe(error, text))
-            return False
-
-    def walk(self, top: Item) -> Iterator[Item]:
-        """The item and all below it, directories first; an unreadable directory is reported."""
-        stack = [iter([top])]
-        while stack:
-            item = next(stack[-1], None)
-            if item is None:
-                stack.pop()
-                continue
-            yield item
-            if item.is_directory:
-                stack.append(iter(self.children(item)))
-
-    def children(self, item: Item) -> List[Item]:
-        """What is in a directory; nothing, and a report, when it cannot be read."""
-        found: List[Item] = []
-        self.attempt(lambda: found.extend(item.children()), item.text)
-        return found

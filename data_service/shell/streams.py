@@ -11,7 +11,7 @@ import os
 import select
 import sys
 import time
-from typing import Any, List, Union
+from typing import Any, Iterator, List, Union
 
 from data_service.protocol.visible import visible
 from data_service.shell.endings import wait_for
@@ -20,6 +20,11 @@ from zookeeper.fabric.errors import LocalFileError
 BUFFER_BYTES = 65536
 CLEAR_LINE = "\r\033[K"
 """What empties the line of a terminal."""
+
+STANDARD_INPUT = "-"
+"""What stands for it among the arguments of a command that stores something."""
+
+INPUT_CHUNK_BYTES = 1 << 20
 
 Bytes = Union[bytes, memoryview]
 
@@ -57,9 +62,9 @@ class Output:
         """A line of text; on a terminal nothing in it is more than text, tabs excepted."""
         self.write(to_bytes(self.shown(text) + "\n"))
 
-    def document(self, text: str) -> None:
-        """Several lines that hold nothing but text, as JSON does."""
-        self.write(to_bytes(text + "\n"))
+    def text(self, text: str) -> None:
+        """Text as it is, which holds nothing that a terminal would heed: so does JSON."""
+        self.write(to_bytes(text))
 
     def shown(self, text: str) -> str:
         """The text as it may be written here: as it is for a program, visible on a terminal."""
@@ -172,6 +177,10 @@ class Input:
             self._binary = io.BytesIO(to_bytes(sys.stdin.read()))
         raw = getattr(self._binary, "raw", None)
         self._descriptor = raw.fileno() if isinstance(raw, io.FileIO) else None
+
+    def chunks(self) -> Iterator[bytes]:
+        """All that comes, as it comes."""
+        return iter(lambda: self.read(INPUT_CHUNK_BYTES), b"")
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end, for which a pipe that does not block is awaited."""

@@ -13,10 +13,11 @@ from typing import Optional
 
 from data_service.filesystem.matching import look
 from data_service.shell.arguments import paths
+from data_service.shell.arguments.cluster_store import ClusterStore
 from data_service.shell.arguments.definitions import TRASH_MINUTES
 from data_service.shell.arguments.items import Item
-from data_service.shell.arguments.stores import ClusterStore
-from data_service.shell.session import FATAL, Session
+from data_service.shell.failures import FATAL
+from data_service.shell.session import Session
 from data_service.shell.streams import complain
 from zookeeper.fabric.errors import DfsError, NotADirectory, PathExists, PathNotFound
 

@@ -9,7 +9,9 @@ import pytest
 
 from data_service.protocol.files import FileStatus
 from data_service.protocol.health import FsckRow
-from data_service.shell import administration, cluster_report, configuration
+from data_service.shell.arguments import definitions
+from data_service.shell.commands import getconf, safemode
+from data_service.shell.reports import cluster_report
 from tests.support.models.memory_cluster import node
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
@@ -137,9 +139,9 @@ def test_safe_mode(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
         pauses.append(seconds)
         shell.filesystem.safe_mode("leave")
 
-    monkeypatch.setattr(administration.time, "sleep", sleep)
+    monkeypatch.setattr(safemode.time, "sleep", sleep)
     assert shell.good("safemode", "wait") == "Safe mode is OFF\n"
-    assert pauses == [administration.WAIT_SECONDS]
+    assert pauses == [safemode.WAIT_SECONDS]
     shell.good("safemode", "enter")
     assert shell.good("safemode", "forceExit") == "Safe mode is OFF\n"
 
@@ -281,5 +283,5 @@ def test_getconf_is_called_rightly(shell: Shell) -> None:
 
 
 def test_every_key_of_hdfs_has_a_setting(shell: Shell) -> None:
-    for key in (*configuration.SAME_IN_HDFS, *configuration.FIXED):
+    for key in (*getconf.SAME_IN_HDFS, *definitions.FIXED):
         assert shell.good("getconf", "-confKey", key).strip()

@@ -7,7 +7,7 @@ from typing import Iterator, List
 import pytest
 
 from data_service.protocol.health import FsckRow, Health
-from data_service.shell import attributes
+from data_service.shell.commands import setrep
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import PermissionDenied
 
@@ -242,8 +242,8 @@ def test_setrep_waits_until_it_is_so(shell: Shell, monkeypatch: pytest.MonkeyPat
         return iter(seen[-1:])
 
     monkeypatch.setattr(shell.filesystem, "fsck", next_state)
-    monkeypatch.setattr(attributes, "POLL_SECONDS", 0)
-    monkeypatch.setattr(attributes, "DOT_SECONDS", 0)
+    monkeypatch.setattr(setrep, "POLL_SECONDS", 0)
+    monkeypatch.setattr(setrep, "DOT_SECONDS", 0)
     assert shell.good("setrep", "-w", "2", "/f") == (
         "Replication 2 set: /f\nWaiting for /f ...\n"
         "WARNING: the waiting time may be long for DECREASING the number of replications.\n"

@@ -11,7 +11,7 @@ import pytest
 
 from data_service.shell import endings
 from data_service.shell.endings import Terminated, heeding_signals
-from data_service.shell.workers import Workers
+from data_service.shell.transfer.workers import Workers
 from tests.support.terminal.shell import Shell, run_in_process
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 

@@ -4,6 +4,7 @@ import pytest
 
 from data_service.protocol.files import FileStatus
 from data_service.shell import formats
+from data_service.shell.commands.stat import status_format
 
 STATUS = FileStatus("f", 1, "f", 1234, 3, 64, "bob", "staff", 0o640, 1_500, 86_400_000)
 
@@ -73,11 +74,11 @@ def test_columns() -> None:
 
 def test_stat_formats() -> None:
     pattern = "%a|%A|%b|%F|%g|%n|%o|%r|%u|%x|%X|%y|%Y|%%|%q|%"
-    assert formats.status_format(pattern, STATUS, "name") == (
+    assert status_format(pattern, STATUS, "name") == (
         "640|rw-r-----|1234|regular file|staff|name|64|3|bob|1970-01-02 00:00:00|86400000|"
         "1970-01-01 00:00:01|1500|%|q|"
     )
-    assert formats.status_format("%F", STATUS._replace(kind="d"), "") == "directory"
+    assert status_format("%F", STATUS._replace(kind="d"), "") == "directory"
 
 
 def test_what_a_terminal_cannot_show() -> None:

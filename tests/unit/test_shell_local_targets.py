@@ -144,7 +144,7 @@ def test_standard_output_goes_on_where_it_is(shell: Shell, tmp_path: Path) -> No
     log = shell.local("log", b"before\n")
     Path("stdout").symlink_to("/proc/self/fd/1")
     code = (
-        "from data_service.shell.arguments.stores import LocalStore\n"
+        "from data_service.shell.arguments.local_store import LocalStore\n"
         "store = LocalStore()\n"
         "with store.create(store.behind('stdout')) as file: file.write(b'bytes\\n')\n"
     )

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
 from data_service.filesystem.users import current_user
-from data_service.shell import connections, streams
+from data_service.shell import commands, connections, streams
 from data_service.shell.main import main, parse_generic
 from data_service.shell.manual import DETAILS
 from data_service.shell.table import COMMANDS
@@ -38,6 +39,11 @@ def test_every_row_of_the_table_has_its_function() -> None:
         assert command.summary and not command.summary.endswith("."), name
         assert command.tool in ("fs", "dfsadmin", name)
     assert set(DETAILS) <= set(COMMANDS)
+
+
+def test_every_module_of_a_command_has_its_row() -> None:
+    found = {f"{commands.__name__}.{module.name}" for module in iter_modules(commands.__path__)}
+    assert found == {command.module for command in COMMANDS.values()}
 
 
 def test_commands_with_and_without_a_dash(shell: Shell) -> None:
@@ -339,7 +345,7 @@ def test_the_launcher_starts_light() -> None:
     """What `client.py ls` needs before it needs the cluster; every module costs a person time."""
     code = (
         "import sys; before = set(sys.modules); import data_service.shell.main, "
-        "data_service.shell.listing; print(*sorted(set(sys.modules) - before))"
+        "data_service.shell.commands.ls; print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,

@@ -9,7 +9,7 @@ from typing import Callable, Dict, Iterator, List
 
 import pytest
 
-from data_service.shell import unpacking
+from data_service.shell.transfer import unpacking
 from tests.support.disks.replicas import noise
 from tests.support.terminal.shell import Shell
 

@@ -8,8 +8,9 @@ from data_service.filesystem.matching import look, matching
 from data_service.filesystem.paths import resolve
 from data_service.protocol.files import FileStatus
 from data_service.shell.arguments import paths
-from data_service.shell.arguments.stores import ClusterStore, LocalStore
-from data_service.shell.failures import NO_SUCH_FILE, NOT_A_DIRECTORY, PathError
+from data_service.shell.arguments.cluster_store import ClusterStore
+from data_service.shell.arguments.local_store import LocalStore
+from data_service.shell.failures import IS_A_DIRECTORY, NO_SUCH_FILE, NOT_A_DIRECTORY, PathError
 
 Store = Union[ClusterStore, LocalStore]
 
@@ -53,6 +54,11 @@ class Item:
         if self.status is None:
             raise PathError(self.text, NO_SUCH_FILE)
         return self.status
+
+    def check_file(self) -> None:
+        """Raise PathError unless a file is there."""
+        if self.found.is_directory:
+            raise PathError(self.text, IS_A_DIRECTORY)
 
     @property
     def name(self) -> str:

@@ -1,18 +1,18 @@
 """fsck: whether the blocks of a tree are all there."""
 
-import json
 import re
 import time
 from typing import Iterator, List, NamedTuple
 
 from data_service.protocol.health import FsckRow
 from data_service.protocol.visible import visible
-from data_service.shell import cluster_report
 from data_service.shell.arguments.options import JSON, Options, parse
 from data_service.shell.failures import UsageError
 from data_service.shell.formats import calendar
-from data_service.shell.fsck_block import block_lines, block_record, block_status
-from data_service.shell.fsck_report import HEALTHY, Cluster, Detail, Findings
+from data_service.shell.records import document
+from data_service.shell.reports import cluster_report
+from data_service.shell.reports.fsck_block import block_lines, block_record, block_status
+from data_service.shell.reports.fsck_report import HEALTHY, Cluster, Detail, Findings
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import DfsError, PathNotFound
 
@@ -60,7 +60,7 @@ def fsck(session: Session, words: List[str]) -> int:
             session.out.line(line)
     queued = _spread(session, findings) if options.has("replicate") else 0
     if options.has(JSON):
-        session.out.document(json.dumps(findings.record(item.path, queued), indent=1))
+        document(session.out, findings.record(item.path, queued))
     elif options.has("list-corruptfileblocks"):
         return _list_corrupt(session, findings, item.path)
     else:
@@ -216,5 +216,5 @@ def _check_blocks(session: Session, request: Request) -> int:
             for line in block_lines(name, match is not None, row):
                 session.out.line(line)
     if as_json:
-        session.out.document(json.dumps(records, indent=1))
+        document(session.out, records)
     return max(statuses)

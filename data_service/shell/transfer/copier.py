@@ -4,32 +4,57 @@ A copy appears whole or not at all: the cluster shows a file when it is complete
 written beside its target and renamed. So no temporary name is ever seen.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 
 from data_service.shell.arguments import local_targets, paths
+from data_service.shell.arguments.cluster_store import ClusterStore
 from data_service.shell.arguments.items import Item
-from data_service.shell.arguments.stores import ClusterStore
+from data_service.shell.arguments.options import Options
+from data_service.shell.arguments.stores import Creation
 from data_service.shell.arguments.targets import Destination, check_not_into_itself
 from data_service.shell.failures import FILE_EXISTS, NOT_A_DIRECTORY, PathError
 from data_service.shell.session import Session
+from data_service.shell.trees import children, depth_first
 from zookeeper.fabric.errors import PathExists
 
 if TYPE_CHECKING:
-    from data_service.shell.workers import Workers
+    from data_service.shell.transfer.workers import Workers
+
+Pair = Tuple[Item, Item]
+"""What is copied, and where it goes."""
 
 After = Callable[[Item, Item], None]
 
+THREAD_OPTIONS = "t q"
+"""The options with a value that all who copy have, as `parse` wants them."""
+
+THREADS_MAX = 64
+
+
+def threads_of(options: Options) -> int:
+    """How many files are copied at once; raises UsageError. The length of a queue needs no say."""
+    options.number("q", 0)
+    return max(1, min(options.number("t", 1), THREADS_MAX))
+
 
 class CopyOptions(NamedTuple):
-    """How to copy. Replication and block size 0 are the cluster's defaults.
+    """How to copy.
 
     `before` is done to each file that will be copied, `after` to each (source, target) pair that
     was, directories after what they hold. `merge` allows that a directory's target is there.
     """
 
-    overwrite: bool = False
-    replication: int = 0
-    block_size: int = 0
+    creation: Creation
     threads: int = 1
     merge: bool = True
     before: Optional[Callable[[Item], object]] = None
@@ -46,7 +71,7 @@ class Copier:
 
     def __enter__(self) -> "Copier":
         if self._options.threads > 1:
-            from data_service.shell.workers import Workers
+            from data_service.shell.transfer.workers import Workers
 
             self._workers = Workers(self._options.threads)
         return self
@@ -76,23 +101,24 @@ class Copier:
 
     def _tree(self, top: Item, target: Item) -> None:
         """Copy a directory; the order is that of the names, directories before their contents."""
-        made: List[Tuple[Item, Item]] = []
-        stack = [iter([(top, target)])]
-        while stack:
-            pair = next(stack[-1], None)
-            if pair is None:
-                stack.pop()
-            elif not pair[0].is_directory:
+        made: List[Pair] = []
+
+        def copy(pair: Pair) -> Iterable[Pair]:
+            if not pair[0].is_directory:
                 self._submit(*pair)
             elif self._session.attempt(lambda: self._directory(*pair), pair[1].text):
                 made.append(pair)
-                stack.append(self._below(*pair))
+                return self._below(*pair)
+            return ()
+
+        for _ in depth_first((top, target), copy):
+            pass
         self._wait()
         for source, target in reversed(made):
             self._finish(source, target)
 
-    def _below(self, source: Item, target: Item) -> Iterator[Tuple[Item, Item]]:
-        for child in self._session.children(source):
+    def _below(self, source: Item, target: Item) -> Iterator[Pair]:
+        for child in children(self._session, source):
             yield child, target.child(child.name)
 
     def _submit(self, source: Item, target: Item) -> None:
@@ -125,7 +151,7 @@ class Copier:
             if not local_targets.is_regular(source.path):
                 raise PathError(source.text, "Not an ordinary file")
         is_taken = target.refresh().exists or target.is_met_link
-        if is_taken and (target.is_directory or not self._options.overwrite):
+        if is_taken and (target.is_directory or not self._options.creation.overwrite):
             raise PathError(target.text, FILE_EXISTS)
         if self._options.before is not None:
             self._options.before(source)
@@ -139,9 +165,9 @@ class Copier:
         transfer = _TRANSFERS[source.store.is_local, target.store.is_local]
         if self._workers is not None:
             # Several bars would draw over each other.
-            transfer(source, target, self._options, self._workers.heed)
+            transfer(source, target, self._options.creation, self._workers.heed)
             return
-        transfer(source, target, self._options, self._session.progress(source.text))
+        transfer(source, target, self._options.creation, self._session.progress(source.text))
 
     def _finish(self, source: Item, target: Item) -> None:
         if self._options.after is not None:
@@ -155,26 +181,16 @@ def _check_name(source: Item, target: Item) -> None:
         paths.check_name(source.text, target.path)
 
 
-def _creation(options: CopyOptions) -> Dict[str, Any]:
-    return {
-        "overwrite": options.overwrite,
-        "replication": options.replication,
-        "block_size": options.block_size,
-    }
-
-
-def _put(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
+def _put(source: Item, target: Item, creation: Creation, progress: Any) -> None:
     assert isinstance(target.store, ClusterStore)
-    filesystem = target.store.filesystem
     if local_targets.is_regular(source.path):
-        filesystem.put(source.path, target.path, progress=progress, **_creation(options))
-        return
-    # A pipe or device tells no size: it is read to its end.
-    with source.store.open(source.path) as stream:
-        filesystem.put_stream(stream, target.path, progress=progress, **_creation(options))
+        target.store.put(source.path, target.path, creation, progress)
+    else:
+        # A pipe or device tells no size: it is read to its end.
+        _stream(source, target, creation, progress)
 
 
-def _get(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
+def _get(source: Item, target: Item, creation: Creation, progress: Any) -> None:
     assert isinstance(source.store, ClusterStore)
     filesystem = source.store.filesystem
     landing = target.landing
@@ -182,25 +198,23 @@ def _get(source: Item, target: Item, options: CopyOptions, progress: Any) -> Non
         with target.store.create(landing) as sink:
             filesystem.cat(source.path, sink.write, progress)
         return
-    filesystem.get(source.path, landing, overwrite=options.overwrite, progress=progress)
+    filesystem.get(source.path, landing, overwrite=creation.overwrite, progress=progress)
 
 
-def _within_cluster(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
+def _stream(source: Item, target: Item, creation: Creation, progress: Any) -> None:
     assert isinstance(target.store, ClusterStore)
     with source.store.open(source.path) as stream:
-        target.store.filesystem.put_stream(
-            stream, target.path, progress=progress, **_creation(options)
-        )
+        target.store.put_stream(stream, target.path, creation, progress)
 
 
-def _within_machine(source: Item, target: Item, options: CopyOptions, progress: Any) -> None:
-    with target.store.create(target.landing, overwrite=options.overwrite) as sink:
+def _within_machine(source: Item, target: Item, creation: Creation, progress: Any) -> None:
+    with target.store.create(target.landing, creation) as sink:
         source.store.cat(source.path, sink.write, progress)
 
 
 _TRANSFERS = {
     (True, False): _put,
     (False, True): _get,
-    (False, False): _within_cluster,
+    (False, False): _stream,
     (True, True): _within_machine,
 }

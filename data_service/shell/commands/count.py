@@ -1,20 +1,15 @@
-"""du, df, count: how much there is."""
+"""count: how many directories, files and bytes there are, and how many there may be."""
 
-import json
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional
 
 from data_service.protocol.files import QUOTA_RESET, ContentSummary, QuotaUsage
-from data_service.protocol.redundancy import replicated
-from data_service.protocol.sizes import scaled
 from data_service.shell import formats
 from data_service.shell.arguments.items import Item
 from data_service.shell.arguments.options import JSON, Options, parse
 from data_service.shell.failures import UsageError
-from data_service.shell.listing import ERASURE_CODING
+from data_service.shell.records import Records
 from data_service.shell.session import Session
 
-DU_HEADER = ("SIZE", "DISK_SPACE_CONSUMED_WITH_ALL_REPLICAS", "FULL_PATH_NAME")
-DF_HEADER = ("Filesystem", "Size", "Used", "Available", "Use%")
 COUNT_FORMAT = "{:>12} {:>12} {:>18} "
 SNAPSHOT_FORMAT = "{:>18} {:>24} {:>24} {:>28} "
 SNAPSHOT_HEADER = (
@@ -30,74 +25,12 @@ NO_QUOTAS = QuotaUsage(QUOTA_RESET, 0, QUOTA_RESET, 0)
 NOTHING = ContentSummary(0, 0, 0, 0)
 
 
-def du(session: Session, words: List[str]) -> None:
-    """Show the sizes of files and trees, alone and with all replicas."""
-    options = parse(words, f"s h v x {JSON}")
-    found: List[Tuple[int, int, str]] = []
-
-    def measure(item: Item) -> None:
-        length, space = _size(item)
-        found.append((length, space, item.text))
-
-    def argument(item: Item) -> None:
-        if item.is_directory and not options.has("s"):
-            for child in item.children():
-                session.attempt(lambda: measure(child), child.text)
-        else:
-            measure(item)
-
-    session.each(options.arguments or ["."], argument)
-    if options.has(JSON):
-        names = ("length", "space", "path")
-        session.out.document(json.dumps([dict(zip(names, row)) for row in found], indent=1))
-        return
-    rows = [(_size_text(a, options.has("h")), _size_text(b, options.has("h")), text)
-            for a, b, text in found]
-    header = [DU_HEADER] if rows and options.has("v") else []
-    for line in formats.columns(header + rows):
-        session.out.line(line)
-
-
-def _size(item: Item) -> Tuple[int, int]:
-    if not item.is_directory:
-        length = item.found.length
-        return length, replicated(item.found.replication).space(length)
-    summary = item.store.content_summary(item.path)
-    return summary.length, summary.space
-
-
-def _size_text(size: int, human: bool) -> str:
-    return scaled(size) if human else str(size)
-
-
-def df(session: Session, words: List[str]) -> None:
-    """Show the room in the file system."""
-    options = parse(words, f"h {JSON}")
-    found = []
-
-    def measure(item: Item) -> None:
-        label = item.store.uri + "/" * item.store.is_local
-        found.append((label, *item.store.space()))
-
-    session.each(options.arguments or ["/"], measure)
-    if options.has(JSON):
-        names = ("filesystem", "capacity", "used", "remaining")
-        session.out.document(json.dumps([dict(zip(names, row)) for row in found], indent=1))
-        return
-    rows: List[Sequence[str]] = [DF_HEADER] if found else []
-    for uri, capacity, used, remaining in found:
-        sizes = [_size_text(size, options.has("h")) for size in (capacity, used, remaining)]
-        rows.append((uri, *sizes, formats.percent(used, capacity, 0)))
-    for line in formats.columns(rows, right=(1, 2, 3, 4)):
-        session.out.line(line)
-
-
 def count(session: Session, words: List[str]) -> None:
     """Count directories, files and bytes."""
     options = parse(words, f"q u h v x e s {JSON}", "t", least=1)
     quotas = options.has("q", "u")
     types = _storage_types(options.value("t")) if quotas else None
-    records: List[Dict[str, Any]] = []
+    records = Records(session.out)
     if options.has("v") and not options.has(JSON):
         session.out.line(_count_header(options, types) + "PATHNAME")
 
@@ -106,7 +39,7 @@ def count(session: Session, words: List[str]) -> None:
         counted = types is None and not options.has("u") or options.has(JSON)
         summary = item.store.content_summary(item.path) if counted else NOTHING
         if options.has(JSON):
-            records.append(_count_record(summary, usage if quotas else None, item.text))
+            records.add(_count_record(summary, usage if quotas else None, item.text))
             return
         line = _quota_columns(usage, types, options.has("h")) if quotas else ""
         if types is None and not options.has("u"):
@@ -114,17 +47,17 @@ def count(session: Session, words: List[str]) -> None:
             if options.has("s"):
                 line += SNAPSHOT_FORMAT.format(0, 0, 0, 0)
         if options.has("e"):
-            line += f"{CODED_DIRECTORY if item.is_directory else ERASURE_CODING} "
+            line += f"{CODED_DIRECTORY if item.is_directory else formats.REPLICATED} "
         session.out.line(line + item.text)
 
     session.each(options.arguments, show)
     if options.has(JSON):
-        session.out.document(json.dumps(records, indent=1))
+        records.end()
 
 
 def _count_columns(summary: ContentSummary, human: bool) -> str:
     sizes = (summary.directories, summary.files, summary.length)
-    return COUNT_FORMAT.format(*(_size_text(size, human) for size in sizes))
+    return COUNT_FORMAT.format(*(formats.size(size, human) for size in sizes))
 
 
 def _quota_columns(usage: QuotaUsage, types: Optional[List[str]], human: bool) -> str:
@@ -135,7 +68,7 @@ def _quota_columns(usage: QuotaUsage, types: Optional[List[str]], human: bool) -
         if quota == QUOTA_RESET:
             cells += (NO_QUOTA, NO_LIMIT)
         else:
-            cells += (_size_text(quota, human), _size_text(quota - used, human))
+            cells += (formats.size(quota, human), formats.size(quota - used, human))
     return QUOTA_FORMAT.format(*cells)
 
 

@@ -7,8 +7,8 @@ from typing import List
 
 from data_service.protocol.files import QUOTA_RESET, QUOTA_UNCHANGED
 from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.local_store import LocalStore
 from data_service.shell.arguments.options import binary_number, parse
-from data_service.shell.arguments.stores import LocalStore
 from data_service.shell.failures import UsageError
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import DfsError, InvalidArgument, PathNotFound

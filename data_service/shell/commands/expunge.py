@@ -1,0 +1,20 @@
+"""expunge: what is old goes out of the trash."""
+
+from typing import List
+
+from data_service.shell.arguments.options import parse
+from data_service.shell.session import Session
+from data_service.shell.trash import Trash, minutes_of
+
+
+def expunge(session: Session, words: List[str]) -> None:
+    """Close the current trash as a checkpoint, and delete old checkpoints, or all."""
+    options = parse(words, "immediate", "fs")
+    session.cluster_item(options.value("fs") or ".")
+    trash = Trash(session, minutes_of(session))
+    if options.has("immediate"):
+        trash.checkpoint()
+        trash.delete_checkpoints(of_any_age=True)
+    else:
+        trash.delete_checkpoints()
+        trash.checkpoint()
