@@ -15,14 +15,14 @@ exists), the journal has failed for ever: what the namenode holds in memory may 
 durable, so it must stop being the namenode. `on_failure` tells it, once.
 """
 
-import os
 import math
+import os
 import threading
 import time
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-from metadata_service.answers import Status, appended_of, epoch_of, page_of, status_of
 from metadata_service.backlog import Backlog, Pending
+from metadata_service.calls import Appended, MetadataCalls, Status
 from metadata_service.edits import (
     TABLES,
     Edit,
@@ -36,6 +36,7 @@ from metadata_service.edits import (
 from metadata_service.recent import recent
 from metadata_service.waiters import Waiters
 from zookeeper.fabric import logs
+from zookeeper.fabric.calls import Call, Perform
 from zookeeper.fabric.errors import (
     Busy,
     DeadlineExceeded,
@@ -61,19 +62,21 @@ RETRY_SECONDS_MAX = 0.5
 class Journal:
     """One namenode's right to write edits, from `open` until it fails or is closed.
 
-    `pool` needs `call(method, *args, timeout=seconds)`. `on_failure(error)` is called in some
+    `perform` carries one call out, once. `on_failure(error)` is called in some
     thread, perhaps one that holds the caller's locks: it must neither block nor lock.
     """
 
     def __init__(
         self,
-        pool: Any,
+        perform: Perform,
         owner: str,
         append_timeout_seconds: float,
         frame_bytes_max: int,
         on_failure: Callable[[DfsError], None],
     ) -> None:
-        self._pool = pool
+        self._perform = perform
+        self._once = MetadataCalls(perform)
+        self._patiently = MetadataCalls(self._repeat)
         self._owner = owner
         self._timeout_seconds = append_timeout_seconds
         self._batch_bytes_max = frame_bytes_max // 2
@@ -107,12 +110,13 @@ class Journal:
         Raises Unavailable when the service does not answer in time, Fenced when another namenode
         claimed a still newer epoch at the same moment.
         """
-        _, newest, _, _ = status_of(self._call("status"))
+        newest = self._patiently.status().epoch
         claim = f"{self._owner} {os.urandom(4).hex()}"
-        self.epoch = epoch_of(self._call("claim_epoch", claim, newest, at_least))
-        self.cluster_id, _, last_txid, _ = self.confirm()
+        self.epoch = self._patiently.claim_epoch(claim, newest, at_least)
+        status = self.confirm()
+        self.cluster_id = status.cluster_id
         with self._lock:
-            self._last_txid = self._durable_txid = last_txid
+            self._last_txid = self._durable_txid = status.last_txid
         return self.epoch
 
     def confirm(self) -> Status:
@@ -120,27 +124,26 @@ class Journal:
 
         What `load` gave is one consistent image only if this holds after it.
         """
-        status = status_of(self._call("status"))
-        if status[1] != self.epoch:
-            raise Fenced(f"epoch {self.epoch} is over, {status[1]} has been claimed")
-        self._room = status[3]
-        return status
+        return self._unfenced(self._patiently.status())
 
     def prove(self, timeout: float) -> None:
         """Ask once whether this epoch still is the newest; raises Fenced or Unavailable.
 
         The answer tells of the disk, too: a change that met a full one would end the journal.
         """
-        _, epoch, _, room = status_of(self._pool.call("status", timeout=timeout))
-        if epoch != self.epoch:
-            raise Fenced(f"epoch {self.epoch} is over, {epoch} has been claimed")
-        self._room = room
+        self._unfenced(self._once.within(timeout).status())
+
+    def _unfenced(self, status: Status) -> Status:
+        if status.epoch != self.epoch:
+            raise Fenced(f"epoch {self.epoch} is over, {status.epoch} has been claimed")
+        self._room = status.room
+        return status
 
     def load(self, table: str) -> Iterator[Row]:
         """Every row of an image table in order of its key, fetched page by page."""
         after = None
         while True:
-            rows = decode_rows(page_of(self._call("load", table, after, PAGE_ROWS)))
+            rows = decode_rows(self._patiently.load(table, after, PAGE_ROWS))
             if not rows:
                 return
             if not all(map(TABLES[table].accepts, rows)):
@@ -157,7 +160,7 @@ class Journal:
         return recent(self._edits_behind, max(last - limit, 0), last, seconds)
 
     def _edits_behind(self, txid: int, limit: int) -> List[Edit]:
-        lines = split_lines(page_of(self._call("edits_since", txid, limit)))
+        lines = split_lines(self._patiently.edits_since(txid, limit))
         return [decode(line) for line in lines]
 
     # Writing.
@@ -228,7 +231,7 @@ class Journal:
 
     def checkpoint(self) -> int:
         """Have everything that is durable copied from the log into the database; the last txid."""
-        return int(self._call("checkpoint", self.epoch))
+        return self._patiently.checkpoint(self.epoch)
 
     def close(self) -> None:
         """Take no more edits and send every waiting thread home. The pool stays the caller's."""
@@ -300,24 +303,24 @@ class Journal:
             seconds = min(seconds, max(deadline - started, RETRY_SECONDS_MIN))
         failure: Optional[DfsError] = None
         try:
-            last_txid, room = self._append(batch, seconds)
+            appended = self._append(batch, seconds)
         except DfsError as error:
             failure = error
         with self._lock:
             self._turn_taken = False
             if failure is None:
-                self._after_success(last_txid, room)
+                self._after_success(appended)
             else:
                 self._after_failure(failure, started)
             self._waiters.wake(self._durable_txid)
 
-    def _append(self, batch: List[Pending], seconds: float) -> Tuple[int, bool]:
-        """(last durable txid, is there room) as the service answers; raises errors of ours only."""
+    def _append(self, batch: List[Pending], seconds: float) -> Appended:
+        """Have a batch recorded; raises errors of ours only."""
         payload = join_lines(pending.line for pending in batch)
         first, last = batch[0].txid, batch[-1].txid
         try:
-            answer = self._pool.call("append", self.epoch, first, payload, timeout=seconds)
-            durable, room = appended_of(answer)
+            appended = self._once.within(seconds).append(self.epoch, first, payload)
+            durable = appended.durable_txid
             if not last <= durable <= self._last_txid:
                 raise ProtocolViolation(f"an append up to edit {last} was answered by {durable}")
         except DfsError:
@@ -325,14 +328,14 @@ class Journal:
         except Exception as error:  # A defect must fail the journal, not leave the turn taken.
             log.error("append.failed", exc_info=True, error=error)
             raise InternalError(f"the append broke: {error}") from error
-        return durable, room
+        return appended
 
-    def _after_success(self, last_txid: int, room: bool) -> None:
-        self._backlog.drop(last_txid)
-        self._durable_txid = max(self._durable_txid, last_txid)
+    def _after_success(self, appended: Appended) -> None:
+        self._backlog.drop(appended.durable_txid)
+        self._durable_txid = max(self._durable_txid, appended.durable_txid)
         self._failing_since, self.trouble = None, ""
         self._retry_at = self._retry_seconds = 0.0
-        self._room = room
+        self._room = appended.room
 
     def _after_failure(self, error: DfsError, started: float) -> None:
         """Plan the next attempt, or give up. The first one is at once: perhaps only an idle
@@ -365,13 +368,13 @@ class Journal:
         log.error("journal.failed", epoch=self.epoch, code=error.code, error=error.message)
         self._on_failure(error)
 
-    def _call(self, method: str, *args: Any) -> Any:
-        """A call that may be repeated, until it is answered or the time is over."""
+    def _repeat(self, call: Call, args: Tuple[Any, ...], _seconds: Optional[float]) -> Any:
+        """Make a call that may be repeated, until it is answered or the time is over."""
         deadline = time.monotonic() + self._timeout_seconds
         pause = 0.0
         while True:
             try:
-                result = self._pool.call(method, *args, timeout=self._timeout_seconds / ATTEMPTS)
+                result = self._perform(call, args, self._timeout_seconds / ATTEMPTS)
                 self.trouble = ""
                 return result
             except DfsError as error:
@@ -379,7 +382,7 @@ class Journal:
                 if not error.retryable or time.monotonic() >= deadline:
                     raise
                 if self.trouble != trouble:  # Once is enough, however long it takes.
-                    log.warning("metadata.awaited", method=method, error=error.message)
+                    log.warning("metadata.awaited", method=call.name, error=error.message)
                 self.trouble = trouble
             pause = min(max(2 * pause, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX)
             if self._closed.wait(pause):

@@ -4,13 +4,15 @@ import argparse
 import math
 import threading
 import time
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Union
 
+from metadata_service.calls import Appended, MetadataCalls, Status
 from metadata_service.edits import TABLES, split_lines
 from metadata_service.metadata_db import MetadataDatabase
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import DiskFailed, InvalidArgument, PermissionDenied
+from zookeeper.fabric.calls import serves
+from zookeeper.fabric.errors import DiskFailed, InvalidArgument
 from zookeeper.fabric.identity import METADATA, NAME_NODE
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.server import Server
@@ -19,7 +21,6 @@ from zookeeper.fabric.settings import Address, Settings
 log = logs.get("metadata")
 
 ROWS_MAX = 10_000
-OWNER_CHARACTERS_MAX = 200
 RESERVE_BYTES = 8 << 20
 """Room on the disk below which the namenode is asked to accept no more changes. It is large
 enough for the edits that the namenode has accepted already, and for emptying the log."""
@@ -28,8 +29,9 @@ ROOM_SECONDS = 0.1
 """How old the measure of that room may be: taken anew for every append, it was a tenth of each."""
 
 
+@serves(MetadataCalls)
 class MetadataService(Service):
-    """What a namenode may ask. Values that a caller gives are checked before they are used."""
+    """Answers a namenode, on one connection."""
 
     def __init__(self, database: MetadataDatabase, directory: str, frame_bytes_max: int) -> None:
         self._database = database
@@ -37,60 +39,27 @@ class MetadataService(Service):
         self._reply_bytes_max = frame_bytes_max // 2
         self._room = True
         self._measure_at = -math.inf
+        self.claim_epoch = database.claim_epoch
+        self.checkpoint = database.checkpoint
 
-    def exposed_claim_epoch(
-        self, owner: str, above: Optional[int] = None, at_least: int = 0
-    ) -> int:
-        """A new epoch, durable and greater than all before: appends of older ones are Fenced.
-
-        With `above`, the newest epoch that the caller has seen, it may be repeated under the same
-        owner. `at_least` is what others than this service know of, which may have been restored
-        from a backup since. Errors as in `MetadataDatabase.claim_epoch`.
-        """
-        self._admit()
-        _require(type(owner) is str and len(owner) <= OWNER_CHARACTERS_MAX, "owner")
-        _require(above is None or type(above) is int and above >= 0, "epoch")
-        _require(type(at_least) is int and at_least >= 0, "epoch")
-        return self._database.claim_epoch(owner, above, at_least)
-
-    def exposed_append(self, epoch: int, first_txid: int, payload: bytes) -> Tuple[int, bool]:
-        """(last durable txid, is there room for more) after the edits in `payload`'s lines.
-
-        All of them are durable, or an error is raised and none is; the same append may be sent
-        again. Errors as in `MetadataDatabase.append`.
-        """
-        self._admit()
-        _require(type(epoch) is int, "epoch")
-        _require(type(first_txid) is int and first_txid > 0, "first txid")
-        _require(type(payload) is bytes, "payload")
+    def append(self, epoch: int, first_txid: int, payload: bytes) -> Appended:
+        """See MetadataCalls."""
         last_txid = self._database.append(epoch, first_txid, split_lines(payload))
-        return last_txid, self._has_room()
+        return Appended(last_txid, self._has_room())
 
-    def exposed_checkpoint(self, epoch: int) -> int:
-        """Copy the log into the database, read a sample back; the last txid that is in it."""
-        self._admit()
-        _require(type(epoch) is int, "epoch")
-        return self._database.checkpoint(epoch)
+    def status(self) -> Status:
+        """See MetadataCalls."""
+        return Status(*self._database.status, self._has_room())
 
-    def exposed_status(self) -> Tuple[str, int, int, bool]:
-        """(cluster id, newest claimed epoch, last durable txid, is there room for edits)."""
-        self._admit()
-        return (*self._database.status, self._has_room())
+    def load(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
+        """See MetadataCalls."""
+        known = TABLES.get(table)
+        if known is None or not (after is None or type(after) is known.key.kind):
+            raise InvalidArgument(f"there is no table {table:.40} with a key {after!a:.40}")
+        return self._database.load(known, after, min(limit, ROWS_MAX), self._reply_bytes_max)
 
-    def exposed_load(self, table: str, after: Any, limit: int) -> bytes:
-        """Lines of rows behind key `after` (None: from the first), in order; none at the end."""
-        self._admit()
-        _require(type(table) is str and table in TABLES, "table")
-        _require(after is None or type(after) is TABLES[table].key.kind, "key")
-        _require(type(limit) is int and limit > 0, "limit")
-        rows = min(limit, ROWS_MAX)
-        return self._database.load(TABLES[table], after, rows, self._reply_bytes_max)
-
-    def exposed_edits_since(self, txid: int, limit: int) -> bytes:
-        """Lines of the edits that are kept behind `txid`, in order; none at the end."""
-        self._admit()
-        _require(type(txid) is int and txid >= 0, "txid")
-        _require(type(limit) is int and limit > 0, "limit")
+    def edits_since(self, txid: int, limit: int) -> bytes:
+        """See MetadataCalls."""
         return self._database.edits_since(txid, min(limit, ROWS_MAX), self._reply_bytes_max)
 
     def _has_room(self) -> bool:
@@ -105,15 +74,6 @@ class MetadataService(Service):
                 self._room = False
             self._measure_at = now + ROOM_SECONDS
         return self._room
-
-    def _admit(self) -> None:
-        if self.peer.principal.role != NAME_NODE:
-            raise PermissionDenied(f"{self.peer.principal} may not use the metadata service")
-
-
-def _require(right: bool, what: str) -> None:
-    if not right:
-        raise InvalidArgument(f"wrong type or range: {what}")
 
 
 class Metadata(daemon.Daemon):

@@ -3,9 +3,8 @@
 from typing import Optional, Sequence, Tuple
 
 from data_service.filesystem.namenode_client import LIST_ROWS, NameNodeClient
-from data_service.protocol.decoding import decode
 from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
-from data_service.protocol.rows import decode_rows
+from zookeeper.fabric.kinds import Rows, decode
 
 
 class Administration:
@@ -32,7 +31,7 @@ class Administration:
 
     def block_row(self, block_id: int) -> Optional[FsckRow]:
         """The file that a block belongs to, with this block only; None when there is none."""
-        rows = decode_rows(FsckRow, self._namenode.call("block_row", block_id))
+        rows = decode(Rows[FsckRow], self._namenode.call("block_row", block_id))
         return rows[0] if rows else None
 
     def spread_blocks(self, block_ids: Sequence[int]) -> int:

@@ -4,7 +4,6 @@ from typing import Any, Iterator, Optional, Tuple
 
 from data_service.filesystem.namenode_client import LIST_ROWS, NameNodeClient
 from data_service.filesystem.paths import AnyPath, named, resolve, text_of
-from data_service.protocol.decoding import decode
 from data_service.protocol.files import (
     QUOTA_UNCHANGED,
     ContentSummary,
@@ -14,8 +13,8 @@ from data_service.protocol.files import (
 )
 from data_service.protocol.health import FsckRow
 from data_service.protocol.listings import Page, check_covered, check_name
-from data_service.protocol.rows import decode_rows
 from zookeeper.fabric.errors import NotADirectory
+from zookeeper.fabric.kinds import Rows, decode
 
 FILE_MODE, DIRECTORY_MODE = 0o666, 0o777
 UMASK = 0o022
@@ -62,7 +61,7 @@ class Names:
         after, more = "", True
         while more:
             data, more = decode(Page, self._ask("list", path, after, LIST_ROWS))
-            rows = decode_rows(FileStatus, data)
+            rows = decode(Rows[FileStatus], data)
             for row in rows:
                 check_name(row.name)
                 yield row
@@ -151,7 +150,7 @@ class Names:
         after, more = "", True
         while more:
             data, more = decode(Page, self._ask("fsck", path, after, LIST_ROWS))
-            rows = decode_rows(FsckRow, data)
+            rows = decode(Rows[FsckRow], data)
             yield from rows
             after = rows[-1].path if rows else after
 
@@ -166,7 +165,7 @@ class Names:
         while more:
             answer = self._ask(method, path, after, LIST_ROWS)
             data, after, more = decode(Tuple[bytes, int, bool], answer)
-            yield from decode_rows(FsckRow, data)
+            yield from decode(Rows[FsckRow], data)
 
     # Within.
 

@@ -270,7 +270,7 @@ class NameNode(daemon.Daemon):
         """A term whose image is loaded; of one that fails nothing is left behind."""
         settings = self._settings
         journal = Journal(
-            self._metadata,
+            self._metadata.perform,
             str(self.address),
             settings.metadata.append_timeout_seconds,
             settings.network.max_frame_bytes,

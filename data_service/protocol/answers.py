@@ -6,7 +6,6 @@ taken for an answer only if every value has the type and range that it must have
 
 from typing import Any, Tuple
 
-from data_service.protocol.decoding import decode
 from data_service.protocol.nodes import Command, Registration
 from data_service.protocol.validation import (
     check_blocks,
@@ -16,6 +15,7 @@ from data_service.protocol.validation import (
 )
 from metadata_service.epochs import check_told
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
+from zookeeper.fabric.kinds import decode
 
 _COMMANDS_MAX = 10_000
 

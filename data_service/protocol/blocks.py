@@ -4,12 +4,11 @@ import re
 import struct
 from typing import Iterable, Iterator, NamedTuple, Optional, Tuple
 
+from zookeeper.fabric.kinds import INTEGER_MAX, Natural
+
 _NUMBER = "(0|[1-9][0-9]{0,18})"
 _NAME = re.compile(f"blk_{_NUMBER}_{_NUMBER}")
 _REPORTED = struct.Struct("!QQQ")
-
-INTEGER_MAX = 2**63 - 1
-"""The highest id, generation or length: what fits into a signed number of 8 bytes."""
 
 BLOCKS_MAX = 10_000
 """The most blocks of one file: an edit holds them all."""
@@ -22,9 +21,9 @@ class Block(NamedTuple):
     generation that the namenode recorded count. `length` is in bytes.
     """
 
-    block_id: int
-    generation: int
-    length: int
+    block_id: Natural
+    generation: Natural
+    length: Natural
 
     @property
     def name(self) -> str:

@@ -12,6 +12,8 @@ import struct
 from typing import Iterator, NamedTuple, Tuple
 from zlib import crc32
 
+from zookeeper.fabric.kinds import Natural
+
 CHUNK_BYTES = 256 * 1024
 """Bytes a checksum covers. 128 to 512 KiB are fastest on the wire (cache-sized).
 
@@ -27,7 +29,7 @@ class BlockChecksum(NamedTuple):
     """A block's part of its file's checksum: the MD5 of its CRC32s, and how many there are."""
 
     md5: bytes
-    crc_count: int
+    crc_count: Natural
 
 
 def chunk_count(length: int) -> int:

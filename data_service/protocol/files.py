@@ -6,10 +6,14 @@ of a message, so new ones come last, and have a default.
 Times are milliseconds since 1970 for people to read; no decision compares them.
 """
 
-from typing import NamedTuple, Tuple
+from typing import Annotated, NamedTuple, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import Target
+from zookeeper.fabric.kinds import Between, Natural
+
+Mode = Annotated[int, Between(0, 0o7777)]
+"""Permission bits."""
 
 DIRECTORY = "d"
 FILE = "f"
@@ -28,14 +32,14 @@ class FileStatus(NamedTuple):
     """What `stat` and a listing tell of one inode. `name` is the last component only."""
 
     name: str
-    inode_id: int
+    inode_id: Natural
     kind: str
-    length: int
-    replication: int
-    block_size: int
+    length: Natural
+    replication: Natural
+    block_size: Natural
     owner: str
     group: str
-    mode: int
+    mode: Mode
     mtime_ms: int
     atime_ms: int
 
@@ -52,7 +56,7 @@ class LocatedBlock(NamedTuple):
     """
 
     block: Block
-    offset: int
+    offset: Natural
     targets: Tuple[Target, ...]
     corrupt: bool
     token: bytes
@@ -75,12 +79,12 @@ class OpenedFile(NamedTuple):
     the file was given to this client.
     """
 
-    file_id: int
-    replication: int
-    block_size: int
-    position: int = 0
-    offset: int = 0
-    length: int = 0
+    file_id: Natural
+    replication: Natural
+    block_size: Natural
+    position: Natural = 0
+    offset: Natural = 0
+    length: Natural = 0
     replaces: int = 0
     claim: str = ""
 
@@ -92,15 +96,15 @@ class Completed(NamedTuple):
     """
 
     status: FileStatus
-    replicas: int
+    replicas: Natural
 
 
 class ContentSummary(NamedTuple):
     """What `du` and `count` tell. A directory counts itself; `space` is length x replication."""
 
-    directories: int
-    files: int
-    length: int
+    directories: Natural
+    files: Natural
+    length: Natural
     space: int
 
 

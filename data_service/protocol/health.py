@@ -5,6 +5,7 @@ from typing import NamedTuple, Tuple
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import FileStatus
 from data_service.protocol.nodes import NodeStats
+from zookeeper.fabric.kinds import Natural, Port
 
 LIVE_REPLICA, STALE_NODE, STALE_CONTENT = "LIVE", "STALE_NODE", "STALE_BLOCK_CONTENT"
 CORRUPT_REPLICA, EXCESS_REPLICA = "CORRUPT", "EXCESS"
@@ -15,7 +16,7 @@ class DataNodeStatus(NamedTuple):
 
     node_id: str
     host: str
-    port: int
+    port: Port
     rack: str
     state: str
     stats: NodeStats
@@ -35,9 +36,9 @@ class ClusterStatus(NamedTuple):
     replicas that a datanode was, or will be, told to remove and has not confirmed yet.
     """
 
-    capacity: int
-    used: int
-    remaining: int
+    capacity: Natural
+    used: Natural
+    remaining: Natural
     safe_mode: bool
     safe_mode_reason: str
     under_replicated: int
@@ -79,7 +80,7 @@ class Holder(NamedTuple):
 
     node_id: str
     host: str
-    port: int
+    port: Port
     rack: str
     state: str
 

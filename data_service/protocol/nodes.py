@@ -3,6 +3,7 @@
 from typing import NamedTuple, Tuple
 
 from data_service.protocol.blocks import Block
+from zookeeper.fabric.kinds import Natural, Port
 
 REPLICATE = "replicate"
 DELETE = "delete"
@@ -17,7 +18,7 @@ class Target(NamedTuple):
 
     node_id: str
     host: str
-    port: int
+    port: Port
 
 
 class NodeInfo(NamedTuple):
@@ -31,7 +32,7 @@ class NodeInfo(NamedTuple):
     node_id: str
     incarnation: str
     host: str
-    port: int
+    port: Port
     rack: str
     cluster_id: str
     version: str = ""
@@ -51,9 +52,9 @@ class NodeStats(NamedTuple):
     Its process runs for `uptime_seconds`; an older release tells nothing of it.
     """
 
-    capacity: int
-    used: int
-    remaining: int
+    capacity: Natural
+    used: Natural
+    remaining: Natural
     blocks: int
     streams: int
     failed_volumes: int

@@ -2,8 +2,9 @@
 
 from typing import Any, Tuple
 
-from data_service.protocol.blocks import INTEGER_MAX, Block
+from data_service.protocol.blocks import Block
 from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.kinds import INTEGER_MAX
 
 PORT_MAX = 65535
 TARGETS_MAX = 512

@@ -58,7 +58,7 @@ class Process:
         credentials = Credentials(SIMPLE, own, b"")
         pool = RemotePool("metadata", self.address, credentials, network)
         self.pools.append(pool)
-        journal = Journal(pool, str(own), 60.0, network.max_frame_bytes, on_failure)
+        journal = Journal(pool.perform, str(own), 60.0, network.max_frame_bytes, on_failure)
         journal.open()
         return journal
 

@@ -7,6 +7,7 @@ from typing import Any, Iterator, List, Optional, Type
 import pytest
 
 from metadata_service import journal as journal_module
+from metadata_service.calls import Appended, MetadataCalls
 from metadata_service.edits import decode
 from metadata_service.journal import Journal
 from tests.support.links.journals import ChancyPool, ModelService, Opened, edit, run_threads
@@ -21,7 +22,7 @@ def walk_on_a_bad_connection(
     service = ModelService()
     opened = Opened(service, kind=kind)
     journal = opened.journal
-    journal._pool = ChancyPool(service, seed)
+    journal._once = MetadataCalls(ChancyPool(service, seed).perform)
     namenode_lock = threading.Lock()
     submitted: List[int] = []
 
@@ -73,7 +74,7 @@ class TakesAFailureForSuccess(Journal):
     """Mutant: an append that was not answered is not repeated."""
 
     def _after_failure(self, error: DfsError, started: float) -> None:
-        self._after_success(self._last_txid, True)
+        self._after_success(Appended(self._last_txid, True))
 
 
 class SendsTheNewestFirst(Journal):

@@ -23,6 +23,8 @@ FLOORS = (
 
 FABRIC = (
     "errors",
+    "kinds",
+    "calls",
     "release",
     "standard_streams",
     "log_file",

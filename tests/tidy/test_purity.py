@@ -14,13 +14,15 @@ from tests.tidy.test_floors import imported_modules
 
 PURE_MODULES = {
     "zookeeper.fabric.errors",
+    "zookeeper.fabric.kinds",
+    "zookeeper.fabric.calls",
     "zookeeper.fabric.identity",
     "zookeeper.fabric.auth",
     "zookeeper.roles",
     "zookeeper.answers",
     "zookeeper.sessions",
     "zookeeper.election",
-    "metadata_service.answers",
+    "metadata_service.calls",
     "metadata_service.backlog",
     "metadata_service.edits",
     "metadata_service.epochs",
@@ -41,8 +43,8 @@ IMPURE = {
 
 PURE_LIBRARY = set(
     """__future__ abc array base64 binascii bisect collections contextlib copy dataclasses enum
-    errno fractions functools hashlib heapq hmac itertools json math operator random re string
-    struct textwrap types typing unicodedata zlib""".split()
+    errno fractions functools hashlib heapq hmac inspect itertools json math operator random re
+    string struct textwrap types typing unicodedata zlib""".split()
 )
 """Standard library modules that only compute. `random` stands for the type `random.Random`."""
 

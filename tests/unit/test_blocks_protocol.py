@@ -4,7 +4,8 @@ from typing import Optional, Tuple
 
 import pytest
 
-from data_service.protocol.blocks import INTEGER_MAX, Block, parse_name
+from data_service.protocol.blocks import Block, parse_name
+from zookeeper.fabric.kinds import INTEGER_MAX
 
 
 @pytest.mark.parametrize("block_id, generation", [(0, 0), (1, 1), (1073741825, 1001),

@@ -1,16 +1,18 @@
 """How a journal is opened: a claim that may be repeated, an image page by page, odd answers."""
 
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Optional
 
 import pytest
 
 from metadata_service import journal as journal_module
 from metadata_service.edits import join_lines
+from metadata_service.calls import MetadataCalls
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.service import MetadataService
 from tests.support.links.journals import FRAME_BYTES, ModelService, Opened, record
 from tests.support.models.sample_edits import file_edits, image_after
+from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import (
     Busy,
     DeadlineExceeded,
@@ -36,11 +38,11 @@ class DirectPool:
         self.service.peer = Peer(Principal("name_node", "localhost:1"), "127.0.0.1")
         self.failures: List[DfsError] = []
 
-    def call(self, method: str, *args: Any, timeout: float) -> Any:
+    def perform(self, call: Call, args: tuple, _seconds: Optional[float]) -> Any:
         """Call, unless a failure is due."""
         if self.failures:
             raise self.failures.pop()
-        return getattr(self.service, "exposed_" + method)(*args)
+        return getattr(self.service, "exposed_" + call.name)(*args)
 
 
 @pytest.fixture(name="direct")
@@ -97,11 +99,11 @@ def test_a_claim_whose_answer_was_lost_is_not_made_twice(direct: DirectPool) -> 
 
         lost: List[str] = []
 
-        def call(self, method: str, *args: Any, timeout: float) -> Any:
+        def perform(self, call: Call, args: tuple, seconds: Optional[float]) -> Any:
             """Run it, and say that nothing came back."""
-            answer = direct.call(method, *args, timeout=timeout)
-            if method not in self.lost:
-                self.lost.append(method)
+            answer = direct.perform(call, args, seconds)
+            if call.name not in self.lost:
+                self.lost.append(call.name)
                 raise DeadlineExceeded("no answer")
             return answer
 
@@ -113,10 +115,10 @@ def test_a_claim_that_arrives_late_ends_nobodys_term(direct: DirectPool) -> None
     first = Opened(direct).journal
     for late in (0, 5):
         with pytest.raises(Fenced):
-            direct.call("claim_epoch", "somebody slow", late, timeout=1)
+            MetadataCalls(direct.perform).claim_epoch("somebody slow", late)
     assert first.confirm().epoch == 1
-    assert direct.call("claim_epoch", "somebody else", 1, timeout=1) == 2
-    assert direct.call("claim_epoch", "somebody else", 1, timeout=1) == 2
+    for _ in range(2):
+        assert MetadataCalls(direct.perform).claim_epoch("somebody else", 1) == 2
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_a_service_that_stays_away_refuses_to_open() -> None:
 
         calls = 0
 
-        def call(self, *args: Any, timeout: float) -> Any:
+        def perform(self, *_call: object) -> Any:
             """Refuse."""
             self.calls += 1
             raise Unavailable("down")

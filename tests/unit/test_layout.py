@@ -7,9 +7,10 @@ import pytest
 
 from data_service.datanode.store import layout
 from data_service.datanode.store.layout import Version
-from data_service.protocol.blocks import INTEGER_MAX, Block
+from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, chunk_count
 from zookeeper.fabric.errors import CorruptData
+from zookeeper.fabric.kinds import INTEGER_MAX
 
 VERSION = Version("cluster", "node", "storage", layout.LAYOUT_VERSION)
 

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from data_service.protocol.blocks import INTEGER_MAX, Block, pack_blocks, unpack_blocks
-from data_service.protocol.decoding import decode
 from data_service.protocol.files import FileStatus, LocatedBlock, Locations
 from data_service.protocol.health import BlockHealth, DataNodeStatus, FsckRow, Health, Holder
 from data_service.protocol.nodes import DELETE, Command, NodeStats, Target
-from data_service.protocol.rows import decode_rows, pack_rows
 from zookeeper.fabric.errors import ProtocolViolation
+from zookeeper.fabric.kinds import Rows, decode, pack_rows
 from zookeeper.fabric.rpc import plain
 
 BLOCK = Block(7, 1, 100)
@@ -56,12 +55,12 @@ def test_blocks_of_a_report() -> None:
 
 def test_rows_of_a_listing() -> None:
     rows = [STATUS, STATUS._replace(name="nöch\n\"eins\"")]
-    assert repr(decode_rows(FileStatus, pack_rows(rows))) == repr(rows)
-    assert decode_rows(FileStatus, pack_rows([])) == []
+    assert repr(decode(Rows[FileStatus], pack_rows(rows))) == repr(rows)
+    assert decode(Rows[FileStatus], pack_rows([])) == []
     with pytest.raises(ProtocolViolation):
-        decode_rows(FileStatus, pack_rows(rows)[:-1])
+        decode(Rows[FileStatus], pack_rows(rows)[:-1])
 
 
 def test_fsck_rows_also_come_back_from_their_page() -> None:
     rows = [row for row in NESTED if isinstance(row, FsckRow)]
-    assert repr(decode_rows(FsckRow, pack_rows(rows))) == repr(rows)
+    assert repr(decode(Rows[FsckRow], pack_rows(rows))) == repr(rows)

@@ -70,7 +70,7 @@ def _service(daemon: Metadata, settings: Settings) -> MetadataService:
 def test_a_journal_records_over_a_real_connection(pool: RemotePool, settings: Settings) -> None:
     failures: List[DfsError] = []
     frame_bytes = settings.network.max_frame_bytes
-    journal = Journal(pool, "test", 30.0, frame_bytes, failures.append)
+    journal = Journal(pool.perform, "test", 30.0, frame_bytes, failures.append)
     assert journal.open() == 1
     edits = file_edits(1, 80)
     lock = threading.Lock()
@@ -145,7 +145,7 @@ def test_arguments_of_the_wrong_kind_are_refused(service: MetadataService, call:
 
 @pytest.mark.parametrize("key", [1 << 63, -(1 << 70)])
 def test_a_key_beyond_all_keys_is_refused(service: MetadataService, key: int) -> None:
-    with pytest.raises(ProtocolViolation):
+    with pytest.raises(InvalidArgument):
         service.exposed_load("inodes", key, 1)
 
 

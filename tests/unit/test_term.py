@@ -61,7 +61,7 @@ def service() -> StoredService:
 def term(service: StoredService) -> Iterator[Term]:
     """A term that has not loaded the image yet."""
     failures: List[DfsError] = []
-    journal = Journal(service, "test", PATIENCE_SECONDS, FRAME_BYTES, failures.append)
+    journal = Journal(service.perform, "test", PATIENCE_SECONDS, FRAME_BYTES, failures.append)
     journal.open()
     begun = Term(Settings(), journal, "root", lambda: (0, -math.inf), lambda: None)
     yield begun
@@ -223,7 +223,7 @@ def test_no_answer_of_a_deposed_leader_contradicts_a_newer_change(
     assert listed(term) == []
     hosts = (Address("127.0.0.1", 1), Address("127.0.0.1", 2))
     settings = replace(Settings(), name_node=NameNodeSettings(hosts=hosts))
-    journal = Journal(service, "other", PATIENCE_SECONDS, FRAME_BYTES, lambda error: None)
+    journal = Journal(service.perform, "other", PATIENCE_SECONDS, FRAME_BYTES, lambda error: None)
     journal.open()
     newer = Term(settings, journal, "root", lambda: (0, -math.inf), lambda: None)
     try:

@@ -4,7 +4,7 @@ from typing import Any, Callable
 
 import pytest
 
-from data_service.protocol.blocks import INTEGER_MAX, Block
+from data_service.protocol.blocks import Block
 from data_service.protocol.validation import (
     TARGETS_MAX,
     check_block,
@@ -15,6 +15,7 @@ from data_service.protocol.validation import (
     check_targets,
 )
 from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.kinds import INTEGER_MAX
 
 
 class Liar(int):

@@ -3,9 +3,10 @@
 import threading
 import time
 from collections import deque
-from typing import Any, Deque, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Deque, Optional, Sequence, Tuple, Type
 
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.calls import ANSWERS_WITH_BODY, TAKES_BODY, Call
 from zookeeper.fabric.errors import (
     DeadlineExceeded,
     DfsError,
@@ -113,6 +114,16 @@ class Remote(Forkable):
             self._frames.send(message, deadline)
             return self._reply(deadline)
 
+    def perform(self, call: Call, args: Tuple[Any, ...], timeout: float) -> Any:
+        """Make a call of a table: its answer, or the caller's side of its body."""
+        if call.body == TAKES_BODY:
+            body = self.call_with_body(call.name, *args, timeout=timeout)
+            body.interpret = call.result
+            return body
+        if call.body == ANSWERS_WITH_BODY:
+            return self.call_for_body(call.name, *args, timeout=timeout)
+        return self.call(call.name, *args, timeout=timeout)
+
     def call_with_body(self, method: str, *args: Any, timeout: float) -> "OutgoingBody":
         """Begin a call of a method that takes a body; `timeout` is for its reply."""
         message = self._message(method, args)
@@ -150,6 +161,7 @@ class OutgoingBody:
         self._remote = remote
         self._timeout = timeout
         self._packets = PacketWriter(remote._stream)
+        self.interpret: Callable[[Any], Any] = lambda answer: answer
 
     def send(self, data: Buffer, checksum: int) -> None:
         """Send one packet, or raise the error that the server replied early with."""
@@ -166,7 +178,7 @@ class OutgoingBody:
     def result(self) -> Any:
         """The call's result, once `end` was called."""
         with self._remote.guard:
-            return self._remote._reply(time.monotonic() + self._timeout)
+            return self.interpret(self._remote._reply(time.monotonic() + self._timeout))
 
     def end(self) -> None:
         """Mark the body as whole without waiting; `result` then waits."""
@@ -254,6 +266,10 @@ class RemotePool(Forkable):
         finally:
             self._give_back(remote)
 
+    def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
+        """Make a call of a table once; its body, if it has one, is for connections of one's own."""
+        return self.call(call.name, *args, timeout=seconds)
+
     def close(self) -> None:
         """Close the idle connections; connections in use are closed when they come back."""
         with self._lock:
@@ -332,6 +348,10 @@ class LeaderPool:
         except (Unavailable, NotLeader):
             self._turn(asked)
             raise
+
+    def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
+        """Make a call of a table once, of the presumed leader."""
+        return self.call(call.name, *args, timeout=seconds)
 
     def turn(self) -> None:
         """The presumed leader was overtaken, as its answer shows: ask the next one from now on."""

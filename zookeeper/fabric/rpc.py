@@ -31,10 +31,12 @@ from rpyc.core.protocol import Connection
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.budget import Account
+from zookeeper.fabric.calls import ANSWERS_WITH_BODY, TAKES_BODY, Call
 from zookeeper.fabric.errors import (
     DfsError,
     InternalError,
     InvalidArgument,
+    PermissionDenied,
     ProtocolViolation,
 )
 from zookeeper.fabric.frames import Frames, plain, request_in
@@ -58,18 +60,16 @@ ERROR_CHARACTERS_MAX = 10_000
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending before the connection is cut."""
 
-_TAKES_BODY, _ANSWERS_WITH_BODY = "takes", "answers"
-
 
 def takes_body(method: Callable[..., Any]) -> Callable[..., Any]:
     """Mark an exposed method whose request is followed by packets."""
-    method.body = _TAKES_BODY  # type: ignore[attr-defined]
+    method.body = TAKES_BODY  # type: ignore[attr-defined]
     return method
 
 
 def answers_with_body(method: Callable[..., Any]) -> Callable[..., Any]:
     """Mark an exposed method that sends packets before its reply."""
-    method.body = _ANSWERS_WITH_BODY  # type: ignore[attr-defined]
+    method.body = ANSWERS_WITH_BODY  # type: ignore[attr-defined]
     return method
 
 
@@ -93,6 +93,12 @@ class Service(rpyc.Service):
     """Base of every service: one instance a connection, made by the server's factory."""
 
     peer = Peer(ANONYMOUS, "")
+
+    def answer(self, call: Call, method: Callable[..., Any], args: Tuple[Any, ...]) -> Any:
+        """Answer a call of a table that this service `serves`."""
+        if call.who and self.peer.principal.role not in call.who:
+            raise PermissionDenied(f"{self.peer.principal} may not call {call.name}")
+        return call.packed(method(*call.checked(args)))
 
     def ended(self, by_client: bool) -> None:
         """The connection is over. Its client ended it, or died; or else this server did."""
@@ -213,7 +219,7 @@ class ServerConnection(Connection):
             if body is None:
                 waiting = getattr(method, "waits", False)
                 return self._run_waiting(method, args) if waiting else method(*args)
-            if body == _TAKES_BODY:
+            if body == TAKES_BODY:
                 self._body = PacketReader(self._stream)
                 return method(self._body, *args)
             return self._run_answering_with_body(method, args)

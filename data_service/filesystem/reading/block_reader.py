@@ -19,13 +19,13 @@ from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.replica_choice import Attempt, Relocate, ReplicaChoice
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
-from data_service.protocol.decoding import decode
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import BlockMissing, CorruptData, DeadlineExceeded, DfsError
 from zookeeper.fabric.identity import DATA_NODE
+from zookeeper.fabric.kinds import decode
 from zookeeper.fabric.remote import IncomingBody, Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 

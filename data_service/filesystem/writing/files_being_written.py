@@ -9,11 +9,11 @@ from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.writing.open_file import OpenFile, WriteOptions
-from data_service.protocol.decoding import decode
 from data_service.protocol.files import FileStatus, OpenedFile
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import PathExists, PathNotFound
+from zookeeper.fabric.kinds import decode
 from zookeeper.fabric.settings import Settings
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from data_service.filesystem.writing.suspects import Suspects
 from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import crc32
-from data_service.protocol.decoding import decode
+from zookeeper.fabric.kinds import decode
 from data_service.protocol.failures import failure_reason
 from data_service.protocol.files import Completed, LocatedBlock, OpenedFile
 from zookeeper.fabric import logs

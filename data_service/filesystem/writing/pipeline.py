@@ -2,11 +2,11 @@
 
 from typing import Tuple
 
-from data_service.protocol.decoding import decode
 from data_service.protocol.failures import reply_seconds
 from data_service.protocol.files import LocatedBlock
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.identity import DATA_NODE
+from zookeeper.fabric.kinds import decode
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 

@@ -10,11 +10,11 @@ from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import check_name
 from data_service.namenode.replicas.service_state import DEAD
 from data_service.protocol.blocks import Block
-from data_service.protocol.rows import pack_rows
 from data_service.protocol.validation import check_block, check_integers, check_strings
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.frames import plain
+from zookeeper.fabric.kinds import pack_rows
 
 BLOCKS_MAX = 1000
 """The most blocks that one call may name."""

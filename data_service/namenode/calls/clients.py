@@ -8,7 +8,6 @@ from data_service.namenode.namespace.retries import Op
 from data_service.namenode.calls.writers import WriterCalls
 from data_service.protocol.blocks import unpack_blocks
 from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
-from data_service.protocol.rows import pack_rows
 from data_service.protocol.validation import (
     check_blocks,
     check_integers,
@@ -20,6 +19,7 @@ from data_service.protocol.validation import (
 )
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.frames import plain
+from zookeeper.fabric.kinds import pack_rows
 from zookeeper.fabric.rpc import waits
 
 HEARTBEAT_WAIT_SECONDS_MAX = 60.0

@@ -6,8 +6,8 @@ a dash, at a lone `-` (standard input), and after `--`.
 
 from typing import Dict, List, Optional, Set, Tuple
 
-from data_service.protocol.blocks import INTEGER_MAX
 from data_service.shell.failures import UsageError
+from zookeeper.fabric.kinds import INTEGER_MAX
 
 PREFIXES = "kmgtpe"
 JSON = "-json"

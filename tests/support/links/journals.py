@@ -8,6 +8,7 @@ from metadata_service.edits import Edit, decode, split_lines
 from metadata_service.journal import Journal
 from tests.support.models.sample_edits import file_edit
 from tests.support.clusters.waiting import PATIENCE_SECONDS
+from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import (
     DeadlineExceeded,
     DfsError,
@@ -30,11 +31,11 @@ class ModelService:
         self.room = True
         self.batches: List[int] = []
 
-    def call(self, method: str, *args: Any, timeout: float) -> Any:
+    def perform(self, call: Call, args: tuple, seconds: Optional[float]) -> Any:
         """Run a method, as the real pool does."""
-        assert timeout > 0
+        assert seconds is not None and seconds > 0
         with self.lock:
-            return getattr(self, method)(*args)
+            return getattr(self, call.name)(*args)
 
     def claim_epoch(self, owner: str, above: int, at_least: int = 0) -> int:
         """More than ever before; the same again for the same claim."""
@@ -74,20 +75,20 @@ class ChancyPool:
         self._late: List[tuple] = []
         self._lock = threading.Lock()
 
-    def call(self, method: str, *args: Any, timeout: float) -> Any:
+    def perform(self, call: Call, args: tuple, seconds: Optional[float]) -> Any:
         """One call that may or may not happen, now or later, and may or may not be answered."""
         with self._lock:
             fate = self._chance.random()
             late = self._late.pop() if self._late and self._chance.random() < 0.3 else None
             if fate < 0.15:
-                self._late.append((method, *args))
+                self._late.append((call, args))
         if late is not None:
-            self._service.call(*late, timeout=timeout)
+            self._service.perform(*late, seconds)
         if fate < 0.15:
             raise DeadlineExceeded("the request will arrive later")
         if fate < 0.25:
             raise Unavailable("the request was lost")
-        result = self._service.call(method, *args, timeout=timeout)
+        result = self._service.perform(call, args, seconds)
         if fate < 0.4:
             raise Unavailable("the answer was lost")
         return result
@@ -119,12 +120,12 @@ class GatedPool(ModelService):
         self.arrived = threading.Semaphore(0)
         self.gate = threading.Event()
 
-    def call(self, method: str, *args: Any, timeout: float) -> Any:
+    def perform(self, call: Call, args: tuple, seconds: Optional[float]) -> Any:
         """Stand still outside of the service's lock."""
-        if method == "append":
+        if call.name == "append":
             self.arrived.release()
             assert self.gate.wait(PATIENCE_SECONDS)
-        return super().call(method, *args, timeout=timeout)
+        return super().perform(call, args, seconds)
 
 
 class Opened:
@@ -134,7 +135,7 @@ class Opened:
         self, pool: Any, timeout: float = PATIENCE_SECONDS, kind: Type[Journal] = Journal
     ) -> None:
         self.failures: List[DfsError] = []
-        self.journal = kind(pool, "test", timeout, FRAME_BYTES, self.failures.append)
+        self.journal = kind(pool.perform, "test", timeout, FRAME_BYTES, self.failures.append)
         self.journal.open()
 
 

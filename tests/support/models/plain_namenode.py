@@ -21,7 +21,6 @@ from data_service.protocol.files import (
 )
 from data_service.protocol.health import DataNodeStatus
 from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Registration, Target
-from data_service.protocol.rows import pack_rows
 from tests.support.models.plain_rewriting import PlainRewriting
 from tests.support.clusters.ports import Ports
 from zookeeper.fabric.auth import Credentials
@@ -34,6 +33,7 @@ from zookeeper.fabric.errors import (
     SessionExpired,
 )
 from zookeeper.fabric.identity import Principal
+from zookeeper.fabric.kinds import pack_rows
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, NetworkSettings
 

@@ -6,13 +6,12 @@ from typing import Any, List, Tuple
 import pytest
 
 from data_service.protocol.checksums import BlockChecksum
-from data_service.protocol.decoding import decode
 from data_service.protocol.files import FileStatus, LocatedBlock, Locations, OpenedFile
 from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
 from data_service.protocol.listings import check_covered, check_name
 from data_service.protocol.nodes import NodeStats, Target
-from data_service.protocol.rows import decode_rows, pack_rows
 from zookeeper.fabric.errors import ProtocolViolation
+from zookeeper.fabric.kinds import Rows, decode, pack_rows
 from zookeeper.fabric.rpc import plain
 
 STATUS = FileStatus("é %#", 3, "f", 100, 2, 1000, "me", "us", 0o644, -5, 2)
@@ -33,6 +32,15 @@ def test_an_older_peer_may_not_know_the_last_fields() -> None:
     assert decode(OpenedFile, (1, 2, 3)) == OpenedFile(1, 2, 3)
     with pytest.raises(ProtocolViolation):
         decode(OpenedFile, (1, 2))
+
+
+@pytest.mark.parametrize("message", [
+    STATUS, NODE, CLUSTER, OpenedFile(1, 2, 3), BlockChecksum(b"md5", 4), Target("a", "h", 80)])
+def test_what_a_newer_peer_added_is_passed_over(message: Any) -> None:
+    for added in ((None,), ("what", (1, 2)), (b"x",)):
+        assert repr(decode(type(message), plain(message) + added)) == repr(message)
+    assert decode(Tuple[int, Tuple[Target, ...]], (1, (("a", "h", 80, "rack"),), "more")) == (
+        1, (Target("a", "h", 80),))
 
 
 def test_a_whole_number_may_stand_for_any_number() -> None:
@@ -59,7 +67,7 @@ def test_a_field_that_is_not_what_it_must_be(message: Any, change: dict) -> None
     assert len(caught.value.message) < 200 and caught.value.message.isprintable()
 
 
-@pytest.mark.parametrize("value", [None, 5, "text", b"bytes", (), (1,), plain(STATUS) + (1,), {}])
+@pytest.mark.parametrize("value", [None, 5, "text", b"bytes", (), (1,), plain(STATUS)[:-1], {}])
 def test_what_is_no_message_at_all(value: Any) -> None:
     for kind in (FileStatus, LocatedBlock, Locations, FsckRow):
         with pytest.raises(ProtocolViolation):
@@ -70,12 +78,12 @@ def test_what_is_no_message_at_all(value: Any) -> None:
     b"", b"[", b"{}", b"5", b"[" * 100_000, b"[[1]]", b"\xff", b"NaN", "text", None])
 def test_rows_that_are_none(data: Any) -> None:
     with pytest.raises(ProtocolViolation):
-        decode_rows(FileStatus, data)
+        decode(Rows[FileStatus], data)
 
 
 def test_rows_come_back() -> None:
-    assert decode_rows(FileStatus, pack_rows([STATUS, STATUS])) == [STATUS, STATUS]
-    assert decode_rows(FileStatus, json.dumps([]).encode()) == []
+    assert decode(Rows[FileStatus], pack_rows([STATUS, STATUS])) == [STATUS, STATUS]
+    assert decode(Rows[FileStatus], json.dumps([]).encode()) == []
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "a\0"])

@@ -1,0 +1,230 @@
+"""A call as data: what a service answers, said once for both sides.
+
+Theory of operation. A table of calls is a class. Each of its methods has a signature, a docstring,
+no body, and the mark `@call`:
+
+    class ClerkCalls(Calls):
+        @call(READS)
+        def length(self, path: Text) -> Natural:
+            \"\"\"Bytes of a file.\"\"\"
+
+All else comes from that one description. The service says `@serves(ClerkCalls)` and has a method
+`length`; callers, RPyC's own among them, reach it as `root.length(path)`, after the arguments were
+checked against their kinds and the caller against `who`. An instance of the table is the client's
+stub: `ClerkCalls(perform).length("/f")` hands the Call and its arguments to `perform`, and what
+comes back is a Natural, or a ProtocolViolation. Type checkers see one signature on both sides.
+
+What is noted of calls (how often, how long, by whom on which path) has their names and parameters
+from here, too.
+"""
+
+import functools
+import inspect
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+    Type,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+)
+
+from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.kinds import Malformed, Natural, Text, decode, decoder_of, packs
+
+READS, CHANGES, TELLS = "reads", "changes", "tells"
+"""What a call does: nothing; something, under an Operation that makes repeating it have one effect;
+or something that is the same when it is done again."""
+
+TAKES_BODY, ANSWERS_WITH_BODY = "takes", "answers"
+
+Result = TypeVar("Result", covariant=True)
+Described = TypeVar("Described", bound=Callable[..., Any])
+Table = TypeVar("Table", bound="Calls")
+Served = TypeVar("Served", bound=type)
+
+
+class Operation(NamedTuple):
+    """The first argument of a call that CHANGES: the client and the number of its call, which every
+    repetition has again, and the least number of the calls that it still waits for."""
+
+    client_id: Text
+    number: Natural
+    floor: Natural = 0
+
+
+class Sending(Protocol[Result]):
+    """The caller's side of a call that takes a body."""
+
+    def send(self, data: Any, checksum: int) -> None:
+        """Send one packet, or raise the error that the server replied early with."""
+
+    def end(self) -> None:
+        """Mark the body as whole without waiting; `result` then waits."""
+
+    def result(self) -> Result:
+        """The call's result, once `end` was called."""
+
+    def finish(self) -> Result:
+        """Mark the body as whole and return the call's result."""
+
+    def close(self) -> None:
+        """Hang up in the middle of the body; the server drops what it has."""
+
+
+class Receiving(Protocol):
+    """The caller's side of a call that answers with a body."""
+
+    def receive(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
+        """The next packet (bytes, CRC32) in `buffer`; None once the body is over and whole."""
+
+
+class Parameter(NamedTuple):
+    """One argument of a call."""
+
+    name: str
+    kind: Any
+
+
+class Call:
+    """One call of a service. `body` is "", TAKES_BODY or ANSWERS_WITH_BODY; `who` are the roles
+    that may call it, everybody when it is empty; `waits` says that it may wait for what happens
+    elsewhere."""
+
+    def __init__(
+        self, function: Callable[..., Any], effect: str, who: Tuple[str, ...], waits: bool
+    ) -> None:
+        self.name = function.__name__
+        self.meaning = inspect.getdoc(function) or ""
+        self.effect, self.who, self.waits = effect, who, waits
+        signature = inspect.signature(function)
+        found = list(signature.parameters.values())[1:]
+        self.parameters = tuple([Parameter(item.name, item.annotation) for item in found])
+        if effect == CHANGES:
+            self.parameters = (Parameter("op", Operation), *self.parameters)
+        self._defaults = {i.name: i.default for i in found if i.default is not i.empty}
+        self._checks = [(item.name, decoder_of(item.kind)) for item in self.parameters]
+        self._least = len(self._checks) - len(self._defaults)
+        kind = signature.return_annotation
+        self.body = {Sending: TAKES_BODY, Receiving: ANSWERS_WITH_BODY}.get(
+            get_origin(kind) or kind, ""
+        )
+        self._result = get_args(kind)[0] if self.body == TAKES_BODY else kind
+        self.packed: Callable[[Any], Any] = packs(None if self.body else kind)
+
+    def checked(self, args: Sequence[Any]) -> Tuple[Any, ...]:
+        """Arguments from the wire, rebuilt as what they must be; raises InvalidArgument."""
+        if not self._least <= len(args) <= len(self._checks):
+            raise InvalidArgument(f"{self}: {len(args)} arguments were given")
+        try:
+            return tuple([
+                decoder(value, name) for (name, decoder), value in zip(self._checks, args)
+            ])
+        except Malformed as error:
+            raise InvalidArgument(f"{self.name}: {error}") from None
+
+    def ordered(self, args: Tuple[Any, ...], named: Dict[str, Any]) -> Tuple[Any, ...]:
+        """Arguments as they are sent: by position."""
+        names = [item.name for item in self.parameters][self.effect == CHANGES:]
+        given = dict(zip(names, args))
+        given.update(named)
+        last = max([names.index(name) for name in given], default=-1)
+        return tuple([
+            given[name] if name in given else self._defaults[name] for name in names[: last + 1]
+        ])
+
+    def result(self, answer: Any) -> Any:
+        """What a server answered, as what it must be; raises ProtocolViolation."""
+        return decode(self._result, answer)
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join([item.name for item in self.parameters])})"
+
+    def __repr__(self) -> str:
+        return f"<Call {self}>"
+
+
+Perform = Callable[[Call, Tuple[Any, ...], Optional[float]], Any]
+"""Carries a call out, within so many seconds or its own measure: the server's answer as it came, or
+for a call with a body the caller's side of that."""
+
+
+class Calls:
+    """A table of calls, and a stub: its methods hand themselves to `perform`."""
+
+    def __init__(self, perform: Perform, seconds: Optional[float] = None) -> None:
+        self._perform = perform
+        self._seconds = seconds
+
+    def within(self: Table, seconds: float) -> Table:
+        """The same stub, whose calls have to be answered within so many seconds."""
+        return type(self)(self._perform, seconds)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+def call(
+    effect: str, *, who: Tuple[str, ...] = (), waits: bool = False
+) -> Callable[[Described], Described]:
+    """Mark a method of a table: see Call for what the arguments mean."""
+
+    def describe(function: Described) -> Described:
+        described = Call(function, effect, who, waits)
+
+        @functools.wraps(function)
+        def stub(self: Calls, *args: Any, **named: Any) -> Any:
+            if named:
+                args = described.ordered(args, named)
+            answer = self._perform(described, args, self._seconds)
+            return answer if described.body else described.result(answer)
+
+        stub.call = described  # type: ignore[attr-defined]
+        return cast(Described, stub)
+
+    return describe
+
+
+def calls_of(table: Type[Calls]) -> Dict[str, Call]:
+    """The calls of a table and of those that it is made of, by name."""
+    methods = [getattr(table, name) for name in dir(table)]
+    found = [method.call for method in methods if hasattr(method, "call")]
+    return {described.name: described for described in found}
+
+
+def serves(table: Type[Calls], by: str = "") -> Callable[[Served], Served]:
+    """Make a service answer the calls of a table: by methods of the same names, its own or those of
+    its attribute `by`."""
+
+    def decorate(service: Served) -> Served:
+        for described in calls_of(table).values():
+            setattr(service, f"exposed_{described.name}", _exposed(described, by))
+        return service
+
+    return decorate
+
+
+def _exposed(described: Call, by: str) -> Callable[..., Any]:
+    name = described.name
+
+    def method_of(service: Any) -> Any:
+        return getattr(getattr(service, by) if by else service, name)
+
+    def answer(service: Any, *args: Any) -> Any:
+        return service.answer(described, method_of(service), args)
+
+    def answer_with_packets(service: Any, packets: Any, *args: Any) -> Any:
+        return service.answer(described, functools.partial(method_of(service), packets), args)
+
+    exposed: Any = answer_with_packets if described.body else answer
+    exposed.__name__ = f"exposed_{name}"
+    exposed.__doc__ = described.meaning
+    exposed.body, exposed.waits = described.body or None, described.waits
+    return cast(Callable[..., Any], exposed)
