@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
-from data_service.datanode.service import DataNode
+from data_service.datanode.daemon import DataNode
 from data_service.filesystem import FileSystem
 from data_service.namenode.daemon import NameNode
 from metadata_service.service import Metadata
