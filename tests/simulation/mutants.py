@@ -73,7 +73,7 @@ def _counts_unless_dead(self: Node) -> bool:
 def _is_surplus(self: Deletions, block_id: int, victim: Node) -> bool:
     """So does one that has not reported since it registered (HDFS-1972)."""
     others = [node for node in self._blocks.holders(block_id) if node is not victim]
-    return len(others) >= self._blocks.wanted(block_id)
+    return len(others) >= self._blocks.redundancy(block_id).targets
 
 
 def _apply_each_part(

@@ -8,21 +8,24 @@ import pytest
 
 from data_service.namenode.replicas.block_map import (
     CHECKSUM,
-    CORRUPT,
-    EXCESS,
-    FULL,
     GENERATION,
     LENGTH,
-    MISSING,
-    UNDER,
     BlockMap,
     Mark,
     rotate,
+)
+from data_service.namenode.replicas.judgement import (
+    CORRUPT,
+    EXCESS,
+    FULL,
+    MISSING,
+    UNDER,
     urgency,
 )
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.service_state import DEAD
 from data_service.protocol.blocks import Block
+from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import node_info
 
 
@@ -40,7 +43,7 @@ def nodes(count: int) -> List[Node]:
 
 def test_a_block_is_judged_by_its_good_replicas(blocks: BlockMap) -> None:
     a, b, c = nodes(3)
-    blocks.add(Block(7, 1, 100), 70, 2)
+    blocks.add(Block(7, 1, 100), 70, replicated(2))
     seen = [blocks.judged(7)]
     for node in (c, a, b):
         blocks.put(7, node)
@@ -48,14 +51,15 @@ def test_a_block_is_judged_by_its_good_replicas(blocks: BlockMap) -> None:
     assert seen == [MISSING, UNDER, FULL, EXCESS]
     assert blocks.holders(7) == (a, b, c), "in the order of registration"
     assert [node.replicas for node in (a, b, c)] == [1, 1, 1]
-    assert (blocks.get(7), blocks.inode_id(7), blocks.wanted(7)) == (Block(7, 1, 100), 70, 2)
+    assert (blocks.get(7), blocks.inode_id(7), blocks.redundancy(7)) == (
+        Block(7, 1, 100), 70, replicated(2))
     assert repr(blocks) == ("<BlockMap 1 blocks, 0 under-replicated, 1 in excess, 0 missing, "
                             "0 corrupt>")
 
 
 def test_a_corrupt_replica_counts_for_nothing(blocks: BlockMap) -> None:
     a, b = nodes(2)
-    blocks.add(Block(7, 1, 100), 70, 2)
+    blocks.add(Block(7, 1, 100), 70, replicated(2))
     blocks.put(7, a)
     blocks.put(7, b)
     blocks.mark(7, b, Mark(CHECKSUM, 1, 100))
@@ -69,7 +73,7 @@ def test_a_corrupt_replica_counts_for_nothing(blocks: BlockMap) -> None:
 
 def test_a_checksum_error_is_not_weakened_to_a_mismatch_hdfs_4799(blocks: BlockMap) -> None:
     (a,) = nodes(1)
-    blocks.add(Block(7, 2, 100), 70, 1)
+    blocks.add(Block(7, 2, 100), 70, replicated(1))
     blocks.mark(7, a, Mark(CHECKSUM, 2, 100))
     blocks.mark(7, a, Mark(GENERATION, 1, 100))
     assert blocks.marks[7] == {a: Mark(CHECKSUM, 1, 100)}
@@ -77,7 +81,7 @@ def test_a_checksum_error_is_not_weakened_to_a_mismatch_hdfs_4799(blocks: BlockM
 
 def test_a_leaving_replica_counts_for_nothing_hdfs_1972(blocks: BlockMap) -> None:
     a, b = nodes(2)
-    blocks.add(Block(7, 1, 100), 70, 1)
+    blocks.add(Block(7, 1, 100), 70, replicated(1))
     blocks.put(7, a)
     blocks.put(7, b)
     blocks.leave(7, b)
@@ -88,7 +92,7 @@ def test_a_leaving_replica_counts_for_nothing_hdfs_1972(blocks: BlockMap) -> Non
 
 def test_marks_on_dead_nodes_are_kept_but_not_counted_hdfs_4799(blocks: BlockMap) -> None:
     (a,) = nodes(1)
-    blocks.add(Block(7, 1, 100), 70, 1)
+    blocks.add(Block(7, 1, 100), 70, replicated(1))
     blocks.mark(7, a, Mark(CHECKSUM, 1, 100))
     a.liveness = DEAD
     blocks.rejudge(7)
@@ -102,30 +106,30 @@ def test_the_fewer_good_replicas_the_more_urgent() -> None:
 
 def test_queues_follow_the_wanted_number(blocks: BlockMap) -> None:
     a, b = nodes(2)
-    blocks.add(Block(7, 1, 100), 70, 2)
+    blocks.add(Block(7, 1, 100), 70, replicated(2))
     blocks.put(7, a)
     blocks.put(7, b)
-    blocks.set_wanted(7, 4)
+    blocks.set_redundancy(7, replicated(4))
     assert [list(queue) for queue in blocks.under if queue] == [[7]]
-    blocks.set_wanted(7, 1)
+    blocks.set_redundancy(7, replicated(1))
     assert not any(blocks.under) and list(blocks.excess) == [7]
 
 
 def test_a_removed_row_is_used_again(blocks: BlockMap) -> None:
     a, b = nodes(2)
-    blocks.add(Block(7, 1, 100), 70, 1)
+    blocks.add(Block(7, 1, 100), 70, replicated(1))
     blocks.put(7, a)
     blocks.mark(7, b, Mark(LENGTH, 1, 5))
     blocks.remove(7)
     assert (7 in blocks, blocks.marks, a.replicas, blocks.get(7)) == (False, {}, 0, None)
-    blocks.add(Block(8, 3, 9), 80, 2)
+    blocks.add(Block(8, 3, 9), 80, replicated(2))
     assert blocks.rows == 1 and blocks.get(8) == Block(8, 3, 9) and blocks.holders(8) == ()
 
 
 def test_rotation_puts_an_entry_last(blocks: BlockMap) -> None:
     a, b = nodes(2)
     for block_id in (1, 2, 3):
-        blocks.add(Block(block_id, 1, 1), 1, 1)
+        blocks.add(Block(block_id, 1, 1), 1, replicated(1))
         blocks.put(block_id, a)
         blocks.put(block_id, b)
     rotate(blocks.excess, 1)
@@ -139,7 +143,7 @@ def test_counts_and_queues_equal_a_walk_over_all_rows(seed: int) -> None:
     for step in range(400):
         block_id, node = random.randint(1, 12), random.choice(members)
         if block_id not in blocks:
-            blocks.add(Block(block_id, 1, step), step, random.randint(1, 4))
+            blocks.add(Block(block_id, 1, step), step, replicated(random.randint(1, 4)))
         action = random.randint(0, 6)
         if action <= 2:
             blocks.put(block_id, node)
@@ -150,7 +154,7 @@ def test_counts_and_queues_equal_a_walk_over_all_rows(seed: int) -> None:
         elif action == 5 and node in blocks.holders(block_id) and block_id not in blocks.leaving:
             blocks.leave(block_id, node)
         elif random.random() < 0.5:
-            blocks.set_wanted(block_id, random.randint(1, 4))
+            blocks.set_redundancy(block_id, replicated(random.randint(1, 4)))
         else:
             blocks.remove(block_id)
         blocks.check()
@@ -164,7 +168,7 @@ def test_a_block_costs_less_than_220_bytes() -> None:
     try:
         blocks = BlockMap()
         for block_id in range(10_000, 10_000 + count):
-            blocks.add(Block(block_id, 1, block_id * 4096), block_id + 500_000, 3)
+            blocks.add(Block(block_id, 1, block_id * 4096), block_id + 500_000, replicated(3))
             for node in combinations[block_id % 3]:
                 blocks.put(block_id, node)
         used, _ = tracemalloc.get_traced_memory()

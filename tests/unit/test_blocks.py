@@ -6,7 +6,7 @@ from typing import Dict
 
 import pytest
 
-from data_service.namenode.replicas import dead_nodes
+from data_service.namenode.replicas import row_sweep
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.events import Events
 from data_service.protocol.blocks import Block
@@ -138,7 +138,7 @@ def test_locations_are_fresh_holders_first_and_spread_by_block() -> None:
 def test_a_dead_holder_is_no_location_even_before_it_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dead_nodes, "_SLICES", 0)
+    monkeypatch.setattr(row_sweep, "_SLICES", 0)
     world = cluster("ab")
     world.put(1, "ab", 2)
     world.nodes["a"].crash()
@@ -198,9 +198,9 @@ def test_counts_tell_each_kind_of_block() -> None:
 
 
 def test_a_dead_nodes_replicas_are_forgotten_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_nodes, "_ROWS", 10)
-    monkeypatch.setattr(dead_nodes, "_SLICES", 3)
-    monkeypatch.setattr(dead_nodes, "_REPLICAS", 15)
+    monkeypatch.setattr(row_sweep, "_ROWS", 10)
+    monkeypatch.setattr(row_sweep, "_SLICES", 3)
+    monkeypatch.setattr(row_sweep, "_REPLICAS", 15)
     world = cluster("ab")
     for block_id in range(1, 101):
         world.put(block_id, "ab", 2)
@@ -216,8 +216,8 @@ def test_a_dead_nodes_replicas_are_forgotten_bit_by_bit(monkeypatch: pytest.Monk
 def test_a_node_that_returns_half_forgotten_is_whole_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dead_nodes, "_ROWS", 10)
-    monkeypatch.setattr(dead_nodes, "_SLICES", 1)
+    monkeypatch.setattr(row_sweep, "_ROWS", 10)
+    monkeypatch.setattr(row_sweep, "_SLICES", 1)
     world = cluster("ab")
     for block_id in range(1, 101):
         world.put(block_id, "ab", 2)

@@ -13,19 +13,25 @@ of blocks per node: the rare questions that need one walk the rows.
 """
 
 from array import array
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from data_service.namenode.replicas.judgement import (
+    CORRUPT,
+    EXCESS,
+    FULL,
+    LEVELS,
+    MISSING,
+    UNDER,
+    judge,
+)
 from data_service.namenode.replicas.node import Node
 from data_service.protocol.blocks import Block
+from data_service.protocol.redundancy import Redundancy, replicated
 
 GENERATION = "generation"
 LENGTH = "length"
 CHECKSUM = "checksum"
 
-MISSING, CORRUPT, UNDER, FULL, EXCESS = range(5)
-"""What a block is: no replica, only corrupt ones, good ones but too few, enough, too many."""
-
-_LEVELS = 8
 _SHARED_TUPLES = 65536
 
 
@@ -42,11 +48,6 @@ def reported(block: Block, mark: Optional[Mark]) -> Block:
     return block if mark is None else Block(block.block_id, mark.generation, mark.length)
 
 
-def urgency(good: int, wanted: int) -> int:
-    """The level of an under-replicated block, 0 first: one good replica left, then by deficit."""
-    return 0 if good <= 1 else max(1, _LEVELS - (wanted - good))
-
-
 class BlockMap:
     """The rows. Methods that change a block re-judge it, so `under`, `excess` and the counts
     are right after every call. `lost_alone` counts those of MISSING and CORRUPT that were to have
@@ -58,14 +59,14 @@ class BlockMap:
         self._generations = array("Q")
         self._lengths = array("Q")
         self._inodes = array("Q")
-        self._wanted = array("H")
+        self._targets = array("H")
         self._judged = array("B")
         self._holders: List[Tuple[Node, ...]] = []
         self._free_rows: List[int] = []
         self._shared: Dict[Tuple[Node, ...], Tuple[Node, ...]] = {}
         self.marks: Dict[int, Dict[Node, Mark]] = {}
         self.leaving: Dict[int, Node] = {}
-        self.under: Tuple[Dict[int, None], ...] = tuple({} for _ in range(_LEVELS))
+        self.under: Tuple[Dict[int, None], ...] = tuple({} for _ in range(LEVELS))
         self.excess: Dict[int, None] = {}
         self.totals = [0] * 5
         self.lost_alone = 0
@@ -77,26 +78,27 @@ class BlockMap:
         return block_id in self._rows
 
     def __repr__(self) -> str:
-        missing, corrupt, under, _, excess = self.totals
+        missing, corrupt, _, excess, under = self.totals
         return (f"<BlockMap {len(self)} blocks, {under} under-replicated, {excess} in excess, "
                 f"{missing} missing, {corrupt} corrupt>")
 
     # Rows.
 
-    def add(self, block: Block, inode_id: int, wanted: int) -> None:
+    def add(self, block: Block, inode_id: int, redundancy: Redundancy) -> None:
         """A block is committed; nobody holds it yet. Its id must be new."""
         assert block.block_id not in self._rows, block
         if self._free_rows:
             row = self._free_rows.pop()
             self._ids[row], self._generations[row], self._lengths[row] = block
-            self._inodes[row], self._wanted[row], self._judged[row] = inode_id, wanted, MISSING
+            self._inodes[row], self._targets[row] = inode_id, redundancy.targets
+            self._judged[row] = MISSING
         else:
             row = len(self._ids)
             self._ids.append(block.block_id)
             self._generations.append(block.generation)
             self._lengths.append(block.length)
             self._inodes.append(inode_id)
-            self._wanted.append(wanted)
+            self._targets.append(redundancy.targets)
             self._judged.append(MISSING)
             self._holders.append(())
         self._rows[block.block_id] = row
@@ -125,9 +127,9 @@ class BlockMap:
         row = self._rows.get(block_id)
         return None if row is None else self._inodes[row]
 
-    def wanted(self, block_id: int) -> int:
-        """How many good replicas the block shall have."""
-        return self._wanted[self._rows[block_id]]
+    def redundancy(self, block_id: int) -> Redundancy:
+        """How the block shall be kept."""
+        return replicated(self._targets[self._rows[block_id]])
 
     def holders(self, block_id: int) -> Tuple[Node, ...]:
         """The nodes with a good replica, in the order of their registration."""
@@ -141,21 +143,27 @@ class BlockMap:
         return nodes if leaver is None else nodes + (leaver,)
 
     def judged(self, block_id: int) -> int:
-        """MISSING, CORRUPT, UNDER, FULL or EXCESS."""
-        return self._judged[self._rows[block_id]]
+        """MISSING, CORRUPT, FULL, EXCESS or UNDER."""
+        return min(self._judged[self._rows[block_id]], UNDER)
 
     def judged_as(self, *states: int) -> Iterator[int]:
         """The blocks in any of these states, by a walk over all rows."""
-        return (block_id for block_id, row in self._rows.items() if self._judged[row] in states)
+        rows = self._rows.items()
+        return (block_id for block_id, row in rows if min(self._judged[row], UNDER) in states)
+
+    @property
+    def readable(self) -> int:
+        """How many blocks have enough good replicas to be read."""
+        return self.totals[FULL] + self.totals[EXCESS] + self.totals[UNDER]
 
     # Changes.
 
-    def set_wanted(self, block_id: int, wanted: int) -> None:
-        """The file's replication changed."""
+    def set_redundancy(self, block_id: int, redundancy: Redundancy) -> None:
+        """The file shall be kept otherwise."""
         row = self._rows[block_id]
-        # A level is found by what was wanted when the block was filed there.
+        # Who is lost alone is told by what was wanted when the block was filed.
         self._unfile(row)
-        self._wanted[row] = wanted
+        self._targets[row] = redundancy.targets
         self._file(row)
 
     def set_inode(self, block_id: int, inode_id: int) -> None:
@@ -194,7 +202,7 @@ class BlockMap:
         self.leaving[block_id] = node
 
     def rejudge(self, block_id: int) -> None:
-        """A node with a mark on this block died or returned."""
+        """A node with a replica of this block died, returned, or is in another service state."""
         row = self._rows[block_id]
         self._settle(row, self._holders[row])
 
@@ -222,7 +230,6 @@ class BlockMap:
         before = self._holders[row]
         if len(self._shared) >= _SHARED_TUPLES:
             self._shared.clear()
-        # The queue that a block is in depends on its holders, so it leaves before they change.
         self._unfile(row)
         self._holders[row] = self._shared.setdefault(holders, holders)
         self._file(row)
@@ -233,61 +240,57 @@ class BlockMap:
 
     def _unfile(self, row: int) -> None:
         """Take the block out of the count and the queue that it is in."""
-        state = self._judged[row]
+        judged = self._judged[row]
         self._tally(row, -1)
-        if state == UNDER:
-            level = self.under[urgency(len(self._holders[row]), self._wanted[row])]
-            _discard(level, self._ids[row])
-        elif state == EXCESS:
+        if judged >= UNDER:
+            _discard(self.under[judged - UNDER], self._ids[row])
+        elif judged == EXCESS:
             _discard(self.excess, self._ids[row])
 
     def _file(self, row: int) -> None:
         """Judge the block and put it into its count and queue."""
-        good, wanted = len(self._holders[row]), self._wanted[row]
-        state = self._state(row, good, wanted)
-        self._judged[row] = state
+        self._judged[row] = judged = self._judge(row)
         self._tally(row, 1)
-        if state == UNDER:
-            self.under[urgency(good, wanted)][self._ids[row]] = None
-        elif state == EXCESS:
+        if judged >= UNDER:
+            self.under[judged - UNDER][self._ids[row]] = None
+        elif judged == EXCESS:
             self.excess[self._ids[row]] = None
 
     def _tally(self, row: int, step: int) -> None:
-        state = self._judged[row]
+        state = min(self._judged[row], UNDER)
         self.totals[state] += step
-        if state in (MISSING, CORRUPT) and self._wanted[row] == 1:
+        if state in (MISSING, CORRUPT) and not replicated(self._targets[row]).tolerates:
             self.lost_alone += step
 
-    def _state(self, row: int, good: int, wanted: int) -> int:
-        if good:
-            return UNDER if good < wanted else FULL if good == wanted else EXCESS
-        marks = self.marks.get(self._ids[row])
-        if marks and not all(node.dead for node in marks):
-            return CORRUPT
-        return MISSING
+    def _judge(self, row: int) -> int:
+        holders = self._holders[row]
+        marks = () if holders else self.marks.get(self._ids[row], ())
+        is_corrupt = any(not node.dead for node in marks)
+        return judge(replicated(self._targets[row]), holders, is_corrupt)
 
-    def check(self) -> None:
-        """Assert that counts and queues equal what a walk over all rows finds."""
+    def check(self, unsettled: Container[Node] = ()) -> None:
+        """Assert that counts and queues equal what a walk over all rows finds. What `unsettled`
+        nodes hold is just being judged anew."""
         totals = [0] * 5
         replicas: Dict[Node, int] = {}
         assert sorted(self._rows.values()) == sorted(
             set(range(len(self._ids))) - set(self._free_rows)), self
         for block_id, row in self._rows.items():
-            good, wanted = self._holders[row], self._wanted[row]
-            state = self._state(row, len(good), wanted)
-            totals[state] += 1
+            good, judged = self._holders[row], self._judged[row]
+            assert judged == self._judge(row) or any(node in unsettled for node in good), block_id
+            totals[min(judged, UNDER)] += 1
             nodes = self.everyone(block_id)
-            assert self._ids[row] == block_id and self._judged[row] == state, block_id
+            assert self._ids[row] == block_id, block_id
             assert len(set(nodes)) == len(nodes), (block_id, nodes)
             assert list(good) == sorted(good, key=_by_index), good
-            queues = [level for level in range(_LEVELS) if block_id in self.under[level]]
-            assert queues == ([urgency(len(good), wanted)] if state == UNDER else []), block_id
-            assert (block_id in self.excess) == (state == EXCESS), block_id
+            queues = [level for level in range(LEVELS) if block_id in self.under[level]]
+            assert queues == ([judged - UNDER] if judged >= UNDER else []), block_id
+            assert (block_id in self.excess) == (judged == EXCESS), block_id
             for node in good:
                 replicas[node] = replicas.get(node, 0) + 1
         assert totals == self.totals, (totals, self.totals)
         alone = [row for row in self._rows.values()
-                 if self._wanted[row] == 1 and self._judged[row] in (MISSING, CORRUPT)]
+                 if self._targets[row] == 1 and self._judged[row] in (MISSING, CORRUPT)]
         assert self.lost_alone == len(alone), (self.lost_alone, alone)
         assert totals[UNDER] == sum(map(len, self.under)) and totals[EXCESS] == len(self.excess)
         assert all(node.replicas == count for node, count in replicas.items()), replicas

@@ -11,7 +11,7 @@ from random import Random
 from typing import AbstractSet, Callable, Collection, Iterable, List, Mapping, Optional, Tuple
 
 from data_service.namenode.replicas.allocation import Allocation
-from data_service.namenode.replicas.block_map import EXCESS, FULL, UNDER, BlockMap, reported
+from data_service.namenode.replicas.block_map import BlockMap, reported
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.block_reports import BlockReports
 from data_service.namenode.replicas.census import Census, Counts
@@ -28,7 +28,7 @@ from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
 from data_service.protocol.health import DataNodeStatus, Health
 from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Target
-from data_service.protocol.redundancy import Redundancy
+from data_service.protocol.redundancy import Redundancy, replicated
 
 
 class Blocks:
@@ -74,7 +74,7 @@ class Blocks:
 
     def track(self, block: Block, inode_id: int, replication: int) -> None:
         """A committed block, read at start. Its id must not be tracked already."""
-        self._map.add(block, inode_id, replication)
+        self._map.add(block, inode_id, replicated(replication))
         if block.block_id in self._opened:
             self._settle(block)
         self._adopt(block.block_id)
@@ -120,7 +120,7 @@ class Blocks:
     def commit(self, block: Block, inode_id: int, replication: int) -> None:
         """A block is final; it, or its file, is complete. Again is the same as once."""
         if self._map.get(block.block_id) == block:
-            self._map.set_wanted(block.block_id, replication)
+            self._map.set_redundancy(block.block_id, replicated(replication))
         else:
             self.track(block, inode_id, replication)
 
@@ -157,7 +157,7 @@ class Blocks:
         self._deletions.hold_surplus(txid)
         for block_id in block_ids:
             if block_id in self._map:
-                self._map.set_wanted(block_id, replication)
+                self._map.set_redundancy(block_id, replicated(replication))
 
     def move(self, block_ids: Iterable[int], inode_id: int) -> None:
         """Committed blocks belong to another inode now."""
@@ -372,8 +372,7 @@ class Blocks:
             self._calm_since = now
 
     def _update_safe_mode(self, now: float) -> None:
-        totals = self._map.totals
-        safe = totals[UNDER] + totals[FULL] + totals[EXCESS]
+        safe = self._map.readable
         if self._safe_mode.on and self._safe_mode.update(len(self._map), safe, now):
             self._calm_since = now
             self._events.note("safe_mode.left", blocks=len(self._map), reported=safe)

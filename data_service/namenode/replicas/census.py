@@ -3,8 +3,9 @@
 from itertools import chain
 from typing import Iterator, NamedTuple, Tuple
 
-from data_service.namenode.replicas.block_map import CORRUPT, EXCESS, MISSING, UNDER, BlockMap
+from data_service.namenode.replicas.block_map import BlockMap
 from data_service.namenode.replicas.deletion import Deletions
+from data_service.namenode.replicas.judgement import CORRUPT, EXCESS, MISSING, UNDER
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
@@ -84,7 +85,7 @@ class Census:
     def health(self, block_id: int) -> Health:
         """The state of one committed block; raises KeyError for another id."""
         return Health(
-            self._blocks.wanted(block_id),
+            self._blocks.redundancy(block_id).targets,
             sum(1 for node in self._blocks.holders(block_id) if not node.dead),
             sum(1 for node in self._blocks.marks.get(block_id, ()) if not node.dead),
             int(block_id in self._blocks.leaving),
@@ -102,9 +103,10 @@ class Census:
         good = tuple(opened.replicas) if opened is not None else self._blocks.holders(block_id)
         first = [node.target for node in good if node.replicas_count]
         start = block_id % len(first) if first else 0
-        stale = [node.target for node in good if not node.replicas_count and node.may_be_read]
-        if first or stale:
-            return tuple(first[start:] + first[:start] + stale)
+        last = [node for node in good if node.may_be_read and not node.replicas_count]
+        last.sort(key=lambda node: not node.in_service)
+        if first or last:
+            return tuple(first[start:] + first[:start] + [node.target for node in last])
         others = self._blocks.everyone(block_id)
         return tuple(node.target for node in reversed(others) if node.may_be_read)
 

@@ -1,8 +1,7 @@
 """Forgetting what dead datanodes held, bit by bit.
 
-A node may have held a hundred thousand blocks: to forget them all at once would stall every
-other call. What decides anything (its session, copies, orders) goes at once; its good replicas
-go in slices of rows of the block map, a few with each tick. Until then its blocks do not lack
+What decides anything (its session, copies, orders) goes at once; its good replicas go in slices, a
+few with each tick, or not at all while it is in maintenance. Until then its blocks do not lack
 them, but they justify no removal of others. A node that returns in between just leaves the list,
 and its full report sets right what was and what was not yet forgotten. In the end the node itself
 is forgotten: at once when it never reported, or another disk is served at its address, else after
@@ -10,22 +9,16 @@ so long that nobody looks for it in a report any more.
 """
 
 from math import inf
-from typing import Dict
-
 from data_service.namenode.replicas.block_map import BlockMap
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.replication import Replication
+from data_service.namenode.replicas.row_sweep import RowSweep
 
 KEPT_SECONDS = 7 * 86400.0
 """How long a dead node stands in reports, so that somebody can find out why it died."""
-
-_ROWS = 20_000
-_SLICES = 10
-_REPLICAS = 5_000
-"""A tick looks at up to `_SLICES` slices of `_ROWS` rows, fewer after `_REPLICAS` replicas."""
 
 
 class DeadNodes:
@@ -38,10 +31,10 @@ class DeadNodes:
         self._opened = opened
         self._replication = replication
         self._deletions = deletions
-        self._next_row: Dict[Node, int] = {}
+        self._swept = RowSweep(blocks, blocks.drop)
 
     def __repr__(self) -> str:
-        return f"<DeadNodes {len(self._next_row)} being forgotten>"
+        return f"<DeadNodes {len(self._swept)} being forgotten>"
 
     def add(self, node: Node) -> None:
         """A node died: what decides anything goes now."""
@@ -51,35 +44,28 @@ class DeadNodes:
             self._opened.lacks(node, block_id)
         for block_id in list(node.expected):
             node.unexpect(block_id)
-        self._next_row[node] = 0
+        self.release(node)
         self._rejudge_marks(node)
+
+    def release(self, node: Node) -> None:
+        """Forget this node's replicas if it is dead, unless it is because somebody repairs it."""
+        if node.dead and not node.returns:
+            self._swept.begin(node)
+        else:
+            self._swept.end(node)
 
     def returned(self, node: Node) -> None:
         """A node registered, dead or not."""
-        self._next_row.pop(node, None)
+        self._swept.end(node)
         self._rejudge_marks(node)
 
     def sweep(self) -> None:
         """Forget some replicas of the node that died first."""
-        if not self._next_row:
-            return
-        node, row = next(iter(self._next_row.items()))
-        forgotten = 0
-        for _ in range(_SLICES):
-            held = list(self._blocks.held_by(node, row, row + _ROWS))
-            for block_id in held:
-                self._blocks.drop(block_id, node)
-            forgotten += len(held)
-            row += _ROWS
-            if forgotten >= _REPLICAS:
-                break
-        self._next_row[node] = row
-        if row >= self._blocks.rows:
-            del self._next_row[node]
+        self._swept.step()
 
     def forget(self, now: float) -> None:
         """Forget the nodes that nobody will miss."""
-        for node in [node for node in self._nodes if node.dead and node not in self._next_row]:
+        for node in [node for node in self._nodes if node.dead and node not in self._swept]:
             reported = node.last_report > -inf
             kept = KEPT_SECONDS if reported and not node.removed else 0.0
             if now - node.last_heartbeat >= kept and not node.replicas:

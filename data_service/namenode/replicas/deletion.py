@@ -177,9 +177,9 @@ class Deletions:
         rotate(self._blocks.excess, block_id)
         if block_id in self._blocks.leaving or block_id in self._replication:
             return 0
-        holders = self._blocks.holders(block_id)
-        counting = sum(1 for node in holders if node.replicas_count)
-        spare = counting > self._blocks.wanted(block_id)
+        holders = [node for node in self._blocks.holders(block_id) if node.in_service]
+        wanted = self._blocks.redundancy(block_id).targets
+        spare = sum(1 for node in holders if node.replicas_count) > wanted
         candidates = [node for node in holders if spare or not node.replicas_count]
         if not candidates:
             return 0
@@ -188,7 +188,7 @@ class Deletions:
         if block is None or not victim.session or not self._is_surplus(block_id, victim):
             return 0
         kept = (node for node in holders if node is not victim and node.replicas_count)
-        asked = self._verifications.sure(kept, block, self._blocks.wanted(block_id), now)
+        asked = self._verifications.sure(kept, block, wanted, now)
         if asked:
             return max(0, asked)
         self._blocks.leave(block_id, victim)
@@ -201,7 +201,7 @@ class Deletions:
             return False
         others = [node for node in self._blocks.holders(block_id)
                   if node is not victim and node.replicas_count]
-        return len(others) >= self._blocks.wanted(block_id)
+        return len(others) >= self._blocks.redundancy(block_id).targets
 
     def _plan_corrupt(self, block_id: int, now: float) -> int:
         ordered = 0
@@ -227,7 +227,7 @@ class Deletions:
         if block is None or mark.generation > block.generation:
             return False
         good = sum(1 for node in self._blocks.holders(block_id) if node.replicas_count)
-        if good >= self._blocks.wanted(block_id):
+        if good >= self._blocks.redundancy(block_id).targets:
             return True
         if not good or block_id in self._replication:
             return False

@@ -8,6 +8,7 @@ from data_service.namenode.replicas.service_state import (
     DEAD,
     IN_SERVICE,
     LIVE,
+    MAINTENANCE,
     STANDINGS,
     Standing,
 )
@@ -97,6 +98,11 @@ class Node:
     def in_service(self) -> bool:
         """Whether nobody has decided to take it out: its replicas are part of a block's target."""
         return self.service_state == IN_SERVICE
+
+    @property
+    def returns(self) -> bool:
+        """Whether it is taken out for a while only: its replicas are expected back with it."""
+        return self.service_state in MAINTENANCE
 
     @property
     def _standing(self) -> Standing:

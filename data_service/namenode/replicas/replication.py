@@ -18,10 +18,11 @@ from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from data_service.namenode.replicas.block_map import BlockMap, rotate
 from data_service.namenode.replicas.block_policy import BlockPolicy
+from data_service.namenode.replicas.judgement import lacking
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.placement import choose_targets
-from data_service.namenode.replicas.service_state import LIVE
+from data_service.namenode.replicas.service_state import DECOMMISSIONED, DRAINING, LIVE
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import REPLICATE, Command
 
@@ -106,8 +107,9 @@ class Replication:
         holders = self._blocks.holders(block_id)
         free = [node for node in takers if node not in taken and block_id not in node.unknown
                 and now >= node.avoided_until]
-        count = self._blocks.wanted(block_id) - len(holders)
-        targets = choose_targets(free, count, holders, "", block.length, random)
+        count = lacking(self._blocks.redundancy(block_id), holders)
+        staying = [node for node in holders if node.in_service or node.returns]
+        targets = choose_targets(free, count, staying, "", block.length, random)
         if targets:
             self._order(block, source, targets, now)
 
@@ -122,7 +124,8 @@ class Replication:
         taken = self._blocks.everyone(block_id)
         free = [node for node in self._nodes.takers()
                 if node not in taken and node.info.rack not in racks and now >= node.avoided_until]
-        if source is None or block is None or self._blocks.wanted(block_id) < 2:
+        redundancy = self._blocks.redundancy(block_id)
+        if source is None or block is None or not redundancy.tolerates:
             return False
         targets = choose_targets(free, 1, holders, "", block.length, random)
         if targets:
@@ -140,13 +143,20 @@ class Replication:
                                       now + self._policy.replication_seconds)
 
     def _source(self, block_id: int) -> Optional[Node]:
-        """The least busy good holder, or None when all that may serve are busy."""
-        able = [node for node in self._blocks.holders(block_id) if node.session and node.reported]
+        """The least busy good holder, or None when all that may serve are busy.
+
+        As in HDFS, who is on the way out comes first, since nobody writes to it, and who is to be
+        stopped any moment last.
+        """
+        able = [node for node in self._blocks.holders(block_id)
+                if node.session and node.reported and node.may_be_read]
         able = [node for node in able if node.liveness == LIVE] or able
+        able = [node for node in able if node.service_state != DECOMMISSIONED] or able
         idle = [node for node in able if node.streams < self._policy.max_replication_streams]
         failure = self._failures.get(block_id)
         failed = failure.source if failure is not None else None
-        return min(idle, key=lambda node: (node is failed, node.streams, node.index), default=None)
+        return min(idle, default=None, key=lambda node: (
+            node is failed, node.service_state not in DRAINING, node.streams, node.index))
 
     def failed(self, block_id: int, source: Node, now: float,
                unreached: Collection[str] = ()) -> None:
