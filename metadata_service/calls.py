@@ -4,11 +4,11 @@ from typing import Annotated, NamedTuple, Optional, Union
 
 from zookeeper.fabric.calls import READS, TELLS, Calls, call
 from zookeeper.fabric.identity import NAME_NODE
-from zookeeper.fabric.kinds import INTEGER_MAX, Between, Characters, Natural
+from zookeeper.fabric.kinds import INTEGER_MAX, Between, Length, Natural
 
 Epoch = Annotated[int, Between(1, INTEGER_MAX)]
 Txid = Annotated[int, Between(1, INTEGER_MAX)]
-Owner = Annotated[str, Characters(0, 200)]
+Owner = Annotated[str, Length(0, 200)]
 Limit = Annotated[int, Between(1, INTEGER_MAX)]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import Target
-from zookeeper.fabric.kinds import Between, Natural
+from zookeeper.fabric.kinds import Between, Natural, Text
 
 Mode = Annotated[int, Between(0, 0o7777)]
 """Permission bits."""
@@ -87,6 +87,31 @@ class OpenedFile(NamedTuple):
     length: Natural = 0
     replaces: int = 0
     claim: str = ""
+
+
+class Tail(NamedTuple):
+    """From where on a file is written: behind its first `position` blocks, of `offset` bytes.
+
+    The visible file has `length` bytes. When these are more, those behind `offset` are replaced.
+    """
+
+    position: Natural
+    offset: Natural
+    length: Natural
+
+    @property
+    def replaced(self) -> int:
+        """How many bytes of the visible file the new blocks take the place of."""
+        return self.length - self.offset
+
+
+class Presented(NamedTuple):
+    """A block that a writer presents to a namenode which was restarted, with the proof that it was
+    given to him. The length of one that is still being written is 0."""
+
+    position: Natural
+    block: Block
+    claim: Text
 
 
 class Completed(NamedTuple):

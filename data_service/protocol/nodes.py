@@ -1,9 +1,9 @@
 """What namenode and datanodes say to each other: who a datanode is, how it fares, what to do."""
 
-from typing import NamedTuple, Tuple
+from typing import Annotated, NamedTuple, Tuple
 
 from data_service.protocol.blocks import Block
-from zookeeper.fabric.kinds import Natural, Port
+from zookeeper.fabric.kinds import Label, Length, Natural, PerhapsLabel, Port
 
 REPLICATE = "replicate"
 DELETE = "delete"
@@ -16,9 +16,13 @@ TRASH = "trash"
 class Target(NamedTuple):
     """A datanode as a peer to connect to."""
 
-    node_id: str
-    host: str
+    node_id: Label
+    host: Label
     port: Port
+
+
+Targets = Annotated[Tuple[Target, ...], Length(0, 512)]
+"""Of one pipeline: no block has more replicas."""
 
 
 class NodeInfo(NamedTuple):
@@ -29,21 +33,21 @@ class NodeInfo(NamedTuple):
     release that it runs; an older one does not tell it.
     """
 
-    node_id: str
-    incarnation: str
-    host: str
+    node_id: Label
+    incarnation: Label
+    host: Label
     port: Port
-    rack: str
-    cluster_id: str
-    version: str = ""
+    rack: Label
+    cluster_id: PerhapsLabel
+    version: PerhapsLabel = ""
 
 
 class Registration(NamedTuple):
     """The namenode's answer: the session to present, the epoch whose commands to obey."""
 
-    session: int
-    epoch: int
-    cluster_id: str
+    session: Natural
+    epoch: Natural
+    cluster_id: Label
 
 
 class NodeStats(NamedTuple):
@@ -55,10 +59,10 @@ class NodeStats(NamedTuple):
     capacity: Natural
     used: Natural
     remaining: Natural
-    blocks: int
-    streams: int
-    failed_volumes: int
-    uptime_seconds: int = 0
+    blocks: Natural
+    streams: Natural
+    failed_volumes: Natural
+    uptime_seconds: Natural = 0
 
 
 class Command(NamedTuple):
@@ -71,6 +75,6 @@ class Command(NamedTuple):
     report now.
     """
 
-    action: str
+    action: Label
     blocks: Tuple[Block, ...]
-    targets: Tuple[Target, ...]
+    targets: Targets

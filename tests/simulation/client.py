@@ -3,9 +3,8 @@
 from random import Random
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type
 
-from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
-from data_service.protocol.files import LocatedBlock
+from data_service.protocol.files import LocatedBlock, Tail
 from tests.simulation.history import OK, REFUSED, UNKNOWN, History, Record
 from tests.simulation.name_node import BLOCK_SIZE
 from tests.simulation.network import Network

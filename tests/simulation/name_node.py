@@ -7,8 +7,8 @@ from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
-from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
+from data_service.protocol.files import Tail
 from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
 from tests.simulation.journal import ModelJournal
 from tests.simulation.network import Network

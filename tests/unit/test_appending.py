@@ -5,8 +5,7 @@ from typing import Any, Callable
 import pytest
 
 from data_service.namenode.namespace.permissions import Caller
-from data_service.namenode.writers.open_files import Tail
-from data_service.protocol.files import OpenedFile
+from data_service.protocol.files import OpenedFile, Tail
 from tests.support.models.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
 

@@ -95,15 +95,20 @@ class Parameter(NamedTuple):
 
 class Call:
     """One call of a service. `body` is "", TAKES_BODY or ANSWERS_WITH_BODY; `who` are the roles
-    that may call it, everybody when it is empty; `waits` says that it may wait for what happens
-    elsewhere."""
+    that may call it, everybody when it is empty, and `superuser` leaves only the service's own
+    administrators; `waits` says that it may wait for what happens elsewhere."""
 
     def __init__(
-        self, function: Callable[..., Any], effect: str, who: Tuple[str, ...], waits: bool
+        self,
+        function: Callable[..., Any],
+        effect: str,
+        who: Tuple[str, ...],
+        superuser: bool,
+        waits: bool,
     ) -> None:
         self.name = function.__name__
         self.meaning = inspect.getdoc(function) or ""
-        self.effect, self.who, self.waits = effect, who, waits
+        self.effect, self.who, self.superuser, self.waits = effect, who, superuser, waits
         signature = inspect.signature(function)
         found = list(signature.parameters.values())[1:]
         self.parameters = tuple([Parameter(item.name, item.annotation) for item in found])
@@ -172,12 +177,12 @@ class Calls:
 
 
 def call(
-    effect: str, *, who: Tuple[str, ...] = (), waits: bool = False
+    effect: str, *, who: Tuple[str, ...] = (), superuser: bool = False, waits: bool = False
 ) -> Callable[[Described], Described]:
     """Mark a method of a table: see Call for what the arguments mean."""
 
     def describe(function: Described) -> Described:
-        described = Call(function, effect, who, waits)
+        described = Call(function, effect, who, superuser, waits)
 
         @functools.wraps(function)
         def stub(self: Calls, *args: Any, **named: Any) -> Any:

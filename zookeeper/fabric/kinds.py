@@ -70,7 +70,7 @@ class Between:
         return f"a whole number from {self.low} to {self.high}"
 
 
-class Characters:
+class Length:
     """Texts, and lists, and runs of bytes of `least` to `most` items."""
 
     def __init__(self, least: int, most: int) -> None:
@@ -84,7 +84,7 @@ class Characters:
         return f"{self.least} to {self.most} of them"
 
 
-class Printable(Characters):
+class Printable(Length):
     """Texts that are shown to people as they are."""
 
     def allows(self, value: Any) -> bool:
@@ -106,7 +106,8 @@ class Unread:
 Natural = Annotated[int, Between(0, INTEGER_MAX)]
 Port = Annotated[int, Between(1, 65535)]
 Label = Annotated[str, Printable(1, 255)]
-Text = Annotated[str, Unread(), Characters(0, TEXT_CHARACTERS_MAX)]
+PerhapsLabel = Annotated[str, Printable(0, 255)]
+Text = Annotated[str, Unread(), Length(0, TEXT_CHARACTERS_MAX)]
 """What a person or a program wrote; only its length is judged here."""
 
 

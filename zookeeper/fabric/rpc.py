@@ -98,7 +98,13 @@ class Service(rpyc.Service):
         """Answer a call of a table that this service `serves`."""
         if call.who and self.peer.principal.role not in call.who:
             raise PermissionDenied(f"{self.peer.principal} may not call {call.name}")
+        if call.superuser:
+            self.require_superuser()
         return call.packed(method(*call.checked(args)))
+
+    def require_superuser(self) -> None:
+        """Raise PermissionDenied unless the caller is an administrator; here, nobody is."""
+        raise PermissionDenied(f"{self.peer.principal} is no administrator of this service")
 
     def ended(self, by_client: bool) -> None:
         """The connection is over. Its client ended it, or died; or else this server did."""

@@ -10,8 +10,8 @@ from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
 from data_service.namenode.writers.proofs import Proofs
-from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
+from data_service.protocol.files import Tail
 from data_service.protocol.validation import (
     check_blocks,
     check_integers,

@@ -28,28 +28,12 @@ from data_service.namenode.namespace.namespace import NewFile
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.writers.leases import Leases, Place
 from data_service.protocol.blocks import BLOCKS_MAX, Block
-from data_service.protocol.files import DIRECTORY, LocatedBlock, OpenedFile
+from data_service.protocol.files import DIRECTORY, LocatedBlock, OpenedFile, Tail
 from data_service.protocol.nodes import Target
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import InvalidArgument, LeaseExpired
 
 BLOCK_SIZE_MAX = 1 << 50
-
-
-class Tail(NamedTuple):
-    """From where on a file is written: behind its first `position` blocks, of `offset` bytes.
-
-    The visible file has `length` bytes. When these are more, those behind `offset` are replaced.
-    """
-
-    position: int
-    offset: int
-    length: int
-
-    @property
-    def replaced(self) -> int:
-        """How many bytes of the visible file the new blocks take the place of."""
-        return self.length - self.offset
 
 
 BEGINNING = Tail(0, 0, 0)

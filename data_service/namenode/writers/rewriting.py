@@ -29,17 +29,11 @@ from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.namespace.retries import Op, check_client
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.leases import Leases
-from data_service.namenode.writers.open_files import (
-    OpenFile,
-    OpenFiles,
-    Tail,
-    deleted_rows,
-    own_place,
-)
+from data_service.namenode.writers.open_files import OpenFile, OpenFiles, deleted_rows, own_place
 from data_service.namenode.writers.takeover import Takeover, places_of
 from data_service.namenode.writers.writing import refused_in_safe_mode
 from data_service.protocol.blocks import Block
-from data_service.protocol.files import LocatedBlock, OpenedFile
+from data_service.protocol.files import LocatedBlock, OpenedFile, Tail
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,
     InvalidArgument,

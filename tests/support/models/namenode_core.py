@@ -9,9 +9,8 @@ from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
-from data_service.namenode.writers.open_files import Tail
 from data_service.protocol.blocks import Block
-from data_service.protocol.files import LocatedBlock, OpenedFile
+from data_service.protocol.files import LocatedBlock, OpenedFile, Tail
 from tests.support.models.block_side import Datanodes
 from tests.support.models.metadata_model import MetadataModel
 from zookeeper.fabric.errors import DfsError

@@ -3,7 +3,7 @@
 from typing import Any, List, Optional, Tuple, Type
 
 from data_service.namenode.namespace.paths import render
-from data_service.namenode.writers.open_files import Tail
+from data_service.protocol.files import Tail
 from tests.support.models.namespace_model import (
     ROOT,
     ModelFile,
