@@ -1,6 +1,6 @@
 """What the namenode answers, and whom: one table for each kind of caller."""
 
-from typing import Annotated, NamedTuple, Optional, Tuple
+from typing import Annotated, Any, NamedTuple, Optional, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import (
