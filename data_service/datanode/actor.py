@@ -51,7 +51,7 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.release import VERSION
-from zookeeper.fabric.remote import LeaderPool
+from zookeeper.fabric.pools import LeaderPool
 from zookeeper.fabric.settings import Address, DataNodeSettings
 
 log = logs.get("actor")

@@ -18,7 +18,7 @@ from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE
-from zookeeper.fabric.remote import LeaderPool
+from zookeeper.fabric.pools import LeaderPool
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Settings
 

@@ -30,7 +30,7 @@ from zookeeper.fabric.errors import (
 )
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.identity import NAME_NODE
-from zookeeper.fabric.remote import LeaderPool
+from zookeeper.fabric.pools import LeaderPool
 from zookeeper.fabric.settings import ClientSettings, Settings
 
 log = logs.get("client")

@@ -37,7 +37,7 @@ from zookeeper.fabric.errors import (
     StartRefused,
 )
 from zookeeper.fabric.identity import METADATA, NAME_NODE
-from zookeeper.fabric.remote import RemotePool
+from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Settings
 

@@ -19,7 +19,7 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.identity import Principal
-from zookeeper.fabric.remote import RemotePool
+from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.settings import Address, NetworkSettings
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "metadata_service" / "metadata.py"

@@ -15,7 +15,8 @@ from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, Unavailable
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import Principal
-from zookeeper.fabric.remote import Remote, RemotePool
+from zookeeper.fabric.pools import RemotePool
+from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, load
 
 CONTENT = noise(100_000, 3)

@@ -44,6 +44,7 @@ FABRIC = (
     "frames",
     "rpc",
     "remote",
+    "pools",
     "server",
     "daemon",
 )

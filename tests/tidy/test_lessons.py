@@ -48,7 +48,7 @@ ORIGIN = (
     ("one datanode is chosen twice",
      "unit/test_placement.py::test_targets_are_distinct_tahoe_happiness"),
     ("each call opens a connection, and leaves it open",
-     "unit/test_remote.py::test_a_pool_keeps_and_reuses_connections"),
+     "unit/test_pools.py::test_a_pool_keeps_and_reuses_connections"),
     ("anybody may stop a datanode",
      "unit/test_datanode_service.py::test_there_is_no_way_to_delete"),
     ("the client's own disk is asked whether a file exists",

@@ -9,9 +9,10 @@ from rpyc.core import brine
 from tests.support.links.loopback import ROLE, Loopback
 from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import frames
-from zookeeper.fabric import remote as module
+from zookeeper.fabric import pools as module
 from zookeeper.fabric.errors import ProtocolViolation
-from zookeeper.fabric.remote import Remote, RemotePool
+from zookeeper.fabric.pools import RemotePool
+from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address
 from zookeeper.fabric.sockets import dial
 
@@ -48,11 +49,13 @@ def test_a_connection_that_was_forgotten_while_idle_is_replaced(
     loopback: Loopback, pool: RemotePool, silent: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = loopback.remote()
-    pool._idle.extend([(other, 0.0), (silent, 0.0)])
+    pool._connections._idle.extend(
+        module._Idle(loopback.address, remote, 0.0) for remote in (other, silent)
+    )
     monkeypatch.setattr(silent, "answers", lambda seconds: Remote.answers(silent, 0.05))
     assert pool.call("echo", 1) == 1, "the caller notices nothing"
     assert silent.closed and other.closed, "what was idle for longer is forgotten as well"
-    assert len(pool._idle) == 1
+    assert len(pool._connections._idle) == 1
 
 
 def test_a_connection_that_answers_is_used_again(
@@ -60,10 +63,10 @@ def test_a_connection_that_answers_is_used_again(
 ) -> None:
     monkeypatch.setattr(module, "PING_AFTER_SECONDS", 0.0)
     assert pool.call("echo", 1) == 1
-    first, _ = pool._idle[0]
+    first = pool._connections._idle[0].remote
     for number in range(3):
         assert pool.call("echo", number) == number
-    assert [one for one, _ in pool._idle] == [first]
+    assert [one.remote for one in pool._connections._idle] == [first]
 
 
 def test_a_connection_in_use_is_not_asked(

@@ -21,7 +21,7 @@ from tests.support.clusters.coordination import World, credentials
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.election import Leadership
 from zookeeper.fabric.errors import CorruptData, NotLeader
-from zookeeper.fabric.remote import RemotePool
+from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.settings import Address, MetadataSettings, NameNodeSettings, Settings
 
 

@@ -29,7 +29,7 @@ from zookeeper.fabric.errors import (
     StartRefused,
 )
 from zookeeper.fabric.identity import Principal
-from zookeeper.fabric.remote import RemotePool
+from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.rpc import Peer
 from zookeeper.fabric.settings import Address, MetadataSettings, Settings
 

@@ -1,30 +1,26 @@
-"""The calling side: deadlines, pools, and servers that do not keep to the protocol."""
+"""The calling side: deadlines, and servers that do not keep to the protocol."""
 
 import random
 import socket
 import struct
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Type
+from typing import Callable, Iterator, List, Type
 
 import pytest
 from rpyc.core import brine
 
-from tests.support.links.loopback import ROLE, Loopback, mutate, works
+from tests.support.links.loopback import Loopback, mutate, works
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import (
     DeadlineExceeded,
     DfsError,
-    InternalError,
-    InvalidArgument,
-    NotLeader,
-    PathNotFound,
     ProtocolViolation,
     Unavailable,
 )
-from zookeeper.fabric.remote import LeaderPool, Remote, RemotePool
+from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.sockets import adopt
-from zookeeper.fabric.settings import Address, NetworkSettings
+from zookeeper.fabric.settings import NetworkSettings
 
 LARGE = b"x" * (15 << 20)
 """More than the kernel holds for a connection: somebody has to read it."""
@@ -43,14 +39,6 @@ def remote(loopback: Loopback) -> Iterator[Remote]:
     connection = loopback.remote()
     yield connection
     connection.close()
-
-
-@pytest.fixture
-def pool(loopback: Loopback) -> Iterator[RemotePool]:
-    """Connections for many threads."""
-    made = RemotePool(ROLE, loopback.address, loopback.credentials, loopback.network)
-    yield made
-    made.close()
 
 
 class Impostor:
@@ -256,115 +244,6 @@ def test_mutated_answers_are_values_or_errors_of_the_family(seed: int) -> None:
             pass  # Whatever else is raised fails the test.
         impostor.remote.close()
         impostor.socket.close()
-
-
-# Pools.
-
-
-def test_a_pool_keeps_and_reuses_connections(loopback: Loopback, pool: RemotePool) -> None:
-    assert pool.call("echo", 1) == 1
-    first, _ = pool._idle[0]
-    assert pool.call("echo", 2) == 2
-    assert [remote for remote, _ in pool._idle] == [first]
-
-
-@pytest.mark.parametrize(
-    "method, argument, kind",
-    [
-        ("refuse", "x", PathNotFound),
-        ("result", "surrogate", InternalError),
-        ("echo", "\udcff", InvalidArgument),
-        ("echo", [], TypeError),
-    ],
-)
-def test_a_pool_keeps_a_connection_after_a_clean_error(
-    pool: RemotePool, method: str, argument: Any, kind: Type[Exception]
-) -> None:
-    pool.call("echo", 1)
-    first, _ = pool._idle[0]
-    with pytest.raises(kind):
-        pool.call(method, argument)
-    assert [remote for remote, _ in pool._idle] == [first]
-    assert pool.call("echo", 2) == 2
-
-
-def test_a_pool_drops_a_connection_after_a_dirty_error(
-    loopback: Loopback, pool: RemotePool
-) -> None:
-    loopback.stage.gate.clear()
-    with pytest.raises(DeadlineExceeded):
-        pool.call("wait", timeout=0.1)
-    loopback.stage.gate.set()
-    assert not pool._idle
-    assert pool.call("echo", 2) == 2
-
-
-def test_a_pool_serves_many_threads_and_keeps_a_bounded_number(pool: RemotePool) -> None:
-    threads = [
-        threading.Thread(target=lambda: [pool.call("echo", n) for n in range(20)])
-        for _ in range(RemotePool.IDLE_MAX + 8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-    assert 1 <= len(pool._idle) <= RemotePool.IDLE_MAX
-
-
-def test_a_closed_pool_is_closed_for_good(loopback: Loopback) -> None:
-    pool = RemotePool(ROLE, loopback.address, loopback.credentials, loopback.network)
-    pool.call("echo", 1)
-    taken = pool._take()
-    pool.close()
-    pool._give_back(taken)
-    assert taken.closed and not pool._idle
-    with pytest.raises(Unavailable, match="closed"):
-        pool.call("echo", 1)
-
-
-def test_a_pool_dials_again_after_the_server_was_restarted() -> None:
-    with Loopback() as served:
-        pool = served.keep(
-            RemotePool(ROLE, served.address, served.credentials, served.network)
-        )
-        assert pool.call("echo", 1) == 1
-        for number in range(2, 5):
-            served.server.stop()
-            served.restart()
-            # The idle connection is of the server that is gone, which shows before it is used.
-            assert pool.call("echo", number) == number
-        served.server.stop()
-        with pytest.raises(Unavailable):
-            pool.call("echo", 5)
-
-
-def test_a_leader_is_found_by_repeating() -> None:
-    with Loopback() as served:
-        nobody = Address("127.0.0.1", served.ports.take())
-        pool = served.keep(
-            LeaderPool(ROLE, [nobody, served.address], served.credentials, served.network)
-        )
-        with pytest.raises(Unavailable):
-            pool.call("echo", 1)
-        assert pool.call("echo", 1) == 1
-        with pytest.raises(NotLeader):
-            pool.call("refuse_oddly")
-        with pytest.raises(Unavailable):
-            pool.call("echo", 1)
-        assert pool.call("echo", 1) == 1
-
-
-def test_a_leader_that_was_overtaken_is_turned_away_from() -> None:
-    with Loopback() as served:
-        nobody = Address("127.0.0.1", served.ports.take())
-        pool = served.keep(
-            LeaderPool(ROLE, [served.address, nobody], served.credentials, served.network)
-        )
-        assert pool.call("echo", 1) == 1
-        pool.turn()
-        with pytest.raises(Unavailable):
-            pool.call("echo", 1)
-        assert pool.call("echo", 1) == 1
 
 
 def until_error(action: Callable[[], object], kind: Type[DfsError]) -> None:

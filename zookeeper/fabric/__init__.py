@@ -2,5 +2,5 @@
 
 errors, kinds, calls, release, standard_streams, log_file, logs, config_file, settings,
 identity, auth, disk, spare, forks, budget, places, stream, sockets, handshake, frames, rpc,
-remote, server, daemon
+remote, pools, server, daemon
 """

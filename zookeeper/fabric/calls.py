@@ -76,7 +76,7 @@ class Sending(Protocol[Result]):
         """Mark the body as whole and return the call's result."""
 
     def close(self) -> None:
-        """Hang up in the middle of the body; the server drops what it has."""
+        """Hang up in the middle of the body, which the server drops then; nothing when it is over."""
 
 
 class Receiving(Protocol):
@@ -84,6 +84,9 @@ class Receiving(Protocol):
 
     def receive(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
         """The next packet (bytes, CRC32) in `buffer`; None once the body is over and whole."""
+
+    def close(self) -> None:
+        """Hang up, unless the body is over."""
 
 
 class Parameter(NamedTuple):

@@ -1,19 +1,11 @@
 """The calling side: connections to other processes' services, with a deadline on every call."""
 
-import threading
 import time
-from collections import deque
-from typing import Any, Callable, Deque, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Optional, Tuple, Type
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import ANSWERS_WITH_BODY, TAKES_BODY, Call
-from zookeeper.fabric.errors import (
-    DeadlineExceeded,
-    DfsError,
-    NotLeader,
-    ProtocolViolation,
-    Unavailable,
-)
+from zookeeper.fabric.errors import DfsError, ProtocolViolation
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.frames import Frames, ping_message, reply_outcome, request_message
 from zookeeper.fabric.handshake import greet
@@ -27,8 +19,9 @@ from zookeeper.fabric.stream import (
     starts_packet,
 )
 
-PING_AFTER_SECONDS = 2.0
-"""A connection that was idle for so long is asked whether it still leads anywhere."""
+
+Release = Callable[["Remote"], None]
+"""Told of a connection whose body is over, and ended well: it is free for another call."""
 
 
 class _Guard:
@@ -154,12 +147,34 @@ class Remote(Forkable):
         return outcome
 
 
-class OutgoingBody:
-    """The caller's side of a call that takes a body."""
+class _Body:
+    """A call's body on its way: it has its connection until it ends well, or is closed."""
 
     def __init__(self, remote: Remote, timeout: float) -> None:
         self._remote = remote
         self._timeout = timeout
+        self._released = False
+        self.release: Optional[Release] = None
+
+    def close(self) -> None:
+        """Hang up in the middle; after a good end the connection is somebody else's already."""
+        if not self._released:
+            self._remote.close()
+
+    def _end_well(self) -> Any:
+        """The reply behind the body, after which the connection is free."""
+        reply = self._remote._reply(time.monotonic() + self._timeout)
+        if self.release is not None:
+            self._released = True
+            self.release(self._remote)
+        return reply
+
+
+class OutgoingBody(_Body):
+    """The caller's side of a call that takes a body."""
+
+    def __init__(self, remote: Remote, timeout: float) -> None:
+        super().__init__(remote, timeout)
         self._packets = PacketWriter(remote._stream)
         self.interpret: Callable[[Any], Any] = lambda answer: answer
 
@@ -178,16 +193,12 @@ class OutgoingBody:
     def result(self) -> Any:
         """The call's result, once `end` was called."""
         with self._remote.guard:
-            return self.interpret(self._remote._reply(time.monotonic() + self._timeout))
+            return self.interpret(self._end_well())
 
     def end(self) -> None:
         """Mark the body as whole without waiting; `result` then waits."""
         with self._remote.guard:
             self._packets.end()
-
-    def close(self) -> None:
-        """Hang up in the middle of the body; the server drops what it has."""
-        self._remote.close()
 
     def _raise_early_reply(self) -> None:
         remote = self._remote
@@ -198,12 +209,11 @@ class OutgoingBody:
         raise ProtocolViolation(f"{remote.peer} replied before the body was complete")
 
 
-class IncomingBody:
+class IncomingBody(_Body):
     """The caller's side of a call that answers with a body."""
 
     def __init__(self, remote: Remote, timeout: float) -> None:
-        self._remote = remote
-        self._timeout = timeout
+        super().__init__(remote, timeout)
         self._begun = False
         self._packets = PacketReader(remote._stream)
 
@@ -216,12 +226,11 @@ class IncomingBody:
             if not self._begun:
                 self._await_first_packet()
             packet = self._packets.receive(buffer)
-            if packet is None:
+            if packet is None and self._packets.whole:
+                self._end_well()
+            elif packet is None:
                 self._remote._reply(time.monotonic() + self._timeout)
-                if not self._packets.whole:
-                    raise ProtocolViolation(
-                        f"{self._remote.peer} broke a body off without a reason"
-                    )
+                raise ProtocolViolation(f"{self._remote.peer} broke a body off without a reason")
             return packet
 
     def _await_first_packet(self) -> None:
@@ -233,135 +242,3 @@ class IncomingBody:
             self._remote.close()
             raise ProtocolViolation(f"{self._remote.peer} replied without a body")
         self._begun = True
-
-
-class RemotePool(Forkable):
-    """Idle connections to one server, for many threads; dials when none is idle."""
-
-    IDLE_MAX = 16
-
-    def __init__(
-        self, server: str, address: Address, credentials: Credentials, network: NetworkSettings
-    ) -> None:
-        self._parameters = (server, address, credentials, network)
-        # Each with the moment since when it is idle; the one that was used last is taken first.
-        self._idle: Deque[Tuple[Remote, float]] = deque()
-        self._lock = threading.Lock()
-        self._closed = False
-        self.address = address
-        watch(self)
-
-    def forked(self) -> None:
-        """A thread of the parent's may have held the lock."""
-        self._lock = threading.Lock()
-        self._idle.clear()
-
-    def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
-        """Call once, never again: whether to repeat is the caller's decision."""
-        network = self._parameters[3]
-        remote = self._take()
-        try:
-            seconds = network.call_timeout_seconds if timeout is None else timeout
-            return remote.call(method, *args, timeout=seconds)
-        finally:
-            self._give_back(remote)
-
-    def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
-        """Make a call of a table once; its body, if it has one, is for connections of one's own."""
-        return self.call(call.name, *args, timeout=seconds)
-
-    def close(self) -> None:
-        """Close the idle connections; connections in use are closed when they come back."""
-        with self._lock:
-            self._closed = True
-        self._drop_idle()
-
-    def _take(self) -> Remote:
-        """A connection that was in use a moment ago, or answers, or is new.
-
-        A gateway that forgot an idle one drops what is sent on it, silently: the call would wait
-        for its whole time, and nobody could tell whether it ran.
-        """
-        while True:
-            with self._lock:
-                if self._closed:
-                    raise Unavailable("this client has been closed")
-                remote, since = self._idle.pop() if self._idle else (None, 0.0)
-            if remote is None:
-                return self._dial()
-            if remote.stale:
-                remote.close()
-            elif time.monotonic() - since < PING_AFTER_SECONDS:
-                return remote
-            elif remote.answers(self._parameters[3].handshake_timeout_seconds):
-                return remote
-            else:
-                self._drop_idle()  # They were idle for longer still.
-
-    def _dial(self) -> Remote:
-        try:
-            return Remote.connect(*self._parameters)
-        except DeadlineExceeded as error:
-            # No call was made yet: whoever listens there is no living server.
-            server, address, *_ = self._parameters
-            raise Unavailable(f"cannot reach the {server} {address}: {error.message}") from None
-
-    def _give_back(self, remote: Remote) -> None:
-        if remote.closed:
-            return
-        with self._lock:
-            if not self._closed and len(self._idle) < self.IDLE_MAX:
-                self._idle.append((remote, time.monotonic()))
-                return
-        remote.close()
-
-    def _drop_idle(self) -> None:
-        with self._lock:
-            idle, self._idle = list(self._idle), deque()
-        for remote, _ in idle:
-            remote.close()
-
-
-class LeaderPool:
-    """Connections to whichever of several servers of one role leads.
-
-    `call` asks the one that answered last. When it is out of reach or does not lead, the error
-    reaches the caller as usual, and the next call asks the next server: who repeats a call (with
-    the same operation id, where it changes something) finds the leader by repeating.
-    """
-
-    def __init__(
-        self,
-        server: str,
-        addresses: Sequence[Address],
-        credentials: Credentials,
-        network: NetworkSettings,
-    ) -> None:
-        self._pools = [RemotePool(server, item, credentials, network) for item in addresses]
-        self._current = 0
-
-    def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
-        """Call the presumed leader once."""
-        asked = self._current
-        try:
-            return self._pools[asked].call(method, *args, timeout=timeout)
-        except (Unavailable, NotLeader):
-            self._turn(asked)
-            raise
-
-    def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
-        """Make a call of a table once, of the presumed leader."""
-        return self.call(call.name, *args, timeout=seconds)
-
-    def turn(self) -> None:
-        """The presumed leader was overtaken, as its answer shows: ask the next one from now on."""
-        self._turn(self._current)
-
-    def _turn(self, asked: int) -> None:
-        if asked == self._current:
-            self._current = (asked + 1) % len(self._pools)
-
-    def close(self) -> None:
-        """Close all idle connections."""
-        for pool in self._pools:
-            pool.close()

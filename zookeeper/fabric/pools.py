@@ -1,0 +1,249 @@
+"""Idle connections, kept for the next call: for many threads, and to one server or several.
+
+Theory of operation. A connection costs a dial, a handshake and a thread at the server, more than a
+small call by far; so one that ended its call well is kept. One that did not is closed: nobody can
+tell what its other side still does with it. Before one that was idle is used again it is looked at,
+because a call on a dead one fails as if it might have run: what the server closed shows at once,
+and one that was idle for a while is asked whether it still leads anywhere.
+"""
+
+import threading
+import time
+from collections import deque
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Deque, Iterator, NamedTuple, Optional, Sequence, Tuple
+
+from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.calls import Call
+from zookeeper.fabric.errors import DeadlineExceeded, NotLeader, Unavailable
+from zookeeper.fabric.forks import Forkable, watch
+from zookeeper.fabric.remote import Remote
+from zookeeper.fabric.settings import Address, NetworkSettings
+
+PING_AFTER_SECONDS = 2.0
+"""A connection that was idle for so long is asked whether it still leads anywhere."""
+
+IDLE_MAX = 16
+"""How many idle connections a pool keeps; one more, and the one that is idle longest is closed."""
+
+
+class _Idle(NamedTuple):
+    """A connection that nobody uses, and the moment since when."""
+
+    address: Address
+    remote: Remote
+    since: float
+
+
+class ConnectionPool(Forkable):
+    """Connections to servers of one role, each at an address of its own. Thread-safe.
+
+    Those that are idle for longer than `idle_seconds` are closed when the pool is used next: each
+    keeps a thread busy at its server. A forked process begins with none.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        credentials: Credentials,
+        network: NetworkSettings,
+        idle_seconds: float = float("inf"),
+    ) -> None:
+        self._server = server
+        self._credentials = credentials
+        self._network = network
+        self._idle_seconds = idle_seconds
+        # By the moment since when; the one that was used last is taken first.
+        self._idle: Deque[_Idle] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
+        watch(self)
+
+    def forked(self) -> None:
+        """A thread of the parent's may have held the lock."""
+        self._lock = threading.Lock()
+        self._idle.clear()
+
+    def call(
+        self, address: Address, method: str, *args: Any, timeout: Optional[float] = None
+    ) -> Any:
+        """Call once, never again: whether to repeat is the caller's decision."""
+        seconds = self._network.call_timeout_seconds if timeout is None else timeout
+        with self.connection(address) as remote:
+            return remote.call(method, *args, timeout=seconds)
+
+    @contextmanager
+    def connection(self, address: Address) -> Iterator[Remote]:
+        """A connection for one call, or some; it is kept unless it was closed meanwhile."""
+        remote = self._take(address)
+        try:
+            yield remote
+        finally:
+            self._give_back(address, remote)
+
+    def perform(
+        self,
+        address: Address,
+        call: Call,
+        args: Tuple[Any, ...],
+        seconds: Optional[float] = None,
+    ) -> Any:
+        """Make a call of a table once; what has a body is to be closed, whatever becomes of it."""
+        if not call.body:
+            return self.call(address, call.name, *args, timeout=seconds)
+        remote = self._take(address)
+        try:
+            timeout = self._network.call_timeout_seconds if seconds is None else seconds
+            body = remote.perform(call, args, timeout)
+        except BaseException:
+            remote.close()
+            raise
+        body.release = partial(self._give_back, address)
+        return body
+
+    def close(self) -> None:
+        """Close the idle connections; connections in use are closed when they come back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, deque()
+        _close(idle)
+
+    def _take(self, address: Address) -> Remote:
+        """A connection that was in use a moment ago, or answers, or is new.
+
+        A gateway that forgot an idle one drops what is sent on it, silently: the call would wait
+        for its whole time, and nobody could tell whether it ran.
+        """
+        while True:
+            idle = self._newest(address)
+            if idle is None:
+                return self._dial(address)
+            if idle.remote.stale:
+                idle.remote.close()
+            elif time.monotonic() - idle.since < PING_AFTER_SECONDS:
+                return idle.remote
+            elif idle.remote.answers(self._network.handshake_timeout_seconds):
+                return idle.remote
+            else:
+                self._forget(address)  # They were idle for longer still.
+
+    def _newest(self, address: Address) -> Optional[_Idle]:
+        with self._lock:
+            if self._closed:
+                raise Unavailable("this client has been closed")
+            over = self._outdated()
+            found = next((one for one in reversed(self._idle) if one.address == address), None)
+            if found is not None:
+                self._idle.remove(found)
+        _close(over)
+        return found
+
+    def _dial(self, address: Address) -> Remote:
+        try:
+            return Remote.connect(self._server, address, self._credentials, self._network)
+        except DeadlineExceeded as error:
+            # No call was made yet: whoever listens there is no living server.
+            raise Unavailable(
+                f"cannot reach the {self._server} {address}: {error.message}"
+            ) from None
+
+    def _give_back(self, address: Address, remote: Remote) -> None:
+        if remote.closed:
+            return
+        with self._lock:
+            self._idle.append(_Idle(address, remote, time.monotonic()))
+            over = self._outdated()
+            if self._closed:
+                over, self._idle = self._idle, deque()
+            elif len(self._idle) > IDLE_MAX:
+                over.append(self._idle.popleft())
+        _close(over)
+
+    def _outdated(self) -> Deque[_Idle]:
+        """Take out those that were idle for too long."""
+        over: Deque[_Idle] = deque()
+        while self._idle and time.monotonic() - self._idle[0].since > self._idle_seconds:
+            over.append(self._idle.popleft())
+        return over
+
+    def _forget(self, address: Address) -> None:
+        with self._lock:
+            gone = deque(one for one in self._idle if one.address == address)
+            self._idle = deque(one for one in self._idle if one.address != address)
+        _close(gone)
+
+
+def _close(idle: Deque[_Idle]) -> None:
+    for one in idle:
+        one.remote.close()
+
+
+class RemotePool:
+    """Connections to one server, for many threads."""
+
+    def __init__(
+        self, server: str, address: Address, credentials: Credentials, network: NetworkSettings
+    ) -> None:
+        self._connections = ConnectionPool(server, credentials, network)
+        self.address = address
+
+    def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
+        """Call once, never again: whether to repeat is the caller's decision."""
+        return self._connections.call(self.address, method, *args, timeout=timeout)
+
+    def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
+        """Make a call of a table once."""
+        return self._connections.perform(self.address, call, args, seconds)
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._connections.close()
+
+
+class LeaderPool:
+    """Connections to whichever of several servers of one role leads.
+
+    `call` asks the one that answered last. When it is out of reach or does not lead, the error
+    reaches the caller as usual, and the next call asks the next server: who repeats a call (with
+    the same operation id, where it changes something) finds the leader by repeating.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        addresses: Sequence[Address],
+        credentials: Credentials,
+        network: NetworkSettings,
+    ) -> None:
+        self._connections = ConnectionPool(server, credentials, network)
+        self._call_seconds = network.call_timeout_seconds
+        self._addresses = tuple(addresses)
+        self._current = 0
+
+    def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
+        """Call the presumed leader once."""
+        asked = self._current
+        seconds = self._call_seconds if timeout is None else timeout
+        try:
+            with self._connections.connection(self._addresses[asked]) as remote:
+                return remote.call(method, *args, timeout=seconds)
+        except (Unavailable, NotLeader):
+            self._turn(asked)
+            raise
+
+    def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
+        """Make a call of a table once, of the presumed leader; of one without a body."""
+        return self.call(call.name, *args, timeout=seconds)
+
+    def turn(self) -> None:
+        """The presumed leader was overtaken, as its answer shows: ask the next one from now on."""
+        self._turn(self._current)
+
+    def _turn(self, asked: int) -> None:
+        if asked == self._current:
+            self._current = (asked + 1) % len(self._addresses)
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._connections.close()
