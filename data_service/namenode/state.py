@@ -15,14 +15,14 @@ of the moment when it was raised.
 `now` is monotonic seconds, `wall_ms` milliseconds since 1970; paths are absolute text.
 """
 
-from typing import Any, Callable, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence
 
 from data_service.namenode.inspecting import Inspecting
 from data_service.namenode.namespace.commits import Commits, Outcome, require_recordable
-from data_service.namenode.namespace.orphans import purge
+from data_service.namenode.namespace.effects import Effects, Kept, effects_of_all
 from data_service.namenode.namespace.image import DELETED_BLOCKS, Image
-from data_service.namenode.namespace.inodes import File
 from data_service.namenode.namespace.namespace import Namespace
+from data_service.namenode.namespace.orphans import purge
 from data_service.namenode.namespace.paths import parse
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.quotas import Quotas
@@ -37,7 +37,6 @@ from data_service.namenode.writers.reservations import Reservations
 from data_service.namenode.writers.rewriting import Rewriting
 from data_service.namenode.writers.takeover import Takeover
 from data_service.namenode.writers.writing import Writing, refused_in_safe_mode
-from data_service.protocol.blocks import Block
 from metadata_service.edits import Change, Edit, Row
 from zookeeper.fabric.errors import DfsError, SafeMode, StartingUp
 
@@ -59,8 +58,8 @@ class State:
         replication_max: int = 512,
     ) -> None:
         self.image = Image(superuser, supergroup)
-        self.commits = Commits(self.image)
         self.blocks = blocks
+        self.commits = Commits(self.image, self._follow)
         blocks.tell_unknown(self.commits.pass_over_block)
         leases = Leases(soft_limit_seconds, hard_limit_seconds)
         resolver = Resolver(self.image.root)
@@ -99,11 +98,16 @@ class State:
         self.image.load(tables)
         self.commits.start(last_txid, edits, leap)
         self.open_files.start()
-        for file in self.image.files():
-            for block in file.blocks:
-                self.blocks.track(block, file.id, file.attributes.redundancy.targets)
-        for block_id, generation in self.image.deleted_blocks.items():
-            self.blocks.invalidate(Block(block_id, generation, 0), last_txid)
+        self._tell_blocks(effects_of_all(self.image), last_txid)
+
+    def replay(self, edits: Iterable[Edit]) -> None:
+        """Follow the namenode that leads: carry out its edits, which are durable, in their order.
+
+        Nothing else may change the state meanwhile, and nobody writes here.
+        """
+        for edit in edits:
+            self.commits.replay(edit)
+        self.open_files.start()
 
     def mkdir(
         self,
@@ -185,16 +189,10 @@ class State:
 
     def set_replication(self, caller: Caller, op: Op, path: str, replication: int) -> Outcome:
         """Set the replication of a file; replicas are made or removed in the background."""
-        outcome = self._change(
+        return self._change(
             "set_replication", op, f"Cannot set replication for {path}",
             lambda: self._namespace.set_replication(caller, parse(path), replication),
         )  # fmt: skip
-        if outcome.edit is not None:
-            file = self.image.inodes[outcome.edit.changes[0][1]]
-            assert isinstance(file, File), f"{file!r} has no replication"
-            numbers = [block.block_id for block in file.blocks]
-            self.blocks.set_replication(numbers, replication, outcome.depends)
-        return outcome
 
     def set_quota(
         self, caller: Caller, op: Op, path: str, name_quota: int, space_quota: int
@@ -209,17 +207,13 @@ class State:
         """Take apart a piece of what was deleted, about `limit` rows; None: nothing to do now."""
         if self.blocks.safe_mode or not self.image.orphans.children:
             return None
-        changes, ended = purge(self.image.orphans, limit)
-        outcome = self.commits.commit("purge", NO_OP, changes)
-        for block in ended:
-            self.blocks.invalidate(block, outcome.depends)
-        return outcome
+        return self.commits.commit("purge", NO_OP, purge(self.image.orphans, limit))
 
     def forget_deleted(self, limit: int) -> Optional[Outcome]:
         """Forget deleted blocks whose replicas are confirmed to be gone; None: nothing to do."""
         if self.blocks.safe_mode:
             return None
-        gone = self.blocks.take_confirmed_deletions(limit)
+        gone = self.blocks.confirmed_deletions(limit)
         changes: List[Change] = [(DELETED_BLOCKS, block_id, None) for block_id in gone]
         return self.commits.commit("forget", NO_OP, changes) if changes else None
 
@@ -237,9 +231,18 @@ class State:
         self.commits.check()
         self.open_files.check()
         self.blocks.check()
-        for file in self.image.files():
-            for block in file.blocks:
-                assert self.blocks.get(block.block_id) == block, f"{block.name} is not tracked"
+        self._check_blocks()
+
+    def _check_blocks(self) -> None:
+        """Assert that the block side knows what the rows say, and else what is being written."""
+        kept, deleted, _ = effects_of_all(self.image)
+        census = self.blocks.census
+        tracked = {block.block_id: Kept(block, *rest) for block, *rest in census.tracked()}
+        for block, inode_id, replication in kept:
+            known = tracked.pop(block.block_id, None)
+            assert known == (block, inode_id, replication), f"{block.name}: {known}"
+        assert tracked.keys() <= self.open_files.block_ids(), f"of no file: {sorted(tracked)}"
+        assert set(census.deleted()) == set(deleted), "deleted blocks"
 
     def __repr__(self) -> str:
         return f"<State {self.image!r} {self.commits!r} {self.open_files!r}>"
@@ -276,9 +279,17 @@ class State:
         changes = decide()
         if not changes:
             return self.commits.unchanged(operation, op, result(changes))
-        outcome = self.commits.commit(operation, op, changes, result(changes))
-        for table, key, row in changes:
-            if table == DELETED_BLOCKS and row is not None:
-                self.blocks.invalidate(Block(key, row[1], 0), outcome.depends)
+        return self.commits.commit(operation, op, changes, result(changes))
+
+    def _follow(self, changes: Sequence[Change], effects: Effects, txid: int) -> None:
+        """An edit was applied to the image: what else follows from it."""
+        self._tell_blocks(effects, txid)
         self.open_files.follow(changes)
-        return outcome
+
+    def _tell_blocks(self, effects: Effects, txid: int) -> None:
+        for block, inode_id, replication in effects.kept:
+            self.blocks.track(block, inode_id, replication, txid)
+        for block_id in effects.deleted:
+            self.blocks.invalidate(block_id, txid)
+        for block_id in effects.forgotten:
+            self.blocks.forget(block_id)

@@ -96,10 +96,9 @@ class Walk:
         if self.cluster.blocks.confirmations(block) and self.random.random() < 0.9:
             del self.open[block_id]
             self.committed[block_id] = block
-            self.cluster.blocks.commit(block, block_id, self.random.randint(1, 4))
+            self.cluster.blocks.track(block, block_id, self.random.randint(1, 4))
         elif self.random.random() < 0.3:
             del self.open[block_id]
-            self.cluster.blocks.abandon(block_id)
             self.bury(block)
 
     def delete(self) -> None:
@@ -115,7 +114,7 @@ class Walk:
         self.cluster.deleted_by[block.block_id] = self.cluster.txid
         self.rows[block.block_id] = (block, wanted)
         self.deleted.add(block.block_id)
-        self.cluster.blocks.invalidate(block, self.cluster.txid)
+        self.cluster.blocks.invalidate(block.block_id, self.cluster.txid)
 
     def restart_namenode(self) -> None:
         """A new namenode, of which the disks know more than it: deletes that were not durable
@@ -127,7 +126,7 @@ class Walk:
         blocks = self.cluster.new_namenode()
         for block_id, (block, old_wanted) in list(self.rows.items()):
             if self.cluster.deleted_by[block_id] <= self.cluster.durable_txid:
-                blocks.invalidate(block, 0)
+                blocks.invalidate(block.block_id, 0)
                 continue
             del self.rows[block_id], self.cluster.deleted_by[block_id]
             if old_wanted:
@@ -145,7 +144,7 @@ class Walk:
         """setrep on a block."""
         if self.committed:
             block_id = self.random.choice(sorted(self.committed))
-            self.cluster.blocks.set_replication([block_id], self.random.randint(1, 4))
+            self.cluster.set_replication(block_id, self.random.randint(1, 4))
 
     def read_bad(self) -> None:
         """A reader meets rotten bytes and says so."""
@@ -161,7 +160,7 @@ class Walk:
 
     def confirm(self) -> None:
         """The namespace drops the rows of deleted blocks; none may be a living one."""
-        taken = self.cluster.blocks.take_confirmed_deletions(self.random.randint(1, 5))
+        taken = self.cluster.forget_deletions(self.random.randint(1, 5))
         assert set(taken) <= self.deleted
         for block_id in taken:
             del self.rows[block_id]

@@ -212,7 +212,7 @@ def test_a_length_reported_while_writing_is_judged_at_the_commit_hdfs_2742() -> 
     change(world, "d", received=(Block(1, 1, 100),))
     change(world, "d", corrupt=(Block(1, 1, 100),))
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
-    world.blocks.commit(Block(1, 1, 100), 5, 3)
+    world.blocks.track(Block(1, 1, 100), 5, 3)
     assert world.blocks.health(1) == (3, 1, 2, 0, 0)
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
 
@@ -303,7 +303,7 @@ def test_what_was_corrupt_before_its_writer_resumed_is_corrupt_afterwards(again:
         change(world, "a", received=(block,))
     world.blocks.begin(1, 1, (), 100)
     assert world.blocks.confirmations(block) == 1
-    world.blocks.commit(block, 5, 2)
+    world.blocks.track(block, 5, 2)
     assert world.blocks.health(1)[1:3] == (1, 1)
 
 
@@ -311,7 +311,7 @@ def test_what_was_corrupt_before_it_was_known_is_corrupt_when_it_is_committed() 
     world = cluster("abc")
     block = Block(1, 1, 100)
     change(world, "a", corrupt=(block,))
-    world.blocks.commit(block, 5, 2)
+    world.blocks.track(block, 5, 2)
     assert world.blocks.health(1)[1:3] == (0, 1)
 
 
@@ -358,7 +358,7 @@ def test_a_replica_that_nobody_can_have_meant_counts_for_nothing() -> None:
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
     change(world, "c", received=(Block(1, 1, 100),))
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
-    world.blocks.commit(Block(1, 1, 100), 5, 2)
+    world.blocks.track(Block(1, 1, 100), 5, 2)
     change(world, "c", received=(Block(1, 1, 100),))
     assert [target.node_id for target in world.blocks.locations(1)] == ["a"]
     world.beat(world.nodes["c"])

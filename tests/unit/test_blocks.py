@@ -47,7 +47,7 @@ def test_a_write_reserves_room_and_load_until_it_is_reported() -> None:
     world.beat_all()
     assert blocks.choose_targets(1, frozenset(), "a", CAPACITY, world.random) == targets
     blocks.begin(2, 1, targets, CAPACITY)
-    blocks.abandon(2)
+    blocks.invalidate(2, 0)
     assert blocks.choose_targets(1, frozenset(), "a", CAPACITY, world.random) == targets
     blocks.check()
 
@@ -101,7 +101,7 @@ def test_a_write_is_resumed_by_another_namenode() -> None:
     assert world.blocks.confirmations(Block(1, 1, 100)) == 0
     world.blocks.begin(1, 1, (), 100)
     assert world.blocks.confirmations(Block(1, 1, 100)) == 2
-    world.blocks.commit(Block(1, 1, 100), 5, 2)
+    world.blocks.track(Block(1, 1, 100), 5, 2)
     assert world.blocks.health(1) == Health(2, 2, 0, 0)
     world.blocks.check()
 
@@ -112,8 +112,8 @@ def test_an_abandoned_blocks_replicas_are_deleted() -> None:
     world.blocks.begin(1, 1, targets, 100)
     world.nodes["a"].store(Block(1, 1, 100))
     world.beat_all()
-    world.blocks.abandon(1)
-    world.blocks.abandon(1)
+    world.blocks.invalidate(1, 0)
+    world.blocks.invalidate(1, 0)
     world.run(1)
     assert world.ordered() == [("a", "delete", 1)]
     world.nodes["b"].store(Block(1, 1, 100))
@@ -168,7 +168,7 @@ def test_a_block_knows_its_file() -> None:
     world = cluster("a")
     block = world.put(1, "a", 1)
     assert (world.blocks.get(1), world.blocks.inode_id(1)) == (block, 1)
-    world.blocks.move([1], 9)
+    world.blocks.track(block, 9, 1)
     assert world.blocks.inode_id(1) == 9
     assert world.blocks.get(2) is None and world.blocks.inode_id(2) is None
     with pytest.raises(KeyError):
@@ -187,7 +187,7 @@ def test_counts_tell_each_kind_of_block() -> None:
     world.blocks.track(Block(4, 1, 1), 4, 1)
     world.spoil("a", world.put(5, "a", 1))
     world.spoil("a", world.put(6, "ab", 1))
-    world.blocks.invalidate(world.put(7, "a", 1), 0)
+    world.blocks.invalidate(world.put(7, "a", 1).block_id, 0)
     world.nodes["a"].store(Block(77, 1, 1))
     world.beat_all()
     assert world.blocks.counts() == (6, 1, 1, 1, 1, 2, 1, 0, 1, 1, 2, 1)

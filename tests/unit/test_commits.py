@@ -7,6 +7,7 @@ from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS, 
 from data_service.namenode.namespace.inodes import InodeRow
 from data_service.namenode.namespace.retries import NO_OP
 from metadata_service.edits import EDIT_BYTES_MAX, Change, Edit, encode
+from tests.support.models.namespace_tree import commits_of
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
 from zookeeper.fabric.settings import FRAME_BYTES_MIN
 
@@ -19,7 +20,7 @@ def directory(commits: Commits, name: str, parent: int = 1) -> Change:
 
 def test_edits_are_numbered_densely_and_applied_at_once() -> None:
     image = Image("root", "supergroup")
-    commits = Commits(image)
+    commits = commits_of(image)
     commits.start(41, ())
     first = commits.commit("mkdir", ("c", 1), [directory(commits, "a")])
     second = commits.commit("mkdir", ("c", 2), [directory(commits, "b")], result=True)
@@ -32,7 +33,7 @@ def test_edits_are_numbered_densely_and_applied_at_once() -> None:
 
 def test_numbers_are_reserved_by_the_edit_that_gives_them_out() -> None:
     image = Image("root", "supergroup")
-    commits = Commits(image)
+    commits = commits_of(image)
     outcome = commits.volatile("create", NO_OP, commits.new_inode_number())
     assert outcome.result == 2
     assert outcome.edit.changes == (("counters", "inode_id", ("inode_id", 1003)),)
@@ -44,7 +45,7 @@ def test_numbers_are_reserved_by_the_edit_that_gives_them_out() -> None:
         assert (outcome.result, outcome.edit, outcome.depends) == (number, None, 1)
     assert commits.volatile("create", NO_OP, commits.new_inode_number()).edit.txid == 2
     # A restart goes on behind everything that may have been given out.
-    restarted = Commits(image)
+    restarted = commits_of(image)
     restarted.start(2, ())
     assert restarted.new_inode_number() == image.counters[INODE_NUMBERS] == 2004
     assert restarted.was_given_out(INODE_NUMBERS, 2004)
@@ -54,7 +55,7 @@ def test_numbers_are_reserved_by_the_edit_that_gives_them_out() -> None:
 
 def test_a_read_waits_for_what_touched_its_path_and_no_more() -> None:
     image = Image("root", "supergroup")
-    commits = Commits(image)
+    commits = commits_of(image)
     one = commits.commit("mkdir", ("c", 1), [directory(commits, "one")])
     two = commits.commit("mkdir", ("c", 2), [directory(commits, "two")])
     below = commits.commit(
@@ -75,7 +76,7 @@ def test_a_read_waits_for_what_touched_its_path_and_no_more() -> None:
 
 def test_the_later_of_two_edits_of_an_inode_is_waited_for() -> None:
     image = Image("root", "supergroup")
-    commits = Commits(image)
+    commits = commits_of(image)
     commits.commit("mkdir", ("c", 1), [directory(commits, "d")])
     inode = image.root.children["d"]
     commits.commit("set_mode", ("c", 2), [put(inode.row()._replace(mode=0o700))])
@@ -84,7 +85,7 @@ def test_the_later_of_two_edits_of_an_inode_is_waited_for() -> None:
 
 
 def test_an_answer_that_changed_nothing_may_tell_of_anything() -> None:
-    commits = Commits(Image("root", "supergroup"))
+    commits = commits_of(Image("root", "supergroup"))
     commits.commit("mkdir", ("c", 1), [directory(commits, "d")])
     outcome = commits.unchanged("delete", ("c", 2), False)
     assert (outcome.result, outcome.edit, outcome.depends) == (False, None, 1)
@@ -93,7 +94,7 @@ def test_an_answer_that_changed_nothing_may_tell_of_anything() -> None:
 
 
 def test_a_repeated_call_is_answered_also_after_a_restart() -> None:
-    commits = Commits(Image("root", "supergroup"))
+    commits = commits_of(Image("root", "supergroup"))
     edit = Edit(9, "delete", "c", 5, "true", ())
     commits.start(9, [edit, Edit(10, "purge", "", 0, "null", ())])
     again = commits.repeated("delete", ("c", 5), lambda value: value)
@@ -109,12 +110,12 @@ def test_a_repeated_call_is_answered_also_after_a_restart() -> None:
 )  # fmt: skip
 def test_what_cannot_name_a_call_is_refused(op: tuple) -> None:
     with pytest.raises(InvalidArgument):
-        Commits(Image("root", "supergroup")).repeated("mkdir", op, lambda value: value)
+        commits_of(Image("root", "supergroup")).repeated("mkdir", op, lambda value: value)
 
 
 def test_a_term_keeps_clear_of_the_numbers_of_blocks_that_a_lost_record_had() -> None:
     """From one backup two namespaces can go on; a datanode may have replicas of both."""
-    commits = Commits(Image("root", "supergroup"))
+    commits = commits_of(Image("root", "supergroup"))
     commits.start(2, (), leap=500_000)
     assert commits.new_inode_number() == 2, "inodes are on no other disk than the record"
     assert not commits.was_given_out(BLOCK_NUMBERS, 400_000)
@@ -126,7 +127,7 @@ def test_a_term_keeps_clear_of_the_numbers_of_blocks_that_a_lost_record_had() ->
 
 
 def test_a_number_that_a_datanode_reported_is_not_given_out() -> None:
-    commits = Commits(Image("root", "supergroup"))
+    commits = commits_of(Image("root", "supergroup"))
     assert commits.new_block_number() == 1
     commits.pass_over_block(40)
     commits.pass_over_block(7)
@@ -144,7 +145,7 @@ def test_a_number_that_a_datanode_reported_is_not_given_out() -> None:
 
 def test_what_is_too_large_to_be_recorded_is_refused_before_it_is_applied() -> None:
     """The journal could not send it, and the term of the namenode ended with it."""
-    commits = Commits(Image("root", "supergroup"))
+    commits = commits_of(Image("root", "supergroup"))
     before = commits.last_txid
     name = "\x01" * 255  # Six characters each, in an edit.
     large = [directory(commits, f"{number}{name}"[:255]) for number in range(2000)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_service.namenode.writers import takeover, writing
+from data_service.namenode.writers import confirmations, takeover
 from tests.support.models.namenode_core import Core, refusal
 from zookeeper.fabric import errors
 
@@ -110,7 +110,7 @@ def test_a_writer_that_comes_back_before_anybody_wanted_its_path_keeps_it() -> N
 
 
 def test_no_more_blocks_are_given_out_when_none_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "UNDER_WAY_MAX", 3)
+    monkeypatch.setattr(confirmations, "UNDER_WAY_MAX", 3)
     core = Core()
     file_id = core.create("/f")
     located = [core.add(file_id, position) for position in range(3)]

@@ -81,7 +81,7 @@ def test_a_good_replica_is_no_surplus_while_what_stays_is_rotten_unnoticed() -> 
         block = world.put(1, "ab", 2)
         rotten = "ab"[seed % 2]
         world.nodes[rotten].disk[1] = Replica(block, False)
-        world.blocks.set_replication([1], 1)
+        world.set_replication(1, 1)
         for _ in range(6):
             world.run(1)
             obey_all(world)

@@ -36,7 +36,7 @@ def obey_all(world: ModelCluster) -> None:
 def test_a_deleted_blocks_holders_are_told_once_the_edit_is_durable_swift_8d8820953() -> None:
     world = cluster()
     block = world.put(1, "abc", 3)
-    world.blocks.invalidate(block, 5)
+    world.blocks.invalidate(block.block_id, 5)
     world.durable_txid = 4
     world.run(2)
     assert deletes(world) == [] and world.blocks.counts().pending_deletion == 1
@@ -47,20 +47,20 @@ def test_a_deleted_blocks_holders_are_told_once_the_edit_is_durable_swift_8d8820
 
 def test_a_deletion_is_confirmed_when_the_last_holder_has_confirmed() -> None:
     world = cluster()
-    world.blocks.invalidate(world.put(1, "ab", 2), 0)
+    world.blocks.invalidate(world.put(1, "ab", 2).block_id, 0)
     world.run(1)
     world.obey(world.nodes["a"])
     world.run(1)
-    assert world.blocks.take_confirmed_deletions(10) == ()
+    assert world.forget_deletions(10) == ()
     obey_all(world)
-    assert world.blocks.take_confirmed_deletions(10) == (1,)
-    assert world.blocks.take_confirmed_deletions(10) == ()
+    assert world.forget_deletions(10) == (1,)
+    assert world.forget_deletions(10) == ()
     assert world.blocks.counts().pending_deletion == 0
 
 
 def test_a_lost_delete_command_is_repeated() -> None:
     world = cluster()
-    world.blocks.invalidate(world.put(1, "a", 1), 0)
+    world.blocks.invalidate(world.put(1, "a", 1).block_id, 0)
     world.beat(world.nodes["a"], lose_reply=True)
     world.run(REPEAT - 1)
     assert deletes(world) == []
@@ -73,7 +73,7 @@ def test_a_deleted_block_does_not_come_back_with_a_returning_node_swift_8d882095
     block = world.put(1, "ab", 2)
     world.nodes["b"].crash()
     world.run(2)
-    world.blocks.invalidate(block, 0)
+    world.blocks.invalidate(block.block_id, 0)
     world.run(2)
     world.nodes["b"].start()
     world.run(2)
@@ -84,51 +84,50 @@ def test_a_deleted_block_does_not_come_back_with_a_returning_node_swift_8d882095
 def test_deletions_outlive_the_namenode() -> None:
     world = cluster()
     block = world.put(1, "ab", 2)
-    world.new_namenode().invalidate(block, 0)
-    assert world.blocks.take_confirmed_deletions(10) == (), "in safe mode nothing is known"
+    world.new_namenode().invalidate(block.block_id, 0)
+    assert world.forget_deletions(10) == (), "in safe mode nothing is known"
     world.blocks.loaded(world.now)
     world.run(2)
     assert sorted(deletes(world)) == [("a", 1), ("b", 1)]
-    assert world.blocks.take_confirmed_deletions(10) == ()
+    assert world.forget_deletions(10) == ()
     obey_all(world)
-    assert world.blocks.take_confirmed_deletions(10) == (1,)
+    assert world.forget_deletions(10) == (1,)
 
 
 def test_nothing_is_confirmed_while_a_node_has_not_reported() -> None:
     world = cluster("ab")
-    world.blocks.invalidate(world.put(1, "a", 1), 0)
+    world.blocks.invalidate(world.put(1, "a", 1).block_id, 0)
     world.run(1)
     obey_all(world)
     world.nodes["b"].start()
     world.register(world.nodes["b"])
-    assert world.blocks.take_confirmed_deletions(10) == ()
+    assert world.forget_deletions(10) == ()
     world.report(world.nodes["b"])
-    assert world.blocks.take_confirmed_deletions(10) == (1,)
+    assert world.forget_deletions(10) == (1,)
 
 
 def test_a_dead_holder_is_not_waited_for() -> None:
     world = cluster()
-    world.blocks.invalidate(world.put(1, "a", 1), 0)
+    world.blocks.invalidate(world.put(1, "a", 1).block_id, 0)
     world.nodes["a"].crash()
     world.run(DEAD)
-    assert world.blocks.take_confirmed_deletions(10) == (1,)
+    assert world.forget_deletions(10) == (1,)
 
 
-def test_a_block_abandoned_and_then_recorded_waits_for_the_record() -> None:
+def test_a_block_that_was_being_written_waits_for_the_record_of_its_deletion() -> None:
     world = cluster()
     target = world.blocks.choose_targets(1, frozenset(), "a", 1, world.random)
     world.blocks.begin(1, 1, target, 100)
     world.nodes["a"].store(Block(1, 1, 100))
     world.beat_all()
-    world.blocks.abandon(1)
-    world.blocks.invalidate(Block(1, 1, 0), 7)
+    world.blocks.invalidate(1, 7)
     world.run(1)
     assert deletes(world) == []
     world.durable_txid = 7
     world.run(1)
     assert deletes(world) == [("a", 1)]
     obey_all(world)
-    assert world.blocks.take_confirmed_deletions(10) == (1,)
+    assert world.forget_deletions(10) == (1,)
 
 
 # Surplus.
@@ -163,7 +162,7 @@ def test_no_surplus_goes_while_a_holder_has_not_reported_hdfs_1972() -> None:
 def test_stale_holders_justify_no_deletion_hdfs_1972() -> None:
     world = cluster("abc")
     world.put(1, "abc", 1)
-    world.blocks.set_replication([1], 2)
+    world.set_replication(1, 2)
     world.run(7, but="ab")
     assert deletes(world) == []
 
@@ -171,7 +170,7 @@ def test_stale_holders_justify_no_deletion_hdfs_1972() -> None:
 def test_what_a_lower_replication_makes_surplus_stays_until_that_is_durable() -> None:
     world = cluster("abc")
     world.put(1, "abc", 3)
-    world.blocks.set_replication([1], 2, txid=7)
+    world.set_replication(1, 2, txid=7)
     world.durable_txid = 6
     world.run(2)
     assert deletes(world) == []
@@ -240,12 +239,12 @@ def test_an_obeyed_order_cannot_meet_a_later_decision_that_trusts_the_replica() 
 def test_setrep_down_removes_and_up_copies() -> None:
     world = cluster("abcd")
     world.put(1, "abc", 3)
-    world.blocks.set_replication([1], 1)
+    world.set_replication(1, 1)
     for _ in range(3):
         world.run(1)
         obey_all(world)
     assert world.blocks.health(1).live == 1
-    world.blocks.set_replication([1], 4)
+    world.set_replication(1, 4)
     world.run(1)
     obey_all(world)
     assert world.blocks.health(1).live == 4
@@ -255,7 +254,7 @@ def test_no_surplus_goes_while_a_copy_is_under_way() -> None:
     world = cluster("abcd")
     world.put(1, "abc", 4)
     world.run(1)
-    world.blocks.set_replication([1], 2)
+    world.set_replication(1, 2)
     world.run(3)
     assert deletes(world) == [] and world.blocks.counts().pending_replication == 1
     obey_all(world)
@@ -265,7 +264,7 @@ def test_no_surplus_goes_while_a_copy_is_under_way() -> None:
 
 def test_a_sleep_of_the_namenode_repeats_no_order_hdfs_9107() -> None:
     world = cluster()
-    world.blocks.invalidate(world.put(1, "a", 1), 0)
+    world.blocks.invalidate(world.put(1, "a", 1).block_id, 0)
     world.run(1)
     world.pass_time(3600.0)
     world.run(1)
@@ -327,7 +326,7 @@ def test_safe_mode_orders_nothing_at_all_f2() -> None:
     world.blocks.enter_safe_mode()
     world.put(1, "abcd", 2)
     world.put(2, "a", 3)
-    world.blocks.invalidate(world.put(3, "ab", 2), 0)
+    world.blocks.invalidate(world.put(3, "ab", 2).block_id, 0)
     world.nodes["a"].store(Block(77, 1, 5))
     world.run(100)
     assert world.ordered() == []

@@ -40,13 +40,6 @@ def test_a_delete_waits_for_its_edit_and_hides_no_other_seaweedfs_1440() -> None
     assert take(outbox, durable=11) == [(DELETE, [1])]
 
 
-def test_an_unsent_order_can_be_made_to_wait() -> None:
-    outbox = Outbox()
-    outbox.add(order(1))
-    outbox.hold_until(1, 20)
-    assert take(outbox, durable=19) == [] and take(outbox, durable=20) == [(DELETE, [1])]
-
-
 def test_a_command_has_at_most_a_thousand_blocks() -> None:
     outbox = Outbox()
     for block_id in range(BLOCKS_PER_COMMAND + 5):

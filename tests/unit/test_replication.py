@@ -157,13 +157,13 @@ def test_a_stale_node_is_the_last_source() -> None:
     world = cluster("abc")
     world.put(1, "ab", 2)
     world.run(6, but="a")
-    world.blocks.set_replication([1], 3)
+    world.set_replication(1, 3)
     world.run(1, but="a")
     assert {name for name, _ in copies(world)} == {"b"}
     world = cluster("abc")
     world.put(1, "a", 1)
     world.run(6, but="a")
-    world.blocks.set_replication([1], 2)
+    world.set_replication(1, 2)
     world.pass_time(1.0)
     world.beat(world.nodes["a"])
     assert copies(world) == [("a", 1)]
@@ -199,7 +199,7 @@ def test_a_sleep_of_the_namenode_ends_no_copy_hdfs_9107() -> None:
 
 
 @pytest.mark.parametrize("act", [
-    lambda world, block: world.blocks.invalidate(block, 0),
+    lambda world, block: world.blocks.invalidate(block.block_id, 0),
     lambda world, block: world.blocks.enter_safe_mode(),
 ])
 def test_no_copy_of_a_deleted_block_or_in_safe_mode(act: Callable) -> None:

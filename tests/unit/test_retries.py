@@ -5,7 +5,6 @@ from typing import Any, Dict, Optional, Set, Tuple
 
 import pytest
 
-from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.image import Image
 from data_service.namenode.namespace.retries import (
     FORGOTTEN_MAX,
@@ -16,6 +15,7 @@ from data_service.namenode.namespace.retries import (
     RetryCache,
 )
 from metadata_service.edits import Edit
+from tests.support.models.namespace_tree import commits_of
 from zookeeper.fabric.errors import ProtocolViolation
 
 ANSWER = Answer("mkdir", "null", 1)
@@ -75,7 +75,7 @@ def test_what_a_client_waits_for_no_more_is_forgotten_and_never_runs_again() -> 
 
 
 def test_a_client_with_one_call_at_a_time_never_has_an_earlier_one_run_again() -> None:
-    commits = Commits(Image("root", "supergroup"))
+    commits = commits_of(Image("root", "supergroup"))
     for number in range(1, 5):
         op = Op("c@alice", number, floor=number)
         assert commits.repeated("mkdir", op, lambda value: value) is None
@@ -103,11 +103,11 @@ def test_one_call_settles_a_bounded_number_of_others_and_refuses_all() -> None:
 
 def test_a_call_with_other_arguments_is_no_repetition_also_after_a_restart() -> None:
     image = Image("root", "supergroup")
-    commits = Commits(image)
+    commits = commits_of(image)
     mine, other = Op("c@alice", 1, "d1"), Op("c@alice", 1, "d2")
     edit: Any = commits.commit("mkdir", mine, [], None).edit
     assert edit == Edit(1, "mkdir", "c@alice", 1, "null", (), 0, "d1")
-    restarted = Commits(image)
+    restarted = commits_of(image)
     restarted.start(1, [edit])
     for known in (commits, restarted):
         assert known.repeated("mkdir", mine, lambda value: value) is not None

@@ -23,7 +23,7 @@ def forget(world: ModelCluster, seconds: int) -> Tuple[int, ...]:
         for node in world.nodes.values():
             world.obey(node)
         world.beat_all()
-        taken += world.blocks.take_confirmed_deletions(10)
+        taken += world.forget_deletions(10)
         world.pass_time(1.0)
     return taken
 
@@ -32,7 +32,7 @@ def test_a_holder_not_met_since_the_namenodes_start_loses_its_replica_by_the_rec
     world = cluster()
     block = world.put(1, "ab", 2)
     world.nodes["b"].crash()
-    world.new_namenode().invalidate(block, 0)
+    world.new_namenode().invalidate(block.block_id, 0)
     world.blocks.loaded(world.now)
     assert forget(world, GRACE - 10) == () and world.blocks.counts().pending_deletion == 0
     world.nodes["b"].start()
@@ -48,7 +48,7 @@ def test_a_dead_holder_that_returns_within_the_grace_loses_its_replica_by_the_re
     world.run(GRACE)
     world.nodes["b"].crash()
     world.run(DEAD)
-    world.blocks.invalidate(block, 0)
+    world.blocks.invalidate(block.block_id, 0)
     assert forget(world, GRACE - 5 - DEAD) == ()
     world.nodes["b"].start()
     world.run(1)
@@ -62,5 +62,5 @@ def test_a_dead_holder_is_waited_for_no_longer_than_the_grace() -> None:
     world.run(GRACE)
     world.nodes["b"].crash()
     world.run(DEAD)
-    world.blocks.invalidate(block, 0)
+    world.blocks.invalidate(block.block_id, 0)
     assert forget(world, GRACE + 5 - DEAD) == (1,)

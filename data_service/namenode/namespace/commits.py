@@ -20,6 +20,7 @@ import json
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from data_service.namenode.namespace.effects import Effects, effects_of
 from data_service.namenode.namespace.image import (
     BLOCK_NUMBERS,
     COUNTERS,
@@ -73,11 +74,18 @@ class Outcome(NamedTuple):
     depends: int
 
 
-class Commits:
-    """Numbers edits, applies them to the image, and knows which are not durable yet."""
+Follow = Callable[[Sequence[Change], Effects, int], None]
 
-    def __init__(self, image: Image) -> None:
+
+class Commits:
+    """Numbers edits, applies them to the image, and knows which are not durable yet.
+
+    `follow` is told of each: its changes, what they mean for blocks, and its txid.
+    """
+
+    def __init__(self, image: Image, follow: Follow) -> None:
         self._image = image
+        self._follow = follow
         self.last_txid = 0
         self.retries = RetryCache()
         self._durable_txid = 0
@@ -99,10 +107,16 @@ class Commits:
         self._leap, self._leaps = leap, 0
         self._least_block = self._next[BLOCK_NUMBERS] + leap
         for edit in edits:
-            if edit.client_id:
-                op = Op(edit.client_id, edit.call_number)
-                answer = Answer(edit.operation, edit.result, edit.txid, edit.digest)
-                self.retries.put(op, answer)
+            self._remember_edit(edit)
+
+    def replay(self, edit: Edit) -> None:
+        """Carry out the next edit of the namenode that leads, which is durable."""
+        assert edit.txid == self.last_txid + 1, f"{edit.txid} is not behind {self.last_txid}"
+        self.last_txid = self._durable_txid = edit.txid
+        self._apply(edit.changes, edit.txid)
+        self._remember_edit(edit)
+        # All numbers that it has reserved may have been given out.
+        self._next = {name: self._image.counters[name] for name in self._next}
 
     def secret(self, draw: Callable[[int], int]) -> bytes:
         """A random value of this namespace, which outlives restarts. It is drawn when first asked
@@ -151,7 +165,7 @@ class Commits:
         if reservations:
             self._numbers_txid = txid
             changes = changes + reservations
-        self._image.apply(changes)
+        self._apply(changes, txid)
         self._mark(txid, changes)
         text = "null" if result is None else _encode(result)
         op = Op(*op)
@@ -201,6 +215,16 @@ class Commits:
                 "use one client id?"
             )
         return Outcome(decode(json.loads(answer.result)), None, answer.txid)
+
+    def _apply(self, changes: Sequence[Change], txid: int) -> None:
+        effects = effects_of(changes, self._image)
+        self._image.apply(changes)
+        self._follow(changes, effects, txid)
+
+    def _remember_edit(self, edit: Edit) -> None:
+        if edit.client_id:
+            op = Op(edit.client_id, edit.call_number)
+            self.retries.put(op, Answer(edit.operation, edit.result, edit.txid, edit.digest))
 
     def _remember(self, operation: str, op: Op, result: str, txid: int) -> None:
         op = Op(*op)

@@ -5,21 +5,19 @@ size, leaves first; the numbers of its blocks are kept as deleted until every ho
 that the replicas are gone.
 """
 
-from typing import Iterator, List, Tuple
+from typing import Iterator, List
 
 from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, block_rows, put
 from data_service.namenode.namespace.inodes import ROOT_ID, Directory, Inode
-from data_service.protocol.blocks import Block
 from metadata_service.edits import Change
 
 
-def purge(orphans: Directory, limit: int) -> Tuple[List[Change], List[Block]]:
-    """Changes that remove about `limit` rows from the orphans, and the blocks they end.
+def purge(orphans: Directory, limit: int) -> List[Change]:
+    """Changes that remove about `limit` rows from the orphans.
 
     Leaves go first. A file with more blocks than the limit loses its last ones first.
     """
     changes: List[Change] = []
-    blocks: List[Block] = []
     for inode in _leaves_first(orphans):
         if len(changes) >= limit:
             break
@@ -29,12 +27,11 @@ def purge(orphans: Directory, limit: int) -> Tuple[List[Change], List[Block]]:
         for row in ended:
             changes.append((BLOCKS, row.id, None))
             changes.append((DELETED_BLOCKS, row.id, (row.id, row.generation)))
-            blocks.append(Block(*row[:3]))
         whole = len(ended) == len(rows)
         changes.append((INODES, inode.id, None) if whole else put(inode.row()))
         if not whole:
             break
-    return changes, blocks
+    return changes
 
 
 def _leaves_first(orphans: Directory) -> Iterator[Inode]:

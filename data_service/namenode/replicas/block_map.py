@@ -156,6 +156,12 @@ class BlockMap:
         """How many blocks have enough good replicas to be read."""
         return self.totals[FULL] + self.totals[EXCESS] + self.totals[UNDER]
 
+    def all(self) -> Iterator[Tuple[Block, int, int]]:
+        """Every block, with its inode and on how many datanodes it shall be."""
+        for block_id, row in self._rows.items():
+            block = Block(block_id, self._generations[row], self._lengths[row])
+            yield block, self._inodes[row], self._targets[row]
+
     # Changes.
 
     def set_redundancy(self, block_id: int, redundancy: Redundancy) -> None:

@@ -72,12 +72,49 @@ class Blocks:
 
     # What the namespace says.
 
-    def track(self, block: Block, inode_id: int, replication: int) -> None:
-        """A committed block, read at start. Its id must not be tracked already."""
-        self._map.add(block, inode_id, replicated(replication))
-        if block.block_id in self._opened:
+    def track(self, block: Block, inode_id: int, replication: int, txid: int = 0) -> None:
+        """A final block belongs to this file, which wants so many replicas, since edit `txid`.
+
+        What becomes surplus by it stays until the edit is durable. Again is the same as once.
+        """
+        block_id, redundancy = block.block_id, replicated(replication)
+        if block_id in self._map:
+            if redundancy.targets < self._map.redundancy(block_id).targets:
+                self._deletions.hold_surplus(txid)
+            self._map.set_inode(block_id, inode_id)
+            self._map.set_redundancy(block_id, redundancy)
+            return
+        self._map.add(block, inode_id, redundancy)
+        if block_id in self._opened:
             self._settle(block)
-        self._adopt(block.block_id)
+        self._adopt(block_id)
+
+    def invalidate(self, block_id: int, txid: int) -> None:
+        """A block, or one that was being written, is deleted by edit `txid`. Its holders get orders
+        once that is durable."""
+        replicas: List[Tuple[Node, Block]] = []
+        block = self._map.get(block_id)
+        if block is not None:
+            marks = self._map.marks.get(block_id, {})
+            replicas = [(node, reported(block, marks.get(node)))
+                        for node in self._map.everyone(block_id) if not node.dead]
+            self._map.remove(block_id)
+        elif block_id in self._opened:
+            opened = self._opened.end(block_id)
+            replicas = [(node, Block(block_id, opened.generation, length))
+                        for node, length in opened.replicas.items()]
+        self._replication.cancel(block_id)
+        self._deletions.bury(block_id, txid, replicas)
+        self._adopt(block_id)
+
+    def confirmed_deletions(self, limit: int) -> Tuple[int, ...]:
+        """Deleted ids that can be forgotten: every holder confirmed, also those that may come
+        back."""
+        return () if self._safe_mode.on else self._deletions.confirmed(limit, self._now)
+
+    def forget(self, block_id: int) -> None:
+        """The namespace keeps no record any more that this id is deleted."""
+        self._deletions.drop_tombstone(block_id)
 
     def loaded(self, now: float) -> None:
         """All blocks of the namespace are tracked: safe mode may begin to count."""
@@ -116,53 +153,6 @@ class Blocks:
         """How many replicas of a final block there can be: as many as wanted, or the datanodes
         that can have it, if these are fewer. Right after a start more are still to come back."""
         return self._allocation.attainable(block, targets, redundancy, self._now)
-
-    def commit(self, block: Block, inode_id: int, replication: int) -> None:
-        """A block is final; it, or its file, is complete. Again is the same as once."""
-        if self._map.get(block.block_id) == block:
-            self._map.set_redundancy(block.block_id, replicated(replication))
-        else:
-            self.track(block, inode_id, replication)
-
-    def abandon(self, block_id: int) -> None:
-        """A block being written is given up; replicas that were reported are deleted."""
-        if block_id not in self._opened:
-            return
-        opened = self._opened.end(block_id)
-        self._deletions.bury(block_id, 0, False, [
-            (node, Block(block_id, opened.generation, length))
-            for node, length in opened.replicas.items()])
-
-    def invalidate(self, block: Block, txid: int) -> None:
-        """A block is deleted by edit `txid`. Its holders get orders once that is durable."""
-        block_id = block.block_id
-        replicas: List[Tuple[Node, Block]] = []
-        if block_id in self._map:
-            replicas = [(node, reported(block, self._map.marks.get(block_id, {}).get(node)))
-                        for node in self._map.everyone(block_id) if not node.dead]
-            self._map.remove(block_id)
-        self.abandon(block_id)
-        self._replication.cancel(block_id)
-        self._deletions.bury(block_id, txid, True, replicas)
-        self._adopt(block_id)
-
-    def take_confirmed_deletions(self, limit: int) -> Tuple[int, ...]:
-        """Deleted ids whose every holder confirmed, also those that may come back; each once."""
-        return () if self._safe_mode.on else self._deletions.take_confirmed(
-            limit, self._now)
-
-    def set_replication(
-            self, block_ids: Iterable[int], replication: int, txid: int = 0) -> None:
-        """Edit `txid` changes a file's replication; ids not committed are passed over."""
-        self._deletions.hold_surplus(txid)
-        for block_id in block_ids:
-            if block_id in self._map:
-                self._map.set_redundancy(block_id, replicated(replication))
-
-    def move(self, block_ids: Iterable[int], inode_id: int) -> None:
-        """Committed blocks belong to another inode now."""
-        for block_id in block_ids:
-            self._map.set_inode(block_id, inode_id)
 
     def _settle(self, block: Block) -> None:
         opened = self._opened.end(block.block_id)

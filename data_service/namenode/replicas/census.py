@@ -150,6 +150,14 @@ class Census:
         """The blocks without a good replica. Nothing else asks for them, so all are looked at."""
         return self._blocks.judged_as(MISSING, CORRUPT)
 
+    def tracked(self) -> Iterator[Tuple[Block, int, int]]:
+        """Every committed block, with its inode and how many replicas are wanted."""
+        return self._blocks.all()
+
+    def deleted(self) -> Iterator[int]:
+        """Every deleted id that is not forgotten."""
+        return iter(self._deletions)
+
     def _holders(self, block_id: int) -> Iterator[Holder]:
         for node in self._blocks.holders(block_id):
             if not node.dead:

@@ -21,7 +21,7 @@ stale knowledge (HDFS-1972, HDFS-4799, HDFS-15200), so there are four reasons an
 """
 
 from itertools import islice
-from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
 from data_service.namenode.replicas.block_map import CHECKSUM, BlockMap, Mark, rotate
 from data_service.namenode.replicas.block_policy import BlockPolicy
@@ -39,11 +39,10 @@ _EXAMINED = 1000
 
 
 class Tombstone(NamedTuple):
-    """A deleted id: the edit that deleted it, whether the namespace keeps a row for it, and the
-    nodes that have not confirmed that their replica is gone."""
+    """A deleted id: the edit that deleted it, and the nodes that have not confirmed that their
+    replica is gone."""
 
     txid: int
-    recorded: bool
     waiting: Tuple[Node, ...]
 
 
@@ -68,6 +67,9 @@ class Deletions:
     def __contains__(self, block_id: int) -> bool:
         return block_id in self._tombstones
 
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._tombstones)
+
     def __repr__(self) -> str:
         return f"<Deletions {len(self)} tombstones, {len(self._confirmed)} confirmed>"
 
@@ -82,17 +84,10 @@ class Deletions:
         """How many deleted ids some node, as far as all are known, may still hold."""
         return len(self._tombstones) - len(self._confirmed)
 
-    def bury(self, block_id: int, txid: int, recorded: bool,
-             replicas: Iterable[Tuple[Node, Block]]) -> None:
-        """The block is deleted by edit `txid`; these replicas of it are known.
-
-        A block that was buried unrecorded, when its writing ended, may be recorded afterwards.
-        """
-        waiting = self._tombstones[block_id].waiting if block_id in self._tombstones else ()
-        self._tombstones[block_id] = Tombstone(txid, recorded, waiting)
-        for node in waiting:
-            node.outbox.hold_until(block_id, txid)
-        if not waiting:
+    def bury(self, block_id: int, txid: int, replicas: Iterable[Tuple[Node, Block]]) -> None:
+        """The block is deleted by edit `txid`; these replicas of it are known."""
+        if block_id not in self._tombstones:
+            self._tombstones[block_id] = Tombstone(txid, ())
             self._confirmed[block_id] = None
         for node, replica in replicas:
             self.found(node, replica)
@@ -117,8 +112,8 @@ class Deletions:
             if not waiting:
                 self._confirmed[block_id] = None
 
-    def take_confirmed(self, limit: int, now: float) -> Tuple[int, ...]:
-        """Forget tombstones that every holder confirmed; the ids that the namespace has rows for.
+    def confirmed(self, limit: int, now: float) -> Tuple[int, ...]:
+        """Up to `limit` ids whose tombstones every holder confirmed, the longest known first.
 
         Only when all nodes have reported: before, an unheard holder is still possible. One
         that returns after the grace time has an unknown block, which goes to its trash.
@@ -126,12 +121,14 @@ class Deletions:
         grace = self._policy.return_grace_seconds
         if now - self._started < grace or not self._nodes.all_reported(now, grace):
             return ()
-        taken: List[int] = []
-        for block_id in list(islice(self._confirmed, limit)):
-            del self._confirmed[block_id]
-            if self._tombstones.pop(block_id).recorded:
-                taken.append(block_id)
-        return tuple(taken)
+        return tuple(islice(self._confirmed, limit))
+
+    def drop_tombstone(self, block_id: int) -> None:
+        """Every holder confirmed, as far as whoever decided it had heard: here some may be late,
+        and what they still have is of an unknown block then."""
+        for node in self._tombstones.pop(block_id).waiting:
+            node.outbox.drop(block_id)
+        self._confirmed.pop(block_id, None)
 
     # Files that want fewer replicas.
 

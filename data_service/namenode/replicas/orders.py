@@ -129,11 +129,6 @@ class Outbox:
         if order is not None and order.block != block:
             self.drop(block.block_id)
 
-    def hold_until(self, block_id: int, txid: int) -> None:
-        """An order that was not sent yet waits until this edit is durable."""
-        if block_id in self.ready:
-            self.ready[block_id] = self.ready[block_id]._replace(txid=txid)
-
     def take_report(self) -> Tuple[Command, ...]:
         """The order to send a full report now, once, when somebody asked for one."""
         wanted, self.report = self.report, False

@@ -123,13 +123,8 @@ class Rewriting:
     ) -> Outcome:
         for other in ended:
             self._files.close(other)
-        dropped = file.blocks[position:]
         _, changes = rewrite(file, position, (), wall_ms)
-        outcome = self._commits.commit("truncate", op, changes + deleted_rows(ended))
-        self._takeover.discard(ended, outcome.edit)
-        for block in dropped:
-            self._blocks.invalidate(block, outcome.depends)
-        return outcome
+        return self._commits.commit("truncate", op, changes + deleted_rows(ended))
 
     def cut_block(self, client_id: str, file_id: int) -> Outcome:
         """The block that a truncation within it will replace, as a LocatedBlock without a token.
@@ -168,11 +163,7 @@ class Rewriting:
         more = sum(redundancy.space(file.length) - file.space for file in files)
         changes = concat(target, files, wall_ms)
         self._quotas.verify(target.parent, 0, more)
-        moved = [block.block_id for file in files for block in file.blocks]
-        outcome = self._commits.commit("concat", op, changes)
-        self._blocks.move(moved, target.id)
-        self._blocks.set_replication(moved, redundancy.targets, outcome.depends)
-        return outcome
+        return self._commits.commit("concat", op, changes)
 
     def _source(self, caller: Caller, path: str, target: File) -> File:
         file = self._resolver.find_file(caller, parse(path))
@@ -233,11 +224,9 @@ class Rewriting:
         opened = OpenFile(_as_new(file), {}, tail, visible=True)
         self._files.open(opened, op[0], own_place(file.id), now)
         depends = self._commits.depends_on(file)
-        outcome = self._commits.volatile(
+        return self._commits.volatile(
             operation, op, opened.opened(), deleted_rows(ended), depends
         )
-        self._takeover.discard(ended, outcome.edit)
-        return outcome
 
 
 def _tail(file: File, offset: int) -> Tail:

@@ -1,6 +1,6 @@
 """One writer a file: whom another must wait for, who may go on, and what becomes of the others."""
 
-from typing import Callable, Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Iterable, List, Sequence, Tuple
 
 from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS
@@ -18,7 +18,6 @@ from data_service.namenode.writers.open_files import (
     own_place,
 )
 from data_service.namenode.writers.reservations import Reservations
-from metadata_service.edits import Edit
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,
     Busy,
@@ -58,8 +57,8 @@ class Takeover:
     ) -> List[OpenFile]:
         """The files at these places, whose writers must give way to `deed`.
 
-        AlreadyBeingCreated when one of them need not. The caller records that the blocks of these
-        files are deleted, and then calls `discard`.
+        AlreadyBeingCreated when one of them need not. The caller closes these files and records
+        that their blocks are deleted.
         """
         found = (self._leases.writer(place) for place in places)
         return self._overdue_of(
@@ -181,16 +180,7 @@ class Takeover:
     def end(self, operation: str, file: OpenFile) -> Outcome:
         """Close a file: what of it was not visible yet never will be."""
         self._files.close(file)
-        outcome = self._commits.volatile(operation, NO_OP, None, deleted_rows([file]))
-        self.discard([file], outcome.edit)
-        return outcome
-
-    def discard(self, files: Sequence[OpenFile], edit: Optional[Edit]) -> None:
-        """Have the replicas of these files removed once `edit`, which says so, is durable."""
-        for file in files:
-            for block, _ in file.allocations():
-                assert edit is not None, f"the blocks of {file!r} are not recorded as deleted"
-                self._blocks.invalidate(block, edit.txid)
+        return self._commits.volatile(operation, NO_OP, None, deleted_rows([file]))
 
 
 def places_of(inode: Inode) -> Tuple[Place, Place]:

@@ -13,7 +13,6 @@ A file's place is an inode with names below it (see `leases.py`), never a path. 
 above is renamed, the file appears below its new name; when it is deleted, the lease is gone.
 """
 
-from itertools import islice
 from random import Random
 from typing import Iterable, List, Mapping, Sequence, Tuple
 
@@ -36,6 +35,7 @@ from data_service.namenode.namespace.permissions import (
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.namenode.namespace.retries import NO_OP, Op, check_client
 from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.writers.confirmations import Confirmations
 from data_service.namenode.writers.leases import Leases, Place
 from data_service.namenode.writers.open_files import (
     Allocated,
@@ -51,17 +51,11 @@ from data_service.protocol.files import FILE, Completed, FileStatus, OpenedFile
 from data_service.protocol.redundancy import replicated
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import (
-    Busy,
     IsADirectory,
     LeaseExpired,
-    NotEnoughReplicas,
     PathExists,
     SafeMode,
 )
-
-UNDER_WAY_MAX = 128
-"""The most blocks of a file that may be given out while none arrives; a client's
-`parallel_blocks` are at most half as many."""
 
 
 class Writing:
@@ -84,6 +78,7 @@ class Writing:
         self._files = files
         self._blocks = blocks
         self._takeover = takeover
+        self._confirmations = Confirmations(blocks)
 
     def create(
         self,
@@ -121,11 +116,7 @@ class Writing:
         new = NewFile(file_id, caller.user, overwrite, redundancy, block_size, mode, replaces)
         file = OpenFile(new, {})
         self._files.open(file, op[0], places[0], now)
-        outcome = self._commits.volatile(
-            "create", op, file.opened(), deleted_rows(ended), depends
-        )
-        self._takeover.discard(ended, outcome.edit)
-        return outcome
+        return self._commits.volatile("create", op, file.opened(), deleted_rows(ended), depends)
 
     def add_block(
         self,
@@ -152,7 +143,7 @@ class Writing:
         if position not in file.blocks:
             new = file.new
             directory = anchor.parent if isinstance(anchor, File) else anchor
-            self._require_progress(file, path)
+            self._confirmations.require_progress(file, path)
             self._takeover.verify_block(directory, file)
             targets = self._blocks.choose_targets(
                 new.redundancy.targets, frozenset(excluded), writer_host, new.block_size, random,
@@ -174,9 +165,7 @@ class Writing:
         else:
             return Outcome(None, None, self._commits.last_txid)
         del file.blocks[position]
-        outcome = self._commits.commit("abandon_block", NO_OP, [deleted_row(block)])
-        self._blocks.invalidate(block, outcome.depends)
-        return outcome
+        return self._commits.commit("abandon_block", NO_OP, [deleted_row(block)])
 
     def complete(
         self,
@@ -225,29 +214,24 @@ class Writing:
             raise refused_in_safe_mode(f"Cannot {deed} file {self._files.path(file)}")
         final = file.final_blocks(tuple(blocks))
         self._leases.renew(op[0], now)
-        replicas = self._count_replicas(file, final)
-        row, replaced, changes = self._visible(caller, file, final, wall_ms)
+        replicas = self._confirmations.require_all(file, final, self._files.path(file))
+        row, changes = self._visible(caller, file, final, wall_ms)
         status = FileStatus(
             row.name, file_id, FILE, file.tail.offset + sum(block.length for block in final),
             row.replication, row.block_size, row.owner, row.grp, row.mode,
             row.mtime_ms, row.atime_ms,
         )  # fmt: skip
         outcome = self._commits.commit(deed, op, changes, Completed(status, replicas))
-        for block in final:
-            self._blocks.commit(block, file_id, row.replication)
-        for block in replaced:
-            self._blocks.invalidate(block, outcome.depends)
         if deed == "complete":
             self._files.close(file)
         else:
             self._files.settle(file, final)
-        self._files.follow(changes)
         return outcome
 
     def _visible(
         self, caller: Caller, file: OpenFile, final: Sequence[Block], wall_ms: int
-    ) -> Tuple[InodeRow, Sequence[Block], List[Change]]:
-        """The file's row, the blocks that the new ones replace, and all changes that it takes.
+    ) -> Tuple[InodeRow, List[Change]]:
+        """The file's row, and all changes that it takes.
 
         A new file needs what creating it takes. One that is visible can be written to the end by
         its owner, whatever its mode, and by others while they may write it.
@@ -255,14 +239,11 @@ class Writing:
         anchor = self._files.anchor(file)
         if isinstance(anchor, File):
             require_writable(anchor, caller)
-            position = file.tail.position
-            row, changes = rewrite(anchor, position, final, wall_ms)
-            return row, anchor.blocks[position:], changes
+            return rewrite(anchor, file.tail.position, final, wall_ms)
         names = self._leases.place(file.new.file_id).names
-        row, changes = self._namespace.attach(
+        return self._namespace.attach(
             caller, anchor, names, file.new, final, wall_ms, self._commits.new_inode_number
         )
-        return row, (), changes
 
     def resume(
         self,
@@ -363,33 +344,6 @@ class Writing:
         if above is not inode:
             return directory, places_of(inode), inode.id
         return directory, (Place(directory.id, names[depth:]),), 0
-
-    def _require_progress(self, file: OpenFile, path: str) -> None:
-        """Raise Busy when a writer asks for ever more blocks, and no datanode has got any."""
-        newest = list(islice(reversed(file.blocks.values()), UNDER_WAY_MAX))
-        holders = (self._blocks.census.examine_open(block, 1).holders for block, _ in newest)
-        if len(newest) == UNDER_WAY_MAX and not any(holders):
-            raise Busy(
-                f"{path} has {UNDER_WAY_MAX} blocks under way of which no datanode has told yet: "
-                "write them before you ask for more"
-            )
-
-    def _count_replicas(self, file: OpenFile, final: Sequence[Block]) -> int:
-        least = file.new.redundancy.targets
-        for block, (_, targets) in zip(final, file.allocations()):
-            found = self._blocks.confirmations(block)
-            needed = self._blocks.attainable(block, targets or (), file.new.redundancy)
-            if found < needed:
-                if targets is None or found >= len(targets) or self._blocks.lost_any(targets):
-                    # It is final, so it is copied like a block of a complete file from now on;
-                    # the writer waits for the copies.
-                    self._blocks.commit(block, file.new.file_id, file.new.redundancy.targets)
-                raise NotEnoughReplicas(
-                    f"File {self._files.path(file)} cannot be completed: {block.name} is "
-                    f"confirmed by {found} of {needed} datanodes"
-                )
-            least = min(least, found)
-        return least
 
 
 def refused_in_safe_mode(refusal: str) -> SafeMode:

@@ -157,6 +157,19 @@ class ModelCluster:
             self.tell(self.nodes[name])
         return block
 
+    def set_replication(self, block_id: int, replication: int, txid: int = 0) -> None:
+        """Edit `txid` says how many replicas are wanted of a committed block."""
+        block, inode_id = self.blocks.get(block_id), self.blocks.inode_id(block_id)
+        assert block is not None and inode_id is not None, f"{block_id} is not committed"
+        self.blocks.track(block, inode_id, replication, txid)
+
+    def forget_deletions(self, limit: int) -> Tuple[int, ...]:
+        """The namespace drops its records of ids whose deletion is confirmed; these ids."""
+        confirmed = self.blocks.confirmed_deletions(limit)
+        for block_id in confirmed:
+            self.blocks.forget(block_id)
+        return confirmed
+
     def rot(self, name: str, block: Block) -> None:
         """The bytes of a replica go bad; the node's scanner finds it and is going to tell."""
         self.nodes[name].disk[block.block_id] = Replica(block, False)
@@ -366,6 +379,6 @@ class ModelCluster:
                     self.connect(node)
                 while node.orders and node.up:
                     self.obey(node)
-            self.blocks.take_confirmed_deletions(1000)
+            self.forget_deletions(1000)
             self.pass_time(1.0)
             self.blocks.check()

@@ -2,6 +2,7 @@
 
 from typing import Any, List
 
+from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.image import Image
 from data_service.namenode.namespace.namespace import Namespace, NewFile
 from data_service.namenode.namespace.paths import parse
@@ -11,6 +12,11 @@ from data_service.namenode.namespace.usage import Use
 from data_service.protocol.blocks import Block
 from data_service.protocol.redundancy import replicated
 from tests.support.models.namenode_core import ROOT
+
+
+def commits_of(image: Image) -> Commits:
+    """The edits of an image, in whose blocks nobody is interested."""
+    return Commits(image, lambda changes, effects, txid: None)
 
 
 class Tree:
