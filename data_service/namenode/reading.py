@@ -161,8 +161,8 @@ class Reading:
         return None if inode is None or inode.is_deleted else inode.path
 
     def _locate(self, block: Block, offset: int) -> LocatedBlock:
-        targets = self._blocks.locations(block.block_id)
-        corrupt = self._blocks.is_corrupt(block.block_id)
+        targets = self._blocks.census.locations(block.block_id)
+        corrupt = self._blocks.census.is_corrupt(block.block_id)
         return LocatedBlock(block, offset, targets, corrupt, b"")
 
     def _examine(self, inode: Inode) -> FsckRow:

@@ -232,8 +232,8 @@ class Term:
         with self._lock:
             self._require_office()
             blocks = self._state.blocks
-            counts = blocks.counts()
-            nodes = [node for node in blocks.datanode_reports(now) if node.state != "dead"]
+            counts = blocks.census.counts()
+            nodes = [node for node in blocks.census.datanodes(now) if node.state != "dead"]
             return ClusterStatus(
                 sum(node.stats.capacity for node in nodes),
                 sum(node.stats.used for node in nodes),

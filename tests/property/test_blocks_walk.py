@@ -65,7 +65,7 @@ class Walk:
             # The model node of that step learns it at its next call of `connect`.
             pass
         self.cluster.blocks.check()
-        self.cluster.blocks.counts()
+        self.cluster.blocks.census.counts()
 
     # What clients do.
 
@@ -105,7 +105,7 @@ class Walk:
         """Delete a file's block; the edit is durable later."""
         if self.committed:
             block_id = self.random.choice(sorted(self.committed))
-            wanted = self.cluster.blocks.health(block_id).wanted
+            wanted = self.cluster.blocks.census.health(block_id).wanted
             self.bury(self.committed.pop(block_id), wanted)
 
     def bury(self, block: Block, wanted: int = 0) -> None:
@@ -122,7 +122,7 @@ class Walk:
         if self.random.random() < 0.6:
             return
         blocks = self.cluster.blocks
-        wanted = {block_id: blocks.health(block_id).wanted for block_id in self.committed}
+        wanted = {block_id: blocks.census.health(block_id).wanted for block_id in self.committed}
         blocks = self.cluster.new_namenode()
         for block_id, (block, old_wanted) in list(self.rows.items()):
             if self.cluster.deleted_by[block_id] <= self.cluster.durable_txid:
@@ -304,7 +304,7 @@ class Walk:
 
     def states(self) -> List[str]:
         """Each node that the namenode has given up."""
-        reports = self.cluster.blocks.datanode_reports(self.cluster.now)
+        reports = self.cluster.blocks.census.datanodes(self.cluster.now)
         return [status.node_id for status in reports if status.state == "dead"]
 
     def zookeeper_flaps(self) -> None:
@@ -340,17 +340,17 @@ class Walk:
         """The disks are as wanted, and the counts say what the disks say."""
         blocks = self.cluster.blocks
         for block_id in self.committed:
-            health = blocks.health(block_id)
+            health = blocks.census.health(block_id)
             good = self.intact(block_id)
             assert health.leaving == 0
-            found = sorted(target.node_id for target in blocks.locations(block_id))
+            found = sorted(target.node_id for target in blocks.census.locations(block_id))
             assert found == good or not good
             if block_id in self.alive:
                 assert (health.live, len(good), health.corrupt) == (health.wanted,) * 2 + (0,), (
                     block_id, health, good)
         on_disks = {block_id for node in self.cluster.nodes.values() for block_id in node.disk}
         assert on_disks <= set(self.committed), "deleted and unknown blocks are gone"
-        counts = blocks.counts()
+        counts = blocks.census.counts()
         dead = [block_id for block_id in self.committed if not self.intact(block_id)]
         assert counts.blocks == len(self.committed)
         assert counts.missing + counts.corrupt == len(dead)

@@ -63,7 +63,7 @@ def unrest(
         return f"{state.blocks!r}"
     if any(node.outbox.ids() for node in state.blocks._nodes):
         return "orders wait"
-    counts = state.blocks.counts()
+    counts = state.blocks.census.counts()
     if state.blocks.safe_mode:
         return "safe mode"
     if state.image.orphans.children:

@@ -35,7 +35,7 @@ def test_the_database_holds_what_the_core_has(
     builder.build(30)
     builder.state.check()
     summary = builder.state.reading.content_summary(ROOT, TOP).result
-    assert (summary.files, builder.state.blocks.counts().under_replicated) == (30, 0)
+    assert (summary.files, builder.state.blocks.census.counts().under_replicated) == (30, 0)
     rows = builder.state.image.rows()
     builder.close()
     database = MetadataDatabase.open(str(tmp_path / "metadata"), 100)

@@ -32,7 +32,7 @@ def change(world: ModelCluster, name: str, received: Tuple[Block, ...] = (),
 def live(world: ModelCluster, *block_ids: int) -> List[int]:
     """How many good replicas each of these blocks has."""
     world.blocks.check()
-    return [world.blocks.health(block_id).live for block_id in block_ids]
+    return [world.census.health(block_id).live for block_id in block_ids]
 
 
 # Full reports.
@@ -139,7 +139,7 @@ def test_absence_takes_open_and_unknown_replicas_too() -> None:
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
     send(world, world.nodes["a"], 5, 0, 1)
     assert world.blocks.confirmations(Block(1, 1, 100)) == 0
-    assert world.blocks.counts().unknown == 0
+    assert world.census.counts().unknown == 0
 
 
 def test_a_node_is_not_usable_before_its_first_report_is_whole_hdfs_1972() -> None:
@@ -165,7 +165,7 @@ def test_another_length_or_generation_is_corrupt_with_its_reason_hdfs_5438() -> 
     world.blocks.track(Block(1, 2, 100), 1, 2)
     change(world, "a", received=(Block(1, 2, 99),))
     change(world, "b", received=(Block(1, 1, 100),))
-    assert world.blocks.health(1) == (2, 0, 2, 0, 0) and world.blocks.is_corrupt(1)
+    assert world.census.health(1) == (2, 0, 2, 0, 0) and world.census.is_corrupt(1)
     events = world.blocks.tick(world.now, world.random)
     reasons = [dict(event.fields)["reason"] for event in events if event.name == "replica.corrupt"]
     assert reasons == ["length", "generation"]
@@ -177,7 +177,7 @@ def test_a_later_good_report_clears_a_mismatch_hdfs_5438() -> None:
     change(world, "a", received=(Block(1, 1, 100),))
     assert live(world, 1) == [0]
     change(world, "a", received=(Block(1, 2, 100),))
-    assert live(world, 1) == [1] and world.blocks.counts().corrupt_replicas == 0
+    assert live(world, 1) == [1] and world.census.counts().corrupt_replicas == 0
 
 
 def test_a_repeated_report_does_not_clear_a_checksum_error_hdfs_4799() -> None:
@@ -186,10 +186,10 @@ def test_a_repeated_report_does_not_clear_a_checksum_error_hdfs_4799() -> None:
     change(world, "a", corrupt=(block,))
     change(world, "a", received=(block,))
     send(world, world.nodes["a"], 5, 0, 1, block)
-    assert world.blocks.health(1) == (2, 1, 1, 0, 0)
+    assert world.census.health(1) == (2, 1, 1, 0, 0)
     change(world, "a", deleted=(block,))
     change(world, "a", received=(block,))
-    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
+    assert world.census.health(1) == (2, 2, 0, 0, 0)
 
 
 def test_older_news_demotes_nothing_hdfs_2742_hdfs_16922() -> None:
@@ -199,7 +199,7 @@ def test_older_news_demotes_nothing_hdfs_2742_hdfs_16922() -> None:
     change(world, "a", received=(Block(1, 1, 60),))
     change(world, "a", deleted=(Block(1, 1, 60),))
     assert not world.blocks.report_bad(Block(1, 1, 60), "a")
-    assert world.blocks.health(1) == (1, 1, 0, 0, 0)
+    assert world.census.health(1) == (1, 1, 0, 0, 0)
 
 
 def test_a_length_reported_while_writing_is_judged_at_the_commit_hdfs_2742() -> None:
@@ -213,7 +213,7 @@ def test_a_length_reported_while_writing_is_judged_at_the_commit_hdfs_2742() -> 
     change(world, "d", corrupt=(Block(1, 1, 100),))
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
     world.blocks.track(Block(1, 1, 100), 5, 3)
-    assert world.blocks.health(1) == (3, 1, 2, 0, 0)
+    assert world.census.health(1) == (3, 1, 2, 0, 0)
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
 
 
@@ -239,12 +239,12 @@ def test_a_readers_word_has_a_replica_verified_and_counts_for_nothing_else() -> 
     assert not world.blocks.report_bad(Block(1, 7, 100), "a")
     for name in "ab":
         assert world.blocks.report_bad(block, name) and world.blocks.report_bad(block, name)
-    assert world.blocks.counts().corrupt_replicas == 0 and world.blocks.health(1).live == 2
+    assert world.census.counts().corrupt_replicas == 0 and world.census.health(1).live == 2
     world.beat_all()
     assert [len(node.orders) for node in world.nodes.values()] == [1, 1]
     world.nodes["b"].disk[1] = Replica(block, False)
     world.run(3)
-    assert world.blocks.health(1)[1:3] == (1, 1), "what was true of it, its datanode says"
+    assert world.census.health(1)[1:3] == (1, 1), "what was true of it, its datanode says"
     world.blocks.report_bad(block, "a")
     world.beat_all()
     assert not world.nodes["a"].orders, "it has just been read"
@@ -267,9 +267,9 @@ def test_what_was_found_corrupt_by_mistake_is_good_again() -> None:
     for name in "ab":
         world.spoil(name, block)
         world.nodes[name].disk[1] = Replica(block, True)
-    assert world.blocks.is_corrupt(1)
+    assert world.census.is_corrupt(1)
     world.run(3)
-    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
+    assert world.census.health(1) == (2, 2, 0, 0, 0)
     assert not world.ordered()
 
 
@@ -278,10 +278,10 @@ def test_a_datanode_that_lists_a_corrupt_replica_as_good_has_to_read_it() -> Non
     block = world.put(1, "abc", 3)
     world.spoil("a", block)
     world.report(world.nodes["a"])
-    assert world.blocks.health(1)[1:3] == (2, 1), "its name says nothing of its bytes"
+    assert world.census.health(1)[1:3] == (2, 1), "its name says nothing of its bytes"
     world.nodes["a"].disk[1] = Replica(block, True)
     world.run(1)
-    assert world.blocks.health(1)[1:3] == (3, 0)
+    assert world.census.health(1)[1:3] == (3, 0)
 
 
 def test_a_node_that_finds_its_own_replica_corrupt_is_believed_hdfs_3493() -> None:
@@ -289,7 +289,7 @@ def test_a_node_that_finds_its_own_replica_corrupt_is_believed_hdfs_3493() -> No
     block = world.put(1, "ab", 2)
     send(world, world.nodes["b"], 5, 0, 1)
     change(world, "b", corrupt=(block,))
-    assert world.blocks.health(1) == (2, 1, 1, 0, 0), "although its report did not list it"
+    assert world.census.health(1) == (2, 1, 1, 0, 0), "although its report did not list it"
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -304,7 +304,7 @@ def test_what_was_corrupt_before_its_writer_resumed_is_corrupt_afterwards(again:
     world.blocks.begin(1, 1, (), 100)
     assert world.blocks.confirmations(block) == 1
     world.blocks.track(block, 5, 2)
-    assert world.blocks.health(1)[1:3] == (1, 1)
+    assert world.census.health(1)[1:3] == (1, 1)
 
 
 def test_what_was_corrupt_before_it_was_known_is_corrupt_when_it_is_committed() -> None:
@@ -312,7 +312,7 @@ def test_what_was_corrupt_before_it_was_known_is_corrupt_when_it_is_committed() 
     block = Block(1, 1, 100)
     change(world, "a", corrupt=(block,))
     world.blocks.track(block, 5, 2)
-    assert world.blocks.health(1)[1:3] == (0, 1)
+    assert world.census.health(1)[1:3] == (0, 1)
 
 
 def test_an_unknown_replica_that_was_read_again_is_good() -> None:
@@ -360,12 +360,12 @@ def test_a_replica_that_nobody_can_have_meant_counts_for_nothing() -> None:
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
     world.blocks.track(Block(1, 1, 100), 5, 2)
     change(world, "c", received=(Block(1, 1, 100),))
-    assert [target.node_id for target in world.blocks.locations(1)] == ["a"]
+    assert [target.node_id for target in world.census.locations(1)] == ["a"]
     world.beat(world.nodes["c"])
     assert world.ordered() == [("c", "trash", 1)]
     change(world, "c", deleted=(Block(1, 1, 100),))
     change(world, "c", received=(Block(1, 1, 100),))
-    assert world.blocks.health(1).live == 2, "a copy that was ordered since"
+    assert world.census.health(1).live == 2, "a copy that was ordered since"
 
 
 def test_after_a_restart_the_writers_block_counts_wherever_it_is() -> None:

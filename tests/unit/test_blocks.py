@@ -102,7 +102,7 @@ def test_a_write_is_resumed_by_another_namenode() -> None:
     world.blocks.begin(1, 1, (), 100)
     assert world.blocks.confirmations(Block(1, 1, 100)) == 2
     world.blocks.track(Block(1, 1, 100), 5, 2)
-    assert world.blocks.health(1) == Health(2, 2, 0, 0)
+    assert world.census.health(1) == Health(2, 2, 0, 0)
     world.blocks.check()
 
 
@@ -128,11 +128,11 @@ def test_locations_are_fresh_holders_first_and_spread_by_block() -> None:
     world = cluster("abc")
     for block_id in (3, 4, 5):
         world.put(block_id, "abc", 3)
-    firsts = {world.blocks.locations(block_id)[0].node_id for block_id in (3, 4, 5)}
+    firsts = {world.census.locations(block_id)[0].node_id for block_id in (3, 4, 5)}
     assert firsts == {"a", "b", "c"}
     world.run(6, but="a")
-    assert [world.blocks.locations(block_id)[-1].node_id for block_id in (3, 4, 5)] == ["a"] * 3
-    assert world.blocks.locations(99) == ()
+    assert [world.census.locations(block_id)[-1].node_id for block_id in (3, 4, 5)] == ["a"] * 3
+    assert world.census.locations(99) == ()
 
 
 def test_a_dead_holder_is_no_location_even_before_it_is_forgotten(
@@ -143,17 +143,17 @@ def test_a_dead_holder_is_no_location_even_before_it_is_forgotten(
     world.put(1, "ab", 2)
     world.nodes["a"].crash()
     world.run(DEAD)
-    assert [target.node_id for target in world.blocks.locations(1)] == ["b"]
-    assert world.blocks.health(1).live == 1
+    assert [target.node_id for target in world.census.locations(1)] == ["b"]
+    assert world.census.health(1).live == 1
 
 
 def test_corrupt_replicas_are_left_out_while_there_are_others() -> None:
     world = cluster("abc")
     block = world.put(1, "ab", 2)
     world.spoil("a", block)
-    assert [target.node_id for target in world.blocks.locations(1)] == ["b"]
+    assert [target.node_id for target in world.census.locations(1)] == ["b"]
     world.spoil("b", block)
-    assert sorted(target.node_id for target in world.blocks.locations(1)) == ["a", "b"]
+    assert sorted(target.node_id for target in world.census.locations(1)) == ["a", "b"]
 
 
 def test_readers_of_a_block_being_written_find_its_replicas() -> None:
@@ -161,7 +161,7 @@ def test_readers_of_a_block_being_written_find_its_replicas() -> None:
     world.blocks.begin(1, 1, (), 100)
     world.nodes["a"].store(Block(1, 1, 100))
     world.beat_all()
-    assert [target.node_id for target in world.blocks.locations(1)] == ["a"]
+    assert [target.node_id for target in world.census.locations(1)] == ["a"]
 
 
 def test_a_block_knows_its_file() -> None:
@@ -172,7 +172,7 @@ def test_a_block_knows_its_file() -> None:
     assert world.blocks.inode_id(1) == 9
     assert world.blocks.get(2) is None and world.blocks.inode_id(2) is None
     with pytest.raises(KeyError):
-        world.blocks.health(2)
+        world.census.health(2)
 
 
 # Counting.
@@ -190,7 +190,7 @@ def test_counts_tell_each_kind_of_block() -> None:
     world.blocks.invalidate(world.put(7, "a", 1).block_id, 0)
     world.nodes["a"].store(Block(77, 1, 1))
     world.beat_all()
-    assert world.blocks.counts() == (6, 1, 1, 1, 1, 2, 1, 0, 1, 1, 2, 1)
+    assert world.census.counts() == (6, 1, 1, 1, 1, 2, 1, 0, 1, 1, 2, 1)
     world.blocks.check()
 
 
@@ -208,7 +208,7 @@ def test_a_dead_nodes_replicas_are_forgotten_bit_by_bit(monkeypatch: pytest.Monk
     seen = []
     for _ in range(DEAD + 10):
         world.run(1)
-        seen.append(world.blocks.counts().under_replicated)
+        seen.append(world.census.counts().under_replicated)
     steps = sorted(set(seen))
     assert steps == [0, 20, 40, 60, 80, 100], "slices of ten rows, until fifteen or more"
 
@@ -222,11 +222,11 @@ def test_a_node_that_returns_half_forgotten_is_whole_again(
     for block_id in range(1, 101):
         world.put(block_id, "ab", 2)
     world.nodes["a"].crash()
-    while world.blocks.counts().under_replicated != 30:
+    while world.census.counts().under_replicated != 30:
         world.run(1)
     world.nodes["a"].start()
     world.run(5)
-    assert world.blocks.counts().under_replicated == 0
+    assert world.census.counts().under_replicated == 0
 
 
 def test_a_returning_nodes_surplus_goes_and_nothing_else() -> None:
@@ -235,7 +235,7 @@ def test_a_returning_nodes_surplus_goes_and_nothing_else() -> None:
         world.put(block_id, "ab", 2)
     world.nodes["a"].crash()
     world.quiet_rounds(DEAD + 20)
-    assert world.blocks.counts()[1:5] == (0, 0, 0, 0)
+    assert world.census.counts()[1:5] == (0, 0, 0, 0)
     world.nodes["a"].start()
     world.quiet_rounds(20)
     holders = [sum(block_id in node.disk for node in world.nodes.values())

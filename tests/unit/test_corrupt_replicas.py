@@ -18,7 +18,7 @@ def test_a_corrupt_replica_goes_only_after_a_good_copy_exists_hdfs_15200_hdfs_16
     world.run(1)
     assert deletes(world) == [("b", 1)]
     obey_all(world)
-    assert world.blocks.health(1) == (2, 2, 0, 0, 0) and world.blocks.counts().corrupt_replicas == 0
+    assert world.census.health(1) == (2, 2, 0, 0, 0) and world.census.counts().corrupt_replicas == 0
 
 
 def test_a_corrupt_replica_in_the_only_place_makes_room_hdfs_3493() -> None:
@@ -28,7 +28,7 @@ def test_a_corrupt_replica_in_the_only_place_makes_room_hdfs_3493() -> None:
     for _ in range(3):
         world.run(1)
         obey_all(world)
-    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
+    assert world.census.health(1) == (2, 2, 0, 0, 0)
     assert world.nodes["b"].disk[1] == Replica(block, True)
 
 
@@ -38,8 +38,8 @@ def test_all_corrupt_replicas_are_kept_and_served_last() -> None:
     for name in "ab":
         world.spoil(name, block)
     world.run(20)
-    assert world.ordered() == [] and world.blocks.is_corrupt(1)
-    assert world.blocks.counts().corrupt == 1 and len(world.blocks.locations(1)) == 2
+    assert world.ordered() == [] and world.census.is_corrupt(1)
+    assert world.census.counts().corrupt == 1 and len(world.census.locations(1)) == 2
 
 
 def test_a_mark_stays_until_the_deletion_is_confirmed_hdfs_4799() -> None:
@@ -49,9 +49,9 @@ def test_a_mark_stays_until_the_deletion_is_confirmed_hdfs_4799() -> None:
     world.run(1)
     assert deletes(world) == [("c", 1)]
     world.report(world.nodes["c"])
-    assert world.blocks.health(1) == (2, 2, 1, 0, 0), "its file is still listed"
+    assert world.census.health(1) == (2, 2, 1, 0, 0), "its file is still listed"
     obey_all(world)
-    assert world.blocks.health(1) == (2, 2, 0, 0, 0)
+    assert world.census.health(1) == (2, 2, 0, 0, 0)
 
 
 def test_a_mark_survives_the_death_and_return_of_its_node_hdfs_4799() -> None:
@@ -60,10 +60,10 @@ def test_a_mark_survives_the_death_and_return_of_its_node_hdfs_4799() -> None:
     world.spoil("b", block)
     world.nodes["b"].crash()
     world.run(DEAD)
-    assert world.blocks.health(1).corrupt == 0
+    assert world.census.health(1).corrupt == 0
     world.nodes["b"].start()
     world.run(1)
-    assert world.blocks.health(1)[1:3] == (1, 1)
+    assert world.census.health(1)[1:3] == (1, 1)
 
 
 def test_a_replica_of_a_later_generation_is_never_deleted_hdfs_2742() -> None:
@@ -71,7 +71,7 @@ def test_a_replica_of_a_later_generation_is_never_deleted_hdfs_2742() -> None:
     world.put(1, "ab", 2)
     world.nodes["c"].store(Block(1, 9, 100))
     world.run(10)
-    assert world.ordered() == [] and world.blocks.health(1).corrupt == 1
+    assert world.ordered() == [] and world.census.health(1).corrupt == 1
 
 
 def test_a_good_replica_is_no_surplus_while_what_stays_is_rotten_unnoticed() -> None:
@@ -116,7 +116,7 @@ def test_a_replica_that_turns_out_good_is_not_removed_as_corrupt() -> None:
     world.nodes["c"].disk[1] = Replica(block, True)
     world.obey(world.nodes["c"])
     world.beat_all()
-    assert 1 in world.nodes["c"].disk and world.blocks.health(1)[1:3] == (3, 0)
+    assert 1 in world.nodes["c"].disk and world.census.health(1)[1:3] == (3, 0)
 
 
 def test_one_of_another_length_goes_to_the_trash_and_is_not_lost_for_good() -> None:

@@ -39,7 +39,7 @@ def test_a_deleted_blocks_holders_are_told_once_the_edit_is_durable_swift_8d8820
     world.blocks.invalidate(block.block_id, 5)
     world.durable_txid = 4
     world.run(2)
-    assert deletes(world) == [] and world.blocks.counts().pending_deletion == 1
+    assert deletes(world) == [] and world.census.counts().pending_deletion == 1
     world.durable_txid = 5
     world.run(1)
     assert deletes(world) == [("a", 1), ("b", 1), ("c", 1)]
@@ -55,7 +55,7 @@ def test_a_deletion_is_confirmed_when_the_last_holder_has_confirmed() -> None:
     obey_all(world)
     assert world.forget_deletions(10) == (1,)
     assert world.forget_deletions(10) == ()
-    assert world.blocks.counts().pending_deletion == 0
+    assert world.census.counts().pending_deletion == 0
 
 
 def test_a_lost_delete_command_is_repeated() -> None:
@@ -78,7 +78,7 @@ def test_a_deleted_block_does_not_come_back_with_a_returning_node_swift_8d882095
     world.nodes["b"].start()
     world.run(2)
     assert ("b", 1) in deletes(world)
-    assert world.blocks.get(1) is None and world.blocks.locations(1) == ()
+    assert world.blocks.get(1) is None and world.census.locations(1) == ()
 
 
 def test_deletions_outlive_the_namenode() -> None:
@@ -141,7 +141,7 @@ def test_surplus_goes_one_at_a_time_never_below_the_target() -> None:
         world.run(1)
         assert len(deletes(world)) <= 1
         obey_all(world)
-        left.append(world.blocks.health(1).live)
+        left.append(world.census.health(1).live)
     assert left[-1] == 2 and sum(1 in node.disk for node in world.nodes.values()) == 2
 
 
@@ -153,7 +153,7 @@ def test_no_surplus_goes_while_a_holder_has_not_reported_hdfs_1972() -> None:
     for _ in range(5):
         world.beat_all(but="a")
         world.pass_time(1.0)
-    assert deletes(world) == [] and world.blocks.health(1).live == 4
+    assert deletes(world) == [] and world.census.health(1).live == 4
     world.report(world.nodes["a"])
     world.run(1)
     assert len(deletes(world)) == 1
@@ -198,8 +198,8 @@ def test_a_surplus_replica_counts_for_nothing_once_ordered() -> None:
     world.put(1, "abc", 2)
     world.run(1)
     ((victim, _),) = deletes(world)
-    assert world.blocks.health(1) == (2, 2, 0, 1, 0)
-    assert victim not in {target.node_id for target in world.blocks.locations(1)}
+    assert world.census.health(1) == (2, 2, 0, 1, 0)
+    assert victim not in {target.node_id for target in world.census.locations(1)}
 
 
 def test_an_order_that_was_not_sent_is_withdrawn_when_another_holder_fails() -> None:
@@ -209,12 +209,12 @@ def test_an_order_that_was_not_sent_is_withdrawn_when_another_holder_fails() -> 
     world.beat_all()
     assert world.verify_all()
     world.pass_time(0.0)
-    health = world.blocks.health(1)
+    health = world.census.health(1)
     assert (health.live, health.leaving) == (2, 1)
-    keeper = world.blocks.locations(1)[0].node_id
+    keeper = world.census.locations(1)[0].node_id
     world.spoil(keeper, block)
     world.beat_all()
-    assert deletes(world) == [] and world.blocks.health(1) == (2, 2, 1, 0, 0)
+    assert deletes(world) == [] and world.census.health(1) == (2, 2, 1, 0, 0)
 
 
 def test_an_obeyed_order_cannot_meet_a_later_decision_that_trusts_the_replica() -> None:
@@ -229,11 +229,11 @@ def test_an_obeyed_order_cannot_meet_a_later_decision_that_trusts_the_replica() 
             world.rot(name, block)
     world.run(1)
     world.report(world.nodes[victim])
-    assert world.blocks.health(1).live == 0, "listed, but ordered to go"
-    assert [target.node_id for target in world.blocks.locations(1)][0] == victim
+    assert world.census.health(1).live == 0, "listed, but ordered to go"
+    assert [target.node_id for target in world.census.locations(1)][0] == victim
     world.run(REPEAT + 2)
     assert "session.ended" in world.seen
-    assert world.blocks.health(1).live == 1 and world.ordered() != [(victim, DELETE, 1)]
+    assert world.census.health(1).live == 1 and world.ordered() != [(victim, DELETE, 1)]
 
 
 def test_setrep_down_removes_and_up_copies() -> None:
@@ -243,11 +243,11 @@ def test_setrep_down_removes_and_up_copies() -> None:
     for _ in range(3):
         world.run(1)
         obey_all(world)
-    assert world.blocks.health(1).live == 1
+    assert world.census.health(1).live == 1
     world.set_replication(1, 4)
     world.run(1)
     obey_all(world)
-    assert world.blocks.health(1).live == 4
+    assert world.census.health(1).live == 4
 
 
 def test_no_surplus_goes_while_a_copy_is_under_way() -> None:
@@ -256,7 +256,7 @@ def test_no_surplus_goes_while_a_copy_is_under_way() -> None:
     world.run(1)
     world.set_replication(1, 2)
     world.run(3)
-    assert deletes(world) == [] and world.blocks.counts().pending_replication == 1
+    assert deletes(world) == [] and world.census.counts().pending_replication == 1
     obey_all(world)
     world.run(1)
     assert len(deletes(world)) == 1
@@ -279,11 +279,11 @@ def test_an_unknown_block_goes_to_the_trash_after_a_grace_swift_92aef484b() -> N
     world.run(1)
     world.nodes["a"].store(Block(77, 1, 5))
     world.run(int(POLICY.trash_grace_seconds) - 1)
-    assert world.ordered() == [] and world.blocks.counts().unknown == 1
+    assert world.ordered() == [] and world.census.counts().unknown == 1
     world.run(2)
     assert world.ordered() == [("a", TRASH, 77)]
     obey_all(world)
-    assert world.blocks.counts().unknown == 0
+    assert world.census.counts().unknown == 0
 
 
 def test_the_grace_counts_from_the_end_of_safe_mode_minio_14053() -> None:
@@ -316,7 +316,7 @@ def test_an_unknown_block_that_becomes_known_is_a_replica() -> None:
     world.nodes["b"].store(Block(78, 1, 5))
     world.run(1)
     world.blocks.track(Block(78, 1, 5), 1, 1)
-    assert world.blocks.health(78).live == 1 and world.blocks.counts().unknown == 0
+    assert world.census.health(78).live == 1 and world.census.counts().unknown == 0
     world.run(int(POLICY.trash_grace_seconds) + 5)
     assert deletes(world, TRASH) == []
 

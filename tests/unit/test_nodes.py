@@ -6,7 +6,7 @@ import pytest
 
 from data_service.namenode.replicas.liveness import Liveness
 from data_service.namenode.replicas.nodes import Nodes
-from data_service.namenode.replicas.service_state import DEAD, LIVE
+from data_service.namenode.replicas.service_state import DEAD
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
 from zookeeper.fabric.errors import Busy, SessionExpired, StartRefused
 
@@ -95,9 +95,9 @@ def test_another_disk_at_an_address_replaces_the_one_before_at_once(nodes: Nodes
     nodes.register(node_info("b", host="h"), 4.0)
     assert (old.session, old.liveness, nodes.take_vacated()) == (0, DEAD, [old])
     assert nodes.take_vacated() == []
-    assert [status.node_id for status in nodes.statuses(4.0)] == ["b"]
+    assert [node.info.node_id for node in nodes if not node.removed] == ["b"]
     back = nodes.register(node_info("a", host="h2"), 5.0)
-    assert back is old and [status.node_id for status in nodes.statuses(5.0)] == ["b", "a"]
+    assert back is old and [node.removed for node in nodes] == [False, False]
 
 
 def test_two_datanodes_at_one_address_do_not_take_turns_for_ever(nodes: Nodes) -> None:
@@ -122,16 +122,6 @@ def test_the_number_of_datanodes_is_limited(
     node.liveness = DEAD
     nodes.forget(node)
     assert nodes.register(node_info("c"), 26.0)
-
-
-def test_statuses_are_sorted_by_address_and_tell_seconds(nodes: Nodes) -> None:
-    nodes.register(node_info("b", port=1802), 0.0)
-    session = nodes.register(node_info("a", port=1801), 1.0).session
-    beat(nodes, session, 2.0, remaining=5)
-    first, second = nodes.statuses(4.0)
-    assert (first.node_id, first.last_contact_seconds, first.stats.remaining) == ("a", 2.0, 5)
-    assert (second.node_id, second.last_contact_seconds, second.state) == ("b", 4.0, LIVE)
-    assert repr(nodes) == "<Nodes 2 live, 0 stale, 0 dead>" and nodes.live() == 2
 
 
 def test_expected_bytes_are_taken_off_the_free_ones(nodes: Nodes) -> None:

@@ -39,7 +39,7 @@ def test_a_dead_nodes_blocks_are_copied_from_the_others() -> None:
     world.run(12)
     assert copies(world) == [("b", 1)]
     obey_all(world)
-    assert world.blocks.health(1).live == 2 and world.blocks.counts().pending_replication == 0
+    assert world.census.health(1).live == 2 and world.census.counts().pending_replication == 0
     assert 1 in world.nodes["c"].disk
 
 
@@ -58,7 +58,7 @@ def test_a_sleep_of_the_namenode_starts_no_copies_hdfs_9107_hadoop_641() -> None
         world.put(block_id, "ab", 2)
     world.pass_time(3600.0)
     world.run(3)
-    assert copies(world) == [] and world.blocks.census.live_nodes() == 3
+    assert copies(world) == [] and world.census.live_nodes() == 3
 
 
 def test_one_good_replica_left_comes_first_then_the_largest_deficit() -> None:
@@ -82,7 +82,7 @@ def test_copies_are_bounded_for_each_source_and_in_all(seed: int) -> None:
     world.run(4)
     sources = [name for name, _ in copies(world)]
     assert len(sources) == 4 and sources.count("a") == sources.count("b") == 2
-    assert world.blocks.counts().pending_replication == 4
+    assert world.census.counts().pending_replication == 4
     for block_id in range(30, 40):
         world.put(block_id, "c", 2)
     world.run(4)
@@ -98,7 +98,7 @@ def test_streams_that_end_are_used_at_once_between_ticks() -> None:
     obey_all(world)
     world.blocks.refill(world.now, world.random)
     world.beat_all()
-    assert len(copies(world)) == 2 and world.blocks.counts().pending_replication == 2
+    assert len(copies(world)) == 2 and world.census.counts().pending_replication == 2
 
 
 def test_a_block_is_copied_once_at_a_time_to_all_that_it_lacks() -> None:
@@ -126,7 +126,7 @@ def test_a_target_that_dies_ends_its_copy_at_once() -> None:
     world.run(1)
     world.nodes["b"].crash()
     world.run(DEAD)
-    assert world.blocks.counts().pending_replication == 0
+    assert world.census.counts().pending_replication == 0
     world.nodes["b"].start()
     world.nodes["a"].orders.clear()
     world.run(2)
@@ -139,7 +139,7 @@ def test_a_source_that_restarts_gets_a_new_order() -> None:
     world.run(1)
     world.nodes["a"].start()
     world.run(2)
-    assert copies(world) == [("a", 1)] and world.blocks.counts().pending_replication == 1
+    assert copies(world) == [("a", 1)] and world.census.counts().pending_replication == 1
 
 
 def test_a_corrupt_replica_is_no_source_hdfs_3493() -> None:
@@ -175,7 +175,7 @@ def test_a_source_must_have_reported_in_this_session() -> None:
     world.nodes["a"].start()
     world.register(world.nodes["a"])
     world.pass_time(1.0)
-    assert world.blocks.counts().pending_replication == 0
+    assert world.census.counts().pending_replication == 0
 
 
 def test_blocks_that_cannot_be_helped_do_not_hide_those_that_can() -> None:
@@ -186,7 +186,7 @@ def test_blocks_that_cannot_be_helped_do_not_hide_those_that_can() -> None:
     world.put(9999, "ad", 3)
     for _ in range(4):
         world.pass_time(1.0)
-    assert world.blocks.counts().pending_replication == 1, "only the last one has where to go"
+    assert world.census.counts().pending_replication == 1, "only the last one has where to go"
 
 
 def test_a_sleep_of_the_namenode_ends_no_copy_hdfs_9107() -> None:
@@ -216,7 +216,7 @@ def test_of_two_holders_only_one_is_ever_told_to_remove_its_replica() -> None:
     world.put(1, "ab", 1)
     world.run(3 * int(POLICY.command_repeat_seconds))
     told = {name for name, action, _ in world.ordered() if action == DELETE}
-    assert len(told) == 1 and world.blocks.counts().removals == 1
+    assert len(told) == 1 and world.census.counts().removals == 1
 
 
 # More racks than a block is on.
@@ -236,7 +236,7 @@ def test_a_block_on_one_rack_is_spread_when_that_is_asked_for() -> None:
     world.run(5)
     assert copies(world) == [], "enough replicas start nothing by themselves"
     assert world.blocks.spread([1, 1, 99], world.random) == 1
-    assert world.blocks.counts().pending_replication == 1
+    assert world.census.counts().pending_replication == 1
     world.blocks.check()
     world.beat_all()
     obey_all(world)
@@ -244,7 +244,7 @@ def test_a_block_on_one_rack_is_spread_when_that_is_asked_for() -> None:
     obey_all(world)
     world.run(2)
     racks = sorted(world.nodes[name].rack for name in "abc" if 1 in world.nodes[name].disk)
-    assert racks == ["/r1", "/r2"] and world.blocks.health(1) == (2, 2, 0, 0, 0)
+    assert racks == ["/r1", "/r2"] and world.census.health(1) == (2, 2, 0, 0, 0)
 
 
 def test_what_needs_no_other_rack_or_has_none_is_not_spread() -> None:
@@ -276,11 +276,11 @@ def test_a_copy_that_failed_is_planned_again_from_another_source() -> None:
     world.put(1, "ab", 3)
     world.run(1)
     first = fail_copy(world)
-    assert world.blocks.counts().pending_replication == 0
+    assert world.census.counts().pending_replication == 0
     world.run(2)
     assert {first, *(source for source, _ in copies(world))} == {"a", "b"}
     obey_all(world)
-    assert world.blocks.health(1).live == 3
+    assert world.census.health(1).live == 3
 
 
 def test_the_pauses_between_attempts_double_up_to_the_time_of_a_copy() -> None:
@@ -304,7 +304,7 @@ def test_only_the_source_of_a_copy_can_fail_it() -> None:
     for name in "bc":
         world.blocks.copy_failed(world.nodes[name].session, 1, world.now)
     world.blocks.copy_failed(world.nodes["a"].session, 2, world.now)
-    assert world.blocks.counts().pending_replication == 1
+    assert world.census.counts().pending_replication == 1
 
 
 def test_a_target_that_nobody_reaches_is_avoided_by_all_copies_and_longer_each_time() -> None:
@@ -346,7 +346,7 @@ def test_a_target_that_was_reached_again_is_no_worse_than_others() -> None:
     world.blocks.copy_failed(world.nodes["a"].session, 1, world.now, ("b", "nobody"))
     world.run(int(POLICY.stale_seconds) + 1)
     obey_all(world)
-    assert world.blocks.health(1).live == 2
+    assert world.census.health(1).live == 2
     world.put(2, "a", 2)
     world.run(1)
     world.nodes["a"].orders.clear()

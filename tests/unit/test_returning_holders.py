@@ -34,11 +34,11 @@ def test_a_holder_not_met_since_the_namenodes_start_loses_its_replica_by_the_rec
     world.nodes["b"].crash()
     world.new_namenode().invalidate(block.block_id, 0)
     world.blocks.loaded(world.now)
-    assert forget(world, GRACE - 10) == () and world.blocks.counts().pending_deletion == 0
+    assert forget(world, GRACE - 10) == () and world.census.counts().pending_deletion == 0
     world.nodes["b"].start()
     world.run(1)
     assert world.ordered() == [("b", DELETE, 1)], "not unknown, as what would go to the trash"
-    assert world.blocks.counts().pending_deletion == 1
+    assert world.census.counts().pending_deletion == 1
     assert forget(world, 20) == (1,) and world.nodes["b"].disk == {}
 
 

@@ -136,9 +136,9 @@ def test_replication_reaches_the_block_side() -> None:
     core = Core()
     core.put("/f", 100, 5)
     core.do(core.state.set_replication(ROOT, core.op(), "/f", 3))
-    assert [core.state.blocks.health(number).wanted for number in (1, 2)] == [3, 3]
+    assert [core.state.blocks.census.health(number).wanted for number in (1, 2)] == [3, 3]
     core.restart()
-    assert [core.state.blocks.health(number).wanted for number in (1, 2)] == [3, 3]
+    assert [core.state.blocks.census.health(number).wanted for number in (1, 2)] == [3, 3]
 
 
 def test_a_fresh_file_system_belongs_to_the_superuser() -> None:

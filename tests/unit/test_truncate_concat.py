@@ -102,7 +102,7 @@ def test_concat_moves_the_blocks_and_nothing_else() -> None:
     assert [row.name for row in core.state.reading.list(ROOT, "/d", "", 9).result[0]] == ["t"]
     for number, _, _ in expected:
         assert core.state.blocks.inode_id(number) == target
-        assert core.state.blocks.health(number).wanted == 3
+        assert core.state.blocks.census.health(number).wanted == 3
     assert core.sweep() == []
     core.restart()
     assert core.blocks("/d/t") == expected

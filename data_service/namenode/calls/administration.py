@@ -41,7 +41,7 @@ class Administration(Connection):
     def exposed_datanode_reports(self) -> Tuple[Any, ...]:
         """DataNodeStatus of every known datanode."""
         return self._term_of().tell_blocks(
-            lambda blocks: blocks.datanode_reports(time.monotonic())
+            lambda blocks: blocks.census.datanodes(time.monotonic())
         )
 
     def exposed_safe_mode(self, action: str) -> bool:

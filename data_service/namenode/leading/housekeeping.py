@@ -154,8 +154,8 @@ class Housekeeping:
         blocks = self._state.blocks
         if not self._safe_mode.is_due(blocks.safe_mode, now):
             return {}
-        counts = blocks.counts()
-        nodes = [node.state for node in blocks.datanode_reports(now)]
+        counts = blocks.census.counts()
+        nodes = [node.state for node in blocks.census.datanodes(now)]
         return {
             "reason": blocks.safe_mode_reason(now),
             "blocks": counts.blocks,

@@ -14,7 +14,7 @@ from data_service.namenode.replicas.allocation import Allocation
 from data_service.namenode.replicas.block_map import BlockMap, reported
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.block_reports import BlockReports
-from data_service.namenode.replicas.census import Census, Counts
+from data_service.namenode.replicas.census import Census
 from data_service.namenode.replicas.dead_nodes import DeadNodes
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.events import Event, Events
@@ -26,7 +26,6 @@ from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.safe_mode import SafeMode
 from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
-from data_service.protocol.health import DataNodeStatus, Health
 from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Target
 from data_service.protocol.redundancy import Redundancy, replicated
 
@@ -146,7 +145,7 @@ class Blocks:
         if block.block_id in self._opened:
             return self._opened.confirmations(block)
         if self._map.get(block.block_id) == block:
-            return self.health(block.block_id).live
+            return self.census.health(block.block_id).live
         return 0
 
     def attainable(self, block: Block, targets: Iterable[Target], redundancy: Redundancy) -> int:
@@ -174,23 +173,6 @@ class Blocks:
     def inode_id(self, block_id: int) -> Optional[int]:
         """The inode that a committed block belongs to, or None."""
         return self._map.inode_id(block_id)
-
-    def locations(self, block_id: int) -> Tuple[Target, ...]:
-        """Who to read a block from: fresh holders, then stale ones; if there is none, who may
-        still have it, then corrupt ones. Different blocks begin with different nodes."""
-        return self.census.locations(block_id)
-
-    def is_corrupt(self, block_id: int) -> bool:
-        """Whether all replicas of a committed block are corrupt."""
-        return self.census.is_corrupt(block_id)
-
-    def health(self, block_id: int) -> Health:
-        """The state of one committed block; raises KeyError for another id."""
-        return self.census.health(block_id)
-
-    def counts(self) -> Counts:
-        """The totals, kept up to date by every event."""
-        return self.census.counts()
 
     def choose_targets(self, count: int, excluded: AbstractSet[str], writer_host: str, size: int,
                        random: Random, label: str = "") -> Tuple[Target, ...]:
@@ -366,10 +348,6 @@ class Blocks:
         if self._safe_mode.on and self._safe_mode.update(len(self._map), safe, now):
             self._calm_since = now
             self._events.note("safe_mode.left", blocks=len(self._map), reported=safe)
-
-    def datanode_reports(self, now: float) -> Tuple[DataNodeStatus, ...]:
-        """A line of `report` for every datanode that ever registered, by address."""
-        return self._nodes.statuses(now)
 
     def want_report(self, host: str, port: int) -> bool:
         """Have the datanode at this address report fully; False when none lives there."""

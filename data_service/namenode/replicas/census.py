@@ -19,6 +19,7 @@ from data_service.protocol.health import (
     STALE_CONTENT,
     STALE_NODE,
     BlockHealth,
+    DataNodeStatus,
     Health,
     Holder,
 )
@@ -98,7 +99,8 @@ class Census:
         return health.live == 0 and health.leaving == 0 and health.corrupt > 0
 
     def locations(self, block_id: int) -> Tuple[Target, ...]:
-        """Who to read a block from: see `Blocks.locations`."""
+        """Who to read a block from: fresh holders, then others; if there is none, who may still
+        have it, then corrupt ones. Different blocks begin with different nodes."""
         opened = self._opened.get(block_id)
         good = tuple(opened.replicas) if opened is not None else self._blocks.holders(block_id)
         first = [node.target for node in good if node.replicas_count]
@@ -125,6 +127,15 @@ class Census:
         holders += [_holder(node, CORRUPT_REPLICA) for node in opened.bad if not node.dead]
         health = Health(wanted, len(good), len(holders) - len(good), 0)
         return BlockHealth(block._replace(length=length), health, tuple(holders))
+
+    def datanodes(self, now: float) -> Tuple[DataNodeStatus, ...]:
+        """A line of `report` for each datanode that ever registered, in the order of addresses."""
+        nodes = sorted(self._nodes, key=lambda node: (node.info.host, node.info.port))
+        return tuple(DataNodeStatus(node.info.node_id, node.info.host, node.info.port,
+                                    node.info.rack, node.liveness, node.stats,
+                                    now - node.last_heartbeat, now - node.last_report,
+                                    node.info.version)
+                     for node in nodes if not node.removed)
 
     def nodes(self) -> Iterator[Node]:
         """Every datanode that ever registered, in that order."""

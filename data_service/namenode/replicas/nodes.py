@@ -5,13 +5,12 @@ registers and gets a session, and a new session ends the one before. Who is aliv
 tells.
 """
 
-from typing import AbstractSet, Dict, Iterator, List, Optional, Tuple
+from typing import AbstractSet, Dict, Iterator, List, Optional
 
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.claims import Claims, Rival
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.service_state import DEAD, LIVE, STALE
-from data_service.protocol.health import DataNodeStatus
 from data_service.protocol.nodes import NodeInfo, Target
 from zookeeper.fabric.errors import SessionExpired, StartRefused
 
@@ -170,15 +169,6 @@ class Nodes:
         for node in found:
             node.outbox.report = True
         return found != []
-
-    def statuses(self, now: float) -> Tuple[DataNodeStatus, ...]:
-        """A line of `report` for each node, in the order of their addresses."""
-        nodes = sorted(self._by_id.values(), key=lambda node: (node.info.host, node.info.port))
-        return tuple(DataNodeStatus(node.info.node_id, node.info.host, node.info.port,
-                                    node.info.rack, node.liveness, node.stats,
-                                    now - node.last_heartbeat, now - node.last_report,
-                                    node.info.version)
-                     for node in nodes if not node.removed)
 
     def check(self) -> None:
         """Assert what must hold between the fields."""

@@ -136,8 +136,8 @@ class Rewriting:
         if not isinstance(file, File) or not tail.replaced:
             raise InvalidArgument(f"no block of {self._files.path(opened)} is cut")
         block = file.blocks[tail.position]
-        targets = self._blocks.locations(block.block_id)
-        corrupt = self._blocks.is_corrupt(block.block_id)
+        targets = self._blocks.census.locations(block.block_id)
+        corrupt = self._blocks.census.is_corrupt(block.block_id)
         located = LocatedBlock(block, tail.offset, targets, corrupt, b"")
         return Outcome(located, None, self._commits.depends_on(file))
 

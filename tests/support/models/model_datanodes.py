@@ -11,6 +11,7 @@ from typing import Deque, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.replicas.census import Census
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import (
     DELETE,
@@ -139,6 +140,11 @@ class ModelCluster:
         return self.blocks
 
     # Shortcuts for stories.
+
+    @property
+    def census(self) -> Census:
+        """How the blocks are."""
+        return self.blocks.census
 
     def start_all(self) -> "ModelCluster":
         """Every process starts, registers, reports and beats."""
@@ -337,13 +343,13 @@ class ModelCluster:
                       and self._is_kept(other, recorded)]
             # One that is told to be damaged, and is not, stays.
             good = replica == Replica(recorded, True) and command.action == DELETE
-            least = self.blocks.health(block.block_id).wanted if good else 1
+            least = self.blocks.census.health(block.block_id).wanted if good else 1
             assert len(others) >= least, (block, node, others, self.blocks)
 
     def _is_kept(self, node: ModelDataNode, block: Block) -> bool:
         """Whether a good replica is there to stay, as far as the namenode can know."""
         live = any(status.node_id == node.name and status.state == "live"
-                   for status in self.blocks.datanode_reports(self.now))
+                   for status in self.blocks.census.datanodes(self.now))
         if not live or node.reported != node.registered or node.registered[0] != self.epoch:
             return False
         if (node.name, block.block_id) in self.unheard_faults:
