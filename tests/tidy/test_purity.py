@@ -34,10 +34,10 @@ PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
 
 IMPURE = {
     f"data_service.namenode.{name}"
-    for name in ("block_limits", "daemon", "dates", "groups", "term",
+    for name in ("block_limits", "daemon", "dates", "groups", "namesystem",
                  "calls.administration", "calls.clients", "calls.connection", "calls.writers",
-                 "leading.epoch_floor", "leading.housekeeping", "leading.leader_lease",
-                 "leading.memory")
+                 "leading.ending", "leading.housekeeping", "leading.inbox", "leading.lease_keeper",
+                 "leading.memory", "leading.term")
 }
 """The daemon around the pure cores."""
 

@@ -12,15 +12,13 @@ from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
-from data_service.namenode import daemon
-from data_service.namenode.daemon import LASTING_SECONDS, RETRY_SECONDS, NameNode, _Pauses
-from data_service.namenode.leading.leader_lease import Office
-from data_service.namenode.term import Term
+from data_service.namenode.daemon import NameNode
+from data_service.namenode.leading import leadership
+from data_service.namenode.leading.term import Term
 from metadata_service.service import Metadata
 from tests.support.clusters.coordination import World, credentials
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from zookeeper.election import Leadership
-from zookeeper.fabric.errors import CorruptData, NotLeader
+from zookeeper.fabric.errors import CorruptData, InternalError, NotLeader
 from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.settings import Address, MetadataSettings, NameNodeSettings, Settings
 
@@ -53,7 +51,7 @@ class Company:
     def leads(self) -> bool:
         """Whether the namenode serves."""
         try:
-            return not self.namenode.term().over
+            return not self.namenode.namesystem().over
         except NotLeader:
             return False
 
@@ -65,8 +63,9 @@ class Company:
 
     def end_term(self) -> None:
         """The journal fails."""
-        self.namenode.term().journal.close()
-        self.namenode._stir.set()
+        journal = self.namenode.namesystem().journal
+        with journal._lock:
+            journal._fail(InternalError("of this test"))
 
     def close(self) -> None:
         """Stop everything."""
@@ -102,7 +101,7 @@ def test_a_fenced_namenode_leads_again_also_when_the_zookeeper_was_slow(
 ) -> None:
     """It resigned and stood again while the zookeeper hung for longer than the pause between: the
     resignation was never sent, nobody was told anything, and nobody could lead any more."""
-    monkeypatch.setattr(daemon, "FENCED_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(leadership, "FENCED_PAUSE_SECONDS", 0.05)
     namenode = company.start()
     stood: List[str] = []
     campaign = namenode._coordinator.campaign
@@ -132,48 +131,49 @@ def test_a_defect_in_the_proof_of_leadership_ends_the_term_and_no_more(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     company.start()
-    first = company.namenode.term()
-    monkeypatch.setattr(
-        first._office, "_prove", failing(1, KeyError("a defect"), first._office._prove)
-    )
-    wait_until(lambda: first.over, what="the end of the term")
+    first = company.namenode._term
+    assert first is not None
+    keeper, defect = first._lease_keeper, KeyError("a defect")
+    monkeypatch.setattr(keeper, "_prove", failing(1, defect, keeper._prove))
+    wait_until(lambda: first.namesystem.over, what="the end of the term")
     wait_until(company.leads, what="a new term")
-    assert not first.fenced
+    assert first._ending.cause is defect
 
 
 def test_an_image_that_cannot_be_read_does_not_keep_the_role(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A namenode that met damage claimed an epoch twice a second, for ever, and kept the role."""
-    namenode = company.start()
-    pauses: List[float] = []
-
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        assert zookeeper_says_nobody_leads(company)
-
-    monkeypatch.setattr(namenode, "_pause", pause)
-    monkeypatch.setattr(Term, "load", failing(4, CorruptData("damage"), Term.load))
-    company.end_term()
-    wait_until(lambda: len(pauses) >= 5, what="failures")
-    wait_until(company.leads, what="a new term")
-    assert all(second > first for first, second in zip(pauses[1:], pauses[2:])), pauses
-
-
-def zookeeper_says_nobody_leads(company: Company) -> bool:
-    """Once the resignation has arrived; the first pause comes before any."""
-    zookeeper = company.world.zookeeper
+    monkeypatch.setattr(leadership, "RETRY_SECONDS", 0.05)
+    namenode, zookeeper = company.start(), company.world.zookeeper
     assert zookeeper is not None
-    if company.namenode._leads:
-        return True
-    wait_until(lambda: zookeeper._coordination.leader("name_node") is None, what="a free role")
-    return True
+    load, free = Term.load, []
+
+    def damaged(term: Term) -> None:
+        if len(free) >= 3:
+            load(term)
+            return
+        resign = namenode._coordinator.resign
+
+        def resigned(role: str) -> None:
+            monkeypatch.setattr(namenode._coordinator, "resign", resign)
+            resign(role)
+            wait_until(lambda: zookeeper._coordination.leader(role) is None, what="a free role")
+            free.append(role)
+
+        monkeypatch.setattr(namenode._coordinator, "resign", resigned)
+        raise CorruptData("damage")
+
+    monkeypatch.setattr(Term, "load", damaged)
+    company.end_term()
+    wait_until(lambda: len(free) == 3, what="failures")
+    wait_until(company.leads, what="a new term")
 
 
 def test_an_error_says_what_the_namenode_waits_for(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemon, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(leadership, "RETRY_SECONDS", 0.05)
     namenode = company.start()
     address = company.settings.metadata.hosts[0]
     company.metadata.stop()
@@ -181,7 +181,7 @@ def test_an_error_says_what_the_namenode_waits_for(
 
     def said() -> Optional[str]:
         try:
-            namenode.term()
+            namenode.namesystem()
         except NotLeader as error:
             return error.message
         return None
@@ -190,21 +190,11 @@ def test_an_error_says_what_the_namenode_waits_for(
     assert f"metadata {address}: Connection refused" in (said() or "")
 
 
-def test_pauses_grow_to_a_limit_and_a_good_term_ends_them() -> None:
-    pauses = _Pauses()
-    taken = [pauses.after_failure() for _ in range(20)]
-    assert RETRY_SECONDS / 2 < taken[0] <= RETRY_SECONDS
-    assert 20 < max(taken) == max(taken[7:]) <= daemon.FAILED_PAUSE_SECONDS_MAX
-    assert pauses.after_term(LASTING_SECONDS / 2) > 20
-    assert pauses.after_term(LASTING_SECONDS) == 0.0
-    assert pauses.after_failure() <= RETRY_SECONDS
-
-
 def test_an_ended_term_leaves_nothing_in_memory(company: Company) -> None:
     """What was frozen after loading was never looked at by the collector: each term cost as much
     memory as the namespace has."""
     company.start()
-    ended = weakref.ref(company.namenode.term()._state)
+    ended = weakref.ref(company.namenode.namesystem().decisions.state)
     assert gc.get_freeze_count() > 0
     company.end_term()
     wait_until(lambda: ended() is None, what="the memory of the old term")
@@ -218,46 +208,43 @@ def test_the_threads_of_a_term_end_with_it(company: Company) -> None:
         wait_until(lambda: not company.leads())
         wait_until(company.leads, PATIENCE_SECONDS, what="a new term")
     names = [thread.name for thread in threading.enumerate()]
-    for name in ("housekeeping", "purge", "office", "leading"):
+    for name in ("housekeeping", "recording", "purge", "leader-lease", "leading"):
         wait_until(lambda name=name: names.count(name) == 1, what=f"one thread {name}")
 
 
-def test_an_office_whose_thread_meets_a_defect_is_lost() -> None:
-    told: List[str] = []
+def test_stopping_while_a_term_begins_leaves_no_term(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`stop` came between the image and its service: a term that nobody ends would go on."""
+    begun, may_go_on = threading.Event(), threading.Event()
+    load, terms = Term.load, []
 
-    def prove(_seconds: float) -> None:
-        raise KeyError("a defect")
+    def slow(term: Term) -> None:
+        load(term)
+        terms.append(term)
+        begun.set()
+        assert may_go_on.wait(PATIENCE_SECONDS)
 
-    office = Office(prove, lambda: (1, 0.0), 0.3, True, lambda: told.append("lost"))
-    office.hold()
-    wait_until(lambda: office.lost and told == ["lost"])
-    assert not office.fenced
+    monkeypatch.setattr(Term, "load", slow)
+    starting = threading.Thread(target=company.namenode.start, daemon=True)
+    starting.start()
+    assert begun.wait(PATIENCE_SECONDS)
+    company.namenode.stop()
+    may_go_on.set()
+    starting.join(PATIENCE_SECONDS)
+    wait_until(lambda: terms[0].namesystem.over, what="the end of the term")
+    assert not company.leads()
 
 
-def test_a_term_that_ended_is_given_up_also_by_who_may_not_lead_any_more(company: Company) -> None:
+def test_an_action_that_meets_a_defect_is_outlived(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever it is: the thread goes on, the role is given up for a while."""
     namenode = company.start()
-    namenode._leads = False
-    namenode.term().journal.close()
-    namenode._stir.set()
-    wait_until(lambda: namenode._term is None, what="the end of a term that is over")
-
-
-def test_late_news_of_a_role_that_was_given_up_is_no_news_of_the_next(company: Company) -> None:
-    namenode, believed = company.namenode, []
-
-    class Late:
-        """Tells what it had heard before, when the role is given up."""
-
-        def resign(self, _role: str) -> None:
-            namenode._on_leadership(Leadership(True, 1, str(namenode.address)))
-
-        def campaign(self, *_: object) -> None:
-            believed.append(namenode._leads)
-
-        def stop(self) -> None:
-            """There is nothing to stop."""
-
-    namenode._coordinator.stop()
-    namenode._coordinator = Late()  # type: ignore[assignment]
-    namenode._stand_again(0.0)
-    assert believed == [False]
+    for name in ("_serve", "_end_term", "_refuse"):
+        monkeypatch.setattr(
+            namenode, name, failing(1, RuntimeError("a defect"), getattr(namenode, name))
+        )
+    company.end_term()
+    wait_until(lambda: not company.leads())
+    wait_until(company.leads, what="a new term")

@@ -27,6 +27,8 @@ class Term:
         """Run an operation."""
         return operation(self.blocks)
 
+    ask_blocks = tell_blocks
+
 
 @pytest.fixture(name="service")
 def _service() -> Any:

@@ -1,27 +1,28 @@
-"""A term of the namenode: what it does with its journal besides answering calls."""
+"""A term of the namenode: its namesystem, its housekeeping and its lease together."""
 
 import math
 import threading
 from dataclasses import replace
 from random import Random
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
-from data_service.namenode.leading import housekeeping
+from data_service.namenode import chores
+from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.leader_lease import Election
+from data_service.namenode.leading.term import Term
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
-from data_service.namenode.term import Term
 from metadata_service.edits import Row, encode_row, join_lines
 from metadata_service.journal import Journal
 from tests.support.links.journals import FRAME_BYTES, ModelService
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import (
     CorruptData,
-    DfsError,
     DiskFull,
     Fenced,
     NotEnoughReplicas,
@@ -57,22 +58,28 @@ def service() -> StoredService:
     return StoredService()
 
 
+def claimed(settings: Settings, service: StoredService, owner: str) -> Term:
+    """A term whose epoch is claimed, and that has not loaded the image yet."""
+    ending = Ending(lambda cause: None)
+    journal = Journal(service.perform, owner, PATIENCE_SECONDS, FRAME_BYTES, ending.set)
+    journal.open()
+    word = Election(0, -math.inf)
+    return Term(settings, journal, "root", lambda: word, ending, lambda known: None)
+
+
 @pytest.fixture
 def term(service: StoredService) -> Iterator[Term]:
-    """A term that has not loaded the image yet."""
-    failures: List[DfsError] = []
-    journal = Journal(service.perform, "test", PATIENCE_SECONDS, FRAME_BYTES, failures.append)
-    journal.open()
-    begun = Term(Settings(), journal, "root", lambda: (0, -math.inf), lambda: None)
+    """A term of the only namenode; its journal does not fail."""
+    begun = claimed(Settings(), service, "test")
     yield begun
+    failure = begun.namesystem.journal.failure
     begun.end()
-    assert not failures
+    assert failure is None
 
 
 def pauses(term: Term, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Have so much time between two rounds."""
-    rounds = housekeeping.Rounds(seconds, PATIENCE_SECONDS)
-    monkeypatch.setattr(term._housekeeping, "_rounds", rounds)
+    monkeypatch.setattr(term._housekeeping, "_pause_seconds", seconds)
 
 
 def test_an_edit_that_nobody_waits_for_becomes_durable(
@@ -85,7 +92,7 @@ def test_an_edit_that_nobody_waits_for_becomes_durable(
     def mkdir_unawaited(state: Any) -> Outcome:
         return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1, 0.0)._replace(depends=0)
 
-    term.change(mkdir_unawaited)
+    term.namesystem.change(mkdir_unawaited)
     wait_until(lambda: service.lines, what="the edit is durable")
 
 
@@ -112,7 +119,7 @@ def test_no_error_ends_the_keeping_of_the_house(
 
 
 def test_what_lasts_is_told_of_now_and_again() -> None:
-    reminder = housekeeping.Reminder(10.0, 60.0)
+    reminder = chores.Reminder(10.0, 60.0)
     assert [now for now in range(200) if reminder.is_due(True, now)] == [10, 70, 130, 190]
     assert not reminder.is_due(False, 200)
     assert [now for now in range(201, 300) if reminder.is_due(True, now)] == [211, 271]
@@ -123,11 +130,11 @@ def test_a_safe_mode_that_lasts_is_told_of_with_its_cause(
 ) -> None:
     """One lost block keeps it on for ever, and the log did not have a word on it."""
     pauses(term, monkeypatch, 0.01)
-    monkeypatch.setattr(term._housekeeping, "_safe_mode", housekeeping.Reminder(0.0, 0.01))
+    term._chores.safe_mode_reminder = chores.Reminder(0.0, 0.01)
     term.load()
-    wait_until(lambda: not term.cluster_status().safe_mode)
+    wait_until(lambda: not term.namesystem.cluster_status().safe_mode)
     caplog.clear()
-    term.tell_blocks(lambda blocks: blocks.enter_safe_mode())
+    term.namesystem.tell_blocks(lambda blocks: blocks.enter_safe_mode())
     wait_until(lambda: caplog.text.count("safe_mode.lasts") >= 2)
     (line, *_) = (one for one in caplog.text.splitlines() if "safe_mode.lasts" in one)
     assert "WARNING" in line and "turned on manually" in line
@@ -159,7 +166,7 @@ def test_time_passes_for_datanodes_while_the_disk_of_the_record_hangs(
     monkeypatch.setattr(service, "append", hang)
     term.load()
     try:
-        term.change(mkdir_unawaited)
+        term.namesystem.change(mkdir_unawaited)
         assert begun.wait(PATIENCE_SECONDS)
         before = len(rounds)
         wait_until(lambda: len(rounds) >= before + 3)
@@ -172,19 +179,19 @@ def test_a_deleted_tree_is_taken_apart_without_pauses(
     term: Term, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One piece in each round of housekeeping took 25 minutes for a million files."""
-    monkeypatch.setattr(housekeeping, "PURGE_INODES", 1)
+    term._chores.purge_inodes = 1
     pauses(term, monkeypatch, PATIENCE_SECONDS / 25)
     term.load()
     for number in range(30):
         op = ("client", number)
         path = f"/d/{number}"
-        term.change(lambda state: state.mkdir(ROOT, op, path, True, 0o755, 1, 0.0))
-    term.change(lambda state: state.delete(ROOT, ("client", 99), "/d", True, 1))
+        term.namesystem.change(lambda state: state.mkdir(ROOT, op, path, True, 0o755, 1, 0.0))
+    term.namesystem.change(lambda state: state.delete(ROOT, ("client", 99), "/d", True, 1))
 
     def left(state: Any) -> Outcome:
         return Outcome(len(state.image.inodes), None, 0)
 
-    wait_until(lambda: term.read(left) == 2, what="nothing is left but root and orphans")
+    wait_until(lambda: term.namesystem.read(left) == 2, what="nothing is left but root and orphans")
 
 
 def test_rows_that_a_newer_namenode_changes_while_they_are_read_are_no_damage(
@@ -203,14 +210,15 @@ def test_rows_that_do_not_fit_together_are_damage(service: StoredService, term: 
         term.load()
 
 
-def mkdir(path: str) -> Callable[[State], Outcome]:
+def mkdir(path: str, op: Optional[Op] = None) -> Callable[[State], Outcome]:
     """The operation."""
-    return lambda state: state.mkdir(ROOT, (path, 1), path, False, 0o755, 1, 0.0)
+    named = op or Op(path, 1)
+    return lambda state: state.mkdir(ROOT, named, path, False, 0o755, 1, 0.0)
 
 
 def listed(term: Term) -> List[str]:
     """The names below the root."""
-    rows, _ = term.read(lambda state: state.reading.list(ROOT, "/", "", 100))
+    rows, _ = term.namesystem.read(lambda state: state.reading.list(ROOT, "/", "", 100))
     return [row.name for row in rows]
 
 
@@ -223,12 +231,10 @@ def test_no_answer_of_a_deposed_leader_contradicts_a_newer_change(
     assert listed(term) == []
     hosts = (Address("127.0.0.1", 1), Address("127.0.0.1", 2))
     settings = replace(Settings(), name_node=NameNodeSettings(hosts=hosts))
-    journal = Journal(service.perform, "other", PATIENCE_SECONDS, FRAME_BYTES, lambda error: None)
-    journal.open()
-    newer = Term(settings, journal, "root", lambda: (0, -math.inf), lambda: None)
+    newer = claimed(settings, service, "other")
     try:
         newer.load()
-        newer.change(mkdir("/d"))
+        newer.namesystem.change(mkdir("/d"))
         assert listed(newer) == ["d"]
         with pytest.raises(NotLeader):
             listed(term)
@@ -247,7 +253,22 @@ def test_a_file_that_waits_for_replicas_looks_again_also_when_nobody_reports(ter
             raise NotEnoughReplicas("confirmed by 1 of 2 datanodes")
         return Outcome("done", None, 0)
 
-    assert term.change_when_confirmed(complete, Op("client", 1)) == "done"
+    assert term.namesystem.change_when_confirmed(complete, Op("client", 1)) == "done"
+
+
+def test_to_ask_the_block_side_is_no_news(
+    term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report for people planned copies, and had every file that waits for replicas look again."""
+    term.load()
+    wait_until(lambda: not term.namesystem.cluster_status().safe_mode)
+    heard: List[str] = []
+    monkeypatch.setattr(Blocks, "refill", lambda *_: heard.append("news"))
+    reports = term.namesystem._reports
+    assert term.namesystem.ask_blocks(lambda blocks: blocks.census.datanodes(0.0)) == ()
+    assert (heard, term.namesystem._reports) == ([], reports)
+    term.namesystem.tell_blocks(lambda blocks: None)
+    assert (heard, term.namesystem._reports) == (["news"], reports + 1)
 
 
 def test_a_call_that_was_decided_is_not_refused_for_want_of_room(
@@ -257,14 +278,13 @@ def test_a_call_that_was_decided_is_not_refused_for_want_of_room(
     nothing was done, and the change was there when the disk had room."""
     term.load()
     done, new = Op("client", 1), Op("client", 2)
-    term.change(lambda state: state.mkdir(ROOT, done, "/d", False, 0o755, 1, 0.0), done)
+    term.namesystem.change(mkdir("/d", done), done)
     service.room = False
-    term.journal.confirm()
-    again = term.change(lambda state: state.mkdir(ROOT, done, "/d", False, 0o755, 1, 0.0), done)
-    assert again is None
+    term.namesystem.journal.confirm()
+    assert term.namesystem.change(mkdir("/d", done), done) is None, "it is only repeated"
     for op in (new, None):
         with pytest.raises(DiskFull):
-            term.change(lambda state: state.mkdir(ROOT, new, "/e", False, 0o755, 1, 0.0), op)
+            term.namesystem.change(mkdir("/e", new), op)
 
 
 def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
@@ -272,10 +292,10 @@ def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
 ) -> None:
     """An edit of the namenode's own would end the term as well as a caller's."""
     term.load()
-    term.change(lambda state: state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1, 0.0))
+    term.namesystem.change(mkdir("/d"))
     service.room = False
-    wait_until(lambda: not term.journal.has_room, what="news of the disk")
-    term.read(lambda state: state.delete(ROOT, ("client", 2), "/d", True, 2))
+    wait_until(lambda: not term.namesystem.journal.has_room, what="news of the disk")
+    term.namesystem.read(lambda state: state.delete(ROOT, ("client", 2), "/d", True, 2))
     recorded = len(service.lines)
     assert not term._housekeeping.purge_step() and len(service.lines) == recorded
     service.room = True

@@ -40,7 +40,7 @@ class Administration(Connection):
 
     def exposed_datanode_reports(self) -> Tuple[Any, ...]:
         """DataNodeStatus of every known datanode."""
-        return self._term_of().tell_blocks(
+        return self._term_of().ask_blocks(
             lambda blocks: blocks.census.datanodes(time.monotonic())
         )
 
@@ -120,7 +120,7 @@ class Administration(Connection):
         self._require_superuser()
         check_strings(host)
         check_integers(port)
-        if not self._term_of().tell_blocks(lambda blocks: blocks.want_report(host, port)):
+        if not self._term_of().ask_blocks(lambda blocks: blocks.want_report(host, port)):
             raise InvalidArgument(f"Datanode unreachable: none lives at {host}:{port}")
 
     def exposed_metasave(self, name: str) -> None:
@@ -132,7 +132,8 @@ class Administration(Connection):
                 f"{name!a:.80} is no name of a file: it lies in the namenode's own directory"
             )
         term = self._term_of()
-        states = [row.state for row in self.exposed_datanode_reports()]
+        rows = term.ask_blocks(lambda blocks: blocks.census.datanodes(time.monotonic()))
+        states = [row.state for row in rows]
         dead = states.count(DEAD)
         lines = term.read(
             lambda state: Outcome(metasave_lines(state, len(states) - dead, dead), None, 0)

@@ -196,7 +196,7 @@ class NameNodeService(WriterCalls):
             raise InvalidArgument("a block report is 24 bytes a block")
         term = self._term_of()
         # Whose session is over is refused before anything is unpacked for it.
-        term.tell_blocks(lambda blocks: blocks.require_session(session))
+        term.ask_blocks(lambda blocks: blocks.require_session(session))
         reported = list(unpack_blocks(payload))
         term.tell_blocks(
             lambda blocks: blocks.block_report(

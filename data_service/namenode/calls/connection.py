@@ -8,7 +8,7 @@ from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
 from data_service.namenode.namespace.retries import CLIENT_OF, Op, check_client
 from data_service.namenode.state import State
-from data_service.namenode.term import Term
+from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.validation import check_operation
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, InvalidArgument, PermissionDenied
@@ -34,7 +34,7 @@ class Connection(Service):
 
     def __init__(
         self,
-        term_of: Callable[[], Term],
+        term_of: Callable[[], Namesystem],
         groups_of: Callable[[str], Iterable[str]],
         superuser: str,
         defaults: Tuple[int, int],
@@ -47,7 +47,7 @@ class Connection(Service):
         self._directory = directory
         self._caller = Caller("", frozenset(), False)
         self._identified_until = 0.0
-        self._met_in: Optional[Term] = None
+        self._met_in: Optional[Namesystem] = None
         self._met: Set[str] = set()
 
     def _identify(self) -> None:

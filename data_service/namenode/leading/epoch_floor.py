@@ -15,6 +15,17 @@ PAUSE_SECONDS = 60.0
 """From one such end of a term to the next: who tells lies shall not keep the namenode busy."""
 
 
+def require_own(known: int, own: int) -> None:
+    """Raises StartRefused when a datanode that has obeyed epoch `known` cannot have obeyed a
+    namenode of ours, which is of epoch `own`."""
+    if known > own and not is_believable(known + MARGIN, own):
+        raise StartRefused(
+            f"this datanode obeyed a namenode of epoch {known}, and this one is of epoch {own}"
+            ": it was another cluster's, or a false one. If this is the right namenode, stop "
+            "the datanode, remove the file `epoch` in its directories, and start it again"
+        )
+
+
 class EpochFloor:
     """One namenode's; it outlives the terms. `value` is the least epoch to claim next."""
 
@@ -27,15 +38,8 @@ class EpochFloor:
 
         Raises StartRefused when the datanode cannot have obeyed one of ours.
         """
-        if known <= own:
-            return False
-        if not is_believable(known + MARGIN, own):
-            raise StartRefused(
-                f"this datanode obeyed a namenode of epoch {known}, and this one is of epoch {own}"
-                ": it was another cluster's, or a false one. If this is the right namenode, stop "
-                "the datanode, remove the file `epoch` in its directories, and start it again"
-            )
-        if now - self._raised_at < PAUSE_SECONDS:
+        require_own(known, own)
+        if known <= own or now - self._raised_at < PAUSE_SECONDS:
             return False
         self.value = max(self.value, known + MARGIN)
         self._raised_at = now

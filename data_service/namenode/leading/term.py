@@ -1,0 +1,106 @@
+"""One term of leadership: what it needs, made, begun and ended together."""
+
+import time
+from random import Random
+from typing import Callable
+
+from data_service.namenode.block_limits import policy_of
+from data_service.namenode.chores import Chores
+from data_service.namenode.namesystem import Namesystem, edit_seconds
+from data_service.namenode.decisions import Decisions
+from data_service.namenode.leading import memory
+from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.housekeeping import Housekeeping
+from data_service.namenode.leading.leader_lease import Election, LeaderLease
+from data_service.namenode.leading.lease_keeper import LeaseKeeper
+from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS
+from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.state import State
+from metadata_service.edits import TABLES
+from metadata_service.journal import Journal
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import CorruptData, NotLeader, ProtocolViolation
+from zookeeper.fabric.settings import Settings
+
+log = logs.get("namenode")
+
+RECENT_SECONDS = KEEP_SECONDS + 60
+"""Edits of so long before the last one are read at start, for the retry cache."""
+
+LEAP_BITS = 40
+"""A term's first block lies up to 2^LEAP_BITS numbers behind the last one that is recorded."""
+
+SESSION_BITS = 62
+
+
+class Term:
+    """In `journal.epoch`, which has been claimed. `namesystem` may serve from `load` until `end`.
+
+    `elected` is the zookeeper's last word; see `Namesystem` for `on_later_epoch`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        user: str,
+        elected: Callable[[], Election],
+        ending: Ending,
+        on_later_epoch: Callable[[int], None],
+    ) -> None:
+        own, random = settings.name_node, Random()
+        blocks = Blocks(
+            journal.cluster_id, journal.epoch, policy_of(settings), random.getrandbits(SESSION_BITS)
+        )
+        state = State(
+            blocks, user, "supergroup", own.lease_soft_seconds, own.lease_hard_seconds
+        )
+        expiry, alone = settings.zookeeper.session_expiry_seconds, len(own.hosts) == 1
+        lease = LeaderLease(expiry, alone, time.monotonic())
+        self._ending = ending
+        self._journal = journal
+        self._decisions = Decisions(state, journal, random)
+        self._lease_keeper = LeaseKeeper(lease, journal.prove, elected, ending)
+        self.namesystem = Namesystem(
+            settings, self._decisions, journal, self._lease_keeper, ending, on_later_epoch
+        )
+        self._chores = Chores(self._decisions, lease)
+        self._housekeeping = Housekeeping(
+            self.namesystem, self._chores, ending,
+            own.replication_interval_seconds, edit_seconds(settings),
+        )  # fmt: skip
+
+    def load(self) -> None:
+        """Read the image, check that no newer epoch began meanwhile, keep house and lease."""
+        started = time.monotonic()
+        with memory.of_an_image():
+            self._load_image()
+        self._journal.confirm()
+        self._decisions.state.blocks.loaded(time.monotonic())
+        seconds = round(time.monotonic() - started, 3)
+        log.info("image.loaded", seconds=seconds, txid=self._journal.durable_txid)
+        self._housekeeping.start()
+        self._lease_keeper.start()
+
+    def _load_image(self) -> None:
+        tables = {name: self._journal.load(name) for name in TABLES}
+        edits = self._journal.recent_edits(ENTRIES_MAX, RECENT_SECONDS)
+        try:
+            # The very first term of a cluster has nobody's numbers to stay clear of.
+            leap = self.namesystem.random.getrandbits(LEAP_BITS) if self._journal.epoch > 1 else 0
+            self._decisions.state.load(tables, edits, self._journal.durable_txid, leap)
+        except (CorruptData, ProtocolViolation):
+            # Rows of two moments do not fit together: perhaps a newer namenode changes them.
+            self._journal.confirm()
+            raise
+
+    def end(self) -> None:
+        """Stop: every waiting call is sent home with an error, and the threads have ended."""
+        self._ending.set(NotLeader("the term was ended"))
+        self._lease_keeper.end()
+        self._journal.close()
+        self.namesystem.end()
+        self._housekeeping.join()
+
+    def __repr__(self) -> str:
+        return f"<Term in {self._journal!r}, {self._ending!r}>"

@@ -1,0 +1,204 @@
+"""The namesystem of a namenode that serves: decisions under a lock, and replies that are durable.
+
+Theory of operation. Every operation decides and applies under the lock, in memory only; the lock is
+released, and the reply waits until the edits that it depends on are durable, so that no reply
+reveals a change which a crash could still undo (DESIGN, promise 3). The namesystem knows nothing of
+elections: it asks its lease before it speaks, and is told when it is over. Then what is in memory
+may never become true, so it answers nothing more and sends home who waits.
+"""
+
+import threading
+import time
+from random import Random
+from typing import Any, Callable, Mapping, Optional, Tuple
+
+from data_service.namenode.dates import wall_ms
+from data_service.namenode.decisions import Decided, Decisions, Operation
+from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.epoch_floor import require_own
+from data_service.namenode.leading.lease_keeper import LeaseKeeper
+from data_service.namenode.namespace.retries import Op
+from data_service.namenode.replicas.blocks import Blocks
+from data_service.protocol.health import ClusterStatus
+from data_service.protocol.nodes import NodeStats
+from metadata_service.journal import Journal
+from zookeeper.fabric.errors import NotEnoughReplicas, NotLeader, Unavailable
+from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS
+from zookeeper.fabric.settings import Settings
+
+PART_OF_CALL = 0.8
+"""The refusal, which says why, must reach its caller before he gives up."""
+
+
+def edit_seconds(settings: Settings) -> float:
+    """How long an edit may take to be durable."""
+    patience = PART_OF_CALL * settings.network.call_timeout_seconds
+    return min(settings.metadata.append_timeout_seconds, patience)
+
+
+class Namesystem:
+    """One term's. `lock` guards `decisions` and all that it holds; `ordered` is notified, under
+    it, when datanodes may have orders. `on_later_epoch` is told, in any thread, which later epoch
+    a datanode has obeyed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        decisions: Decisions,
+        journal: Journal,
+        lease: LeaseKeeper,
+        ending: Ending,
+        on_later_epoch: Callable[[int], None],
+    ) -> None:
+        self.decisions = decisions
+        self.journal = journal
+        self._lease = lease
+        self._ending = ending
+        self._on_later_epoch = on_later_epoch
+        self._edit_seconds = edit_seconds(settings)
+        self._complete_seconds = settings.name_node.complete_timeout_seconds
+        self._round_seconds = settings.name_node.replication_interval_seconds
+        self.lock = threading.Lock()
+        self.ordered = threading.Condition(self.lock)
+        self._reported = threading.Condition(self.lock)
+        # How many times datanodes told of replicas: who waits for one compares it.
+        self._reports = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing may be answered from it any more."""
+        return self._ending.is_set
+
+    @property
+    def random(self) -> Random:
+        """This term's source of chance, to be used under the lock only."""
+        return self.decisions.random
+
+    def end(self) -> None:
+        """It is over: every waiting call is sent home with an error."""
+        with self.lock:
+            self._reported.notify_all()
+            self.ordered.notify_all()
+
+    def read(self, operation: Operation) -> Any:
+        """Run an operation that only looks; the reply waits for what it would reveal."""
+        return self._run(operation)
+
+    def change(self, operation: Operation, op: Optional[Op] = None) -> Any:
+        """Run an operation that may make an edit; the reply waits until it is durable. DiskFull
+        when the record has no room, but for a call `op` that is repeated and waits for it."""
+        if self.journal.has_room or not self._is_decided(op):
+            self.journal.check_room()
+        self._lease.await_change()
+        return self._run(operation)
+
+    def change_when_confirmed(
+        self, operation: Operation, op: Op, gone: Callable[[], bool] = lambda: False
+    ) -> Any:
+        """Like `change`, but while replicas are not confirmed yet, wait for the datanodes; until
+        `gone` says that the caller waits no more (Unavailable)."""
+        deadline = time.monotonic() + self._complete_seconds
+        while True:
+            with self.lock:
+                reports = self._reports
+            try:
+                return self.change(operation, op)
+            except NotEnoughReplicas:
+                if gone():
+                    raise Unavailable("the caller waits no more") from None
+                with self.lock:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        raise
+                    if reports == self._reports:
+                        # Time, too, changes what is possible: a datanode may be lost for good.
+                        self._await(self._reported, min(left, self._round_seconds))
+
+    def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
+        """Tell the block side something; a file that waits for replicas looks again."""
+        self._lease.require()
+        with self.lock:
+            self._require_term()
+            result, has_orders = self.decisions.hear(operation, time.monotonic())
+            if has_orders:
+                self.ordered.notify_all()
+            self._reports += 1
+            self._reported.notify_all()
+            return result
+
+    def ask_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
+        """Ask the block side something, which is no news to anybody."""
+        self._lease.require()
+        with self.lock:
+            self._require_term()
+            return operation(self.decisions.state.blocks)
+
+    def heartbeat(
+        self,
+        session: int,
+        stats: NodeStats,
+        wait_seconds: float,
+        gone: Callable[[], bool] = lambda: False,
+    ) -> Tuple[int, Tuple[Any, ...]]:
+        """(epoch, commands): at once when there are commands, else when they come or time is up."""
+        deadline = time.monotonic() + wait_seconds
+        self._lease.require()
+        with self.lock:
+            self._require_term()
+            commands = self.decisions.beat(session, stats, time.monotonic())
+            while not commands and time.monotonic() < deadline and not gone():
+                left = min(deadline - time.monotonic(), WAITING_SLICE_SECONDS)
+                self._await(self.ordered, left)
+                self._require_term()
+                commands = self.decisions.orders(session, time.monotonic())
+        if commands:
+            self._lease.require()
+        return self.journal.epoch, commands
+
+    def outlive(self, epoch: int) -> None:
+        """A datanode has obeyed this epoch. Raises StartRefused when it was none of ours."""
+        self._lease.require()
+        require_own(epoch, self.journal.epoch)
+        self._on_later_epoch(epoch)
+
+    def cluster_status(self) -> ClusterStatus:
+        """Capacity and health as of now."""
+        self._lease.require()
+        with self.lock:
+            self._require_term()
+            return self.decisions.cluster_status(time.monotonic())
+
+    def see_zookeeper(self, registered: Optional[Mapping[str, str]]) -> None:
+        """What the zookeeper says of datanodes (address -> node id), or None: out of reach."""
+        with self.lock:
+            self.decisions.state.blocks.zookeeper_view(registered, time.monotonic())
+
+    def check(self) -> None:
+        """Assert the invariants."""
+        with self.lock:
+            self.decisions.check()
+
+    def _run(self, operation: Operation) -> Any:
+        self._lease.require()
+        with self.lock:
+            self._require_term()
+            decided: Decided = self.decisions.decide(operation, wall_ms())
+        if decided.depends > self.journal.durable_txid:
+            self.journal.wait(decided.depends, self._edit_seconds)
+        self._require_term()
+        return decided.reply()
+
+    def _is_decided(self, op: Optional[Op]) -> bool:
+        with self.lock:
+            return self.decisions.is_decided(op)
+
+    def _require_term(self) -> None:
+        if self.over:
+            raise NotLeader("this namenode does not lead any more; another one does, or will soon")
+
+    def _await(self, news: threading.Condition, seconds: float) -> bool:
+        """Wait, under the lock, for news; False when the time is up or the term is over."""
+        return seconds > 0 and not self.over and news.wait(seconds)
+
+    def __repr__(self) -> str:
+        return f"<Namesystem {'over' if self.over else 'serving'}: {self.decisions!r}>"

@@ -1,0 +1,170 @@
+"""The machines that decide who leads, on random walks: two or three namenodes that compete, a
+zookeeper and a record. After any finite sequence of events, the elected one leads."""
+
+from random import Random
+from typing import Dict, List, NamedTuple, Optional
+
+import pytest
+
+from data_service.namenode.leading import leadership as module
+from data_service.namenode.leading.leadership import (
+    Action,
+    Campaign,
+    ClaimAndLoad,
+    Elected,
+    EndTerm,
+    Event,
+    Failed,
+    Leadership,
+    Loaded,
+    LoadFailed,
+    Outlived,
+    Resign,
+    Serve,
+    TermOver,
+    Woke,
+)
+from zookeeper.fabric.errors import CorruptData, Fenced, Unavailable
+
+AWAY = Unavailable("away")
+FENCED = Fenced("a newer epoch")
+DAMAGE = CorruptData("damage")
+DEFECT = KeyError("a defect")
+
+
+class Candidate(NamedTuple):
+    """As a zookeeper sees one; `told` is what it was told last."""
+
+    candidacy: int
+    told: Optional[Elected] = None
+
+
+class Town:
+    """Machines that compete. The zookeeper tells changes only, and sometimes late; the record
+    fences, and sometimes fails, as do the machines' actions."""
+
+    def __init__(self, seed: int, count: int) -> None:
+        self.chance = Random(seed)
+        self.machines = [Leadership(count == 1, Random(seed + n)) for n in range(count)]
+        self.candidates: Dict[int, Candidate] = {}
+        self.leader: Optional[int] = None
+        self.election = self.epoch = 0
+        self.epochs: Dict[int, int] = {}
+        """Machine -> the epoch of what it has loaded."""
+        self.serving: Dict[int, int] = {}
+        self.mail: List[List[Event]] = [[] for _ in range(count)]
+        self.now = 0.0
+        self.calm = False
+        for number, machine in enumerate(self.machines):
+            self.carry_out(number, machine.start())
+
+    def fails(self, probability: float = 0.2) -> bool:
+        """Whether something goes wrong now."""
+        return not self.calm and self.chance.random() < probability
+
+    def carry_out(self, number: int, actions: List[Action]) -> None:
+        """Each by itself: a defect in one hinders no other, and is told."""
+        for action in actions:
+            # Candidacies are only written down; and a term is forgotten before it is ended.
+            failed = not isinstance(action, (Campaign, Resign)) and self.fails(0.05)
+            if not failed or isinstance(action, EndTerm):
+                self.act(number, action)
+            if failed:
+                self.mail[number].append(Failed(DEFECT))
+
+    def act(self, number: int, action: Action) -> None:
+        """One action."""
+        if isinstance(action, Campaign):
+            self.candidates[number] = Candidate(action.candidacy)
+        elif isinstance(action, Resign):
+            self.candidates.pop(number, None)
+            self.leader = None if self.leader == number else self.leader
+        elif isinstance(action, ClaimAndLoad):
+            self.load(number, action)
+        elif isinstance(action, Serve):
+            assert number in self.epochs, "only what was loaded is served"
+            self.serving[number] = self.epochs[number]
+        elif isinstance(action, EndTerm):
+            self.epochs.pop(number, None)
+            self.serving.pop(number, None)
+
+    def load(self, number: int, action: ClaimAndLoad) -> None:
+        """Claim an epoch, which fences all others; what comes of it is told, perhaps twice."""
+        assert number not in self.epochs, "a term was left behind"
+        self.epoch = max(self.epoch + 1, action.at_least)
+        if self.fails():
+            error = self.chance.choice([AWAY, FENCED, DAMAGE, DEFECT])
+            self.mail[number].append(LoadFailed(action.attempt, error))
+            return
+        self.epochs[number] = self.epoch
+        if self.fails():
+            error = self.chance.choice([AWAY, FENCED, DEFECT])
+            self.mail[number].append(TermOver(action.attempt, error))
+        self.mail[number].append(Loaded(action.attempt))
+
+    def step(self) -> None:
+        """Something happens."""
+        self.now += self.chance.random() * 0.3
+        number = self.chance.randrange(len(self.machines))
+        machine = self.machines[number]
+        if self.fails(0.05):
+            self.leader = None  # A session expired.
+        if self.fails(0.02):
+            self.epoch += 1  # Somebody claimed that nobody elected.
+        self.tell(number)
+        attempt = machine._attempt
+        if self.serving.get(number, self.epoch) < self.epoch:
+            self.mail[number].append(TermOver(attempt, FENCED))
+        elif number in self.serving and self.fails(0.1):
+            self.mail[number].append(self.chance.choice([
+                TermOver(attempt, AWAY), TermOver(attempt, DEFECT), TermOver(attempt - 1, FENCED),
+                Outlived(attempt, self.epoch + 5, self.epoch), Failed(DEFECT),
+            ]))  # fmt: skip
+        if self.mail[number]:
+            self.deliver(number, self.mail[number].pop(0))
+        if machine.wake_at <= self.now or self.fails():
+            self.deliver(number, Woke())
+
+    def tell(self, number: int) -> None:
+        """A round of a candidate at the zookeeper, which may be out of reach."""
+        candidate = self.candidates.get(number)
+        if candidate is None or self.fails(0.3):
+            return
+        if self.leader is None:
+            self.election += 1
+            self.leader = number
+        leads = self.leader == number
+        word = Elected(candidate.candidacy, leads, self.election if leads else 0)
+        if word != candidate.told:
+            self.candidates[number] = candidate._replace(told=word)
+            self.mail[number].append(word)
+
+    def deliver(self, number: int, event: Event) -> None:
+        """The machine does something about it, and never nothing for ever."""
+        machine = self.machines[number]
+        actions = machine.handle(event, self.now)
+        machine.check()
+        assert self.serving.get(number) is None or machine.serves or EndTerm() in actions
+        self.carry_out(number, actions)
+
+    def rests(self) -> bool:
+        """Whether exactly the elected one leads, in the newest epoch."""
+        newest = {number for number, epoch in self.serving.items() if epoch == self.epoch}
+        return not any(self.mail) and newest == {self.leader} == set(self.serving)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_after_any_events_the_elected_one_leads(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever has happened: once the world is calm, one leads, and it is who was elected."""
+    monkeypatch.setattr(module, "FAILED_PAUSE_SECONDS_MAX", 5.0)
+    for seed in range(60):
+        town = Town(seed, count)
+        for _ in range(200):
+            town.step()
+        town.calm = True
+        for _ in range(400 * count):
+            town.step()
+        assert town.rests(), f"seed {seed}: {town.machines}, {town.serving} of {town.epoch}"
+        assert all(m.trouble == "" for m in town.machines if m.serves)
