@@ -1,10 +1,14 @@
 """The modes of `FileSystem.open`, and text over files of bytes."""
 
+import codecs
 import io
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 ENCODING = "utf-8"
 """Of text, unless another is named: not that of the machine, since others read the file, too."""
+
+
+_MARKED = ("utf-16", "utf-32")
 
 
 class Mode(NamedTuple):
@@ -31,6 +35,28 @@ def parse_mode(mode: str) -> Mode:
 
 class TextWriter(io.TextIOWrapper):
     """Text into a FileWriter; its with-block gives the file up when it fails."""
+
+    # Text in UTF-16 begins with a mark that says which one it is. Python writes none into what it
+    # cannot seek in, as if it were the middle of a text.
+    _mark = b""
+
+    def __init__(
+        self,
+        buffer: Any,
+        encoding: str,
+        errors: Optional[str] = None,
+        newline: Optional[str] = None,
+    ) -> None:
+        super().__init__(buffer, encoding, errors, newline)
+        if codecs.lookup(encoding).name in _MARKED and not buffer.tell():
+            self._mark = "".encode(encoding)
+
+    def write(self, text: str) -> int:
+        """Write text; how many characters."""
+        mark, self._mark = self._mark, b""
+        if mark:
+            self.buffer.write(mark)
+        return super().write(text)
 
     def hflush(self) -> None:
         """Make all text so far durable and visible to new readers, as FileWriter does."""

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TYPES = ROOT / ".venv-types"
 """Where scripts/check_types has its own environment, once it ran."""
 
-QUICK = ("tests/tidy", "tests/unit", "tests/property")
+QUICK = ("tests/tidy", "tests/unit", "tests/contract", "tests/property")
 
 JOBS_PER_CORE = 3
 

@@ -40,9 +40,8 @@ class GatheredCluster:
         self._daemons: List[Daemon] = []
 
     def __enter__(self) -> "GatheredCluster":
-        settings = load(str(self.config))
         try:
-            self._daemons += _built(settings, self._count)
+            self._daemons += _built(load(str(self.config)), self._count)
             self._start()
         except BaseException:
             self._stop()

@@ -1,7 +1,8 @@
 """What a MemoryFileSystem tells of the cluster that it has not: a test says what is so."""
 
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import ContextManager, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from data_service.filesystem.paths import AnyPath
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import FileStatus
 from data_service.protocol.health import (
@@ -44,9 +45,11 @@ class MemoryCluster:
         self._called("datanodes")
         return self.nodes
 
-    def fsck(self, path: str) -> Iterator[FsckRow]:
+    def fsck(self, path: AnyPath) -> Iterator[FsckRow]:
         """As FileSystem.fsck; a file that `health` does not name has one good replica."""
-        for name, node in self._below(path):
+        with self._at("fsck", path) as top:
+            below = [*self._below(top)]
+        for name, node in below:
             blocks = tuple(self._blocks(name, node)) if isinstance(node, File) else ()
             yield FsckRow(name, self._status(name, node), blocks)
 
@@ -119,6 +122,9 @@ class MemoryCluster:
             yield BlockHealth(block, health, holders)
 
     def _called(self, method: str) -> None:
+        raise NotImplementedError
+
+    def _at(self, method: str, path: AnyPath) -> ContextManager[str]:
         raise NotImplementedError
 
     def _below(self, path: str) -> Iterator[Tuple[str, Node]]:

@@ -1,7 +1,7 @@
 """A FileSystem in memory: the library's interface and errors over a plain tree, with no cluster.
 
 Commands of the shell are tested against it in process, and it keeps the same contract as the real
-one (tests/unit/test_contract_*.py). `health` and `nodes` are what `fsck` and `datanodes` tell.
+one (tests/contract). `health` and `nodes` are what `fsck` and `datanodes` tell.
 """
 
 import copy
@@ -101,8 +101,12 @@ class MemoryFileSystem(MemoryNames, MemoryCluster, Conveniences):
                 file = self._create(name, overwrite, replication, block_size)
         if not text:
             return file
-        kind = io.TextIOWrapper if deed == "r" else TextWriter
-        return kind(file, encoding or ENCODING, errors, newline)
+        try:
+            kind = io.TextIOWrapper if deed == "r" else TextWriter
+            return kind(file, encoding or ENCODING, errors, newline)
+        except LookupError:
+            getattr(file, "abandon", file.close)()
+            raise
 
     def append(
         self, path: AnyPath, *, create: bool = False, replication: int = 0, block_size: int = 0
@@ -323,6 +327,10 @@ class Writer(io.BytesIO):
     def seekable(self) -> bool:
         """Not."""
         return False
+
+    def tell(self) -> int:
+        """Where the next byte will be in the file."""
+        return len(self._old) + super().tell()
 
     def hflush(self) -> None:
         """As FileWriter.hflush."""

@@ -1,7 +1,7 @@
-"""What a program may do with files and trees: the same in memory and on a real cluster."""
+"""What programs do with files and trees every day: walks, globs, copies."""
 
 from pathlib import Path, PurePosixPath
-from typing import Any, Iterator, List
+from typing import Any, List
 
 import pytest
 
@@ -12,32 +12,7 @@ from data_service.filesystem import (
     PathExists,
     PathNotFound,
 )
-from tests.support.models.memory_file_system import MemoryFileSystem
-
-HERE = "/contract"
-
-
-@pytest.fixture(params=["memory", pytest.param("cluster", marks=pytest.mark.cluster)])
-def fs(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A file system that has an empty directory HERE."""
-    if request.param == "memory":
-        made: Any = MemoryFileSystem()
-        made.mkdir(HERE)
-        yield made
-        return
-    with request.getfixturevalue("shared_cluster").file_system() as real:
-        real.mkdir(HERE)
-        yield real
-        real.delete(HERE, recursive=True)
-
-
-def plant(fs: Any, *names: str) -> None:
-    """Files with their names as content, and directories where a name ends with a slash."""
-    for name in names:
-        if name.endswith("/"):
-            fs.mkdir(f"{HERE}/{name[:-1]}", parents=True)
-        else:
-            fs.write_bytes(f"{HERE}/{name}", name.encode())
+from tests.contract.worlds import HERE, plant
 
 
 def test_what_is_there(fs: Any) -> None:
