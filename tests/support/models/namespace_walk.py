@@ -40,8 +40,12 @@ class Sides:
         self.orphans: Set[int] = set()
         self.browsed = ""
         self.state = self.metadata.start()
-        self.nodes = Datanodes(self.state.blocks, 3)
+        self.nodes = self.datanodes(3)
         self.state.blocks.loaded(0.0)
+
+    def datanodes(self, count: int) -> Datanodes:
+        """So many datanodes, registered with the namenode as it is now."""
+        return Datanodes(self.state.blocks, count)
 
     # -- Both sides of an operation.
 

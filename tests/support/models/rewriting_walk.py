@@ -52,6 +52,20 @@ class RewritingWalk(Sides):
             node = node.setdefault(name, {})
         node[rest[-1]] = file
 
+    def replicate(self) -> None:
+        """Set the replication of a file; it must be told afterwards."""
+        names = self._likely_file()
+        file, error = self._file(names)
+        number = self.random.choice((1, 2, 3, 4, 500))
+        if error is None:
+            more = (number - file.replication) * (self.quotas.use(file)[1] // file.replication)
+            error = self.quotas.refusal(find(self.tree, names[:-1])[0], 0, more)
+        op, path = self.op(), render(names)
+        self.change(lambda: self.state.set_replication(ROOT, op, path, number), error)
+        if error is None:
+            assert self.state.reading.stat(ROOT, path).result.replication == number
+            file.replication = number
+
     def append(self) -> None:
         """Open a file to write behind its end."""
         names, client = self._likely_file(), self.random.choice(("x", "y"))
