@@ -185,7 +185,7 @@ def test_a_dead_next_datanode_is_named(cluster: InnerCluster) -> None:
 
 def test_a_full_disk_further_down_is_named(cluster: InnerCluster) -> None:
     for volume in cluster.data_nodes[2].store.volumes.working:
-        volume._reserved = 1 << 60
+        volume.space.reserved_bytes = 1 << 60
     with pytest.raises(PipelineFailed, match="do not fit") as caught:
         write(cluster, target(cluster, 1), target(cluster, 2))
     assert broken_link(caught.value) == (cluster.node_id(1), cluster.node_id(2))

@@ -93,7 +93,7 @@ def test_another_disk_in_the_same_place_is_not_the_directory(
     store = BlockStore([str(tmp_path / "a")], 0)
     store.open()
     assert store.usage().capacity > 0
-    monkeypatch.setattr(store.volumes.working[0], "_device", -1)
+    monkeypatch.setattr(store.volumes.working[0].directory, "_device", -1)
     assert store.usage().capacity == 0 and store.volumes.failed == 1
     store.close()
 

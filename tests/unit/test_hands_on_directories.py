@@ -38,7 +38,7 @@ def _failures() -> List[str]:
 def _volume(tmp_path: Path, system: FaultyDisk, failures: List[str]) -> Iterator[Volume]:
     made = open_volume(tmp_path / "v", system, failures)
     yield made
-    made.close()
+    made.directory.close()
 
 
 @pytest.mark.parametrize("race", [False, True])
@@ -134,10 +134,10 @@ def test_everything_in_a_directory_is_the_owners_only(tmp_path: Path) -> None:
     made = open_volume(root, FaultyDisk(), [])
     write_replica(made)
     made.trash.empty(0.0)
-    made.close()
+    made.directory.close()
     for path in (root / "VERSION", root / "trash", root / "lock"):
         path.chmod(0o777)
-    open_volume(root, FaultyDisk(), []).close()
+    open_volume(root, FaultyDisk(), []).directory.close()
     for path in [root, *root.rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
 
@@ -146,9 +146,9 @@ def test_a_directory_that_was_emptied_or_moved_away_is_noticed_without_a_read(
     tmp_path: Path, volume: Volume, failures: List[str]
 ) -> None:
     """Its replicas counted until each was read, which the scanner does once in three weeks."""
-    assert volume.space()[1] > 0
+    assert volume.space.measured()[1] > 0
     (tmp_path / "v").rename(tmp_path / "away")
     (tmp_path / "v").mkdir()
     with pytest.raises(DiskFailed, match="no VERSION any more"):
-        volume.space()
+        volume.space.measured()
     assert volume.failed and len(failures) == 1

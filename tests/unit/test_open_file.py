@@ -145,11 +145,11 @@ def test_a_datanode_that_blames_healthy_neighbours_is_left_out(
 def test_full_disks_are_left_out_and_when_all_are_full_hdfs_words_say_so(client: Client) -> None:
     for number in (0, 1):
         for volume in client.cluster.data_nodes[number].store.volumes.working:
-            volume._reserved = 1 << 60
+            volume.space.reserved_bytes = 1 << 60
     file = client.create()
     file.write_block(0, len(DATA), client.source)
     assert finished(client, file)[1] == [2]
-    client.cluster.data_nodes[2].store.volumes.working[0]._reserved = 1 << 60
+    client.cluster.data_nodes[2].store.volumes.working[0].space.reserved_bytes = 1 << 60
     file = client.create(path="/g")
     with pytest.raises(NotEnoughReplicas) as caught:
         file.write_block(0, len(DATA), client.source)

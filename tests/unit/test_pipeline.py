@@ -231,6 +231,6 @@ def test_a_sender_that_drips_holds_its_room_and_place_not_for_ever(
     with pytest.raises(DeadlineExceeded, match="too slow"):
         receive(store, Packets(list(chunks_of(DATA))), body)
     assert body.closed and names(tmp_path) == []
-    assert all(volume.promised == 0 for volume in store.volumes.working)
+    assert all(volume.space.promised == 0 for volume in store.volumes.working)
     monkeypatch.setattr(pipeline, "GRACE_SECONDS", 60.0)
     receive(store, Packets(list(chunks_of(DATA))))

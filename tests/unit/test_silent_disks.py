@@ -8,7 +8,8 @@ from typing import Iterator, List
 import pytest
 
 from data_service.datanode.store import health as health_module
-from data_service.datanode.store import volume as volume_module
+from data_service.datanode.store import space as space_module
+from data_service.datanode.store import volume_choice as choice_module
 from data_service.datanode.store import volumes as volumes_module
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.disk_threads import DiskThread
@@ -61,7 +62,7 @@ def _system(monkeypatch: pytest.MonkeyPatch) -> Iterator[HungDisk]:
         return space(path)
 
     monkeypatch.setattr(disk, "space", measure)
-    monkeypatch.setattr(volume_module, "MEASURE_SECONDS", 0.05)
+    monkeypatch.setattr(space_module, "MEASURE_SECONDS", 0.05)
     monkeypatch.setattr(volumes_module, "RECORD_SECONDS", 0.05)
     yield made
     made.released.set()
@@ -139,7 +140,7 @@ def test_the_trash_of_other_disks_is_emptied(
 def test_nobody_waits_for_replicas_on_a_disk_that_has_been_silent_for_long(
     tmp_path: Path, system: HungDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(volume_module, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(health_module, "SILENT_SECONDS", 0.2)
     roots = [tmp_path / "a", tmp_path / "b"]
     store = opened(*roots, system=system)
     blocks = [put(store, block_id, DATA) for block_id in (1, 2, 3, 4)]
@@ -147,16 +148,27 @@ def test_nobody_waits_for_replicas_on_a_disk_that_has_been_silent_for_long(
     writer = threading.Thread(target=store.remove, args=(on(roots[0], blocks),))
     writer.start()
     silent = volume_at(store, roots[0])
-    wait_until(lambda: silent.is_silent)
+    wait_until(lambda: silent.health.is_silent)
     with pytest.raises(DiskFailed, match="does not answer"):
         store.read(*on(roots[0], [b for b in blocks if b in store.inventory().good])[:2])
     store.read(*on(roots[1], blocks)[:2]).__exit__()
     assert not silent.failed, "it may answer again"
     system.released.set()
     writer.join(30)
-    wait_until(lambda: not silent.is_silent)
+    wait_until(lambda: not silent.health.is_silent)
     store.read(*on(roots[0], list(store.inventory().good))[:2]).__exit__()
     store.close()
+
+
+class Clock:
+    """A monotonic clock that only a test moves: no other disk is slow because the machine is."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        """Its time."""
+        return self.now
 
 
 def on(root: Path, blocks: List[Block]) -> Block:
@@ -168,7 +180,7 @@ def on(root: Path, blocks: List[Block]) -> Block:
 def test_a_disk_that_never_answers_again_has_failed(
     tmp_path: Path, system: HungDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(volumes_module, "GIVE_UP_SECONDS", 0.1)
+    monkeypatch.setattr(choice_module, "GIVE_UP_SECONDS", 0.1)
     roots = [tmp_path / "a", tmp_path / "b"]
     store = opened(*roots, system=system)
     system.hangs = str(roots[1])
@@ -180,7 +192,7 @@ def test_a_disk_that_never_answers_again_has_failed(
 def test_a_disk_that_hangs_at_the_start_costs_that_directory(
     tmp_path: Path, system: HungDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(volume_module, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(health_module, "SILENT_SECONDS", 0.3)
     roots = [tmp_path / "a", tmp_path / "b"]
     opened(*roots, system=system).close()
     make = disk.ensure_directory
@@ -256,15 +268,17 @@ def test_a_disk_that_was_slow_comes_behind_and_is_told_while_it_hangs(
     tmp_path: Path, system: HungDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every second replica was sent to it, and its writer waited until its patience was over."""
-    monkeypatch.setattr(health_module, "SLOW_SECONDS", 0.05)
-    monkeypatch.setattr(health_module, "TOLD_SECONDS", 0.1)
+    clock = Clock()
+    monkeypatch.setattr(health_module, "time", clock)
     roots = [tmp_path / "a", tmp_path / "b"]
     store = opened(*roots, system=system)
     blocks = [put(store, block_id, DATA) for block_id in (1, 2)]
     system.hangs = str(roots[0] / "finalized")
     removing = threading.Thread(target=store.remove, args=(on(roots[0], blocks),))
     removing.start()
-    wait_until(lambda: store.usage().failed_volumes == 1, what="the disk to be told of")
+    wait_until(lambda: store.volumes.working[0].health._running, what="the disk to hang")
+    clock.now += health_module.TOLD_SECONDS + 1.0
+    assert store.usage().failed_volumes == 1
     for again in range(2):
         for block_id in (10 + 2 * again, 11 + 2 * again):
             put(store, block_id, DATA)

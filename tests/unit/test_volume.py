@@ -16,6 +16,7 @@ from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.disks.faulty_disk import FaultyDisk
 from tests.support.disks.stores import (
     VOLUME_DATA as DATA,
+    begin,
     fill,
     meta_of,
     names,
@@ -51,26 +52,27 @@ def _failures() -> List[str]:
 def _volume(tmp_path: Path, system: FaultyDisk, failures: List[str]) -> Iterator[Volume]:
     made = open_volume(tmp_path / "v", system, failures)
     yield made
-    made.close()
+    made.directory.close()
 
 
 def test_identity_survives_a_restart(tmp_path: Path) -> None:
     first = open_volume(tmp_path / "v", FaultyDisk(), [])
-    first.join_cluster("cluster-1")
+    first.directory.join_cluster("cluster-1")
     first.records.write_number("epoch", 7)
-    first.close()
+    first.directory.close()
     second = open_volume(tmp_path / "v", FaultyDisk(), [])
-    assert second.version == first.version and second.version.cluster_id == "cluster-1"
+    assert second.directory.version == first.directory.version
+    assert second.directory.version.cluster_id == "cluster-1"
     assert second.records.read_number("epoch") == 7
     assert second.records.read_number("scan_position") == 0
-    second.join_cluster("cluster-2")
-    assert second.version.cluster_id == "cluster-1"
-    second.close()
+    second.directory.join_cluster("cluster-2")
+    assert second.directory.version.cluster_id == "cluster-1"
+    second.directory.close()
 
 
 def test_two_processes_cannot_have_one_directory(tmp_path: Path, volume: Volume) -> None:
     with pytest.raises(StartRefused, match="in use by process"):
-        Volume(str(tmp_path / "v"), 0).open()
+        begin(Volume(str(tmp_path / "v"), 0))
 
 
 @pytest.mark.parametrize("stranger", ["notes.txt", "epoch", "tmp/x", "trash/blk_1_1.5",
@@ -83,7 +85,7 @@ def test_a_directory_with_strange_or_orphaned_contents_is_refused(
     path.parent.mkdir(parents=True)
     path.write_bytes(b"mine")
     with pytest.raises(StartRefused, match="move it away"):
-        Volume(str(tmp_path / "v"), 0).open()
+        begin(Volume(str(tmp_path / "v"), 0))
     assert path.read_bytes() == b"mine"
 
 
@@ -93,21 +95,21 @@ def test_a_format_that_was_cut_short_is_begun_again(tmp_path: Path, leftover: st
     (tmp_path / "v" / "VERSION.tmp").write_bytes(b"clust")
     made = open_volume(tmp_path / "v", FaultyDisk(), [])
     assert write_replica(made) == Block(7, 1, len(DATA))
-    made.close()
+    made.directory.close()
 
 
 def test_a_damaged_version_is_refused(tmp_path: Path, volume: Volume) -> None:
-    volume.close()
+    volume.directory.close()
     (tmp_path / "v" / "VERSION").write_bytes(b"")
     with pytest.raises(StartRefused, match="VERSION file"):
-        Volume(str(tmp_path / "v"), 0).open()
+        begin(Volume(str(tmp_path / "v"), 0))
 
 
 def test_unfinished_writes_are_dropped_at_a_start(tmp_path: Path, volume: Volume) -> None:
     fill(ReplicaWriter(volume, 8, 1, len(DATA)), DATA)
-    volume.close()
+    volume.directory.close()
     assert names(tmp_path / "v", ("tmp",))
-    open_volume(tmp_path / "v", FaultyDisk(), []).close()
+    open_volume(tmp_path / "v", FaultyDisk(), []).directory.close()
     assert names(tmp_path / "v") == []
 
 
@@ -248,9 +250,9 @@ def test_a_probe_leaves_nothing_and_a_full_disk_passes_it(
 
 
 def test_space_leaves_the_reserve_out(tmp_path: Path) -> None:
-    _, total, free = Volume(str(tmp_path), 0).space()
+    _, total, free = Volume(str(tmp_path), 0).space.measured()
     assert 0 < free <= total
-    assert Volume(str(tmp_path), 1 << 60).space()[2] == 0
+    assert Volume(str(tmp_path), 1 << 60).space.measured()[2] == 0
 
 
 def test_the_trash_keeps_whole_replicas_for_its_time(
@@ -287,7 +289,7 @@ def test_the_trash_counts_time_of_use_and_not_the_clock_on_the_wall(
     clock.now += 60.0
     assert first.trash.empty(100.0) == 0
     clock.now += 30.0  # Not saved: the machine dies.
-    first.close()
+    first.directory.close()
     clock.now = 5.0
     second = open_volume(tmp_path / "v", FaultyDisk(), [])
     assert second.trash.uptime() == pytest.approx(60.0, abs=1.0)
@@ -295,7 +297,7 @@ def test_the_trash_counts_time_of_use_and_not_the_clock_on_the_wall(
     assert second.trash.empty(100.0) == 0
     clock.now += 10.0
     assert second.trash.empty(100.0) == 2
-    second.close()
+    second.directory.close()
 
 
 def test_a_chunk_is_read_from_any_place(volume: Volume) -> None:

@@ -140,7 +140,7 @@ def two_volumes(tmp_path: Path, system: FaultyDisk) -> BlockStore:
     for name, block_id in (("a", 1), ("b", 2)):
         store = opened(*(tmp_path / other for other in ("a", "b")[: block_id]), system=system)
         target = [volume for volume in store.volumes.working if volume.root.endswith(name)]
-        store.volumes.roomiest = lambda *_: (target[0], 0)  # type: ignore[method-assign]
+        store.volumes.choice.roomiest = lambda *_: (target[0], 0)  # type: ignore[method-assign]
         put(store, block_id, DATA)
         store.close()
     return opened(tmp_path / "a", tmp_path / "b", system=system)
@@ -152,7 +152,7 @@ def test_a_volume_that_fails_costs_its_replicas_only(tmp_path: Path, call: str) 
     store = two_volumes(tmp_path, system)
     assert len(store.inventory().good) == 2
     doomed = [volume for volume in store.volumes.working if volume.root.endswith("a")]
-    store.volumes.roomiest = lambda *_: (doomed[0], 0)  # type: ignore[method-assign]
+    store.volumes.choice.roomiest = lambda *_: (doomed[0], 0)  # type: ignore[method-assign]
     writer = store.create(3, 1, len(DATA))
     system.faults, system.where = {call: errno.EIO}, f"{tmp_path}/a"
     with pytest.raises(DiskFailed):
@@ -169,7 +169,7 @@ def test_a_volume_that_fails_costs_its_replicas_only(tmp_path: Path, call: str) 
     assert get(store, Block(2, 1, len(DATA))) == DATA
     with pytest.raises(BlockMissing):
         store.read(1, 1)
-    del store.volumes.roomiest  # type: ignore[method-assign]
+    del store.volumes.choice.roomiest  # type: ignore[method-assign]
     put(store, 4, DATA)
     assert "blk_4_1" in names(tmp_path / "b")
     store.close()
@@ -260,5 +260,5 @@ def test_what_is_announced_and_never_sent_keeps_nobody_out(
     assert put(store, 2, DATA)
     fill(huge, DATA)
     store.finish(huge)
-    assert store.volumes.working[0].promised == 0
+    assert store.volumes.working[0].space.promised == 0
     store.close()

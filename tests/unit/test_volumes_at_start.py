@@ -34,7 +34,7 @@ def two_directories(tmp_path: Path) -> List[Path]:
 def put_on(store: BlockStore, root: Path, block_id: int) -> Block:
     """Store a replica in one directory."""
     target = [volume for volume in store.volumes.working if volume.root == str(root)]
-    store.volumes.roomiest = lambda *_: (target[0], 0)  # type: ignore[method-assign]
+    store.volumes.choice.roomiest = lambda *_: (target[0], 0)  # type: ignore[method-assign]
     return put(store, block_id, DATA)
 
 

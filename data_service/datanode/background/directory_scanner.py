@@ -50,7 +50,7 @@ class DirectoryScanner:
             for volume in self._store.volumes.working:
                 # The table first: what is written meanwhile is not in it, and not missed.
                 expected = self._store.good_on(volume, shard)
-                if not expected or volume.is_silent:
+                if not expected or volume.health.is_silent:
                     continue
                 found = self._names_in(volume, shard)
                 if found is None:

@@ -267,7 +267,7 @@ class BlockStore:
 
     def usage(self) -> Usage:
         """How full the datanode is; a volume that cannot say that has failed, or is silent."""
-        capacity, remaining = self.volumes.capacity()
+        capacity, remaining = self.volumes.choice.capacity()
         failed = self.volumes.in_trouble
         with self._lock:
             return Usage(capacity, self._used, remaining, len(self._replicas), failed)
@@ -289,16 +289,16 @@ class BlockStore:
     def _begin(self, block_id: int, generation: int, size: int) -> ReplicaWriter:
         tried: List[Volume] = []
         while True:
-            volume, promised = self.volumes.roomiest(size, tried)
+            volume, promised = self.volumes.choice.roomiest(size, tried)
             try:
                 return ReplicaWriter(volume, block_id, generation, size, promised)
             except (DiskFull, DiskFailed) as error:
                 # Another directory may take it. Nothing has been written, so nothing is lost.
                 log.warning("volume.refused", root=volume.root, error=error.message)
-                volume.settle(promised)
+                volume.space.settle(promised)
                 tried.append(volume)
             except BaseException:
-                volume.settle(promised)
+                volume.space.settle(promised)
                 raise
 
     def _enter(self, replica: Replica) -> None:
@@ -346,7 +346,7 @@ class BlockStore:
                 return
             if block.length not in (0, replica.block.length) and not replica.problem:
                 raise InvalidArgument(f"{replica.block} is here, and not {block}")
-            if replica.volume.is_silent:
+            if replica.volume.health.is_silent:
                 raise Busy(f"{replica.volume.root} does not answer")
             del self._replicas[block.block_id]
             self._used -= replica.footprint

@@ -38,6 +38,9 @@ SLOW_MEMORY_SECONDS = 60.0
 TOLD_SECONDS = 10.0
 """How long an operation runs until the directory counts, for people, as one in trouble."""
 
+SILENT_SECONDS = 30.0
+"""How long an operation may run until its disk counts as silent: longer than any of a busy one."""
+
 
 class Health:
     """The state of one directory's disk. Every method may be called by any thread.
@@ -75,6 +78,11 @@ class Health:
         # A copy: other threads begin and end operations meanwhile.
         began = min(list(self._running.values()), default=None)
         return 0.0 if began is None else time.monotonic() - began
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the disk has not answered for so long that nobody should wait for it."""
+        return self.silent_seconds() > SILENT_SECONDS
 
     @property
     def is_in_trouble(self) -> bool:

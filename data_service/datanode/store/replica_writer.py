@@ -56,7 +56,7 @@ class ReplicaWriter:
         self._unchecked += len(data)
         if self._unchecked >= RESERVE_CHECK_BYTES:
             self._unchecked = 0
-            if self.volume.free() < len(data):
+            if self.volume.space.free() < len(data):
                 raise DiskFull(f"{self.volume.root} has only its reserve of free space left")
         self._write_all(self._path, data)
         self.length += len(data)
@@ -102,7 +102,7 @@ class ReplicaWriter:
     def _settle(self, size: int) -> None:
         settled = min(size, self._promised)
         self._promised -= settled
-        self.volume.settle(settled)
+        self.volume.space.settle(settled)
 
     def _write_all(self, path: str, data: memoryview) -> None:
         with self.volume.guard(path, "write"):

@@ -37,12 +37,18 @@ def opened(*roots: Path, reserved: int = 0, system: disk.SystemCalls = disk.SYST
     return store
 
 
+def begin(volume: Volume) -> None:
+    """Lock a directory, and learn whose it is; StartRefused."""
+    volume.directory.claim()
+    volume.identify()
+
+
 def open_volume(root: Path, system: FaultyDisk, failures: List[str]) -> Volume:
     """An open volume, formatted if need be; why it failed comes into `failures`."""
     made = Volume(str(root), 0, lambda: failures.append(made.failed), system)
-    made.open()
-    if not made.version.node_id:
-        made.format("node-1")
+    begin(made)
+    if not made.directory.version.node_id:
+        made.directory.format("node-1")
     return made
 
 
