@@ -98,6 +98,7 @@ class Cluster:
             self._links[pair] = self._proxy_to(pair[1])
         self._directories = directories
         self._overrides = overrides
+        self._client_root = ROOT
         self._clients: List["subprocess.Popen[bytes]"] = []
         self.warnings: List[str] = []  # What `file_system` said.
         self._configure()
@@ -165,6 +166,14 @@ class Cluster:
         """Start one daemon that is not running, a spare one too; returns when it is ready."""
         self.daemons[role].start()
         self.daemons[role].wait_ready()
+
+    def run_from(self, root: Path, *roles: str) -> None:
+        """From their next start on these daemons, or the `client`, run the code in `root`."""
+        for role in roles:
+            if role == CLIENT:
+                self._client_root = root
+            else:
+                self.daemons[role].command = self._command(role, root)
 
     def kill(self, role: str) -> None:
         """SIGKILL; returns when the process is gone."""
@@ -247,7 +256,7 @@ class Cluster:
 
     def client_command(self, *argv: str) -> List[str]:
         """The documented command; it finds config.ini by its environment."""
-        return [sys.executable, str(ROOT / _LAUNCHERS[CLIENT]), *argv]
+        return [sys.executable, str(self._client_root / _LAUNCHERS[CLIENT]), *argv]
 
     def environment(self, who: str) -> Dict[str, str]:
         """This process's environment, with the cluster's config.ini and nobody's home."""
@@ -279,12 +288,14 @@ class Cluster:
         for who, _ in self._links:
             self._write_config(self._config_of(who), who)
         for role in self.roles:
-            kind = configuration.kind_of(role)
-            index = role[len(kind) + 1 :]
-            command = [sys.executable, str(ROOT / _LAUNCHERS[kind]), *filter(None, [index])]
-            command += ["--config", str(self._config_of(role))]
             log_path = self.folder / f"{role}.log"
-            self.daemons[role] = Daemon(role, command, log_path, dict(os.environ))
+            self.daemons[role] = Daemon(role, self._command(role, ROOT), log_path, dict(os.environ))
+
+    def _command(self, role: str, root: Path) -> List[str]:
+        kind = configuration.kind_of(role)
+        index = role[len(kind) + 1 :]
+        command = [sys.executable, str(root / _LAUNCHERS[kind]), *filter(None, [index])]
+        return command + ["--config", str(self._config_of(role))]
 
     def _config_of(self, who: str) -> Path:
         own = any(who == near for near, _ in self._links)

@@ -25,7 +25,8 @@ class Daemon:
     ) -> None:
         self.role = role
         self.log_path = log_path
-        self._command = list(command)
+        self.command = list(command)
+        """What the next life is started with."""
         self._environment = environment
         self._process: Optional["subprocess.Popen[bytes]"] = None
         self._reader: Optional[threading.Thread] = None
@@ -54,7 +55,7 @@ class Daemon:
         self._join_reader()
         self._lines, self._ended = [], False
         self._process = subprocess.Popen(
-            self._command,
+            self.command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
