@@ -13,7 +13,7 @@ import time
 from functools import partial
 from typing import Dict, List, Optional
 
-from data_service.namenode.calls.clients import NameNodeService
+from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.namesystem import Namesystem
 from data_service.namenode.groups import Groups
 from data_service.namenode.leading import leadership, memory

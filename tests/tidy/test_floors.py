@@ -194,7 +194,7 @@ def test_an_import_that_goes_up_is_found(path: str, text: str) -> None:
 
 def test_an_import_that_goes_down_is_allowed() -> None:
     text = "from zookeeper.fabric.errors import Fenced\nfrom metadata_service import journal\n"
-    assert floor_violations(Source.of("data_service/namenode/calls/clients.py", text), KNOWN) == []
+    assert floor_violations(Source.of("data_service/namenode/calls/service.py", text), KNOWN) == []
     neighbour = "from data_service.namenode.writers.leases import Leases"
     assert floor_violations(Source.of("data_service/namenode/state.py", neighbour), KNOWN) == []
 

@@ -6,7 +6,7 @@ from typing import Any, Callable, Tuple
 import pytest
 
 from data_service.namenode.namespace.commits import Outcome
-from data_service.namenode.calls.clients import NameNodeService
+from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.state import State
 from data_service.protocol.files import OpenedFile
 from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core

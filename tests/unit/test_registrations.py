@@ -6,7 +6,7 @@ from typing import Any, Callable
 import pytest
 
 from data_service.namenode.replicas.blocks import Blocks
-from data_service.namenode.calls.clients import NameNodeService
+from data_service.namenode.calls.service import NameNodeService
 from data_service.protocol.nodes import NodeInfo
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, SessionExpired
@@ -49,7 +49,7 @@ def test_what_nobody_should_be_shown_is_refused(service: Any, odd: dict) -> None
     with pytest.raises(InvalidArgument) as caught:
         service.exposed_register(tuple(GOOD._replace(**odd)))
     assert len(caught.value.message) < 300, "nor repeated at length"
-    assert service._term_of().blocks.census.datanodes(0.0) == ()
+    assert service._connection.term_of().blocks.census.datanodes(0.0) == ()
 
 
 def test_a_whole_registration_is_accepted(service: Any) -> None:
@@ -57,9 +57,10 @@ def test_a_whole_registration_is_accepted(service: Any) -> None:
     assert service.exposed_register(tuple(GOOD._replace(cluster_id=""))), "a new disk"
     assert service.exposed_register(tuple(GOOD)[:6]), "of an older release"
     service.exposed_register(tuple(GOOD._replace(version="1.2.3")))
-    (known,) = service._term_of().blocks.census.datanodes(0.0)
+    (known,) = service._connection.term_of().blocks.census.datanodes(0.0)
     assert known.version == "1.2.3"
-    for row in (tuple(GOOD)[:5], tuple(GOOD) + ("",), list(GOOD), None):
+    assert service.exposed_register(tuple(GOOD) + ("what a newer one adds",))
+    for row in (tuple(GOOD)[:5], tuple(GOOD[1:]), (), None):
         with pytest.raises(InvalidArgument):
             service.exposed_register(row)
     service.peer = Peer(Principal("user", "mallory"), "127.0.0.1")
@@ -73,6 +74,6 @@ def test_a_report_of_nobody_is_refused_before_it_is_unpacked(
     def never(payload: bytes) -> None:
         raise AssertionError("14 MB of it cost 0.65 s")
 
-    monkeypatch.setattr("data_service.namenode.calls.clients.unpack_blocks", never)
+    monkeypatch.setattr("data_service.namenode.calls.datanodes.unpack_blocks", never)
     with pytest.raises(SessionExpired):
         service.exposed_block_report(7, 1, 0, 1, bytes(24))

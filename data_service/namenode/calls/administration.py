@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import Any, Tuple
+from typing import List, Tuple
 
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.metasave import metasave_lines
@@ -10,132 +10,102 @@ from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import check_name
 from data_service.namenode.replicas.service_state import DEAD
 from data_service.protocol.blocks import Block
-from data_service.protocol.validation import check_block, check_integers, check_strings
+from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import InvalidArgument
-from zookeeper.fabric.frames import plain
-from zookeeper.fabric.kinds import pack_rows
-
-BLOCKS_MAX = 1000
-"""The most blocks that one call may name."""
 
 
-class Administration(Connection):
-    """The calls about the cluster."""
+class Administration:
+    """Answers AdministrationCalls, on one connection. `directory` is where `metasave` writes."""
 
-    def exposed_report_bad_block(self, block: Tuple[Any, ...], node_id: str) -> None:
-        """A reader met a replica whose bytes do not match its checksums: its datanode verifies it.
+    def __init__(self, connection: Connection, directory: str) -> None:
+        self._on = connection
+        self._directory = directory
 
-        Only who may read a file complains of its blocks.
-        """
-        check_block(block)
-        check_strings(node_id)
-        suspect = Block._make(block)
-        if self._read(lambda state: state.inspecting.may_read_block(self._caller, suspect)):
-            self._term_of().tell_blocks(lambda blocks: blocks.report_bad(suspect, node_id))
+    def report_bad_block(self, block: Block, node_id: str) -> None:
+        """See AdministrationCalls."""
+        caller = self._on.caller
+        if self._on.read(lambda state: state.inspecting.may_read_block(caller, block)):
+            self._on.term_of().tell_blocks(lambda blocks: blocks.report_bad(block, node_id))
 
-    def exposed_cluster_status(self) -> Tuple[Any, ...]:
-        """ClusterStatus."""
-        return self._term_of().cluster_status()
+    def cluster_status(self) -> ClusterStatus:
+        """See AdministrationCalls."""
+        return self._on.term_of().cluster_status()
 
-    def exposed_datanode_reports(self) -> Tuple[Any, ...]:
-        """DataNodeStatus of every known datanode."""
-        return self._term_of().ask_blocks(
+    def datanode_reports(self) -> Tuple[DataNodeStatus, ...]:
+        """See AdministrationCalls."""
+        reports: Tuple[DataNodeStatus, ...] = self._on.term_of().ask_blocks(
             lambda blocks: blocks.census.datanodes(time.monotonic())
         )
+        return reports
 
-    def exposed_safe_mode(self, action: str) -> bool:
-        """`get`, `enter` or `leave`; whether safe mode is on afterwards."""
+    def safe_mode(self, action: str) -> bool:
+        """See AdministrationCalls."""
         if action not in ("get", "enter", "leave"):
             raise InvalidArgument("safe mode can be told: get, enter, leave")
         if action != "get":
-            self._require_superuser()
-        term = self._term_of()
+            self._on.require_superuser()
+        term = self._on.term_of()
         if action == "enter":
             term.tell_blocks(lambda blocks: blocks.enter_safe_mode())
         elif action == "leave":
             term.tell_blocks(lambda blocks: blocks.leave_safe_mode(time.monotonic()))
         return term.cluster_status().safe_mode
 
-    def exposed_groups(self, user: str) -> Tuple[str, ...]:
-        """The groups of a user, of the caller when `user` is empty."""
-        check_strings(user)
-        self._identify()
+    def groups(self, user: str) -> Tuple[str, ...]:
+        """See AdministrationCalls."""
         if user:
             check_name(user)
-        return tuple(self._groups_of(user or self._caller.user))
+        return tuple(self._on.groups_of(user or self._on.caller.user))
 
-    def exposed_open_files(self, path: str, after: int, limit: int) -> Tuple[bytes, int, bool]:
-        """A page of FsckRows of files being written, the number to go on behind, whether more."""
-        check_strings(path)
-        check_integers(after, limit)
-        rows, last, more = self._read(
-            lambda state: state.inspecting.open_files(self._caller, path, after, limit)
+    def open_files(self, path: str, after: int, limit: int) -> Tuple[List[FsckRow], int, bool]:
+        """See AdministrationCalls."""
+        caller = self._on.caller
+        page: Tuple[List[FsckRow], int, bool] = self._on.read(
+            lambda state: state.inspecting.open_files(caller, path, after, limit)
         )
-        return pack_rows(plain(tuple(rows))), last, more
+        return page
 
-    def exposed_list_open_files(
-        self, path: str, after: int, limit: int
-    ) -> Tuple[bytes, int, bool]:
-        """The same, for administrators only, as `listOpenFiles` is in HDFS."""
-        self._require_superuser()
-        return self.exposed_open_files(path, after, limit)
+    list_open_files = open_files
 
-    def exposed_block_row(self, block_id: int) -> bytes:
-        """The FsckRow of a block's file with this block only, as a list of one or none."""
-        check_integers(block_id)
-        row = self._read(lambda state: state.inspecting.block(self._caller, block_id))
-        return pack_rows(() if row is None else (plain(row),))
+    def block_row(self, block_id: int) -> List[FsckRow]:
+        """See AdministrationCalls."""
+        caller = self._on.caller
+        row = self._on.read(lambda state: state.inspecting.block(caller, block_id))
+        return [] if row is None else [row]
 
-    def exposed_spread_blocks(self, block_ids: Tuple[int, ...]) -> int:
-        """Have blocks copied that are on too few racks; how many copies began."""
-        self._require_superuser()
-        if type(block_ids) is not tuple or len(block_ids) > BLOCKS_MAX:
-            raise InvalidArgument(f"expected a list of at most {BLOCKS_MAX} blocks")
-        check_integers(*block_ids)
-        term = self._term_of()
-        return term.tell_blocks(lambda blocks: blocks.spread(block_ids, term.random))
+    def spread_blocks(self, block_ids: Tuple[int, ...]) -> int:
+        """See AdministrationCalls."""
+        term = self._on.term_of()
+        begun: int = term.tell_blocks(lambda blocks: blocks.spread(block_ids, term.random))
+        return begun
 
-    def exposed_save_namespace(self) -> int:
-        """Have the metadata service copy its log into its database; the last txid in it.
-
-        The record is durable at any moment: this leaves the next start of that service no log to
-        read, and tells of damage while the namenode still has the whole image. As in HDFS, only
-        in safe mode.
-        """
-        self._require_superuser()
-        term = self._term_of()
+    def save_namespace(self) -> int:
+        """See AdministrationCalls."""
+        term = self._on.term_of()
         if not term.cluster_status().safe_mode:
             raise InvalidArgument(
                 "Safe mode should be turned ON in order to create namespace image."
             )
         return term.journal.checkpoint()
 
-    def exposed_refresh_nodes(self) -> None:
-        """Nothing yet: there are no lists of datanodes to include and exclude."""
-        self._require_superuser()
+    def refresh_nodes(self) -> None:
+        """See AdministrationCalls."""
 
-    def exposed_trigger_block_report(self, host: str, port: int) -> None:
-        """Have the datanode at an address report fully, with its next heartbeat."""
-        self._require_superuser()
-        check_strings(host)
-        check_integers(port)
-        if not self._term_of().ask_blocks(lambda blocks: blocks.want_report(host, port)):
+    def trigger_block_report(self, host: str, port: int) -> None:
+        """See AdministrationCalls."""
+        if not self._on.term_of().ask_blocks(lambda blocks: blocks.want_report(host, port)):
             raise InvalidArgument(f"Datanode unreachable: none lives at {host}:{port}")
 
-    def exposed_metasave(self, name: str) -> None:
-        """Write what the namenode has still to do into a file of this name, in its directory."""
-        self._require_superuser()
-        check_strings(name)
+    def metasave(self, name: str) -> None:
+        """See AdministrationCalls."""
         if name in ("", ".", "..") or "/" in name or not name.isprintable():
             raise InvalidArgument(
                 f"{name!a:.80} is no name of a file: it lies in the namenode's own directory"
             )
-        term = self._term_of()
-        rows = term.ask_blocks(lambda blocks: blocks.census.datanodes(time.monotonic()))
-        states = [row.state for row in rows]
+        states = [row.state for row in self.datanode_reports()]
         dead = states.count(DEAD)
-        lines = term.read(
+        lines = self._on.read(
             lambda state: Outcome(metasave_lines(state, len(states) - dead, dead), None, 0)
         )
         disk.make_directories(self._directory)

@@ -1,0 +1,68 @@
+"""The calls of datanodes: who they are, how they fare, which replicas they have."""
+
+import time
+from typing import Tuple
+
+from data_service.namenode.calls.connection import Connection
+from data_service.protocol.blocks import Block, unpack_blocks
+from data_service.protocol.namenode_calls import Orders
+from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
+
+HEARTBEAT_WAIT_SECONDS_MAX = 60.0
+
+
+class DataNodes:
+    """Answers DataNodeReports, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._on = connection
+
+    def register(self, info: NodeInfo) -> Registration:
+        """See DataNodeReports."""
+        term = self._on.term_of()
+        session = term.tell_blocks(lambda blocks: blocks.register(info, time.monotonic()))
+        return Registration(session, term.journal.epoch, term.journal.cluster_id)
+
+    def epoch_known(self, epoch: int) -> None:
+        """See DataNodeReports."""
+        self._on.term_of().outlive(epoch)
+
+    def heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> Orders:
+        """See DataNodeReports."""
+        wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
+        return Orders(*self._on.term_of().heartbeat(session, stats, wait, self._on.gone))
+
+    def block_report(
+        self, session: int, report_id: int, part: int, parts: int, payload: bytes
+    ) -> None:
+        """See DataNodeReports."""
+        term = self._on.term_of()
+        # Whose session is over is refused before anything is unpacked for it.
+        term.ask_blocks(lambda blocks: blocks.require_session(session))
+        reported = list(unpack_blocks(payload))
+        term.tell_blocks(
+            lambda blocks: blocks.block_report(
+                session, report_id, part, parts, reported, time.monotonic()
+            )
+        )
+
+    def block_changes(
+        self,
+        session: int,
+        received: Tuple[Block, ...],
+        deleted: Tuple[Block, ...],
+        corrupt: Tuple[Block, ...],
+        verified: Tuple[Block, ...] = (),
+    ) -> None:
+        """See DataNodeReports."""
+        self._on.term_of().tell_blocks(
+            lambda blocks: blocks.block_changes(
+                session, received, deleted, corrupt, time.monotonic(), verified
+            )
+        )
+
+    def copy_failed(self, session: int, block_id: int, unreached: Tuple[str, ...] = ()) -> None:
+        """See DataNodeReports."""
+        self._on.term_of().tell_blocks(
+            lambda blocks: blocks.copy_failed(session, block_id, time.monotonic(), unreached)
+        )

@@ -1,0 +1,51 @@
+"""The namenode as its callers see it: the calls of every table, on one connection."""
+
+from typing import Any, Callable, Iterable, Tuple
+
+from data_service.namenode.calls.administration import Administration
+from data_service.namenode.calls.connection import Connection
+from data_service.namenode.calls.datanodes import DataNodes
+from data_service.namenode.calls.names import Names
+from data_service.namenode.calls.writers import Writers
+from data_service.namenode.namesystem import Namesystem
+from data_service.protocol.namenode_calls import (
+    AdministrationCalls,
+    DataNodeReports,
+    NamespaceCalls,
+    WriterCalls,
+)
+from zookeeper.fabric.calls import CHANGES, Call, serves
+from zookeeper.fabric.rpc import Service
+
+
+@serves(NamespaceCalls, by="names")
+@serves(WriterCalls, by="writers")
+@serves(AdministrationCalls, by="administration")
+@serves(DataNodeReports, by="datanodes")
+class NameNodeService(Service):
+    """One connection. `term_of` gives the current term, or raises NotLeader; `defaults` are
+    replication and block size of new files; `directory` is where `metasave` writes."""
+
+    def __init__(
+        self,
+        term_of: Callable[[], Namesystem],
+        groups_of: Callable[[str], Iterable[str]],
+        superuser: str,
+        defaults: Tuple[int, int],
+        directory: str,
+    ) -> None:
+        self._connection = connection = Connection(self, term_of, groups_of, superuser)
+        self.names = Names(connection)
+        self.writers = Writers(connection, *defaults)
+        self.administration = Administration(connection, directory)
+        self.datanodes = DataNodes(connection)
+        self.require_superuser = connection.require_superuser  # type: ignore[method-assign]
+        self.ended = connection.ended  # type: ignore[method-assign]
+
+    def own(self, call: Call, values: Tuple[Any, ...], args: Tuple[Any, ...]) -> Tuple[Any, ...]:
+        """Who names a client, by an operation or by its id, names one of his own."""
+        if call.effect == CHANGES:
+            return (self._connection.own_operation(values[0], args[1:]), *values[1:])
+        if call.parameters and call.parameters[0].name == "client_id":
+            return (self._connection.own_client(values[0]), *values[1:])
+        return values
