@@ -1,4 +1,4 @@
-"""A random walk of commands in one process, step by step against a file system of dictionaries."""
+"""A random walk of commands in one process, step by step against a plain tree."""
 
 from pathlib import Path
 from random import Random
@@ -9,7 +9,9 @@ import pytest
 from data_service.shell import connections
 from tests.support.clusters.cluster import Cluster
 from tests.support.terminal.shell import Result, run_in_process
-from tests.support.models.tree_model import ModelFile, Refused, TreeModel
+from tests.support.models.command_model import CommandModel
+from tests.support.models.nodes import File
+from zookeeper.fabric.errors import DfsError
 
 BLOCK = 4096
 SIZES = (0, 1, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5)
@@ -23,7 +25,7 @@ class Walk:
 
     def __init__(self, cluster: Cluster, folder: Path, seed: int) -> None:
         self.random = Random(seed)
-        self.model = TreeModel(replication=2)
+        self.model = CommandModel(replication=2)
         self.history: List[Tuple[str, ...]] = []
         self._config = str(cluster.config)
         self._folder = folder
@@ -62,7 +64,7 @@ class Walk:
         try:
             expected()
             refused = False
-        except Refused:
+        except DfsError:
             refused = True
         result = self.run(*argv)
         told = f"{argv} gave {result}; refused={refused}\n{self.history}"
@@ -76,10 +78,10 @@ class Walk:
         assert sorted(seen) == sorted([self.top, *(self.top + path for path in nodes)])
         for path, node in nodes.items():
             assert self.counted(path) == self.model.count(path), f"{path}\n{self.history}"
-            if isinstance(node, ModelFile):
+            if isinstance(node, File):
                 told = self.good("stat", "%b %r %F", self.top + path).split(maxsplit=2)
-                assert told == [str(len(node.data)), str(node.replication), "regular file\n"]
-                assert self.fetched(path) == node.data, f"{path}\n{self.history}"
+                assert told == [str(len(node.content)), str(node.replication), "regular file\n"]
+                assert self.fetched(path) == node.content, f"{path}\n{self.history}"
         assert self.counted("") == self.model.count("/")
 
     def counted(self, path: str) -> Tuple[int, ...]:
@@ -117,7 +119,7 @@ def _put(walk: Walk) -> Step:
 
 
 def _copy(walk: Walk) -> Step:
-    sources, path = walk.paths(1, ModelFile) or ["/missing"], walk.path()
+    sources, path = walk.paths(1, File) or ["/missing"], walk.path()
     overwrite = walk.random.random() < 0.5
     argv = ["cp", *(["-f"] if overwrite else []), walk.top + sources[0], walk.top + path]
     return argv, lambda: walk.model.copy(sources[0], path, overwrite)
@@ -145,7 +147,7 @@ def _touch_empty(walk: Walk) -> Step:
 
 
 def _set_replication(walk: Walk) -> Step:
-    path = (walk.paths(1, ModelFile) or ["/missing"])[0]
+    path = (walk.paths(1, File) or ["/missing"])[0]
     number = walk.random.randint(1, 3)
     argv = ["setrep", str(number), walk.top + path]
     return argv, lambda: walk.model.set_replication(path, number)
@@ -159,14 +161,14 @@ def _append(walk: Walk) -> Step:
 
 
 def _truncate(walk: Walk) -> Step:
-    files = walk.paths(1, ModelFile)
+    files = walk.paths(1, File)
     path = files[0] if files else "/missing"
-    length = walk.random.randint(0, len(walk.model.file(path).data)) if files else 0
+    length = walk.random.randint(0, len(walk.model.file(path).content)) if files else 0
     return ["truncate", str(length), walk.top + path], lambda: walk.model.truncate(path, length)
 
 
 def _concat(walk: Walk) -> Step:
-    files = walk.paths(10, ModelFile) or ["/missing"]
+    files = walk.paths(10, File) or ["/missing"]
     above = files[0].rpartition("/")[0]
     beside = [path for path in files if path.rpartition("/")[0] == above]
     target, *sources = (beside + 2 * ["/missing"])[: max(3, len(beside))]
@@ -181,7 +183,7 @@ DEEDS: List[Callable[[Walk], Step]] = [
 
 
 @pytest.mark.parametrize("seed", range(1, 5))
-def test_a_walk_of_commands_agrees_with_a_dictionary(
+def test_a_walk_of_commands_agrees_with_a_plain_tree(
     shared_cluster: Cluster, tmp_path: Path, seed: int
 ) -> None:
     walk = Walk(shared_cluster, tmp_path, seed)
@@ -190,7 +192,7 @@ def test_a_walk_of_commands_agrees_with_a_dictionary(
             walk.step()
             if step % COMPARE_EVERY == 0:
                 walk.compare()
-        assert any(isinstance(node, ModelFile) for _, node in walk.model.walk()), "an empty walk"
+        assert any(isinstance(node, File) for _, node in walk.model.walk()), "an empty walk"
     finally:
         connections.forget()
 
