@@ -2,36 +2,36 @@
 
 from typing import Optional, Sequence, Tuple
 
-from data_service.filesystem.namenode_client import LIST_ROWS, NameNodeClient
+from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
-from zookeeper.fabric.kinds import Rows, decode
+from data_service.protocol.namenode_calls import NameNodeCalls
 
 
 class Administration:
-    """Datanodes, blocks and the namenode itself, not files; the line to the namenode is shared."""
+    """Datanodes, blocks and the namenode itself, not files."""
 
-    def __init__(self, namenode: NameNodeClient) -> None:
-        self._namenode = namenode
+    def __init__(self, calls: NameNodeCalls) -> None:
+        self._calls = calls
 
     def cluster_status(self) -> ClusterStatus:
         """Capacity, health, safe mode."""
-        return decode(ClusterStatus, self._namenode.call("cluster_status"))
+        return self._calls.cluster_status()
 
     def datanodes(self) -> Tuple[DataNodeStatus, ...]:
         """Every datanode that the namenode knows."""
-        return decode(Tuple[DataNodeStatus, ...], self._namenode.call("datanode_reports"))
+        return self._calls.datanode_reports()
 
     def safe_mode(self, action: str) -> bool:
         """`get`, `enter` or `leave`; whether safe mode is on afterwards."""
-        return decode(bool, self._namenode.call("safe_mode", action))
+        return self._calls.safe_mode(action)
 
     def groups(self, user: str = "") -> Tuple[str, ...]:
         """The groups that the namenode finds for a user; without a name, for the caller."""
-        return decode(Tuple[str, ...], self._namenode.call("groups", user))
+        return self._calls.groups(user)
 
     def block_row(self, block_id: int) -> Optional[FsckRow]:
         """The file that a block belongs to, with this block only; None when there is none."""
-        rows = decode(Rows[FsckRow], self._namenode.call("block_row", block_id))
+        rows = self._calls.block_row(block_id)
         return rows[0] if rows else None
 
     def spread_blocks(self, block_ids: Sequence[int]) -> int:
@@ -39,7 +39,7 @@ class Administration:
         begun = 0
         for start in range(0, len(block_ids), LIST_ROWS):
             page = tuple(block_ids[start : start + LIST_ROWS])
-            begun += decode(int, self._namenode.call("spread_blocks", page))
+            begun += self._calls.spread_blocks(page)
         return begun
 
     def save_namespace(self) -> int:
@@ -49,16 +49,16 @@ class Administration:
         """
         # The first answer to a client is awaited only briefly, and this one takes its time.
         self.safe_mode("get")
-        return decode(int, self._namenode.call("save_namespace"))
+        return self._calls.save_namespace()
 
     def refresh_nodes(self) -> None:
         """Read again which datanodes belong to the cluster."""
-        self._namenode.call("refresh_nodes")
+        self._calls.refresh_nodes()
 
     def metasave(self, name: str) -> None:
         """Have the namenode write what it has still to do into a file of its own directory."""
-        self._namenode.call("metasave", name)
+        self._calls.metasave(name)
 
     def trigger_block_report(self, host: str, port: int) -> None:
         """Have the datanode at this address report all its blocks now."""
-        self._namenode.call("trigger_block_report", host, port)
+        self._calls.trigger_block_report(host, port)

@@ -70,8 +70,8 @@ class FileSystem(Names, Administration, Conveniences):
         user = user or current_user()
         self._credentials = credentials_of(config, Principal(USER, user))
         self._namenode = NameNodeClient(config, self._credentials)
-        Names.__init__(self, self._namenode, user)
-        Administration.__init__(self, self._namenode)
+        Names.__init__(self, self._namenode.calls, user)
+        Administration.__init__(self, self._namenode.calls)
         self._memory = NodeMemory()
         self._as_they_are = False
         self._files = FilesBeingWritten(
@@ -289,7 +289,7 @@ class FileSystem(Names, Administration, Conveniences):
         return WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
 
     def _block_reader(self, path: str) -> BlockReader:
-        locator = BlockLocator(self, self._namenode, path)
+        locator = BlockLocator(self, self._calls, path)
         return BlockReader(
             path,
             self._credentials,

@@ -1,8 +1,8 @@
 """The client's line to the namenode: repeats what may be repeated, until a deadline.
 
-Theory of operation. A call whose answer was lost may have run. Reads are simply repeated; every
-mutation carries an operation id (client id, call number), and the namenode answers a repeated one
-from its retry cache, so repeating has one effect. The first contact of a client fails soon when
+Theory of operation. A call whose answer was lost may have run. What reads, or tells, is simply
+repeated; what changes something carries an operation id (client id, call number), and the namenode
+answers a repeated one from its retry cache, so repeating has one effect. The first contact of a client fails soon when
 nobody answers, so that a person learns that the cluster is down. When somebody answers that he does
 not lead yet, is busy or has just started, or when this client was served before, it is patient, and
 says once what it waits for.
@@ -14,10 +14,13 @@ import random
 import threading
 import time
 from contextlib import contextmanager
-from typing import Any, Iterator, Set, Tuple, Type
+from functools import partial
+from typing import Any, Iterator, Optional, Set, Tuple, Type
 
+from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.calls import CHANGES, Call, Operation
 from zookeeper.fabric.errors import (
     Busy,
     DeadlineExceeded,
@@ -87,27 +90,36 @@ class _Patience:
 
 
 class NameNodeClient(Forkable):
-    """Calls to the namenode that leads; thread-safe. A forked process is another client."""
+    """The line to the namenode that leads; thread-safe. A forked process is another client.
+
+    `calls` are repeated while the namenode is out of reach, and raise what it answers. Those of
+    `persistent`, for a write in progress, also wait for the end of a restarted namenode's safe
+    mode. Those of `parting` are made once, briefly: for what it finds out by itself if it does not
+    hear it.
+    """
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
         self._settings = settings.client
-        # These wait on purpose, at the namenode, before they answer that it was in vain.
-        seconds = settings.name_node.complete_timeout_seconds
-        seconds += settings.network.call_timeout_seconds
-        self._timeouts = {"complete": seconds, "flush": seconds}
+        # Calls that wait on purpose, at the namenode, before they answer that it was in vain.
+        self._waiting_seconds = (
+            settings.name_node.complete_timeout_seconds + settings.network.call_timeout_seconds
+        )
         self._served = False
         self._closed = threading.Event()
         self._servers = len(settings.name_node.hosts)
         self._pool = LeaderPool(
             NAME_NODE, settings.name_node.hosts, credentials, settings.network
         )
+        self.calls = NameNodeCalls(self._repeat)
+        self.persistent = NameNodeCalls(partial(self._repeat, awaited=(SafeMode,)))
+        self.parting = NameNodeCalls(self._pool.perform, PARTING_SECONDS)
         self._begin()
         watch(self)
 
     def _begin(self) -> None:
         self.client_id = os.urandom(16).hex()
         self._lock = threading.Lock()
-        self._calls = itertools.count(1)
+        self._numbers = itertools.count(1)
         self._awaited: Set[int] = set()
 
     def forked(self) -> None:
@@ -118,46 +130,47 @@ class NameNodeClient(Forkable):
             self._closed.set()
 
     @contextmanager
-    def operation(self) -> Iterator[Tuple[str, int, int]]:
-        """A fresh operation id: give it to one mutation, and to every repetition of it.
+    def one_change(self, *awaited: Type[DfsError]) -> Iterator[NameNodeCalls]:
+        """As `persistent`, but all calls in the block are one change: the second repeats the first.
 
-        It is (client id, number, the least number of the calls that this client still waits for):
-        the namenode forgets the answers to earlier ones. At the block's end nobody waits any more.
+        Errors of the kinds `awaited` are waited out, too.
         """
+        with self._operation() as operation:
+            yield NameNodeCalls(
+                partial(self._repeat, awaited=(SafeMode, *awaited), operation=operation)
+            )
+
+    @contextmanager
+    def _operation(self) -> Iterator[Operation]:
+        """A fresh operation id, with the least number of the calls that this client waits for: the
+        namenode forgets the answers to earlier ones. At the block's end nobody waits any more."""
         with self._lock:
-            number = next(self._calls)
+            number = next(self._numbers)
             self._awaited.add(number)
-            operation = self.client_id, number, min(self._awaited)
+            operation = Operation(self.client_id, number, min(self._awaited))
         try:
             yield operation
         finally:
             with self._lock:
                 self._awaited.discard(number)
 
+    @contextmanager
+    def _numbered(
+        self, call: Call, args: Tuple[Any, ...], operation: Optional[Operation]
+    ) -> Iterator[Tuple[Any, ...]]:
+        """The arguments with the operation before them, if the call changes something."""
+        if call.effect != CHANGES:
+            yield args
+        elif operation is not None:
+            yield (operation, *args)
+        else:
+            with self._operation() as fresh:
+                yield (fresh, *args)
+
     @property
     def patience_seconds(self) -> float:
         """How long an operation in progress rides out an outage."""
         return self._settings.retry_seconds
-
-    def call(self, method: str, *args: Any) -> Any:
-        """Call, and repeat while the namenode is out of reach; raises what it answered."""
-        return self._repeat(method, args, ())
-
-    def mutate(self, method: str, *args: Any) -> Any:
-        """Call a mutation under one operation id, which it gets as its first argument."""
-        with self.operation() as operation:
-            return self.call(method, operation, *args)
-
-    def persist(self, method: str, *args: Any, awaited: Awaited = ()) -> Any:
-        """Call for a write in progress, which also waits for a restarting namenode's safe mode.
-
-        Errors of the kinds `awaited` are waited out, too.
-        """
-        return self._repeat(method, args, (SafeMode, *awaited))
-
-    def part(self, method: str, *args: Any) -> None:
-        """Call once, briefly, for what the namenode finds out by itself if it does not hear it."""
-        self._pool.call(method, *args, timeout=PARTING_SECONDS)
 
     @property
     def closed(self) -> bool:
@@ -169,34 +182,42 @@ class NameNodeClient(Forkable):
         self._closed.set()
         self._pool.close()
 
-    def _repeat(self, method: str, args: Tuple[Any, ...], awaited: Awaited) -> Any:
+    def _repeat(
+        self,
+        call: Call,
+        args: Tuple[Any, ...],
+        seconds: Optional[float] = None,
+        awaited: Awaited = (),
+        operation: Optional[Operation] = None,
+    ) -> Any:
         """Call until it is answered; errors of the kinds `awaited` are waited out as well."""
         if self.closed:
-            raise InvalidArgument(f"{method}: this FileSystem was closed: make another one")
+            raise InvalidArgument(f"{call.name}: this FileSystem was closed: make another one")
         patience = _Patience(self._settings, self._served, self._servers, time.monotonic())
-        timeout = self._timeouts.get(method)
+        timeout = self._waiting_seconds if call.waits else seconds
         pause = _PAUSE_SECONDS_MIN
-        while True:
-            waited_out: Awaited = (*_OUTAGES, StartingUp, *awaited)
-            try:
-                result = self._pool.call(method, *args, timeout=timeout)
-                self._served = True
-                return result
-            except waited_out as error:
-                now = time.monotonic()
-                if patience.is_over(error, pause, now) or self._closed.is_set():
-                    raise
-                if isinstance(error, _OUTAGES):
-                    # The namenode that comes back, or takes over, may be in safe mode first.
-                    awaited = (*awaited, SafeMode)
-                self._note(method, error, patience.should_tell(now))
-            # Clients that lost the same namenode must not come back in step.
-            self._closed.wait(pause * random.uniform(0.5, 1.0))
-            pause = min(2 * pause, _PAUSE_SECONDS_MAX)
+        with self._numbered(call, args, operation) as sent:
+            while True:
+                waited_out: Awaited = (*_OUTAGES, StartingUp, *awaited)
+                try:
+                    result = self._pool.call(call.name, *sent, timeout=timeout)
+                    self._served = True
+                    return result
+                except waited_out as error:
+                    now = time.monotonic()
+                    if patience.is_over(error, pause, now) or self._closed.is_set():
+                        raise
+                    if isinstance(error, _OUTAGES):
+                        # The namenode that comes back, or takes over, may be in safe mode first.
+                        awaited = (*awaited, SafeMode)
+                    self._note(call, error, patience.should_tell(now))
+                # Clients that lost the same namenode must not come back in step.
+                self._closed.wait(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
     @staticmethod
-    def _note(method: str, error: DfsError, aloud: bool) -> None:
+    def _note(call: Call, error: DfsError, aloud: bool) -> None:
         if aloud:
-            log.warning("namenode.awaited", method=method, error=error.message)
+            log.warning("namenode.awaited", method=call.name, error=error.message)
         else:
-            log.debug("call.repeated", method=method, error=error.message)
+            log.debug("call.repeated", method=call.name, error=error.message)

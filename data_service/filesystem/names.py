@@ -1,8 +1,9 @@
 """The names of a cluster: what is asked about them and done to them, without a byte of a file."""
 
-from typing import Any, Iterator, Optional, Tuple
+from contextlib import contextmanager
+from typing import Iterator, Optional
 
-from data_service.filesystem.namenode_client import LIST_ROWS, NameNodeClient
+from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.filesystem.paths import AnyPath, named, resolve, text_of
 from data_service.protocol.files import (
     QUOTA_UNCHANGED,
@@ -12,9 +13,9 @@ from data_service.protocol.files import (
     QuotaUsage,
 )
 from data_service.protocol.health import FsckRow
-from data_service.protocol.listings import Page, check_covered, check_name
+from data_service.protocol.listings import check_covered, check_name
+from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric.errors import NotADirectory
-from zookeeper.fabric.kinds import Rows, decode
 
 FILE_MODE, DIRECTORY_MODE = 0o666, 0o777
 UMASK = 0o022
@@ -24,14 +25,14 @@ READ_WHOLE = 2**62
 
 
 class Names:
-    """Files and directories by their paths, for a `user`; the line to the namenode is shared.
+    """Files and directories by their paths, for a `user`.
 
     `umask` are the bits that new directories do not get.
     """
 
-    def __init__(self, namenode: NameNodeClient, user: str, umask: int = UMASK) -> None:
+    def __init__(self, calls: NameNodeCalls, user: str, umask: int = UMASK) -> None:
         self.user = user
-        self._namenode = namenode
+        self._calls = calls
         self._umask = umask
 
     @property
@@ -51,7 +52,8 @@ class Names:
 
         Raises PathNotFound (NotADirectory below a file), PermissionDenied.
         """
-        return decode(FileStatus, self._ask("stat", path))
+        with self._named(path) as name:
+            return self._calls.stat(name)
 
     def list(self, path: AnyPath) -> Iterator[FileStatus]:
         """The children of a directory, or the file itself, sorted by name; fetched in pages.
@@ -60,8 +62,8 @@ class Names:
         """
         after, more = "", True
         while more:
-            data, more = decode(Page, self._ask("list", path, after, LIST_ROWS))
-            rows = decode(Rows[FileStatus], data)
+            with self._named(path) as name:
+                rows, more = self._calls.list(name, after, LIST_ROWS)
             for row in rows:
                 check_name(row.name)
                 yield row
@@ -70,7 +72,8 @@ class Names:
     def mkdir(self, path: AnyPath, parents: bool = False, mode: Optional[int] = None) -> None:
         """Make a directory; with `parents` also those above it, and an existing one is fine."""
         bits = DIRECTORY_MODE & ~self._umask if mode is None else mode
-        self._change("mkdir", path, parents, bits)
+        with self._named(path) as name:
+            self._calls.mkdir(name, parents, bits)
 
     def delete(self, path: AnyPath, recursive: bool = False) -> bool:
         """Delete a file, or a directory (that must be empty unless `recursive`).
@@ -78,7 +81,8 @@ class Names:
         False when there was nothing at `path`.
         """
         try:
-            return decode(bool, self._change("delete", path, recursive))
+            with self._named(path) as name:
+                return self._calls.delete(name, recursive)
         except NotADirectory:
             return False  # Below a file there is nothing.
 
@@ -90,38 +94,45 @@ class Names:
         """
         names = self.absolute(source), self.absolute(destination)
         with named(*names):
-            self._namenode.mutate("rename", *names)
+            self._calls.rename(*names)
 
     def concat(self, path: AnyPath, *sources: AnyPath) -> None:
         """Move the content of the sources, in order, to the end of a file, and delete them.
 
         No byte is copied. All must be files in one directory that nobody writes.
         """
-        self._change("concat", path, tuple(map(self.absolute, sources)))
+        with self._named(path) as name:
+            self._calls.concat(name, tuple(map(self.absolute, sources)))
 
     def access(self, path: AnyPath, bits: int) -> bool:
         """Whether the caller may do all of `bits` to a path: 4 read, 2 write, 1 execute."""
-        return decode(bool, self._ask("access", path, bits))
+        with self._named(path) as name:
+            return self._calls.access(name, bits)
 
     def set_replication(self, path: AnyPath, replication: int) -> None:
         """Set how many replicas a file shall have; they come or go in the background."""
-        self._change("set_replication", path, replication)
+        with self._named(path) as name:
+            self._calls.set_replication(name, replication)
 
     def set_mode(self, path: AnyPath, mode: int) -> None:
         """Set the permission bits, with the sticky bit; for the owner."""
-        self._change("set_mode", path, mode)
+        with self._named(path) as name:
+            self._calls.set_mode(name, mode)
 
     def set_owner(self, path: AnyPath, owner: str = "", group: str = "") -> None:
         """Set owner and group; an empty one stays. Only the superuser gives files away."""
-        self._change("set_owner", path, owner, group)
+        with self._named(path) as name:
+            self._calls.set_owner(name, owner, group)
 
     def set_times(self, path: AnyPath, mtime_ms: int = -1, atime_ms: int = -1) -> None:
         """Set the times, in milliseconds since 1970; -1 leaves one as it is."""
-        self._change("set_times", path, mtime_ms, atime_ms)
+        with self._named(path) as name:
+            self._calls.set_times(name, mtime_ms, atime_ms)
 
     def content_summary(self, path: AnyPath) -> ContentSummary:
         """How much a tree holds."""
-        return decode(ContentSummary, self._ask("content_summary", path))
+        with self._named(path) as name:
+            return self._calls.content_summary(name)
 
     def set_quota(
         self, path: AnyPath, names: int = QUOTA_UNCHANGED, space: int = QUOTA_UNCHANGED
@@ -130,27 +141,29 @@ class Names:
 
         QUOTA_RESET lifts a limit. For the superuser.
         """
-        self._change("set_quota", path, names, space)
+        with self._named(path) as name:
+            self._calls.set_quota(name, names, space)
 
     def quota_usage(self, path: AnyPath) -> QuotaUsage:
         """The quotas of a directory, and what counts for them."""
-        return decode(QuotaUsage, self._ask("quota_usage", path))
+        with self._named(path) as name:
+            return self._calls.quota_usage(name)
 
     def block_locations(
         self, path: AnyPath, offset: int = 0, length: int = READ_WHOLE
     ) -> Locations:
         """The blocks that cover a range of a file, and who holds them; no byte is left out."""
-        row = self._ask("block_locations", path, offset, length)
-        locations = decode(Locations, row)
-        check_covered(self.absolute(path), locations, offset, length)
+        with self._named(path) as name:
+            locations = self._calls.block_locations(name, offset, length)
+        check_covered(name, locations, offset, length)
         return locations
 
     def fsck(self, path: AnyPath) -> Iterator[FsckRow]:
         """The health of every file and directory in a tree, fetched in pages."""
         after, more = "", True
         while more:
-            data, more = decode(Page, self._ask("fsck", path, after, LIST_ROWS))
-            rows = decode(Rows[FsckRow], data)
+            with self._named(path) as name:
+                rows, more = self._calls.fsck(name, after, LIST_ROWS)
             yield from rows
             after = rows[-1].path if rows else after
 
@@ -160,21 +173,18 @@ class Names:
         Of those in directories that the caller may look into; with `everywhere` all of them, which
         is for administrators.
         """
-        method = "list_open_files" if everywhere else "open_files"
+        page = self._calls.list_open_files if everywhere else self._calls.open_files
         after, more = 0, True
         while more:
-            answer = self._ask(method, path, after, LIST_ROWS)
-            data, after, more = decode(Tuple[bytes, int, bool], answer)
-            yield from decode(Rows[FsckRow], data)
+            with self._named(path) as name:
+                rows, after, more = page(name, after, LIST_ROWS)
+            yield from rows
 
     # Within.
 
-    def _ask(self, method: str, path: AnyPath, *args: Any) -> Any:
+    @contextmanager
+    def _named(self, path: AnyPath) -> Iterator[str]:
+        """The path as the namenode knows it, which errors of the block then tell."""
         name = self.absolute(path)
         with named(name):
-            return self._namenode.call(method, name, *args)
-
-    def _change(self, method: str, path: AnyPath, *args: Any) -> Any:
-        name = self.absolute(path)
-        with named(name):
-            return self._namenode.mutate(method, name, *args)
+            yield name

@@ -1,12 +1,7 @@
 """What a client must not believe of a listing, or of a file's blocks, whoever sent it."""
 
-from typing import Tuple
-
 from data_service.protocol.files import Locations
 from zookeeper.fabric.errors import ProtocolViolation
-
-Page = Tuple[bytes, bool]
-"""One page of a long answer: packed rows, and whether more follow."""
 
 
 def check_name(name: str) -> None:

@@ -9,12 +9,10 @@ from random import Random
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from data_service.filesystem import FileSystem
-from data_service.protocol.files import FileStatus
 from tests.chaos.contents import Contents
 from tests.chaos.history import OK, History
 from tests.chaos.model import FILE_MODE, NAME_QUOTAS, SPACE_QUOTAS, State
 from tests.simulation.plain_tree import DIRECTORY
-from zookeeper.fabric.kinds import Rows, decode
 
 REPLICATION = 3
 """No file ever has fewer: what is damaged or dead is always one replica less than that."""
@@ -231,8 +229,8 @@ def rows_of(statuses: Any) -> tuple:
 
 def page_of(file_system: FileSystem, path: str, after: str, limit: int) -> tuple:
     """A page of a listing, smaller than those that the library asks for."""
-    data, more = file_system._namenode.call("list", path, after, limit)
-    return rows_of(decode(Rows[FileStatus], data)), more
+    rows, more = file_system._namenode.calls.list(path, after, limit)
+    return rows_of(rows), more
 
 
 def quota_of(file_system: FileSystem, path: str) -> Tuple[Optional[int], Optional[int]]:

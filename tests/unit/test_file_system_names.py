@@ -2,12 +2,13 @@
 
 import io
 from pathlib import Path
-from typing import Iterator, List
+from typing import Any, Iterator, List, Optional, Tuple
 
 import pytest
 
 from data_service.filesystem import FileSystem
 from tests.support.clusters.inner_cluster import InnerCluster
+from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import NotADirectory
 
 
@@ -21,8 +22,7 @@ def test_below_a_file_there_is_nothing(fs: FileSystem, monkeypatch: pytest.Monke
     def refuse(*_call: object) -> None:
         raise NotADirectory("/a (is not a directory)")
 
-    monkeypatch.setattr(fs._namenode, "call", refuse)
-    monkeypatch.setattr(fs._namenode, "mutate", refuse)
+    monkeypatch.setattr(fs._namenode.calls, "_perform", refuse)
     assert fs.exists("/a/b") is False
     assert fs.delete("/a/b") is False
 
@@ -32,14 +32,14 @@ def test_an_umask_of_ones_own(
 ) -> None:
     (tmp_path / "local").write_bytes(b"bytes")
     asked: List[str] = []
-    mutate = fs._namenode.mutate
+    perform = fs._namenode.calls._perform
 
-    def note(name: str, *arguments: object) -> object:
-        if name in ("create", "mkdir"):
-            asked.append(oct(arguments[-1]))  # type: ignore[arg-type]
-        return None if name == "mkdir" else mutate(name, *arguments)
+    def note(call: Call, arguments: Tuple[Any, ...], seconds: Optional[float]) -> object:
+        if call.name in ("create", "mkdir"):
+            asked.append(oct(arguments[-1]))
+        return None if call.name == "mkdir" else perform(call, arguments, seconds)
 
-    monkeypatch.setattr(fs._namenode, "mutate", note)
+    monkeypatch.setattr(fs._namenode.calls, "_perform", note)
     for one in (fs, fs.under_umask(0o077)):
         one.put(str(tmp_path / "local"), "/a", overwrite=True)
         one.put_stream(io.BytesIO(b"bytes"), "/b", overwrite=True)

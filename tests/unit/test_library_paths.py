@@ -2,12 +2,13 @@
 
 import io
 from pathlib import Path, PurePosixPath
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import pytest
 
 from data_service.filesystem import FileSystem, PathNotFound
 from tests.support.clusters.inner_cluster import InnerCluster
+from zookeeper.fabric.calls import Call
 
 
 @pytest.fixture(name="fs")
@@ -42,14 +43,13 @@ def test_every_method_takes_the_same_paths(
     class Noted(Exception):
         """Ends a call when it is known what it asks for."""
 
-    def note(_method: str, *arguments: object) -> None:
+    def note(_call: Call, arguments: Tuple[object, ...], _seconds: Optional[float]) -> None:
         asked.append(arguments)
         raise Noted
 
     local = tmp_path / "local"
     local.write_bytes(b"x")
-    monkeypatch.setattr(fs._namenode, "call", note)
-    monkeypatch.setattr(fs._namenode, "mutate", note)
+    monkeypatch.setattr(fs._namenode.calls, "_perform", note)
     path = PurePosixPath("d/x")
     deeds = [
         lambda: fs.stat(path), lambda: list(fs.list(path)), lambda: fs.mkdir(path),

@@ -3,7 +3,7 @@
 import threading
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Dict, Iterator, Optional
 
 import pytest
 
@@ -20,6 +20,7 @@ from zookeeper.fabric.errors import (
     DfsError,
     InvalidArgument,
     NotLeader,
+    PathExists,
     PathNotFound,
     SafeMode,
     StartingUp,
@@ -52,10 +53,10 @@ def test_a_call_is_repeated_with_the_same_operation(
     namenode: PlainNameNode, client: NameNodeClient, error: DfsError
 ) -> None:
     namenode.errors["delete"] = [error, error]
-    assert client.mutate("delete", "/a", False) is False
+    assert client.calls.delete("/a", False) is False
     operations = {args[0] for args in namenode.called("delete")}
     assert len(namenode.called("delete")) == 3 and len(operations) == 1
-    client.mutate("delete", "/a", False)
+    client.calls.delete("/a", False)
     assert namenode.called("delete")[-1][0] not in operations
     assert namenode.called("delete")[-1][0][0] == client.client_id
 
@@ -66,7 +67,7 @@ def test_an_answer_is_an_answer(
 ) -> None:
     namenode.errors["stat"] = [error]
     with pytest.raises(type(error)):
-        client.call("stat", "/a")
+        client.calls.stat("/a")
     assert len(namenode.calls) == 1
 
 
@@ -74,7 +75,7 @@ def test_a_write_in_progress_waits_for_the_end_of_safe_mode(
     namenode: PlainNameNode, client: NameNodeClient
 ) -> None:
     namenode.errors["renew_lease"] = [SafeMode("on"), SafeMode("on")]
-    client.persist("renew_lease", client.client_id)
+    client.persistent.renew_lease(client.client_id)
     assert len(namenode.calls) == 3
 
 
@@ -83,7 +84,7 @@ def test_who_never_was_served_learns_soon_that_nobody_is_there() -> None:
     client = NameNodeClient(settings(Address(ports.host, ports.take()), connect=0.3, retry=1e6),
                             USER)
     with pytest.raises(Unavailable):
-        client.call("stat", "/a")
+        client.calls.stat("/a")
     client.close()
     ports.close()
 
@@ -98,7 +99,7 @@ def test_the_first_call_waits_for_a_namenode_that_is_there(
     """A put right after the start of the cluster failed, and so did a long first answer."""
     client = NameNodeClient(settings(namenode.address, connect=0.001), USER)
     namenode.errors["renew_lease"] = [error] * 4
-    client.call("renew_lease", "me")
+    client.calls.renew_lease("me")
     assert len(namenode.calls) == 5
     client.close()
 
@@ -110,7 +111,7 @@ def test_safe_mode_that_does_not_end_is_told_after_a_while(
     client = NameNodeClient(settings(namenode.address, retry=1e6), USER)
     namenode.errors["renew_lease"] = [StartingUp("one block is lost")] * 10_000
     with pytest.raises(SafeMode, match="one block is lost"):
-        client.call("renew_lease", "me")
+        client.calls.renew_lease("me")
     client.close()
 
 
@@ -122,27 +123,52 @@ def test_a_long_wait_says_once_what_it_waits_for(
     reason = "it waits for the metadata service: Connection refused"
     namenode.errors["renew_lease"] = [NotLeader(reason)] * 4
     with Recorder() as log:
-        client.call("renew_lease", "me")
+        client.calls.renew_lease("me")
     told = [record for record in log.records if record.levelname == "WARNING"]
     assert len(told) == 1 and reason in told[0].getMessage()
     client.close()
 
 
 def test_the_end_of_a_file_is_awaited_for_longer_than_the_namenode_waits(
-    client: NameNodeClient,
+    client: NameNodeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both waited for 30 s, and who was first decided what the caller was told."""
+    waited: Dict[str, Optional[float]] = {}
+
+    def refuse(method: str, *_args: object, timeout: Optional[float] = None) -> None:
+        waited[method] = timeout
+        raise PathNotFound("x")
+
+    monkeypatch.setattr(client._pool, "call", refuse)
+    for ask in (
+        lambda: client.calls.stat("/a"), lambda: client.persistent.complete(1, ()),
+        lambda: client.persistent.flush(1, ()),
+    ):  # fmt: skip
+        with pytest.raises(PathNotFound):
+            ask()
     own = Settings()
     for method in ("complete", "flush"):
-        assert client._timeouts[method] > own.name_node.complete_timeout_seconds
-    assert "stat" not in client._timeouts
+        assert (waited[method] or 0.0) > own.name_node.complete_timeout_seconds
+    assert waited["stat"] is None
+
+
+def test_one_change_is_one_operation_however_often_it_is_asked_for(
+    namenode: PlainNameNode, client: NameNodeClient
+) -> None:
+    namenode.errors["delete"] = [SafeMode("on"), PathExists("x"), PathNotFound("x")]
+    with client.one_change(PathExists) as calls:
+        with pytest.raises(PathNotFound):
+            calls.delete("/a", False)
+        assert calls.delete("/a", False) is False
+    assert len({args[0] for args in namenode.called("delete")}) == 1
+    assert len(namenode.called("delete")) == 4
 
 
 def test_who_was_served_rides_out_an_outage(namenode: PlainNameNode) -> None:
     client = NameNodeClient(settings(namenode.address, connect=0.001), USER)
-    client.call("renew_lease", "me")
+    client.calls.renew_lease("me")
     namenode.errors["renew_lease"] = [Unavailable("restarting")] * 4
-    client.call("renew_lease", "me")
+    client.calls.renew_lease("me")
     assert len(namenode.calls) == 6
     client.close()
 
@@ -150,7 +176,7 @@ def test_who_was_served_rides_out_an_outage(namenode: PlainNameNode) -> None:
 def test_the_leader_is_found_among_several(namenode: PlainNameNode) -> None:
     ports = Ports()
     client = NameNodeClient(settings(Address(ports.host, ports.take()), namenode.address), USER)
-    client.call("renew_lease", "me")
+    client.calls.renew_lease("me")
     assert len(namenode.calls) == 1
     client.close()
     ports.close()
@@ -159,28 +185,28 @@ def test_the_leader_is_found_among_several(namenode: PlainNameNode) -> None:
 def test_last_words_are_said_once(namenode: PlainNameNode, client: NameNodeClient) -> None:
     namenode.errors["abandon_file"] = [Unavailable("away")]
     with pytest.raises(Unavailable):
-        client.part("abandon_file", "me", 1)
+        client.parting.abandon_file("me", 1)
     assert len(namenode.calls) == 1
 
 
 def test_a_closed_client_fails_at_once(namenode: PlainNameNode, client: NameNodeClient) -> None:
-    client.call("renew_lease", "me")
+    client.calls.renew_lease("me")
     client.close()
     started = time.monotonic()
     with pytest.raises(InvalidArgument, match="closed"):
-        client.call("renew_lease", "me")
+        client.calls.renew_lease("me")
     assert time.monotonic() - started < 10.0 and len(namenode.calls) == 1
 
 
 def test_closing_ends_a_call_that_waits_to_be_repeated(namenode: PlainNameNode) -> None:
     client = NameNodeClient(settings(namenode.address, retry=1e6), USER)
-    client.call("renew_lease", "me")
+    client.calls.renew_lease("me")
     namenode.errors["renew_lease"] = [Unavailable("for ever")] * 100_000
     failures = []
 
     def call() -> None:
         try:
-            client.call("renew_lease", "me")
+            client.calls.renew_lease("me")
         except Unavailable as error:
             failures.append(error)
 

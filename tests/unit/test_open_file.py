@@ -14,7 +14,6 @@ from data_service.filesystem.writing.suspects import Suspects
 from data_service.filesystem.writing.open_file import Chunk, WriteOptions, OpenFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.failures import pipeline_failure
-from data_service.protocol.files import OpenedFile
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.models.plain_namenode import BLOCK_SIZE
 from tests.support.disks.replicas import noise
@@ -43,7 +42,7 @@ class Client:
     def create(self, replication: int = 3, path: str = "/f") -> OpenFile:
         """Open a file for writing."""
         options = WriteOptions(False, replication, 0, 0o644)
-        opened = OpenedFile._make(self.namenode.mutate("create", path, *options))
+        opened = self.namenode.calls.create(path, *options)
         network = self.cluster.settings.network
         return OpenFile(self.namenode, self.leases, path, opened, options, USER, network)
 

@@ -3,9 +3,9 @@
 from typing import Optional
 
 from data_service.filesystem.names import Names
-from data_service.filesystem.namenode_client import NameNodeClient
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import LocatedBlock
+from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 
@@ -15,9 +15,9 @@ log = logs.get("reader")
 class BlockLocator:
     """Of the file at one path. Nothing here raises: a read goes on with what it knows."""
 
-    def __init__(self, names: Names, namenode: NameNodeClient, path: str) -> None:
+    def __init__(self, names: Names, calls: NameNodeCalls, path: str) -> None:
         self._names = names
-        self._namenode = namenode
+        self._calls = calls
         self._path = path
 
     def relocate(self, located: LocatedBlock) -> Optional[LocatedBlock]:
@@ -33,6 +33,6 @@ class BlockLocator:
         """Tell the namenode of a damaged replica."""
         log.info("replica.bad", block=block.name, node=node_id)
         try:
-            self._namenode.call("report_bad_block", block, node_id)
+            self._calls.report_bad_block(block, node_id)
         except DfsError as error:
             log.info("replica.not_reported", block=block.name, error=error.message)

@@ -13,7 +13,6 @@ from data_service.protocol.files import FileStatus, OpenedFile
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import PathExists, PathNotFound
-from zookeeper.fabric.kinds import decode
 from zookeeper.fabric.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class FilesBeingWritten:
     def create(self, path: str, options: WriteOptions) -> OpenFile:
         """A new file, which appears when it is completed."""
         with named(path):
-            opened = decode(OpenedFile, self._namenode.mutate("create", path, *options))
+            opened = self._namenode.calls.create(path, *options)
         return self._open(path, opened, options)
 
     def append(self, path: str, options: Optional[WriteOptions] = None) -> OpenFile:
@@ -66,10 +65,10 @@ class FilesBeingWritten:
     def truncate(self, path: str, length: int, reader: BlockReader) -> None:
         """Shorten a file; the block that the new end lies in is written anew from `reader`."""
         with named(path):
-            row = self._namenode.mutate("truncate", path, length)
-        if row is None:
+            opened = self._namenode.calls.truncate(path, length)
+        if opened is None:
             return
-        file = self._open(path, decode(OpenedFile, row))
+        file = self._open(path, opened)
         try:
             file.cut(length, reader)
             self.complete(file)
@@ -107,7 +106,7 @@ class FilesBeingWritten:
 
     def _open_end(self, path: str) -> OpenFile:
         with named(path):
-            opened = decode(OpenedFile, self._namenode.mutate("append", path))
+            opened = self._namenode.calls.append(path)
         return self._open(path, opened)
 
     def _open(

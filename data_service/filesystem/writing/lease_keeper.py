@@ -103,7 +103,7 @@ class LeaseKeeper(Forkable):
                 self._running = False
                 return False
         try:
-            self._namenode.call("renew_lease", self._namenode.client_id)
+            self._namenode.calls.renew_lease(self._namenode.client_id)
         except DfsError as error:
             # The write itself meets the same trouble, and reports it.
             log.info("lease.not_renewed", error=error.message)

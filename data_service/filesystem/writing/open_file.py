@@ -10,10 +10,20 @@ that was restarted has forgotten the lease: the writer presents the file and its
 """
 
 import threading
-from typing import AbstractSet, Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import (
+    AbstractSet,
+    Callable,
+    ContextManager,
+    Dict,
+    Iterator,
+    NamedTuple,
+    Optional,
+    Tuple,
+    TypeVar,
+)
 
 from data_service.filesystem.writing.lease_keeper import LeaseKeeper
-from data_service.filesystem.namenode_client import Awaited, NameNodeClient
+from data_service.filesystem.namenode_client import NameNodeClient
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.patience import Patience
 from data_service.filesystem.writing.pipeline import Pipeline
@@ -21,9 +31,9 @@ from data_service.filesystem.writing.suspects import Suspects
 from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import crc32
-from zookeeper.fabric.kinds import decode
 from data_service.protocol.failures import failure_reason
-from data_service.protocol.files import Completed, LocatedBlock, OpenedFile
+from data_service.protocol.files import Completed, LocatedBlock, OpenedFile, Presented, Tail
+from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
@@ -42,6 +52,8 @@ log = logs.get("writer")
 
 ATTEMPTS_MAX = 8
 """Pipelines tried for one block before the write fails."""
+
+Answer = TypeVar("Answer")
 
 Chunk = Tuple[memoryview, int]
 Source = Callable[[], Iterator[Chunk]]
@@ -166,7 +178,9 @@ class OpenFile(Forkable):
 
     def complete(self) -> Completed:
         """Make the file appear, whole; raises NotEnoughReplicas, PathExists, LeaseExpired."""
-        completed = self._publish("complete")
+        file_id, blocks = self._opened.file_id, self._written_blocks()
+        with self._publishing() as calls:
+            completed = self._held(lambda: calls.complete(file_id, blocks))
         self._end()
         return completed
 
@@ -179,7 +193,10 @@ class OpenFile(Forkable):
             if self._options is None and not self._blocks:
                 return
             position = self._opened.position + len(self._blocks)
-        length = self._publish("flush").status.length
+        file_id, blocks = self._opened.file_id, self._written_blocks()
+        with self._publishing() as calls:
+            flushed = self._held(lambda: calls.flush(file_id, blocks))
+        length = flushed.status.length
         with self._lock:
             self._blocks.clear()
             self._opened = self._opened._replace(position=position, offset=length, length=length)
@@ -187,8 +204,9 @@ class OpenFile(Forkable):
 
     def cut(self, length: int, reader: BlockReader) -> None:
         """Of a file that is being truncated to `length`: write what stays of the last block."""
-        row = self._held("cut_block", self._namenode.client_id, self._opened.file_id)
-        located, kept = decode(LocatedBlock, row), length - self._opened.offset
+        client_id, file_id = self._namenode.client_id, self._opened.file_id
+        calls, kept = self._namenode.persistent, length - self._opened.offset
+        located = self._held(lambda: calls.cut_block(client_id, file_id))
 
         def source() -> Iterator[Chunk]:
             for piece in reader.read(located, 0, kept):
@@ -196,15 +214,13 @@ class OpenFile(Forkable):
 
         self.write_block(self._opened.position, kept, source)
 
-    def _publish(self, method: str) -> Completed:
+    def _publishing(self) -> ContextManager[NameNodeCalls]:
+        # A datanode that died meanwhile is made up for: the namenode has its blocks copied.
+        return self._namenode.one_change(NotEnoughReplicas)
+
+    def _written_blocks(self) -> Tuple[Block, ...]:
         with self._lock:
-            blocks = tuple(block for _, block in sorted(self._blocks.items()))
-        with self._namenode.operation() as operation:
-            # A datanode that died meanwhile is made up for: the namenode has its blocks copied.
-            answer = self._held(
-                method, operation, self._opened.file_id, blocks, awaited=(NotEnoughReplicas,)
-            )
-        return decode(Completed, answer)
+            return tuple(block for _, block in sorted(self._blocks.items()))
 
     def abandon(self) -> None:
         """Give up what is not visible; never raises, because it follows an error already told.
@@ -215,7 +231,7 @@ class OpenFile(Forkable):
         if not self._end():
             return
         try:
-            self._namenode.part("abandon_file", self._namenode.client_id, self._opened.file_id)
+            self._namenode.parting.abandon_file(self._namenode.client_id, self._opened.file_id)
         except DfsError as error:
             log.info("file.not_abandoned", path=self.path, error=error.message)
 
@@ -261,10 +277,8 @@ class OpenFile(Forkable):
 
     def _add_block(self, position: int, excluded: AbstractSet[str]) -> LocatedBlock:
         client_id, file_id = self._namenode.client_id, self._opened.file_id
-        nodes = tuple(sorted(excluded))
-        return decode(
-            LocatedBlock, self._held("add_block", client_id, file_id, position, nodes)
-        )
+        calls, nodes = self._namenode.persistent, tuple(sorted(excluded))
+        return self._held(lambda: calls.add_block(client_id, file_id, position, nodes))
 
     def _stream(self, position: int, located: LocatedBlock, size: int, source: Source) -> None:
         if not located.targets:
@@ -297,21 +311,21 @@ class OpenFile(Forkable):
     def _abandon_block(self, position: int, located: LocatedBlock) -> None:
         with self._lock:
             del self._blocks[position]
-        self._held(
-            "abandon_block", self._namenode.client_id, self._opened.file_id, located.block.block_id
-        )
+        client_id, file_id = self._namenode.client_id, self._opened.file_id
+        calls, block_id = self._namenode.persistent, located.block.block_id
+        self._held(lambda: calls.abandon_block(client_id, file_id, block_id))
 
-    def _held(self, method: str, *args: Any, awaited: Awaited = ()) -> Any:
+    def _held(self, ask: Callable[[], Answer]) -> Answer:
         """Call under the lease; a namenode that forgot the lease gets it presented once more."""
         self.check_own()
         try:
             try:
-                return self._namenode.persist(method, *args, awaited=awaited)
+                return ask()
             except LeaseExpired:
                 if self._ended:
                     raise
                 self._resume()
-                return self._namenode.persist(method, *args, awaited=awaited)
+                return ask()
         except LeaseExpired as error:
             # The namenode knows a file that is gone by its number only.
             if self.path in error.message:
@@ -320,23 +334,21 @@ class OpenFile(Forkable):
 
     def _resume(self) -> None:
         client_id, opened = self._namenode.client_id, self._opened
+        calls = self._namenode.persistent
         with self._lock:
             blocks = tuple(
-                (position, block, self._claims[position])
+                Presented(position, block, self._claims[position])
                 for position, block in self._blocks.items()
             )
         if self._options is None:
-            tail = (opened.position, opened.offset, opened.length)
-            self._namenode.persist(
-                "resume_visible", client_id, opened.file_id, tail, blocks, opened.claim
-            )
+            tail = Tail(opened.position, opened.offset, opened.length)
+            calls.resume_visible(client_id, opened.file_id, tail, blocks, opened.claim)
             return
         options = self._options._replace(
             replication=opened.replication, block_size=opened.block_size
         )
-        self._namenode.persist(
-            "resume", client_id, self.path, opened.file_id, *options, opened.replaces,
-            blocks, opened.claim,
+        calls.resume(
+            client_id, self.path, opened.file_id, *options, opened.replaces, blocks, opened.claim
         )
 
 

@@ -53,14 +53,17 @@ class PlainRewriting(Service):
 
     def exposed_resume_visible(
         self, client_id: str, file_id: int, tail: tuple, blocks: tuple, claim: str
-    ) -> None:
+    ) -> OpenedFile:
         """Take over a file that readers see."""
         self._core.enter("resume_visible", (client_id, file_id, tail, blocks, claim))
         with self._core.lock:
             (path,) = [p for p, file in self._core.files.items() if file.file_id == file_id]
-            assert self._reopen(path, tail[0])[3:6] == tail
-            opened = self._open(file_id)
-            opened.blocks.update((position, Block._make(block)) for position, block, _ in blocks)
+            opened = self._reopen(path, tail[0])
+            assert opened[3:6] == tail
+            self._open(file_id).blocks.update(
+                (position, Block._make(block)) for position, block, _ in blocks
+            )
+            return opened
 
     def _reopen(self, path: str, kept: int) -> OpenedFile:
         file = self._file(path)
