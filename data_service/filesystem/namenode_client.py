@@ -2,10 +2,10 @@
 
 Theory of operation. A call whose answer was lost may have run. What reads, or tells, is simply
 repeated; what changes something carries an operation id (client id, call number), and the namenode
-answers a repeated one from its retry cache, so repeating has one effect. The first contact of a client fails soon when
-nobody answers, so that a person learns that the cluster is down. When somebody answers that he does
-not lead yet, is busy or has just started, or when this client was served before, it is patient, and
-says once what it waits for.
+answers a repeated one from its retry cache, so repeating has one effect. The first contact of a
+client fails soon when nobody answers, so that a person learns that the cluster is down. When
+somebody answers that he does not lead yet, is busy or has just started, or when this client was
+served before, it is patient, and says once what it waits for.
 """
 
 import itertools

@@ -76,7 +76,7 @@ class Sending(Protocol[Result]):
         """Mark the body as whole and return the call's result."""
 
     def close(self) -> None:
-        """Hang up in the middle of the body, which the server drops then; nothing when it is over."""
+        """Hang up in the middle of the body, which the server then drops; or do nothing."""
 
 
 class Receiving(Protocol):
