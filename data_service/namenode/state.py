@@ -20,9 +20,9 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence
 from data_service.namenode.inspecting import Inspecting
 from data_service.namenode.namespace.commits import Commits, Outcome, require_recordable
 from data_service.namenode.namespace.effects import Effects, Kept, effects_of_all
-from data_service.namenode.namespace.image import DELETED_BLOCKS, Image
+from data_service.namenode.namespace.image import Image
 from data_service.namenode.namespace.namespace import Namespace
-from data_service.namenode.namespace.orphans import purge
+from data_service.namenode.namespace.orphans import forget, purge
 from data_service.namenode.namespace.paths import parse
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.quotas import Quotas
@@ -214,8 +214,7 @@ class State:
         if self.blocks.safe_mode:
             return None
         gone = self.blocks.confirmed_deletions(limit)
-        changes: List[Change] = [(DELETED_BLOCKS, block_id, None) for block_id in gone]
-        return self.commits.commit("forget", NO_OP, changes) if changes else None
+        return self.commits.commit("forget", NO_OP, forget(gone)) if gone else None
 
     def store_access_times(self, limit: int) -> Optional[Outcome]:
         """Store when up to `limit` files were opened; None: nothing to do."""

@@ -6,8 +6,9 @@ are recorded as deleted by the same edit.
 
 from typing import Iterable, List, Sequence, Tuple
 
-from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, put
+from data_service.namenode.namespace.image import BLOCKS, put
 from data_service.namenode.namespace.inodes import File, InodeRow
+from data_service.namenode.namespace.orphans import free, remove
 from data_service.protocol.blocks import BLOCKS_MAX, Block
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import InvalidArgument
@@ -20,8 +21,7 @@ def rewrite(
     place of those that it has there."""
     row = file.row()._replace(mtime_ms=wall_ms)
     changes = [put(row)]
-    for block in file.blocks[position:]:
-        changes += [(BLOCKS, block[0], None), deleted_row(block)]
+    changes += free(file.blocks[position:])
     return row, changes + block_changes(blocks, file.id, position)
 
 
@@ -40,7 +40,7 @@ def concat(target: File, sources: Sequence[File], wall_ms: int) -> List[Change]:
     touched = (target, target.parent)
     changes = [put(inode.row()._replace(mtime_ms=wall_ms)) for inode in touched]
     changes += block_changes(moved, target.id, len(target.blocks))
-    return changes + [(INODES, source.id, None) for source in sources]
+    return changes + [remove(source) for source in sources]
 
 
 def check_source(file: File, path: str, target: File) -> None:
@@ -71,8 +71,3 @@ def block_changes(blocks: Iterable[Block], inode_id: int, position: int = 0) -> 
         (BLOCKS, block[0], (*block, inode_id, place))
         for place, block in enumerate(blocks, position)
     ]
-
-
-def deleted_row(block: Block) -> Change:
-    """The change that records a block as deleted."""
-    return DELETED_BLOCKS, block.block_id, (block.block_id, block.generation)

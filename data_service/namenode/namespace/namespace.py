@@ -12,7 +12,8 @@ from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from data_service.namenode.namespace.contents import block_changes
 from data_service.namenode.namespace.image import put
-from data_service.namenode.namespace.inodes import ORPHANS_ID, Directory, File, Inode, InodeRow
+from data_service.namenode.namespace.inodes import Directory, File, Inode, InodeRow
+from data_service.namenode.namespace.orphans import unlink
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.namespace.permissions import (
     MODE_MAX,
@@ -135,7 +136,7 @@ class Namespace:
                 raise PathExists(
                     f"{old.path} already exists: it came there while the new one was written"
                 )
-            changes.append(put(old.row()._replace(parent=ORPHANS_ID)))
+            changes.append(unlink(old))
         require(parent, caller, WRITE)
         self.room_below(parent, names, depth)
         changes.append(_touch(parent, wall_ms))
@@ -168,8 +169,7 @@ class Namespace:
             if not recursive:
                 raise DirectoryNotEmpty(f"{render(names)} is non empty")
             require_tree(inode, caller)
-        gone = inode.row()._replace(parent=ORPHANS_ID)
-        return [put(gone), _touch(inode.parent, wall_ms)]
+        return [unlink(inode), _touch(inode.parent, wall_ms)]
 
     def rename(
         self, caller: Caller, source: Names, destination: Names, wall_ms: int

@@ -1,15 +1,50 @@
-"""Orphans: inodes that no directory names any more, whose space is not free yet.
+"""What is deleted, and what becomes of it: every inode and block that goes, goes through here.
 
-Deleting moves one row to the orphans. What hangs below it goes later, in edits of a bounded
-size, leaves first; the numbers of its blocks are kept as deleted until every holder has confirmed
-that the replicas are gone.
+Theory of operation. An inode that is deleted becomes an orphan: no directory names it any more, but
+its space is not free yet. That is one row, whatever hangs below it. Orphans are taken apart later,
+in edits of a bounded size, leaves first. A block that leaves its file for good, or that was written
+and will be in no file, is recorded as deleted by the same edit, and stays so until every holder has
+confirmed that its replica is gone.
+
+Nobody has applied these changes yet: the caller makes them an edit.
 """
 
-from typing import Iterator, List
+from typing import Iterable, Iterator, List
 
-from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, block_rows, put
-from data_service.namenode.namespace.inodes import ROOT_ID, Directory, Inode
+from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, put
+from data_service.namenode.namespace.inodes import ORPHANS_ID, ROOT_ID, Directory, File, Inode
+from data_service.protocol.blocks import Block
 from metadata_service.edits import Change
+
+
+def unlink(inode: Inode) -> Change:
+    """The inode leaves its directory, with all that is below it."""
+    return put(inode.row()._replace(parent=ORPHANS_ID))
+
+
+def remove(inode: Inode) -> Change:
+    """An inode goes for good; nothing is below it, and no block is its any more."""
+    return INODES, inode.id, None
+
+
+def free(blocks: Iterable[Block]) -> List[Change]:
+    """These blocks leave their file for good; an edit with this also names the file's row."""
+    changes: List[Change] = []
+    for block in blocks:
+        changes += [(BLOCKS, block.block_id, None), *give_up((block,))]
+    return changes
+
+
+def give_up(blocks: Iterable[Block]) -> List[Change]:
+    """These blocks were being written, and will be in no file."""
+    return [
+        (DELETED_BLOCKS, block.block_id, (block.block_id, block.generation)) for block in blocks
+    ]
+
+
+def forget(block_ids: Iterable[int]) -> List[Change]:
+    """Nobody has a replica of these deleted blocks any more."""
+    return [(DELETED_BLOCKS, block_id, None) for block_id in block_ids]
 
 
 def purge(orphans: Directory, limit: int) -> List[Change]:
@@ -21,16 +56,14 @@ def purge(orphans: Directory, limit: int) -> List[Change]:
     for inode in _leaves_first(orphans):
         if len(changes) >= limit:
             break
-        rows = block_rows(inode)
+        blocks = inode.blocks if isinstance(inode, File) else ()
         # Each block costs two changes.
-        ended = rows[-max(1, (limit - len(changes)) // 2) :]
-        for row in ended:
-            changes.append((BLOCKS, row.id, None))
-            changes.append((DELETED_BLOCKS, row.id, (row.id, row.generation)))
-        whole = len(ended) == len(rows)
-        changes.append((INODES, inode.id, None) if whole else put(inode.row()))
-        if not whole:
+        ended = blocks[-max(1, (limit - len(changes)) // 2) :]
+        changes += free(ended)
+        if len(ended) < len(blocks):
+            changes.append(put(inode.row()))
             break
+        changes.append(remove(inode))
     return changes
 
 

@@ -21,10 +21,10 @@ from typing import (
     Union,
 )
 
-from data_service.namenode.namespace.contents import deleted_row
 from data_service.namenode.namespace.image import INODE_NUMBERS, INODES, Image
 from data_service.namenode.namespace.inodes import ROOT_ID, Directory, File
 from data_service.namenode.namespace.namespace import NewFile
+from data_service.namenode.namespace.orphans import give_up
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.writers.leases import Leases, Place
 from data_service.protocol.blocks import BLOCKS_MAX, Block
@@ -286,7 +286,7 @@ def own_place(file_id: int) -> Place:
 
 def deleted_rows(files: Iterable[OpenFile]) -> List[Change]:
     """Changes that record all blocks of these files as deleted."""
-    return [deleted_row(allocated.block) for file in files for allocated in file.allocations()]
+    return give_up(block for file in files for block, _ in file.allocations())
 
 
 def check_block_size(block_size: int) -> None:

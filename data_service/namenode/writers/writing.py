@@ -17,7 +17,7 @@ from random import Random
 from typing import Iterable, List, Mapping, Sequence, Tuple
 
 from data_service.namenode.namespace.commits import Commits, Outcome, completed
-from data_service.namenode.namespace.contents import deleted_row, rewrite
+from data_service.namenode.namespace.contents import rewrite
 from data_service.namenode.namespace.inodes import Directory, File, Inode, InodeRow
 from data_service.namenode.namespace.namespace import (
     Namespace,
@@ -25,6 +25,7 @@ from data_service.namenode.namespace.namespace import (
     check_mode,
     require_replaceable,
 )
+from data_service.namenode.namespace.orphans import give_up
 from data_service.namenode.namespace.paths import parse, render
 from data_service.namenode.namespace.permissions import (
     WRITE,
@@ -165,7 +166,7 @@ class Writing:
         else:
             return Outcome(None, None, self._commits.last_txid)
         del file.blocks[position]
-        return self._commits.commit("abandon_block", NO_OP, [deleted_row(block)])
+        return self._commits.commit("abandon_block", NO_OP, give_up([block]))
 
     def complete(
         self,
