@@ -8,11 +8,9 @@ and one more, which takes it next. No thread of our own stands between: hand-ove
 cost more than the append does. An edit that nobody waits for travels with the next one that
 somebody waits for.
 
-An append is safe to repeat: the service compares what it has already. So after a failure that
-may pass (the service restarts, its disk is full) the same edits are sent again, until
-`append_timeout_seconds` after the first attempt. Then, or when the service refuses (a newer epoch
-exists), the journal has failed for ever: what the namenode holds in memory may never become
-durable, so it must stop being the namenode. `on_failure` tells it, once.
+What is sent next, and when again, `append_queue.py` decides. When it has failed for ever,
+what the namenode holds in memory may never become durable, so it must stop being the namenode:
+`on_failure` tells it, once.
 """
 
 import math
@@ -21,27 +19,16 @@ import threading
 import time
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-from metadata_service.backlog import Backlog, Pending
+from metadata_service.append_queue import ATTEMPTS, AppendQueue, next_pause
+from metadata_service.backlog import Pending
 from metadata_service.calls import Appended, MetadataCalls, Status
-from metadata_service.edits import (
-    TABLES,
-    Edit,
-    Row,
-    decode,
-    decode_rows,
-    encode,
-    join_lines,
-    split_lines,
-)
+from metadata_service.edits import TABLES, Edit, Row, decode, decode_rows, join_lines, split_lines
 from metadata_service.recent import recent
 from metadata_service.waiters import Waiters
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Call, Perform
 from zookeeper.fabric.errors import (
-    Busy,
-    DeadlineExceeded,
     DfsError,
-    DiskFull,
     Fenced,
     InternalError,
     NotLeader,
@@ -52,11 +39,6 @@ from zookeeper.fabric.errors import (
 log = logs.get("journal")
 
 PAGE_ROWS = 5_000
-ATTEMPTS = 3
-"""An attempt may take this part of the whole timeout, so that one lost answer is survived."""
-
-RETRY_SECONDS_MIN = 0.01
-RETRY_SECONDS_MAX = 0.5
 
 
 class Journal:
@@ -79,23 +61,12 @@ class Journal:
         self._patiently = MetadataCalls(self._repeat)
         self._owner = owner
         self._timeout_seconds = append_timeout_seconds
-        self._batch_bytes_max = frame_bytes_max // 2
         self._on_failure = on_failure
         self._lock = threading.Lock()
         self._waiters = Waiters(self._lock)
-        self._backlog = Backlog()
-        self._last_txid = 0
-        self._durable_txid = 0
-        self._turn_taken = False
-        # While appends fail: since when, and when to try again after how long a pause.
-        self._failing_since: Optional[float] = None
-        self._retry_at = 0.0
-        self._retry_seconds = 0.0
-        self._room = True
+        self._queue = AppendQueue(0, frame_bytes_max // 2, append_timeout_seconds)
+        self._failure_told = False
         self._closed = threading.Event()
-        self.failure: Optional[DfsError] = None
-        self.trouble = ""
-        """Why the service has not answered for a moment, for a person; empty when it has."""
         self.epoch = 0
         self.cluster_id = ""
 
@@ -116,7 +87,7 @@ class Journal:
         status = self.confirm()
         self.cluster_id = status.cluster_id
         with self._lock:
-            self._last_txid = self._durable_txid = status.last_txid
+            self._queue.last_txid = self._queue.durable_txid = status.last_txid
         return self.epoch
 
     def confirm(self) -> Status:
@@ -136,7 +107,7 @@ class Journal:
     def _unfenced(self, status: Status) -> Status:
         if status.epoch != self.epoch:
             raise Fenced(f"epoch {self.epoch} is over, {status.epoch} has been claimed")
-        self._room = status.room
+        self._queue.room = status.room
         return status
 
     def load(self, table: str) -> Iterator[Row]:
@@ -168,17 +139,27 @@ class Journal:
     @property
     def durable_txid(self) -> int:
         """Every edit up to this one is durable."""
-        return self._durable_txid
+        return self._queue.durable_txid
 
     @property
     def last_txid(self) -> int:
         """The newest edit that was submitted."""
-        return self._last_txid
+        return self._queue.last_txid
 
     @property
     def has_room(self) -> bool:
         """Whether the service's disk had room for more edits when it was last heard of."""
-        return self._room
+        return self._queue.room
+
+    @property
+    def failure(self) -> Optional[DfsError]:
+        """What ended it for ever, or None."""
+        return self._queue.failure
+
+    @property
+    def trouble(self) -> str:
+        """Why the service has not answered for a moment, for a person; empty when it has."""
+        return self._queue.trouble
 
     def check_room(self) -> None:
         """Raises NotLeader, Busy or DiskFull when a change must not be accepted now.
@@ -187,13 +168,9 @@ class Journal:
         not.
         """
         with self._lock:
-            if self.failure is not None or not self.epoch:
-                reason = self.failure.message if self.failure else "it is not open yet"
-                raise NotLeader(f"the journal takes no edits: {reason}")
-            if self._backlog.full:
-                raise Busy("too many edits wait for the metadata service")
-            if not self._room:
-                raise DiskFull("the disk of the metadata service is nearly full, or is not there")
+            if not self.epoch:
+                raise NotLeader("the journal takes no edits: it is not open yet")
+            self._queue.require_room()
 
     def submit(self, edit: Edit) -> int:
         """Queue an edit and return its txid; its own txid is the next one, or 0 to be numbered.
@@ -203,15 +180,8 @@ class Journal:
         which `wait` tells.
         """
         with self._lock:
-            txid = self._last_txid = self._last_txid + 1
-            if self.failure is not None:
-                return txid
-            try:
-                line = self._encoded(edit, txid)
-            except (TypeError, ValueError) as error:
-                self._fail(InternalError(f"edit {txid} cannot be sent: {error}"))
-                return txid
-            self._backlog.add(txid, line)
+            txid = self._queue.add(edit)
+            self._tell_failure()
             return txid
 
     def wait(self, txid: int, timeout: Optional[float] = None) -> None:
@@ -220,9 +190,9 @@ class Journal:
         Raises DeadlineExceeded after `timeout` seconds, Unavailable when the journal failed or was
         closed: in both cases the edit may become durable all the same, or be so already.
         """
-        if txid <= self._durable_txid:
+        if txid <= self.durable_txid:
             return
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         while True:
             batch = self._await_turn(txid, deadline)
             if batch is None:
@@ -237,82 +207,69 @@ class Journal:
         """Take no more edits and send every waiting thread home. The pool stays the caller's."""
         self._closed.set()
         with self._lock:
-            self.failure = self.failure or Unavailable("the journal has been closed")
+            self._queue.fail(Unavailable("the journal has been closed"))
+            self._failure_told = True
             self._waiters.wake_all()
 
     def check(self) -> None:
         """Assert what must always hold."""
         with self._lock:
-            assert self._durable_txid <= self._last_txid
-            if self.failure is None:
-                self._backlog.check(self._durable_txid + 1, self._last_txid)
+            self._queue.check()
 
     def __repr__(self) -> str:
         failed = f", failed: {self.failure}" if self.failure else ""
         return (
-            f"<Journal epoch {self.epoch}, durable to {self._durable_txid} "
-            f"of {self._last_txid}{failed}>"
+            f"<Journal epoch {self.epoch}, durable to {self.durable_txid} "
+            f"of {self.last_txid}{failed}>"
         )
 
-    def _encoded(self, edit: Edit, txid: int) -> str:
-        if edit.txid not in (0, txid):
-            raise ValueError(f"it is numbered {edit.txid}")
-        line = encode(edit if edit.txid else edit._replace(txid=txid))
-        if len(line) > self._batch_bytes_max:
-            raise ValueError(f"it has {len(line)} bytes, {self._batch_bytes_max} are allowed")
-        return line
-
-    def _await_turn(self, txid: int, deadline: Optional[float]) -> Optional[List[Pending]]:
+    def _await_turn(self, txid: int, deadline: float) -> Optional[List[Pending]]:
         """None once `txid` is durable; else the edits to send, and with them the turn."""
         heir = False
         with self._lock:
             try:
-                while self._durable_txid < txid:
+                while self._queue.durable_txid < txid:
                     now = time.monotonic()
-                    self._check_wait(txid, deadline, now)
-                    if not self._turn_taken and now >= self._retry_at:
-                        self._turn_taken = True
-                        return self._backlog.oldest(self._batch_bytes_max)
-                    # Who gives the turn back wakes its successor; nothing does at `_retry_at`.
-                    until = [deadline, None if self._turn_taken else self._retry_at]
-                    limits = [moment - now for moment in until if moment is not None]
-                    heir = self._waiters.wait(txid, min(limits, default=None)) or heir
+                    self._queue.check_wait(txid, deadline, now)
+                    batch = self._queue.take(now)
+                    if batch is not None:
+                        return batch
+                    left = min(deadline, self._queue.next_take()) - now
+                    seconds = None if left == math.inf else left
+                    heir = self._waiters.wait(txid, seconds) or heir
                 return None
             finally:
-                if heir and not self._turn_taken:
+                if heir and not self._queue.turn_taken:
                     # It was woken to take the turn, and goes without it.
                     self._waiters.wake_next()
 
-    def _check_wait(self, txid: int, deadline: Optional[float], now: float) -> None:
-        """Raise what ends the wait for an edit that is not durable."""
-        if self.failure is not None:
-            raise Unavailable(f"the change may be lost: {self.failure.message}")
-        if deadline is not None and now >= deadline:
-            reason = f" ({self.trouble})" if self.trouble else ""
-            raise DeadlineExceeded(
-                f"the change was not recorded in time; it may be later{reason}"
-            )
-        if txid > self._last_txid:
-            raise InternalError(f"edit {txid} was never submitted")
-
-    def _send(self, batch: List[Pending], deadline: Optional[float]) -> None:
+    def _send(self, batch: List[Pending], deadline: float) -> None:
         """One attempt to append; whatever comes of it, the turn is given back."""
         started = time.monotonic()
-        seconds = self._timeout_seconds / ATTEMPTS
-        if deadline is not None:
-            seconds = min(seconds, max(deadline - started, RETRY_SECONDS_MIN))
         failure: Optional[DfsError] = None
         try:
-            appended = self._append(batch, seconds)
+            appended = self._append(batch, self._queue.attempt_seconds(deadline, started))
         except DfsError as error:
             failure = error
         with self._lock:
-            self._turn_taken = False
             if failure is None:
-                self._after_success(appended)
+                self._queue.appended(appended.durable_txid, appended.room)
             else:
-                self._after_failure(failure, started)
-            self._waiters.wake(self._durable_txid)
+                self._queue.refused(failure, started, time.monotonic())
+            self._waiters.wake(self._queue.durable_txid)
+            self._tell_failure()
+        if failure is not None and self.failure is None:
+            log.warning("append.delayed", edits=len(batch), error=failure.message)
+
+    def _tell_failure(self) -> None:
+        """Under the lock: should the queue have failed for ever, all are woken and told, once."""
+        error = self._queue.failure
+        if error is None or self._failure_told:
+            return
+        self._failure_told = True
+        self._waiters.wake_all()
+        log.error("journal.failed", epoch=self.epoch, code=error.code, error=error.message)
+        self._on_failure(error)
 
     def _append(self, batch: List[Pending], seconds: float) -> Appended:
         """Have a batch recorded; raises errors of ours only."""
@@ -321,7 +278,7 @@ class Journal:
         try:
             appended = self._once.within(seconds).append(self.epoch, first, payload)
             durable = appended.durable_txid
-            if not last <= durable <= self._last_txid:
+            if not last <= durable <= self.last_txid:
                 raise ProtocolViolation(f"an append up to edit {last} was answered by {durable}")
         except DfsError:
             raise
@@ -330,44 +287,6 @@ class Journal:
             raise InternalError(f"the append broke: {error}") from error
         return appended
 
-    def _after_success(self, appended: Appended) -> None:
-        self._backlog.drop(appended.durable_txid)
-        self._durable_txid = max(self._durable_txid, appended.durable_txid)
-        self._failing_since, self.trouble = None, ""
-        self._retry_at = self._retry_seconds = 0.0
-        self._room = appended.room
-
-    def _after_failure(self, error: DfsError, started: float) -> None:
-        """Plan the next attempt, or give up. The first one is at once: perhaps only an idle
-        connection had been broken by a restart of the service."""
-        full = isinstance(error, DiskFull)
-        if not error.retryable and not full:
-            self._fail(error)
-            return
-        self._room = self._room and not full
-        self.trouble = f"waits for the metadata service: {error.message}"
-        if self._failing_since is None:
-            self._failing_since = started
-        now = time.monotonic()
-        if now - self._failing_since >= self._timeout_seconds:
-            self._fail(error)
-            return
-        self._retry_at = now + self._retry_seconds
-        self._retry_seconds = min(
-            max(2 * self._retry_seconds, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX
-        )
-        log.warning("append.delayed", edits=len(self._backlog), error=error.message)
-
-    def _fail(self, error: DfsError) -> None:
-        """Under the lock: for ever from now on, the journal takes and sends nothing."""
-        if self.failure is not None:
-            return
-        self.failure = error
-        self._backlog.clear()
-        self._waiters.wake_all()
-        log.error("journal.failed", epoch=self.epoch, code=error.code, error=error.message)
-        self._on_failure(error)
-
     def _repeat(self, call: Call, args: Tuple[Any, ...], _seconds: Optional[float]) -> Any:
         """Make a call that may be repeated, until it is answered or the time is over."""
         deadline = time.monotonic() + self._timeout_seconds
@@ -375,7 +294,7 @@ class Journal:
         while True:
             try:
                 result = self._perform(call, args, self._timeout_seconds / ATTEMPTS)
-                self.trouble = ""
+                self._queue.trouble = ""
                 return result
             except DfsError as error:
                 trouble = f"waits for the metadata service: {error.message}"
@@ -383,7 +302,7 @@ class Journal:
                     raise
                 if self.trouble != trouble:  # Once is enough, however long it takes.
                     log.warning("metadata.awaited", method=call.name, error=error.message)
-                self.trouble = trouble
-            pause = min(max(2 * pause, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX)
+                self._queue.trouble = trouble
+            pause = next_pause(pause)
             if self._closed.wait(pause):
                 raise Unavailable("the journal has been closed")

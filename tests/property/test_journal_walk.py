@@ -1,13 +1,15 @@
 """The journal against a model, over connections that lose, repeat and delay, by a seed."""
 
+import math
 import sys
 import threading
 from typing import Any, Iterator, List, Optional, Type
 
 import pytest
 
-from metadata_service import journal as journal_module
-from metadata_service.calls import Appended, MetadataCalls
+from metadata_service import append_queue
+from metadata_service.append_queue import AppendQueue
+from metadata_service.calls import MetadataCalls
 from metadata_service.edits import decode
 from metadata_service.journal import Journal
 from tests.support.links.journals import ChancyPool, ModelService, Opened, edit, run_threads
@@ -46,8 +48,8 @@ def walk_on_a_bad_connection(
 @pytest.fixture(name="impatient")
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Short pauses, and threads that take turns often enough to get into each other's way."""
-    monkeypatch.setattr(journal_module, "RETRY_SECONDS_MIN", 0.0005)
-    monkeypatch.setattr(journal_module, "RETRY_SECONDS_MAX", 0.002)
+    monkeypatch.setattr(append_queue, "RETRY_SECONDS_MIN", 0.0005)
+    monkeypatch.setattr(append_queue, "RETRY_SECONDS_MAX", 0.002)
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -65,16 +67,22 @@ class AnswersBeforeItIsDurable(Journal):
 
     def wait(self, txid: int, timeout: Optional[float] = None) -> None:
         """Send, and do not look again."""
-        batch = self._await_turn(txid, None)
+        batch = self._await_turn(txid, math.inf)
         if batch is not None:
-            self._send(batch, None)
+            self._send(batch, math.inf)
+
+
+class _TakesAFailureForSuccess(AppendQueue):
+    def refused(self, error: DfsError, started: float, now: float) -> None:
+        self.appended(self.last_txid, True)
 
 
 class TakesAFailureForSuccess(Journal):
     """Mutant: an append that was not answered is not repeated."""
 
-    def _after_failure(self, error: DfsError, started: float) -> None:
-        self._after_success(Appended(self._last_txid, True))
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._queue.__class__ = _TakesAFailureForSuccess
 
 
 class SendsTheNewestFirst(Journal):
@@ -82,16 +90,23 @@ class SendsTheNewestFirst(Journal):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        oldest = self._backlog.oldest
-        self._backlog.oldest = lambda bytes_max: oldest(bytes_max)[-1:]  # type: ignore
+        backlog = self._queue.backlog
+        oldest = backlog.oldest
+        backlog.oldest = lambda bytes_max: oldest(bytes_max)[-1:]  # type: ignore
+
+
+class _GivesTheTurnToNobody(AppendQueue):
+    def refused(self, error: DfsError, started: float, now: float) -> None:
+        super().refused(error, started, now)
+        self.turn_taken = True
 
 
 class GivesTheTurnToNobody(Journal):
     """Mutant: the first failure leaves the turn taken."""
 
-    def _after_failure(self, error: DfsError, started: float) -> None:
-        super()._after_failure(error, started)
-        self._turn_taken = True
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._queue.__class__ = _GivesTheTurnToNobody
 
 
 MUTANTS = [AnswersBeforeItIsDurable, TakesAFailureForSuccess, SendsTheNewestFirst]

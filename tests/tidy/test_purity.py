@@ -23,6 +23,7 @@ PURE_MODULES = {
     "zookeeper.sessions",
     "zookeeper.election",
     "metadata_service.calls",
+    "metadata_service.append_queue",
     "metadata_service.backlog",
     "metadata_service.edits",
     "metadata_service.epochs",

@@ -96,7 +96,7 @@ def test_an_append_is_bounded(
 ) -> None:
     monkeypatch.setattr(backlog, "BATCH_EDITS_MAX", edits_max)
     journal = Opened(service).journal
-    journal._batch_bytes_max = bytes_max
+    journal._queue.batch_bytes_max = bytes_max
     txids = [journal.submit(edit(number)) for number in range(1, 21)]
     assert run_threads(*[lambda txid=txid: journal.wait(txid) for txid in txids]) == []
     assert len(service.lines) == 20 and max(service.batches) <= edits_max
