@@ -82,7 +82,7 @@ class Chores:
     def round(self, now: float, wall_ms: int) -> Round:
         """Who is alive, what must be copied or removed, whose lease is over, what to forget."""
         state, durable = self._decisions.state, self._decisions.log.durable_txid
-        events = state.blocks.tick(now, self._decisions.random)
+        events = state.blocks.monitor.tick(now, self._decisions.random)
         state.commits.note_durable(durable)
         state.commits.retries.tick(now)
         if self._tidy(now, wall_ms):

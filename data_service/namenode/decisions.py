@@ -87,7 +87,7 @@ class Decisions:
         """Run an operation that tells the block side something: (its result, whether there are
         new orders for datanodes). Copies that ended make room for others at once."""
         result = operation(self.state.blocks)
-        return result, bool(self.state.blocks.refill(now, self.random))
+        return result, bool(self.state.blocks.monitor.refill(now, self.random))
 
     def beat(self, session: int, stats: NodeStats, now: float) -> Tuple[Any, ...]:
         """A datanode lives: the commands for it."""

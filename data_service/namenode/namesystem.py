@@ -171,7 +171,7 @@ class Namesystem:
     def see_zookeeper(self, registered: Optional[Mapping[str, str]]) -> None:
         """What the zookeeper says of datanodes (address -> node id), or None: out of reach."""
         with self.lock:
-            self.decisions.state.blocks.zookeeper_view(registered, time.monotonic())
+            self.decisions.state.blocks.monitor.zookeeper_view(registered, time.monotonic())
 
     def check(self) -> None:
         """Assert the invariants."""

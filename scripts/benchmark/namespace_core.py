@@ -64,7 +64,8 @@ class Builder:
             )  # fmt: skip
             session = blocks.register(info, 0.0)
             self._sessions.append(session)
-            blocks.zookeeper_view({f"127.0.0.1:{1801 + n}": "" for n in range(number + 1)}, 0.0)
+            seen = {f"127.0.0.1:{1801 + n}": "" for n in range(number + 1)}
+            blocks.monitor.zookeeper_view(seen, 0.0)
             blocks.heartbeat(session, STATS, 0.0, 0)
             blocks.block_report(session, 1, 0, 1, [], 0.0)
         self.state = State(blocks, "root", "supergroup")

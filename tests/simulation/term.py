@@ -131,7 +131,7 @@ class ModelTerm:
         yield from self.require_command()
         self.require_office()
         result = operation(self.state.blocks)
-        if self.state.blocks.refill(self._process.clock(), self.random):
+        if self.state.blocks.monitor.refill(self._process.clock(), self.random):
             self._ordered.ring()
         self._reported.ring()
         return result
@@ -160,7 +160,7 @@ class ModelTerm:
 
     def see_zookeeper(self, datanodes: Optional[Dict[str, str]]) -> None:
         """What the zookeeper says of datanodes, or None: out of reach."""
-        self.state.blocks.zookeeper_view(datanodes, self._process.clock())
+        self.state.blocks.monitor.zookeeper_view(datanodes, self._process.clock())
 
     def require_office(self) -> None:
         """Raises NotLeader when the term is over."""
@@ -222,7 +222,7 @@ class ModelTerm:
             yield self._process.world.sleep(TICK_SECONDS)
             if self.over:
                 break
-            events = self.state.blocks.tick(self._process.clock(), self.random)
+            events = self.state.blocks.monitor.tick(self._process.clock(), self.random)
             self.state.commits.note_durable(self.journal.durable_txid)
             made = self._housekeeping_edits()
             for event in events:

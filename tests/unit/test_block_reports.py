@@ -166,7 +166,7 @@ def test_another_length_or_generation_is_corrupt_with_its_reason_hdfs_5438() -> 
     change(world, "a", received=(Block(1, 2, 99),))
     change(world, "b", received=(Block(1, 1, 100),))
     assert world.census.health(1) == (2, 0, 2, 0, 0) and world.census.is_corrupt(1)
-    events = world.blocks.tick(world.now, world.random)
+    events = world.blocks.monitor.tick(world.now, world.random)
     reasons = [dict(event.fields)["reason"] for event in events if event.name == "replica.corrupt"]
     assert reasons == ["length", "generation"]
 

@@ -308,10 +308,10 @@ def test_speed_of_reports_changes_and_idle_ticks() -> None:
     for block in listed[:5_000]:
         blocks.block_changes(sessions[0], (block,), (), (), 0.0)
     seconds["changes"] = perf_counter() - start
-    blocks.tick(0.5, Random(0))
+    blocks.monitor.tick(0.5, Random(0))
     start = perf_counter()
     for step in range(20):
-        blocks.tick(1.0 + step / 100, Random(0))
+        blocks.monitor.tick(1.0 + step / 100, Random(0))
     seconds["tick"] = (perf_counter() - start) / 20
     assert seconds["first report"] < 3.0 and seconds["report"] < 2.0, seconds
     assert seconds["changes"] < 0.5 and seconds["tick"] < 0.005, seconds

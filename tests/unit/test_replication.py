@@ -96,7 +96,7 @@ def test_streams_that_end_are_used_at_once_between_ticks() -> None:
     world.run(1)
     assert len(copies(world)) == 2
     obey_all(world)
-    world.blocks.refill(world.now, world.random)
+    world.blocks.monitor.refill(world.now, world.random)
     world.beat_all()
     assert len(copies(world)) == 2 and world.census.counts().pending_replication == 2
 
@@ -235,7 +235,7 @@ def test_a_block_on_one_rack_is_spread_when_that_is_asked_for() -> None:
     world.put(1, "ab", 2)
     world.run(5)
     assert copies(world) == [], "enough replicas start nothing by themselves"
-    assert world.blocks.spread([1, 1, 99], world.random) == 1
+    assert world.blocks.monitor.spread([1, 1, 99], world.random) == 1
     assert world.census.counts().pending_replication == 1
     world.blocks.check()
     world.beat_all()
@@ -251,13 +251,13 @@ def test_what_needs_no_other_rack_or_has_none_is_not_spread() -> None:
     world = on_racks(a="r1", b="r1", c="r2")
     world.put(1, "ac", 2)
     world.put(2, "a", 1)
-    assert world.blocks.spread([1, 2], world.random) == 0
+    assert world.blocks.monitor.spread([1, 2], world.random) == 0
     world.blocks.enter_safe_mode()
     world.put(3, "ab", 2)
-    assert world.blocks.spread([3], world.random) == 0
+    assert world.blocks.monitor.spread([3], world.random) == 0
     narrow = on_racks(a="r1", b="r1", c="r1")
     narrow.put(1, "ab", 2)
-    assert narrow.blocks.spread([1], narrow.random) == 0
+    assert narrow.blocks.monitor.spread([1], narrow.random) == 0
 
 
 def fail_copy(world: ModelCluster) -> str:

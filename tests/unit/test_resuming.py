@@ -54,10 +54,10 @@ def test_a_lease_ends_although_all_datanodes_are_down() -> None:
     """HDFS-12070: a file stayed open for ever when a datanode was down; here none is asked."""
     core = Core()
     core.write(core.create("/f", client="silent"), 30, client="silent")
-    core.state.blocks.zookeeper_view({}, 0.0)
+    core.state.blocks.monitor.zookeeper_view({}, 0.0)
     while core.state.blocks.census.live_nodes() or core.now < 100.0:
         core.now += 1.0
-        core.state.blocks.tick(core.now, core.random)
+        core.state.blocks.monitor.tick(core.now, core.random)
     (edit,) = silence(core, 1)
     assert edit.operation == "expire_lease" and core.state.open_files.rows() == []
 
@@ -110,7 +110,7 @@ def test_a_resumed_write_waits_for_the_datanodes_that_are_still_coming_back() ->
     core.restart(settling_seconds=5.0)
     core.resume("/f", file_id, [block])
     refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [block]))
-    core.state.blocks.tick(5.0, core.random)
+    core.state.blocks.monitor.tick(5.0, core.random)
     assert core.complete(file_id, [block]).replicas == 1
 
 

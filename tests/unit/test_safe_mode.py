@@ -57,20 +57,20 @@ def test_manual_stays_until_leave() -> None:
     mode = safe_mode(extension=0.0)
     mode.enter()
     assert not mode.update(1, 1, 0.0) and mode.on and "turned on manually" in mode.reason(0.0)
-    mode.leave()
+    mode.leave(1.0)
     assert not mode.on and mode.reason(0.0) == ""
 
 
 def test_leave_ends_the_start_too() -> None:
     mode = safe_mode()
-    mode.leave()
+    mode.leave(1.0)
     assert not mode.on
 
 
 def test_a_sleep_of_the_namenode_is_not_extension_hdfs_9107() -> None:
     mode = safe_mode()
     assert not mode.update(1, 1, 0.0)
-    mode.shift(600.0)
+    mode.shift(600.0, 600.0)
     assert not mode.update(1, 1, 601.0)
     assert mode.update(1, 1, 630.0)
 

@@ -15,7 +15,7 @@ from data_service.namenode.leading.term import Term
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op
-from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.replicas.redundancy_monitor import RedundancyMonitor
 from data_service.namenode.state import State
 from metadata_service.edits import Row, encode_row, join_lines
 from metadata_service.journal import Journal
@@ -98,7 +98,7 @@ def test_an_edit_that_nobody_waits_for_becomes_durable(
 
 @pytest.mark.parametrize(
     "owner, method, event",
-    [(Blocks, "tick", "housekeeping.failed"), (State, "purge_step", "purge.failed")],
+    [(RedundancyMonitor, "tick", "housekeeping.failed"), (State, "purge_step", "purge.failed")],
 )
 def test_no_error_ends_the_keeping_of_the_house(
     term: Term, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
@@ -147,11 +147,11 @@ def test_time_passes_for_datanodes_while_the_disk_of_the_record_hangs(
     """Each round waited for it, came late, and so judged nobody: no lost replica was copied."""
     rounds: List[int] = []
     begun, may_end = threading.Event(), threading.Event()
-    tick, append = Blocks.tick, service.append
+    tick, append = RedundancyMonitor.tick, service.append
 
-    def count(blocks: Blocks, now: float, random: Random) -> Any:
+    def count(monitor: RedundancyMonitor, now: float, random: Random) -> Any:
         rounds.append(1)
-        return tick(blocks, now, random)
+        return tick(monitor, now, random)
 
     def hang(*args: Any) -> tuple:
         begun.set()
@@ -162,7 +162,7 @@ def test_time_passes_for_datanodes_while_the_disk_of_the_record_hangs(
         return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1, 0.0)._replace(depends=0)
 
     pauses(term, monkeypatch, 0.01)
-    monkeypatch.setattr(Blocks, "tick", count)
+    monkeypatch.setattr(RedundancyMonitor, "tick", count)
     monkeypatch.setattr(service, "append", hang)
     term.load()
     try:
@@ -263,7 +263,7 @@ def test_to_ask_the_block_side_is_no_news(
     term.load()
     wait_until(lambda: not term.namesystem.cluster_status().safe_mode)
     heard: List[str] = []
-    monkeypatch.setattr(Blocks, "refill", lambda *_: heard.append("news"))
+    monkeypatch.setattr(RedundancyMonitor, "refill", lambda *_: heard.append("news"))
     reports = term.namesystem._reports
     assert term.namesystem.ask_blocks(lambda blocks: blocks.census.datanodes(0.0)) == ()
     assert (heard, term.namesystem._reports) == ([], reports)

@@ -89,7 +89,7 @@ def test_a_block_that_left_out_a_living_datanode_is_copied_before_the_file_appea
     core.nodes.receive(block, located.targets)
     why = refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [block]))
     assert why.endswith("is confirmed by 2 of 3 datanodes")
-    core.state.blocks.tick(0.0, core.random)
+    core.state.blocks.monitor.tick(0.0, core.random)
     copies = core.nodes.copies()
     assert [(command.blocks, [target.node_id for target in command.targets])
             for command in copies] == [((block,), ["node-1"])]

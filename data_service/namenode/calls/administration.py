@@ -77,7 +77,7 @@ class Administration:
     def spread_blocks(self, block_ids: Tuple[int, ...]) -> int:
         """See AdministrationCalls."""
         term = self._on.term_of()
-        begun: int = term.tell_blocks(lambda blocks: blocks.spread(block_ids, term.random))
+        begun: int = term.tell_blocks(lambda blocks: blocks.monitor.spread(block_ids, term.random))
         return begun
 
     def save_namespace(self) -> int:

@@ -1,30 +1,21 @@
 """The block side of the namenode: where replicas are, and what must be done about them.
 
-`Blocks` composes the pure parts (nodes, block map, open blocks, reports, replication, deletion,
-safe mode) behind one set of calls. It is soft state: after a restart the committed blocks come
-from the namespace (`track`), the deleted ones too (`invalidate`), and everything else from the
-datanodes. The caller holds the namenode's lock; nothing here waits or does input or output.
-`now` is monotonic seconds.
+`Blocks` joins the pure parts (nodes, block map, open blocks, reports, replication, deletion, safe
+mode): it is told what the namespace and the datanodes say, its `monitor` what time and the
+zookeeper say, and its `census` answers how everything is. It is soft state: after a restart the
+committed blocks come from the namespace (`track`), the deleted ones too (`invalidate`), and
+everything else from the datanodes. The caller holds the namenode's lock; nothing here waits or
+does input or output. `now` is monotonic seconds.
 """
 
 from random import Random
-from typing import AbstractSet, Callable, Collection, Iterable, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Callable, Collection, Iterable, List, Optional, Tuple
 
-from data_service.namenode.replicas.allocation import Allocation
-from data_service.namenode.replicas.block_map import BlockMap, reported
+from data_service.namenode.replicas.block_map import reported
 from data_service.namenode.replicas.block_policy import BlockPolicy
-from data_service.namenode.replicas.block_reports import BlockReports
-from data_service.namenode.replicas.census import Census
-from data_service.namenode.replicas.dead_nodes import DeadNodes
-from data_service.namenode.replicas.deletion import Deletions
-from data_service.namenode.replicas.events import Event, Events
-from data_service.namenode.replicas.liveness import Liveness
 from data_service.namenode.replicas.node import Node
-from data_service.namenode.replicas.nodes import Nodes
-from data_service.namenode.replicas.open_blocks import OpenBlocks
-from data_service.namenode.replicas.replication import Replication
-from data_service.namenode.replicas.safe_mode import SafeMode
-from data_service.namenode.replicas.verification import Verifications
+from data_service.namenode.replicas.parts import Parts
+from data_service.namenode.replicas.redundancy_monitor import RedundancyMonitor
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Target
 from data_service.protocol.redundancy import Redundancy, replicated
@@ -39,35 +30,21 @@ class Blocks:
         """`epoch` is the generation of all blocks that are allocated; a block that is written again
         is another block. Sessions of datanodes are numbered from `first_session`."""
         self.epoch = epoch
-        self._events = Events()
         # Sessions of an earlier namenode must not be mistaken for ours.
-        self._nodes = Nodes(cluster_id, first_session or epoch << 32, policy)
-        self._liveness = Liveness(self._nodes, policy)
-        self._map = BlockMap()
-        self._opened = OpenBlocks()
-        self._replication = Replication(self._map, self._nodes, policy)
-        verifications = Verifications(policy)
-        self._deletions = Deletions(
-            self._map, self._nodes, self._replication, verifications, policy)
-        self.census = Census(self._map, self._opened, self._nodes, self._replication,
-                             self._deletions)
-        self._reports = BlockReports(self._map, self._opened, self._replication,
-                                     self._deletions, verifications, self._events)
-        self._safe_mode = SafeMode(policy.safe_mode_threshold,
-                                   policy.safe_mode_extension_seconds)
-        self._dead_nodes = DeadNodes(
-            self._nodes, self._map, self._opened, self._replication, self._deletions)
-        self._allocation = Allocation(
-            self._nodes, self._liveness, self._map, self._opened, policy)
-        self._calm_since = 0.0
-        self._now = 0.0
+        self._parts = parts = Parts(cluster_id, first_session or epoch << 32, policy)
+        self._nodes = parts.nodes
+        self._map = parts.blocks
+        self._opened = parts.opened
+        self._safe_mode = parts.safe_mode
+        self.census = parts.census
+        self.monitor = RedundancyMonitor(parts)
 
     def __repr__(self) -> str:
-        return f"<Blocks {self._map!r} {self._nodes!r} {self._deletions!r} {self._safe_mode!r}>"
+        return f"<Blocks {self._parts!r}>"
 
     def tell_unknown(self, heard: Callable[[int], None]) -> None:
         """Have `heard` called with the id of every replica whose block nobody knows."""
-        self._reports.on_unknown = heard
+        self._parts.reports.on_unknown = heard
 
     # What the namespace says.
 
@@ -79,7 +56,7 @@ class Blocks:
         block_id, redundancy = block.block_id, replicated(replication)
         if block_id in self._map:
             if redundancy.targets < self._map.redundancy(block_id).targets:
-                self._deletions.hold_surplus(txid)
+                self._parts.deletions.hold_surplus(txid)
             self._map.set_inode(block_id, inode_id)
             self._map.set_redundancy(block_id, redundancy)
             return
@@ -102,26 +79,26 @@ class Blocks:
             opened = self._opened.end(block_id)
             replicas = [(node, Block(block_id, opened.generation, length))
                         for node, length in opened.replicas.items()]
-        self._replication.cancel(block_id)
-        self._deletions.bury(block_id, txid, replicas)
+        self._parts.replication.cancel(block_id)
+        self._parts.deletions.bury(block_id, txid, replicas)
         self._adopt(block_id)
 
     def confirmed_deletions(self, limit: int) -> Tuple[int, ...]:
         """Deleted ids that can be forgotten: every holder confirmed, also those that may come
         back."""
-        return () if self._safe_mode.on else self._deletions.confirmed(limit, self._now)
+        return () if self._safe_mode.on else self._parts.deletions.confirmed(limit, self._parts.now)
 
     def forget(self, block_id: int) -> None:
         """The namespace keeps no record any more that this id is deleted."""
-        self._deletions.drop_tombstone(block_id)
+        self._parts.deletions.drop_tombstone(block_id)
 
     def loaded(self, now: float) -> None:
         """All blocks of the namespace are tracked: safe mode may begin to count."""
-        self._now = now
-        self._allocation.start(now)
-        self._deletions.start(now)
+        self._parts.now = now
+        self._parts.allocation.start(now)
+        self._parts.deletions.start(now)
         self._safe_mode.loaded()
-        self._update_safe_mode(now)
+        self.monitor.reports_came(now)
 
     def begin(self, block_id: int, generation: int, targets: Iterable[Target],
               size: int = 0) -> None:
@@ -151,18 +128,18 @@ class Blocks:
     def attainable(self, block: Block, targets: Iterable[Target], redundancy: Redundancy) -> int:
         """How many replicas of a final block there can be: as many as wanted, or the datanodes
         that can have it, if these are fewer. Right after a start more are still to come back."""
-        return self._allocation.attainable(block, targets, redundancy, self._now)
+        return self._parts.allocation.attainable(block, targets, redundancy, self._parts.now)
 
     def _settle(self, block: Block) -> None:
         opened = self._opened.end(block.block_id)
         for node, length in opened.replicas.items():
             replica = Block(block.block_id, opened.generation, length)
-            self._reports.settle(node, replica, node in opened.bad, self._now)
+            self._parts.reports.settle(node, replica, node in opened.bad, self._parts.now)
 
     def _adopt(self, block_id: int) -> None:
         for node in self._nodes:
             if block_id in node.unknown:
-                self._reports.adopt(node, block_id, self._now)
+                self._parts.reports.adopt(node, block_id, self._parts.now)
 
     # What readers, writers and fsck ask.
 
@@ -179,29 +156,31 @@ class Blocks:
         """Up to `count` distinct datanodes that may take `size` bytes, fewer when there are
         fewer. Raises NotEnoughReplicas when there is none, and Busy when some soon will be;
         `label` is the file's path."""
-        return self._allocation.choose(
-            count, excluded, writer_host, size, label, self._now, random)
+        return self._parts.allocation.choose(
+            count, excluded, writer_host, size, label, self._parts.now, random)
 
     def report_bad(self, block: Block, node_id: str) -> bool:
         """A reader found a replica that does not match its checksums: its datanode looks itself.
         False when that node is not known to have it."""
         node = self._nodes.get(node_id)
-        return bool(node and not node.dead and self._reports.suspected(node, block, self._now))
+        reports, now = self._parts.reports, self._parts.now
+        return bool(node and not node.dead and reports.suspected(node, block, now))
 
     # What datanodes say.
 
     def register(self, info: NodeInfo, now: float) -> int:
         """A datanode's process introduces itself; its session. Its earlier session ends and so
         do the orders of it; a full report must follow. Raises StartRefused."""
-        self._now = now
+        self._parts.now = now
         node = self._nodes.register(info, now)
-        self._liveness.registered(node, now)
+        self._parts.liveness.registered(node, now)
         for replaced in self._nodes.take_vacated():
-            self._give_up(replaced)
-        self._dead_nodes.returned(node)
-        self._deletions.new_session(node)
-        self._replication.cancel_node(node)
-        self._events.note("node.registered", node=info.node_id, host=info.host, port=info.port)
+            self._parts.dead_nodes.add(replaced)
+        self._parts.dead_nodes.returned(node)
+        self._parts.deletions.new_session(node)
+        self._parts.replication.cancel_node(node)
+        self._parts.events.note(
+            "node.registered", node=info.node_id, host=info.host, port=info.port)
         return node.session
 
     def require_session(self, session: int) -> None:
@@ -211,8 +190,9 @@ class Blocks:
     def heartbeat(self, session: int, stats: NodeStats, now: float,
                   durable_txid: int) -> Tuple[Command, ...]:
         """A datanode lives; what it shall do now. Raises SessionExpired."""
-        self._now = now
-        return self._commands(self._liveness.heartbeat(session, stats, now), now, durable_txid)
+        self._parts.now = now
+        node = self._parts.liveness.heartbeat(session, stats, now)
+        return self._commands(node, now, durable_txid)
 
     def take_commands(self, session: int, now: float, durable_txid: int) -> Tuple[Command, ...]:
         """What a datanode whose heartbeat waits for a command shall do now; usually nothing.
@@ -223,7 +203,7 @@ class Blocks:
         report = node.outbox.take_report() + node.outbox.take_verifications()
         if self._safe_mode.on or not node.reported:
             return report
-        removals = self._deletions.commands(node, now, durable_txid)
+        removals = self._parts.deletions.commands(node, now, durable_txid)
         return report + node.outbox.take_copies() + removals
 
     def block_report(self, session: int, report_id: int, part: int, parts: int,
@@ -232,95 +212,27 @@ class Blocks:
 
         Raises SessionExpired, or ProtocolViolation when a new report must be begun.
         """
-        self._now = now
+        self._parts.now = now
         node = self._nodes.by_session(session)
-        if self._reports.part(node, report_id, part, parts, blocks, now):
-            self._update_safe_mode(now)
+        if self._parts.reports.part(node, report_id, part, parts, blocks, now):
+            self.monitor.reports_came(now)
 
     def block_changes(self, session: int, received: Iterable[Block], deleted: Iterable[Block],
                       corrupt: Iterable[Block], now: float,
                       verified: Iterable[Block] = ()) -> None:
         """Replicas that came, went, or were read and found corrupt or good since the last call; an
         id stands in one of the lists only. Raises SessionExpired."""
-        self._now = now
+        self._parts.now = now
         node = self._nodes.by_session(session)
-        self._reports.changes(node, received, deleted, corrupt, now, verified)
-        self._update_safe_mode(now)
+        self._parts.reports.changes(node, received, deleted, corrupt, now, verified)
+        self.monitor.reports_came(now)
 
     def copy_failed(self, session: int, block_id: int, now: float,
                     unreached: Collection[str] = ()) -> None:
         """A datanode could not make a copy that it was told to make, perhaps since it did not
         reach these targets. Raises SessionExpired."""
-        self._now = now
-        self._replication.failed(block_id, self._nodes.by_session(session), now, unreached)
-
-    # What time and the zookeeper say.
-
-    def zookeeper_view(self, registered: Optional[Mapping[str, str]], now: float) -> None:
-        """The datanodes that the zookeeper sees, address to node id; None: it cannot be asked."""
-        for node in self._liveness.see(registered, now):
-            self._events.note("node.stale", node=node.info.node_id)
-
-    def tick(self, now: float, random: Random) -> List[Event]:
-        """Let time pass: judge the nodes, repeat orders, plan copies and deletions.
-
-        Called every `tick_seconds`. After a late call nobody is judged and nothing is planned
-        (HDFS-9107). Returns what happened since the last tick, for the log: when there is
-        anything, some datanode's heartbeat may have a command to answer with.
-        """
-        self._now = now
-        verdict = self._liveness.tick(now)
-        if verdict.late:
-            self._shift(verdict.late, now)
-            return self._events.drain()
-        for node in verdict.stale:
-            self._events.note("node.stale", node=node.info.node_id)
-        for node in verdict.died:
-            self._give_up(node)
-        self._dead_nodes.sweep()
-        self._dead_nodes.forget(now)
-        self._update_safe_mode(now)
-        for block_id in self._replication.expire(now):
-            self._events.note("replication.expired", block=block_id)
-        for node in self._deletions.repeat(now):
-            self._nodes.end_session(node)
-            self._events.note("session.ended", node=node.info.node_id)
-        if not self._safe_mode.on:
-            self._plan_copies(now, random)
-            ordered = self._deletions.plan(now, self._calm_since)
-            if ordered:
-                self._events.note("deletion.planned", replicas=ordered)
-        return self._events.drain()
-
-    def refill(self, now: float, random: Random) -> int:
-        """Between ticks: when copies ended, begin others in their place; how many."""
-        if self._replication.ended and not self._safe_mode.on:
-            return self._plan_copies(now, random)
-        return 0
-
-    def spread(self, block_ids: Iterable[int], random: Random) -> int:
-        """Have those blocks that are on one rack copied to another one, as far as copies may
-        begin now; how many. The replica too many goes as any surplus does."""
-        return sum(self._replication.spread(block_id, random, self._now)
-                   for block_id in block_ids if not self._safe_mode.on)
-
-    def _plan_copies(self, now: float, random: Random) -> int:
-        planned = self._replication.plan(now, random)
-        if planned:
-            self._events.note("replication.planned", blocks=planned)
-        return planned
-
-    def _shift(self, late: float, now: float) -> None:
-        self._replication.shift(late)
-        self._safe_mode.shift(late)
-        self._calm_since = now
-        for node in self._nodes:
-            node.outbox.shift(late)
-        self._events.note("tick.late", seconds=round(late, 3))
-
-    def _give_up(self, node: Node) -> None:
-        self._events.note("node.dead", node=node.info.node_id, replicas=node.replicas)
-        self._dead_nodes.add(node)
+        self._parts.now = now
+        self._parts.replication.failed(block_id, self._nodes.by_session(session), now, unreached)
 
     # Safe mode and reports.
 
@@ -339,15 +251,7 @@ class Blocks:
 
     def leave_safe_mode(self, now: float) -> None:
         """Turn it off by hand."""
-        if self._safe_mode.on:
-            self._safe_mode.leave()
-            self._calm_since = now
-
-    def _update_safe_mode(self, now: float) -> None:
-        safe = self._map.readable
-        if self._safe_mode.on and self._safe_mode.update(len(self._map), safe, now):
-            self._calm_since = now
-            self._events.note("safe_mode.left", blocks=len(self._map), reported=safe)
+        self._safe_mode.leave(now)
 
     def want_report(self, host: str, port: int) -> bool:
         """Have the datanode at this address report fully; False when none lives there."""
@@ -355,13 +259,4 @@ class Blocks:
 
     def check(self) -> None:
         """Assert every invariant; slow, for tests."""
-        for part in (self._nodes, self._map, self._opened, self._replication, self._deletions):
-            part.check()
-        assert not any(block_id in self._map or block_id in self._deletions
-                       for block_id in self._opened), self._opened
-        for node in self._nodes:
-            known = [block_id for block_id, unknown in node.unknown.items()
-                     if block_id in self._map
-                     and not (unknown.refused or node.outbox.is_sent(block_id))]
-            assert not known, (node, known)
-            assert not (node.dead and (node.outbox.ids() or node.expected)), node
+        self._parts.check()

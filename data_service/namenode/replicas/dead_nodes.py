@@ -11,6 +11,7 @@ so long that nobody looks for it in a report any more.
 from math import inf
 from data_service.namenode.replicas.block_map import BlockMap
 from data_service.namenode.replicas.deletion import Deletions
+from data_service.namenode.replicas.events import Events
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
@@ -25,12 +26,14 @@ class DeadNodes:
     """Dead nodes with replicas that are not forgotten yet, and the next row to look at."""
 
     def __init__(self, nodes: Nodes, blocks: BlockMap, opened: OpenBlocks,
-                 replication: Replication, deletions: Deletions) -> None:
+                 replication: Replication, deletions: Deletions,
+                 events: Events) -> None:
         self._nodes = nodes
         self._blocks = blocks
         self._opened = opened
         self._replication = replication
         self._deletions = deletions
+        self._events = events
         self._swept = RowSweep(blocks, blocks.drop)
 
     def __repr__(self) -> str:
@@ -38,6 +41,7 @@ class DeadNodes:
 
     def add(self, node: Node) -> None:
         """A node died: what decides anything goes now."""
+        self._events.note("node.dead", node=node.info.node_id, replicas=node.replicas)
         self._replication.cancel_node(node)
         self._deletions.forget(node)
         for block_id in self._opened:

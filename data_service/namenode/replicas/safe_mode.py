@@ -17,7 +17,11 @@ MANUAL_REASON = 'It was turned on manually. Use "dfsadmin -safemode leave" to tu
 
 
 class SafeMode:
-    """`update` is told how many committed blocks there are and how many have a replica."""
+    """`update` is told how many committed blocks there are and how many have a replica.
+
+    `calm_since` is when it ended, or when the namenode last slept: whoever was not heard of before
+    may still be about to report.
+    """
 
     def __init__(self, threshold: float, extension_seconds: float) -> None:
         self._threshold = threshold
@@ -27,6 +31,7 @@ class SafeMode:
         self._total = 0
         self._safe = 0
         self._reached: Optional[float] = None
+        self.calm_since = 0.0
 
     def __repr__(self) -> str:
         return f"<SafeMode {self._state}, {self._safe} of {self._total} blocks reported>"
@@ -62,20 +67,24 @@ class SafeMode:
         if total and now - self._reached < self._extension_seconds:
             return False
         self._state = OFF
+        self.calm_since = now
         return True
 
-    def shift(self, seconds: float) -> None:
+    def shift(self, seconds: float, now: float) -> None:
         """The namenode itself slept so long: the extension ends that much later."""
         if self._reached is not None:
             self._reached += seconds
+        self.calm_since = now
 
     def enter(self) -> None:
         """Turn it on by hand."""
         self._state = MANUAL
 
-    def leave(self) -> None:
+    def leave(self, now: float) -> None:
         """Turn it off by hand, also before the reports are in."""
-        self._state = OFF
+        if self._state != OFF:
+            self._state = OFF
+            self.calm_since = now
 
     def reason(self, now: float) -> str:
         """HDFS's sentence about why it is on and when it ends; empty when it is off."""

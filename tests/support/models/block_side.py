@@ -37,7 +37,7 @@ class Datanodes:
         info = NodeInfo(node_id, "first", "127.0.0.1", port, "/rack", CLUSTER)
         session = self.sessions[node_id] = self.blocks.register(info, 0.0)
         self.addresses[f"127.0.0.1:{port}"] = node_id
-        self.blocks.zookeeper_view(self.addresses, 0.0)
+        self.blocks.monitor.zookeeper_view(self.addresses, 0.0)
         self.blocks.heartbeat(session, STATS, 0.0, 0)
         held = self.held.setdefault(node_id, {})
         self.blocks.block_report(session, 1, 0, 1, list(held.values()), 0.0)

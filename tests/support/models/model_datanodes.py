@@ -364,7 +364,7 @@ class ModelCluster:
         """Let the clock run and tick once."""
         self.now += seconds
         self.see()
-        self.seen.update(event.name for event in self.blocks.tick(self.now, self.random))
+        self.seen.update(event.name for event in self.blocks.monitor.tick(self.now, self.random))
 
     def see(self) -> None:
         """The zookeeper's view reaches the namenode."""
@@ -374,7 +374,7 @@ class ModelCluster:
                 node.beaten = self.now if node.up else node.beaten
             view = {f"{node.name}:1800": node.name for node in self.nodes.values()
                     if self.now - node.beaten < ZOOKEEPER_EXPIRY_SECONDS}
-        self.blocks.zookeeper_view(view, self.now)
+        self.blocks.monitor.zookeeper_view(view, self.now)
 
     def quiet_rounds(self, rounds: int) -> None:
         """No faults: every running node tells and obeys, round after round."""

@@ -50,7 +50,7 @@ class Overheard:
     def zookeeper_view(self, registered: Mapping[str, str], now: float) -> None:
         """Who is alive."""
         for blocks in (self._standby, self._leading):
-            blocks.zookeeper_view(registered, now)
+            blocks.monitor.zookeeper_view(registered, now)
 
 
 def replicas(state: State, but: Set[int] = frozenset()) -> Dict[int, tuple]:
