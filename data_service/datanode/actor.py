@@ -27,8 +27,8 @@ from data_service.datanode.incremental_report import (
     IncrementalReport,
     as_arguments,
 )
-from data_service.protocol import answers
 from data_service.protocol.blocks import Block, pack_blocks
+from data_service.protocol.namenode_calls import DataNodeReports
 from data_service.protocol.nodes import (
     DELETE,
     DELETE_CORRUPT,
@@ -40,6 +40,7 @@ from data_service.protocol.nodes import (
     NodeInfo,
     NodeStats,
 )
+from metadata_service.epochs import check_told
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import (
     DfsError,
@@ -91,6 +92,7 @@ class NameNodeActor:
         self._settings = settings
         self._store = store
         self._namenode = namenode
+        self._calls = DataNodeReports(namenode.perform)
         self._obey = obey
         self._transfers = transfers
         self._started = time.monotonic()
@@ -141,10 +143,8 @@ class NameNodeActor:
 
         When this is not heard, a timeout says it."""
         try:
-            self._namenode.call(
-                "copy_failed", self._session, block.block_id, tuple(unreached),
-                timeout=TELL_SECONDS_MAX,
-            )
+            calls = self._calls.within(TELL_SECONDS_MAX)
+            calls.copy_failed(self._session, block.block_id, tuple(unreached))
         except DfsError as error:
             log.debug("failure.not_told", block=block.name, error=error.message)
 
@@ -202,8 +202,8 @@ class NameNodeActor:
             volumes.cluster_id,
             VERSION,
         )
-        answer = self._namenode.call("register", info)
-        registration = answers.registration(answer, volumes.epoch)
+        registration = self._calls.register(info)
+        check_told(registration.epoch, volumes.epoch)
         # Of another cluster no epoch is remembered.
         volumes.join_cluster(registration.cluster_id)
         self._check_epoch(registration.epoch)
@@ -226,7 +226,7 @@ class NameNodeActor:
         failed = self._store.volumes.failed
         session, report_id = self._session, time.monotonic_ns()
         lists = max(1, -(-self._store.usage().replicas // REPORT_BLOCKS))
-        self._namenode.call("block_report", session, report_id, 0, 1 + lists, b"")
+        self._calls.block_report(session, report_id, 0, 1 + lists, b"")
         # Made now, and not before: see the module's description.
         good, corrupt = self._store.inventory()
         if corrupt:
@@ -235,9 +235,7 @@ class NameNodeActor:
             self._changes.tell()
         for number in range(lists):
             payload = pack_blocks(good[number::lists])
-            self._namenode.call(
-                "block_report", session, report_id, 1 + number, 1 + lists, payload
-            )
+            self._calls.block_report(session, report_id, 1 + number, 1 + lists, payload)
         self._failed_volumes = failed
 
     def _send_changes(self, changes: Changes) -> None:
@@ -245,9 +243,7 @@ class NameNodeActor:
         if not session:
             raise Unavailable("this datanode is not registered")
         try:
-            self._namenode.call(
-                "block_changes", session, *as_arguments(changes), timeout=TELL_SECONDS_MAX
-            )
+            self._calls.within(TELL_SECONDS_MAX).block_changes(session, *as_arguments(changes))
         except (Unavailable, SessionExpired):
             with self._ending:
                 if self._session == session:
@@ -263,13 +259,11 @@ class NameNodeActor:
         session = self._session
         if not session:
             raise SessionExpired("a change could not be told")
-        answer = self._namenode.call(
-            "heartbeat", session, self._stats(), interval,
-            timeout=interval + _HEARTBEAT_GRACE_SECONDS,
-        )
-        epoch, commands = answers.commands(answer, self._store.volumes.epoch)
-        self._check_epoch(epoch)
-        for command in commands:
+        calls = self._calls.within(interval + _HEARTBEAT_GRACE_SECONDS)
+        orders = calls.heartbeat(session, self._stats(), interval)
+        check_told(orders.epoch, self._store.volumes.epoch)
+        self._check_epoch(orders.epoch)
+        for command in orders.commands:
             log.debug("command.received", action=command.action, blocks=len(command.blocks))
             if command.action == REPORT:
                 self.report_again()
@@ -290,7 +284,7 @@ class NameNodeActor:
         """Tell a namenode that we obeyed a later one. Either it was deposed, and will notice; or
         its record is older than we are, restored from a backup, and it must begin a later epoch."""
         try:
-            self._namenode.call("epoch_known", known, timeout=TELL_SECONDS_MAX)
+            self._calls.within(TELL_SECONDS_MAX).epoch_known(known)
         except (Unavailable, NotLeader) as error:
             log.debug("epoch.not_told", epoch=known, error=error.message)
 

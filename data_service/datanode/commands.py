@@ -14,10 +14,10 @@ from data_service.datanode.actor import NameNodeActor
 from data_service.datanode.background.verifier import Verifier
 from data_service.datanode.copying import copy_block, unreached_targets
 from data_service.datanode.incremental_report import DELETED, VERIFIED
-from data_service.datanode.peers import Peers
 from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import DELETE_CORRUPT, REPLICATE, TRASH, VERIFY, Command
+from data_service.stubs.datanodes import DataNodes
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import BlockMissing, DfsError, SessionExpired
 
@@ -38,7 +38,7 @@ class Commands:
         store: BlockStore,
         verifier: Verifier,
         actor: NameNodeActor,
-        peers: Peers,
+        peers: DataNodes,
         copies_max: int,
     ) -> None:
         self._store = store

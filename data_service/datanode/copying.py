@@ -2,16 +2,17 @@
 
 from typing import Sequence, Tuple
 
-from data_service.datanode.peers import Peers
 from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.failures import broken_link
+from data_service.protocol.nodes import Target
+from data_service.stubs.datanodes import DataNodes
 from zookeeper.fabric.errors import BlockMissing, DfsError, Unavailable
 
 
 def copy_block(
-    store: BlockStore, block: Block, targets: Sequence[Tuple[str, str, int]], peers: Peers
+    store: BlockStore, block: Block, targets: Sequence[Target], peers: DataNodes
 ) -> Tuple[str, ...]:
     """Send a replica, verified while it is read, to `targets`; the ids of the new holders.
 
@@ -26,17 +27,17 @@ def copy_block(
         try:
             for chunk in replica.chunks(0, replica.block.length):
                 body.send(replica.verified(chunk, buffer), chunk.checksum)
-            return tuple(body.finish())
+            return body.finish()
         finally:
             body.close()
 
 
 def unreached_targets(
-    error: DfsError, targets: Sequence[Tuple[str, str, int]]
+    error: DfsError, targets: Sequence[Target]
 ) -> Tuple[str, ...]:
     """The ids of the targets that a copy did not reach: the first one, when it does not answer, or
     the one at the end of a link that broke further down. An error of another kind blames nobody."""
     link = broken_link(error)
     if link:
         return link[1:]
-    return (targets[0][0],) if isinstance(error, Unavailable) and targets else ()
+    return (targets[0].node_id,) if isinstance(error, Unavailable) and targets else ()

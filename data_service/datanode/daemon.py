@@ -10,10 +10,10 @@ from data_service.datanode.background.trash_emptier import TrashEmptier
 from data_service.datanode.background.verifier import Verifier
 from data_service.datanode.commands import Commands
 from data_service.datanode.incremental_report import CORRUPT
-from data_service.datanode.peers import Peers
 from data_service.datanode.service import DataNodeService
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.transfer_slots import TransferSlots
+from data_service.stubs.datanodes import DataNodes
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import Credentials
@@ -37,7 +37,7 @@ class DataNode(daemon.Daemon):
             lambda block: self.actor.tell(CORRUPT, [block]),
         )
         self.slots = TransferSlots(own.max_streams, str(self.address))
-        self.peers = Peers(credentials, settings.network)
+        self.peers = DataNodes(credentials, settings.network)
         self.actor = NameNodeActor(
             self.address,
             own,
@@ -97,6 +97,7 @@ class DataNode(daemon.Daemon):
         self._trash_emptier.stop()
         self._verifier.stop()
         self.actor.stop()
+        self.peers.close()
         if self._coordinator is not None:
             self._coordinator.stop()
         self.store.close()

@@ -17,7 +17,9 @@ from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.replica_writer import ReplicaWriter
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
+from data_service.protocol.datanode_calls import Holders
 from data_service.protocol.failures import seen_from_upstream
+from zookeeper.fabric.calls import Sending
 from zookeeper.fabric.errors import (
     CorruptData,
     DeadlineExceeded,
@@ -25,7 +27,6 @@ from zookeeper.fabric.errors import (
     InvalidArgument,
     Unavailable,
 )
-from zookeeper.fabric.remote import OutgoingBody
 from zookeeper.fabric.stream import PacketReader
 
 
@@ -42,11 +43,11 @@ class Downstream:
     begins the call, and is None when this one is the last."""
 
     def __init__(
-        self, link: Tuple[str, str], begin: Optional[Callable[[], OutgoingBody]]
+        self, link: Tuple[str, str], begin: Optional[Callable[[], Sending[Holders]]]
     ) -> None:
         self._link = link
         self._begin = begin
-        self._body: Optional[OutgoingBody] = None
+        self._body: Optional[Sending[Holders]] = None
 
     def open(self) -> None:
         """Begin to pass the block on; raises PipelineFailed that names the link, as the others."""
@@ -66,12 +67,12 @@ class Downstream:
             with self._blame():
                 self._body.end()
 
-    def holders(self) -> Tuple[str, ...]:
+    def holders(self) -> Holders:
         """Wait until the datanodes downstream have the block; their ids."""
         if self._body is None:
             return ()
         with self._blame():
-            return tuple(self._body.result())
+            return self._body.result()
 
     def close(self) -> None:
         """Hang up; unless `holders` returned, the datanodes downstream drop what they have."""
@@ -92,7 +93,7 @@ def receive_block(
     block: Tuple[int, int, int],
     downstream: Downstream,
     report: Callable[[Block], None],
-) -> Tuple[str, ...]:
+) -> Holders:
     """Run one datanode's part of a pipeline; the ids of the datanodes that hold the block.
 
     `block` is its id, generation, and how many bytes it may have; `report` tells the namenode of

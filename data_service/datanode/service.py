@@ -1,19 +1,21 @@
 """What clients and other datanodes may ask of a datanode: take a block in, send one, sum one up."""
 
-from typing import Callable, Iterable, Tuple
+from typing import Callable, Iterable
 
 from data_service.datanode.incremental_report import RECEIVED
-from data_service.datanode.peers import Peers
 from data_service.datanode.pipeline import Downstream, receive_block
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.open_replica import Chunk, OpenReplica
 from data_service.datanode.transfer_slots import TransferSlots
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES
-from data_service.protocol.validation import check_integers, check_targets
+from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum
+from data_service.protocol.datanode_calls import DataNodeCalls, Holders
+from data_service.protocol.nodes import Targets
+from data_service.stubs.datanodes import DataNodes
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, InvalidArgument
-from zookeeper.fabric.rpc import Service, answers_with_body, takes_body
+from zookeeper.fabric.calls import serves
+from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import PacketReader, PacketWriter
 
@@ -23,10 +25,8 @@ WRITERS_PATIENCE, READERS_PATIENCE = 0.25, 0.5
 """How much of the time after which it counts as stalled a transfer may wait for its turn: a writer,
 for whom each datanode of a pipeline may wait in turn; and of the time for a call a reader."""
 
-Targets = Tuple[Tuple[str, str, int], ...]
-"""The datanodes that come after this one in a pipeline: (node id, host, port) each."""
 
-
+@serves(DataNodeCalls)
 class DataNodeService(Service):
     """The calls of one connection; `tell` brings the namenode word of a replica.
 
@@ -37,7 +37,7 @@ class DataNodeService(Service):
         self,
         store: BlockStore,
         slots: TransferSlots,
-        peers: Peers,
+        peers: DataNodes,
         tell: Callable[[str, Iterable[Block]], None],
         network: NetworkSettings,
     ) -> None:
@@ -47,8 +47,7 @@ class DataNodeService(Service):
         self._tell = tell
         self._network = network
 
-    @takes_body
-    def exposed_write_block(
+    def write_block(
         self,
         packets: PacketReader,
         block_id: int,
@@ -56,14 +55,11 @@ class DataNodeService(Service):
         size: int,
         token: bytes,
         targets: Targets,
-    ) -> Tuple[str, ...]:
+    ) -> Holders:
         """Take a block of up to `size` bytes in and pass it on to `targets`.
 
         The ids of all datanodes that hold it then.
         """
-        check_integers(block_id, generation, size)
-        check_targets(targets)
-        _check_token(token)
         patience = self._network.stall_timeout_seconds * WRITERS_PATIENCE
         with self._slots.hold(patience, len(targets)):
             return receive_block(
@@ -74,8 +70,7 @@ class DataNodeService(Service):
                 lambda finished: self._tell(RECEIVED, [finished]),
             )
 
-    @answers_with_body
-    def exposed_read_block(
+    def read_block(
         self,
         packets: PacketWriter,
         block_id: int,
@@ -90,11 +85,9 @@ class DataNodeService(Service):
         They go from the disk's cache to the network unseen: it is the reader who verifies them, or
         who wants them `as_it_is`, since nothing better is left.
         """
-        check_integers(block_id, generation, offset, length)
-        _check_token(token)
         with self._slots.hold(
             self._readers_patience, interrupt=packets.interrupt
-        ) as transfer, self._store.read(block_id, generation, as_it_is is True) as replica:
+        ) as transfer, self._store.read(block_id, generation, as_it_is) as replica:
             for chunk in replica.chunks(offset, length):
                 transfer.touch()
                 try:
@@ -104,15 +97,13 @@ class DataNodeService(Service):
                     _look_again(replica, chunk)
                     raise
 
-    def exposed_block_checksum(
+    def block_checksum(
         self, block_id: int, generation: int, length: int, token: bytes
-    ) -> Tuple[bytes, int]:
+    ) -> BlockChecksum:
         """The MD5 of the CRC32s of a replica's first `length` bytes, and how many these are.
 
         The bytes are verified, and stay here.
         """
-        check_integers(block_id, generation, length)
-        _check_token(token)
         with self._slots.hold(self._readers_patience):
             with self._store.read(block_id, generation) as replica:
                 return replica.checksum(length)
@@ -128,14 +119,9 @@ class DataNodeService(Service):
         if not targets:
             return Downstream((own_id, ""), None)
         return Downstream(
-            (own_id, targets[0][0]),
+            (own_id, targets[0].node_id),
             lambda: self._peers.write_block(block_id, generation, size, token, targets),
         )
-
-
-def _check_token(token: bytes) -> None:
-    if type(token) is not bytes:
-        raise InvalidArgument("expected a block token")
 
 
 def _look_again(replica: OpenReplica, chunk: Chunk) -> None:

@@ -11,6 +11,7 @@ FLOORS = (
     ("zookeeper",),
     ("metadata_service",),
     ("data_service.protocol",),
+    ("data_service.stubs",),
     # Neighbours on one floor: they never import each other.
     ("data_service.namenode.namespace", "data_service.namenode.replicas"),
     ("data_service.namenode.writers",),

@@ -110,7 +110,7 @@ def test_who_cannot_be_reached(cluster: InnerCluster, ports: Ports) -> None:
 
 
 def test_who_was_not_reached_is_told_from_what_failed_here() -> None:
-    targets = (("b", "h", 1), ("c", "h", 2))
+    targets = (Target("b", "h", 1), Target("c", "h", 2))
     assert unreached_targets(Unavailable("no route"), targets) == ("b",)
     assert unreached_targets(pipeline_failure(("b", "c"), "no route"), targets) == ("c",)
     assert unreached_targets(CorruptData("here"), targets) == ()

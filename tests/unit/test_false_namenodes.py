@@ -1,12 +1,14 @@
 """Somebody else answers at the namenode's address: a datanode believes and writes down nothing."""
 
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, List, Tuple
 
 import pytest
 
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.actor import NameNodeActor
+from data_service.protocol.blocks import Block
+from data_service.protocol.nodes import DELETE, Command, Target
 from tests.support.links.played_namenode import NameNode
 from tests.support.disks.stores import opened
 from zookeeper.fabric.errors import ProtocolViolation, StartRefused
@@ -25,12 +27,19 @@ def _namenode() -> NameNode:
     return NameNode()
 
 
+@pytest.fixture(name="obeyed")
+def _obeyed() -> List[Command]:
+    return []
+
+
 @pytest.fixture(name="actor")
-def _actor(store: BlockStore, namenode: NameNode) -> Iterator[NameNodeActor]:
+def _actor(
+    store: BlockStore, namenode: NameNode, obeyed: List[Command]
+) -> Iterator[NameNodeActor]:
     settings = DataNodeSettings(heartbeat_seconds=0.01)
     made = NameNodeActor(
         Address("127.0.0.1", 1801), settings, store, namenode,  # type: ignore[arg-type]
-        lambda command, _holds: None, lambda: 0)
+        lambda command, _holds: obeyed.append(command), lambda: 0)
     yield made
     made.stop()
 
@@ -61,3 +70,52 @@ def test_no_epoch_of_another_cluster_is_remembered(
     with pytest.raises(StartRefused):
         actor.attend()
     assert store.volumes.epoch == 5
+
+
+BLOCKS = ((7, 1, 100),)
+TARGETS = (("id", "host", 1800),)
+
+REGISTRATIONS: Tuple[Any, ...] = (
+    None, (), (1, 5), ("1", 5, "c"), (-1, 5, "c"), (1 << 63, 5, "c"), (1, 10**22, "c"),
+    (1, 1 << 62, "c"), (1, 0, "c"), (1, -5, "c"), (1, True, "c"), (1, 5.0, "c"), (1, "5", "c"),
+    (1, 5, b"c"), (1, 5, ""), (1, 5, "c\n"), (1, 5, "c" * 256))
+
+ORDERS: Tuple[Any, ...] = (
+    None, (5,), (5, None), (10**22, ()), (1 << 62, ()), (None, ()), (True, ()),
+    (5, (None,)), (5, ((DELETE, BLOCKS),)), (5, ((None, BLOCKS, TARGETS),)),
+    (5, (("\x1b[31m", BLOCKS, TARGETS),)), (5, ((DELETE, None, ()),)), (5, ((DELETE, (7,), ()),)),
+    (5, ((DELETE, ((-7, 1, 1),), ()),)), (5, ((DELETE, ((7, 1, 10**22),), ()),)),
+    (5, ((DELETE, BLOCKS, (("id", 1, 1800),)),)), (5, ((DELETE, BLOCKS, (("id", "h", 70000),)),)),
+    (5, ((DELETE, (), ()),) * 10_001))
+
+
+def test_what_is_no_answer_to_a_registration_is_refused(
+    store: BlockStore, namenode: NameNode, actor: NameNodeActor
+) -> None:
+    store.volumes.remember_epoch(5)
+    for answer in REGISTRATIONS:
+        namenode.answers["register"] = lambda info, answer=answer: answer
+        with pytest.raises(ProtocolViolation):
+            actor.attend()
+    assert namenode.methods() == ["register"] * len(REGISTRATIONS)
+    assert store.volumes.cluster_id == "" and store.volumes.epoch == 5
+
+
+def test_what_are_no_commands_is_refused(
+    store: BlockStore, namenode: NameNode, actor: NameNodeActor, obeyed: List[Command]
+) -> None:
+    actor.attend()
+    for answer in ORDERS:
+        namenode.answers["heartbeat"] = lambda *_, answer=answer: answer
+        with pytest.raises(ProtocolViolation):
+            actor.attend()
+    assert obeyed == [] and store.volumes.epoch == 5
+
+
+def test_commands_are_rebuilt_from_the_wire(
+    namenode: NameNode, actor: NameNodeActor, obeyed: List[Command]
+) -> None:
+    namenode.answers["heartbeat"] = lambda *_: (6, ((DELETE, BLOCKS, TARGETS),))
+    actor.attend()
+    assert obeyed == [Command(DELETE, (Block(7, 1, 100),), (Target("id", "host", 1800),))]
+    assert obeyed[0].blocks[0].name == "blk_7_1" and obeyed[0].targets[0].host == "host"

@@ -1,8 +1,9 @@
 """A namenode that a test plays to one datanode: it notes every call, and answers as it is told."""
 
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from data_service.protocol.nodes import NodeInfo, NodeStats
+from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.rpc import plain
 
@@ -18,10 +19,10 @@ class NameNode:
         self.closed = False
         self.turns = 0
 
-    def call(self, method: str, *args: Any, timeout: float = 0.0) -> Any:
+    def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
         """Note the call and answer, as it comes off the wire."""
-        self.calls.append((method, args))
-        answer = self.answers.get(method) or getattr(self, "_" + method)
+        self.calls.append((call.name, args))
+        answer = self.answers.get(call.name) or getattr(self, "_" + call.name)
         return plain(answer(*args))
 
     def turn(self) -> None:

@@ -1,0 +1,49 @@
+"""What a datanode answers to clients and to other datanodes. There is no way to delete."""
+
+from typing import Annotated, Tuple
+
+from data_service.protocol.checksums import BlockChecksum
+from data_service.protocol.nodes import Targets
+from zookeeper.fabric.calls import READS, TELLS, Calls, Receiving, Sending, call
+from zookeeper.fabric.kinds import Label, Length, Natural
+
+Token = Annotated[bytes, Length(0, 4096)]
+"""A block token: what allows its bearer to do this to this block."""
+
+Holders = Tuple[Label, ...]
+"""The node ids of datanodes that have a block, durably."""
+
+
+class DataNodeCalls(Calls):
+    """Blocks, on their way in and out."""
+
+    @call(TELLS)
+    def write_block(
+        self,
+        block_id: Natural,
+        generation: Natural,
+        size: Natural,
+        token: Token,
+        targets: Targets,
+    ) -> Sending[Holders]:
+        """Take a block of up to `size` bytes in and pass it on to `targets`, the first of which
+        passes it on to the rest; the ids of all datanodes that hold it then."""
+
+    @call(READS)
+    def read_block(
+        self,
+        block_id: Natural,
+        generation: Natural,
+        offset: Natural,
+        length: Natural,
+        token: Token,
+        as_it_is: bool = False,
+    ) -> Receiving:
+        """Send the chunks that cover `length` bytes from `offset`, with their stored checksums:
+        also those of a damaged replica, when it is wanted `as_it_is`."""
+
+    @call(READS)
+    def block_checksum(
+        self, block_id: Natural, generation: Natural, length: Natural, token: Token
+    ) -> BlockChecksum:
+        """A block's part of its file's checksum; its bytes are verified, and stay here."""

@@ -1,0 +1,1 @@
+"""Servers as their callers see them: where tables of calls meet connections."""
