@@ -21,7 +21,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from zookeeper.answers import children_of, leadership_of, opened, rows_of
+from zookeeper.calls import ZooKeeperCalls
 from zookeeper.election import Leadership
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
@@ -153,6 +153,7 @@ class _Session:
 
     def __init__(self, name: str, link: Link, settings: ZooKeeperSettings) -> None:
         self.link = link
+        self._zookeeper = ZooKeeperCalls(link.perform)
         self.connected = False
         self.led: Dict[str, Tuple[int, float]] = {}
         self._failing = False
@@ -228,9 +229,9 @@ class _Session:
     def _round(self) -> None:
         """Show that we live, then compare what is wanted with what holds, and make it good."""
         if self._session_id:
-            self._note_held(rows_of(self.link.call("heartbeat", self._session_id)))
+            self._note_held(dict(self._zookeeper.heartbeat(self._session_id)))
         else:
-            self._session_id, expiry = opened(self.link.call("open_session", self._name))
+            self._session_id, expiry = self._zookeeper.open_session(self._name)
             self._beat_seconds = min(self._settings.heartbeat_seconds, expiry / PARTS_OF_EXPIRY)
             self._held_znodes, self._held_roles, self._refusals = {}, {}, {}
             log.info("session.opened", name=self._name)
@@ -273,25 +274,24 @@ class _Session:
 
     def _create(self, path: str, data: str) -> None:
         self._held_znodes[path] = None
-        self.link.call("create", self._session_id, path, data)
+        self._zookeeper.create(self._session_id, path, data)
         self._held_znodes[path] = data
 
     def _remove(self, path: str) -> None:
         try:
-            self.link.call("remove", self._session_id, path)
+            self._zookeeper.remove(self._session_id, path)
         except PathNotFound:
             pass  # It was never created, or our successor has it: either way it is not ours.
         del self._held_znodes[path]
 
     def _resign(self, role: str) -> None:
-        self.link.call("resign", self._session_id, role)
+        self._zookeeper.resign(self._session_id, role)
         self._held_roles.pop(role, None)
 
     def _campaign(self, role: str, candidacy: _Candidacy) -> None:
         self._held_roles[role] = candidacy.number
         asked_at = time.monotonic()
-        answer = self.link.call("campaign", self._session_id, role, candidacy.data)
-        leadership = leadership_of(answer)
+        leadership = self._zookeeper.campaign(self._session_id, role, candidacy.data)
         if leadership.leads:
             self.led[role] = (leadership.epoch, asked_at)
         self._tell_role(role, candidacy, leadership)
@@ -319,7 +319,7 @@ class _Session:
     def _say_goodbye(self) -> None:
         try:
             if self._session_id:
-                self.link.call("close_session", self._session_id)
+                self._zookeeper.close_session(self._session_id)
         except DfsError as error:
             log.warning("session.left_to_expire", name=self._name, error=error.message)
         self.connected = False
@@ -342,15 +342,14 @@ class _Watch:
     def keep(self, stopping: threading.Event, expiry_seconds: float) -> None:
         """The thread, until `stopping` and a closed link."""
         poll_seconds = expiry_seconds / PARTS_OF_EXPIRY
+        within = self.link.patience + poll_seconds
+        zookeeper = ZooKeeperCalls(self.link.perform, within)
         outage = Outage(expiry_seconds, time.monotonic())
         version = -1
         while not stopping.is_set():
             try:
-                answer = self.link.call(
-                    "watch", self.parent_path, version, poll_seconds, waiting=poll_seconds
-                )
-                version, children = children_of(answer)
-                self._tell(children)
+                version, znodes = zookeeper.watch(self.parent_path, version, poll_seconds)
+                self._tell(dict(znodes))
                 outage.reached(time.monotonic())
             except Exception as error:
                 # Also a defect of ours must not end this thread: it would freeze the list.

@@ -19,6 +19,7 @@ import zlib
 from typing import Dict, Mapping, NamedTuple, Optional
 
 from zookeeper.fabric.errors import CorruptData, InvalidArgument
+from zookeeper.fabric.kinds import Natural, Text
 from zookeeper.sessions import check_data
 
 ROLES_MAX = 64
@@ -39,8 +40,8 @@ class Leadership(NamedTuple):
     """How a role stands, as a candidate is told: with epoch 0, nobody leads."""
 
     leads: bool
-    epoch: int
-    leader_data: str
+    epoch: Natural
+    leader_data: Text
 
 
 class Election:

@@ -3,9 +3,10 @@
 import dataclasses
 import random
 import threading
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.identity import ZOOKEEPER
 from zookeeper.fabric.remote import Remote
@@ -54,8 +55,9 @@ class Link:
         zookeeper, network = settings.zookeeper, settings.network
         self._addresses = zookeeper.hosts
         self._credentials = credentials
-        self._patience = zookeeper.session_expiry_seconds / PARTS_OF_EXPIRY
-        handshake = min(network.handshake_timeout_seconds, self._patience)
+        self.patience = zookeeper.session_expiry_seconds / PARTS_OF_EXPIRY
+        """How long a call may take that does not wait on purpose."""
+        handshake = min(network.handshake_timeout_seconds, self.patience)
         self._network = dataclasses.replace(network, handshake_timeout_seconds=handshake)
         self._pause_max = zookeeper.heartbeat_seconds
         self._failures = 0
@@ -63,12 +65,12 @@ class Link:
         self._remote: Optional[Remote] = None
         self._closed = False
 
-    def call(self, method: str, *args: object, waiting: float = 0.0) -> Any:
-        """Call once; a method that waits on purpose is given `waiting` seconds more."""
+    def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
+        """Carry a call out once, within `seconds` or else `patience`."""
         remote = self._remote
         if remote is None or remote.closed:
             remote = self._dial()
-        result = remote.call(method, *args, timeout=self._patience + waiting)
+        result = remote.perform(call, args, self.patience if seconds is None else seconds)
         self._failures = 0
         return result
 

@@ -13,19 +13,21 @@ import argparse
 import secrets
 import threading
 import time
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
+from zookeeper.calls import Elected, Opened, ZooKeeperCalls
 from zookeeper.election import Leadership
 from zookeeper.epoch_file import EpochFile
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import InvalidArgument, Unavailable
+from zookeeper.fabric.calls import serves
+from zookeeper.fabric.errors import Unavailable
 from zookeeper.fabric.identity import ZOOKEEPER
-from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS, Service, waits
+from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS, Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
 from zookeeper.roles import place_of, require_candidate, require_parent
-from zookeeper.sessions import CHILDREN_BYTES_MAX, Children
+from zookeeper.sessions import CHILDREN_BYTES_MAX, Children, Znode
 from zookeeper.state import ZooKeeperState
 
 log = logs.get("zookeeper")
@@ -71,8 +73,8 @@ class Coordination:
         log.info("session.opened", owner=owner)
         return session_id
 
-    def heartbeat(self, session_id: str) -> Tuple[Tuple[str, str], ...]:
-        """The session's client is alive; (path, data) of each znode that it still holds."""
+    def heartbeat(self, session_id: str) -> Tuple[Znode, ...]:
+        """The session's client is alive; the znodes that it still holds."""
         with self._lock:
             self._state.sessions.heartbeat(session_id, time.monotonic())
             return self._state.sessions.held(session_id)
@@ -159,11 +161,11 @@ class Coordination:
         with self._lock:
             self._state.resign(session_id, role)
 
-    def leader(self, role: str) -> Optional[Tuple[Any, ...]]:
-        """(epoch, data) of the role's leader, or None."""
+    def leader(self, role: str) -> Optional[Elected]:
+        """The role's leader, if it has one."""
         with self._lock:
             leader = self._state.election.leader(role)
-        return (leader.epoch, leader.data) if leader else None
+        return Elected(leader.epoch, leader.data) if leader else None
 
     def stop(self) -> None:
         """Send all watchers home."""
@@ -176,80 +178,39 @@ class Coordination:
             return f"<Coordination {self._state}>"
 
 
+@serves(ZooKeeperCalls)
 class ZooKeeperService(Service):
-    """What clients may call; one instance a connection. All errors of `Coordination` cross."""
+    """Answers one client, on one connection. All errors of `Coordination` cross."""
 
     def __init__(self, coordination: Coordination) -> None:
         super().__init__()
         self._coordination = coordination
+        self.heartbeat, self.close_session = coordination.heartbeat, coordination.close_session
+        self.remove, self.resign = coordination.remove, coordination.resign
+        self.children, self.leader = coordination.children, coordination.leader
 
-    def exposed_open_session(self, name: str) -> Tuple[Any, ...]:
-        """(session id, expiry in seconds). A restarted client must give the same name again."""
-        _require_text(name)
+    def open_session(self, name: str) -> Opened:
+        """See ZooKeeperCalls."""
         # Who has another principal is another owner, whatever name he gives.
         owner = f"{self.peer.principal} {name}"
         place = place_of(self.peer.principal, self.peer.host)
         session_id = self._coordination.open_session(owner, place)
-        return session_id, self._coordination.expiry_seconds
+        return Opened(session_id, self._coordination.expiry_seconds)
 
-    def exposed_heartbeat(self, session_id: str) -> Tuple[Any, ...]:
-        """Say that the session's client is alive: ((path, data), …) of what is still its own.
-
-        The client compares that with what it wants to be registered: a znode may have gone to
-        another session of its owner's.
-        """
-        _require_text(session_id)
-        return self._coordination.heartbeat(session_id)
-
-    def exposed_close_session(self, session_id: str) -> None:
-        """End the session; its znodes and leaderships go at once."""
-        _require_text(session_id)
-        self._coordination.close_session(session_id)
-
-    def exposed_create(self, session_id: str, path: str, data: str) -> None:
-        """Register an ephemeral znode, or set the data of one's own."""
-        _require_text(session_id, path, data)
+    def create(self, session_id: str, path: str, data: str) -> None:
+        """See ZooKeeperCalls."""
         require_parent(self.peer.principal, path)
         self._coordination.create(session_id, path, data)
 
-    def exposed_remove(self, session_id: str, path: str) -> None:
-        """Take back one's own znode."""
-        _require_text(session_id, path)
-        self._coordination.remove(session_id, path)
-
-    def exposed_children(self, parent_path: str) -> Tuple[Any, ...]:
-        """(version, ((path, data), …)) of the znodes directly below a path, sorted."""
-        _require_text(parent_path)
-        return self._coordination.children(parent_path)
-
-    @waits
-    def exposed_watch(
-        self, parent_path: str, known_version: int, timeout_seconds: float
-    ) -> Tuple[Any, ...]:
-        """The same, after a change from `known_version` or the timeout (at most 30 s)."""
-        _require_text(parent_path)
-        if type(known_version) is not int:
-            raise InvalidArgument("a version is an integer")
-        if type(timeout_seconds) not in (int, float) or not timeout_seconds >= 0:
-            raise InvalidArgument("a timeout is a number of seconds from 0")
+    def watch(self, parent_path: str, known_version: int, timeout_seconds: float) -> Children:
+        """See ZooKeeperCalls."""
         seconds = min(timeout_seconds, WATCH_SECONDS_MAX)
         return self._coordination.watch(parent_path, known_version, seconds, self.gone)
 
-    def exposed_campaign(self, session_id: str, role: str, data: str) -> Tuple[Any, ...]:
-        """(leads, epoch, leader's data). The same session asking again keeps its epoch."""
-        _require_text(session_id, role, data)
+    def campaign(self, session_id: str, role: str, data: str) -> Leadership:
+        """See ZooKeeperCalls."""
         require_candidate(self.peer.principal, role)
         return self._coordination.campaign(session_id, role, data)
-
-    def exposed_resign(self, session_id: str, role: str) -> None:
-        """Give the role up, if this session leads it."""
-        _require_text(session_id, role)
-        self._coordination.resign(session_id, role)
-
-    def exposed_leader(self, role: str) -> Optional[Tuple[Any, ...]]:
-        """(epoch, data) of the role's leader, or None."""
-        _require_text(role)
-        return self._coordination.leader(role)
 
 
 class ZooKeeper(daemon.Daemon):
@@ -308,12 +269,6 @@ class ZooKeeper(daemon.Daemon):
 
     def __repr__(self) -> str:
         return f"<ZooKeeper {self.ready} {self._coordination}>"
-
-
-def _require_text(*values: object) -> None:
-    """Raises InvalidArgument unless every value is a string and no subclass of it."""
-    if not all(type(value) is str for value in values):
-        raise InvalidArgument("every name, path and datum is text")
 
 
 def _build(settings: Settings, _arguments: argparse.Namespace, own: Credentials) -> ZooKeeper:

@@ -24,6 +24,7 @@ import re
 from typing import Dict, List, NamedTuple, Set, Tuple
 
 from zookeeper.fabric.errors import Busy, InvalidArgument, PathExists, PathNotFound, SessionExpired
+from zookeeper.fabric.kinds import Text
 
 SESSIONS_MAX = 10_000
 SESSIONS_PER_PLACE_MAX = 500
@@ -42,11 +43,18 @@ _ROW_BYTES = 16
 _PATH = re.compile(r"(/[!-.0-~]+)+")
 
 
+class Znode(NamedTuple):
+    """A path that is registered, and what its owner wants the others to know."""
+
+    path: Text
+    data: Text
+
+
 class Children(NamedTuple):
     """The znodes directly below a parent, sorted by path, and the version of that answer."""
 
     version: int
-    znodes: Tuple[Tuple[str, str], ...]
+    znodes: Tuple[Znode, ...]
 
 
 class _Session:
@@ -60,7 +68,7 @@ class _Session:
         self.paths: Set[str] = set()
 
 
-class _Znode:
+class _Owned:
     """One registered path; `session_id` names the only session that may change it."""
 
     def __init__(self, session_id: str, data: str) -> None:
@@ -76,7 +84,7 @@ class _Parent:
     """The children of one path, and the version of their last change."""
 
     def __init__(self) -> None:
-        self.znodes: Dict[str, _Znode] = {}
+        self.znodes: Dict[str, _Owned] = {}
         self.version = 0
         self.row_bytes = 0
 
@@ -188,7 +196,7 @@ class Sessions:
                 raise PathExists(f"{path} is registered by another session")
         if path not in session.paths and len(session.paths) >= ZNODES_PER_SESSION_MAX:
             raise Busy(f"the session holds {ZNODES_PER_SESSION_MAX} znodes")
-        changed = _Znode(session_id, data)
+        changed = _Owned(session_id, data)
         more = changed.row_bytes(path) - (znode.row_bytes(path) if znode else 0)
         if more > 0 and (parent.row_bytes if parent else 0) + more > self._children_bytes_max:
             raise Busy(f"{_parent_of(path)} is full: the list of its znodes must fit in a message")
@@ -208,10 +216,11 @@ class Sessions:
         session.paths.discard(path)
         self._forget(path)
 
-    def held(self, session_id: str) -> Tuple[Tuple[str, str], ...]:
-        """(path, data) of every znode that the session holds, sorted. Raises SessionExpired."""
+    def held(self, session_id: str) -> Tuple[Znode, ...]:
+        """Every znode that the session holds, sorted. Raises SessionExpired."""
         paths = sorted(self._session(session_id).paths)
-        return tuple((path, self._parents[_parent_of(path)].znodes[path].data) for path in paths)
+        held = [(path, self._parents[_parent_of(path)].znodes[path]) for path in paths]
+        return tuple([Znode(path, owned.data) for path, owned in held])
 
     def children(self, parent_path: str) -> Children:
         """What is registered directly below a path; empty when nothing is. InvalidArgument."""
@@ -220,7 +229,7 @@ class Sessions:
         parent = self._parents.get(parent_path)
         if parent is None:
             return Children(self._base_version, ())
-        rows = sorted((path, znode.data) for path, znode in parent.znodes.items())
+        rows = sorted([Znode(path, owned.data) for path, owned in parent.znodes.items()])
         return Children(parent.version, tuple(rows))
 
     def version(self, parent_path: str) -> int:
@@ -236,7 +245,7 @@ class Sessions:
             raise SessionExpired("the session is not known; open a new one")
         return session
 
-    def _store(self, path: str, znode: _Znode, more_bytes: int) -> None:
+    def _store(self, path: str, znode: _Owned, more_bytes: int) -> None:
         parent = self._parents.setdefault(_parent_of(path), _Parent())
         parent.znodes[path] = znode
         parent.row_bytes += more_bytes

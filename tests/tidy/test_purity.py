@@ -19,7 +19,7 @@ PURE_MODULES = {
     "zookeeper.fabric.identity",
     "zookeeper.fabric.auth",
     "zookeeper.roles",
-    "zookeeper.answers",
+    "zookeeper.calls",
     "zookeeper.sessions",
     "zookeeper.election",
     "metadata_service.calls",

@@ -1,13 +1,14 @@
 """What the coordinator's threads say to the zookeeper, call by call, over a link that is a list."""
 
 import threading
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import pytest
 
 from tests.support.clusters.coordination import Told
 from tests.support.links.loopback import Recorder
 from zookeeper.coordinator import _Session, _Watch
+from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError, PathExists, SessionExpired, Unavailable
 from zookeeper.fabric.settings import ZooKeeperSettings
 
@@ -26,10 +27,12 @@ class Script:
         self.stopping = threading.Event()
         self.before: Callable[[int], None] = lambda number: None
 
-    def call(self, *call: object, waiting: float = 0.0) -> Any:
+    patience = 1.0
+
+    def perform(self, call: Call, args: Tuple[Any, ...], _seconds: Optional[float] = None) -> Any:
         """The next answer, or error."""
-        self.calls.append(call)
-        if call[0] == "close_session":
+        self.calls.append((call.name, *args))
+        if call.name == "close_session":
             return None
         self.before(len(self.calls))
         answer = self._answers.pop(0)

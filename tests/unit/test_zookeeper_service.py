@@ -125,17 +125,16 @@ def test_a_watch_checks_its_arguments(coordination: Coordination, arguments: tup
         ZooKeeperService(coordination).exposed_watch(*arguments)
 
 
-def test_a_watch_is_bounded() -> None:
+def test_a_watch_is_bounded(
+    coordination: Coordination, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: List[float] = []
 
-    class Recorder:
-        """Stands for the coordination."""
+    def watch(_path: str, _version: int, seconds: float, _gone: object) -> None:
+        asked.append(seconds)
 
-        def watch(self, _path: str, _version: int, seconds: float, _gone: object) -> None:
-            """Remember how long it would wait."""
-            asked.append(seconds)
-
-    server = ZooKeeperService(Recorder())  # type: ignore[arg-type]
+    monkeypatch.setattr(coordination, "watch", watch)
+    server = ZooKeeperService(coordination)
     for seconds in (5, 1e9, math.inf):
         server.exposed_watch("/a", 0, seconds)
     assert asked == [5, 30.0, 30.0]

@@ -196,7 +196,7 @@ def _ruled(decoder: Decoder, base: Any, rules: List[Any]) -> Decoder:
 
 
 def _noun(base: Any) -> str:
-    return {str: "text: ", bytes: "bytes: "}.get(base, "" if base is int else "a list: ")
+    return {str: "text: ", bytes: "bytes: ", int: "", float: ""}.get(base, "a list: ")
 
 
 def _one_of(kinds: Tuple[Any, ...]) -> Decoder:

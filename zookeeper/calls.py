@@ -1,0 +1,89 @@
+"""What the zookeeper answers. Everybody may call; `roles.py` says who may register and lead."""
+
+import math
+from typing import Annotated, NamedTuple, Optional, Tuple
+
+from zookeeper.election import Leadership
+from zookeeper.fabric.calls import READS, TELLS, Calls, call
+from zookeeper.fabric.kinds import Label, Natural, Text
+from zookeeper.sessions import Children, Znode
+
+
+class _Seconds:
+    """Times that end, longer than `least` or as long."""
+
+    def __init__(self, least: float, most: float = math.inf) -> None:
+        self._least, self._most = least, most
+
+    def allows(self, value: float) -> bool:
+        """Whether it is in the range."""
+        return self._least <= value <= self._most
+
+    def __str__(self) -> str:
+        return f"{self._least:g} to {self._most:g} seconds"
+
+
+Expiry = Annotated[float, _Seconds(0.001, 1e9)]
+Patience = Annotated[float, _Seconds(0.0)]
+
+
+class Opened(NamedTuple):
+    """A new session, and after which silence it ends."""
+
+    session_id: Label
+    expiry_seconds: Expiry
+
+
+class Elected(NamedTuple):
+    """Who leads a role: since which epoch, and what it wants the others to know."""
+
+    epoch: Natural
+    data: Text
+
+
+class ZooKeeperCalls(Calls):
+    """Sessions, the znodes that live as long as they, and leadership."""
+
+    @call(TELLS)
+    def open_session(self, name: Text) -> Opened:
+        """Begin a session. A restarted client must give the same name again."""
+
+    @call(TELLS)
+    def heartbeat(self, session_id: Text) -> Tuple[Znode, ...]:
+        """Say that the session's client is alive; what is still its own.
+
+        The client compares that with what it wants to be registered: a znode may have gone to
+        another session of its owner's.
+        """
+
+    @call(TELLS)
+    def close_session(self, session_id: Text) -> None:
+        """End the session; its znodes and leaderships go at once."""
+
+    @call(TELLS)
+    def create(self, session_id: Text, path: Text, data: Text) -> None:
+        """Register an ephemeral znode, or set the data of one's own."""
+
+    @call(TELLS)
+    def remove(self, session_id: Text, path: Text) -> None:
+        """Take back one's own znode."""
+
+    @call(READS)
+    def children(self, parent_path: Text) -> Children:
+        """The znodes directly below a path."""
+
+    @call(READS, waits=True)
+    def watch(self, parent_path: Text, known_version: int, timeout_seconds: Patience) -> Children:
+        """The same, after a change from `known_version` or the timeout (at most 30 s)."""
+
+    @call(TELLS)
+    def campaign(self, session_id: Text, role: Text, data: Text) -> Leadership:
+        """Ask for a role. The same session asking again keeps its epoch."""
+
+    @call(TELLS)
+    def resign(self, session_id: Text, role: Text) -> None:
+        """Give the role up, if this session leads it."""
+
+    @call(READS)
+    def leader(self, role: Text) -> Optional[Elected]:
+        """The role's leader, if it has one."""
