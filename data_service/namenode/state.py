@@ -15,7 +15,7 @@ of the moment when it was raised.
 `now` is monotonic seconds, `wall_ms` milliseconds since 1970; paths are absolute text.
 """
 
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence
+from typing import Iterable, List, Mapping, Optional, Sequence
 
 from data_service.namenode.inspecting import Inspecting
 from data_service.namenode.namespace.commits import Commits, Outcome, require_recordable
@@ -123,29 +123,29 @@ class State:
 
         Not where somebody writes a file.
         """
-        number = self.commits.new_inode_number
-
-        def decide() -> List[Change]:
-            ended: List[OpenFile] = []
-            changes = self._namespace.mkdir(
-                caller, parse(path), make_parents, mode, wall_ms, number,
-                lambda anchor, names: ended.extend(
-                    self._takeover.clear_way(path, anchor, names, now)
-                ),
-            )  # fmt: skip
-            return self._ending(changes, ended)
-
-        return self._change("mkdir", op, f"Cannot create directory {path}", decide)
+        repeated = self._repeated("mkdir", op, f"Cannot create directory {path}")
+        if repeated is not None:
+            return repeated
+        parent, missing = self._namespace.find_missing(caller, parse(path), make_parents, mode)
+        if not missing:
+            return self.commits.unchanged("mkdir", op)
+        ended = self._takeover.clear_way(path, parent.id, missing, now)
+        changes = self._namespace.mkdir(
+            caller, parent, missing, mode, wall_ms, self.commits.new_inode_number
+        )
+        return self.commits.commit("mkdir", op, self._ending(changes, ended))
 
     def delete(
         self, caller: Caller, op: Op, path: str, recursive: bool, wall_ms: int
     ) -> Outcome:
         """Delete a path; the result says whether there was one. Constant time: see `purge_step`."""
-        return self._change(
-            "delete", op, f"Cannot delete {path}",
-            lambda: self._namespace.delete(caller, parse(path), recursive, wall_ms),
-            result=bool,
-        )  # fmt: skip
+        repeated = self._repeated("delete", op, f"Cannot delete {path}")
+        if repeated is not None:
+            return repeated
+        changes = self._namespace.delete(caller, parse(path), recursive, wall_ms)
+        if changes is None:
+            return self.commits.unchanged("delete", op, False)
+        return self.commits.commit("delete", op, changes, True)
 
     def rename(
         self, caller: Caller, op: Op, source: str, destination: str, wall_ms: int, now: float
@@ -154,54 +154,60 @@ class State:
 
         Constant time, whatever is below it.
         """
-
-        def decide() -> List[Change]:
-            changes = self._namespace.rename(caller, parse(source), parse(destination), wall_ms)
-            _, _, moved = changes[0]
-            assert moved is not None, "a rename puts a row"
-            ended = self._takeover.give_way(destination, moved[1], moved[2], now)
-            return self._ending(changes, ended)
-
-        return self._change("rename", op, f"Cannot rename {source}", decide)
+        repeated = self._repeated("rename", op, f"Cannot rename {source}")
+        if repeated is not None:
+            return repeated
+        row, changes = self._namespace.rename(
+            caller, parse(source), parse(destination), wall_ms
+        )
+        ended = self._takeover.give_way(destination, row.parent, row.name, now)
+        return self.commits.commit("rename", op, self._ending(changes, ended))
 
     def set_mode(self, caller: Caller, op: Op, path: str, mode: int) -> Outcome:
         """Set the permission bits of a path."""
-        return self._change(
-            "set_mode", op, f"Cannot set permission for {path}",
-            lambda: self._namespace.set_mode(caller, parse(path), mode),
-        )  # fmt: skip
+        repeated = self._repeated("set_mode", op, f"Cannot set permission for {path}")
+        if repeated is not None:
+            return repeated
+        changes = self._namespace.set_mode(caller, parse(path), mode)
+        return self.commits.commit("set_mode", op, changes)
 
     def set_owner(self, caller: Caller, op: Op, path: str, owner: str, group: str) -> Outcome:
         """Set owner and group of a path; an empty one stays as it is."""
-        return self._change(
-            "set_owner", op, f"Cannot set owner for {path}",
-            lambda: self._namespace.set_owner(caller, parse(path), owner, group),
-        )  # fmt: skip
+        repeated = self._repeated("set_owner", op, f"Cannot set owner for {path}")
+        if repeated is not None:
+            return repeated
+        changes = self._namespace.set_owner(caller, parse(path), owner, group)
+        return self.commits.commit("set_owner", op, changes)
 
     def set_times(
         self, caller: Caller, op: Op, path: str, mtime_ms: Optional[int], atime_ms: Optional[int]
     ) -> Outcome:
         """Set the times of a path; None leaves one as it is."""
-        return self._change(
-            "set_times", op, f"Cannot set times {path}",
-            lambda: self._namespace.set_times(caller, parse(path), mtime_ms, atime_ms),
-        )  # fmt: skip
+        repeated = self._repeated("set_times", op, f"Cannot set times {path}")
+        if repeated is not None:
+            return repeated
+        changes = self._namespace.set_times(caller, parse(path), mtime_ms, atime_ms)
+        return self.commits.commit("set_times", op, changes)
 
     def set_replication(self, caller: Caller, op: Op, path: str, replication: int) -> Outcome:
         """Set the replication of a file; replicas are made or removed in the background."""
-        return self._change(
-            "set_replication", op, f"Cannot set replication for {path}",
-            lambda: self._namespace.set_replication(caller, parse(path), replication),
-        )  # fmt: skip
+        repeated = self._repeated("set_replication", op, f"Cannot set replication for {path}")
+        if repeated is not None:
+            return repeated
+        changes = self._namespace.set_replication(caller, parse(path), replication)
+        return self.commits.commit("set_replication", op, changes)
 
     def set_quota(
         self, caller: Caller, op: Op, path: str, name_quota: int, space_quota: int
     ) -> Outcome:
         """Set or clear a directory's quotas: see QUOTA_RESET and QUOTA_UNCHANGED."""
-        return self._change(
-            "set_quota", op, f"Cannot set quota on {path}",
-            lambda: self._namespace.set_quota(caller, parse(path), name_quota, space_quota),
-        )  # fmt: skip
+        repeated = self._repeated("set_quota", op, f"Cannot set quota on {path}")
+        if repeated is not None:
+            return repeated
+        changes = self._namespace.set_quota(caller, parse(path), name_quota, space_quota)
+        if not changes:
+            return self.commits.unchanged("set_quota", op)
+        return self.commits.commit("set_quota", op, changes)
 
     def purge_step(self, limit: int) -> Optional[Outcome]:
         """Take apart a piece of what was deleted, about `limit` rows; None: nothing to do now."""
@@ -261,24 +267,12 @@ class State:
             self.open_files.close(file)
         return changes
 
-    def _change(
-        self,
-        operation: str,
-        op: Op,
-        refusal: str,
-        decide: Callable[[], Optional[List[Change]]],
-        result: Callable[[Optional[List[Change]]], Any] = lambda changes: None,
-    ) -> Outcome:
-        """Every change of the tree: once for each op, not in safe mode, decided, then one edit."""
+    def _repeated(self, operation: str, op: Op, refusal: str) -> Optional[Outcome]:
+        """The outcome of this very call, when it was made before; else SafeMode in safe mode."""
         repeated = self.commits.repeated(operation, op, lambda value: value)
-        if repeated is not None:
-            return repeated
-        if self.blocks.safe_mode:
+        if repeated is None and self.blocks.safe_mode:
             raise refused_in_safe_mode(refusal)
-        changes = decide()
-        if not changes:
-            return self.commits.unchanged(operation, op, result(changes))
-        return self.commits.commit(operation, op, changes, result(changes))
+        return repeated
 
     def _follow(self, changes: Sequence[Change], effects: Effects, txid: int) -> None:
         """An edit was applied to the image: what else follows from it."""

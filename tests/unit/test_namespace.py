@@ -17,7 +17,7 @@ from zookeeper.fabric import errors
 
 def test_mkdir_makes_parents_that_their_owner_can_fill() -> None:
     tree = Tree()
-    changes = tree.rules.mkdir(ROOT, parse("/a/b/c"), True, 0o050, 4, tree.new_id)
+    changes = tree.made("/a/b/c", True, 0o050, 4)
     tree.apply(changes)
     assert [oct(tree.find(path).attributes.mode) for path in ("/a", "/a/b", "/a/b/c")] == [
         "0o350", "0o350", "0o50",
@@ -25,7 +25,7 @@ def test_mkdir_makes_parents_that_their_owner_can_fill() -> None:
     assert tree.find("/a").attributes.group == "supergroup"
     assert tree.image.root.mtime_ms == 4
     assert (tree.find("/a/b").mtime_ms, tree.find("/a/b").atime_ms) == (4, 0)
-    assert tree.rules.mkdir(ROOT, parse("/a/b"), True, 0o755, 5, tree.new_id) == []
+    assert tree.made("/a/b", True, 0o755, 5) == []
 
 
 def test_mkdir_is_refused() -> None:
@@ -34,7 +34,7 @@ def test_mkdir_is_refused() -> None:
     tree.file("/f")
 
     def mkdir(path: str, parents: bool, mode: int = 0o755) -> Callable[[], Any]:
-        return lambda: tree.rules.mkdir(ROOT, parse(path), parents, mode, 1, tree.new_id)
+        return lambda: tree.made(path, parents, mode, 1)
 
     assert refusal(errors.PathExists, mkdir("/d", False)) == "/d already exists as a directory"
     assert refusal(errors.PathExists, mkdir("/", False)) == "/ already exists as a directory"
@@ -75,12 +75,12 @@ def test_rename_moves_one_row_and_dates_both_parents() -> None:
     tree.mkdir("/a/b/c")
     tree.mkdir("/d")
     moved = tree.find("/a/b")
-    changes = tree.rules.rename(ROOT, parse("/a/b"), parse("/d/x"), 5)
+    _, changes = tree.rules.rename(ROOT, parse("/a/b"), parse("/d/x"), 5)
     assert [key for _, key, _ in changes] == [moved.id, tree.find("/a").id, tree.find("/d").id]
     tree.apply(changes)
     assert tree.find("/d/x/c").path == "/d/x/c" and tree.find("/d/x") is moved
     assert (tree.find("/a").mtime_ms, tree.find("/d").mtime_ms, moved.mtime_ms) == (5, 5, 1)
-    assert len(tree.rules.rename(ROOT, parse("/d/x"), parse("/d/y"), 5)) == 2
+    assert len(tree.rules.rename(ROOT, parse("/d/x"), parse("/d/y"), 5)[1]) == 2
 
 
 @pytest.mark.parametrize(

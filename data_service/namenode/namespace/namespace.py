@@ -12,7 +12,7 @@ from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from data_service.namenode.namespace.contents import block_changes
 from data_service.namenode.namespace.image import put
-from data_service.namenode.namespace.inodes import Directory, File, Inode, InodeRow
+from data_service.namenode.namespace.inodes import Directory, Inode, InodeRow
 from data_service.namenode.namespace.orphans import unlink
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.namespace.permissions import (
@@ -74,38 +74,44 @@ class Namespace:
 
     # -- Changing the tree.
 
-    def mkdir(
-        self,
-        caller: Caller,
-        names: Names,
-        make_parents: bool,
-        mode: int,
-        wall_ms: int,
-        new_id: Callable[[], int],
-        claim: Callable[[int, Names], None] = lambda anchor, names: None,
-    ) -> List[Change]:
-        """Make a directory; nothing to do when it exists and `make_parents` is set.
+    def find_missing(
+        self, caller: Caller, names: Names, make_parents: bool, mode: int
+    ) -> Tuple[Directory, Names]:
+        """The directories that are missing where one is to be made, each in the one before, and
+        the directory that the first can be made in.
 
-        Parents that are made on the way can be entered and filled by their owner whatever `mode`.
-        `claim` is told last of the directory, by number, that the names will be made in, each in
-        the one before, and may refuse it.
+        None is missing when the path is a directory and `make_parents` is set.
         """
         check_mode(mode)
         inode, depth = self._resolver.walk(caller, names)
         if depth == len(names):
-            if isinstance(inode, File):
+            if not isinstance(inode, Directory):
                 raise NotADirectory(f"Path is not a directory: {render(names)}")
             if not make_parents:
                 raise PathExists(f"{render(names)} already exists as a directory")
-            return []
+            return inode, ()
         if depth < len(names) - 1 and not make_parents:
             raise PathNotFound(f"Parent directory doesn't exist: {render(names[:-1])}")
         parent = self.room_below(inode, names, depth)
         require(parent, caller, WRITE)
         self._quotas.verify(parent, len(names) - depth, 0)
-        claim(parent.id, names[depth:])
+        return parent, names[depth:]
+
+    def mkdir(
+        self,
+        caller: Caller,
+        parent: Directory,
+        missing: Names,
+        mode: int,
+        wall_ms: int,
+        new_id: Callable[[], int],
+    ) -> List[Change]:
+        """Make the directories that `find_missing` found.
+
+        Those on the way to the last can be entered and filled by their owner whatever `mode`.
+        """
         rows = _directory_rows(
-            parent, names[depth:], caller.user, mode | WRITE_EXECUTE << 6, wall_ms, new_id
+            parent, missing, caller.user, mode | WRITE_EXECUTE << 6, wall_ms, new_id
         )
         rows[-1] = rows[-1]._replace(mode=mode)
         return [_touch(parent, wall_ms)] + [put(row) for row in rows]
@@ -173,8 +179,9 @@ class Namespace:
 
     def rename(
         self, caller: Caller, source: Names, destination: Names, wall_ms: int
-    ) -> List[Change]:
-        """Move an inode to a path that does not exist, in a directory that does."""
+    ) -> Tuple[InodeRow, List[Change]]:
+        """Move an inode to a path that does not exist, in a directory that does: its row, and all
+        changes."""
         _check_rename(source, destination)
         inode, depth = self._resolver.walk(caller, source)
         if depth < len(source):
@@ -194,7 +201,7 @@ class Namespace:
         changes = [put(moved), _touch(inode.parent, wall_ms)]
         if isinstance(above, Directory) and above is not inode.parent:
             changes.append(_touch(above, wall_ms))
-        return changes
+        return moved, changes
 
     def room_below(self, inode: Inode, names: Names, depth: int) -> Directory:
         """`inode` as a directory that can take the entry `names[depth]`; errors when it cannot."""

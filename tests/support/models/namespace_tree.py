@@ -10,6 +10,7 @@ from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.namespace.usage import Use
 from data_service.protocol.blocks import Block
+from metadata_service.edits import Change
 from data_service.protocol.redundancy import replicated
 from tests.support.models.namenode_core import ROOT
 
@@ -41,7 +42,14 @@ class Tree:
 
     def mkdir(self, path: str, parents: bool = True, wall_ms: int = 1) -> None:
         """Make a directory."""
-        self.apply(self.rules.mkdir(ROOT, parse(path), parents, 0o750, wall_ms, self.new_id))
+        self.apply(self.made(path, parents, 0o750, wall_ms))
+
+    def made(self, path: str, parents: bool, mode: int, wall_ms: int) -> List[Change]:
+        """The changes that make a directory."""
+        parent, missing = self.rules.find_missing(ROOT, parse(path), parents, mode)
+        if not missing:
+            return []
+        return self.rules.mkdir(ROOT, parent, missing, mode, wall_ms, self.new_id)
 
     def file(self, path: str, *lengths: int, overwrite: bool = False) -> int:
         """Make a file with blocks of these lengths; its number."""
@@ -65,7 +73,8 @@ class Tree:
 
     def rename(self, source: str, target: str, wall_ms: int = 5) -> None:
         """Move an inode."""
-        self.apply(self.rules.rename(ROOT, parse(source), parse(target), wall_ms))
+        _, changes = self.rules.rename(ROOT, parse(source), parse(target), wall_ms)
+        self.apply(changes)
 
     def find(self, path: str) -> Any:
         """The inode of a path."""
