@@ -10,7 +10,7 @@ from tests.simulation.client import Client
 from tests.simulation.data_node import DataNode
 from tests.simulation.history import History
 from tests.simulation.name_node import NameNode
-from tests.simulation.plain_tree import DIRECTORY, tree_of
+from tests.simulation.plain_tree import DIRECTORY, view_of
 from tests.simulation.services import MetadataService, Tables
 from tests.simulation.term import ModelTerm
 
@@ -84,7 +84,7 @@ def check_quiet(
     _check_image(term, tables)
     check_term(term, datanodes)
     expected: Dict[int, str] = {}
-    for path, node in sorted(tree_of(tables).items()):
+    for path, node in sorted(view_of(tables).items()):
         if node != DIRECTORY:
             located = term.state.reading.block_locations(ROOT, path, 0, 1 << 40).result.blocks
             contents = [history.contents[number] for number in node[3]]

@@ -11,7 +11,7 @@ from typing import Any, Container, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from metadata_service.edits import Edit
 from tests.simulation.auditor import Violation, demand
-from tests.simulation.plain_tree import MODELS, Tree, answer_of, tree_of
+from tests.simulation.plain_tree import View, after, is_true, view_of
 from tests.simulation.services import MetadataService, Tables
 from zookeeper.fabric.errors import NotADirectory, PathExists
 
@@ -88,7 +88,7 @@ class _Explanation:
         self._history = history
         self._edits = edits
         self._tables: Tables = {"inodes": {}, "blocks": {}, "deleted_blocks": {}, "counters": {}}
-        self._trees: List[Tree] = [{}]
+        self._views: List[View] = [{}]
         self._txids: Dict[Op, int] = {}
         self._moments: List[Moment] = [Moment(0, 0)]
         self._records = {record.op: record for record in history.all if record.op is not None}
@@ -103,49 +103,49 @@ class _Explanation:
 
     def _replay(self, edit: Edit) -> None:
         """One edit: it must do to the plain tree what the operation says, and nothing else."""
-        before = self._trees[-1]
+        before = self._views[-1]
         for table, key, row in edit.changes:
             if row is None:
                 self._tables[table].pop(key, None)
             else:
                 self._tables[table][key] = row
         touched = any(table == "inodes" for table, _, _ in edit.changes)
-        after = tree_of(self._tables) if touched else before
-        self._trees.append(after)
+        now = view_of(self._tables) if touched else before
+        self._views.append(now)
         if not edit.client_id:
-            demand(after == before, edit, "changed the tree by itself")
+            demand(now == before, edit, "changed the tree by itself")
             return
         op = (edit.client_id, edit.call_number)
         demand(op not in self._txids, op, "took effect twice:", edit)
         self._txids[op] = edit.txid
         record = self._records.get(op)
         demand(record is not None, "nobody asked for", edit)
-        self._compare(record, edit, before, after)
+        self._compare(record, edit, before, now)
 
-    def _compare(self, record: Record, edit: Edit, before: Tree, after: Tree) -> None:
+    def _compare(self, record: Record, edit: Edit, before: View, now: View) -> None:
         if record.kind == "append":
-            self._compare_append(record, before, after)
+            self._compare_append(record, before, now)
             return
         if record.kind == "complete":
-            gained = {path: node for path, node in after.items() if before.get(path) != node}
+            gained = {path: node for path, node in now.items() if before.get(path) != node}
             files = [path for path, node in gained.items() if node[0] == "f"]
             demand(len(files) == 1, record, "made", gained)
-            content = after[files[0]][3]
+            content = now[files[0]][3]
             demand(content == self._history.presented[record.op], record, "has blocks", content)
             demand(all(files[0].startswith(path) for path in gained), record, "made", gained)
-            demand(before.keys() <= after.keys(), record, "removed entries")
+            demand(before.keys() <= now.keys(), record, "removed entries")
             renamed = any(e.operation == "rename" for e in self._edits[: edit.txid])
             demand(renamed or files[0] == record.args[0], record, "appeared at", files[0])
             return
-        result, model = MODELS[record.kind](before, *record.args)
+        result, model = after(before, record.kind, *record.args)
         demand(not isinstance(result, type), record, "should have been refused by", result)
-        demand(model == after, record, "made", after, "of", before)
+        demand(model == now, record, "made", now, "of", before)
 
-    def _compare_append(self, record: Record, before: Tree, after: Tree) -> None:
+    def _compare_append(self, record: Record, before: View, now: View) -> None:
         """One file has its new blocks behind the old ones, and nothing else is different."""
         new = self._history.presented[record.op]
-        grown = {path: node for path, node in after.items() if before.get(path) != node}
-        demand(before.keys() == after.keys(), record, "made or removed entries")
+        grown = {path: node for path, node in now.items() if before.get(path) != node}
+        demand(before.keys() == now.keys(), record, "made or removed entries")
         demand(len(grown) <= 1 and bool(grown) == bool(new), record, "changed", grown)
         for path, node in grown.items():
             expected = (*before[path][:3], before[path][3] + new)
@@ -174,11 +174,11 @@ class _Explanation:
         if self._is_refused_for_a_writer(record):
             return
         for witness in range(least, record.newest_txid + 1):
-            if answer_of(record, self._trees[witness], self._history.contents):
+            if is_true(record, self._views[witness], self._history.contents):
                 self._learn(record, witness)
                 return
         raise Violation(f"{record} was never true between edits {least} and {record.newest_txid}:"
-                        f" {[self._trees[t] for t in range(least, record.newest_txid + 1)]}")
+                        f" {[self._views[t] for t in range(least, record.newest_txid + 1)]}")
 
     def _is_refused_for_a_writer(self, record: Record) -> bool:
         """Whether somebody may write where an entry was to be made: no tree tells of it."""
