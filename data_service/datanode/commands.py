@@ -17,7 +17,7 @@ from data_service.datanode.incremental_report import DELETED, VERIFIED
 from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import DELETE_CORRUPT, REPLICATE, TRASH, VERIFY, Command
-from data_service.stubs.datanodes import DataNodes
+from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import BlockMissing, DfsError, SessionExpired
 
@@ -38,7 +38,7 @@ class Commands:
         store: BlockStore,
         verifier: Verifier,
         actor: NameNodeActor,
-        peers: DataNodes,
+        peers: DataNodeClient,
         copies_max: int,
     ) -> None:
         self._store = store

@@ -7,12 +7,12 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.failures import broken_link
 from data_service.protocol.nodes import Target
-from data_service.stubs.datanodes import DataNodes
+from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric.errors import BlockMissing, DfsError, Unavailable
 
 
 def copy_block(
-    store: BlockStore, block: Block, targets: Sequence[Target], peers: DataNodes
+    store: BlockStore, block: Block, targets: Sequence[Target], peers: DataNodeClient
 ) -> Tuple[str, ...]:
     """Send a replica, verified while it is read, to `targets`; the ids of the new holders.
 

@@ -13,7 +13,7 @@ from data_service.datanode.incremental_report import CORRUPT
 from data_service.datanode.service import DataNodeService
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.transfer_slots import TransferSlots
-from data_service.stubs.datanodes import DataNodes
+from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import Credentials
@@ -37,7 +37,7 @@ class DataNode(daemon.Daemon):
             lambda block: self.actor.tell(CORRUPT, [block]),
         )
         self.slots = TransferSlots(own.max_streams, str(self.address))
-        self.peers = DataNodes(credentials, settings.network)
+        self.peers = DataNodeClient(credentials, settings.network)
         self.actor = NameNodeActor(
             self.address,
             own,

@@ -11,7 +11,7 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum
 from data_service.protocol.datanode_calls import DataNodeCalls, Holders
 from data_service.protocol.nodes import Targets
-from data_service.stubs.datanodes import DataNodes
+from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import serves
 from zookeeper.fabric.errors import DfsError
@@ -37,7 +37,7 @@ class DataNodeService(Service):
         self,
         store: BlockStore,
         slots: TransferSlots,
-        peers: DataNodes,
+        peers: DataNodeClient,
         tell: Callable[[str, Iterable[Block]], None],
         network: NetworkSettings,
     ) -> None:

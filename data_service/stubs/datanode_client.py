@@ -20,7 +20,7 @@ IDLE_SECONDS = 10.0
 """How long a connection is kept for the next block: it holds a thread of its datanode."""
 
 
-class DataNodes:
+class DataNodeClient:
     """All datanodes of a cluster. May be used by any thread."""
 
     def __init__(self, credentials: Credentials, network: NetworkSettings) -> None:

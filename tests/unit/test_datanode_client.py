@@ -1,4 +1,4 @@
-"""How datanodes are called: one connection serves many blocks, and none that broke is used again."""
+"""Calling datanodes: a connection serves many blocks, and none that broke is used again."""
 
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -6,7 +6,7 @@ from typing import Any, Iterator, List
 import pytest
 
 from data_service.protocol.nodes import Target
-from data_service.stubs.datanodes import DataNodes
+from data_service.stubs.datanode_client import DataNodeClient
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import chunks_of
@@ -24,8 +24,8 @@ def _cluster(tmp_path: Path) -> Iterator[InnerCluster]:
 
 
 @pytest.fixture(name="datanodes")
-def _datanodes(cluster: InnerCluster) -> Iterator[DataNodes]:
-    made = DataNodes(USER, cluster.settings.network)
+def _datanodes(cluster: InnerCluster) -> Iterator[DataNodeClient]:
+    made = DataNodeClient(USER, cluster.settings.network)
     yield made
     made.close()
 
@@ -51,7 +51,9 @@ def targets(cluster: InnerCluster) -> List[Target]:
             for number, node in enumerate(cluster.data_nodes)]
 
 
-def write(cluster: InnerCluster, datanodes: DataNodes, block_id: int, size: int = len(DATA)) -> int:
+def write(
+    cluster: InnerCluster, datanodes: DataNodeClient, block_id: int, size: int = len(DATA)
+) -> int:
     """Write a block to all datanodes; how many have it."""
     body = datanodes.write_block(block_id, 1, size, b"", targets(cluster))
     try:
@@ -62,7 +64,7 @@ def write(cluster: InnerCluster, datanodes: DataNodes, block_id: int, size: int 
         body.close()
 
 
-def read(node: Target, datanodes: DataNodes, block_id: int) -> bytes:
+def read(node: Target, datanodes: DataNodeClient, block_id: int) -> bytes:
     """All of a block."""
     body = datanodes.at(node).read_block(block_id, 1, 0, len(DATA), b"")
     buffer, found = memoryview(bytearray(1 << 18)), b""
@@ -77,7 +79,7 @@ def read(node: Target, datanodes: DataNodes, block_id: int) -> bytes:
 
 
 def test_blocks_go_in_and_out_over_one_connection_a_link(
-    cluster: InnerCluster, datanodes: DataNodes, dialled: List[str]
+    cluster: InnerCluster, datanodes: DataNodeClient, dialled: List[str]
 ) -> None:
     for block_id in (1, 2, 3):
         assert write(cluster, datanodes, block_id) == 3
@@ -92,7 +94,7 @@ def test_blocks_go_in_and_out_over_one_connection_a_link(
 
 
 def test_what_was_refused_or_broken_off_costs_its_connection_and_nothing_else(
-    cluster: InnerCluster, datanodes: DataNodes, dialled: List[str]
+    cluster: InnerCluster, datanodes: DataNodeClient, dialled: List[str]
 ) -> None:
     assert write(cluster, datanodes, 1) == 3
     with pytest.raises(InvalidArgument, match="immutable"):
@@ -110,7 +112,7 @@ def test_what_was_refused_or_broken_off_costs_its_connection_and_nothing_else(
 
 
 def test_a_datanode_that_was_started_anew_is_found_at_once(
-    cluster: InnerCluster, datanodes: DataNodes
+    cluster: InnerCluster, datanodes: DataNodeClient
 ) -> None:
     for block_id, number in enumerate((0, 1, 2)):
         assert write(cluster, datanodes, block_id) == 3
@@ -119,7 +121,7 @@ def test_a_datanode_that_was_started_anew_is_found_at_once(
 
 
 def test_a_datanode_that_is_gone_breaks_its_link(
-    cluster: InnerCluster, datanodes: DataNodes
+    cluster: InnerCluster, datanodes: DataNodeClient
 ) -> None:
     assert write(cluster, datanodes, 1) == 3
     cluster.data_nodes[2].stop()
