@@ -269,7 +269,7 @@ class State:
 
     def _repeated(self, operation: str, op: Op, refusal: str) -> Optional[Outcome]:
         """The outcome of this very call, when it was made before; else SafeMode in safe mode."""
-        repeated = self.commits.repeated(operation, op, lambda value: value)
+        repeated = self.commits.repeated(operation, op, Optional[bool])
         if repeated is None and self.blocks.safe_mode:
             raise refused_in_safe_mode(refusal)
         return repeated

@@ -1,11 +1,14 @@
 """Commits: numbers, repeated calls, and what an answer waits for."""
 
+from typing import Optional
+
 import pytest
 
 from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.image import BLOCK_NUMBERS, INODE_NUMBERS, Image, put
 from data_service.namenode.namespace.inodes import InodeRow
 from data_service.namenode.namespace.retries import NO_OP
+from data_service.protocol.files import OpenedFile
 from metadata_service.edits import EDIT_BYTES_MAX, Change, Edit, encode
 from tests.support.models.namespace_tree import commits_of
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
@@ -89,7 +92,7 @@ def test_an_answer_that_changed_nothing_may_tell_of_anything() -> None:
     commits.commit("mkdir", ("c", 1), [directory(commits, "d")])
     outcome = commits.unchanged("delete", ("c", 2), False)
     assert (outcome.result, outcome.edit, outcome.depends) == (False, None, 1)
-    again = commits.repeated("delete", ("c", 2), lambda value: value)
+    again = commits.repeated("delete", ("c", 2), Optional[bool])
     assert again == outcome
 
 
@@ -97,11 +100,20 @@ def test_a_repeated_call_is_answered_also_after_a_restart() -> None:
     commits = commits_of(Image("root", "supergroup"))
     edit = Edit(9, "delete", "c", 5, "true", ())
     commits.start(9, [edit, Edit(10, "purge", "", 0, "null", ())])
-    again = commits.repeated("delete", ("c", 5), lambda value: value)
+    again = commits.repeated("delete", ("c", 5), Optional[bool])
     assert again is not None and (again.result, again.edit, again.depends) == (True, None, 9)
-    assert commits.repeated("delete", ("c", 6), lambda value: value) is None
+    assert commits.repeated("delete", ("c", 6), Optional[bool]) is None
     with pytest.raises(ProtocolViolation):
-        commits.repeated("mkdir", ("c", 5), lambda value: value)
+        commits.repeated("mkdir", ("c", 5), Optional[bool])
+
+
+def test_an_answer_that_another_release_recorded_is_understood() -> None:
+    commits = commits_of(Image("root", "supergroup"))
+    results = ("[4,2,1000]", '[4,2,1000,0,0,0,0,"","something new"]')
+    commits.start(2, [Edit(n, "create", "c", n, results[n - 1], ()) for n in (1, 2)])
+    for number in (1, 2):
+        again = commits.repeated("create", ("c", number), OpenedFile)
+        assert again is not None and repr(again.result) == repr(OpenedFile(4, 2, 1000))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +122,7 @@ def test_a_repeated_call_is_answered_also_after_a_restart() -> None:
 )  # fmt: skip
 def test_what_cannot_name_a_call_is_refused(op: tuple) -> None:
     with pytest.raises(InvalidArgument):
-        commits_of(Image("root", "supergroup")).repeated("mkdir", op, lambda value: value)
+        commits_of(Image("root", "supergroup")).repeated("mkdir", op, Optional[bool])
 
 
 def test_a_term_keeps_clear_of_the_numbers_of_blocks_that_a_lost_record_had() -> None:

@@ -30,9 +30,9 @@ from data_service.namenode.namespace.image import (
 )
 from data_service.namenode.namespace.inodes import Inode
 from data_service.namenode.namespace.retries import NO_OP, Answer, Op, RetryCache, check_op
-from data_service.protocol.files import Completed, FileStatus
 from metadata_service.edits import EDIT_BYTES_MAX, Change, Edit
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation
+from zookeeper.fabric.kinds import decode
 
 _RESERVED = 1000
 """How many numbers one edit reserves."""
@@ -200,8 +200,11 @@ class Commits:
             self._remember(operation, op, _encode(result), depends)
         return Outcome(result, edit, depends)
 
-    def repeated(self, operation: str, op: Op, decode: Callable[[Any], Any]) -> Optional[Outcome]:
-        """The outcome of an earlier call with the same op; ProtocolViolation for another call's."""
+    def repeated(self, operation: str, op: Op, kind: Any) -> Optional[Outcome]:
+        """The outcome of an earlier call with the same op, whose result is of this kind.
+
+        A namenode of another release may have recorded it. ProtocolViolation for another call's.
+        """
         op = Op(*op)
         check_op(op)
         answer = self.retries.get(op)
@@ -214,7 +217,7 @@ class Commits:
                 f"call {op.number} ({operation}) was made with other arguments: do two programs "
                 "use one client id?"
             )
-        return Outcome(decode(json.loads(answer.result)), None, answer.txid)
+        return Outcome(decode(kind, json.loads(answer.result)), None, answer.txid)
 
     def _apply(self, changes: Sequence[Change], txid: int) -> None:
         effects = effects_of(changes, self._image)
@@ -297,9 +300,3 @@ class Commits:
     def __repr__(self) -> str:
         ahead = self.last_txid - self._durable_txid
         return f"<Commits at {self.last_txid}, {ahead} not durable, {len(self._pending)} touched>"
-
-
-def completed(value: Any) -> Completed:
-    """A remembered answer to `complete`."""
-    status, replicas = value
-    return Completed(FileStatus._make(status), replicas)

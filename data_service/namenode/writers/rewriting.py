@@ -9,7 +9,7 @@ The place of such a writer is the file itself, by its inode: a rename does not m
 file is deleted the lease is gone.
 """
 
-from typing import Any, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.contents import check_source, concat, rewrite
@@ -69,7 +69,7 @@ class Rewriting:
 
         AlreadyBeingCreated while another client's lease on the path is not past its soft limit.
         """
-        repeated = self._commits.repeated("append", op, OpenedFile._make)
+        repeated = self._commits.repeated("append", op, OpenedFile)
         if repeated is not None:
             return repeated
         names = parse(path)
@@ -95,7 +95,7 @@ class Rewriting:
         block, see `cut_block`, as the only new block, and completes. Needs write on the file.
         AlreadyBeingCreated as for `append`.
         """
-        repeated = self._commits.repeated("truncate", op, _opened_or_done)
+        repeated = self._commits.repeated("truncate", op, Optional[OpenedFile])
         if repeated is not None:
             return repeated
         names = parse(path)
@@ -149,7 +149,7 @@ class Rewriting:
         The sources are gone then. All are in one directory, and nobody writes them. Needs write on
         the target, and to read and to delete each source.
         """
-        repeated = self._commits.repeated("concat", op, lambda value: value)
+        repeated = self._commits.repeated("concat", op, None)
         if repeated is not None:
             return repeated
         if self._blocks.safe_mode:
@@ -238,11 +238,6 @@ def _tail(file: File, offset: int) -> Tail:
         position += 1
         start += block.length
     return Tail(position, start, file.length)
-
-
-def _opened_or_done(value: Any) -> Optional[OpenedFile]:
-    """A remembered answer to `truncate`."""
-    return None if value is None else OpenedFile._make(value)
 
 
 def _as_new(file: File) -> NewFile:

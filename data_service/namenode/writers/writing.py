@@ -16,7 +16,7 @@ above is renamed, the file appears below its new name; when it is deleted, the l
 from random import Random
 from typing import Iterable, List, Mapping, Sequence, Tuple
 
-from data_service.namenode.namespace.commits import Commits, Outcome, completed
+from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.contents import rewrite
 from data_service.namenode.namespace.inodes import Directory, File, Inode, InodeRow
 from data_service.namenode.namespace.namespace import (
@@ -97,7 +97,7 @@ class Writing:
         Needs write on the nearest existing directory, and on the file that is overwritten.
         AlreadyBeingCreated while another client's lease on the path is not past its soft limit.
         """
-        repeated = self._commits.repeated("create", op, OpenedFile._make)
+        repeated = self._commits.repeated("create", op, OpenedFile)
         if repeated is not None:
             return repeated
         names = parse(path)
@@ -207,7 +207,7 @@ class Writing:
         now: float,
         wall_ms: int,
     ) -> Outcome:
-        repeated = self._commits.repeated(deed, op, completed)
+        repeated = self._commits.repeated(deed, op, Completed)
         if repeated is not None:
             return repeated
         file = self._files.find(op[0], file_id)
