@@ -124,7 +124,7 @@ class Call:
         self.body = {Sending: TAKES_BODY, Receiving: ANSWERS_WITH_BODY}.get(
             get_origin(kind) or kind, ""
         )
-        self._result = get_args(kind)[0] if self.body == TAKES_BODY else kind
+        self.result_kind = get_args(kind)[0] if self.body == TAKES_BODY else kind
         self.packed: Callable[[Any], Any] = packs(None if self.body else kind)
 
     def checked(self, args: Sequence[Any]) -> Tuple[Any, ...]:
@@ -150,7 +150,7 @@ class Call:
 
     def result(self, answer: Any) -> Any:
         """What a server answered, as what it must be; raises ProtocolViolation."""
-        return decode(self._result, answer)
+        return decode(self.result_kind, answer)
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join([item.name for item in self.parameters])})"

@@ -250,6 +250,8 @@ def _fixed(kind: Any, name: str, fields: List[Tuple[str, Any]], defaults: int) -
     def fixed(value: Any, where: str) -> Any:
         if type(value) not in shapes or len(value) < least:
             _refuse(where or name, f"{known} fields", value)
+        if len(value) > known:
+            value = value[:known]
         if is_right(value):
             return make(value)
         whole = [decoder(part, place) for decoder, part, place in zip(decoders, value, places)]
