@@ -21,7 +21,6 @@ from data_service.namenode.namespace.permissions import (
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.namenode.replicas.blocks import Blocks
-from data_service.protocol.blocks import Block
 from data_service.protocol.files import (
     NAME_QUOTA_MAX,
     QUOTA_RESET,
@@ -100,7 +99,7 @@ class Reading:
         start = 0
         for block in file.blocks:
             if max(start, offset) < min(start + block.length, offset + length):
-                located.append(self._locate(block, start))
+                located.append(self._blocks.census.locate(block, start))
             start += block.length
         answer = Locations(file.status(), tuple(located))
         return Outcome(answer, None, self._commits.depends_on(file))
@@ -159,11 +158,6 @@ class Reading:
         """The path of an inode, for logs; None when it is deleted or unknown."""
         inode = self._image.inodes.get(inode_id)
         return None if inode is None or inode.is_deleted else inode.path
-
-    def _locate(self, block: Block, offset: int) -> LocatedBlock:
-        targets = self._blocks.census.locations(block.block_id)
-        corrupt = self._blocks.census.is_corrupt(block.block_id)
-        return LocatedBlock(block, offset, targets, corrupt, b"")
 
     def _examine(self, inode: Inode) -> FsckRow:
         blocks = inode.blocks if isinstance(inode, File) else ()

@@ -12,6 +12,7 @@ from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.service_state import STALE
 from data_service.protocol.blocks import Block
+from data_service.protocol.files import LocatedBlock
 from data_service.protocol.health import (
     CORRUPT_REPLICA,
     EXCESS_REPLICA,
@@ -111,6 +112,11 @@ class Census:
             return tuple(first[start:] + first[:start] + [node.target for node in last])
         others = self._blocks.everyone(block_id)
         return tuple(node.target for node in reversed(others) if node.may_be_read)
+
+    def locate(self, block: Block, offset: int) -> LocatedBlock:
+        """A committed block that begins at this offset of its file, for a reader; no token."""
+        block_id = block.block_id
+        return LocatedBlock(block, offset, self.locations(block_id), self.is_corrupt(block_id), b"")
 
     def examine(self, block: Block) -> BlockHealth:
         """A committed block with all its replicas."""

@@ -33,7 +33,7 @@ from data_service.namenode.writers.open_files import OpenFile, OpenFiles, delete
 from data_service.namenode.writers.takeover import Takeover, places_of
 from data_service.namenode.writers.writing import refused_in_safe_mode
 from data_service.protocol.blocks import Block
-from data_service.protocol.files import LocatedBlock, OpenedFile, Tail
+from data_service.protocol.files import OpenedFile, Tail
 from zookeeper.fabric.errors import (
     AlreadyBeingCreated,
     InvalidArgument,
@@ -136,9 +136,7 @@ class Rewriting:
         if not isinstance(file, File) or not tail.replaced:
             raise InvalidArgument(f"no block of {self._files.path(opened)} is cut")
         block = file.blocks[tail.position]
-        targets = self._blocks.census.locations(block.block_id)
-        corrupt = self._blocks.census.is_corrupt(block.block_id)
-        located = LocatedBlock(block, tail.offset, targets, corrupt, b"")
+        located = self._blocks.census.locate(block, tail.offset)
         return Outcome(located, None, self._commits.depends_on(file))
 
     def concat(
