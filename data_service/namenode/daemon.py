@@ -13,6 +13,7 @@ import time
 from functools import partial
 from typing import Dict, List, Optional
 
+from data_service.namenode.calls.audit import AuditLog
 from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.namesystem import Namesystem
 from data_service.namenode.groups import Groups
@@ -61,12 +62,14 @@ class NameNode(daemon.Daemon):
             METADATA, settings.metadata.hosts[0], credentials, settings.network
         )
         self._server: Optional[Server] = None
+        self._audit: Optional[AuditLog] = None
 
     def start(self) -> None:
         """Serve; returns when this namenode leads and has loaded the image, or another leads."""
         host = daemon.bind_host(self._settings, self.address)
         own = self._settings.name_node
         groups = Groups(self._settings.groups)
+        self._audit = AuditLog.at(own.audit_log)
         self._server = Server(
             f"{NAME_NODE}@{self.address}",
             host,
@@ -77,6 +80,7 @@ class NameNode(daemon.Daemon):
                 self._superuser,
                 (own.replication_factor, own.block_size),
                 own.name_node_dir,
+                self._audit,
             ),
             self._credentials,
             self._settings.network,
@@ -102,6 +106,8 @@ class NameNode(daemon.Daemon):
         self._inbox.close()
         if self._server is not None:
             self._server.stop()
+        if self._audit is not None:
+            self._audit.close()
         self._end_term()
         if self._journal is not None:
             self._journal.close()  # That of a term which has not been loaded yet.

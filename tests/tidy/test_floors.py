@@ -43,6 +43,7 @@ FABRIC = (
     "sockets",
     "handshake",
     "frames",
+    "meter",
     "rpc",
     "remote",
     "pools",

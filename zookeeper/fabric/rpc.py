@@ -20,6 +20,7 @@ import inspect
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from zookeeper.fabric.meter import CallMetric, Meter, ServerCalls
 from zookeeper.fabric.release import without_rpyc
 
 try:
@@ -31,7 +32,7 @@ from rpyc.core.protocol import Connection
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.budget import Account
-from zookeeper.fabric.calls import ANSWERS_WITH_BODY, TAKES_BODY, Call
+from zookeeper.fabric.calls import ANSWERS_WITH_BODY, TAKES_BODY, Call, serves
 from zookeeper.fabric.errors import (
     DfsError,
     InternalError,
@@ -89,18 +90,32 @@ class Peer(NamedTuple):
     host: str
 
 
+@serves(ServerCalls)
 class Service(rpyc.Service):
     """Base of every service: one instance a connection, made by the server's factory."""
 
     peer = Peer(ANONYMOUS, "")
+    meter = Meter()
+    """The server replaces it by its own, as it does with the peer."""
 
     def answer(self, call: Call, method: Callable[..., Any], args: Tuple[Any, ...]) -> Any:
-        """Answer a call of a table that this service `serves`."""
-        if call.who and self.peer.principal.role not in call.who:
-            raise PermissionDenied(f"{self.peer.principal} may not call {call.name}")
-        if call.superuser:
-            self.require_superuser()
-        return call.packed(method(*self.own(call, call.checked(args), args)))
+        """Answer a call of a table that this service `serves`, and measure that."""
+        started = time.monotonic()
+        failed = True
+        try:
+            if call.who and self.peer.principal.role not in call.who:
+                raise PermissionDenied(f"{self.peer.principal} may not call {call.name}")
+            if call.superuser:
+                self.require_superuser()
+            result = call.packed(method(*self.own(call, call.checked(args), args)))
+            failed = False
+            return result
+        finally:
+            self.meter.note(call.name, time.monotonic() - started, failed)
+
+    def metrics(self) -> Tuple[CallMetric, ...]:
+        """See ServerCalls."""
+        return self.meter.metrics()
 
     def own(self, call: Call, values: Tuple[Any, ...], args: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """The values that a call's method gets for these checked ones, which came as `args`."""

@@ -22,6 +22,7 @@ from zookeeper.fabric.budget import Account, Budget
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.handshake import welcome
 from zookeeper.fabric.identity import Principal
+from zookeeper.fabric.meter import Meter
 from zookeeper.fabric.places import Place, idle_longest, plain_host, share_of, who_makes_room
 from zookeeper.fabric.rpc import Peer, Service, serve
 from zookeeper.fabric.settings import Address, NetworkSettings
@@ -92,6 +93,7 @@ class Server:
         self._changed = threading.Condition(self._lock)
         self._clients: Set[_Client] = set()
         self._stopping = False
+        self._meter = Meter()
         self._acceptor = threading.Thread(target=self._accept_all, name="accept", daemon=True)
         self._listeners = {one.fileno(): one for one in listen(bind_host, port)}
         first = next(iter(self._listeners.values()))
@@ -246,6 +248,7 @@ class Server:
             return
         service = self._factory()
         service.peer = Peer(principal, client.host)
+        service.meter = self._meter
         service.gone = client.gone  # type: ignore[method-assign]
         service.note_waiting = client.note_waiting  # type: ignore[method-assign]
         account = Account(self._budget, client.group, client.end)

@@ -112,6 +112,8 @@ class NameNodeSettings:
         300.0, SECONDS, "time after which an unconfirmed copy is planned again")
     name_node_dir: str = _setting(
         "data/name_node", PATH, "directory of what metasave writes; nothing else lies there")
+    audit_log: str = _setting(
+        "", OPTIONAL_PATH, "file that tells, in a line for each call, who did what to which path")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The namenode as its callers see it: the calls of every table, on one connection."""
 
-from typing import Any, Callable, Iterable, Tuple
+from typing import Any, Callable, Iterable, Optional, Tuple
 
 from data_service.namenode.calls.administration import Administration
+from data_service.namenode.calls.audit import AuditLog
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.calls.datanodes import DataNodes
 from data_service.namenode.calls.names import Names
@@ -15,6 +16,7 @@ from data_service.protocol.namenode_calls import (
     WriterCalls,
 )
 from zookeeper.fabric.calls import CHANGES, Call, serves
+from zookeeper.fabric.errors import PermissionDenied
 from zookeeper.fabric.rpc import Service
 
 
@@ -24,7 +26,8 @@ from zookeeper.fabric.rpc import Service
 @serves(DataNodeReports, by="datanodes")
 class NameNodeService(Service):
     """One connection. `term_of` gives the current term, or raises NotLeader; `defaults` are
-    replication and block size of new files; `directory` is where `metasave` writes."""
+    replication and block size of new files; `directory` is where `metasave` writes; `audit` is told
+    of calls about paths."""
 
     def __init__(
         self,
@@ -33,7 +36,9 @@ class NameNodeService(Service):
         superuser: str,
         defaults: Tuple[int, int],
         directory: str,
+        audit: Optional[AuditLog] = None,
     ) -> None:
+        self._audit = audit
         self._connection = connection = Connection(self, term_of, groups_of, superuser)
         self.names = Names(connection)
         self.writers = Writers(connection, *defaults)
@@ -41,6 +46,20 @@ class NameNodeService(Service):
         self.datanodes = DataNodes(connection)
         self.require_superuser = connection.require_superuser  # type: ignore[method-assign]
         self.ended = connection.ended  # type: ignore[method-assign]
+
+    def answer(self, call: Call, method: Callable[..., Any], args: Tuple[Any, ...]) -> Any:
+        """Answer, and note who asked for what when that was done, or not allowed."""
+        try:
+            result = super().answer(call, method, args)
+        except PermissionDenied:
+            self._note(call, args, allowed=False)
+            raise
+        self._note(call, args, allowed=True)
+        return result
+
+    def _note(self, call: Call, args: Tuple[Any, ...], allowed: bool) -> None:
+        if self._audit is not None:
+            self._audit.note(call, args, self.peer.principal.user, self.peer.host, allowed)
 
     def own(self, call: Call, values: Tuple[Any, ...], args: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """Who names a client, by an operation or by its id, names one of his own."""
