@@ -12,7 +12,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional
 from data_service.shell.arguments.clusters import default_uri
 from data_service.shell.arguments.definitions import DEFAULT_FILE_SYSTEM, Definitions, check
 from data_service.shell.connections import connect
-from data_service.shell.dispatch import FAILURE, MISUSE, SUCCESS, run
+from data_service.shell.dispatch import ADMINISTRATION, FAILURE, MISUSE, SUCCESS, run
 from data_service.shell.endings import Terminated, heeding_signals
 from data_service.shell.failures import UsageError
 from data_service.shell.session import Surroundings
@@ -21,6 +21,8 @@ from data_service.shell.table import TOOLS
 from zookeeper.fabric.standard_streams import occupy
 
 _CONFIG = ("--config", "-conf")
+_VERSION = "--version"
+_ABOUT = ("--help", "-h", _VERSION)
 _IGNORED = ("-jt", "-files", "-libjars", "-archives")
 
 
@@ -63,27 +65,36 @@ def _run(argv: Optional[List[str]]) -> int:
 
 
 def _do(generic: Generic) -> int:
+    words, tool = generic.words, generic.tool
+    if _is_of_administration(generic) or (words[0] in _ABOUT if words else tool):
+        return _explain(generic)
     surroundings = Surroundings(
         lambda: connect(generic.config), generic.default_uri, generic.definitions, None
     )
-    from data_service.shell.guide import overview, whole_usage
-
-    if generic.tool == "dfsadmin" and generic.words in (["-help"], ["help"], ["--help"]):
-        return _show(whole_usage(generic.tool))
-    if generic.words:
-        if generic.words[0] in ("--help", "-h"):
-            return _show(overview())
-        if generic.words[0] == "--version":
-            from zookeeper.fabric.release import release
-
-            return _show([release()])
-        return run(generic.words, surroundings)
-    if generic.tool:
-        complain("\n".join(whole_usage(generic.tool)))
-        return MISUSE
+    if words:
+        return run(words, surroundings)
     from data_service.shell.prompt import prompt
 
     return prompt.run(surroundings)
+
+
+def _is_of_administration(generic: Generic) -> bool:
+    """Whether `dfsadmin -help` was typed, which tells of its own commands only."""
+    return generic.tool == ADMINISTRATION and generic.words in (["-help"], ["help"], ["--help"])
+
+
+def _explain(generic: Generic) -> int:
+    """Say what commands there are, or which release this is."""
+    # A command does not wait for these.
+    from data_service.shell.guide import overview, whole_usage
+    from zookeeper.fabric.release import release
+
+    if not generic.words:
+        complain("\n".join(whole_usage(generic.tool)))
+        return MISUSE
+    if _is_of_administration(generic):
+        return _show(whole_usage(generic.tool))
+    return _show([release()] if generic.words[0] == _VERSION else overview())
 
 
 def parse_generic(words: List[str]) -> Generic:

@@ -31,6 +31,7 @@ FABRIC = (
     "log_file",
     "logs",
     "config_file",
+    "section",
     "settings",
     "identity",
     "auth",

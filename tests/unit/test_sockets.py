@@ -31,8 +31,9 @@ def _names(monkeypatch: pytest.MonkeyPatch) -> Dict[str, List[str]]:
     names: Dict[str, List[str]] = {}
     real = socket.getaddrinfo
 
-    def look_up(host: str, *args: Any, **kwargs: Any) -> List[Tuple]:
-        found = [real(number, *args, **kwargs) for number in names.get(host, [host])]
+    def look_up(host: bytes, *args: Any, **kwargs: Any) -> List[Tuple]:
+        numbers = names.get(host.decode("ascii"), [host])
+        found = [real(number, *args, **kwargs) for number in numbers]
         return [item for items in found for item in items]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
@@ -151,11 +152,11 @@ def test_a_name_service_that_is_down_is_told_from_a_name_that_is_not_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failures = {
-        "later": socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
-        "never": socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        b"later": socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        b"never": socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
     }
 
-    def fail(host: str, *_: object, **__: object) -> None:
+    def fail(host: bytes, *_: object, **__: object) -> None:
         raise failures[host]
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)

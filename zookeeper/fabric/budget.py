@@ -9,7 +9,6 @@ to wait is at last refused as Busy. Small messages are not counted: there are to
 limit of connections bounds them.
 """
 
-import ctypes
 import threading
 import time
 from typing import Callable, Dict, Hashable, List, Optional
@@ -43,6 +42,9 @@ def give_back_at_once() -> None:
     Else it raises its own limit with each one, up to 32 MB, and keeps what lies below it: half a
     gigabyte stayed after a crowd of large messages had gone. Elsewhere than with glibc: nothing.
     """
+    # Daemons alone need it, and a command starts sooner without.
+    import ctypes
+
     try:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
     except (AttributeError, OSError, TypeError):

@@ -1,6 +1,6 @@
 """The handshake on a stream: both sides of the exchange whose bytes `auth.py` defines."""
 
-import secrets
+import os
 import time
 from typing import Optional, Tuple
 
@@ -33,7 +33,7 @@ def greet(stream: Stream, credentials: Credentials, server_name: str, deadline: 
 
 def _greet(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> None:
     own_name = str(credentials.principal)
-    hello = Hello(credentials.mode, secrets.token_bytes(auth.NONCE_BYTES), own_name)
+    hello = Hello(credentials.mode, os.urandom(auth.NONCE_BYTES), own_name)
     stream.write(auth.encode_hello(hello))
     nonce, name = _receive_challenge(stream, deadline)
     if name.partition("@")[0] != server_name.partition("@")[0]:
@@ -98,7 +98,7 @@ def _welcome(
             f"{server_name} runs in mode {credentials.mode}, the client in mode {hello.mode}: "
             "set [security] mode alike everywhere"
         )
-    nonce = secrets.token_bytes(auth.NONCE_BYTES)
+    nonce = os.urandom(auth.NONCE_BYTES)
     stream.write(auth.encode_challenge(nonce, server_name))
     if credentials.mode == SECRET:
         key = credentials.key

@@ -1,7 +1,6 @@
 """Which release this is, and what it says when what it needs is not installed."""
 
 import os
-import platform
 import sys
 
 VERSION = "0.1.0"
@@ -12,7 +11,7 @@ _PROGRAMS = ("zk.py", "metadata.py", "name_node.py", "data_node.py", "client.py"
 
 def release() -> str:
     """The release and the Python that runs it, for a person who reports a fault."""
-    return f"PyHDFS {VERSION}, Python {platform.python_version()}"
+    return f"PyHDFS {VERSION}, Python {sys.version.split()[0]}"
 
 
 def without_rpyc() -> BaseException:

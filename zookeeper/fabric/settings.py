@@ -37,6 +37,7 @@ from zookeeper.fabric.config_file import (
     text_that,
 )
 from zookeeper.fabric.errors import SettingsError
+from zookeeper.fabric.section import Section
 
 __all__ = [
     "Address", "parse_address", "Settings", "NameNodeSettings", "DataNodeSettings",
@@ -80,8 +81,8 @@ def _local(*ports: int) -> Tuple[Address, ...]:
     return tuple(Address("localhost", port) for port in ports)
 
 
-@dataclass(frozen=True)
-class NameNodeSettings:
+@dataclass(repr=False, eq=False)
+class NameNodeSettings(Section):
     """[name_node]: what new files get, when a datanode is dead, how fast copies are made."""
 
     hosts: Tuple[Address, ...] = _setting(
@@ -116,8 +117,8 @@ class NameNodeSettings:
         "", OPTIONAL_PATH, "file that tells, in a line for each call, who did what to which path")
 
 
-@dataclass(frozen=True)
-class DataNodeSettings:
+@dataclass(repr=False, eq=False)
+class DataNodeSettings(Section):
     """[data_node]: where blocks lie and how they are looked after."""
 
     hosts: Tuple[Address, ...] = _setting(
@@ -141,8 +142,8 @@ class DataNodeSettings:
         return self.directories.get(address.port, (f"data/data_node_{address.port}",))
 
 
-@dataclass(frozen=True)
-class MetadataSettings:
+@dataclass(repr=False, eq=False)
+class MetadataSettings(Section):
     """[metadata]: the durable record of the namespace."""
 
     hosts: Tuple[Address, ...] = _setting(
@@ -153,8 +154,8 @@ class MetadataSettings:
     keep_edits: int = _setting(100000, count(1, 10**9), "how many of the newest edits are kept")
 
 
-@dataclass(frozen=True)
-class ZooKeeperSettings:
+@dataclass(repr=False, eq=False)
+class ZooKeeperSettings(Section):
     """[zookeeper]: who is alive."""
 
     hosts: Tuple[Address, ...] = _setting(
@@ -165,8 +166,8 @@ class ZooKeeperSettings:
     session_expiry_seconds: float = _setting(10.0, SECONDS, "silence that ends a session")
 
 
-@dataclass(frozen=True)
-class ClientSettings:
+@dataclass(repr=False, eq=False)
+class ClientSettings(Section):
     """[client]: how patient a command is."""
 
     connect_seconds: float = _setting(3.0, SECONDS, "how long the first contact may take")
@@ -177,8 +178,8 @@ class ClientSettings:
         0, count(0, 10**9), "how long the trash keeps what rm removes; 0: there is no trash")
 
 
-@dataclass(frozen=True)
-class SecuritySettings:
+@dataclass(repr=False, eq=False)
+class SecuritySettings(Section):
     """[security]: who may speak to the cluster."""
 
     mode: str = _setting("simple", _MODE, "simple (names are believed) or secret (a shared key)")
@@ -187,8 +188,8 @@ class SecuritySettings:
         False, BOOLEAN, "let mode simple listen on more than the loopback interface")
 
 
-@dataclass(frozen=True)
-class NetworkSettings:
+@dataclass(repr=False, eq=False)
+class NetworkSettings(Section):
     """[network]: limits of every listening process and every connection."""
 
     bind_host: str = _setting("", _HOST, "listen here instead of on the host that is advertised")
@@ -203,8 +204,8 @@ class NetworkSettings:
         16 << 20, size("64K", "1G"), "bytes of a message at most; below 4M, 4M")
 
 
-@dataclass(frozen=True)
-class GroupsSettings:
+@dataclass(repr=False, eq=False)
+class GroupsSettings(Section):
     """[groups]: who is in which group, a line for each as in /etc/group."""
 
     members: Mapping[str, Tuple[str, ...]] = _setting(
@@ -216,8 +217,8 @@ class GroupsSettings:
         return tuple(group for group, users in self.members.items() if user in users)
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(repr=False, eq=False)
+class Settings(Section):
     """All of config.ini; `path` is the absolute path of the file, or empty without one."""
 
     path: str = ""

@@ -52,7 +52,9 @@ class _Target(NamedTuple):
 
 def _targets(host: str, port: int) -> List[_Target]:
     """All addresses of a host, the system's first choice first; raises OSError, UnicodeError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # For a name as text, Python loads its tables of all scripts first; few names need them.
+    name = host.encode("ascii") if host.isascii() else host
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(_Target(item[0], item[4]) for item in found))
 
 

@@ -1,0 +1,24 @@
+"""What the sections of config.ini have in common, when they are understood."""
+
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+
+class Section:
+    """What sections have in common: they are alike when their values are, and these never change.
+
+    It is said here once. What dataclasses would write and compile for each of them anew takes a
+    tenth of the time in which `ls` is done.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self) or name not in type(self).__annotations__:
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        super().__setattr__(name, value)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({values})"
