@@ -2,6 +2,7 @@
 
     python3 scripts/cluster.py start | stop | restart | status [ROLE…]
     python3 scripts/cluster.py logs [-f] [-n LINES] [ROLE…]
+    python3 scripts/cluster.py calls [ROLE…]
         [--config FILE] [--data-nodes N] [--this-host HOST]
 
 A role is a kind of daemon (`data_node`), or one daemon (`data_node_1`, also `data_node 1`); without
@@ -14,6 +15,7 @@ as it should, which is said, and the rest goes on; 2 a wrong command line or con
 
 import argparse
 import fcntl
+import getpass
 import importlib.util
 import io
 import os
@@ -38,7 +40,7 @@ from scripts.supervision.log_ends import follow, tail  # noqa: E402
 from scripts.supervision.starting import say, start  # noqa: E402
 from scripts.supervision.stopping import stop  # noqa: E402
 from zookeeper.fabric.auth import SECRET  # noqa: E402
-from zookeeper.fabric.errors import SettingsError  # noqa: E402
+from zookeeper.fabric.errors import DfsError, SettingsError  # noqa: E402
 from zookeeper.fabric.settings import (  # noqa: E402
     ENVIRONMENT_VARIABLE,
     Settings,
@@ -77,6 +79,29 @@ def logs(chosen: Sequence[Daemon], lines: int, following: bool) -> int:
         for line in follow([daemon.log_path for daemon in chosen]):
             print(line, flush=True)
     return 0
+
+
+def calls(site: Site, chosen: Sequence[Daemon]) -> int:
+    """How often each call was made of the daemons, and how long it took; 1 when one is silent."""
+    silent = 0
+    # RPyC is loaded for this one action, where it may be missing.
+    from scripts.supervision.call_table import metrics_of, table
+    from zookeeper.fabric.config_file import parse_address
+    from zookeeper.fabric.handshake import credentials_of
+    from zookeeper.fabric.identity import USER, Principal
+
+    credentials = credentials_of(site.settings, Principal(USER, getpass.getuser()))
+    for daemon in chosen:
+        print(f"{daemon.role} {daemon.address}")
+        try:
+            address = parse_address(daemon.address)
+            metrics = metrics_of(daemon.kind.name, address, credentials, site.settings)
+        except DfsError as error:
+            silent += 1
+            print(f"  {error.message}")
+        else:
+            print("\n".join("  " + line for line in table(metrics)))
+    return 1 if silent else 0
 
 
 def change(site: Site, arguments: argparse.Namespace) -> int:
@@ -122,6 +147,8 @@ def act(arguments: argparse.Namespace) -> int:
         return status(site, chosen)
     if arguments.action == "logs":
         return logs(chosen, arguments.lines, arguments.follow)
+    if arguments.action == "calls":
+        return calls(site, chosen)
     return change(site, arguments)
 
 
@@ -153,7 +180,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Run the daemons of config.ini that belong on this machine, in the background."
     )
-    parser.add_argument("action", choices=("start", "stop", "restart", "status", "logs"))
+    parser.add_argument("action", choices=("start", "stop", "restart", "status", "logs", "calls"))
     parser.add_argument(
         "role", nargs="*", help="a kind of daemon, or one, such as data_node_0; without any: all"
     )
@@ -196,7 +223,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        if arguments.action in ("start", "restart"):
+        if arguments.action in ("start", "restart", "calls"):
             use_a_python_with_rpyc(sys.argv[1:] if argv is None else argv)
         return act(arguments)
     except SettingsError as error:

@@ -54,6 +54,13 @@ def test_cluster_starts_tells_and_stops(site: Site) -> None:
     assert site.run_folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in site.run_folder.glob("*.log")} == {0o600}
 
+    assert site.client("mkdir", "-p", "/looked/at").status == 0
+    table = site.cluster("calls")
+    assert table.status == 0, table
+    assert all(f"{role} {address}\n" in table.out for role, address in site.addresses.items())
+    (made,) = [line.split() for line in table.out.splitlines() if line.strip().startswith("mkdir")]
+    assert made[1:3] == ["1", "0"] and 0 < float(made[3]) <= float(made[4]) + 0.1
+
     pids = site.pids()
     assert all(identity(pid) for pid in pids)
     stopped = site.cluster("stop")
