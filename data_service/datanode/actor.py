@@ -228,7 +228,7 @@ class NameNodeActor:
         lists = max(1, -(-self._store.usage().replicas // REPORT_BLOCKS))
         self._calls.block_report(session, report_id, 0, 1 + lists, b"")
         # Made now, and not before: see the module's description.
-        good, corrupt = self._store.inventory()
+        good, corrupt = self._store.replicas.inventory()
         if corrupt:
             # Before the lists, so that the namenode never takes these replicas for gone.
             self._changes.add(CORRUPT, corrupt)

@@ -56,14 +56,14 @@ def test_a_replica_costs_the_same_however_many_there_are(
     for block_id in range(1, 30):
         put(store, block_id, b"x")
     lists: List[int] = []
-    good_after = store.good_after
+    good_after = store.replicas.good_after
 
     def listed(block_id: int, limit: int) -> List[Block]:
         lists.append(limit)
         return good_after(block_id, limit)
 
-    monkeypatch.setattr(store, "good_after", listed)
-    monkeypatch.setattr(store, "inventory", None)
+    monkeypatch.setattr(store.replicas, "good_after", listed)
+    monkeypatch.setattr(store.replicas, "inventory", None)
     monkeypatch.setattr(store, "usage", None)
     scanner = BlockScanner(store, 1000.0, FAST)
     for _ in range(29):
@@ -81,7 +81,7 @@ def test_a_defect_does_not_end_the_thread(
         calls.append(1)
         raise KeyError("a defect")
 
-    monkeypatch.setattr(store, "good_after", broken)
+    monkeypatch.setattr(store.replicas, "good_after", broken)
     scanner = BlockScanner(store, 1e-3, FAST)
     scanner.start()
     wait_until(lambda: len(calls) > 2)
@@ -99,7 +99,7 @@ def test_a_flipped_bit_that_nobody_reads_is_found(
     scanner = BlockScanner(store, 1000.0, FAST)
     for _ in range(4):
         scanner.scan_next()
-    assert told == [bad] and store.inventory() == ((good,), (bad,))
+    assert told == [bad] and store.replicas.inventory() == ((good,), (bad,))
 
 
 def test_a_replica_that_was_just_removed_is_not_damaged(
@@ -109,7 +109,7 @@ def test_a_replica_that_was_just_removed_is_not_damaged(
     block = put(store, 1, DATA)
     scanner = BlockScanner(store, 1000.0, FAST)
     store.remove(block)
-    monkeypatch.setattr(store, "good_after", lambda *_: [block])
+    monkeypatch.setattr(store.replicas, "good_after", lambda *_: [block])
     assert scanner.scan_next() == block and told == []
 
 

@@ -31,7 +31,7 @@ DATA = noise(2 * CHUNK_BYTES + 777)
 def _store(tmp_path: Path) -> Iterator[BlockStore]:
     made = opened(tmp_path / "a")
     yield made
-    made.check()
+    made.replicas.check()
     made.close()
 
 
@@ -41,7 +41,7 @@ def test_what_was_written_is_read(tmp_path: Path, store: BlockStore, size: int) 
     block = put(store, 7, DATA[:size])
     assert block == Block(7, 1, min(size, len(DATA)))
     assert get(store, block) == DATA[:size] == path_of(tmp_path / "a", block).read_bytes()
-    assert store.inventory() == ((block,), ())
+    assert store.replicas.inventory() == ((block,), ())
     usage = store.usage()
     assert usage.used == sum(path.stat().st_size for path in (
         path_of(tmp_path / "a", block), meta_of(tmp_path / "a", block)))
@@ -66,8 +66,8 @@ def test_replicas_survive_a_restart(tmp_path: Path, store: BlockStore) -> None:
     store.volumes.scan_position = 300
     store.close()
     again = opened(tmp_path / "a")
-    again.check()
-    assert sorted(again.inventory().good) == blocks
+    again.replicas.check()
+    assert sorted(again.replicas.inventory().good) == blocks
     # The disk's free space is everybody's, and changes at any moment.
     assert again.usage()._replace(remaining=0) == store.usage()._replace(remaining=0)
     assert again.volumes.node_id == store.volumes.node_id and again.volumes.cluster_id == "c"
@@ -78,7 +78,7 @@ def test_replicas_survive_a_restart(tmp_path: Path, store: BlockStore) -> None:
 def test_an_unfinished_replica_does_not_exist(tmp_path: Path, store: BlockStore) -> None:
     writer = store.create(7, 1, len(DATA))
     fill(writer, DATA)
-    assert store.inventory() == ((), ()) and store.usage().replicas == 0
+    assert store.replicas.inventory() == ((), ()) and store.usage().replicas == 0
     with pytest.raises(BlockMissing):
         store.read(7, 1)
     store.discard(writer)
@@ -121,7 +121,7 @@ def test_another_generation_is_another_replica(store: BlockStore) -> None:
         store.read(7, 2)
     store.remove(block._replace(generation=2))
     assert not store.mark_corrupt(block._replace(generation=2), "no")
-    assert store.inventory() == ((block,), ())
+    assert store.replicas.inventory() == ((block,), ())
 
 
 def test_removal_and_trash(tmp_path: Path, store: BlockStore) -> None:
@@ -130,7 +130,7 @@ def test_removal_and_trash(tmp_path: Path, store: BlockStore) -> None:
     store.move_to_trash(kept)
     store.remove(gone)
     store.move_to_trash(kept)
-    assert store.inventory() == ((), ()) and store.usage().used == 0
+    assert store.replicas.inventory() == ((), ()) and store.usage().used == 0
     assert len(names(tmp_path / "a", ("trash",))) == 2
     assert names(tmp_path / "a", ("finalized",)) == []
     put(store, 2, DATA)
@@ -152,7 +152,7 @@ def test_an_order_removes_the_replica_that_it_names(store: BlockStore) -> None:
         store.remove(block._replace(length=2))
     assert get(store, block) == b"abc"
     store.remove(block._replace(length=0))
-    assert store.inventory().good == ()
+    assert store.replicas.inventory().good == ()
 
 
 def test_a_damaged_replica_is_removed_whatever_length_it_was_thought_to_have(
@@ -161,7 +161,7 @@ def test_a_damaged_replica_is_removed_whatever_length_it_was_thought_to_have(
     block = put(store, 1, b"abc")
     store.mark_corrupt(block, "found by a test")
     store.remove(block._replace(length=2))
-    assert store.inventory() == ((), ())
+    assert store.replicas.inventory() == ((), ())
 
 
 def test_a_replica_being_read_can_be_removed(store: BlockStore) -> None:
@@ -186,8 +186,8 @@ def test_damage_is_told_once_and_never_served(tmp_path: Path) -> None:
     for block in (flipped, cut, flipped, cut):
         with pytest.raises(CorruptData):
             get(store, block)
-    assert told == [flipped, cut] and set(store.inventory().corrupt) == {flipped, cut}
-    store.check()
+    assert told == [flipped, cut] and set(store.replicas.inventory().corrupt) == {flipped, cut}
+    store.replicas.check()
     store.close()
 
 
@@ -197,12 +197,12 @@ def test_damage_is_found_by_the_scan_at_start(tmp_path: Path, store: BlockStore)
     meta_of(tmp_path / "a", bad).unlink()
     store.close()
     again = opened(tmp_path / "a")
-    assert again.inventory() == ((good,), (bad._replace(length=0),))
+    assert again.replicas.inventory() == ((good,), (bad._replace(length=0),))
     with pytest.raises(CorruptData):
         again.read(2, 1)
     again.remove(bad)
-    assert again.inventory() == ((good,), ()) and len(names(tmp_path / "a")) == 2
-    again.check()
+    assert again.replicas.inventory() == ((good,), ()) and len(names(tmp_path / "a")) == 2
+    again.replicas.check()
     again.close()
 
 
@@ -266,10 +266,10 @@ def test_a_full_disk_leaves_nothing_and_costs_one_block(tmp_path: Path, where: s
             store.discard(writer)
             raise
         store.finish(writer)
-    assert store.inventory() == ((kept,), ()) and len(names(tmp_path / "a")) == 2
+    assert store.replicas.inventory() == ((kept,), ()) and len(names(tmp_path / "a")) == 2
     system.faults = {}
     put(store, 2, DATA)
-    store.check()
+    store.replicas.check()
     store.close()
 
 
@@ -306,5 +306,5 @@ def test_threads_share_the_store(tmp_path: Path, store: BlockStore) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failures and len(store.inventory().good) == 30
+    assert not failures and len(store.replicas.inventory().good) == 30
     assert len(names(tmp_path / "a")) == 60

@@ -79,7 +79,7 @@ def test_a_directory_that_is_not_there_any_more_has_failed(tmp_path: Path) -> No
     put(store, 1, DATA)
     (tmp_path / "a").rename(tmp_path / "away")
     looked(DirectoryScanner(store, WEEKS))
-    assert store.volumes.failed == 1 and store.inventory() == ((), ())
+    assert store.volumes.failed == 1 and store.replicas.inventory() == ((), ())
     store.close()
 
 
@@ -114,7 +114,7 @@ def test_the_thread_notices_and_survives_a_defect(
     block = put(store, 1, DATA)
     monkeypatch.setattr(scanner_module, "PAUSE_SECONDS_MIN", 0.01)
     scanner = DirectoryScanner(store, 0.01)
-    good_on, calls = store.good_on, []
+    good_on, calls = store.replicas.good_on, []
 
     def broken(*arguments: object) -> List[Block]:
         calls.append(1)
@@ -122,7 +122,7 @@ def test_the_thread_notices_and_survives_a_defect(
             raise KeyError("a defect")
         return good_on(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "good_on", broken)
+    monkeypatch.setattr(store.replicas, "good_on", broken)
     scanner.start()
     path_of(tmp_path, block).unlink()
     wait_until(lambda: told == [block])

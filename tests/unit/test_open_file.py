@@ -60,7 +60,7 @@ class Client:
     def holders(self, block: Block) -> List[int]:
         """The numbers of the datanodes that have exactly this replica."""
         return [number for number, data_node in enumerate(self.cluster.data_nodes)
-                if block in data_node.store.inventory().good]
+                if block in data_node.store.replicas.inventory().good]
 
 
 @pytest.fixture(name="client")

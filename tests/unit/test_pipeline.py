@@ -88,7 +88,7 @@ class Body:
 def _store(tmp_path: Path) -> Iterator[BlockStore]:
     made = opened(tmp_path)
     yield made
-    made.check()
+    made.replicas.check()
     made.close()
 
 
@@ -140,7 +140,7 @@ def refused(tmp_path: Path, store: BlockStore, error: type, packets: Packets,
     told: List[Block] = []
     with pytest.raises(error) as caught:
         receive(store, packets, body, told)
-    assert not told and store.inventory() == ((), ()) and names(tmp_path) == []
+    assert not told and store.replicas.inventory() == ((), ()) and names(tmp_path) == []
     assert body is None or body.closed
     put_again = store.create(7, 1, 1)
     store.discard(put_again)
@@ -185,7 +185,7 @@ def test_a_failure_further_down_keeps_its_own_link(store: BlockStore) -> None:
         receive(store, Packets(list(chunks_of(DATA))), body)
     assert broken_link(caught.value) == ("next", "last") and body.closed
     # Our own replica is whole: the writer abandons the block, and the namenode has it deleted.
-    assert store.inventory().good == (Block(7, 1, len(DATA)),)
+    assert store.replicas.inventory().good == (Block(7, 1, len(DATA)),)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), DiskFailed("broken")])

@@ -150,13 +150,13 @@ def test_nobody_waits_for_replicas_on_a_disk_that_has_been_silent_for_long(
     silent = volume_at(store, roots[0])
     wait_until(lambda: silent.health.is_silent)
     with pytest.raises(DiskFailed, match="does not answer"):
-        store.read(*on(roots[0], [b for b in blocks if b in store.inventory().good])[:2])
+        store.read(*on(roots[0], [b for b in blocks if b in store.replicas.inventory().good])[:2])
     store.read(*on(roots[1], blocks)[:2]).__exit__()
     assert not silent.failed, "it may answer again"
     system.released.set()
     writer.join(30)
     wait_until(lambda: not silent.health.is_silent)
-    store.read(*on(roots[0], list(store.inventory().good))[:2]).__exit__()
+    store.read(*on(roots[0], list(store.replicas.inventory().good))[:2]).__exit__()
     store.close()
 
 

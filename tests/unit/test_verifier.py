@@ -50,7 +50,7 @@ def test_good_corrupt_and_missing_replicas_are_told_apart(
     answers.verifier.order([good, bad, Block(3, 1, 10), Block(1, 1, 7)])
     wait_until(lambda: len(answers.told) >= 2 and answers.lost == 2)
     assert sorted(answers.told) == [(CORRUPT, bad), (VERIFIED, good)]
-    assert store.inventory() == ((good,), (bad,))
+    assert store.replicas.inventory() == ((good,), (bad,))
 
 
 def test_what_was_found_damaged_is_served_again_when_all_of_it_is_right(
@@ -63,9 +63,9 @@ def test_what_was_found_damaged_is_served_again_when_all_of_it_is_right(
     with store.read(1, 1, as_it_is=True) as replica:
         assert os.fstat(replica.descriptor).st_size == len(DATA), "it is all that is left"
     assert store.verify(block)
-    assert store.inventory() == ((block,), ())
+    assert store.replicas.inventory() == ((block,), ())
     store.read(1, 1).__exit__()
-    store.check()
+    store.replicas.check()
 
 
 def test_the_name_of_a_replica_is_not_enough(store: BlockStore) -> None:
@@ -106,8 +106,8 @@ def doubled(tmp_path: Path) -> Tuple[BlockStore, Block]:
 
 def test_of_a_replica_in_two_directories_one_goes_to_the_trash(tmp_path: Path) -> None:
     store, block = doubled(tmp_path)
-    assert store.doubles() == [block] and store.settle_double(block)
-    assert store.doubles() == [] and store.inventory() == ((block,), ())
+    assert store.replicas.doubles() == [block] and store.settle_double(block)
+    assert store.replicas.doubles() == [] and store.replicas.inventory() == ((block,), ())
     kept = [names(tmp_path / folder, ["finalized"]) for folder in "ab"]
     trashed = [names(tmp_path / folder, ["trash"]) for folder in "ab"]
     assert sorted(map(len, kept)) == [0, 2] and sorted(map(len, trashed)) == [0, 2]
@@ -122,8 +122,8 @@ def test_of_two_replicas_the_good_one_is_kept(tmp_path: Path, damaged: str) -> N
     answers = Answers(store)
     answers.verifier.start()
     wait_until(lambda: answers.told == [(VERIFIED, block)])
-    assert store.inventory() == ((block,), ()) and store.verify(block)
-    store.check()
+    assert store.replicas.inventory() == ((block,), ()) and store.verify(block)
+    store.replicas.check()
     store.close()
 
 
@@ -133,5 +133,5 @@ def test_of_two_damaged_replicas_both_are_kept(tmp_path: Path) -> None:
         flip_in(path_of(tmp_path / folder, block), 500)
     assert not store.settle_double(block)
     assert all(len(names(tmp_path / folder, ["finalized"])) == 2 for folder in "ab")
-    assert store.inventory() == ((), (block,))
+    assert store.replicas.inventory() == ((), (block,))
     store.close()

@@ -114,7 +114,7 @@ def test_both_of_two_replicas_go_when_the_block_is_ordered_away(
     block = put_twice(tmp_path)
     store = opened(tmp_path / "a", tmp_path / "b")
     (store.move_to_trash if trash else store.remove)(block)
-    store.check()
+    store.replicas.check()
     for root in (tmp_path / "a", tmp_path / "b"):
         assert names(root, ("finalized",)) == []
         assert len(names(root, ("trash",))) == (2 if trash else 0)
@@ -127,7 +127,7 @@ def test_of_two_replicas_the_better_one_counts_and_none_is_deleted(tmp_path: Pat
     block = put_twice(tmp_path)
     os.truncate(path_of(tmp_path / "a", block), 3)
     again = opened(tmp_path / "a", tmp_path / "b")
-    assert again.inventory() == ((block,), ()) and get(again, block) == DATA
+    assert again.replicas.inventory() == ((block,), ()) and get(again, block) == DATA
     assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 2
     again.close()
 
@@ -150,7 +150,7 @@ def two_volumes(tmp_path: Path, system: FaultyDisk) -> BlockStore:
 def test_a_volume_that_fails_costs_its_replicas_only(tmp_path: Path, call: str) -> None:
     system = FaultyDisk()
     store = two_volumes(tmp_path, system)
-    assert len(store.inventory().good) == 2
+    assert len(store.replicas.inventory().good) == 2
     doomed = [volume for volume in store.volumes.working if volume.root.endswith("a")]
     store.volumes.choice.roomiest = lambda *_: (doomed[0], 0)  # type: ignore[method-assign]
     writer = store.create(3, 1, len(DATA))
@@ -162,10 +162,10 @@ def test_a_volume_that_fails_costs_its_replicas_only(tmp_path: Path, call: str) 
             store.discard(writer)
             raise
         store.finish(writer)
-    store.check()
+    store.replicas.check()
     usage = store.usage()
     assert usage.failed_volumes == 1 and usage.replicas == 1
-    assert [block.block_id for block in store.inventory().good] == [2]
+    assert [block.block_id for block in store.replicas.inventory().good] == [2]
     assert get(store, Block(2, 1, len(DATA))) == DATA
     with pytest.raises(BlockMissing):
         store.read(1, 1)
@@ -182,8 +182,8 @@ def test_a_write_that_ends_after_its_volume_failed_is_not_acknowledged(tmp_path:
     writer.volume.fail("pulled out")
     with pytest.raises(DiskFailed):
         store.finish(writer)
-    store.check()
-    assert store.inventory() == ((), ())
+    store.replicas.check()
+    assert store.replicas.inventory() == ((), ())
     store.close()
 
 
@@ -192,7 +192,7 @@ def test_without_any_volume_the_store_stays_up_empty(tmp_path: Path) -> None:
     put(store, 1, DATA)
     node_id = store.volumes.node_id
     store.volumes.working[0].fail("gone")
-    assert store.usage() == (0, 0, 0, 0, 1) and store.inventory() == ((), ())
+    assert store.usage() == (0, 0, 0, 0, 1) and store.replicas.inventory() == ((), ())
     assert store.volumes.node_id == node_id and store.volumes.scan_position == 0
     with pytest.raises(DiskFailed):
         store.create(2, 1, 10)
@@ -225,12 +225,12 @@ def test_a_failed_removal_is_not_told_as_done(tmp_path: Path) -> None:
     system.faults = {"unlink": errno.EMFILE}
     with pytest.raises(DfsError):
         store.remove(block)
-    assert store.inventory() == ((block,), ())
+    assert store.replicas.inventory() == ((block,), ())
     system.faults = {"unlink": errno.EIO}
     with pytest.raises(DiskFailed):
         store.remove(block)
-    assert store.inventory() == ((), ()) and store.usage().failed_volumes == 1
-    store.check()
+    assert store.replicas.inventory() == ((), ()) and store.usage().failed_volumes == 1
+    store.replicas.check()
     store.close()
 
 

@@ -40,7 +40,7 @@ def put_on(store: BlockStore, root: Path, block_id: int) -> Block:
 
 def held(store: BlockStore) -> List[int]:
     """The ids of all good replicas."""
-    return sorted(block.block_id for block in store.inventory().good)
+    return sorted(block.block_id for block in store.replicas.inventory().good)
 
 
 def replace_by_a_file(root: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_directory_that_cannot_be_used_costs_its_replicas(
     assert [volume.failed for volume in store.volumes._volumes if volume.root == str(doomed)][0]
     assert "VERSION" in [path.name for path in other.iterdir()]
     put(store, 9, DATA)
-    store.check()
+    store.replicas.check()
     store.close()
 
 

@@ -57,7 +57,7 @@ class BlockScanner:
 
     def interval(self) -> float:
         """Seconds from the start of one replica to the start of the next."""
-        return self._period / max(1, self._store.count)
+        return self._period / max(1, len(self._store.replicas))
 
     def scan_next(self) -> Optional[Block]:
         """Verify the next replica; which one it was, None when there is none."""
@@ -76,8 +76,8 @@ class BlockScanner:
     def _next(self) -> Optional[Block]:
         """The replica after the last one, beginning again at the lowest id."""
         if not self._batch:
-            blocks = self._store.good_after(self._last_id, BATCH_BLOCKS)
-            self._batch.extend(blocks or self._store.good_after(-1, BATCH_BLOCKS))
+            blocks = self._store.replicas.good_after(self._last_id, BATCH_BLOCKS)
+            self._batch.extend(blocks or self._store.replicas.good_after(-1, BATCH_BLOCKS))
         return self._batch.popleft() if self._batch else None
 
     def _verify(self, block: Block) -> None:

@@ -49,7 +49,7 @@ class DirectoryScanner:
             self._next = (self._next + 1) % len(layout.SHARDS)
             for volume in self._store.volumes.working:
                 # The table first: what is written meanwhile is not in it, and not missed.
-                expected = self._store.good_on(volume, shard)
+                expected = self._store.replicas.good_on(volume, shard)
                 if not expected or volume.health.is_silent:
                     continue
                 found = self._names_in(volume, shard)

@@ -43,7 +43,7 @@ class Verifier:
         threading.Thread(target=self._settle_doubles, name="doubles", daemon=True).start()
 
     def _settle_doubles(self) -> None:
-        for block in self._store.doubles():
+        for block in self._store.replicas.doubles():
             if self._stopping:
                 return
             try:
