@@ -14,7 +14,7 @@ from data_service.filesystem.names import FILE_MODE, Names
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
 from data_service.filesystem.paths import AnyPath
 from data_service.filesystem.reading.block_locator import BlockLocator
-from data_service.filesystem.reading.block_reader import BlockReader
+from data_service.filesystem.reading.block_reader import BlockReader, hurried
 from data_service.filesystem.reading.file_reader import FileReader
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.users import current_user
@@ -22,6 +22,7 @@ from data_service.filesystem.writing.files_being_written import FilesBeingWritte
 from data_service.filesystem.writing.open_file import WriteOptions
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.files import FileStatus
+from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import USER, Principal
@@ -68,14 +69,20 @@ class FileSystem(Names, Administration, Conveniences):
             config = load(None if config is None else os.fspath(config))
         self.settings = config
         user = user or current_user()
-        self._credentials = credentials_of(config, Principal(USER, user))
-        self._namenode = NameNodeClient(config, self._credentials)
+        credentials = credentials_of(config, Principal(USER, user))
+        self._namenode = NameNodeClient(config, credentials)
         Names.__init__(self, self._namenode.calls, user)
         Administration.__init__(self, self._namenode.calls)
+        self._datanodes = DataNodeClient(credentials, config.network)
+        self._hasty_datanodes = DataNodeClient(credentials, hurried(config.network))
         self._memory = NodeMemory()
         self._as_they_are = False
         self._files = FilesBeingWritten(
-            self._namenode, self._credentials, config, self._memory, on_warning or _warn
+            self._namenode,
+            self._datanodes,
+            config.name_node.lease_soft_seconds,
+            self._memory,
+            on_warning or _warn,
         )
 
     def __enter__(self) -> "FileSystem":
@@ -97,6 +104,8 @@ class FileSystem(Names, Administration, Conveniences):
         """Close the connections, once for all. Files that are open for writing are given up: nobody
         knows whether they are whole."""
         self._files.close()
+        self._datanodes.close()
+        self._hasty_datanodes.close()
         self._namenode.close()
 
     def ignoring_checksums(self) -> "FileSystem":
@@ -292,8 +301,9 @@ class FileSystem(Names, Administration, Conveniences):
         locator = BlockLocator(self, self._calls, path)
         return BlockReader(
             path,
-            self._credentials,
-            self.settings.network,
+            self._datanodes,
+            self._hasty_datanodes,
+            self.settings.network.stall_timeout_seconds,
             locator.relocate,
             locator.report_bad,
             self._as_they_are,

@@ -25,7 +25,7 @@ class DataNodeClient:
 
     def __init__(self, credentials: Credentials, network: NetworkSettings) -> None:
         self._connections = ConnectionPool(DATA_NODE, credentials, network, IDLE_SECONDS)
-        self._call_seconds = network.call_timeout_seconds
+        self.call_seconds = network.call_timeout_seconds
 
     def at(self, node: Target, seconds: Optional[float] = None) -> DataNodeCalls:
         """One of them, that has to answer within so many seconds; else in the time for a call."""
@@ -40,7 +40,7 @@ class DataNodeClient:
         Who comes first is awaited the longest, so that it can still tell who failed behind it.
         """
         first, rest = targets[0], tuple(targets[1:])
-        node = self.at(first, reply_seconds(self._call_seconds, len(rest)))
+        node = self.at(first, reply_seconds(self.call_seconds, len(rest)))
         return node.write_block(block_id, generation, size, token, rest)
 
     def close(self) -> None:

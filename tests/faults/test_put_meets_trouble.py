@@ -6,15 +6,14 @@ that it always comes in the middle of a pipeline.
 
 import signal
 from pathlib import Path
-from typing import Callable, Iterator, List, Tuple
+from typing import Any, Callable, Iterator, List, Tuple
 
 import pytest
 
 from data_service.filesystem import FileSystem
-from data_service.filesystem.writing import open_file
-from data_service.filesystem.writing.pipeline import Pipeline
-from data_service.protocol.files import LocatedBlock
+from data_service.protocol.datanode_calls import Holders
 from data_service.protocol.nodes import Target
+from data_service.stubs.datanode_client import DataNodeClient
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.replicas import (
     block_names,
@@ -26,6 +25,7 @@ from tests.support.disks.replicas import (
     wait_replicas,
 )
 from tests.support.clusters.waiting import wait_until
+from zookeeper.fabric.calls import Sending
 
 MEGABYTE = 1 << 20
 BLOCKS = 3
@@ -47,12 +47,13 @@ def pipelines(monkeypatch: pytest.MonkeyPatch) -> List[Tuple[Target, ...]]:
     """The targets of each pipeline that a writer of this process opens, in order."""
     opened: List[Tuple[Target, ...]] = []
 
-    class Recorded(Pipeline):
-        def __init__(self, located: LocatedBlock, *rest: object) -> None:
-            opened.append(located.targets)
-            super().__init__(located, *rest)  # type: ignore[arg-type]
+    write_block = DataNodeClient.write_block
 
-    monkeypatch.setattr(open_file, "Pipeline", Recorded)
+    def recorded(*args: Any) -> Sending[Holders]:
+        opened.append(args[-1])
+        return write_block(*args)
+
+    monkeypatch.setattr(DataNodeClient, "write_block", recorded)
     return opened
 
 

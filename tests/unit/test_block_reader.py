@@ -8,11 +8,12 @@ import pytest
 
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.replica_choice import nearest_first
-from data_service.filesystem.reading.block_reader import BlockReader
+from data_service.filesystem.reading.block_reader import BlockReader, hurried
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
+from data_service.stubs.datanode_client import DataNodeClient
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.clusters.ports import Ports
 from tests.support.disks.replicas import noise
@@ -31,14 +32,23 @@ class Reader:
         self.bad: List[Tuple[Block, str]] = []
         self.asked = 0
         self.found: Optional[LocatedBlock] = None
+        self.network = cluster.settings.network
+        self.datanodes = DataNodeClient(USER, self.network)
+        self.hasty_datanodes = DataNodeClient(USER, hurried(self.network))
         self.blocks = self.new_reader()
         for data_node in cluster.data_nodes:
             put(data_node.store, 7, DATA)
 
     def new_reader(self, as_they_are: bool = False) -> BlockReader:
         """What is tested."""
-        return BlockReader("/file", USER, self.cluster.settings.network, self._relocate,
-                        lambda block, node_id: self.bad.append((block, node_id)), as_they_are)
+        return BlockReader("/file", self.datanodes, self.hasty_datanodes,
+                           self.network.stall_timeout_seconds, self._relocate,
+                           lambda block, node_id: self.bad.append((block, node_id)), as_they_are)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.datanodes.close()
+        self.hasty_datanodes.close()
 
     def _relocate(self, located: LocatedBlock) -> Optional[LocatedBlock]:
         self.asked += 1
@@ -69,7 +79,9 @@ def _dead() -> Iterator[Target]:
 @pytest.fixture(name="reader")
 def _reader(tmp_path: Path) -> Iterator[Reader]:
     with InnerCluster(tmp_path, 2) as cluster:
-        yield Reader(cluster)
+        reader = Reader(cluster)
+        yield reader
+        reader.close()
 
 
 def flip(path: str, position: int) -> None:

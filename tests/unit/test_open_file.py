@@ -14,6 +14,7 @@ from data_service.filesystem.writing.suspects import Suspects
 from data_service.filesystem.writing.open_file import Chunk, WriteOptions, OpenFile
 from data_service.protocol.blocks import Block
 from data_service.protocol.failures import pipeline_failure
+from data_service.stubs.datanode_client import DataNodeClient
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.models.plain_namenode import BLOCK_SIZE
 from tests.support.disks.replicas import noise
@@ -37,14 +38,14 @@ class Client:
         self.cluster = cluster
         self.namenode = NameNodeClient(cluster.settings, USER)
         self.leases = LeaseKeeper(self.namenode, 60.0)
+        self.datanodes = DataNodeClient(USER, cluster.settings.network)
         self.sources = 0
 
     def create(self, replication: int = 3, path: str = "/f") -> OpenFile:
         """Open a file for writing."""
         options = WriteOptions(False, replication, 0, 0o644)
         opened = self.namenode.calls.create(path, *options)
-        network = self.cluster.settings.network
-        return OpenFile(self.namenode, self.leases, path, opened, options, USER, network)
+        return OpenFile(self.namenode, self.leases, path, opened, options, self.datanodes)
 
     def source(self) -> Iterator[Chunk]:
         """DATA from its start; counts how often it is asked for."""
@@ -70,6 +71,7 @@ def _client(tmp_path: Path) -> Iterator[Client]:
         yield client
         client.leases.close()
         client.namenode.close()
+        client.datanodes.close()
         cluster.wait_clean()
 
 

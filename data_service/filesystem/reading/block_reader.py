@@ -21,13 +21,11 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
+from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
-from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.calls import Receiving
 from zookeeper.fabric.errors import BlockMissing, CorruptData, DeadlineExceeded, DfsError
-from zookeeper.fabric.identity import DATA_NODE
-from zookeeper.fabric.kinds import decode
-from zookeeper.fabric.remote import IncomingBody, Remote
-from zookeeper.fabric.settings import Address, NetworkSettings
+from zookeeper.fabric.settings import NetworkSettings
 
 log = logs.get("reader")
 
@@ -43,22 +41,27 @@ SLOW_BYTES_PER_SECOND = 1 << 20
 SLOW_SECONDS = 2.0
 """How much waiting it takes to call a datanode slow."""
 
+_NO_MORE = memoryview(bytearray())
+"""Nothing fits into it but the end of a body."""
+
 ReportBad = Callable[[Block, str], None]
 
 
 class BlockReader:
-    """How one file's blocks are read. Thread-safe; each read has connections of its own.
+    """How one file's blocks are read. Thread-safe.
 
-    `relocate` asks the namenode again for a block's replicas (None: it has no such block any
-    more), `report_bad` tells it of a damaged replica; neither may raise. With `as_they_are` a read
-    that finds no good replica gives the bytes of a damaged one.
+    A datanode is called as one of `datanodes`; of `hasty_datanodes` (see `hurried`) where another
+    one may be faster. `relocate` asks the namenode again for a block's replicas (None: it has no
+    such block any more), `report_bad` tells it of a damaged replica; neither may raise. With
+    `as_they_are` a read that finds no good replica gives the bytes of a damaged one.
     """
 
     def __init__(
         self,
         path: str,
-        credentials: Credentials,
-        network: NetworkSettings,
+        datanodes: DataNodeClient,
+        hasty_datanodes: DataNodeClient,
+        stall_seconds: float,
         relocate: Relocate,
         report_bad: ReportBad,
         as_they_are: bool = False,
@@ -70,8 +73,9 @@ class BlockReader:
         self._memory = memory or NodeMemory()
         self._busy_seconds = busy_seconds
         self._path = path
-        self._credentials = credentials
-        self._network = network
+        self._datanodes = datanodes
+        self._hasty_datanodes = hasty_datanodes
+        self._stall_seconds = stall_seconds
         self._relocate = relocate
         self._report_bad = report_bad
         self._as_they_are = as_they_are
@@ -100,7 +104,7 @@ class BlockReader:
                     longest = max(longest, time.monotonic() - given)
             except DfsError as error:
                 log.debug("replica.skipped", block=located.block.name, error=error.message)
-                paused = longest > self._network.stall_timeout_seconds / 2
+                paused = longest > self._stall_seconds / 2
                 choice.failed(attempt, error, position > started, paused)
 
     def checksum(self, located: LocatedBlock) -> BlockChecksum:
@@ -137,48 +141,29 @@ class BlockReader:
             "No live nodes contain current block" + "".join(tried).rstrip(";")
         )
 
-    def _connect(self, target: Target, network: NetworkSettings) -> Remote:
-        address = Address(target.host, target.port)
-        return Remote.connect(DATA_NODE, address, self._credentials, network)
-
     def _checksum_replica(self, located: LocatedBlock, target: Target) -> BlockChecksum:
-        remote = self._connect(target, self._network)
         seconds = located.block.length / CHECKSUM_BYTES_PER_SECOND
-        try:
-            row = remote.call(
-                "block_checksum",
-                *located.block,
-                located.token,
-                timeout=self._network.call_timeout_seconds + seconds,
-            )
-            return decode(BlockChecksum, row)
-        finally:
-            remote.close()
+        node = self._datanodes.at(target, self._datanodes.call_seconds + seconds)
+        return node.block_checksum(*located.block, located.token)
 
     def _read_replica(
         self, attempt: Attempt, position: int, end: int, buffer: memoryview
     ) -> Iterator[memoryview]:
         target, located, verify, hasty = attempt
-        network = _hurried(self._network) if hasty else self._network
-        remote = self._connect(target, network)
+        node = (self._hasty_datanodes if hasty else self._datanodes).at(target)
+        body = node.read_block(
+            *located.block[:2], position, end - position, located.token, not verify
+        )
         try:
-            body = remote.call_for_body(
-                "read_block",
-                *located.block[:2],
-                position,
-                end - position,
-                located.token,
-                not verify,
-                timeout=network.call_timeout_seconds,
-            )
             bad = partial(self._report_bad, located.block, target.node_id) if verify else None
-            watch = _RateWatch(remote.peer) if hasty else None
+            watch = _RateWatch(f"the datanode {target.host}:{target.port}") if hasty else None
             yield from _pieces(body, located.block, position, end, buffer, bad, watch)
         finally:
-            remote.close()
+            body.close()
 
 
-def _hurried(network: NetworkSettings) -> NetworkSettings:
+def hurried(network: NetworkSettings) -> NetworkSettings:
+    """The same, for who does not want to wait for long."""
     return replace(
         network,
         call_timeout_seconds=min(network.call_timeout_seconds, HASTY_SECONDS),
@@ -204,7 +189,7 @@ class _RateWatch:
 
 
 def _pieces(
-    body: IncomingBody,
+    body: Receiving,
     block: Block,
     position: int,
     end: int,
@@ -214,11 +199,11 @@ def _pieces(
 ) -> Iterator[memoryview]:
     """The bytes of a replica that a datanode sends, verified where `report_bad` is to be told."""
     start = position - position % CHUNK_BYTES
-    while True:
+    while position < end:
         asked = time.monotonic()
         packet = body.receive(buffer)
         if packet is None:
-            break
+            raise CorruptData(f"the replica ended at byte {position} of {end}")
         data, checksum = packet
         if len(data) != min(CHUNK_BYTES, block.length - start):
             raise CorruptData(f"a chunk of {len(data)} bytes at byte {start}")
@@ -229,8 +214,9 @@ def _pieces(
         piece = data[position - start : end - start]
         start += len(data)
         position = min(start, end)
+        # The end is taken before the last piece is given, behind which nobody may ask again.
+        if position == end:
+            body.receive(_NO_MORE)
         yield piece
         if watch is not None and position < end:
             watch.check(len(data), came - asked)
-    if position < end:
-        raise CorruptData(f"the replica ended at byte {position} of {end}")

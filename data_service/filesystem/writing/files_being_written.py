@@ -10,10 +10,9 @@ from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.writing.open_file import OpenFile, WriteOptions
 from data_service.protocol.files import FileStatus, OpenedFile
+from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
-from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import PathExists, PathNotFound
-from zookeeper.fabric.settings import Settings
 
 if TYPE_CHECKING:
     from data_service.filesystem.writing.file_writer import FileWriter
@@ -24,23 +23,23 @@ log = logs.get("filesystem")
 class FilesBeingWritten:
     """Paths are absolute, and errors name theirs. Thread-safe.
 
-    `on_warning` is told, in a sentence, of a file that has fewer replicas than asked for.
+    A lease that is not renewed for `lease_seconds` may be taken over. `on_warning` is told, in a
+    sentence, of a file that has fewer replicas than asked for.
     """
 
     def __init__(
         self,
         namenode: NameNodeClient,
-        credentials: Credentials,
-        settings: Settings,
+        datanodes: DataNodeClient,
+        lease_seconds: float,
         memory: NodeMemory,
         on_warning: Callable[[str], None],
     ) -> None:
         self._namenode = namenode
-        self._credentials = credentials
-        self._network = settings.network
+        self._datanodes = datanodes
         self._memory = memory
         self._on_warning = on_warning
-        self._leases = LeaseKeeper(namenode, settings.name_node.lease_soft_seconds / 3)
+        self._leases = LeaseKeeper(namenode, lease_seconds / 3)
         self._writers: "weakref.WeakSet[FileWriter]" = weakref.WeakSet()
 
     def create(self, path: str, options: WriteOptions) -> OpenFile:
@@ -118,7 +117,6 @@ class FilesBeingWritten:
             path,
             opened,
             options,
-            self._credentials,
-            self._network,
+            self._datanodes,
             self._memory,
         )

@@ -26,7 +26,6 @@ from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.namenode_client import NameNodeClient
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.patience import Patience
-from data_service.filesystem.writing.pipeline import Pipeline
 from data_service.filesystem.writing.suspects import Suspects
 from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.blocks import Block
@@ -34,8 +33,8 @@ from data_service.protocol.checksums import crc32
 from data_service.protocol.failures import failure_reason
 from data_service.protocol.files import Completed, LocatedBlock, OpenedFile, Presented, Tail
 from data_service.protocol.namenode_calls import NameNodeCalls
+from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
-from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
     Busy,
     BlockMissing,
@@ -46,7 +45,6 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.forks import Forkable, watch
-from zookeeper.fabric.settings import NetworkSettings
 
 log = logs.get("writer")
 
@@ -83,8 +81,7 @@ class OpenFile(Forkable):
         path: str,
         opened: OpenedFile,
         options: Optional[WriteOptions],
-        credentials: Credentials,
-        network: NetworkSettings,
+        datanodes: DataNodeClient,
         memory: Optional[NodeMemory] = None,
     ) -> None:
         self.path = path
@@ -95,8 +92,7 @@ class OpenFile(Forkable):
         self._namenode = namenode
         self._leases = leases
         self._ended = False
-        self._credentials = credentials
-        self._network = network
+        self._datanodes = datanodes
         self._lock = threading.Lock()
         self._blocks: Dict[int, Block] = {}
         self._claims: Dict[int, str] = {}
@@ -283,7 +279,9 @@ class OpenFile(Forkable):
     def _stream(self, position: int, located: LocatedBlock, size: int, source: Source) -> None:
         if not located.targets:
             raise Unavailable("the namenode was restarted and does not know where the block goes")
-        pipeline = Pipeline(located, size, self._credentials, self._network)
+        pipeline = self._datanodes.write_block(
+            *located.block[:2], size, located.token, located.targets
+        )
         try:
             length = 0
             for data, checksum in source():
