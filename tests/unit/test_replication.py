@@ -5,6 +5,7 @@ from typing import Callable, List, Tuple
 
 import pytest
 
+from data_service.namenode.replicas.replication import Replication
 from data_service.protocol.nodes import DELETE, REPLICATE
 from tests.support.models.model_datanodes import POLICY, ModelCluster, node_stats
 
@@ -99,6 +100,50 @@ def test_streams_that_end_are_used_at_once_between_ticks() -> None:
     world.blocks.monitor.refill(world.now, world.random)
     world.beat_all()
     assert len(copies(world)) == 2 and world.census.counts().pending_replication == 2
+
+
+def test_a_copy_that_ended_is_followed_by_one_from_its_source_and_nothing_else_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All that busy nodes have was looked at, again and again, under the namenode's lock."""
+    world = cluster("abcde", max_replication_streams=1)
+    for block_id in range(1, 40):
+        world.put(block_id, "a" if block_id % 2 else "b", 2)
+    world.run(1)
+    assert [name for name, _ in copies(world)] == ["a", "b"]
+    tried: List[int] = []
+    start = Replication._start
+    monkeypatch.setattr(Replication, "_start", lambda self, block_id, *rest: (
+        tried.append(block_id), start(self, block_id, *rest)))
+    world.obey(world.nodes["a"])
+    for node in world.nodes.values():
+        world.tell(node)
+    assert world.blocks.monitor.refill(world.now, world.random) == 1 and len(tried) == 1
+    assert world.blocks.monitor.refill(world.now, world.random) == 0 and len(tried) == 1
+    world.beat_all()
+    assert [name for name, _ in copies(world)] == ["a", "b"]
+
+
+def test_after_too_many_copies_in_all_any_idle_node_goes_on() -> None:
+    world = cluster("abcd", max_replications=1)
+    world.put(1, "a", 2)
+    world.put(2, "b", 2)
+    world.run(1)
+    (first,) = copies(world)
+    obey_all(world)
+    assert world.blocks.monitor.refill(world.now, world.random) == 1
+    world.beat_all()
+    (second,) = copies(world)
+    assert {first, second} == {("a", 1), ("b", 2)}
+
+
+def test_what_an_idle_node_has_is_found_behind_much_that_busy_nodes_have() -> None:
+    world = cluster("abcd", max_replication_streams=1)
+    for block_id in range(1, 1500):
+        world.put(block_id, "a", 2)
+    world.put(1500, "b", 2)
+    world.run(1)
+    assert sorted(copies(world)) == [("a", 1), ("b", 1500)]
 
 
 def test_a_block_is_copied_once_at_a_time_to_all_that_it_lacks() -> None:

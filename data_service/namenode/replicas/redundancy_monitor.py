@@ -60,7 +60,7 @@ class RedundancyMonitor:
             parts.nodes.end_session(node)
             events.note("session.ended", node=node.info.node_id)
         if not parts.safe_mode.on:
-            self._plan_copies(now, random)
+            self._told(parts.replication.plan(now, random))
             ordered = parts.deletions.plan(now, parts.safe_mode.calm_since)
             if ordered:
                 events.note("deletion.planned", replicas=ordered)
@@ -68,9 +68,9 @@ class RedundancyMonitor:
 
     def refill(self, now: float, random: Random) -> int:
         """Between ticks: when copies ended, begin others in their place; how many."""
-        if self._parts.replication.ended and not self._parts.safe_mode.on:
-            return self._plan_copies(now, random)
-        return 0
+        if self._parts.safe_mode.on:
+            return 0
+        return self._told(self._parts.replication.refill(now, random))
 
     def spread(self, block_ids: Iterable[int], random: Random) -> int:
         """Have those blocks that are on one rack copied to another one, as far as copies may
@@ -86,8 +86,7 @@ class RedundancyMonitor:
             self._parts.events.note(
                 "safe_mode.left", blocks=len(blocks), reported=blocks.readable)
 
-    def _plan_copies(self, now: float, random: Random) -> int:
-        planned = self._parts.replication.plan(now, random)
+    def _told(self, planned: int) -> int:
         if planned:
             self._parts.events.note("replication.planned", blocks=planned)
         return planned

@@ -6,15 +6,16 @@ one copy order at a time, for all the replicas that it lacks. The source must be
 that has fully reported; a stale one serves only when no fresh one exists. The number of copies is
 bounded for each source and in all, so that the loss of a node cannot choke the cluster. A copy
 ends when its targets report the block, or its source says that it failed; one that does not end in
-time is forgotten. Then the block is planned anew from where it stands, after a failure not before
-a pause that doubles each time. A copy that arrives late after all is a surplus. A target that its
+time is forgotten. In its place another one begins at once, of what its source has, for the other
+nodes are as busy as they were. The block is planned anew from where it stands, after a failure not
+before a pause that doubles each time. A copy that arrives late after all is a surplus. A target that its
 source could not reach, though we hear its heartbeats, is avoided for a while by all copies, and
 longer each time: else each block would try it for itself.
 """
 
 from itertools import islice
 from random import Random
-from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Collection, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from data_service.namenode.replicas.block_map import BlockMap, rotate
 from data_service.namenode.replicas.block_policy import BlockPolicy
@@ -26,8 +27,11 @@ from data_service.namenode.replicas.service_state import DECOMMISSIONED, DRAININ
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import REPLICATE, Command
 
-_EXAMINED = 1000
-"""Blocks of one queue that a tick looks at: bounds its time when nothing can be done."""
+_EXAMINED = 5000
+_EXAMINED_BETWEEN = 1000
+_TRIED = 1000
+"""Blocks of one queue that a tick looks at, and a copy that ended; and those of them that an idle
+node has, for which a target is looked for: they bound the time when nothing can be done."""
 
 _FAILURES_MAX = 10_000
 _DOUBLINGS_MAX = 16
@@ -51,7 +55,12 @@ class Failure(NamedTuple):
 
 
 class Replication:
-    """The copies under way, in the order of their deadlines. `ended`: some did since `plan`."""
+    """The copies under way, in the order of their deadlines.
+
+    `_freed` are the sources of those that ended since anything was planned: what other nodes have
+    was looked at then, and could not be copied, unless there were too many copies in all
+    (`_choked`).
+    """
 
     def __init__(self, blocks: BlockMap, nodes: Nodes, policy: BlockPolicy) -> None:
         self._blocks = blocks
@@ -59,7 +68,8 @@ class Replication:
         self._policy = policy
         self._copies: Dict[int, Copy] = {}
         self._failures: Dict[int, Failure] = {}
-        self.ended = False
+        self._freed: Set[Node] = set()
+        self._choked = False
 
     def __len__(self) -> int:
         return len(self._copies)
@@ -80,25 +90,52 @@ class Replication:
 
     def plan(self, now: float, random: Random) -> int:
         """Order copies of under-replicated blocks, the most urgent first; how many."""
+        return self._plan_from(self._idle(self._nodes), _EXAMINED, now, random)
+
+    def refill(self, now: float, random: Random) -> int:
+        """Order others in the place of copies that ended; how many."""
+        if not self._freed:
+            return 0
+        idle = self._idle(self._nodes if self._choked else self._freed)
+        return self._plan_from(idle, _EXAMINED_BETWEEN, now, random)
+
+    def _plan_from(self, idle: Set[Node], examined: int, now: float, random: Random) -> int:
+        """Order copies of what these nodes have, until none of them is idle any more."""
+        self._freed.clear()
+        self._choked = False
         takers = self._nodes.takers()
         before = len(self._copies)
-        self.ended = False
         for queue in self._blocks.under:
-            for block_id in list(islice(queue, _EXAMINED)):
-                if self._is_busy():
-                    return len(self._copies) - before
-                if block_id not in self._copies and not self._pauses(block_id, now):
+            tried = 0
+            for block_id in list(islice(queue, examined)):
+                if not idle or tried >= _TRIED:
+                    break
+                holders = self._blocks.holders(block_id)
+                if not idle.isdisjoint(holders):
+                    self._choked = self._is_choked()
+                    if self._choked:
+                        return len(self._copies) - before
+                    tried += 1
                     self._start(block_id, takers, now, random)
+                    idle.difference_update(
+                        [node for node in holders if not self._has_stream(node)])
                 rotate(queue, block_id)
         return len(self._copies) - before
 
-    def _is_busy(self) -> bool:
+    def _idle(self, nodes: Iterable[Node]) -> Set[Node]:
+        """Those of the nodes that may be the source of one more copy."""
+        return {node for node in nodes if node.reported and self._has_stream(node)}
+
+    def _has_stream(self, node: Node) -> bool:
+        return node.streams < self._policy.max_replication_streams
+
+    def _is_choked(self) -> bool:
         """Whether no further copy may begin anywhere."""
-        return (len(self._copies) >= self._policy.max_replications
-                or all(node.streams >= self._policy.max_replication_streams
-                       for node in self._nodes if node.reported))
+        return len(self._copies) >= self._policy.max_replications
 
     def _start(self, block_id: int, takers: List[Node], now: float, random: Random) -> None:
+        if block_id in self._copies or self._pauses(block_id, now):
+            return
         source = self._source(block_id)
         block = self._blocks.get(block_id)
         if source is None or block is None:
@@ -117,7 +154,7 @@ class Replication:
         """Copy a block whose good replicas are all on one rack to another rack, if possible."""
         holders = self._blocks.holders(block_id)
         racks = {node.info.rack for node in holders}
-        if len(racks) != 1 or block_id in self._copies or self._is_busy():
+        if len(racks) != 1 or block_id in self._copies or self._is_choked():
             return False
         source = self._source(block_id)
         block = self._blocks.get(block_id)
@@ -152,7 +189,7 @@ class Replication:
                 if node.session and node.reported and node.may_be_read]
         able = [node for node in able if node.liveness == LIVE] or able
         able = [node for node in able if node.service_state != DECOMMISSIONED] or able
-        idle = [node for node in able if node.streams < self._policy.max_replication_streams]
+        idle = [node for node in able if self._has_stream(node)]
         failure = self._failures.get(block_id)
         failed = failure.source if failure is not None else None
         return min(idle, default=None, key=lambda node: (
@@ -200,7 +237,7 @@ class Replication:
         copy = self._copies.pop(block_id, None)
         if copy is None:
             return
-        self.ended = True
+        self._freed.add(copy.source)
         copy.source.streams -= 1
         copy.source.outbox.copies.pop(block_id, None)
         for node in copy.targets:
