@@ -20,10 +20,12 @@ from here, too.
 
 import functools
 import inspect
+from functools import cached_property
 from typing import (
     Any,
     Callable,
     Dict,
+    List,
     NamedTuple,
     Optional,
     Protocol,
@@ -110,26 +112,62 @@ class Call:
         waits: bool,
     ) -> None:
         self.name = function.__name__
-        self.meaning = inspect.getdoc(function) or ""
         self.effect, self.who, self.superuser, self.waits = effect, who, superuser, waits
-        signature = inspect.signature(function)
-        found = list(signature.parameters.values())[1:]
-        self.parameters = tuple([Parameter(item.name, item.annotation) for item in found])
-        if effect == CHANGES:
-            self.parameters = (Parameter("op", Operation), *self.parameters)
-        self._defaults = {i.name: i.default for i in found if i.default is not i.empty}
-        self._checks = [(item.name, decoder_of(item.kind)) for item in self.parameters]
-        self._least = len(self._checks) - len(self._defaults)
-        kind = signature.return_annotation
-        self.body = {Sending: TAKES_BODY, Receiving: ANSWERS_WITH_BODY}.get(
+        self._function = function
+
+    # What follows from the signature is found when it is first asked for: a command makes one or
+    # two of the namenode's sixty calls, and would wait while the others are taken apart.
+
+    @cached_property
+    def meaning(self) -> str:
+        """What the call does, for a person."""
+        return inspect.getdoc(self._function) or ""
+
+    @cached_property
+    def parameters(self) -> Tuple[Parameter, ...]:
+        """What is sent, in this order."""
+        found = [Parameter(item.name, item.annotation) for item in self._found]
+        first = [Parameter("op", Operation)] if self.effect == CHANGES else []
+        return tuple(first + found)
+
+    @cached_property
+    def body(self) -> str:
+        """Which side sends packets, if any does."""
+        kind = self._signature.return_annotation
+        return {Sending: TAKES_BODY, Receiving: ANSWERS_WITH_BODY}.get(
             get_origin(kind) or kind, ""
         )
-        self.result_kind = get_args(kind)[0] if self.body == TAKES_BODY else kind
-        self.packed: Callable[[Any], Any] = packs(None if self.body else kind)
+
+    @cached_property
+    def result_kind(self) -> Any:
+        """What the answer is, with a body that follows it or goes before it."""
+        kind = self._signature.return_annotation
+        return get_args(kind)[0] if self.body == TAKES_BODY else kind
+
+    @cached_property
+    def packed(self) -> Callable[[Any], Any]:
+        """Makes of a result what is sent."""
+        return packs(None if self.body else self._signature.return_annotation)
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self._function)
+
+    @property
+    def _found(self) -> List[inspect.Parameter]:
+        return list(self._signature.parameters.values())[1:]
+
+    @cached_property
+    def _defaults(self) -> Dict[str, Any]:
+        return {item.name: item.default for item in self._found if item.default is not item.empty}
+
+    @cached_property
+    def _checks(self) -> List[Tuple[str, Callable[[Any, str], Any]]]:
+        return [(item.name, decoder_of(item.kind)) for item in self.parameters]
 
     def checked(self, args: Sequence[Any]) -> Tuple[Any, ...]:
         """Arguments from the wire, rebuilt as what they must be; raises InvalidArgument."""
-        if not self._least <= len(args) <= len(self._checks):
+        if not 0 <= len(self._checks) - len(args) <= len(self._defaults):
             raise InvalidArgument(f"{self}: {len(args)} arguments were given")
         try:
             return tuple([
