@@ -130,6 +130,19 @@ def test_a_block_that_was_being_written_waits_for_the_record_of_its_deletion() -
     assert world.forget_deletions(10) == (1,)
 
 
+def test_what_is_still_there_when_its_record_is_forgotten_is_unknown() -> None:
+    """Another namenode decided that, which had heard of more confirmations than this one."""
+    world = cluster()
+    world.blocks.invalidate(world.put(1, "a", 1).block_id, 5)
+    world.blocks.forget(1)
+    world.durable_txid = 5
+    world.run(1)
+    assert deletes(world) == [] and world.blocks.census.counts().pending_deletion == 0
+    world.report(world.nodes["a"])
+    assert world.blocks.census.counts().unknown == 1
+    world.blocks.check()
+
+
 # Surplus.
 
 

@@ -47,6 +47,11 @@ class Overheard:
         self._standby.block_changes(self._sessions[session], *changes)
         self._leading.block_changes(session, *changes)
 
+    @property
+    def monitor(self) -> "Overheard":
+        """What the zookeeper says, both are told."""
+        return self
+
     def zookeeper_view(self, registered: Mapping[str, str], now: float) -> None:
         """Who is alive."""
         for blocks in (self._standby, self._leading):
