@@ -22,7 +22,7 @@ def leader_of(namenodes: List[NameNode], metadata: MetadataService) -> Optional[
     """The term that serves in the newest epoch, if there is one."""
     for namenode in namenodes:
         term = namenode.term
-        if namenode.up and term is not None and not term.over and term.serving:
+        if namenode.up and term is not None and not term.over:
             if term.journal.epoch == metadata.epoch:
                 return term
     return None
@@ -30,7 +30,7 @@ def leader_of(namenodes: List[NameNode], metadata: MetadataService) -> Optional[
 
 def check_term(term: ModelTerm, datanodes: List[DataNode]) -> None:
     """Every invariant of the core; and it knows every replica of nodes that told all."""
-    term.state.check()
+    term.check()
     blocks: Any = term.state.blocks
     for datanode in datanodes:
         node = blocks._nodes.get(datanode.name)

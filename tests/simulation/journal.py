@@ -1,19 +1,18 @@
-"""The namenode's journal in virtual time: what `metadata_service/journal.py` does with threads.
-
-Edits are queued in the order of their making. Whoever waits for one has everything sent that is
-queued, in one append at a time; one that fails for the moment is repeated until the time is up.
-"""
+"""The namenode's journal in virtual time: the real `AppendQueue`, and calls over the network."""
 
 from typing import Any, Callable, List, Optional, Tuple
 
-from metadata_service.edits import TABLES, Edit, Row, decode, encode
+from metadata_service.append_queue import AppendQueue, next_pause
+from metadata_service.backlog import Pending
+from metadata_service.edits import TABLES, Edit, Row, decode
 from tests.simulation.network import Network
 from tests.simulation.services import METADATA
 from tests.simulation.world import Bell, Process, Script
-from zookeeper.fabric.errors import DeadlineExceeded, DfsError, Fenced, NotLeader, Unavailable
+from zookeeper.fabric.errors import DfsError, Fenced, Unavailable
 
 APPEND_SECONDS = 4.0
 ATTEMPT_SECONDS = 1.2
+BATCH_BYTES = 1 << 20
 PAGE = 40
 RECENT_EDITS = 2000
 
@@ -21,24 +20,40 @@ RECENT_EDITS = 2000
 class ModelJournal:
     """One namenode's right to write edits, from `open` until it fails."""
 
-    def __init__(self, process: Process, network: Network, on_failure: Callable[[], None]) -> None:
+    def __init__(
+        self, process: Process, network: Network, on_failure: Callable[[DfsError], None]
+    ) -> None:
         self._process = process
         self._network = network
         self._on_failure = on_failure
+        self._failure_told = False
         self._changed = Bell(process.world)
-        self._pending: List[str] = []
-        self._sending = False
-        self.last_txid = 0
-        self.durable_txid = 0
+        self._queue = AppendQueue(0, BATCH_BYTES, APPEND_SECONDS)
         self.epoch = 0
         self.cluster_id = ""
-        self.failure: Optional[DfsError] = None
 
-    def open(self) -> Script:
+    @property
+    def durable_txid(self) -> int:
+        """Every edit up to this one is durable."""
+        return self._queue.durable_txid
+
+    @property
+    def last_txid(self) -> int:
+        """The newest edit that was submitted."""
+        return self._queue.last_txid
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the service has room."""
+        return self._queue.room
+
+    def open(self, at_least: int) -> Script:
         """Claim a new epoch. Raises Unavailable, Fenced."""
-        self.epoch = yield from self._ask("claim_epoch")
+        _, newest, _ = yield from self._ask("status")
+        claim = f"{self._process.name} {self._process.world.random.getrandbits(32)}"
+        self.epoch = yield from self._ask("claim_epoch", claim, newest, at_least)
         self.cluster_id, _, last_txid = yield from self.confirm()
-        self.last_txid = self.durable_txid = last_txid
+        self._queue.last_txid = self._queue.durable_txid = last_txid
 
     def confirm(self) -> Script:
         """The service's status, if no newer epoch was claimed since; raises Fenced otherwise."""
@@ -68,64 +83,58 @@ class ModelJournal:
             after += len(lines)
         return tables, edits
 
-    def check_open(self) -> None:
+    def check_room(self) -> None:
         """Raises NotLeader when no change may be made any more."""
-        if self.failure is not None:
-            raise NotLeader("the journal takes no edits")
+        self._queue.require_room()
 
-    def submit(self, edit: Edit) -> None:
+    def submit(self, edit: Edit) -> int:
         """Queue an edit."""
-        self.last_txid += 1
-        assert edit.txid == self.last_txid, f"{edit} is not number {self.last_txid}"
-        if self.failure is None:
-            self._pending.append(encode(edit))
+        txid = self._queue.add(edit)
+        self._tell_failure()
+        return txid
 
     def wait(self, txid: int) -> Script:
         """Return when edit `txid` is durable; raises Unavailable, DeadlineExceeded."""
         deadline = self._process.clock() + APPEND_SECONDS
-        while self.durable_txid < txid:
-            if self.failure is not None:
-                raise Unavailable("the change may be lost")
-            left = deadline - self._process.clock()
-            if left <= 0:
-                raise DeadlineExceeded("the change was not recorded in time; it may be later")
-            if not self._sending:
-                self._sending = True
-                self._process.spawn(self._send())
-            yield self._changed.wait(left)
+        while self._queue.durable_txid < txid:
+            now = self._process.clock()
+            self._queue.check_wait(txid, deadline, now)
+            batch = self._queue.take(now)
+            if batch is None:
+                yield self._changed.wait(min(deadline, self._queue.next_take()) - now)
+            else:
+                yield from self._send(batch, deadline)
 
     def close(self) -> None:
         """Take no more edits."""
-        self.failure = self.failure or Unavailable("the journal has been closed")
+        self._queue.fail(Unavailable("the journal has been closed"))
+        self._failure_told = True
         self._changed.ring()
 
-    def _send(self) -> Script:
-        """Append until nothing is pending, or for ever fail."""
-        failing_since: Optional[float] = None
-        while self._pending and self.failure is None:
-            batch = tuple(self._pending)
-            started = self._process.clock()
-            try:
-                durable = yield self._call("append", self.epoch, self.durable_txid + 1, batch)
-            except DfsError as error:
-                failing_since = started if failing_since is None else failing_since
-                late = self._process.clock() - failing_since >= APPEND_SECONDS
-                if late or not error.retryable:
-                    self._fail(error)
-                yield self._process.world.sleep(0.05)
-                continue
-            failing_since = None
-            del self._pending[: durable - self.durable_txid]
-            self.durable_txid = durable
-            self._changed.ring()
-        self._sending = False
+    def check(self) -> None:
+        """Assert what must always hold."""
+        self._queue.check()
 
-    def _fail(self, error: DfsError) -> None:
-        if self.failure is None:
-            self.failure = error
-            self._process.world.note(f"{self._process.name} journal failed: {error.code}")
-            self._changed.ring()
-            self._on_failure()
+    def _send(self, batch: List[Pending], deadline: float) -> Script:
+        started = self._process.clock()
+        lines = tuple(pending.line for pending in batch)
+        seconds = self._queue.attempt_seconds(deadline, started)
+        try:
+            durable = yield self._call(
+                "append", self.epoch, batch[0].txid, lines, timeout=seconds)
+        except DfsError as error:
+            self._queue.refused(error, started, self._process.clock())
+        else:
+            self._queue.appended(durable, True)
+        self._tell_failure()
+        self._changed.ring()
+
+    def _tell_failure(self) -> None:
+        failure: Optional[DfsError] = self._queue.failure
+        if failure is not None and not self._failure_told:
+            self._failure_told = True
+            self._process.world.note(f"{self._process.name} journal failed: {failure.code}")
+            self._on_failure(failure)
 
     def _require_epoch(self, status: tuple) -> None:
         if status[1] != self.epoch:
@@ -137,10 +146,12 @@ class ModelJournal:
     def _ask(self, method: str, *args: Any) -> Script:
         """A call that is repeated until it is answered or the time is over."""
         deadline = self._process.clock() + APPEND_SECONDS
+        pause = 0.0
         while True:
             try:
                 return (yield self._call(method, *args))
             except DfsError as error:
                 if not error.retryable or self._process.clock() >= deadline:
                     raise
-            yield self._process.world.sleep(0.1)
+            pause = next_pause(pause)
+            yield self._process.world.sleep(pause)

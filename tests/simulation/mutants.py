@@ -6,6 +6,8 @@ A mutant replaces one method, of a core or of a model that stands for the code a
 from random import Random
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
+from data_service.namenode.decisions import Decided, Decisions, Operation
+from data_service.namenode.leading.leader_lease import LeaderLease
 from data_service.namenode.namespace.retries import Answer, Op, RetryCache
 from data_service.namenode.replicas.block_reports import BlockReports
 from data_service.namenode.replicas.deletion import Deletions
@@ -13,6 +15,7 @@ from data_service.namenode.replicas.node import Node, OpenReport
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.writers.open_files import OpenFiles
 from data_service.protocol.blocks import Block
+from metadata_service.append_queue import AppendQueue
 from tests.simulation.data_node import DataNode
 from tests.simulation.services import MetadataService
 from tests.simulation.term import ModelTerm
@@ -38,10 +41,12 @@ class Mutant(NamedTuple):
     patches: Tuple[Patch, ...]
 
 
-def _answer_at_once(_self: ModelTerm, _txid: int) -> Script:
+_decide = Decisions.decide
+
+
+def _answer_at_once(self: Decisions, operation: Operation, wall_ms: int) -> Decided:
     """The reply does not wait for the journal."""
-    return
-    yield  # A script that waits for nothing.
+    return _decide(self, operation, wall_ms)._replace(depends=0)
 
 
 _plan = Replication.plan
@@ -87,7 +92,7 @@ def _apply_each_part(
     return part == parts - 1
 
 
-def _order_at_once(_self: ModelTerm) -> int:
+def _order_at_once(_self: Decisions) -> int:
     """Deletions are ordered although their edits are not durable yet."""
     return 1 << 62
 
@@ -113,9 +118,24 @@ def _command_anyway(_self: ModelTerm) -> Script:
     yield
 
 
+def _proved_anyway(_self: LeaderLease, _now: float) -> bool:
+    """A namenode that was suspended answers from its old memory."""
+    return True
+
+
+def _may_change_at_once(_self: LeaderLease, _now: float) -> float:
+    """A new leader changes what the last proof of the old one still lets that one tell."""
+    return 0.0
+
+
+def _take_silence_for_success(self: AppendQueue, *_: Any) -> None:
+    """An append that was not answered is not repeated."""
+    self.appended(self.last_txid, True)
+
+
 MUTANTS: Dict[str, Mutant] = {
     "acknowledge before the journal is durable": Mutant(
-        "", 0, (Patch(ModelTerm, "await_durable", _answer_at_once),)),
+        "", 0, (Patch(Decisions, "decide", _answer_at_once),)),
     "delete before the replacement is confirmed": Mutant(
         "", 42, (Patch(Replication, "plan", _count_what_is_ordered),)),
     "a datanode obeys an older epoch": Mutant(
@@ -134,7 +154,7 @@ MUTANTS: Dict[str, Mutant] = {
     "apply half a block report": Mutant(
         "does not know Replica", 0, (Patch(BlockReports, "part", _apply_each_part),)),
     "order deletions before they are durable": Mutant(
-        "removes Replica", 0, (Patch(ModelTerm, "durable_for_orders", _order_at_once),)),
+        "removes Replica", 0, (Patch(Decisions, "txid_for_orders", property(_order_at_once)),)),
     "resume a write that has ended": Mutant(
         "is complete and open", 178, (
             Patch(OpenFiles, "was_ended", _never_ended),
@@ -142,6 +162,13 @@ MUTANTS: Dict[str, Mutant] = {
         )),
     "forget the answers to repeated calls": Mutant(
         "took effect twice", 0, (Patch(RetryCache, "get", _forgetful),)),
+    "answer without a proof of leadership": Mutant(
+        "was never true between", 0, (Patch(LeaderLease, "holds", _proved_anyway),)),
+    "change while the old leader may answer": Mutant(
+        "was never true between", 0, (
+            Patch(LeaderLease, "seconds_to_change", _may_change_at_once),)),
+    "take an append that was not answered for done": Mutant(
+        "", 0, (Patch(AppendQueue, "refused", _take_silence_for_success),)),
     "obey orders of an earlier session": Mutant(
         "obeys epoch", 8, (Patch(DataNode, "drop_orders", _keep_orders),)),
 }  # fmt: skip

@@ -1,8 +1,12 @@
-"""A namenode process: campaigns, leads a term, answers. As `leading.py` and `service.py` do it."""
+"""A namenode process: what the zookeeper, the machine that leads, and callers have it do."""
 
 from math import inf
 from typing import Any, Callable, Dict, Optional, Tuple
 
+from data_service.namenode.leading import leadership
+from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.leader_lease import Election
+from data_service.namenode.leading.leadership import Leadership
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op
@@ -14,115 +18,134 @@ from tests.simulation.journal import ModelJournal
 from tests.simulation.network import Network
 from tests.simulation.services import ZOOKEEPER, Coordination
 from tests.simulation.term import ModelTerm
-from tests.simulation.world import Bell, Process, Script
+from tests.simulation.world import Awaited, Bell, Process, Script
 from zookeeper.fabric.errors import DfsError, Fenced, NotLeader
 
 ROOT = Caller("root", frozenset(), True)
 BEAT_SECONDS = 1.0
-RETRY_SECONDS = 0.5
 BLOCK_SIZE = 100
 
 
 class NameNode(Process):
-    """One of the namenodes that compete."""
+    """One of the namenodes that compete: the real `Leadership`, and scripts that carry it out."""
 
     def __init__(self, network: Network, name: str) -> None:
         super().__init__(network.world, name)
         self._network = network
-        self._wake = Bell(network.world)
-        self._leads = False
-        self._led = (0, -inf)
-        self._standing = True
-        self._coordination = Coordination(self, network.call, f"/name_nodes/{name}")
+        self._forget()
+
+    def _forget(self) -> None:
+        self._wake = Bell(self.world)
+        self.leadership = Leadership(False, self.world.random)
+        self._events: Dict[type, leadership.Event] = {}
+        # What the zookeeper is to be told, and what it has told of this candidacy.
+        self._candidacy: Optional[int] = None
+        self._resigning = False
+        self._told: Optional[leadership.Elected] = None
+        self._led = Election(0, -inf)
+        self._coordination = Coordination(self, self._network.call, f"/name_nodes/{self.name}")
+        self._loaded: Optional[ModelTerm] = None
         self.term: Optional[ModelTerm] = None
 
     def on_start(self) -> None:
         """Know nothing."""
-        self.term = None
-        self._leads = False
-        self._led = (0, -inf)
-        self._standing = True
-        self._wake = Bell(self.world)
-        self._coordination = Coordination(
-            self, self._network.call, f"/name_nodes/{self.name}")
+        self._forget()
         self.spawn(self._coordinate())
         self.spawn(self._lead())
 
-    # Leading.
+    # The session with the zookeeper; as `zookeeper/coordinator.py` keeps one.
 
     def _coordinate(self) -> Script:
         while True:
             try:
                 yield from self._coordination.round()
-                if self._standing:
-                    yield from self._campaign()
+                if self._resigning:
+                    yield self._call_zookeeper("resign")
+                    self._resigning = False
+                if self._candidacy is not None:
+                    yield from self._campaign(self._candidacy)
                 self._see(self._coordination.datanodes)
             except DfsError:
                 if self._coordination.lost():
                     self._see(None)
             yield self.world.sleep(BEAT_SECONDS)
 
-    def _campaign(self) -> Script:
+    def _campaign(self, candidacy: int) -> Script:
         asked_at = self.clock()
-        leadership = yield self._network.call(
-            self, ZOOKEEPER, "campaign", self._coordination.session_id, timeout=1.0)
-        if leadership.leads:
-            self._led = (leadership.epoch, asked_at)
-        if self._leads != leadership.leads and self._standing:
-            self.world.note(f"{self.name} {'is elected' if leadership.leads else 'stands by'}")
-            self._leads = leadership.leads
-            self._wake.ring()
+        word = yield self._call_zookeeper("campaign")
+        if word.leads:
+            self._led = Election(word.epoch, asked_at)
+        told = leadership.Elected(candidacy, word.leads, word.epoch)
+        if candidacy == self._candidacy and told != self._told:
+            self._told = told
+            self.world.note(f"{self.name} {'is elected' if word.leads else 'stands by'}")
+            self._put(told)
+
+    def _call_zookeeper(self, method: str) -> Awaited:
+        session_id = self._coordination.session_id
+        return self._network.call(self, ZOOKEEPER, method, session_id, timeout=1.0)
 
     def _see(self, datanodes: Optional[Dict[str, str]]) -> None:
-        if self.term is not None and self.term.serving:
+        if self.term is not None:
             self.term.see_zookeeper(datanodes)
 
+    # Leading; as `daemon.py` carries it out.
+
+    def _put(self, event: leadership.Event) -> None:
+        self._events.pop(type(event), None)
+        self._events[type(event)] = event
+        self._wake.ring()
+
     def _lead(self) -> Script:
-        """Begin a term whenever this namenode may lead and has none; end it when it must."""
+        actions = self.leadership.start()
         while True:
-            while self._leads == (self._serving() is not None):
-                yield self._wake.wait(BEAT_SECONDS)
-            if self._end_term() or (self._leads and not (yield from self._begin_term())):
-                yield from self._stand_again()
+            for action in actions:
+                yield from self._carry_out(action)
+            left = self.leadership.wake_at - self.clock()
+            while not self._events and left > 0:
+                yield self._wake.wait(min(left, BEAT_SECONDS))
+                left = self.leadership.wake_at - self.clock()
+            kind = next(iter(self._events), None)
+            event = leadership.Woke() if kind is None else self._events.pop(kind)
+            actions = self.leadership.handle(event, self.clock())
+            self.leadership.check()
 
-    def _serving(self) -> Optional[ModelTerm]:
-        return None if self.term is None or self.term.over else self.term
+    def _carry_out(self, action: leadership.Action) -> Script:
+        if isinstance(action, leadership.Campaign):
+            self._candidacy, self._told = action.candidacy, None
+        elif isinstance(action, leadership.Resign):
+            self._candidacy, self._resigning = None, True
+        elif isinstance(action, leadership.ClaimAndLoad):
+            yield from self._claim_and_load(action.attempt, action.at_least)
+        elif isinstance(action, leadership.Serve):
+            assert self._loaded is not None, "only what was loaded is served"
+            self.world.note(f"{self.name} leads in epoch {self._loaded.journal.epoch}")
+            self._loaded.see_zookeeper(self._coordination.datanodes)
+            self.term = self._loaded
+        elif isinstance(action, leadership.EndTerm):
+            self._end_term()
+        elif isinstance(action, leadership.Refuse):
+            raise AssertionError(f"{self.name} cannot use the record: {action.error!r}")
 
-    def _begin_term(self) -> Script:
-        """Lead, or wait a little; False when a newer epoch fenced this namenode meanwhile."""
-        journal = ModelJournal(self, self._network, self._wake.ring)
+    def _claim_and_load(self, attempt: int, at_least: int) -> Script:
+        ending = Ending(lambda error: self._put(leadership.TermOver(attempt, error)))
+        journal = ModelJournal(self, self._network, ending.set)
         try:
-            yield from journal.open()
-            term = ModelTerm(self, journal, lambda: self._led, self._wake.ring)
-            yield from term.load()
-        except Fenced:
-            return False
+            yield from journal.open(at_least)
+            self._loaded = ModelTerm(self, journal, lambda: self._led, ending)
+            yield from self._loaded.load()
         except DfsError as error:
-            assert error.retryable, error
-            yield self.world.sleep(RETRY_SECONDS)
-            return True
-        self.world.note(f"{self.name} leads in epoch {journal.epoch}")
-        term.see_zookeeper(self._coordination.datanodes)
-        self.term = term
-        return True
+            assert error.retryable or isinstance(error, Fenced), error
+            self._end_term()
+            self._put(leadership.LoadFailed(attempt, error))
+        else:
+            self._put(leadership.Loaded(attempt))
 
-    def _end_term(self) -> bool:
-        term, self.term = self.term, None
+    def _end_term(self) -> None:
+        term, self._loaded, self.term = self._loaded, None, None
         if term is not None:
             self.world.note(f"{self.name} ends epoch {term.journal.epoch}")
             term.end()
-        return term is not None and (term.fenced or isinstance(term.journal.failure, Fenced))
-
-    def _stand_again(self) -> Script:
-        """Fenced: lead again only when the zookeeper says so anew."""
-        self._leads = self._standing = False
-        try:
-            yield self._network.call(
-                self, ZOOKEEPER, "resign", self._coordination.session_id, timeout=1.0)
-        except DfsError as error:
-            self.world.note(f"{self.name} could not resign: {error.code}")
-        yield self.world.sleep(RETRY_SECONDS)
-        self._standing = True
 
     def leading(self) -> ModelTerm:
         """The current term; raises NotLeader when there is none."""

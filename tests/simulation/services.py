@@ -80,7 +80,7 @@ class MetadataService(Process):
     def __init__(self, world: World) -> None:
         super().__init__(world, METADATA)
         self.witness: Callable[[int, int], None] = lambda epoch, newest: None
-        self.epoch = 0
+        self.epoch, self.owner = 0, ""
         self.lines: List[str] = []
         self.edits: List[Edit] = []
         self.tables: Tables = {name: {} for name in TABLES}
@@ -91,10 +91,16 @@ class MetadataService(Process):
         """The newest durable edit."""
         return len(self.lines)
 
-    def exposed_claim_epoch(self, _source: str) -> Script:
-        """One more than ever before, once it is on disk."""
+    def exposed_claim_epoch(
+        self, _source: str, owner: str, above: int, at_least: int
+    ) -> Script:
+        """More than ever before, once it is on disk; the same again for the same claim."""
         yield self._sync()
-        self.epoch += 1
+        if self.epoch > above and self.owner == owner:
+            return self.epoch
+        if self.epoch != above:
+            raise Fenced(f"epoch {self.epoch} has been claimed meanwhile")
+        self.epoch, self.owner = max(above + 1, at_least), owner
         return self.epoch
 
     def exposed_status(self, _source: str) -> Tuple[str, int, int]:

@@ -1,12 +1,15 @@
-"""One term of a namenode: the real `State`, and what `term.py` and `office.py` do around it.
+"""One term of a namenode: its real decisions, chores and lease, and how scripts wait for them.
 
-Those use threads, locks and the machine's clock; this is the same in virtual time, line by line.
+What is decided here in no other way than in a namenode's process: `Decisions`, `Chores`,
+`LeaderLease`. What is here instead of threads, locks and the machine's clock is only waiting.
 """
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional
 
-from data_service.namenode.namespace.commits import Outcome
-from data_service.namenode.leading.leader_lease import CLOCK_DRIFT
+from data_service.namenode.chores import Chores
+from data_service.namenode.decisions import Decisions, Operation
+from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.leader_lease import Election, LeaderLease
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
@@ -27,47 +30,42 @@ POLICY = BlockPolicy(
     trash_grace_seconds=LEASE_HARD_SECONDS, return_grace_seconds=6.0,
 )  # fmt: skip
 
-PROOF_SECONDS = EXPIRY_SECONDS / 3
+PURGE_INODES = 4
 PATIENCE_SECONDS = 3.0
 COMPLETE_SECONDS = 3.0
-
-Operation = Callable[[State], Outcome]
+WALL_MS = 1
 
 
 class ModelTerm:
-    """From `load` to `end`, its namenode leads in `journal.epoch`."""
+    """In `journal.epoch`, which has been claimed; it may serve from `load` until `end`."""
 
     def __init__(
         self,
         process: Process,
         journal: ModelJournal,
-        elected: Callable[[], Tuple[int, float]],
-        on_over: Callable[[], None],
+        elected: Callable[[], Election],
+        ending: Ending,
     ) -> None:
         self.journal = journal
-        self.fenced = False
-        self.serving = False
         self._process = process
         self._elected = elected
-        self._on_over = on_over
-        self._over = False
-        self._election = -1
-        self._proved_at = process.clock()
-        self._changes_from = self._proved_at + PROOF_SECONDS * CLOCK_DRIFT
+        self._ending = ending
         self._proved = Bell(process.world)
         self._reported = Bell(process.world)
         self._ordered = Bell(process.world)
-        self.random = process.world.random
         blocks = Blocks(journal.cluster_id, journal.epoch, POLICY)
         self.state = State(blocks, "root", "supergroup", LEASE_SOFT_SECONDS, LEASE_HARD_SECONDS)
+        self.lease = LeaderLease(EXPIRY_SECONDS, False, process.clock())
+        self.decisions = Decisions(self.state, journal, process.world.random)
+        self.chores = Chores(self.decisions, self.lease, PURGE_INODES)
 
     @property
     def over(self) -> bool:
         """Whether nothing may be answered any more."""
-        return self._over or self.journal.failure is not None
+        return self._ending.is_set
 
     def load(self) -> Script:
-        """Read the image, check that no newer epoch began meanwhile, keep house from now on."""
+        """Read the image, check that no newer epoch began meanwhile, keep house and lease."""
         tables, edits = yield from self.journal.load()
         try:
             self.state.load(tables, edits, self.journal.durable_txid)
@@ -75,13 +73,13 @@ class ModelTerm:
             # Rows that do not fit together may be those of two moments: another one leads now.
             yield from self.journal.confirm()
         self.state.blocks.loaded(self._process.clock())
-        self.serving = True
-        self._process.spawn(self._keep_house())
-        self._process.spawn(self._renew())
+        for repeated in (self._round, self._record, self._purge):
+            self._process.spawn(self._repeat(repeated))
+        self._process.spawn(self._keep_lease())
 
     def end(self) -> None:
         """Stop: every waiting call is sent home with an error."""
-        self._over = True
+        self._ending.set(NotLeader("the term was ended"))
         self.journal.close()
         for bell in (self._proved, self._reported, self._ordered):
             bell.ring()
@@ -91,28 +89,14 @@ class ModelTerm:
     def run(self, operation: Operation, changes: bool) -> Script:
         """Run an operation; the reply waits until what it reveals is durable."""
         if changes:
-            self.journal.check_open()
-            yield from self.await_change()
+            self.journal.check_room()
+            yield from self._sleep(self.lease.seconds_to_change(self._process.clock()))
         yield from self._require_proof()
-        self.require_office()
-        self.state.commits.note_durable(self.journal.durable_txid)
-        failure: Optional[DfsError] = None
-        result: Any = None
-        try:
-            outcome = operation(self.state)
-            self._submit(outcome)
-            result, depends = outcome.result, outcome.depends
-        except DfsError as error:
-            failure, depends = error, self.state.commits.last_txid
-        yield from self.await_durable(depends)
-        self.require_office()
-        if failure is not None:
-            raise failure
-        return result
-
-    def await_durable(self, txid: int) -> Script:
-        """A reply waits here until no crash can undo what it tells."""
-        yield from self.journal.wait(txid)
+        self._require_term()
+        decided = self.decisions.decide(operation, WALL_MS)
+        yield from self.journal.wait(decided.depends)
+        self._require_term()
+        return decided.reply()
 
     def complete(self, operation: Operation) -> Script:
         """Like a change, but while replicas are not confirmed yet, wait for the datanodes."""
@@ -127,11 +111,11 @@ class ModelTerm:
             yield self._reported.wait(min(left, TICK_SECONDS))
 
     def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Script:
-        """Run an operation of the block side; a file that waits for replicas looks again."""
+        """Tell the block side something; a file that waits for replicas looks again."""
         yield from self.require_command()
-        self.require_office()
-        result = operation(self.state.blocks)
-        if self.state.blocks.monitor.refill(self._process.clock(), self.random):
+        self._require_term()
+        result, has_orders = self.decisions.hear(operation, self._process.clock())
+        if has_orders:
             self._ordered.ring()
         self._reported.ring()
         return result
@@ -141,44 +125,41 @@ class ModelTerm:
         clock = self._process.clock
         deadline = clock() + seconds
         yield from self.require_command()
-        self.require_office()
-        blocks = self.state.blocks
-        commands = blocks.heartbeat(session, stats, clock(), self.durable_for_orders())
+        self._require_term()
+        commands = self.decisions.beat(session, stats, clock())
         while not commands and deadline > clock():
             if not (yield self._ordered.wait(deadline - clock())):
                 break
-            self.require_office()
-            commands = blocks.take_commands(session, clock(), self.durable_for_orders())
+            self._require_term()
+            commands = self.decisions.orders(session, clock())
         given_at = self._process.world.now
         if commands:
             yield from self.require_command()
         return self.journal.epoch, commands, given_at
 
-    def durable_for_orders(self) -> int:
-        """Deletions recorded up to this edit may be ordered."""
-        return self.journal.durable_txid
-
     def see_zookeeper(self, datanodes: Optional[Dict[str, str]]) -> None:
         """What the zookeeper says of datanodes, or None: out of reach."""
         self.state.blocks.monitor.zookeeper_view(datanodes, self._process.clock())
 
-    def require_office(self) -> None:
-        """Raises NotLeader when the term is over."""
+    def check(self) -> None:
+        """Assert every invariant of the core."""
+        self.decisions.check()
+        self.journal.check()
+
+    def _require_term(self) -> None:
         if self.over:
-            self._on_over()
             raise NotLeader("this namenode does not lead any more")
 
-    # Office.
+    # The lease.
 
-    def _is_proved(self) -> bool:
-        age = self._process.clock() - self._proved_at
-        return not self._over and age < PROOF_SECONDS
+    def _holds(self) -> bool:
+        return not self.over and self.lease.holds(self._process.clock())
 
     def _require_proof(self) -> Script:
         deadline = self._process.clock() + PATIENCE_SECONDS
-        while not self._is_proved():
+        while not self._holds():
             left = deadline - self._process.clock()
-            if left <= 0 or self._over:
+            if left <= 0 or self.over:
                 raise NotLeader("this namenode cannot be sure that it leads; ask again")
             yield self._proved.wait(left)
 
@@ -186,73 +167,56 @@ class ModelTerm:
         """Return when this namenode may speak to datanodes."""
         yield from self._require_proof()
 
-    def may_change(self) -> bool:
-        """Whether no earlier leader can answer any more."""
-        return self._process.clock() >= self._changes_from
-
-    def await_change(self) -> Script:
-        """Return when something may be changed."""
-        if not self.may_change():
-            yield self._process.world.sleep(self._changes_from - self._process.clock())
-
-    def _renew(self) -> Script:
-        while not self._over:
-            yield self._process.world.sleep(PROOF_SECONDS / 2)
-            asked_at = self._process.clock()
-            election, _ = self._elected()
+    def _keep_lease(self) -> Script:
+        while not self.over:
+            yield from self._sleep(self.lease.renewal_seconds)
+            asked_at, before = self._process.clock(), self._elected()
             try:
-                yield from self.journal.prove(PROOF_SECONDS / 2)
-            except Fenced:
-                self.fenced = True
-                self._over = True
-                self._on_over()
-                return
+                yield from self.journal.prove(self.lease.question_seconds)
+                self.lease.proved(asked_at, before)
+            except Fenced as error:
+                self._ending.set(error)
             except Unavailable:
-                election, asked_at = self._elected()
-                if election != self._election:
-                    continue
-            self._election = election
-            self._proved_at = max(asked_at, self._proved_at)
+                self.lease.unanswered(self._elected())
             self._proved.ring()
 
     # Housekeeping.
 
-    def _keep_house(self) -> Script:
-        while not self.over:
-            yield self._process.world.sleep(TICK_SECONDS)
+    def _repeat(self, step: Callable[[], Script]) -> Script:
+        while True:
+            yield from self._sleep(TICK_SECONDS)
             if self.over:
-                break
-            events = self.state.blocks.monitor.tick(self._process.clock(), self.random)
-            self.state.commits.note_durable(self.journal.durable_txid)
-            made = self._housekeeping_edits()
-            for event in events:
-                self._process.world.note(f"{self._process.name}: {event.name} {event.fields}")
+                return
             try:
-                # Also what nobody else waits for any more becomes durable.
-                yield from self.journal.wait(self.state.commits.last_txid)
+                yield from step()
             except DfsError as error:
                 self._process.world.note(f"{self._process.name} housekeeping: {error.code}")
-            if events or made:
-                self._ordered.ring()
-        self._on_over()
 
-    def _housekeeping_edits(self) -> Tuple[Outcome, ...]:
-        state = self.state
-        if state.blocks.safe_mode or not self.may_change():
-            return ()
-        outcomes = state.writing.expire_leases(self._process.clock())
-        steps = (state.purge_step(4), state.forget_deleted(1000), state.store_access_times(1000))
-        for step in steps:
-            if step is not None:
-                outcomes.append(step)
-        for outcome in outcomes:
-            self._submit(outcome)
-        return tuple(outcomes)
+    def _round(self) -> Script:
+        made = self.chores.round(self._process.clock(), WALL_MS)
+        for event in made.events:
+            self._process.world.note(f"{self._process.name}: {event.name} {event.fields}")
+        if made.has_orders:
+            self._ordered.ring()
+        yield from ()
 
-    def _submit(self, outcome: Outcome) -> None:
-        if outcome.edit is not None:
-            self.journal.submit(outcome.edit)
+    def _record(self) -> Script:
+        txid = self.chores.last_txid
+        yield from self.journal.wait(txid)
+        if self.chores.recorded(txid):
+            self._ordered.ring()
+
+    def _purge(self) -> Script:
+        txid = self.chores.purge(WALL_MS)
+        while txid is not None:
+            yield from self.journal.wait(txid)
+            self._ordered.ring()
+            txid = None if self.over else self.chores.purge(WALL_MS)
+
+    def _sleep(self, seconds: float) -> Script:
+        if seconds > 0:
+            yield self._process.world.sleep(seconds)
 
     def __repr__(self) -> str:
-        state = "over" if self.over else "serving" if self.serving else "loading"
+        state = "over" if self.over else "loaded or loading"
         return f"<ModelTerm of {self._process.name}, epoch {self.journal.epoch}, {state}>"
