@@ -65,7 +65,8 @@ class Company:
         """The journal fails."""
         journal = self.namenode.namesystem().journal
         with journal._lock:
-            journal._fail(InternalError("of this test"))
+            journal._queue.fail(InternalError("of this test"))
+            journal._tell_failure()
 
     def close(self) -> None:
         """Stop everything."""
