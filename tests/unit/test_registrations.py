@@ -49,7 +49,7 @@ def test_what_nobody_should_be_shown_is_refused(service: Any, odd: dict) -> None
     with pytest.raises(InvalidArgument) as caught:
         service.exposed_register(tuple(GOOD._replace(**odd)))
     assert len(caught.value.message) < 300, "nor repeated at length"
-    assert service._connection.term_of().blocks.census.datanodes(0.0) == ()
+    assert service._connection.namesystem.blocks.census.datanodes(0.0) == ()
 
 
 def test_a_whole_registration_is_accepted(service: Any) -> None:
@@ -57,7 +57,7 @@ def test_a_whole_registration_is_accepted(service: Any) -> None:
     assert service.exposed_register(tuple(GOOD._replace(cluster_id=""))), "a new disk"
     assert service.exposed_register(tuple(GOOD)[:6]), "of an older release"
     service.exposed_register(tuple(GOOD._replace(version="1.2.3")))
-    (known,) = service._connection.term_of().blocks.census.datanodes(0.0)
+    (known,) = service._connection.namesystem.blocks.census.datanodes(0.0)
     assert known.version == "1.2.3"
     assert service.exposed_register(tuple(GOOD) + ("what a newer one adds",))
     for row in (tuple(GOOD)[:5], tuple(GOOD[1:]), (), None):

@@ -101,17 +101,24 @@ class Service(rpyc.Service):
     def answer(self, call: Call, method: Callable[..., Any], args: Tuple[Any, ...]) -> Any:
         """Answer a call of a table that this service `serves`, and measure that."""
         started = time.monotonic()
-        failed = True
+        error: Optional[Exception] = None
         try:
             if call.who and self.peer.principal.role not in call.who:
                 raise PermissionDenied(f"{self.peer.principal} may not call {call.name}")
             if call.superuser:
                 self.require_superuser()
-            result = call.packed(method(*self.own(call, call.checked(args), args)))
-            failed = False
-            return result
+            return call.packed(method(*self.own(call, call.checked(args), args)))
+        except Exception as caught:
+            error = caught
+            raise
         finally:
-            self.meter.note(call.name, time.monotonic() - started, failed)
+            self.note(call, args, time.monotonic() - started, error)
+
+    def note(
+        self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]
+    ) -> None:
+        """A call of a table is over."""
+        self.meter.note(call.name, seconds, error is not None)
 
     def metrics(self) -> Tuple[CallMetric, ...]:
         """See ServerCalls."""

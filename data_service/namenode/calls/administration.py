@@ -25,16 +25,16 @@ class Administration:
     def report_bad_block(self, block: Block, node_id: str) -> None:
         """See AdministrationCalls."""
         caller = self._on.caller
-        if self._on.read(lambda state: state.inspecting.may_read_block(caller, block)):
-            self._on.term_of().tell_blocks(lambda blocks: blocks.report_bad(block, node_id))
+        if self._on.namesystem.read(lambda state: state.inspecting.may_read_block(caller, block)):
+            self._on.namesystem.tell_blocks(lambda blocks: blocks.report_bad(block, node_id))
 
     def cluster_status(self) -> ClusterStatus:
         """See AdministrationCalls."""
-        return self._on.term_of().cluster_status()
+        return self._on.namesystem.cluster_status()
 
     def datanode_reports(self) -> Tuple[DataNodeStatus, ...]:
         """See AdministrationCalls."""
-        reports: Tuple[DataNodeStatus, ...] = self._on.term_of().ask_blocks(
+        reports: Tuple[DataNodeStatus, ...] = self._on.namesystem.ask_blocks(
             lambda blocks: blocks.census.datanodes(time.monotonic())
         )
         return reports
@@ -45,12 +45,12 @@ class Administration:
             raise InvalidArgument("safe mode can be told: get, enter, leave")
         if action != "get":
             self._on.require_superuser()
-        term = self._on.term_of()
+        namesystem = self._on.namesystem
         if action == "enter":
-            term.tell_blocks(lambda blocks: blocks.enter_safe_mode())
+            namesystem.tell_blocks(lambda blocks: blocks.enter_safe_mode())
         elif action == "leave":
-            term.tell_blocks(lambda blocks: blocks.leave_safe_mode(time.monotonic()))
-        return term.cluster_status().safe_mode
+            namesystem.tell_blocks(lambda blocks: blocks.leave_safe_mode(time.monotonic()))
+        return namesystem.cluster_status().safe_mode
 
     def groups(self, user: str) -> Tuple[str, ...]:
         """See AdministrationCalls."""
@@ -61,7 +61,7 @@ class Administration:
     def open_files(self, path: str, after: int, limit: int) -> Tuple[List[FsckRow], int, bool]:
         """See AdministrationCalls."""
         caller = self._on.caller
-        page: Tuple[List[FsckRow], int, bool] = self._on.read(
+        page: Tuple[List[FsckRow], int, bool] = self._on.namesystem.read(
             lambda state: state.inspecting.open_files(caller, path, after, limit)
         )
         return page
@@ -71,30 +71,32 @@ class Administration:
     def block_row(self, block_id: int) -> List[FsckRow]:
         """See AdministrationCalls."""
         caller = self._on.caller
-        row = self._on.read(lambda state: state.inspecting.block(caller, block_id))
+        row = self._on.namesystem.read(lambda state: state.inspecting.block(caller, block_id))
         return [] if row is None else [row]
 
     def spread_blocks(self, block_ids: Tuple[int, ...]) -> int:
         """See AdministrationCalls."""
-        term = self._on.term_of()
-        begun: int = term.tell_blocks(lambda blocks: blocks.monitor.spread(block_ids, term.random))
+        namesystem = self._on.namesystem
+        begun: int = namesystem.tell_blocks(
+            lambda blocks: blocks.monitor.spread(block_ids, namesystem.random)
+        )
         return begun
 
     def save_namespace(self) -> int:
         """See AdministrationCalls."""
-        term = self._on.term_of()
-        if not term.cluster_status().safe_mode:
+        namesystem = self._on.namesystem
+        if not namesystem.cluster_status().safe_mode:
             raise InvalidArgument(
                 "Safe mode should be turned ON in order to create namespace image."
             )
-        return term.journal.checkpoint()
+        return namesystem.journal.checkpoint()
 
     def refresh_nodes(self) -> None:
         """See AdministrationCalls."""
 
     def trigger_block_report(self, host: str, port: int) -> None:
         """See AdministrationCalls."""
-        if not self._on.term_of().ask_blocks(lambda blocks: blocks.want_report(host, port)):
+        if not self._on.namesystem.ask_blocks(lambda blocks: blocks.want_report(host, port)):
             raise InvalidArgument(f"Datanode unreachable: none lives at {host}:{port}")
 
     def metasave(self, name: str) -> None:
@@ -105,7 +107,7 @@ class Administration:
             )
         states = [row.state for row in self.datanode_reports()]
         dead = states.count(DEAD)
-        lines = self._on.read(
+        lines = self._on.namesystem.read(
             lambda state: Outcome(metasave_lines(state, len(states) - dead, dead), None, 0)
         )
         disk.make_directories(self._directory)

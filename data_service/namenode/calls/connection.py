@@ -1,14 +1,12 @@
-"""One connection to the namenode: who calls, in which term, and with which rights."""
+"""One connection to the namenode: who calls, in which namesystem, and with which rights."""
 
 import time
 from hashlib import blake2b
 from typing import Any, Callable, Iterable, Optional, Set, Tuple
 
-from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
 from data_service.namenode.namespace.retries import CLIENT_OF, Op, check_client
 from data_service.namenode.namesystem import Namesystem
-from data_service.namenode.state import State
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Operation
 from zookeeper.fabric.errors import DfsError, InvalidArgument
@@ -30,24 +28,30 @@ GROUPS_SECONDS = 60.0
 class Connection:
     """What the calls that come over one connection need to know of it.
 
-    `service` is where they come in; `term_of` gives the current term, or raises NotLeader.
+    `service` is where they come in; `namesystem_of` gives the one that serves,
+    or raises NotLeader.
     """
 
     def __init__(
         self,
         service: Service,
-        term_of: Callable[[], Namesystem],
+        namesystem_of: Callable[[], Namesystem],
         groups_of: Callable[[str], Iterable[str]],
         superuser: str,
     ) -> None:
         self._service = service
-        self.term_of = term_of
+        self._namesystem_of = namesystem_of
         self.groups_of = groups_of
         self._superuser = superuser
         self._caller = Caller("", frozenset(), False)
         self._identified_until = 0.0
         self._met_in: Optional[Namesystem] = None
         self._met: Set[str] = set()
+
+    @property
+    def namesystem(self) -> Namesystem:
+        """The one that serves now; raises NotLeader when there is none."""
+        return self._namesystem_of()
 
     @property
     def host(self) -> str:
@@ -94,31 +98,23 @@ class Connection:
         digest = blake2b(told, digest_size=DIGEST_BYTES).hexdigest()
         return Op(self.own_client(op.client_id), op.number, digest, op.floor)
 
-    def read(self, operation: Callable[[State], Outcome]) -> Any:
-        """Run an operation that only looks."""
-        return self.term_of().read(operation)
-
-    def change(self, operation: Callable[[State], Outcome], op: Optional[Op] = None) -> Any:
-        """Run an operation that may change something; returns when that is durable."""
-        return self.term_of().change(operation, op)
-
     def ended(self, by_client: bool) -> None:
         """What the clients of this connection write is free soon when they do not come back."""
-        term, now = self._met_in, time.monotonic()
-        if term is None or term.over:
+        namesystem, now = self._met_in, time.monotonic()
+        if namesystem is None or namesystem.over:
             return
         try:
             for client_id in self._met:
-                term.read(lambda state: state.writing.part(client_id, by_client, now))
+                namesystem.read(lambda state: state.writing.part(client_id, by_client, now))
         except DfsError as error:
             # Such as the end of the term: the next one knows nothing of these clients.
             log.info("client.not_parted", host=self.host, error=error.message)
 
     def _meet(self, client_id: str) -> None:
-        """Tell the term that the client is here, so that it can be told when it is not."""
-        term = self.term_of()
-        if term is not self._met_in:
-            self._met_in, self._met = term, set()
+        """Tell that the client is here, so that it can be told when it is not."""
+        namesystem = self.namesystem
+        if namesystem is not self._met_in:
+            self._met_in, self._met = namesystem, set()
         if client_id not in self._met and len(self._met) < CLIENTS_MAX:
-            term.read(lambda state: state.writing.arrive(client_id, self.host))
+            namesystem.read(lambda state: state.writing.arrive(client_id, self.host))
             self._met.add(client_id)

@@ -19,28 +19,28 @@ class DataNodes:
 
     def register(self, info: NodeInfo) -> Registration:
         """See DataNodeReports."""
-        term = self._on.term_of()
-        session = term.tell_blocks(lambda blocks: blocks.register(info, time.monotonic()))
-        return Registration(session, term.journal.epoch, term.journal.cluster_id)
+        namesystem = self._on.namesystem
+        session = namesystem.tell_blocks(lambda blocks: blocks.register(info, time.monotonic()))
+        return Registration(session, namesystem.journal.epoch, namesystem.journal.cluster_id)
 
     def epoch_known(self, epoch: int) -> None:
         """See DataNodeReports."""
-        self._on.term_of().outlive(epoch)
+        self._on.namesystem.outlive(epoch)
 
     def heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> Orders:
         """See DataNodeReports."""
         wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
-        return Orders(*self._on.term_of().heartbeat(session, stats, wait, self._on.gone))
+        return Orders(*self._on.namesystem.heartbeat(session, stats, wait, self._on.gone))
 
     def block_report(
         self, session: int, report_id: int, part: int, parts: int, payload: bytes
     ) -> None:
         """See DataNodeReports."""
-        term = self._on.term_of()
+        namesystem = self._on.namesystem
         # Whose session is over is refused before anything is unpacked for it.
-        term.ask_blocks(lambda blocks: blocks.require_session(session))
+        namesystem.ask_blocks(lambda blocks: blocks.require_session(session))
         reported = list(unpack_blocks(payload))
-        term.tell_blocks(
+        namesystem.tell_blocks(
             lambda blocks: blocks.block_report(
                 session, report_id, part, parts, reported, time.monotonic()
             )
@@ -55,7 +55,7 @@ class DataNodes:
         verified: Tuple[Block, ...] = (),
     ) -> None:
         """See DataNodeReports."""
-        self._on.term_of().tell_blocks(
+        self._on.namesystem.tell_blocks(
             lambda blocks: blocks.block_changes(
                 session, received, deleted, corrupt, time.monotonic(), verified
             )
@@ -63,6 +63,6 @@ class DataNodes:
 
     def copy_failed(self, session: int, block_id: int, unreached: Tuple[str, ...] = ()) -> None:
         """See DataNodeReports."""
-        self._on.term_of().tell_blocks(
+        self._on.namesystem.tell_blocks(
             lambda blocks: blocks.copy_failed(session, block_id, time.monotonic(), unreached)
         )

@@ -22,44 +22,48 @@ class Names:
     def stat(self, path: str) -> FileStatus:
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.read(lambda state: state.reading.stat(caller, path))
+        return self._on.namesystem.read(lambda state: state.reading.stat(caller, path))
 
     def access(self, path: str, bits: int) -> bool:
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.read(lambda state: state.reading.access(caller, path, bits))
+        return self._on.namesystem.read(lambda state: state.reading.access(caller, path, bits))
 
     def list(self, path: str, after: str, limit: int) -> Tuple[List[FileStatus], bool]:
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.read(lambda state: state.reading.list(caller, path, after, limit))
+        return self._on.namesystem.read(
+            lambda state: state.reading.list(caller, path, after, limit)
+        )
 
     def quota_usage(self, path: str) -> QuotaUsage:
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.read(lambda state: state.reading.quota_usage(caller, path))
+        return self._on.namesystem.read(lambda state: state.reading.quota_usage(caller, path))
 
     def content_summary(self, path: str) -> ContentSummary:
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.read(lambda state: state.reading.content_summary(caller, path))
+        return self._on.namesystem.read(lambda state: state.reading.content_summary(caller, path))
 
     def block_locations(self, path: str, offset: int, length: int) -> Locations:
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.read(
+        return self._on.namesystem.read(
             lambda state: state.reading.block_locations(caller, path, offset, length, wall_ms())
         )
 
     def fsck(self, path: str, after: str, limit: int) -> "Tuple[List[FsckRow], bool]":
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.read(lambda state: state.reading.fsck(caller, path, after, limit))
+        return self._on.namesystem.read(
+            lambda state: state.reading.fsck(caller, path, after, limit)
+        )
 
     def mkdir(self, op: Op, path: str, make_parents: bool, mode: int) -> None:
         """See NamespaceCalls."""
         caller = self._on.caller
-        self._on.change(
+        self._on.namesystem.change(
             lambda state: state.mkdir(
                 caller, op, path, make_parents, mode, wall_ms(), time.monotonic()
             ),
@@ -69,14 +73,14 @@ class Names:
     def delete(self, op: Op, path: str, recursive: bool) -> bool:
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.change(
+        return self._on.namesystem.change(
             lambda state: state.delete(caller, op, path, recursive, wall_ms()), op
         )
 
     def rename(self, op: Op, source: str, destination: str) -> None:
         """See NamespaceCalls."""
         caller = self._on.caller
-        self._on.change(
+        self._on.namesystem.change(
             lambda state: state.rename(
                 caller, op, source, destination, wall_ms(), time.monotonic()
             ),
@@ -86,27 +90,31 @@ class Names:
     def set_replication(self, op: Op, path: str, replication: int) -> None:
         """See NamespaceCalls."""
         caller = self._on.caller
-        self._on.change(lambda state: state.set_replication(caller, op, path, replication), op)
+        self._on.namesystem.change(
+            lambda state: state.set_replication(caller, op, path, replication), op
+        )
 
     def set_mode(self, op: Op, path: str, mode: int) -> None:
         """See NamespaceCalls."""
         caller = self._on.caller
-        self._on.change(lambda state: state.set_mode(caller, op, path, mode), op)
+        self._on.namesystem.change(lambda state: state.set_mode(caller, op, path, mode), op)
 
     def set_owner(self, op: Op, path: str, owner: str, group: str) -> None:
         """See NamespaceCalls."""
         caller = self._on.caller
-        self._on.change(lambda state: state.set_owner(caller, op, path, owner, group), op)
+        self._on.namesystem.change(
+            lambda state: state.set_owner(caller, op, path, owner, group), op
+        )
 
     def set_times(self, op: Op, path: str, mtime_ms: int, atime_ms: int) -> None:
         """See NamespaceCalls."""
         caller = self._on.caller
         times = [None if time_ms == UNCHANGED else time_ms for time_ms in (mtime_ms, atime_ms)]
-        self._on.change(lambda state: state.set_times(caller, op, path, *times), op)
+        self._on.namesystem.change(lambda state: state.set_times(caller, op, path, *times), op)
 
     def set_quota(self, op: Op, path: str, name_quota: int, space_quota: int) -> None:
         """See NamespaceCalls."""
         caller = self._on.caller
-        self._on.change(
+        self._on.namesystem.change(
             lambda state: state.set_quota(caller, op, path, name_quota, space_quota), op
         )

@@ -25,13 +25,13 @@ from zookeeper.fabric.rpc import Service
 @serves(AdministrationCalls, by="administration")
 @serves(DataNodeReports, by="datanodes")
 class NameNodeService(Service):
-    """One connection. `term_of` gives the current term, or raises NotLeader; `defaults` are
-    replication and block size of new files; `directory` is where `metasave` writes; `audit` is told
-    of calls about paths."""
+    """One connection. `namesystem_of` gives the one that serves, or raises NotLeader; `defaults`
+    are replication and block size of new files; `directory` is where `metasave` writes; `audit` is
+    told of calls about paths."""
 
     def __init__(
         self,
-        term_of: Callable[[], Namesystem],
+        namesystem_of: Callable[[], Namesystem],
         groups_of: Callable[[str], Iterable[str]],
         superuser: str,
         defaults: Tuple[int, int],
@@ -39,7 +39,7 @@ class NameNodeService(Service):
         audit: Optional[AuditLog] = None,
     ) -> None:
         self._audit = audit
-        self._connection = connection = Connection(self, term_of, groups_of, superuser)
+        self._connection = connection = Connection(self, namesystem_of, groups_of, superuser)
         self.names = Names(connection)
         self.writers = Writers(connection, *defaults)
         self.administration = Administration(connection, directory)
@@ -47,19 +47,15 @@ class NameNodeService(Service):
         self.require_superuser = connection.require_superuser  # type: ignore[method-assign]
         self.ended = connection.ended  # type: ignore[method-assign]
 
-    def answer(self, call: Call, method: Callable[..., Any], args: Tuple[Any, ...]) -> Any:
-        """Answer, and note who asked for what when that was done, or not allowed."""
-        try:
-            result = super().answer(call, method, args)
-        except PermissionDenied:
-            self._note(call, args, allowed=False)
-            raise
-        self._note(call, args, allowed=True)
-        return result
-
-    def _note(self, call: Call, args: Tuple[Any, ...], allowed: bool) -> None:
-        if self._audit is not None:
-            self._audit.note(call, args, self.peer.principal.user, self.peer.host, allowed)
+    def note(
+        self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]
+    ) -> None:
+        """Note also who asked for what, when that was done or not allowed."""
+        super().note(call, args, seconds, error)
+        denied = isinstance(error, PermissionDenied)
+        if self._audit is not None and (denied or error is None):
+            user, host = self.peer.principal.user, self.peer.host
+            self._audit.note(call, args, user, host, allowed=not denied)
 
     def own(self, call: Call, values: Tuple[Any, ...], args: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """Who names a client, by an operation or by its id, names one of his own."""

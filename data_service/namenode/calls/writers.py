@@ -70,12 +70,12 @@ class Writers:
 
     def cut_block(self, client_id: str, file_id: int) -> LocatedBlock:
         """See WriterCalls."""
-        return self._on.read(lambda state: state.rewriting.cut_block(client_id, file_id))
+        return self._on.namesystem.read(lambda state: state.rewriting.cut_block(client_id, file_id))
 
     def concat(self, op: Op, path: str, sources: Tuple[str, ...]) -> None:
         """See WriterCalls."""
         caller = self._on.caller
-        self._on.change(
+        self._on.namesystem.change(
             lambda state: state.rewriting.concat(caller, op, path, sources, wall_ms()), op
         )
 
@@ -83,27 +83,29 @@ class Writers:
         self, client_id: str, file_id: int, position: int, excluded: Tuple[str, ...]
     ) -> LocatedBlock:
         """See WriterCalls."""
-        term, host = self._on.term_of(), self._on.host
+        namesystem, host = self._on.namesystem, self._on.host
 
         def add(state: State) -> Outcome:
             proofs = Proofs(state.commits, secrets.randbits)
             outcome = state.writing.add_block(
-                client_id, file_id, position, excluded, host, time.monotonic(), term.random
+                client_id, file_id, position, excluded, host, time.monotonic(), namesystem.random
             )
             located = outcome.result
             claim = proofs.of(client_id, file_id, located.block.block_id)
             return outcome._replace(result=located._replace(claim=claim))
 
-        return term.change(add)
+        return namesystem.change(add)
 
     def abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:
         """See WriterCalls."""
-        self._on.change(lambda state: state.writing.abandon_block(client_id, file_id, block_id))
+        self._on.namesystem.change(
+            lambda state: state.writing.abandon_block(client_id, file_id, block_id)
+        )
 
     def complete(self, op: Op, file_id: int, blocks: Tuple[Block, ...]) -> Completed:
         """See WriterCalls."""
         caller = self._on.caller
-        return self._on.term_of().change_when_confirmed(
+        return self._on.namesystem.change_when_confirmed(
             lambda state: state.writing.complete(
                 caller, op, file_id, blocks, time.monotonic(), wall_ms()
             ),
@@ -114,7 +116,7 @@ class Writers:
     def flush(self, op: Op, file_id: int, blocks: Tuple[Block, ...]) -> Completed:
         """See WriterCalls."""
         caller = self._on.caller
-        return self._on.term_of().change_when_confirmed(
+        return self._on.namesystem.change_when_confirmed(
             lambda state: state.writing.flush(
                 caller, op, file_id, blocks, time.monotonic(), wall_ms()
             ),
@@ -175,11 +177,11 @@ class Writers:
 
     def abandon_file(self, client_id: str, file_id: int) -> None:
         """See WriterCalls."""
-        self._on.change(lambda state: state.writing.abandon_file(client_id, file_id))
+        self._on.namesystem.change(lambda state: state.writing.abandon_file(client_id, file_id))
 
     def renew_lease(self, client_id: str) -> None:
         """See WriterCalls."""
-        self._on.read(
+        self._on.namesystem.read(
             lambda state: Outcome(state.writing.renew_lease(client_id, time.monotonic()), None, 0)
         )
 
@@ -197,7 +199,7 @@ class Writers:
             claim = proofs.of(op.client_id, opened.file_id)
             return outcome._replace(result=opened._replace(claim=claim))
 
-        return self._on.change(run, op)
+        return self._on.namesystem.change(run, op)
 
     def _resume(
         self,
@@ -217,4 +219,4 @@ class Writers:
             outcome = operation(state)
             return outcome._replace(result=outcome.result._replace(claim=claim))
 
-        return self._on.change(run)
+        return self._on.namesystem.change(run)
