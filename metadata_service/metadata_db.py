@@ -18,7 +18,6 @@ kernel forgets that pages were dirty, so a second sync that succeeds proves noth
 
 import os
 import threading
-import uuid
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional, Sequence, Tuple
 
@@ -26,54 +25,25 @@ from metadata_service import image_tables, version_file
 from metadata_service.edit_log import EditLog, span_of
 from metadata_service.edits import Edit, Table, decode, join_lines
 from metadata_service.epochs import is_believable
-from metadata_service.inspection import (
-    ADVICE,
-    check_rows,
-    is_complete,
-    is_logged,
-    layout_of,
-    was_created,
-)
-from metadata_service.migrations import migrate
+from metadata_service.inspection import check_rows
 from metadata_service.open_files import OpenFiles
-from metadata_service.schema import (
-    LAYOUT,
-    SQL,
-    STATE,
-    STATE_NAMES,
-    bounded,
-    put,
-    read_state,
-)
+from metadata_service.opening import NAME, opened_whole
+from metadata_service.schema import LAYOUT, STATE, bounded, put, read_state
 from metadata_service.spare_epoch import SpareEpoch
-from metadata_service.sqlite import (
-    LOOK,
-    LOOK_WITHOUT_LOG,
-    WRITE,
-    Connection,
-    close,
-    closed_on_error,
-    connect,
-    require_alone,
-    roll_back,
-    translated,
-)
+from metadata_service.sqlite import Connection, close, roll_back, translated
 from metadata_service.version_file import Version
-from zookeeper.fabric import disk, logs
+from zookeeper.fabric import logs
 from zookeeper.fabric.errors import (
-    Busy,
     CorruptData,
     DfsError,
     DiskFailed,
     DiskFull,
     Fenced,
     ProtocolViolation,
-    StartRefused,
 )
 
 log = logs.get("metadata_db")
 
-NAME = "metadata.db"
 LOG_ROWS = 2_000
 """Rows written to the write-ahead log before its pages are copied into the database; each is about
 one page of 4 KiB."""
@@ -111,17 +81,8 @@ class MetadataDatabase:
         The caller holds the directory's lock. Raises StartRefused when anything is missing,
         damaged, foreign or too new: then nothing has been changed.
         """
-        path = os.path.join(directory, NAME)
-        version = version_file.read(directory)
-        try:
-            connection = connect(path, WRITE) if _inspect(path, version) else _create(path)
-            with closed_on_error(connection):
-                _carry_forward(connection)
-                return cls(directory, connection, keep_edits)
-        except CorruptData as error:
-            raise StartRefused(f"{path} is damaged ({error.message}): {ADVICE}") from None
-        except Busy:
-            raise StartRefused(f"another program has {path} open: end it first") from None
+        with opened_whole(directory) as connection:
+            return cls(directory, connection, keep_edits)
 
     @property
     def status(self) -> Tuple[str, int, int]:
@@ -335,41 +296,3 @@ class MetadataDatabase:
         self._log_number = number
         self._log_rows = 0
         version_file.write(self._directory, Version(self.cluster_id, LAYOUT, number))
-
-
-def _inspect(path: str, version: Optional[Version]) -> bool:
-    """Whether a whole database is at `path`; False when one shall be created there."""
-    if not was_created(path, version):
-        return False
-    require_alone(path)
-    connection = connect(path, LOOK if is_logged(path) else LOOK_WITHOUT_LOG)
-    try:
-        with translated():
-            return is_complete(connection, path, version)
-    finally:
-        connection.close()
-
-
-def _create(path: str) -> Connection:
-    # Made here, and not by SQLite, which would open it to everybody; its log follows it.
-    disk.write_file(path, b"")
-    connection = connect(path, WRITE)
-    values = (str(uuid.uuid4()), str(LAYOUT), "0", "0", "", "")
-    with closed_on_error(connection), translated():
-        connection.execute("BEGIN IMMEDIATE")
-        for sql in SQL.values():
-            connection.execute(sql.create)
-        for row in zip(STATE_NAMES, values):
-            put(connection, STATE, row)
-        connection.execute("COMMIT")
-    return connection
-
-
-def _carry_forward(connection: Connection) -> None:
-    """Make it one of the current layout, when it is older."""
-    with translated():
-        layout = layout_of(connection)
-        if layout < LAYOUT:
-            connection.execute("BEGIN IMMEDIATE")
-            migrate(connection, layout)
-            connection.execute("COMMIT")

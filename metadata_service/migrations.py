@@ -47,6 +47,7 @@ class Layout(NamedTuple):
 
 _EDITS_1 = Table("edits", Column("txid", int), Column("epoch", int), Column("edit", str))
 _IMAGE = tuple(TABLES.values())
+"""Of both layouts so far. Who changes one of TABLES writes down here what it was."""
 
 LAYOUTS: Dict[int, Layout] = {
     1: Layout(_EDITS_1, _IMAGE, ("cluster_id", "layout", "log", "epoch", "owner")),

@@ -11,7 +11,7 @@ from data_service.filesystem import FileSystem
 from data_service.protocol.blocks import Block
 from data_service.protocol.health import FsckRow
 from metadata_service.edits import TABLES, decode
-from metadata_service.metadata_db import NAME
+from metadata_service.opening import NAME
 from tests.chaos.invariants import RecordedEdit, Vitals
 from tests.simulation.plain_tree import tree_of
 from tests.support.clusters.cluster import Cluster

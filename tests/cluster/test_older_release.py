@@ -13,6 +13,9 @@ from tests.support.terminal.shell import run_in_process
 OLDER = "29d156e7f61a2b01072fd66fc7fe715115d8187b"
 """The state of the repository that this one must understand, and be understood by."""
 
+LAYOUT_1 = "4172643373f5b7135a5788b339db1df8f90f0355"
+"""The last state whose metadata service wrote databases of layout 1."""
+
 BLOCK = 64 << 10
 SMALL, LARGE = noise(777, 1), noise(2 * BLOCK + 777, 2)
 OPTIONS = {"data_nodes": 3, "name_node": {"replication_factor": 2, "block_size": "64K"}}
@@ -56,12 +59,17 @@ rm -r /w/moved
 Run = Callable[..., bytes]
 
 
+def taken_out(commit: str, folder: Path) -> Path:
+    """The repository as it was at a commit."""
+    found = older_release(commit, folder)
+    if found is None:
+        pytest.skip(f"the history of this clone does not reach back to {commit[:7]}")
+    return found
+
+
 @pytest.fixture(scope="module", name="older")
 def _older(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = older_release(OLDER, tmp_path_factory.mktemp("older"))
-    if found is None:
-        pytest.skip(f"the history of this clone does not reach back to {OLDER[:7]}")
-    return found
+    return taken_out(OLDER, tmp_path_factory.mktemp("older"))
 
 
 @pytest.fixture(name="mixed")
@@ -154,3 +162,24 @@ def test_one_daemon_after_the_other_is_replaced(mixed: Cluster, older: Path) -> 
             for whose in ("old", "new"):
                 assert fs.open(f"/{role}-{whose}").read() == LARGE
         assert b"HEALTHY" in new("fsck", "/")
+
+
+def test_what_a_cluster_of_an_older_layout_kept_is_there(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cluster = Cluster(tmp_path, **OPTIONS)  # type: ignore[arg-type]
+    cluster.run_from(taken_out(LAYOUT_1, tmp_path_factory.mktemp("older")), CLIENT, *cluster.roles)
+    with cluster:
+        old = older_client(cluster)
+        assert cluster.client("put", "-", "/d/large", stdin=LARGE).status == 0
+        assert cluster.client("put", "-", "/d/gone", stdin=SMALL).status == 0
+        old("rm", "/d/gone")
+        for role in reversed(ORDER):
+            cluster.terminate(role)
+        cluster.run_from(ROOT, *cluster.roles)
+        cluster.start()
+        assert "database.migrated layout=2" in cluster.daemons["metadata"].output()
+        with cluster.file_system() as fs:
+            assert [status.name for status in fs.list("/d")] == ["large"]
+            assert fs.open("/d/large").read() == LARGE
+        assert b"HEALTHY" in newer_client(cluster)("fsck", "/")

@@ -15,7 +15,8 @@ from typing import Dict, NamedTuple
 import pytest
 
 from metadata_service import metadata_db, version_file
-from metadata_service.metadata_db import NAME, MetadataDatabase
+from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.opening import NAME
 from metadata_service.schema import LAYOUT
 from metadata_service.version_file import Version
 from tests.support.models.sample_edits import (

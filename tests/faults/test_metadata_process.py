@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, List
 import pytest
 
 from metadata_service.journal import Journal
-from metadata_service.metadata_db import NAME
+from metadata_service.opening import NAME
 from tests.support.clusters.daemon import Daemon
 from tests.support.clusters.ports import Ports
 from tests.support.models.sample_edits import file_edit, file_edits, image_after

@@ -8,7 +8,8 @@ import pytest
 
 from metadata_service import edit_log
 from metadata_service.edit_log import EditLog, following
-from metadata_service.metadata_db import NAME, MetadataDatabase
+from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.opening import NAME
 from metadata_service.schema import SQL, stored
 from tests.support.models.sample_edits import file_edit, file_edits, lines_of
 from zookeeper.fabric.errors import StartRefused

@@ -13,6 +13,7 @@ from metadata_service import edit_log, metadata_db, version_file
 from metadata_service.edits import TABLES, Edit, decode_rows, split_lines
 from metadata_service.edit_log import PRUNE_EDITS
 from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.opening import NAME
 from tests.support.models.sample_edits import (
     BYTES_MAX,
     file_edit,
@@ -92,7 +93,7 @@ def test_commits_are_synced_by_one_connection_alone(
     settings = ("journal_mode", "synchronous", "locking_mode", "wal_autocheckpoint")
     found = [database._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in settings]
     assert found == ["wal", 2, "exclusive", 0]
-    other = sqlite3.connect(str(tmp_path / metadata_db.NAME), timeout=0)
+    other = sqlite3.connect(str(tmp_path / NAME), timeout=0)
     try:
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("SELECT count(*) FROM journal")
@@ -291,7 +292,7 @@ def test_the_log_begins_again_and_nothing_is_lost(
     sizes = set()
     for txid in range(1, 101):
         database.append(1, txid, lines_of(file_edits(txid, txid)))
-        sizes.add(os.path.getsize(tmp_path / (metadata_db.NAME + "-wal")))
+        sizes.add(os.path.getsize(tmp_path / (NAME + "-wal")))
     after = version_file.read(str(tmp_path))
     assert before is not None and after is not None and after.log >= before.log + 10
     assert max(sizes) < 60 * 4120, "the file of the log is used again and again"
@@ -307,7 +308,7 @@ def test_a_checkpoint_leaves_nothing_in_the_log_alone(
     def files_in_a_copy() -> int:
         # Without the log beside it: SQLite reads what is in the database itself.
         copy = tmp_path / "copy.db"
-        copy.write_bytes((tmp_path / metadata_db.NAME).read_bytes())
+        copy.write_bytes((tmp_path / NAME).read_bytes())
         with closing(sqlite3.connect(copy)) as connection:
             return connection.execute("SELECT count(*) FROM inodes").fetchone()[0]
 

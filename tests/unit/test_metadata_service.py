@@ -12,7 +12,8 @@ import pytest
 from metadata_service import service as service_module
 from metadata_service.edits import join_lines, split_lines
 from metadata_service.journal import Journal
-from metadata_service.metadata_db import NAME, MetadataDatabase
+from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.opening import NAME
 from metadata_service.service import Metadata, MetadataService
 from tests.support.clusters.ports import Ports
 from tests.support.models.sample_edits import file_edits, image_after, lines_of

@@ -8,7 +8,8 @@ import pytest
 
 from metadata_service import edit_log, migrations, version_file
 from metadata_service.edits import split_lines
-from metadata_service.metadata_db import NAME, MetadataDatabase
+from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.opening import NAME
 from metadata_service.migrations import LAYOUTS
 from metadata_service.schema import LAYOUT
 from metadata_service.version_file import Version
