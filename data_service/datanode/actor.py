@@ -3,10 +3,8 @@
 Theory of operation. The heartbeat is a long poll: the namenode answers when it has commands, or
 when the interval is over, so a command arrives at once and a beat is never late by design. A full
 report follows every registration; what happens to single replicas is told at once, and when that
-fails it is kept and told before the next heartbeat. The first part of a full report is empty, and
-the list is made after its answer: what is told from then on is newer than the list, and the
-namenode knows it. The namenode's epoch is remembered on disk, so that an older namenode which wakes
-up can command nothing (HDFS-1972).
+fails it is kept and told before the next heartbeat. The namenode's epoch is remembered on disk, so
+that an older namenode which wakes up can command nothing (HDFS-1972).
 
 A call that got no answer may still run later, after newer ones. For a change that would be wrong:
 so the session that it was sent in ends, which makes it void, and a new one begins with a full
@@ -16,18 +14,18 @@ the namenode counts on that, and may have decided otherwise since (HDFS-1972).
 
 import random
 import threading
-import time
-import uuid
 from typing import Callable, Iterable
 
-from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.description import NodeDescription
+from data_service.datanode.full_report import FullReport
 from data_service.datanode.incremental_report import (
     CORRUPT,
     Changes,
     IncrementalReport,
     as_arguments,
 )
-from data_service.protocol.blocks import Block, pack_blocks
+from data_service.datanode.store.block_store import BlockStore
+from data_service.protocol.blocks import Block
 from data_service.protocol.namenode_calls import DataNodeReports
 from data_service.protocol.nodes import (
     DELETE,
@@ -37,8 +35,6 @@ from data_service.protocol.nodes import (
     TRASH,
     VERIFY,
     Command,
-    NodeInfo,
-    NodeStats,
 )
 from metadata_service.epochs import check_told
 from zookeeper.fabric import logs
@@ -51,14 +47,10 @@ from zookeeper.fabric.errors import (
     StartRefused,
     Unavailable,
 )
-from zookeeper.fabric.release import VERSION
 from zookeeper.fabric.pools import LeaderPool
-from zookeeper.fabric.settings import Address, DataNodeSettings
+from zookeeper.fabric.settings import DataNodeSettings
 
 log = logs.get("actor")
-
-REPORT_BLOCKS = 10_000
-"""Blocks in one part of a full report: 240 KB, well below the limit of a frame."""
 
 TELL_SECONDS_MAX = 10.0
 """How long a transfer may wait for the namenode to hear of its replica."""
@@ -72,42 +64,35 @@ Obey = Callable[[Command, Callable[[], bool]], None]
 
 
 class NameNodeActor:
-    """The datanode's side of its contract with the namenode, in one thread.
+    """The datanode's side of its contract with one namenode, or with whichever of several leads.
 
-    `obey` must return soon; `transfers` tells how many transfers run; `joined` is told of each
-    registration that a namenode accepted. What has no lock belongs to the one thread.
+    `description` tells of the datanode; `obey` must return soon; `joined` is told of each
+    registration that was accepted. What has no lock belongs to the actor's one thread.
     """
 
     def __init__(
         self,
-        address: Address,
-        settings: DataNodeSettings,
-        store: BlockStore,
         namenode: LeaderPool,
+        description: NodeDescription,
+        store: BlockStore,
+        settings: DataNodeSettings,
         obey: Obey,
-        transfers: Callable[[], int],
         joined: Callable[[], None] = lambda: None,
     ) -> None:
-        self._address = address
-        self._settings = settings
-        self._store = store
         self._namenode = namenode
         self._calls = DataNodeReports(namenode.perform)
+        self._description = description
+        self._volumes = store.volumes
+        self._heartbeat_seconds = settings.heartbeat_seconds
         self._obey = obey
-        self._transfers = transfers
-        self._started = time.monotonic()
-        self._incarnation = uuid.uuid4().hex
+        self._joined = joined
+        self._changes = IncrementalReport(self._send_changes)
+        self._report = FullReport(store, settings.block_report_seconds)
         self._stopping = threading.Event()
         self._registered = threading.Event()
-        self._changes = IncrementalReport(self._send_changes)
-        self._joined = joined
         # The actor's thread begins sessions; any thread may end the one that it used.
         self._ending = threading.Lock()
         self._session = 0
-        # Any thread may ask for a full report; what is asked while one runs asks for another.
-        self._report_asked = threading.Event()
-        self._report_due = 0.0
-        self._failed_volumes = 0
         self._trouble = ""
         self.refusal = ""
 
@@ -150,7 +135,7 @@ class NameNodeActor:
 
     def report_again(self) -> None:
         """Something is not as the namenode knows it: a full report goes out after this beat."""
-        self._report_asked.set()
+        self._report.ask()
 
     def __repr__(self) -> str:
         return f"<NameNodeActor session {self._session}, {self._changes!r}>"
@@ -165,14 +150,14 @@ class NameNodeActor:
                 pause = _SESSION_PAUSE_SECONDS
             except StartRefused as error:
                 self._refused(error)
-                pause = self._settings.heartbeat_seconds
+                pause = self._heartbeat_seconds
             except DfsError as error:
                 self._note("namenode.out_of_reach", error.message)
-                pause = self._settings.heartbeat_seconds
+                pause = self._heartbeat_seconds
             except Exception as error:
                 # Also a defect of ours must not end this thread: who does not beat is dead.
                 log.error("actor.failed", exc_info=True, error=type(error).__name__)
-                pause = self._settings.heartbeat_seconds
+                pause = self._heartbeat_seconds
             else:
                 self._note("", "")
                 continue
@@ -183,60 +168,26 @@ class NameNodeActor:
         """Register and report when due, tell what is untold, beat once."""
         if not self._session:
             self._register()
-        if self._failed_volumes != self._store.volumes.failed:
-            self.report_again()
-        if self._report_asked.is_set() or time.monotonic() >= self._report_due:
-            self._report()
+        if self._report.is_due:
+            self._report.send(self._calls, self._session, self._tell_corrupt)
             self._registered.set()
         self._changes.tell()
         self._beat()
 
     def _register(self) -> None:
-        volumes = self._store.volumes
-        info = NodeInfo(
-            volumes.node_id,
-            self._incarnation,
-            self._address.host,
-            self._address.port,
-            self._settings.rack,
-            volumes.cluster_id,
-            VERSION,
-        )
-        registration = self._calls.register(info)
-        check_told(registration.epoch, volumes.epoch)
+        registration = self._calls.register(self._description.info())
+        check_told(registration.epoch, self._volumes.epoch)
         # Of another cluster no epoch is remembered.
-        volumes.join_cluster(registration.cluster_id)
+        self._volumes.join_cluster(registration.cluster_id)
         self._check_epoch(registration.epoch)
         self.report_again()
         self._session = registration.session
         self._joined()
         log.info("datanode.registered", session=self._session, epoch=registration.epoch)
 
-    def _report(self) -> None:
-        # Before anything is listed: who asks from now on knows of something newer.
-        self._report_asked.clear()
-        try:
-            self._report_all()
-        except BaseException:
-            self._report_asked.set()
-            raise
-        self._report_due = time.monotonic() + self._settings.block_report_seconds
-
-    def _report_all(self) -> None:
-        failed = self._store.volumes.failed
-        session, report_id = self._session, time.monotonic_ns()
-        lists = max(1, -(-self._store.usage().replicas // REPORT_BLOCKS))
-        self._calls.block_report(session, report_id, 0, 1 + lists, b"")
-        # Made now, and not before: see the module's description.
-        good, corrupt = self._store.replicas.inventory()
-        if corrupt:
-            # Before the lists, so that the namenode never takes these replicas for gone.
-            self._changes.add(CORRUPT, corrupt)
-            self._changes.tell()
-        for number in range(lists):
-            payload = pack_blocks(good[number::lists])
-            self._calls.block_report(session, report_id, 1 + number, 1 + lists, payload)
-        self._failed_volumes = failed
+    def _tell_corrupt(self, blocks: Iterable[Block]) -> None:
+        self._changes.add(CORRUPT, blocks)
+        self._changes.tell()
 
     def _send_changes(self, changes: Changes) -> None:
         session = self._session
@@ -255,13 +206,13 @@ class NameNodeActor:
             self.report_again()
 
     def _beat(self) -> None:
-        interval = self._settings.heartbeat_seconds
+        interval = self._heartbeat_seconds
         session = self._session
         if not session:
             raise SessionExpired("a change could not be told")
         calls = self._calls.within(interval + _HEARTBEAT_GRACE_SECONDS)
-        orders = calls.heartbeat(session, self._stats(), interval)
-        check_told(orders.epoch, self._store.volumes.epoch)
+        orders = calls.heartbeat(session, self._description.stats(), interval)
+        check_told(orders.epoch, self._volumes.epoch)
         self._check_epoch(orders.epoch)
         for command in orders.commands:
             log.debug("command.received", action=command.action, blocks=len(command.blocks))
@@ -273,12 +224,12 @@ class NameNodeActor:
                 log.warning("command.unknown", action=command.action)
 
     def _check_epoch(self, epoch: int) -> None:
-        known = self._store.volumes.epoch
+        known = self._volumes.epoch
         if epoch < known:
             self._tell_epoch(known)
             self._namenode.turn()
             raise Fenced(f"a namenode of epoch {epoch} commands, {known} is known")
-        self._store.volumes.remember_epoch(epoch)
+        self._volumes.remember_epoch(epoch)
 
     def _tell_epoch(self, known: int) -> None:
         """Tell a namenode that we obeyed a later one. Either it was deposed, and will notice; or
@@ -287,11 +238,6 @@ class NameNodeActor:
             self._calls.within(TELL_SECONDS_MAX).epoch_known(known)
         except (Unavailable, NotLeader) as error:
             log.debug("epoch.not_told", epoch=known, error=error.message)
-
-    def _stats(self) -> NodeStats:
-        capacity, used, remaining, replicas, failed = self._store.usage()
-        uptime = int(time.monotonic() - self._started)
-        return NodeStats(capacity, used, remaining, replicas, self._transfers(), failed, uptime)
 
     def _refused(self, error: DfsError) -> None:
         """The namenode does not want this datanode (a clone, another cluster): say so, ask on."""

@@ -9,6 +9,7 @@ from data_service.datanode.background.directory_scanner import DirectoryScanner
 from data_service.datanode.background.trash_emptier import TrashEmptier
 from data_service.datanode.background.verifier import Verifier
 from data_service.datanode.commands import Commands
+from data_service.datanode.description import NodeDescription
 from data_service.datanode.incremental_report import CORRUPT
 from data_service.datanode.service import DataNodeService
 from data_service.datanode.store.block_store import BlockStore
@@ -39,12 +40,11 @@ class DataNode(daemon.Daemon):
         self.slots = TransferSlots(own.max_streams, str(self.address))
         self.peers = DataNodeClient(credentials, settings.network)
         self.actor = NameNodeActor(
-            self.address,
-            own,
-            self.store,
             LeaderPool(NAME_NODE, settings.name_node.hosts, credentials, settings.network),
+            NodeDescription(self.address, own.rack, self.store, lambda: self.slots.running),
+            self.store,
+            own,
             lambda command, holds: self._commands.obey(command, holds),
-            lambda: self.slots.running,
             self._join,
         )
         self._verifier = Verifier(self.store, self.actor.tell, self.actor.report_again)

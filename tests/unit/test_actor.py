@@ -8,13 +8,13 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from data_service.datanode import actor as actor_module
+from data_service.datanode import full_report
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.actor import NameNodeActor
 from data_service.datanode.incremental_report import CORRUPT, DELETED, RECEIVED
 from data_service.protocol.blocks import Block, unpack_blocks
 from data_service.protocol.nodes import DELETE, REPORT, Command, NodeInfo, NodeStats
-from tests.support.links.played_namenode import NameNode
+from tests.support.links.played_namenode import NameNode, actor_of
 from tests.support.disks.stores import opened, path_of, put
 from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import (
@@ -27,9 +27,8 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.release import VERSION
-from zookeeper.fabric.settings import Address, DataNodeSettings
+from zookeeper.fabric.settings import DataNodeSettings
 
-ADDRESS = Address("127.0.0.1", 1801)
 
 
 @pytest.fixture(name="store")
@@ -52,8 +51,8 @@ def _obeyed() -> List[Command]:
 @pytest.fixture(name="actor")
 def _actor(store: BlockStore, namenode: NameNode, obeyed: List[Command]) -> Iterator[NameNodeActor]:
     settings = DataNodeSettings(heartbeat_seconds=0.01, block_report_seconds=1000.0, rack="/r")
-    made = NameNodeActor(ADDRESS, settings, store, namenode,  # type: ignore[arg-type]
-                         lambda command, _holds: obeyed.append(command), lambda: 3)
+    made = actor_of(
+        namenode, store, lambda command, _holds: obeyed.append(command), settings=settings)
     yield made
     made.stop()
 
@@ -106,7 +105,7 @@ def test_the_list_is_made_after_the_answer_to_the_empty_first_part(
 def test_a_report_goes_in_parts_of_one_number(
     store: BlockStore, namenode: NameNode, actor: NameNodeActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actor_module, "REPORT_BLOCKS", 3)
+    monkeypatch.setattr(full_report, "REPORT_BLOCKS", 3)
     blocks = [put(store, block_id, b"x") for block_id in range(8)]
     actor.attend()
     reports = [args for method, args in namenode.calls if method == "block_report"]
@@ -211,8 +210,7 @@ def test_an_order_holds_as_long_as_the_session_that_it_was_given_in(
 ) -> None:
     """HDFS-1972: the namenode has dropped the orders of a datanode that registered again."""
     orders: List[Callable[[], bool]] = []
-    actor = NameNodeActor(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
-                          lambda _command, holds: orders.append(holds), lambda: 0)
+    actor = actor_of(namenode, store, lambda _command, holds: orders.append(holds))
     namenode.answers["heartbeat"] = lambda *_args: (5, (Command(DELETE, (Block(1, 1, 1),), ()),))
     actor.attend()
     actor.attend()
@@ -245,7 +243,7 @@ def stats(namenode: NameNode) -> NodeStats:
 def test_a_datanode_tells_its_release_and_for_how_long_it_runs(
     namenode: NameNode, actor: NameNodeActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actor, "_started", time.monotonic() - 100.0)
+    monkeypatch.setattr(actor._description, "_started", time.monotonic() - 100.0)
     actor.attend()
     (info,) = next(arguments for name, arguments in namenode.calls if name == "register")
     assert NodeInfo(*info).version == VERSION and stats(namenode).uptime_seconds >= 100
@@ -255,8 +253,7 @@ def test_a_failed_volume_is_reported_at_once(
     tmp_path: Path, namenode: NameNode
 ) -> None:
     store = opened(tmp_path / "a", tmp_path / "b")
-    actor = NameNodeActor(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
-                          lambda command, holds: None, lambda: 0)
+    actor = actor_of(namenode, store)
     put(store, 1, b"x")
     actor.attend()
     lost = [volume for volume in store.volumes.working if any(volume.scan())]
@@ -267,7 +264,7 @@ def test_a_failed_volume_is_reported_at_once(
     assert namenode.methods() == FIRST_ROUND[1:]
     store.volumes.working[0].fail("pulled out, too")
     actor.attend()
-    assert stats(namenode) == NodeStats(0, 0, 0, 0, 0, 2, stats(namenode).uptime_seconds)
+    assert stats(namenode) == NodeStats(0, 0, 0, 0, 3, 2, stats(namenode).uptime_seconds)
     store.close()
 
 
@@ -364,8 +361,7 @@ def test_only_who_is_accepted_is_said_to_have_joined(
     store: BlockStore, namenode: NameNode
 ) -> None:
     joined: List[int] = []
-    actor = NameNodeActor(ADDRESS, DataNodeSettings(), store, namenode,  # type: ignore[arg-type]
-                          lambda command, _holds: None, lambda: 0, lambda: joined.append(1))
+    actor = actor_of(namenode, store, joined=lambda: joined.append(1))
     namenode.fail("register", StartRefused("another one is served there"))
     with pytest.raises(StartRefused):
         actor.attend()

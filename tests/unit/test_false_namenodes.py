@@ -9,10 +9,9 @@ from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.actor import NameNodeActor
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import DELETE, Command, Target
-from tests.support.links.played_namenode import NameNode
+from tests.support.links.played_namenode import NameNode, actor_of
 from tests.support.disks.stores import opened
 from zookeeper.fabric.errors import ProtocolViolation, StartRefused
-from zookeeper.fabric.settings import Address, DataNodeSettings
 
 
 @pytest.fixture(name="store")
@@ -36,10 +35,7 @@ def _obeyed() -> List[Command]:
 def _actor(
     store: BlockStore, namenode: NameNode, obeyed: List[Command]
 ) -> Iterator[NameNodeActor]:
-    settings = DataNodeSettings(heartbeat_seconds=0.01)
-    made = NameNodeActor(
-        Address("127.0.0.1", 1801), settings, store, namenode,  # type: ignore[arg-type]
-        lambda command, _holds: obeyed.append(command), lambda: 0)
+    made = actor_of(namenode, store, lambda command, _holds: obeyed.append(command))
     yield made
     made.stop()
 

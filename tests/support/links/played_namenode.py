@@ -2,10 +2,16 @@
 
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from data_service.datanode.actor import NameNodeActor, Obey
+from data_service.datanode.description import NodeDescription
+from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.nodes import NodeInfo, NodeStats
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.rpc import plain
+from zookeeper.fabric.settings import Address, DataNodeSettings
+
+ADDRESS = Address("127.0.0.1", 1801)
 
 
 class NameNode:
@@ -68,3 +74,16 @@ class NameNode:
     def _heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> tuple:
         assert session == self.session
         return self.epoch, ()
+
+
+def actor_of(
+    namenode: NameNode,
+    store: BlockStore,
+    obey: Obey = lambda _command, _holds: None,
+    joined: Callable[[], None] = lambda: None,
+    settings: DataNodeSettings = DataNodeSettings(heartbeat_seconds=0.01, rack="/r"),
+) -> NameNodeActor:
+    """The actor of a datanode that has three transfers under way; stop it."""
+    description = NodeDescription(ADDRESS, settings.rack, store, lambda: 3)
+    return NameNodeActor(
+        namenode, description, store, settings, obey, joined)  # type: ignore[arg-type]
