@@ -1,7 +1,6 @@
 """Calls with bodies: whole ones, broken ones, and errors at every moment of them."""
 
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 
@@ -20,21 +19,6 @@ from zookeeper.fabric.remote import Remote
 PACKET = b"p" * (1 << 18)
 PLENTY = 400
 """Packets that no kernel holds for us: somebody has to read them."""
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    """One server for all tests of this file: none of them may hurt it."""
-    with Loopback() as served:
-        yield served
-
-
-@pytest.fixture
-def remote(loopback: Loopback) -> Iterator[Remote]:
-    """A connection of our own client."""
-    connection = loopback.remote()
-    yield connection
-    connection.close()
 
 
 @pytest.mark.parametrize("packets", [0, 1, 5])

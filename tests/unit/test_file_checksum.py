@@ -3,7 +3,6 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 
@@ -84,19 +83,6 @@ def test_a_replica_gives_its_checksum(tmp_path: Path, size: int) -> None:
         with pytest.raises(CorruptData):
             replica.checksum(size + 1)
     store.close()
-
-
-@pytest.fixture(name="cluster")
-def _cluster(tmp_path: Path) -> Iterator[InnerCluster]:
-    with InnerCluster(tmp_path, 2) as started:
-        yield started
-        started.wait_clean()
-
-
-@pytest.fixture(name="fs")
-def _fs(cluster: InnerCluster) -> Iterator[FileSystem]:
-    with cluster.file_system() as made:
-        yield made
 
 
 def store_file(fs: FileSystem, size: int = len(DATA)) -> FileChecksum:

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from pathlib import Path
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, List
 
 import pytest
 
@@ -31,19 +31,6 @@ from zookeeper.fabric.errors import (
 )
 
 DATA = noise(2 * BLOCK_SIZE + 1000, 11)
-
-
-@pytest.fixture(name="cluster")
-def _cluster(tmp_path: Path) -> Iterator[InnerCluster]:
-    with InnerCluster(tmp_path / "cluster", 2) as started:
-        yield started
-        started.wait_clean()
-
-
-@pytest.fixture(name="fs")
-def _fs(cluster: InnerCluster) -> Iterator[FileSystem]:
-    with cluster.file_system() as made:
-        yield made
 
 
 @pytest.fixture(name="local")

@@ -5,7 +5,7 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Iterator, List
+from typing import List
 
 import pytest
 
@@ -22,23 +22,6 @@ from tests.support.disks.stores import (
     write_replica,
 )
 from zookeeper.fabric.errors import CorruptData, DiskFailed
-
-
-@pytest.fixture(name="system")
-def _system() -> FaultyDisk:
-    return FaultyDisk()
-
-
-@pytest.fixture(name="failures")
-def _failures() -> List[str]:
-    return []
-
-
-@pytest.fixture(name="volume")
-def _volume(tmp_path: Path, system: FaultyDisk, failures: List[str]) -> Iterator[Volume]:
-    made = open_volume(tmp_path / "v", system, failures)
-    yield made
-    made.directory.close()
 
 
 @pytest.mark.parametrize("race", [False, True])

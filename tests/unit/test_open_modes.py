@@ -1,8 +1,7 @@
 """`FileSystem.open` in all modes: what Python's own `open` does, for bytes and for text."""
 
 import csv
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 
@@ -10,19 +9,6 @@ from data_service.filesystem import FileSystem
 from data_service.filesystem.open_modes import Mode, parse_mode
 from tests.support.clusters.inner_cluster import InnerCluster
 from zookeeper.fabric.errors import PathExists, PathNotFound
-
-
-@pytest.fixture(name="cluster")
-def _cluster(tmp_path: Path) -> Iterator[InnerCluster]:
-    with InnerCluster(tmp_path / "cluster", 2) as started:
-        yield started
-        started.wait_clean()
-
-
-@pytest.fixture(name="fs")
-def _fs(cluster: InnerCluster) -> Iterator[FileSystem]:
-    with cluster.file_system() as made:
-        yield made
 
 
 @pytest.mark.parametrize("mode, deed, text", [

@@ -27,13 +27,6 @@ from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address
 
 
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    """One server for the tests that do not hurt it."""
-    with Loopback() as served:
-        yield served
-
-
 @pytest.fixture
 def pool(loopback: Loopback) -> Iterator[RemotePool]:
     """Connections for many threads."""

@@ -26,21 +26,6 @@ LARGE = b"x" * (15 << 20)
 """More than the kernel holds for a connection: somebody has to read it."""
 
 
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    """One server for the tests that do not hurt it."""
-    with Loopback() as served:
-        yield served
-
-
-@pytest.fixture
-def remote(loopback: Loopback) -> Iterator[Remote]:
-    """A connection of our own client."""
-    connection = loopback.remote()
-    yield connection
-    connection.close()
-
-
 class Impostor:
     """A peer of a Remote whose every byte the test decides; no handshake."""
 

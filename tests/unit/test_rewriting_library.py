@@ -19,19 +19,6 @@ from zookeeper.fabric.errors import (
 DATA = noise(2 * BLOCK_SIZE + 1000, 4)
 
 
-@pytest.fixture(name="cluster")
-def _cluster(tmp_path: Path) -> Iterator[InnerCluster]:
-    with InnerCluster(tmp_path, 2) as started:
-        yield started
-        started.wait_clean()
-
-
-@pytest.fixture(name="fs")
-def _fs(cluster: InnerCluster) -> Iterator[FileSystem]:
-    with cluster.file_system() as made:
-        yield made
-
-
 def content(fs: FileSystem, path: str = "/f") -> bytes:
     """All bytes of a file, read in each way that there is."""
     with fs.open(path) as file:

@@ -1,7 +1,7 @@
 """What can never fit is refused before its first byte."""
 
 from pathlib import Path
-from typing import Iterator, List
+from typing import List
 
 import pytest
 
@@ -61,13 +61,6 @@ def test_the_quotas_above_hold() -> None:
     room.check_quotas("/d/f", 10, opened(2), usages)
     with pytest.raises(QuotaExceeded, match="/d/f: The DiskSpace quota .* quota = 100 B"):
         room.check_quotas("/d/f", 11, opened(2), usages)
-
-
-@pytest.fixture(name="cluster")
-def _cluster(tmp_path: Path) -> Iterator[InnerCluster]:
-    with InnerCluster(tmp_path / "cluster", 2) as started:
-        yield started
-        started.wait_clean()
 
 
 def test_nothing_is_sent_of_what_cannot_fit(tmp_path: Path, cluster: InnerCluster) -> None:

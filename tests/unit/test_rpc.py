@@ -40,21 +40,6 @@ class Color(enum.IntEnum):
     RED = 1
 
 
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    """One server for all tests of this file: none of them may hurt it."""
-    with Loopback() as served:
-        yield served
-
-
-@pytest.fixture
-def remote(loopback: Loopback) -> Iterator[Remote]:
-    """A connection of our own client."""
-    connection = loopback.remote()
-    yield connection
-    connection.close()
-
-
 @pytest.fixture
 def root(loopback: Loopback) -> Iterator[Any]:
     """The service as a stock RPyC client sees it."""

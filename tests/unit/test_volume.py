@@ -3,7 +3,7 @@
 import errno
 import os
 from pathlib import Path
-from typing import Callable, Iterator, List
+from typing import Callable, List
 
 import pytest
 
@@ -36,23 +36,6 @@ class Clock:
     def monotonic(self) -> float:
         """Its time."""
         return self.now
-
-
-@pytest.fixture(name="system")
-def _system() -> FaultyDisk:
-    return FaultyDisk()
-
-
-@pytest.fixture(name="failures")
-def _failures() -> List[str]:
-    return []
-
-
-@pytest.fixture(name="volume")
-def _volume(tmp_path: Path, system: FaultyDisk, failures: List[str]) -> Iterator[Volume]:
-    made = open_volume(tmp_path / "v", system, failures)
-    yield made
-    made.directory.close()
 
 
 def test_identity_survives_a_restart(tmp_path: Path) -> None:

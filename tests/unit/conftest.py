@@ -1,0 +1,64 @@
+"""What the tests of more than one module of a part stand on."""
+
+from pathlib import Path
+from typing import Iterator, List
+
+import pytest
+
+from data_service.datanode.store.volume import Volume
+from data_service.filesystem import FileSystem
+from tests.support.clusters.inner_cluster import InnerCluster
+from tests.support.disks.faulty_disk import FaultyDisk
+from tests.support.disks.stores import open_volume
+from tests.support.links.loopback import Loopback
+from zookeeper.fabric.remote import Remote
+
+
+@pytest.fixture(scope="module")
+def loopback() -> Iterator[Loopback]:
+    """One server for all tests of a file: none of them may hurt it."""
+    with Loopback() as served:
+        yield served
+
+
+@pytest.fixture
+def remote(loopback: Loopback) -> Iterator[Remote]:
+    """A connection of our own client."""
+    connection = loopback.remote()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[InnerCluster]:
+    """Two datanodes and a played namenode, which leave nothing unfinished."""
+    with InnerCluster(tmp_path / "cluster", 2) as started:
+        yield started
+        started.wait_clean()
+
+
+@pytest.fixture
+def fs(cluster: InnerCluster) -> Iterator[FileSystem]:
+    """Their client."""
+    with cluster.file_system() as made:
+        yield made
+
+
+@pytest.fixture
+def system() -> FaultyDisk:
+    """The disk of `volume`."""
+    return FaultyDisk()
+
+
+@pytest.fixture
+def failures() -> List[str]:
+    """What `volume` told of its failures."""
+    return []
+
+
+@pytest.fixture
+def volume(tmp_path: Path, system: FaultyDisk, failures: List[str]) -> Iterator[Volume]:
+    """A directory of a datanode, on a disk that a test lets fail."""
+    made = open_volume(tmp_path / "v", system, failures)
+    yield made
+    made.directory.close()
