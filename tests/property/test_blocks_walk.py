@@ -10,6 +10,7 @@ from typing import Callable, Dict, List, Set, Tuple
 
 import pytest
 
+from data_service.namenode.replicas.service_state import IN_SERVICE, STANDINGS
 from data_service.protocol.blocks import Block
 from tests.support.models.model_datanodes import ModelCluster, ModelDataNode, Replica
 from zookeeper.fabric.errors import NotEnoughReplicas, ProtocolViolation, SafeMode, SessionExpired
@@ -42,7 +43,7 @@ class Walk:
             + [self.crash, self.rot, self.read_bad, self.lose_file, self.orphan]
             + [self.save_disk, self.restore_disk, self.lose_reply, self.repeat_changes]
             + [self.full_report, self.partial_report, self.continue_report]
-            + [self.sleep, self.zookeeper_flaps, self.restart_namenode])
+            + [self.sleep, self.zookeeper_flaps, self.restart_namenode, self.decide])
 
     # Choices.
 
@@ -312,6 +313,11 @@ class Walk:
         self.cluster.zookeeper_up = not self.cluster.zookeeper_up
         self.cluster.see()
 
+    def decide(self) -> None:
+        """An administrator takes a node out of service, or puts it back."""
+        wanted = self.random.choice([IN_SERVICE] * 4 + list(STANDINGS))
+        self.cluster.blocks.monitor.set_service_state(self.node().name, wanted)
+
     # The end.
 
     def calm_down(self) -> None:
@@ -325,6 +331,8 @@ class Walk:
         for node in self.cluster.nodes.values():
             if not node.up:
                 node.start()
+        for name in NAMES:
+            self.cluster.blocks.monitor.set_service_state(name, IN_SERVICE)
         self.cluster.quiet_rounds(5)
         # A block that is missing since the restart keeps safe mode on; somebody looks into it.
         self.cluster.blocks.leave_safe_mode(self.cluster.now)
@@ -382,5 +390,5 @@ def test_the_walks_reach_what_they_are_about() -> None:
         committed += len(walk.committed)
     assert {"replica.corrupt", "replication.planned", "replication.expired", "node.dead",
             "node.stale", "tick.late", "report.applied", "session.ended",
-            "deletion.planned"} <= seen
+            "deletion.planned", "node.service_state"} <= seen
     assert committed > 100
