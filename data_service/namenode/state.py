@@ -242,10 +242,10 @@ class State:
         """Assert that the block side knows what the rows say, and else what is being written."""
         kept, deleted, _ = effects_of_all(self.image)
         census = self.blocks.census
-        tracked = {block.block_id: Kept(block, *rest) for block, *rest in census.tracked()}
-        for block, inode_id, replication in kept:
+        tracked = {row[0].block_id: Kept(*row) for row in census.tracked()}
+        for block, inode_id, redundancy in kept:
             known = tracked.pop(block.block_id, None)
-            assert known == (block, inode_id, replication), f"{block.name}: {known}"
+            assert known == (block, inode_id, redundancy), f"{block.name}: {known}"
         assert tracked.keys() <= self.open_files.block_ids(), f"of no file: {sorted(tracked)}"
         assert set(census.deleted()) == set(deleted), "deleted blocks"
 
@@ -280,8 +280,8 @@ class State:
         self.open_files.follow(changes)
 
     def _tell_blocks(self, effects: Effects, txid: int) -> None:
-        for block, inode_id, replication in effects.kept:
-            self.blocks.track(block, inode_id, replication, txid)
+        for block, inode_id, redundancy in effects.kept:
+            self.blocks.track(block, inode_id, redundancy, txid)
         for block_id in effects.deleted:
             self.blocks.invalidate(block_id, txid)
         for block_id in effects.forgotten:

@@ -12,6 +12,7 @@ import pytest
 
 from data_service.namenode.replicas.service_state import IN_SERVICE, STANDINGS
 from data_service.protocol.blocks import Block
+from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import ModelCluster, ModelDataNode, Replica
 from zookeeper.fabric.errors import NotEnoughReplicas, ProtocolViolation, SafeMode, SessionExpired
 
@@ -97,7 +98,7 @@ class Walk:
         if self.cluster.blocks.confirmations(block) and self.random.random() < 0.9:
             del self.open[block_id]
             self.committed[block_id] = block
-            self.cluster.blocks.track(block, block_id, self.random.randint(1, 4))
+            self.cluster.blocks.track(block, block_id, replicated(self.random.randint(1, 4)))
         elif self.random.random() < 0.3:
             del self.open[block_id]
             self.bury(block)
@@ -135,7 +136,7 @@ class Walk:
                 self.committed[block_id] = block
                 wanted[block_id] = old_wanted
         for block_id, block in self.committed.items():
-            blocks.track(block, block_id, wanted[block_id])
+            blocks.track(block, block_id, replicated(wanted[block_id]))
         self.deleted.update(self.open)
         self.open.clear()
         blocks.loaded(self.cluster.now)
@@ -145,7 +146,7 @@ class Walk:
         """setrep on a block."""
         if self.committed:
             block_id = self.random.choice(sorted(self.committed))
-            self.cluster.set_replication(block_id, self.random.randint(1, 4))
+            self.cluster.set_replication(block_id, replicated(self.random.randint(1, 4)))
 
     def read_bad(self) -> None:
         """A reader meets rotten bytes and says so."""

@@ -16,6 +16,7 @@ from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.effects import Effects
 from data_service.namenode.namespace.image import INODE_NUMBERS
 from data_service.namenode.state import State
+from data_service.protocol.redundancy import replicated
 from metadata_service.edits import Edit
 from tests.support.models.block_side import Datanodes
 from tests.support.models.core_walk import Walk
@@ -120,7 +121,7 @@ DEFECTS: Dict[str, Plant] = {
         kept=[kept._replace(inode_id=min(kept.inode_id, 9)) for kept in told.kept]
     ),
     "replications do not matter": lambda told: told._replace(
-        kept=[kept._replace(replication=2) for kept in told.kept]
+        kept=[kept._replace(redundancy=replicated(2)) for kept in told.kept]
     ),
     "a block's length is the whole block's": lambda told: told._replace(
         kept=[kept._replace(block=kept.block._replace(length=100)) for kept in told.kept]

@@ -13,6 +13,7 @@ from data_service.namenode.replicas.block_reports import BlockReports
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.node import Node, OpenReport
 from data_service.namenode.replicas.replication import Replication
+from data_service.namenode.replicas.verification import Verifications
 from data_service.namenode.writers.open_files import OpenFiles
 from data_service.protocol.blocks import Block
 from metadata_service.append_queue import AppendQueue
@@ -81,6 +82,13 @@ def _is_surplus(self: Deletions, block_id: int, victim: Node) -> bool:
     return len(others) >= self._blocks.redundancy(block_id).targets
 
 
+def _never_ask(
+    _self: Verifications, _nodes: Iterable[Node], _block: Block, _wanted: int, _now: float
+) -> int:
+    """Nobody is asked to read what shall stay: mostly that alone prevents the harm."""
+    return 0
+
+
 def _apply_each_part(
     self: BlockReports, node: Node, report_id: int, part: int, parts: int,
     blocks: Iterable[Block], now: float,
@@ -141,10 +149,11 @@ MUTANTS: Dict[str, Mutant] = {
     "the metadata service accepts an older epoch": Mutant(
         "is stored although", 30, (Patch(MetadataService, "admit", _admit_anybody),)),
     "count stale replicas": Mutant(
-        "", 186, (
+        "removes Replica", 26, (
             Patch(Node, "replicas_count", property(_counts_unless_dead)),
             Patch(Node, "may_take_replicas", property(_counts_unless_dead)),
             Patch(Deletions, "_is_surplus", _is_surplus),
+            Patch(Verifications, "sure", _never_ask),
         )),
     "apply half a block report": Mutant(
         "does not know Replica", 0, (Patch(BlockReports, "part", _apply_each_part),)),

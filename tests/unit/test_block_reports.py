@@ -7,6 +7,7 @@ import pytest
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import Target
+from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import POLICY, ModelCluster, ModelDataNode, Replica
 from zookeeper.fabric.errors import Busy, ProtocolViolation, SessionExpired
 
@@ -124,7 +125,7 @@ def test_what_was_deleted_since_the_first_part_does_not_come_back_hdfs_10301() -
 
 def test_of_two_generations_in_a_report_the_later_counts_hdfs_16922() -> None:
     world = cluster()
-    world.blocks.track(Block(1, 2, 100), 1, 1)
+    world.blocks.track(Block(1, 2, 100), 1, replicated(1))
     for order in ((1, 2), (2, 1)):
         blocks = tuple(Block(1, generation, 100) for generation in order)
         send(world, world.nodes["a"], 4 + order[0], 0, 1, *blocks)
@@ -162,7 +163,7 @@ def test_a_node_is_not_usable_before_its_first_report_is_whole_hdfs_1972() -> No
 
 def test_another_length_or_generation_is_corrupt_with_its_reason_hdfs_5438() -> None:
     world = cluster()
-    world.blocks.track(Block(1, 2, 100), 1, 2)
+    world.blocks.track(Block(1, 2, 100), 1, replicated(2))
     change(world, "a", received=(Block(1, 2, 99),))
     change(world, "b", received=(Block(1, 1, 100),))
     assert world.census.health(1) == (2, 0, 2, 0, 0) and world.census.is_corrupt(1)
@@ -173,7 +174,7 @@ def test_another_length_or_generation_is_corrupt_with_its_reason_hdfs_5438() -> 
 
 def test_a_later_good_report_clears_a_mismatch_hdfs_5438() -> None:
     world = cluster()
-    world.blocks.track(Block(1, 2, 100), 1, 1)
+    world.blocks.track(Block(1, 2, 100), 1, replicated(1))
     change(world, "a", received=(Block(1, 1, 100),))
     assert live(world, 1) == [0]
     change(world, "a", received=(Block(1, 2, 100),))
@@ -194,7 +195,7 @@ def test_a_repeated_report_does_not_clear_a_checksum_error_hdfs_4799() -> None:
 
 def test_older_news_demotes_nothing_hdfs_2742_hdfs_16922() -> None:
     world = cluster()
-    world.blocks.track(Block(1, 2, 100), 1, 1)
+    world.blocks.track(Block(1, 2, 100), 1, replicated(1))
     change(world, "a", received=(Block(1, 2, 100),))
     change(world, "a", received=(Block(1, 1, 60),))
     change(world, "a", deleted=(Block(1, 1, 60),))
@@ -212,7 +213,7 @@ def test_a_length_reported_while_writing_is_judged_at_the_commit_hdfs_2742() -> 
     change(world, "d", received=(Block(1, 1, 100),))
     change(world, "d", corrupt=(Block(1, 1, 100),))
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
-    world.blocks.track(Block(1, 1, 100), 5, 3)
+    world.blocks.track(Block(1, 1, 100), 5, replicated(3))
     assert world.census.health(1) == (3, 1, 2, 0, 0)
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
 
@@ -303,7 +304,7 @@ def test_what_was_corrupt_before_its_writer_resumed_is_corrupt_afterwards(again:
         change(world, "a", received=(block,))
     world.blocks.begin(1, 1, (), 100)
     assert world.blocks.confirmations(block) == 1
-    world.blocks.track(block, 5, 2)
+    world.blocks.track(block, 5, replicated(2))
     assert world.census.health(1)[1:3] == (1, 1)
 
 
@@ -311,7 +312,7 @@ def test_what_was_corrupt_before_it_was_known_is_corrupt_when_it_is_committed() 
     world = cluster("abc")
     block = Block(1, 1, 100)
     change(world, "a", corrupt=(block,))
-    world.blocks.track(block, 5, 2)
+    world.blocks.track(block, 5, replicated(2))
     assert world.census.health(1)[1:3] == (0, 1)
 
 
@@ -358,7 +359,7 @@ def test_a_replica_that_nobody_can_have_meant_counts_for_nothing() -> None:
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
     change(world, "c", received=(Block(1, 1, 100),))
     assert world.blocks.confirmations(Block(1, 1, 100)) == 1
-    world.blocks.track(Block(1, 1, 100), 5, 2)
+    world.blocks.track(Block(1, 1, 100), 5, replicated(2))
     change(world, "c", received=(Block(1, 1, 100),))
     assert [target.node_id for target in world.census.locations(1)] == ["a"]
     world.beat(world.nodes["c"])

@@ -12,6 +12,7 @@ from data_service.namenode.replicas.events import Events
 from data_service.protocol.blocks import Block
 from data_service.protocol.health import Health
 from data_service.protocol.nodes import REPORT
+from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import (
     CAPACITY,
     CLUSTER_ID,
@@ -101,7 +102,7 @@ def test_a_write_is_resumed_by_another_namenode() -> None:
     assert world.blocks.confirmations(Block(1, 1, 100)) == 0
     world.blocks.begin(1, 1, (), 100)
     assert world.blocks.confirmations(Block(1, 1, 100)) == 2
-    world.blocks.track(Block(1, 1, 100), 5, 2)
+    world.blocks.track(Block(1, 1, 100), 5, replicated(2))
     assert world.census.health(1) == Health(2, 2, 0, 0)
     world.blocks.check()
 
@@ -168,7 +169,7 @@ def test_a_block_knows_its_file() -> None:
     world = cluster("a")
     block = world.put(1, "a", 1)
     assert (world.blocks.get(1), world.blocks.inode_id(1)) == (block, 1)
-    world.blocks.track(block, 9, 1)
+    world.blocks.track(block, 9, replicated(1))
     assert world.blocks.inode_id(1) == 9
     assert world.blocks.get(2) is None and world.blocks.inode_id(2) is None
     with pytest.raises(KeyError):
@@ -184,7 +185,7 @@ def test_counts_tell_each_kind_of_block() -> None:
     world.put(1, "ab", 2)
     world.put(2, "a", 2)
     world.put(3, "abc", 2)
-    world.blocks.track(Block(4, 1, 1), 4, 1)
+    world.blocks.track(Block(4, 1, 1), 4, replicated(1))
     world.spoil("a", world.put(5, "a", 1))
     world.spoil("a", world.put(6, "ab", 1))
     world.blocks.invalidate(world.put(7, "a", 1).block_id, 0)
@@ -251,7 +252,7 @@ def test_safe_mode_holds_until_reports_are_in_f2() -> None:
     committed = [world.put(block_id, "ab", 2) for block_id in range(1, 6)]
     blocks = world.new_namenode()
     for block in committed:
-        blocks.track(block, 1, 2)
+        blocks.track(block, 1, replicated(2))
     world.connect(world.nodes["c"])
     world.connect(world.nodes["c"])
     assert blocks.safe_mode and "being loaded" in blocks.safe_mode_reason(world.now)
@@ -285,7 +286,7 @@ def filled(count: int) -> Blocks:
     """Blocks of which all replicas are reported, on three nodes."""
     blocks = Blocks(CLUSTER_ID, 1, POLICY._replace(safe_mode_extension_seconds=0.0))
     for block_id in range(1, count + 1):
-        blocks.track(Block(block_id, 1, 100), block_id, 3)
+        blocks.track(Block(block_id, 1, 100), block_id, replicated(3))
     blocks.loaded(0.0)
     return blocks
 

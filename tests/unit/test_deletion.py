@@ -5,6 +5,7 @@ from typing import List, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import DELETE, DELETE_CORRUPT, TRASH
+from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import POLICY, ModelCluster
 
 DEAD = int(POLICY.dead_seconds) + 10
@@ -195,7 +196,7 @@ def test_what_a_lower_replication_makes_surplus_stays_until_that_is_durable() ->
 def test_a_new_namenode_deletes_no_surplus_before_all_have_reported_hdfs_1972() -> None:
     world = cluster("abc")
     block = world.put(1, "abc", 2)
-    world.new_namenode().track(block, 1, 2)
+    world.new_namenode().track(block, 1, replicated(2))
     world.blocks.loaded(world.now)
     for name in "abc":
         world.nodes[name].start()
@@ -328,7 +329,7 @@ def test_an_unknown_block_that_becomes_known_is_a_replica() -> None:
     assert world.blocks.confirmations(Block(77, 1, 5)) == 1
     world.nodes["b"].store(Block(78, 1, 5))
     world.run(1)
-    world.blocks.track(Block(78, 1, 5), 1, 1)
+    world.blocks.track(Block(78, 1, 5), 1, replicated(1))
     assert world.census.health(78).live == 1 and world.census.counts().unknown == 0
     world.run(int(POLICY.trash_grace_seconds) + 5)
     assert deletes(world, TRASH) == []

@@ -8,6 +8,7 @@ from data_service.namenode.namespace.image import put
 from data_service.namenode.namespace.orphans import forget, give_up, purge, unlink
 from data_service.namenode.namespace.paths import parse
 from data_service.protocol.blocks import Block
+from data_service.protocol.redundancy import replicated
 from metadata_service.edits import Change
 from tests.support.models.namenode_core import ROOT
 from tests.support.models.namespace_tree import Tree
@@ -25,7 +26,10 @@ def test_a_file_that_changes_has_all_its_new_blocks() -> None:
     number = tree.file("/f", 100, 40)
     tree.image.counters["block_id"] = 9
     _, changes = rewrite(tree.find("/f"), 1, [Block(7, 2, 30), Block(8, 2, 5)], 5)
-    kept = [Kept(Block(7, 2, 30), number, 3), Kept(Block(8, 2, 5), number, 3)]
+    kept = [
+        Kept(Block(7, 2, 30), number, replicated(3)),
+        Kept(Block(8, 2, 5), number, replicated(3)),
+    ]
     assert told(tree, changes) == (kept, [2], [])
 
 
@@ -36,7 +40,7 @@ def test_another_replication_is_told_of_every_block_and_other_attributes_of_none
     assert told(tree, [put(row._replace(mode=0, mtime_ms=99, name="g"))]) == ([], [], [])
     changes = [put(row._replace(replication=2))]
     assert told(tree, changes)[0] == [
-        Kept(Block(1, 1, 100), number, 2), Kept(Block(2, 1, 40), number, 2)
+        Kept(Block(1, 1, 100), number, replicated(2)), Kept(Block(2, 1, 40), number, replicated(2))
     ]  # fmt: skip
     assert told(tree, changes) == ([], [], []), "that is what it has already"
     tree.mkdir("/d")
@@ -48,7 +52,7 @@ def test_blocks_that_move_are_wanted_as_their_new_file_wants() -> None:
     target, _ = tree.file("/t", 100), tree.file("/s", 40)
     tree.apply([put(tree.find("/s").row()._replace(replication=1))])
     changes = concat(tree.find("/t"), [tree.find("/s")], 5)
-    assert told(tree, changes) == ([Kept(Block(2, 1, 40), target, 3)], [], [])
+    assert told(tree, changes) == ([Kept(Block(2, 1, 40), target, replicated(3))], [], [])
 
 
 def test_a_deleted_files_blocks_are_deleted_with_their_rows_and_forgotten_once() -> None:
@@ -73,8 +77,8 @@ def test_a_loaded_image_tells_the_same_as_the_edits_that_made_it() -> None:
     tree.delete("/d/gone")
     kept, deleted, forgotten = effects_of_all(tree.image)
     assert sorted(kept) == [
-        Kept(Block(1, 1, 100), number, 2), Kept(Block(2, 1, 40), number, 2),
-        Kept(Block(3, 1, 7), gone, 3),
+        Kept(Block(1, 1, 100), number, replicated(2)), Kept(Block(2, 1, 40), number, replicated(2)),
+        Kept(Block(3, 1, 7), gone, replicated(3)),
     ]  # fmt: skip
     assert list(deleted) == list(forgotten) == []
     tree.apply(purge(tree.image.orphans, 9))

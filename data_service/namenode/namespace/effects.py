@@ -1,7 +1,7 @@
 """What row changes mean for blocks: the one place that says it.
 
 Theory of operation. The rows know everything about a block that is no matter of datanodes: which
-file it belongs to, how many replicas that wants, whether it is deleted. The block side keeps what
+file it belongs to, how that is kept, whether it is deleted. The block side keeps what
 it needs of this for itself. It hears of it from here only, whether a change was just decided, read
 at start, or comes from the namenode that leads: so all three know the same blocks afterwards.
 
@@ -14,19 +14,20 @@ from typing import Iterable, Iterator, List, NamedTuple
 from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, Image
 from data_service.namenode.namespace.inodes import BlockRow, File, InodeRow
 from data_service.protocol.blocks import Block
+from data_service.protocol.redundancy import Redundancy, replicated
 from metadata_service.edits import Change
 
 
 class Kept(NamedTuple):
-    """A block is one of a file's, which wants so many replicas of it."""
+    """A block is one of a file's, which is kept like this."""
 
     block: Block
     inode_id: int
-    replication: int
+    redundancy: Redundancy
 
 
 class Effects(NamedTuple):
-    """Blocks that files have, also when it is another file or number of replicas than before;
+    """Blocks that files have, also when it is another file or redundancy than before;
     ids that are deleted; ids of which nothing is known any more. To be heeded in this order."""
 
     kept: Iterable[Kept]
@@ -40,33 +41,33 @@ def effects_of(changes: Iterable[Change], image: Image) -> Effects:
     gained: List[BlockRow] = []
     deleted: List[int] = []
     forgotten: List[int] = []
-    replications = {}
+    redundancies = {}
     for table, key, row in changes:
         if table == DELETED_BLOCKS:
             (forgotten if row is None else deleted).append(key)
         elif table == BLOCKS and row is not None:
             gained.append(BlockRow._make(row))
         elif table == INODES and row is not None:
-            replications[key] = InodeRow._make(row).replication
-            kept += _changed(image, key, replications[key])
+            redundancies[key] = replicated(InodeRow._make(row).replication)
+            kept += _changed(image, key, redundancies[key])
     # An edit that changes a file's blocks also names the file's row.
-    kept += [Kept(Block(*row[:3]), row.inode, replications[row.inode]) for row in gained]
+    kept += [Kept(Block(*row[:3]), row.inode, redundancies[row.inode]) for row in gained]
     return Effects(kept, deleted, forgotten)
 
 
 def effects_of_all(image: Image) -> Effects:
     """What the rows of a whole image mean, in any order of theirs."""
     kept = (
-        Kept(block, file.id, file.attributes.redundancy.targets)
+        Kept(block, file.id, file.attributes.redundancy)
         for file in image.files()
         for block in file.blocks
     )
     return Effects(kept, image.deleted_blocks, ())
 
 
-def _changed(image: Image, inode_id: int, replication: int) -> Iterator[Kept]:
-    """The blocks of a file whose replication is another one from now on."""
+def _changed(image: Image, inode_id: int, redundancy: Redundancy) -> Iterator[Kept]:
+    """The blocks of a file whose redundancy is another one from now on."""
     file = image.inodes.get(inode_id)
-    if isinstance(file, File) and file.attributes.redundancy.targets != replication:
+    if isinstance(file, File) and file.attributes.redundancy != redundancy:
         for block in file.blocks:
-            yield Kept(block, inode_id, replication)
+            yield Kept(block, inode_id, redundancy)

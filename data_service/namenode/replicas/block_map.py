@@ -156,11 +156,11 @@ class BlockMap:
         """How many blocks have enough good replicas to be read."""
         return self.totals[FULL] + self.totals[EXCESS] + self.totals[UNDER]
 
-    def all(self) -> Iterator[Tuple[Block, int, int]]:
-        """Every block, with its inode and on how many datanodes it shall be."""
+    def all(self) -> Iterator[Tuple[Block, int, Redundancy]]:
+        """Every block, with its inode and how it shall be kept."""
         for block_id, row in self._rows.items():
             block = Block(block_id, self._generations[row], self._lengths[row])
-            yield block, self._inodes[row], self._targets[row]
+            yield block, self._inodes[row], replicated(self._targets[row])
 
     # Changes.
 

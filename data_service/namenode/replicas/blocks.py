@@ -18,7 +18,7 @@ from data_service.namenode.replicas.parts import Parts
 from data_service.namenode.replicas.redundancy_monitor import RedundancyMonitor
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Target
-from data_service.protocol.redundancy import Redundancy, replicated
+from data_service.protocol.redundancy import Redundancy
 
 
 class Blocks:
@@ -48,12 +48,14 @@ class Blocks:
 
     # What the namespace says.
 
-    def track(self, block: Block, inode_id: int, replication: int, txid: int = 0) -> None:
-        """A final block belongs to this file, which wants so many replicas, since edit `txid`.
+    def track(
+        self, block: Block, inode_id: int, redundancy: Redundancy, txid: int = 0
+    ) -> None:
+        """A final block belongs to this file, which is kept like this since edit `txid`.
 
         What becomes surplus by it stays until the edit is durable. Again is the same as once.
         """
-        block_id, redundancy = block.block_id, replicated(replication)
+        block_id = block.block_id
         if block_id in self._map:
             if redundancy.targets < self._map.redundancy(block_id).targets:
                 self._parts.deletions.hold_surplus(txid)

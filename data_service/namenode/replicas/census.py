@@ -25,6 +25,7 @@ from data_service.protocol.health import (
     Holder,
 )
 from data_service.protocol.nodes import Target
+from data_service.protocol.redundancy import Redundancy
 
 
 class Counts(NamedTuple):
@@ -167,8 +168,8 @@ class Census:
         """The blocks without a good replica. Nothing else asks for them, so all are looked at."""
         return self._blocks.judged_as(MISSING, CORRUPT)
 
-    def tracked(self) -> Iterator[Tuple[Block, int, int]]:
-        """Every committed block, with its inode and how many replicas are wanted."""
+    def tracked(self) -> Iterator[Tuple[Block, int, Redundancy]]:
+        """Every committed block, with its inode and how it is kept."""
         return self._blocks.all()
 
     def deleted(self) -> Iterator[int]:

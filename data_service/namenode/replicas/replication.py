@@ -6,11 +6,11 @@ one copy order at a time, for all the replicas that it lacks. The source must be
 that has fully reported; a stale one serves only when no fresh one exists. The number of copies is
 bounded for each source and in all, so that the loss of a node cannot choke the cluster. A copy
 ends when its targets report the block, or its source says that it failed; one that does not end in
-time is forgotten. In its place another one begins at once, of what its source has, for the other
-nodes are as busy as they were. The block is planned anew from where it stands, after a failure not
-before a pause that doubles each time. A copy that arrives late after all is a surplus. A target that its
-source could not reach, though we hear its heartbeats, is avoided for a while by all copies, and
-longer each time: else each block would try it for itself.
+time is forgotten. In its place another one begins at once, of what its source has: the other nodes
+are as busy as they were. The block itself is planned anew from where it stands, after a failure
+not before a pause that doubles each time. A copy that arrives late after all is a surplus. A target
+that its source could not reach, though we hear its heartbeats, is avoided for a while by all
+copies, and longer each time: else each block would try it for itself.
 """
 
 from itertools import islice

@@ -77,7 +77,7 @@ class Confirmations:
         complete file from now on, though no row says yet that they are final."""
         for block, targets, found, _ in lacking:
             if targets is None or found >= len(targets) or self._blocks.lost_any(targets):
-                self._blocks.track(block, file.new.file_id, file.new.redundancy.targets)
+                self._blocks.track(block, file.new.file_id, file.new.redundancy)
 
     def __repr__(self) -> str:
         return f"<Confirmations by {self._blocks!r}>"

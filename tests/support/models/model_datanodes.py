@@ -25,6 +25,7 @@ from data_service.protocol.nodes import (
     NodeStats,
     Target,
 )
+from data_service.protocol.redundancy import replicated
 from zookeeper.fabric.errors import ProtocolViolation, SessionExpired
 
 CLUSTER_ID = "cluster-1"
@@ -157,7 +158,7 @@ class ModelCluster:
     def put(self, block_id: int, names: str, replication: int) -> Block:
         """A committed block of 100 bytes on the nodes whose names are the letters of `names`."""
         block = Block(block_id, 1, 100)
-        self.blocks.track(block, block_id, replication)
+        self.blocks.track(block, block_id, replicated(replication))
         for name in names:
             self.nodes[name].store(block)
             self.tell(self.nodes[name])
@@ -167,7 +168,7 @@ class ModelCluster:
         """Edit `txid` says how many replicas are wanted of a committed block."""
         block, inode_id = self.blocks.get(block_id), self.blocks.inode_id(block_id)
         assert block is not None and inode_id is not None, f"{block_id} is not committed"
-        self.blocks.track(block, inode_id, replication, txid)
+        self.blocks.track(block, inode_id, replicated(replication), txid)
 
     def forget_deletions(self, limit: int) -> Tuple[int, ...]:
         """The namespace drops its records of ids whose deletion is confirmed; these ids."""
