@@ -17,7 +17,7 @@ ALTERNATIVES_MAX = 10_000
 GROUPS_MAX = 100
 """Groups `{a,b}` in one path, nested ones counted."""
 
-_WILD = re.compile(r"\\.|([*?\[{])", re.DOTALL)
+_WILD = r"\\.|([*?\[{])"
 
 
 class TooManyAlternatives(DfsError):
@@ -42,7 +42,10 @@ class IllegalPattern(DfsError):
 
 def is_glob(text: str) -> bool:
     """Whether a path has anything to expand; an escaped character is no wildcard."""
-    return any(match.group(1) for match in _WILD.finditer(text))
+    # Of most paths this is all that is asked.
+    if not any(character in text for character in "*?[{"):
+        return False
+    return any(match.group(1) for match in re.finditer(_WILD, text, re.DOTALL))
 
 
 def unescape(text: str) -> str:

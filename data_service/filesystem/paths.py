@@ -10,7 +10,7 @@ from zookeeper.fabric.errors import DfsError, InvalidArgument
 AnyPath = Union[str, "os.PathLike[str]"]
 """Text, or an object with such text, as a PurePosixPath."""
 
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/", re.ASCII)
+_URI = r"[A-Za-z][A-Za-z0-9+.-]*:/"
 
 
 def normalise(path: str) -> str:
@@ -40,7 +40,7 @@ def text_of(path: AnyPath) -> str:
         raise TypeError(f"a path in the cluster is text, not {type(text).__name__}: {text!r:.80}")
     if not text:
         raise InvalidArgument("a path must not be empty; `.' is the home directory")
-    if _URI.match(text):
+    if ":/" in text and re.match(_URI, text):
         raise InvalidArgument(
             f"{text}: a path is expected, not a URI; which cluster it is in, the FileSystem says"
         )

@@ -22,7 +22,7 @@ from data_service.shell.failures import FATAL, NO_SUCH_FILE, PathError, UsageErr
 from data_service.shell.streams import Input, Output, complain
 from zookeeper.fabric.errors import DfsError, InvalidArgument, LocalFileError
 
-_SCHEME = re.compile(r"(?:hdfs|pyhdfs|file):/|[A-Za-z][A-Za-z0-9+.-]+://", re.ASCII)
+_SCHEME = r"(?:hdfs|pyhdfs|file):/|[A-Za-z][A-Za-z0-9+.-]+://"
 _URI_THAT_NAMES_A_HOST = tuple(f"{scheme}://" for scheme in (*clusters.SCHEMES, "file"))
 
 
@@ -230,7 +230,7 @@ class Session:
         local name that looks like a URI is reached as `./hdfs:/x`.
         """
         path = text
-        if _SCHEME.match(text):
+        if re.match(_SCHEME, text):
             typed = paths.parse(text)
             if typed.scheme != "file":
                 return self.item(text)

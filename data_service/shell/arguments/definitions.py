@@ -38,8 +38,8 @@ FIXED = {
 }
 """What HDFS lets people choose, and is chosen here; the umask can be defined for a command."""
 
-_NUMBER = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
-_UMASK = re.compile(r"0?[0-7]{1,3}", re.ASCII)
+_NUMBER = r"[-+]?[0-9]{1,18}"
+_UMASK = r"0?[0-7]{1,3}"
 
 
 def check(definitions: Mapping[str, str]) -> Dict[str, str]:
@@ -71,7 +71,7 @@ class Definitions:
         text = self._texts.get(name)
         if text is None:
             return default
-        if not _NUMBER.fullmatch(text.strip()):
+        if not re.fullmatch(_NUMBER, text.strip()):
             raise UsageError(f'For input string: "{text}"')
         return int(text)
 
@@ -115,6 +115,6 @@ class Definitions:
         text = self._texts.get(UMASK)
         if text is None:
             return None
-        if not _UMASK.fullmatch(text.strip()):
+        if not re.fullmatch(_UMASK, text.strip()):
             raise UsageError(f"Unable to parse configuration {UMASK} with {text} as octal umask.")
         return int(text, 8)

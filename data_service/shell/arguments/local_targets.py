@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Optional
 LINKS_MAX = 40
 """As many links in a row as the kernel follows."""
 
-_DESCRIPTORS = re.compile(r"/proc/([0-9]+)(?:/task/[0-9]+)?/fd", re.ASCII)
+_DESCRIPTORS = r"/proc/([0-9]+)(?:/task/[0-9]+)?/fd"
 
 
 def behind(path: str) -> str:
@@ -39,7 +39,7 @@ def descriptor_of(path: str) -> Optional[int]:
     folder, _, name = path.rpartition("/")
     if not (name.isascii() and name.isdigit()):
         return None
-    found = _DESCRIPTORS.fullmatch(os.path.realpath(folder or "."))
+    found = re.fullmatch(_DESCRIPTORS, os.path.realpath(folder or "."))
     return int(name) if found is not None and int(found.group(1)) == os.getpid() else None
 
 
