@@ -15,8 +15,7 @@ import sys
 import time
 import zlib
 from pathlib import Path
-from types import TracebackType
-from typing import Callable, List, Optional, Sequence, Type
+from typing import Callable, List, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,12 +53,7 @@ class Hops:
     def __enter__(self) -> "Hops":
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -12,8 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Dict, List, NamedTuple, Optional, Type
+from typing import Dict, List, NamedTuple
 
 from tests.support.clusters.ports import Ports
 
@@ -124,12 +123,7 @@ class Terminal:
     def __enter__(self) -> "Terminal":
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self._alarm.cancel()
         self._end()
         self._shell.communicate()
