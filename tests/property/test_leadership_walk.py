@@ -2,7 +2,7 @@
 zookeeper and a record. After any finite sequence of events, the elected one leads."""
 
 from random import Random
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Set
 
 import pytest
 
@@ -21,6 +21,7 @@ from data_service.namenode.leading.leadership import (
     Outlived,
     Resign,
     Serve,
+    Standing,
     TermOver,
     Woke,
 )
@@ -52,6 +53,8 @@ class Town:
         self.epochs: Dict[int, int] = {}
         """Machine -> the epoch of what it has loaded."""
         self.serving: Dict[int, int] = {}
+        self.dead: Set[int] = set()
+        """Epochs of terms that ended by themselves; each tells so once."""
         self.mail: List[List[Event]] = [[] for _ in range(count)]
         self.now = 0.0
         self.calm = False
@@ -91,6 +94,8 @@ class Town:
     def load(self, number: int, action: ClaimAndLoad) -> None:
         """Claim an epoch, which fences all others; what comes of it is told, perhaps twice."""
         assert number not in self.epochs, "a term was left behind"
+        candidate = self.candidates.get(number)
+        assert candidate and candidate.told, "nobody told him in this candidacy that he leads"
         self.epoch = max(self.epoch + 1, action.at_least)
         if self.fails():
             error = self.chance.choice([AWAY, FENCED, DAMAGE, DEFECT])
@@ -98,9 +103,14 @@ class Town:
             return
         self.epochs[number] = self.epoch
         if self.fails():
-            error = self.chance.choice([AWAY, FENCED, DEFECT])
-            self.mail[number].append(TermOver(action.attempt, error))
+            self.die(number, action.attempt, self.chance.choice([AWAY, FENCED, DEFECT]))
         self.mail[number].append(Loaded(action.attempt))
+
+    def die(self, number: int, attempt: int, error: Exception) -> None:
+        """What was loaded is worth nothing any more."""
+        if self.epochs[number] not in self.dead:
+            self.dead.add(self.epochs[number])
+            self.mail[number].append(TermOver(attempt, error))
 
     def step(self) -> None:
         """Something happens."""
@@ -113,12 +123,14 @@ class Town:
             self.epoch += 1  # Somebody claimed that nobody elected.
         self.tell(number)
         attempt = machine._attempt
-        if self.serving.get(number, self.epoch) < self.epoch:
-            self.mail[number].append(TermOver(attempt, FENCED))
+        if self.epochs.get(number, self.epoch) < self.epoch:
+            self.die(number, attempt, FENCED)
+        elif number in self.serving and self.fails(0.1):
+            self.die(number, attempt, self.chance.choice([AWAY, DEFECT]))
         elif number in self.serving and self.fails(0.1):
             self.mail[number].append(self.chance.choice([
-                TermOver(attempt, AWAY), TermOver(attempt, DEFECT), TermOver(attempt - 1, FENCED),
-                Outlived(attempt, self.epoch + 5, self.epoch), Failed(DEFECT),
+                TermOver(attempt - 1, FENCED), Outlived(attempt, self.epoch + 5, self.epoch),
+                Failed(DEFECT),
             ]))  # fmt: skip
         if self.mail[number]:
             self.deliver(number, self.mail[number].pop(0))
@@ -138,19 +150,27 @@ class Town:
         if word != candidate.told:
             self.candidates[number] = candidate._replace(told=word)
             self.mail[number].append(word)
+        elif self.fails():
+            # News of an earlier candidacy was on its way for long.
+            late = Elected(self.chance.randrange(-1, word.candidacy), True, self.election)
+            self.mail[number].append(late)
 
     def deliver(self, number: int, event: Event) -> None:
         """The machine does something about it, and never nothing for ever."""
         machine = self.machines[number]
         actions = machine.handle(event, self.now)
         machine.check()
-        assert self.serving.get(number) is None or machine.serves or EndTerm() in actions
+        left = number in self.serving and not machine.serves and EndTerm() not in actions
+        assert not left, "a term goes on that is over"
         self.carry_out(number, actions)
+        if machine.standing is Standing.RESTING:
+            assert number not in self.candidates and self.leader != number, "it keeps the role"
 
     def rests(self) -> bool:
         """Whether exactly the elected one leads, in the newest epoch."""
         newest = {number for number, epoch in self.serving.items() if epoch == self.epoch}
-        return not any(self.mail) and newest == {self.leader} == set(self.serving)
+        settled = not any(self.mail) and not self.dead.intersection(self.serving.values())
+        return settled and newest == {self.leader} == set(self.serving)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

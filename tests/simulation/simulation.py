@@ -1,8 +1,9 @@
 """One run: a cluster, faults for a while, then peace, and everything must be right.
 
-Around the real `State` and the real `ZooKeeperState` stand models of all that does input and
-output: two namenodes that compete, five datanodes with disks, four clients, a metadata service, a
-zookeeper and a network between them. See `world.py` for how it is one thread and one seed.
+Real is what decides: of a namenode its leadership, lease, state, chores and the queue of its
+journal, of the zookeeper its sessions and election. Around them stand models of all that does input
+and output: two namenodes that compete, five datanodes with disks, four clients, a metadata service,
+a zookeeper and a network between them. See `world.py` for how it is one thread and one seed.
 """
 
 from typing import List, NamedTuple, Optional
