@@ -332,7 +332,7 @@ class Walk(RewritingWalk):
         self.store(self.state.forget_deleted(1000))
         self.state.check()
         assert not self.metadata.tables["deleted_blocks"]
-        kept = set(self.metadata.tables["blocks"]) | self.orphans
+        kept = set(self.metadata.tables["blocks"]) | self.ownerless
         kept.update(block.block_id for writer in self.writers for block in writer.blocks.values())
         held = {block_id for blocks in self.nodes.held.values() for block_id in blocks}
         assert held == kept

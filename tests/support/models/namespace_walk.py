@@ -37,7 +37,7 @@ class Sides:
         self.calls = 0
         self.durable = 0
         self.renewed: Dict[str, float] = {}
-        self.orphans: Set[int] = set()
+        self.ownerless: Set[int] = set()
         self.browsed = ""
         self.state = self.metadata.start()
         self.nodes = self.datanodes(3)

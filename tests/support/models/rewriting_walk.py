@@ -180,7 +180,7 @@ class RewritingWalk(Sides):
             self.writers.append(writer)
             self.renewed[writer.client] = self.now
         else:
-            self.orphans.update(block.block_id for block in writer.blocks.values())
+            self.ownerless.update(block.block_id for block in writer.blocks.values())
 
     def publish(self, writer: ModelWriter, flushed: bool) -> int:
         """The new blocks are visible, and the writer goes on if `flushed`; the file's length."""
