@@ -125,7 +125,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(argv: Optional[List[str]] = None) -> int:
     """Run one datanode until it is told to stop; the process's exit status."""
     return daemon.run(
-        "data_node",
+        DATA_NODE,
         "Keeps blocks and serves them; its index in data_node_hosts tells which datanode it is.",
         argv,
         lambda settings, arguments, credentials: DataNode(settings, arguments.index, credentials),
