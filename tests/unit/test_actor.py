@@ -368,3 +368,31 @@ def test_only_who_is_accepted_is_said_to_have_joined(
     assert joined == []
     actor.attend()
     assert joined == [1]
+
+
+def test_actors_of_two_namenodes_share_what_is_the_datanodes_and_nothing_else(
+    store: BlockStore
+) -> None:
+    """A standby hears of every replica, too; its trouble is not the leader's."""
+    namenodes = [NameNode(), NameNode()]
+    namenodes[1].session = 500
+    leader, standby = [actor_of(namenode, store) for namenode in namenodes]
+    first, second = put(store, 1, b"x"), Block(2, 1, 1)
+    for actor, namenode in zip((leader, standby), namenodes):
+        actor.attend()
+        assert listed(namenode) == [first] and namenode.methods() == FIRST_ROUND
+    namenodes[1].fail("block_changes", Unavailable("gone"))
+    put(store, 2, b"y")
+    for actor in (leader, standby):
+        actor.tell(RECEIVED, [second])
+    assert [namenode.methods() for namenode in namenodes] == [["block_changes"]] * 2
+    leader.attend()
+    standby.attend()
+    assert namenodes[0].methods() == ["heartbeat"] and namenodes[0].session == 101
+    assert listed(namenodes[1]) == [first, second]
+    assert namenodes[1].methods() == ["register", "block_report", "block_report", "block_changes",
+                                      "heartbeat"]
+    assert store.volumes.epoch == 5 and store.volumes.cluster_id == "cluster-1"
+    leader.stop()
+    assert namenodes[0].closed and not namenodes[1].closed
+    standby.stop()

@@ -4,6 +4,7 @@ A directory that fails, at start or later, costs its replicas only, as long as a
 When none works any more, the datanode stays up without room.
 """
 
+import threading
 import time
 from functools import partial
 from typing import Callable, Dict, List, Sequence, Tuple, Type, TypeVar
@@ -42,6 +43,8 @@ class Volumes:
     ) -> None:
         self._volumes = [Volume(path, reserved_bytes, on_failure, system) for path in directories]
         self.choice = VolumeChoice(lambda: self.working)
+        # Whoever follows a namenode may learn of a cluster or an epoch; the newest is written last.
+        self._learning = threading.Lock()
         self._epoch = self._saved_epoch = 0
         self.node_id = ""
         self.cluster_id = ""
@@ -105,12 +108,13 @@ class Volumes:
 
     def join_cluster(self, cluster_id: str) -> None:
         """Record which cluster this datanode and every one of its directories belongs to."""
-        if self.cluster_id not in ("", cluster_id):
-            raise StartRefused(
-                f"this datanode belongs to cluster {self.cluster_id}, not to {cluster_id}"
-            )
-        self._try_each(lambda volume: volume.directory.join_cluster(cluster_id))
-        self.cluster_id = cluster_id
+        with self._learning:
+            if self.cluster_id not in ("", cluster_id):
+                raise StartRefused(
+                    f"this datanode belongs to cluster {self.cluster_id}, not to {cluster_id}"
+                )
+            self._try_each(lambda volume: volume.directory.join_cluster(cluster_id))
+            self.cluster_id = cluster_id
 
     @property
     def epoch(self) -> int:
@@ -123,11 +127,11 @@ class Volumes:
         When no disk takes the number, it is tried again at the next call: a datanode whose disks
         are full must still be told what to delete.
         """
-        self._epoch = max(self._epoch, epoch)
-        known = self._epoch
-        if known > self._saved_epoch:
-            if self._try_each(lambda volume: volume.records.write_number(layout.EPOCH, known)):
-                self._saved_epoch = known
+        with self._learning:
+            self._epoch = known = max(self._epoch, epoch)
+            if known > self._saved_epoch:
+                if self._try_each(lambda volume: volume.records.write_number(layout.EPOCH, known)):
+                    self._saved_epoch = known
 
     @property
     def scan_position(self) -> int:
