@@ -47,8 +47,6 @@ class Administration:
 
         Only in safe mode, and for administrators, as all that follow.
         """
-        # The first answer to a client is awaited only briefly, and this one takes its time.
-        self.safe_mode("get")
         return self._calls.save_namespace()
 
     def refresh_nodes(self) -> None:
