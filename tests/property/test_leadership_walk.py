@@ -2,7 +2,7 @@
 zookeeper and a record. After any finite sequence of events, the elected one leads."""
 
 from random import Random
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Dict, List, NamedTuple, Optional, Set, Type
 
 import pytest
 
@@ -95,7 +95,10 @@ class Town:
         """Claim an epoch, which fences all others; what comes of it is told, perhaps twice."""
         assert number not in self.epochs, "a term was left behind"
         candidate = self.candidates.get(number)
-        assert candidate and candidate.told, "nobody told him in this candidacy that he leads"
+        assert candidate and candidate.told, "nobody told him anything in this candidacy"
+        other = [e for e in self.mail[number]
+                 if isinstance(e, Elected) and e.candidacy == candidate.candidacy]
+        assert candidate.told.leads or other, "the last that he was told is that he does not lead"
         self.epoch = max(self.epoch + 1, action.at_least)
         if self.fails():
             error = self.chance.choice([AWAY, FENCED, DAMAGE, DEFECT])
@@ -173,18 +176,79 @@ class Town:
         return settled and newest == {self.leader} == set(self.serving)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_after_any_events_the_elected_one_leads(
-    count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever has happened: once the world is calm, one leads, and it is who was elected."""
+def walk(seed: int, count: int) -> None:
+    """Any events for a while, then calm: whatever has happened, the elected one leads."""
+    town = Town(seed, count)
+    for _ in range(200):
+        town.step()
+    town.calm = True
+    for _ in range(400 * count):
+        town.step()
+    assert town.rests(), f"seed {seed}: {town.machines}, {town.serving} of {town.epoch}"
+    assert all(machine.trouble == "" for machine in town.machines if machine.serves)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FAILED_PAUSE_SECONDS_MAX", 5.0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_after_any_events_the_elected_one_leads(count: int) -> None:
     for seed in range(60):
-        town = Town(seed, count)
-        for _ in range(200):
-            town.step()
-        town.calm = True
-        for _ in range(400 * count):
-            town.step()
-        assert town.rests(), f"seed {seed}: {town.machines}, {town.serving} of {town.epoch}"
-        assert all(m.trouble == "" for m in town.machines if m.serves)
+        walk(seed, count)
+
+
+class ForgetsEarlyEnds(Leadership):
+    """A term that ended while it was loaded is served."""
+
+    def _loaded(self, now: float) -> List[Action]:
+        self._over = None
+        return super()._loaded(now)
+
+
+class BelievesLateNews(Leadership):
+    """A word of an earlier candidacy counts."""
+
+    def _told(self, event: Elected, now: float) -> List[Action]:
+        return super()._told(event._replace(candidacy=self._candidacy), now)
+
+
+class IgnoresDefects(Leadership):
+    """What could not be carried out is left at that."""
+
+    def _failed(self, error: Exception, now: float) -> List[Action]:
+        return []
+
+
+class KeepsTheRole(Leadership):
+    """It rests, and is the zookeeper's leader."""
+
+    def _rest(self, seconds: float, now: float) -> List[Action]:
+        return super()._rest(seconds, now)[1:]
+
+
+class WaitsForNothing(Leadership):
+    """After a term it stands by although it is elected."""
+
+    def _wait_after_term(self, now: float) -> None:
+        self._stand(Standing.CANDIDATE)
+
+
+class GoesOn(Leadership):
+    """A term that is over is not ended."""
+
+    def _ended(self) -> List[Action]:
+        return []
+
+
+@pytest.mark.parametrize("mutant", [
+    ForgetsEarlyEnds, BelievesLateNews, IgnoresDefects, KeepsTheRole, WaitsForNothing, GoesOn,
+])  # fmt: skip
+def test_a_planted_defect_is_found(
+    mutant: Type[Leadership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "Leadership", mutant)
+    with pytest.raises(AssertionError):
+        for seed in range(60):
+            walk(seed, 2)

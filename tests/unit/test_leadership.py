@@ -102,7 +102,7 @@ def test_who_is_fenced_lets_another_be_elected() -> None:
 
 
 def test_late_news_of_a_role_that_was_given_up_is_no_news_of_the_next() -> None:
-    """A word of the last candidacy came in this one, and was believed (B1)."""
+    """A word of the last candidacy came in this one, and was believed."""
     member = Member().lead()
     member.on(TermOver(1, FENCED), 0.0)
     assert member.on(Elected(0, True, 3), 0.5) == [], "while it rests"
@@ -145,7 +145,7 @@ def test_after_a_long_term_the_next_one_begins_at_once() -> None:
 
 
 def test_a_defect_in_the_proof_of_leadership_ends_the_term_and_no_more() -> None:
-    """The thread of it had died: every call was refused, for ever (B5)."""
+    """The thread of it had died: every call was refused, for ever."""
     member = Member().lead()
     assert member.on(TermOver(1, DEFECT)) == [EndTerm(), ReleaseMemory()]
     assert "unexpected error (KeyError)" in member.machine.trouble
@@ -166,7 +166,7 @@ def test_the_end_of_an_earlier_term_is_no_end_of_this_one() -> None:
 def test_an_image_that_cannot_be_read_does_not_keep_the_role(
     damage: Exception, alone: bool
 ) -> None:
-    """A namenode that met damage claimed an epoch twice a second, for ever (B17)."""
+    """A namenode that met damage claimed an epoch twice a second, for ever."""
     member, now, pauses = Member(alone), 0.0, []
     for attempt in range(1, 12):
         assert member.on(Elected(attempt - 1, True, 3), now) == [ClaimAndLoad(attempt, 3)]
@@ -227,7 +227,7 @@ def waiting() -> Member:
 def test_a_defect_does_not_leave_the_role_with_who_does_nothing(
     standing: Callable[[], Member],
 ) -> None:
-    """The thread that leads died of any error that was none of ours: leader for ever (B4)."""
+    """The thread that leads died of any error that was none of ours: leader for ever."""
     member = standing()
     assert member.on(Failed(DEFECT), 5.0) == [EndTerm(), Resign(), ReleaseMemory()]
     assert member.machine.standing is Standing.RESTING and member.machine.wake_at > 5.0
