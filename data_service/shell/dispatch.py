@@ -3,9 +3,10 @@
 import importlib
 from typing import Callable, List, Optional
 
+from data_service.shell.arguments.places import Surroundings
 from data_service.shell.endings import Terminated
 from data_service.shell.failures import UsageError, describe, one_line
-from data_service.shell.session import Session, Surroundings
+from data_service.shell.session import Session
 from data_service.shell.streams import OutputClosed, OutputFailed, complain
 from data_service.shell.table import COMMANDS, DEPRECATED
 from zookeeper.fabric.errors import DfsError, SettingsError
@@ -70,7 +71,7 @@ def _call(name: str, session: Session, words: List[str]) -> int:
         importlib.import_module(command.module), command.function
     )
     try:
-        session.check_places(words, needs_cluster=command.tool in (ADMINISTRATION, CHECK))
+        session.places.check(words, needs_cluster=command.tool in (ADMINISTRATION, CHECK))
         status = function(session, words)
     except UsageError as error:
         _explain_usage(name, session, error)

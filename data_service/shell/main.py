@@ -11,11 +11,11 @@ from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from data_service.shell.arguments.clusters import default_uri
 from data_service.shell.arguments.definitions import DEFAULT_FILE_SYSTEM, Definitions, check
+from data_service.shell.arguments.places import Surroundings
 from data_service.shell.connections import connect
 from data_service.shell.dispatch import ADMINISTRATION, FAILURE, MISUSE, SUCCESS, run
 from data_service.shell.endings import Terminated, heeding_signals
 from data_service.shell.failures import UsageError
-from data_service.shell.session import Surroundings
 from data_service.shell.streams import Output, OutputFailed, complain
 from data_service.shell.table import TOOLS
 from zookeeper.fabric.standard_streams import occupy

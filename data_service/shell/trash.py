@@ -37,7 +37,8 @@ ATTEMPTS = 10
 
 def minutes_of(session: Session) -> int:
     """How long things stay in the trash, by -D or else config.ini; 0 when there is no trash."""
-    return session.definition(TRASH_MINUTES, session.filesystem.settings.client.trash_minutes)
+    usual = session.filesystem.settings.client.trash_minutes
+    return session.definitions.number(TRASH_MINUTES, usual)
 
 
 class Trash:
@@ -46,8 +47,8 @@ class Trash:
     def __init__(self, session: Session, minutes: int) -> None:
         self._session = session
         self._minutes = minutes
-        self._store: ClusterStore = session.cluster
-        self._root = f"/user/{session.user}/.Trash"
+        self._store: ClusterStore = session.places.cluster
+        self._root = f"/user/{session.places.user}/.Trash"
         self._current = f"{self._root}/{CURRENT}"
 
     def __repr__(self) -> str:

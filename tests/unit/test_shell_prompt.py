@@ -9,6 +9,7 @@ from typing import Callable, Iterator, List
 import pytest
 
 from data_service.shell import session
+from data_service.shell.arguments import places
 from data_service.shell.progress import ProgressBar, clock_time, progress_line
 from data_service.shell.prompt import prompt, terminal
 from data_service.shell.streams import CLEAR_LINE
@@ -184,7 +185,7 @@ def test_the_bar_is_drawn_now_and_then() -> None:
 
 
 def test_a_bar_only_for_a_person(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    surroundings = session.Surroundings(lambda: shell.filesystem, "", {}, None)
+    surroundings = places.Surroundings(lambda: shell.filesystem, "", {}, None)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert session.Session("put", surroundings).progress("x") is None
     monkeypatch.setattr(sys, "stderr", Terminal())
@@ -196,7 +197,7 @@ def test_an_error_takes_the_place_of_the_bar(
 ) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    surroundings = session.Surroundings(lambda: shell.filesystem, "", {}, None)
+    surroundings = places.Surroundings(lambda: shell.filesystem, "", {}, None)
     session.Session("put", surroundings).complain("no")
     assert terminal.getvalue() == CLEAR_LINE + "put: no\n"
 

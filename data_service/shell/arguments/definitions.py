@@ -9,6 +9,7 @@ from typing import Dict, Mapping, Optional
 
 from data_service.protocol.checksums import BYTES_PER_CRC
 from data_service.shell.arguments.options import binary_number
+from data_service.shell.arguments.stores import Creation
 from data_service.shell.failures import UsageError
 from zookeeper.fabric.errors import InvalidArgument
 
@@ -118,3 +119,7 @@ class Definitions:
         if not re.fullmatch(_UMASK, text.strip()):
             raise UsageError(f"Unable to parse configuration {UMASK} with {text} as octal umask.")
         return int(text, 8)
+
+    def creation(self, overwrite: bool, replication: int = 0) -> Creation:
+        """How a new file is made; `replication` is that of the command itself, or 0."""
+        return Creation(overwrite, replication or self.replication, self.block_size)

@@ -5,8 +5,8 @@ import os
 from data_service.filesystem.paths import resolve
 from data_service.shell.arguments import paths
 from data_service.shell.arguments.items import Item
+from data_service.shell.arguments.places import Places
 from data_service.shell.failures import FILE_EXISTS, NO_SUCH_FILE, NOT_A_DIRECTORY, PathError
-from data_service.shell.session import Session
 
 
 class Destination:
@@ -16,9 +16,9 @@ class Destination:
         self.item = item
 
     @classmethod
-    def of(cls, session: Session, text: str) -> "Destination":
+    def of(cls, places: Places, text: str) -> "Destination":
         """The destination that was typed; its wildcards must match exactly one path."""
-        found = session.expand(text)
+        found = places.expand(text)
         if len(found) > 1:
             raise PathError(text, "Too many matches")
         return cls(found[0])

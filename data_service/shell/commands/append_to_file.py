@@ -19,7 +19,7 @@ def append_to_file(session: Session, words: List[str]) -> None:
         raise DfsError("missing destination argument")
     # What is appended begins a new block here in any case, as -n wants it.
     arguments = parse(words, "n", least=2).arguments
-    target = Destination.of(session, arguments.pop()).item
+    target = Destination.of(session.places, arguments.pop()).item
     if STANDARD_INPUT in arguments and len(arguments) > 1:
         raise DfsError("stdin (-) must be the sole input argument when present")
     from_input = arguments == [STANDARD_INPUT]
@@ -45,7 +45,7 @@ def _is_one_local_file(source: Item, target: Item) -> bool:
 
 
 def _source(session: Session, text: str) -> Item:
-    source = session.local_item(text)
+    source = session.places.local_item(text)
     source.check_file()
     return source
 
@@ -58,7 +58,7 @@ def _open(session: Session, target: Item) -> Any:
     if target.exists:
         return target.store.append(target.path)
     try:
-        return target.store.create(target.landing, session.creation(overwrite=False))
+        return target.store.create(target.landing, session.definitions.creation(overwrite=False))
     except PathExists:
         # Somebody else made it after we had looked: it is not ours to replace.
         return target.store.append(target.path)

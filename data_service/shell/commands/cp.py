@@ -14,13 +14,13 @@ def cp(session: Session, words: List[str]) -> None:
     """Copy files and trees within the cluster, or from and to file:/// paths."""
     words, kept = take_attributes(words)
     options = parse(words, "f d", THREAD_OPTIONS, least=2)
-    destination = Destination.of(session, options.arguments.pop())
+    destination = Destination.of(session.places, options.arguments.pop())
     sources = session.expand_all(options.arguments)
     if not sources:
         return
     destination.check(len(sources), options.has("f"))
     copying = CopyOptions(
-        session.creation(options.has("f")),
+        session.definitions.creation(options.has("f")),
         threads_of(options),
         after=(lambda source, target: preserve(source, target, kept)) if kept else None,
     )

@@ -10,7 +10,7 @@ from data_service.shell.trash import Trash, minutes_of
 def expunge(session: Session, words: List[str]) -> None:
     """Close the current trash as a checkpoint, and delete old checkpoints, or all."""
     options = parse(words, "immediate", "fs")
-    session.cluster_item(options.value("fs") or ".")
+    session.places.cluster_item(options.value("fs") or ".")
     trash = Trash(session, minutes_of(session))
     if options.has("immediate"):
         trash.checkpoint()

@@ -44,7 +44,7 @@ def fsck(session: Session, words: List[str]) -> int:
     request = _parse(words)
     if request.blocks:
         return _check_blocks(session, request)
-    options, item = request.options, session.cluster_item(request.path)
+    options, item = request.options, session.places.cluster_item(request.path)
     if not item.exists:
         session.out.line("FileSystem is inaccessible due to:")
         session.out.line(f"{PathNotFound.reason}: {item.path}")
@@ -129,7 +129,7 @@ def _cluster(session: Session) -> Cluster:
 def _begin(session: Session, what: str) -> None:
     mode = session.filesystem.settings.security.mode.upper()
     session.out.line(
-        f"FSCK started by {session.user} (auth:{mode}) for {what}at {calendar(time.time())}"
+        f"FSCK started by {session.places.user} (auth:{mode}) for {what}at {calendar(time.time())}"
     )
     session.out.line()
 

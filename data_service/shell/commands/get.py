@@ -23,13 +23,13 @@ CHECKSUM_CHUNK = 512
 def get(session: Session, words: List[str]) -> None:
     """Fetch files; without a local name, write their bytes to standard output."""
     options = parse(words, "f p crc ignoreCrc", THREAD_OPTIONS, least=1)
-    session.ignores_checksums = options.has("ignoreCrc")
+    session.places.ignores_checksums = options.has("ignoreCrc")
     arguments = options.arguments
     if len(arguments) == 1 and session.name == "get" and not session.interactive:
         session.each(arguments, lambda item: write_out(session, item))
         return
     local = arguments.pop() if len(arguments) > 1 else "."
-    destination = Destination(session.local_item(local))
+    destination = Destination(session.places.local_item(local))
     sources = session.expand_all(arguments)
     if not sources:
         return

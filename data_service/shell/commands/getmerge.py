@@ -12,7 +12,7 @@ from data_service.shell.session import Session
 def getmerge(session: Session, words: List[str]) -> None:
     """Fetch all files of directories, in the order of names, into one local file."""
     options = parse(words, "nl skip-empty-file", least=2)
-    target = session.local_item(options.arguments.pop())
+    target = session.places.local_item(options.arguments.pop())
     if target.is_directory:
         raise PathError(target.text, IS_A_DIRECTORY)
     files: List[Item] = []

@@ -8,7 +8,7 @@ from data_service.shell.session import Session
 
 def groups(session: Session, words: List[str]) -> None:
     """Show the groups that the namenode finds for users; for the caller when none is named."""
-    users = parse(words).arguments or [session.user]
+    users = parse(words).arguments or [session.places.user]
     for user in users:
         session.attempt(lambda: _show_groups(session, user), user)
 

@@ -10,6 +10,6 @@ START_BYTES = 1024
 
 def head(session: Session, words: List[str]) -> None:
     """Write the first kilobyte of a file."""
-    item = session.file(parse(words, least=1, most=1).arguments[0])
+    item = session.places.file(parse(words, least=1, most=1).arguments[0])
     with item.store.open(item.path) as file:
         session.out.write(file.read(START_BYTES))

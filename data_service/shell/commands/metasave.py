@@ -10,6 +10,5 @@ def metasave(session: Session, words: List[str]) -> None:
     """Have the namenode write what it has still to do into a file in its own directory."""
     name = parse(words, least=1, most=1).arguments[0]
     session.filesystem.metasave(name)
-    session.out.line(
-        f"Created metasave file {name} in the log directory of namenode {session.cluster.uri}"
-    )
+    namenode = session.places.cluster.uri
+    session.out.line(f"Created metasave file {name} in the log directory of namenode {namenode}")

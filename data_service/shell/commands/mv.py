@@ -12,7 +12,7 @@ from data_service.shell.session import Session
 def mv(session: Session, words: List[str]) -> None:
     """Rename, or move into a directory; never overwrites."""
     options = parse(words, least=2)
-    destination = Destination.of(session, options.arguments.pop())
+    destination = Destination.of(session.places, options.arguments.pop())
     sources = session.expand_all(options.arguments)
     if not sources:
         return

@@ -44,7 +44,7 @@ def move_from_local(session: Session, words: List[str]) -> None:
 
 def _copying(session: Session, options: Options) -> CopyOptions:
     return CopyOptions(
-        session.creation(options.has("f"), LAZY_REPLICATION if options.has("l") else 0),
+        session.definitions.creation(options.has("f"), LAZY_REPLICATION if options.has("l") else 0),
         threads=threads_of(options),
         after=preserve if options.has("p") else None,
     )
@@ -52,13 +52,13 @@ def _copying(session: Session, options: Options) -> CopyOptions:
 
 def _put(session: Session, arguments: List[str], copying: CopyOptions) -> None:
     text = arguments.pop() if len(arguments) > 1 else "."
-    destination = Destination.of(session, text)
+    destination = Destination.of(session.places, text)
     if arguments == [STANDARD_INPUT]:
         _put_standard_input(session, destination, copying.creation)
         return
     sources: List[Item] = []
     for argument in arguments:
-        session.attempt(lambda: sources.append(session.local_item(argument)), argument)
+        session.attempt(lambda: sources.append(session.places.local_item(argument)), argument)
     destination.check(len(arguments), copying.creation.overwrite, make_parents=True)
     with Copier(session, copying) as copier:
         copier.copy_all(sources, destination)

@@ -39,7 +39,7 @@ def rm(session: Session, words: List[str]) -> None:
 
 def _may_delete(session: Session, item: Item) -> bool:
     """Ask before a tree of very many files goes."""
-    limit = session.definition(DELETE_LIMIT, DELETE_LIMIT_FILES)
+    limit = session.definitions.number(DELETE_LIMIT, DELETE_LIMIT_FILES)
     count = item.store.content_summary(item.path).files
     if count < limit:
         return True

@@ -17,7 +17,7 @@ def tail(session: Session, words: List[str]) -> None:
     """Write the last kilobyte of a file, with -f also what is added to it."""
     options = parse(words, "f", "s", least=1, most=1)
     pause = options.number("s", FOLLOW_MILLISECONDS) / 1000 if options.has("f") else 0.0
-    item = session.file(options.arguments[0])
+    item = session.places.file(options.arguments[0])
     position = max(0, item.found.length - END_BYTES)
     while True:
         position = _write_rest(session, item, position)

@@ -14,7 +14,7 @@ from zookeeper.fabric.errors import CorruptData, DfsError
 def text(session: Session, words: List[str]) -> None:
     """Write files to standard output, compressed ones unpacked."""
     options = parse(words, "ignoreCrc", least=1)
-    session.ignores_checksums = options.has("ignoreCrc")
+    session.places.ignores_checksums = options.has("ignoreCrc")
     session.each(options.arguments, lambda item: _unpack(session, item))
 
 

@@ -64,7 +64,7 @@ def make_empty(session: Session, item: Item) -> None:
 
     It replaces what was found empty, and nothing that came there since we looked.
     """
-    with item.store.create(item.landing, session.creation(overwrite=item.exists)):
+    with item.store.create(item.landing, session.definitions.creation(overwrite=item.exists)):
         pass
 
 

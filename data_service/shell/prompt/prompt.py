@@ -12,11 +12,12 @@ import sys
 from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
 from data_service.protocol.visible import visible
+from data_service.shell.arguments.places import Surroundings
 from data_service.shell.dispatch import FAILURE, SUCCESS, run as run_command
 from data_service.shell.endings import Terminated
 from data_service.shell.failures import NOT_A_DIRECTORY, PathError, UsageError, describe
 from data_service.shell.prompt.local_words import split
-from data_service.shell.session import Session, Surroundings
+from data_service.shell.session import Session
 from data_service.shell.streams import complain
 from data_service.shell.table import COMMANDS, TOOLS
 from zookeeper.fabric.errors import DfsError
@@ -105,7 +106,7 @@ class _Prompt:
     def _entries(self, directory: str) -> Iterable[Tuple[str, bool]]:
         """What is in a directory of the cluster; what can be had, without a word of complaint."""
         try:
-            for child in self._session("ls").item(directory or ".").children():
+            for child in self._session("ls").places.item(directory or ".").children():
                 yield child.name, child.is_directory
         except (DfsError, UsageError, OSError):
             return
@@ -135,14 +136,14 @@ class _Prompt:
         if not words:
             self._surroundings = self._surroundings._replace(directory="")
             return
-        item = self._session("cd").item(words[0])
+        item = self._session("cd").places.item(words[0])
         if item.store.is_local or not item.found.is_directory:
             raise PathError(words[0], NOT_A_DIRECTORY)
         self._surroundings = self._surroundings._replace(directory=item.path)
 
     def _pwd(self, words: List[str]) -> None:
         session = self._session("pwd")
-        session.out.line(session.cluster.directory)
+        session.out.line(session.places.cluster.directory)
         session.out.flush()
 
     def _help(self) -> None:
