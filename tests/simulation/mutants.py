@@ -140,7 +140,7 @@ MUTANTS: Dict[str, Mutant] = {
     "acknowledge before the journal is durable": Mutant(
         "", 0, (Patch(Decisions, "decide", _answer_at_once),)),
     "delete before the replacement is confirmed": Mutant(
-        "", 42, (Patch(Replication, "plan", _count_what_is_ordered),)),
+        "", 86, (Patch(Replication, "plan", _count_what_is_ordered),)),
     "a datanode obeys an older epoch": Mutant(
         "obeys epoch", 35, (
             Patch(DataNode, "check_epoch", _obey_anybody),
@@ -149,7 +149,7 @@ MUTANTS: Dict[str, Mutant] = {
     "the metadata service accepts an older epoch": Mutant(
         "is stored although", 30, (Patch(MetadataService, "admit", _admit_anybody),)),
     "count stale replicas": Mutant(
-        "removes Replica", 26, (
+        "removes Replica", 108, (
             Patch(Node, "replicas_count", property(_counts_unless_dead)),
             Patch(Node, "may_take_replicas", property(_counts_unless_dead)),
             Patch(Deletions, "_is_surplus", _is_surplus),
@@ -160,7 +160,7 @@ MUTANTS: Dict[str, Mutant] = {
     "order deletions before they are durable": Mutant(
         "removes Replica", 0, (Patch(Decisions, "txid_for_orders", property(_order_at_once)),)),
     "resume a write that has ended": Mutant(
-        "is complete and open", 178, (
+        "is complete and open", 569, (
             Patch(OpenFiles, "was_ended", _never_ended),
             Patch(OpenFiles, "exists", _never_ended),
         )),
@@ -171,5 +171,5 @@ MUTANTS: Dict[str, Mutant] = {
     "take an append that was not answered for done": Mutant(
         "", 0, (Patch(AppendQueue, "refused", _take_silence_for_success),)),
     "obey orders of an earlier session": Mutant(
-        "obeys epoch", 8, (Patch(DataNode, "drop_orders", _keep_orders),)),
+        "obeys epoch", 18, (Patch(DataNode, "drop_orders", _keep_orders),)),
 }  # fmt: skip
