@@ -356,6 +356,22 @@ def test_the_launcher_starts_light() -> None:
     assert heavy & set(done.stdout.split()) == set()
 
 
+def test_a_command_needs_little_besides_rpyc() -> None:
+    """All that `client.py ls` imports of the standard library, and RPyC does not: a person waits
+    for every module. What only some commands need is imported by them."""
+    code = (
+        "import sys, rpyc; before = set(sys.modules); import data_service.shell.main, "
+        "data_service.shell.commands.ls, data_service.filesystem.file_system; "
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    ours = {"data_service", "zookeeper"}
+    known = {"typing", "_typing", "dataclasses", "copy", "json", "_json", "pwd"}
+    assert set(done.stdout.split()) - ours <= known
+
+
 def test_dfsadmin_shows_its_own_commands(shell: Shell) -> None:
     shown = shell.good("dfsadmin", "-help")
     assert shown.startswith("Usage: hdfs dfsadmin\n") and "[-report" in shown
