@@ -173,11 +173,6 @@ class Namesystem:
         with self.lock:
             self.decisions.state.blocks.monitor.zookeeper_view(registered, time.monotonic())
 
-    def check(self) -> None:
-        """Assert the invariants."""
-        with self.lock:
-            self.decisions.check()
-
     def _run(self, operation: Operation) -> Any:
         self._lease.require()
         with self.lock:
