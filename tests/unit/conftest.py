@@ -5,12 +5,15 @@ from typing import Iterator, List
 
 import pytest
 
+from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.volume import Volume
 from data_service.filesystem import FileSystem
+from data_service.protocol.nodes import Command
 from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.disks.faulty_disk import FaultyDisk
-from tests.support.disks.stores import open_volume
+from tests.support.disks.stores import open_volume, opened
 from tests.support.links.loopback import Loopback
+from tests.support.links.played_namenode import NameNode
 from zookeeper.fabric.remote import Remote
 
 
@@ -62,3 +65,23 @@ def volume(tmp_path: Path, system: FaultyDisk, failures: List[str]) -> Iterator[
     made = open_volume(tmp_path / "v", system, failures)
     yield made
     made.directory.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[BlockStore]:
+    """A datanode's store, which has nothing."""
+    made = opened(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def namenode() -> NameNode:
+    """What a datanode's actor reports to."""
+    return NameNode()
+
+
+@pytest.fixture
+def obeyed() -> List[Command]:
+    """The commands that the actor passed on."""
+    return []

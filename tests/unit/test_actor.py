@@ -31,23 +31,6 @@ from zookeeper.fabric.settings import DataNodeSettings
 
 
 
-@pytest.fixture(name="store")
-def _store(tmp_path: Path) -> Iterator[BlockStore]:
-    made = opened(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture(name="namenode")
-def _namenode() -> NameNode:
-    return NameNode()
-
-
-@pytest.fixture(name="obeyed")
-def _obeyed() -> List[Command]:
-    return []
-
-
 @pytest.fixture(name="actor")
 def _actor(store: BlockStore, namenode: NameNode, obeyed: List[Command]) -> Iterator[NameNodeActor]:
     settings = DataNodeSettings(heartbeat_seconds=0.01, block_report_seconds=1000.0, rack="/r")

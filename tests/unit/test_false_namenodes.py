@@ -1,6 +1,5 @@
 """Somebody else answers at the namenode's address: a datanode believes and writes down nothing."""
 
-from pathlib import Path
 from typing import Any, Iterator, List, Tuple
 
 import pytest
@@ -10,25 +9,7 @@ from data_service.datanode.actor import NameNodeActor
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import DELETE, Command, Target
 from tests.support.links.played_namenode import NameNode, actor_of
-from tests.support.disks.stores import opened
 from zookeeper.fabric.errors import ProtocolViolation, StartRefused
-
-
-@pytest.fixture(name="store")
-def _store(tmp_path: Path) -> Iterator[BlockStore]:
-    made = opened(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture(name="namenode")
-def _namenode() -> NameNode:
-    return NameNode()
-
-
-@pytest.fixture(name="obeyed")
-def _obeyed() -> List[Command]:
-    return []
 
 
 @pytest.fixture(name="actor")
