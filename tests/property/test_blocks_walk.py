@@ -146,7 +146,7 @@ class Walk:
         """setrep on a block."""
         if self.committed:
             block_id = self.random.choice(sorted(self.committed))
-            self.cluster.set_replication(block_id, replicated(self.random.randint(1, 4)))
+            self.cluster.set_replication(block_id, self.random.randint(1, 4))
 
     def read_bad(self) -> None:
         """A reader meets rotten bytes and says so."""
