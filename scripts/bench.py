@@ -8,7 +8,8 @@ away at the end; $TMPDIR chooses the disk. The floors (cp, bare sockets, sendfil
 the same run, in turn with the cluster: figures of a shared machine differ from hour to hour, but
 their ratios hold. Speeds are medians of the rounds, 1 MB is 1,000,000 bytes. The whole takes some
 minutes, and up to five times the size of the large file on the disk. With `--namespace N` only
-a namespace of N files is measured: a million take about ten minutes and 2 GB of disk.
+a namespace of N files is measured, and how long others wait for `stat` and `mkdir` while it is
+busy with something large: a million take about ten minutes and 2 GB of disk.
 """
 
 import argparse
@@ -21,13 +22,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 
 if not __package__:
     sys.path[0] = str(ROOT)
 
+from scripts.benchmark.latencies import Latency  # noqa: E402
+from scripts.benchmark.latencies import table as latency_table  # noqa: E402
 from scripts.benchmark.measures import GROUPS, Bench, Scale  # noqa: E402
 from scripts.benchmark.namespace import NamespaceBench  # noqa: E402
 from scripts.benchmark.results import Results  # noqa: E402
@@ -85,18 +88,39 @@ def machine(python: str) -> Dict[str, object]:
     }
 
 
-def measured(arguments: argparse.Namespace, folder: Path) -> Tuple[Results, Dict[str, int]]:
+class Measured(NamedTuple):
     """All results, and how much was measured."""
+
+    scale: Dict[str, int]
+    results: Results
+    latencies: Sequence[Latency] = ()
+
+    def as_json(self) -> Dict[str, object]:
+        """Plain values, for a program."""
+        latencies = [latency.as_json() for latency in self.latencies]
+        return {"scale": self.scale, "rows": self.results.as_json(), "latencies": latencies}
+
+    def table(self) -> str:
+        """For a person."""
+        parts = [self.results.table()]
+        if self.latencies:
+            parts.append(latency_table(self.latencies))
+        return "\n\n".join(parts)
+
+
+def measured(arguments: argparse.Namespace, folder: Path) -> Measured:
+    """Measure what the command line asks for."""
     if arguments.namespace:
         namespace = NamespaceBench(arguments.python, folder, arguments.namespace)
         namespace.run()
-        return namespace.results, {"namespace": arguments.namespace}
-    scale = scale_of(arguments)
-    with Bench(arguments.python, folder, scale) as bench:
+        scale = {"namespace": arguments.namespace}
+        return Measured(scale, namespace.results, namespace.latencies)
+    whole = scale_of(arguments)
+    with Bench(arguments.python, folder, whole) as bench:
         for name, measure in GROUPS.items():
             if name in (arguments.only or GROUPS):
                 measure(bench)
-    return bench.results, scale._asdict()
+    return Measured(whole._asdict(), bench.results)
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -108,15 +132,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     before = dict(machine(arguments.python), started=time.strftime("%Y-%m-%d %H:%M:%S"))
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        results, about = measured(arguments, Path(folder))
+        found = measured(arguments, Path(folder))
     seconds = round(time.monotonic() - started)
     if arguments.json:
-        about = dict(before, seconds=seconds, scale=about)
-        print(json.dumps(dict(about, rows=results.as_json()), indent=2))
+        print(json.dumps(dict(before, seconds=seconds, **found.as_json()), indent=2))
     else:
-        print(results.table())
+        print(found.table())
         facts = ", ".join(f"{name} {value}" for name, value in before.items())
-        rounds = f", medians of {about['repeat']} rounds" if "repeat" in about else ""
+        repeat = found.scale.get("repeat")
+        rounds = f", medians of {repeat} rounds" if repeat else ""
         print(f"\n{facts}; {seconds} s{rounds}")
     return 0
 

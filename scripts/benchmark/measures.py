@@ -14,7 +14,8 @@ from typing import Callable, Dict, NamedTuple
 from scripts.benchmark.floors import Hops, append_and_sync, copy_and_sync
 from scripts.benchmark.results import Goal, Results
 from scripts.benchmark.trial import DATA_NODES, MIB, TrialCluster, memory_of, run
-from scripts.benchmark.warm_client import WarmClient, together
+from scripts.benchmark.warm_client import warm_client
+from scripts.benchmark.worker import together
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = str(ROOT / "data_service" / "client.py")
@@ -64,7 +65,7 @@ class Bench:
         with ExitStack() as opening:
             self.hops = opening.enter_context(Hops(python, folder / "hops", self.source))
             self.cluster = opening.enter_context(TrialCluster(python, folder))
-            self.client = opening.enter_context(WarmClient(python, self.cluster.config))
+            self.client = opening.enter_context(warm_client(python, self.cluster.config))
             self.client.do("warm_up", data_nodes=DATA_NODES, threads=MANY)
             self._open = opening.pop_all()
 
@@ -199,7 +200,7 @@ def names(bench: Bench) -> None:
     group = f"{count:,} empty files in one directory"
     with ExitStack() as opening:
         clients = [
-            opening.enter_context(WarmClient(bench.python, bench.cluster.config))
+            opening.enter_context(warm_client(bench.python, bench.cluster.config))
             for _ in range(MANY)
         ]
         for client in clients:

@@ -1,30 +1,35 @@
-"""What a big namespace costs: memory a file, the start, and operations on much at once.
+"""What a big namespace costs: memory a file, the start, operations on much, and what others wait.
 
 The files are made twice in a way: by the core alone, in a process of its own, whose edits fill a
 metadata database; and by the real metadata service and namenode, which start from that database.
 Through the wire only WIRE_FILES more are made: all would take hours of fsync and show nothing else.
-No datanode holds a block of these files, so the namenode is told to leave safe mode.
+The datanodes are tiny ones, which hold the blocks of all files in name only.
 """
 
 import json
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
+from scripts.benchmark.burdens import Burdens
+from scripts.benchmark.latencies import Latency
 from scripts.benchmark.namespace_core import FLAT, FLAT_SHARE, TOP
 from scripts.benchmark.results import Goal, Results
-from scripts.benchmark.trial import DATA_NODES, MIB, TrialCluster, run
-from scripts.benchmark.warm_client import WarmClient
-
-ROOT = Path(__file__).resolve().parents[2]
-CLIENT = str(ROOT / "data_service" / "client.py")
+from scripts.benchmark.tiny_datanodes import NODES
+from scripts.benchmark.trial import MIB, TrialCluster
+from scripts.benchmark.warm_client import warm_client
+from scripts.benchmark.worker import ROOT, Worker
 
 WIRE_FILES = 2000
 THREADS = 8
 ROUNDS = 5
 """Operations that are short are repeated so often."""
+
+DAEMONS = ("zookeeper", "metadata", "name_node")
+"""All but the datanodes."""
 
 RENAME_EMPTY = "rename an empty directory"
 MEMORY_GOAL = Goal(700, at_most=True)
@@ -40,18 +45,29 @@ class NamespaceBench:
         self._python = python
         self._folder = folder
         self._files = files
+        self._blocks = str(folder / "blocks")
         self.results = Results()
+        self.latencies: List[Latency] = []
 
     def run(self) -> None:
         """Measure everything; the cluster is stopped at the end."""
         self._build()
-        cluster = TrialCluster(self._python, self._folder)
-        with WarmClient(self._python, cluster.config) as client:
+        cluster = TrialCluster(self._python, self._folder, NODES, DAEMONS, hasty=True)
+        with ExitStack() as opening:
+            client = opening.enter_context(warm_client(self._python, cluster.config))
             started = time.perf_counter()
-            with cluster:
-                client.do("await_reads", path=FLAT)
-                self._served(cluster, time.perf_counter() - started)
-                self._operate(cluster, client)
+            opening.enter_context(cluster)
+            client.do("await_reads", path=FLAT)
+            self._served(cluster, time.perf_counter() - started)
+            nodes = opening.enter_context(self._tiny_datanodes(cluster))
+            probe = opening.enter_context(warm_client(self._python, cluster.config))
+            burdens = Burdens(self._python, cluster.config, self._folder / "errors", self._files)
+            for latency in burdens.all(client, probe, nodes, lambda: self._operate(client)):
+                self.latencies.append(latency)
+
+    def _tiny_datanodes(self, cluster: TrialCluster) -> Worker:
+        module = "scripts.benchmark.tiny_datanodes"
+        return Worker(self._python, module, str(cluster.config), self._blocks)
 
     def _served(self, cluster: TrialCluster, seconds: float) -> None:
         self._add("start of all daemons until a read is answered", seconds, "s", START_GOAL)
@@ -61,7 +77,7 @@ class NamespaceBench:
 
     def _build(self) -> None:
         words = ["-m", "scripts.benchmark.namespace_core"]
-        words += [str(self._folder / "data" / "metadata"), str(self._files)]
+        words += [str(self._folder / "data" / "metadata"), self._blocks, str(self._files)]
         process = subprocess.Popen(
             [self._python, *words], stdout=subprocess.PIPE, cwd=ROOT, encoding="utf-8"
         )
@@ -73,17 +89,11 @@ class NamespaceBench:
         if process.wait():
             raise RuntimeError("the core could not be built")
 
-    def _operate(self, cluster: TrialCluster, client: WarmClient) -> None:
-        client.do("leave_safe_mode")
-        client.do("warm_up", data_nodes=DATA_NODES, threads=THREADS)
+    def _operate(self, client: Worker) -> None:
         flat = self._files // FLAT_SHARE
         for _ in range(ROUNDS):
             seconds = client.do("list", folder=FLAT, first=0, step=1, count=1, threads=1)
             self._add(f"list a directory of {flat:,}", 1000 * seconds, "ms")
-        for verb in (["count"], ["du", "-s"], ["count", "-q"]):
-            command = [self._python, CLIENT, "--config", str(cluster.config), *verb, TOP]
-            seconds, _ = run(command, self._folder / "errors")
-            self._add(f"{' '.join(verb)} of all, whole command", 1000 * seconds, "ms")
         client.do("make_folder", path="/empty")
         for _ in range(ROUNDS):
             for name, path, *goal in ((RENAME_EMPTY, "/empty"), _RENAME_ALL):
@@ -96,7 +106,6 @@ class NamespaceBench:
         )
         name = f"create {WIRE_FILES:,} empty files through the wire, {THREADS} threads"
         self._add(name, WIRE_FILES / seconds, "files/s")
-        self._add("delete all", 1000 * client.do("remove", path=TOP), "ms")
 
     def _add(self, name: str, value: float, unit: str, goal: Optional[Goal] = None) -> None:
         self._say(f"{self._files:,} files in real daemons", name, value, unit, goal)

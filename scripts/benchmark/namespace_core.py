@@ -15,19 +15,24 @@ from typing import Any, Callable, Iterable, List, Tuple
 
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
+from data_service.namenode.namespace.retries import Op
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
+from data_service.protocol.blocks import pack_blocks
 from data_service.protocol.nodes import NodeInfo, NodeStats
 from metadata_service.edits import Edit, encode
 from metadata_service.metadata_db import MetadataDatabase
 from scripts.benchmark.trial import MIB, memory_of
 
 ROOT = Caller("root", frozenset(), True)
-TOP, FLAT = "/all", "/all/flat"
-"""Everything, and the one directory in it that is big."""
+OWNER = Caller("worker", frozenset(), False)
+HOME = f"/user/{OWNER.user}"
+TOP = f"{HOME}/all"
+FLAT, BRANCHES = f"{TOP}/flat", f"{TOP}/branches"
+"""Of everything: the one directory that is big, and the tree of those that are not."""
 
-FLAT_SHARE = 10
+FLAT_SHARE = 2
 """One file of so many is in the big directory; the others are in directories of BRANCH files."""
 
 BRANCH = 1000
@@ -45,14 +50,15 @@ def directories(files: int) -> Iterable[Tuple[str, int]]:
     yield FLAT, flat
     left = files - flat
     for number in range(-(-left // BRANCH)):
-        yield f"{TOP}/{number // 100}/{number % 100}", min(BRANCH, left - number * BRANCH)
+        yield f"{BRANCHES}/{number // 100}/{number % 100}", min(BRANCH, left - number * BRANCH)
 
 
 class Builder:
-    """The core, and the database that its edits go to."""
+    """The core, and the database that its edits go to; the blocks, packed, go to a file."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, packed_blocks: str) -> None:
         os.makedirs(directory)
+        self._packed = open(packed_blocks, "xb")
         self._database = MetadataDatabase.open(directory, KEEP_EDITS)
         self._epoch = self._database.claim_epoch("benchmark")
         blocks = Blocks(self._database.cluster_id, self._epoch, BlockPolicy())
@@ -78,8 +84,10 @@ class Builder:
 
     def build(self, files: int) -> None:
         """Make them all."""
+        self._do(self.state.mkdir(ROOT, self._op(), HOME, True, 0o755, _wall_ms(), 0.0))
+        self._do(self.state.set_owner(ROOT, self._op(), HOME, OWNER.user, OWNER.user))
         for directory, count in directories(files):
-            self._do(self.state.mkdir(ROOT, self._op(), directory, True, 0o755, _wall_ms(), 0.0))
+            self._do(self.state.mkdir(OWNER, self._op(), directory, True, 0o755, _wall_ms(), 0.0))
             for number in range(count):
                 self.write(f"{directory}/part-{number:05d}")
         self._store()
@@ -88,23 +96,25 @@ class Builder:
         """A file of one block, as by a client and its datanodes."""
         writing = self.state.writing
         opened = self._do(
-            writing.create(ROOT, self._op(), path, False, REPLICATION, BLOCK_SIZE, 0o644, 0.0)
+            writing.create(OWNER, self._op(), path, False, REPLICATION, BLOCK_SIZE, 0o644, 0.0)
         )
         located = self._do(
             writing.add_block("bench", opened.file_id, 0, (), "", 0.0, self._random)
         )
         block = located.block._replace(length=1 + opened.file_id % BLOCK_SIZE)
+        self._packed.write(pack_blocks([block]))
         for session in self._sessions:
             self.state.blocks.block_changes(session, [block], [], [], 0.0)
-        self._do(writing.complete(ROOT, self._op(), opened.file_id, [block], 0.0, _wall_ms()))
+        self._do(writing.complete(OWNER, self._op(), opened.file_id, [block], 0.0, _wall_ms()))
 
     def close(self) -> None:
-        """The database is whole."""
+        """Database and file are whole."""
         self._database.close()
+        self._packed.close()
 
-    def _op(self) -> Tuple[str, int]:
+    def _op(self) -> Op:
         self._calls += 1
-        return "bench", self._calls
+        return Op("bench", self._calls)
 
     def _do(self, outcome: Outcome) -> Any:
         if outcome.edit is not None:
@@ -143,9 +153,9 @@ def list_all(state: State, path: str) -> None:
         after = rows[-1].name
 
 
-def main(directory: str, files: int) -> None:
+def main(directory: str, packed_blocks: str, files: int) -> None:
     """Build, and measure the core alone."""
-    builder = Builder(directory)
+    builder = Builder(directory, packed_blocks)
     state = builder.state
     before = resident()
     started = time.perf_counter()
@@ -157,7 +167,7 @@ def main(directory: str, files: int) -> None:
     flat = files // FLAT_SHARE
     tell(f"list a directory of {flat:,}", timed(lambda: list_all(state, FLAT)), "ms")
     tell("count all", timed(lambda: state.reading.content_summary(ROOT, TOP)), "ms")
-    ops = [("bench", 10**9 + number) for number in range(3)]
+    ops = [Op("bench", 10**9 + number) for number in range(3)]
     tell(
         "rename the directory of all",
         timed(lambda: state.rename(ROOT, ops[0], TOP, "/moved", 1, 0.0)), "ms",
@@ -180,4 +190,4 @@ def _wall_ms() -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -122,14 +122,16 @@ def number(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
-def aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """One line of the table: words to the left, numbers to the right."""
+_NUMBERS = (1, 2, 3, 6)
+"""The columns whose digits stand below each other."""
+
+
+def aligned(
+    cells: Sequence[str], widths: Sequence[int], numbers: Sequence[int] = _NUMBERS
+) -> str:
+    """One line of a table: words to the left, and to the right what is in the `numbers` columns."""
     parts = [
-        cell.rjust(width) if column in _NUMBERS else cell.ljust(width)
+        cell.rjust(width) if column in numbers else cell.ljust(width)
         for column, (cell, width) in enumerate(zip(cells, widths))
     ]
     return "  ".join(parts).rstrip()
-
-
-_NUMBERS = (1, 2, 3, 6)
-"""The columns whose digits stand below each other."""

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Dict, List, Optional, Tuple, Type
+from typing import Dict, List, Optional, Sequence, Tuple, Type
 
 from scripts.supervision.daemons import Record, run_folder
 from zookeeper.fabric.settings import load
@@ -20,14 +20,31 @@ PAUSE_SECONDS = 0.05
 GONE_SECONDS = 120.0
 MIB = 1024 * 1024
 
+DEAD_SECONDS = 5
+"""Of a hasty namenode."""
+
 _HOST = "127.0.0.1"
 
 
 class TrialCluster:
-    """Started by `scripts/cluster.py` with the defaults that everybody gets; stopped by `close`."""
+    """Started by `scripts/cluster.py` with the defaults that everybody gets; stopped by `close`.
 
-    def __init__(self, python: str, folder: Path) -> None:
+    Without `roles` all daemons are started. A `hasty` namenode waits for no replicas when it
+    starts, and counts a silent datanode as dead within seconds.
+    """
+
+    def __init__(
+        self,
+        python: str,
+        folder: Path,
+        data_nodes: int = DATA_NODES,
+        roles: Sequence[str] = (),
+        hasty: bool = False,
+    ) -> None:
         self._python = python
+        self._data_nodes = data_nodes
+        self._roles = roles
+        self._hasty = hasty
         self._ports: List[socket.socket] = []
         self._data = folder / "data"
         self.config = folder / "config.ini"
@@ -35,7 +52,7 @@ class TrialCluster:
 
     def __enter__(self) -> "TrialCluster":
         try:
-            self._cluster("start")
+            self._cluster("start", *self._roles)
         except BaseException:
             self.close()
             raise
@@ -77,18 +94,18 @@ class TrialCluster:
             time.sleep(PAUSE_SECONDS)
         os.sync()
 
-    def _cluster(self, action: str) -> None:
-        command = [self._python, str(ROOT / "scripts" / "cluster.py"), action]
+    def _cluster(self, action: str, *roles: str) -> None:
+        command = [self._python, str(ROOT / "scripts" / "cluster.py"), action, *roles]
         command += ["--config", str(self.config)]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         if done.returncode:
             raise RuntimeError(f"scripts/cluster.py {action} failed")
 
     def _configuration(self) -> str:
-        data_nodes = [self._port() for _ in range(DATA_NODES)]
+        data_nodes = [self._port() for _ in range(self._data_nodes)]
         lines = ["[name_node]", f"name_node_hosts = {_HOST}:{self._port()}"]
-        # The files of a namespace that was built in its record alone have no replicas to wait for.
-        lines += ["safe_mode_threshold = 0"]
+        if self._hasty:
+            lines += ["safe_mode_threshold = 0", f"dead_seconds = {DEAD_SECONDS}"]
         lines += ["[metadata]", f"metadata_hosts = {_HOST}:{self._port()}"]
         lines += [f"metadata_dir = {self._data}/metadata"]
         lines += ["[zookeeper]", f"zookeeper_hosts = {_HOST}:{self._port()}"]

@@ -1,83 +1,26 @@
-"""A client that is warm: a process with one open FileSystem, told line by line what to do.
+"""A client that is warm: a process with one open FileSystem, told what to do.
 
-The clock runs only while it does so: start-up, imports and dialling are over before. Eight of them
-are eight processes, because eight threads of one Python would measure its one lock; eight threads
-can be asked for too. Each order is a line of JSON, and so is its answer.
+Eight of them are eight processes, because eight threads of one Python would measure its one lock;
+eight threads can be asked for too.
 """
 
-import json
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Dict, Sequence
+from typing import Callable, Optional
 
+from scripts.benchmark.latency_probe import Probe, Probed
+from scripts.benchmark.worker import Worker, serve
 from zookeeper.fabric.errors import DfsError
 
-ROOT = Path(__file__).resolve().parents[2]
-
-READ_BYTES = 1024 * 1024
 PAUSE_SECONDS = 0.05
-READY_SECONDS = 60.0
+READY_SECONDS = 300.0
 
 
-class WarmClient:
-    """The process as the benchmark sees it; close it. RuntimeError when an order failed."""
-
-    def __init__(self, python: str, config: Path) -> None:
-        self._process = subprocess.Popen(
-            [python, "-m", "scripts.benchmark.warm_client", str(config)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            encoding="utf-8",
-        )
-
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-        return self._process.pid
-
-    def __enter__(self) -> "WarmClient":
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the process: it lives until its standard input ends."""
-        self._process.communicate()
-
-    def do(self, verb: str, **arguments: object) -> float:
-        """Carry out an order; seconds by the client's own clock."""
-        self.begin(verb, **arguments)
-        return self.end()
-
-    def begin(self, verb: str, **arguments: object) -> None:
-        """Give an order; `end` must follow before the next one."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(dict(arguments, verb=verb)) + "\n")
-        self._process.stdin.flush()
-
-    def end(self) -> float:
-        """Wait for what was begun."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        answer = json.loads(line) if line else {"error": "a client's process ended"}
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return float(answer["seconds"])
-
-
-def together(clients: Sequence[WarmClient], verb: str, **arguments: object) -> float:
-    """Divide an order among clients that begin at once; seconds until the last one is done."""
-    started = time.perf_counter()
-    for index, client in enumerate(clients):
-        client.begin(verb, first=index, step=len(clients), **arguments)
-    for client in clients:
-        client.end()
-    return time.perf_counter() - started
+def warm_client(python: str, config: Path) -> Worker:
+    """The process, for the cluster of a config file."""
+    return Worker(python, "scripts.benchmark.warm_client", str(config))
 
 
 class _Verbs:
@@ -88,19 +31,20 @@ class _Verbs:
         from data_service.filesystem import FileSystem
 
         self._files = FileSystem(config)
+        self._probe: Optional[Probe] = None
 
     def warm_up(self, data_nodes: int, threads: int) -> None:
         """Wait until the cluster takes changes; open a connection for each thread."""
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._is_ready(data_nodes):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"the cluster is not ready after {READY_SECONDS:g} s")
-            time.sleep(PAUSE_SECONDS)
+        self._await("the cluster is ready", lambda: self._is_ready(data_nodes))
         _each(lambda _: self._files.stat("/"), 0, 1, 10 * threads, threads)
 
     def _is_ready(self, data_nodes: int) -> bool:
         live = [node for node in self._files.datanodes() if node.state == "live"]
         return len(live) == data_nodes and not self._files.safe_mode("get")
+
+    def _await(self, what: str, holds: Callable[[], bool]) -> None:
+        if not _poll(holds, READY_SECONDS):
+            raise RuntimeError(f"it is not so that {what} after {READY_SECONDS:g} s")
 
     def put(self, local: str, path: str, replication: int) -> None:
         """A local file into the cluster."""
@@ -126,9 +70,31 @@ class _Verbs:
                     raise
                 time.sleep(PAUSE_SECONDS)
 
-    def leave_safe_mode(self) -> None:
-        """Changes are possible, though nobody holds the blocks."""
-        self._files.safe_mode("leave")
+    def safe_mode(self, action: str) -> None:
+        """`enter` or `leave`."""
+        self._files.safe_mode(action)
+
+    def await_blocks(self, at_most: int, seconds: float) -> None:
+        """Until the namenode has so few blocks left, or so much time is over."""
+        _poll(lambda: self._files.cluster_status().blocks <= at_most, seconds)
+
+    def await_loss(self) -> None:
+        """Until blocks lack replicas."""
+        status = self._files.cluster_status
+        self._await("a datanode is dead", lambda: status().under_replicated > 0)
+
+    def await_copies(self, seconds: float) -> None:
+        """Until no block lacks replicas, or so much time is over."""
+        _poll(lambda: not self._files.cluster_status().under_replicated, seconds)
+
+    def begin_probe(self, path: str, folder: str) -> None:
+        """Ask for the status of `path`, and make directories in `folder`, at a steady pace."""
+        self._probe = Probe(self._files, path, folder)
+
+    def end_probe(self) -> Probed:
+        """What became of these calls."""
+        assert self._probe is not None, "no probe was begun"
+        return self._probe.end()
 
     def move(self, source: str, target: str) -> None:
         """One rename."""
@@ -184,6 +150,16 @@ class _Verbs:
         _each(lambda number: self._files.delete(f"{folder}/g{number}"), **share)
 
 
+def _poll(holds: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something holds, at most so long; whether it does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PAUSE_SECONDS)
+    return True
+
+
 def _each(
     operation: Callable[[int], object], first: int, step: int, count: int, threads: int
 ) -> None:
@@ -199,22 +175,5 @@ def _each(
         list(pool.map(run, range(threads)))
 
 
-def _answer(verbs: _Verbs, order: Dict[str, Any]) -> Dict[str, object]:
-    verb = getattr(verbs, order.pop("verb"))
-    started = time.perf_counter()
-    try:
-        verb(**order)
-    except (DfsError, OSError, RuntimeError) as error:
-        return {"error": f"{verb.__name__}: {error}"}
-    return {"seconds": time.perf_counter() - started}
-
-
-def serve(config: str) -> None:
-    """Answer orders until standard input ends."""
-    verbs = _Verbs(config)
-    for line in sys.stdin:
-        print(json.dumps(_answer(verbs, json.loads(line))), flush=True)
-
-
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(_Verbs(sys.argv[1]))

@@ -9,6 +9,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 180
 
+BURDENS = (
+    "start: first block reports",
+    "nothing else",
+    "full block reports",
+    "count",
+    "du -s",
+    "fsck",
+    "ls -R",
+    "setQuota, clrQuota",
+    "rm -r by an ordinary user",
+    "purge of what was deleted",
+    "copies after a lost datanode",
+)
+
 
 def test_a_small_namespace_is_measured(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "--namespace", "300", "--json"]
@@ -32,4 +46,7 @@ def test_a_small_namespace_is_measured(tmp_path: Path) -> None:
         "rename the directory of all",
     ]
     assert all(row["median"] > 0 for row in told["rows"] if not row["name"].startswith("memory"))
+    probed = {(row["while"], row["call"]) for row in told["latencies"]}
+    assert probed == {(deed, call) for deed in BURDENS for call in ("stat", "mkdir")}
+    assert not any(row["failed"] for row in told["latencies"])
     assert not list(tmp_path.iterdir())

@@ -5,11 +5,22 @@ from pathlib import Path
 import pytest
 
 from data_service.namenode.namespace.image import BLOCKS, INODES
+from data_service.namenode.namespace.retries import Op
+from data_service.protocol.blocks import Block, unpack_blocks
 from metadata_service.edits import TABLES, split_lines
 from metadata_service.metadata_db import MetadataDatabase
 from scripts import bench
 from scripts.benchmark import namespace_core
-from scripts.benchmark.namespace_core import ROOT, TOP, Builder, directories
+from scripts.benchmark.namespace_core import (
+    BRANCHES,
+    FLAT_SHARE,
+    OWNER,
+    ROOT,
+    TOP,
+    Builder,
+    directories,
+)
+from scripts.benchmark.tiny_datanodes import NODES, held_by
 
 
 def test_the_command_line() -> None:
@@ -24,14 +35,15 @@ def test_the_tree_has_all_files(files: int) -> None:
     made = list(directories(files))
     assert sum(count for _, count in made) == files
     assert len({path for path, _ in made}) == len(made)
-    assert made[0][1] == files // 10 and all(0 < count <= 1000 for _, count in made[1:])
+    assert made[0][1] == files // FLAT_SHARE and all(0 < count <= 1000 for _, count in made[1:])
 
 
 def test_the_database_holds_what_the_core_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(namespace_core, "BATCH", 7)
-    builder = Builder(str(tmp_path / "metadata"))
+    packed = tmp_path / "blocks"
+    builder = Builder(str(tmp_path / "metadata"), str(packed))
     builder.build(30)
     builder.state.check()
     summary = builder.state.reading.content_summary(ROOT, TOP).result
@@ -43,11 +55,28 @@ def test_the_database_holds_what_the_core_has(
         stored = database.load(TABLES[name], None, 1000, 1 << 30)
         assert split_lines(stored) and len(split_lines(stored)) == len(rows[name])
     database.close()
+    recorded = {row[:3] for row in rows[BLOCKS]}
+    assert set(map(tuple, unpack_blocks(packed.read_bytes()))) == recorded
+
+
+def test_an_ordinary_user_owns_what_they_shall_delete(tmp_path: Path) -> None:
+    builder = Builder(str(tmp_path / "metadata"), str(tmp_path / "blocks"))
+    builder.build(10)
+    outcome = builder.state.delete(OWNER, Op("bench", 10**9), BRANCHES, True, 0)
+    assert outcome.result is True
+    builder.close()
+
+
+def test_every_block_is_on_all_tiny_datanodes_but_one() -> None:
+    blocks = [Block(number, 1, 1) for number in range(1, 10)]
+    shares = [list(held_by(number, blocks)) for number in range(NODES)]
+    holders = [sum(block in share for share in shares) for block in blocks]
+    assert holders == [NODES - 1] * len(blocks) and all(shares)
 
 
 def test_what_is_told_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    namespace_core.main(str(tmp_path / "metadata"), 20)
+    namespace_core.main(str(tmp_path / "metadata"), str(tmp_path / "blocks"), 20)
     told = capsys.readouterr().out.splitlines()
     assert len(told) == 7 and all(line.startswith('["') for line in told)

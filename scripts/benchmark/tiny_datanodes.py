@@ -1,0 +1,192 @@
+"""Datanodes without bytes: they register, beat, report and obey, and keep block ids in memory.
+
+A benchmark of the namenode needs millions of replicas, which no disk here could hold; what the
+namenode sees of them is these calls (HDFS's NNThroughputBenchmark does it in this way). All are in
+one process, so that an ordered copy needs no network: the target says that it has it. Each has its
+own connections, session, and znode.
+
+Of NODES datanodes each block is on all but one.
+"""
+
+import sys
+import threading
+import uuid
+from typing import Callable, Iterable, List, Set
+
+from data_service.datanode.full_report import REPORT_BLOCKS
+from data_service.protocol.blocks import Block, pack_blocks, unpack_blocks
+from data_service.protocol.namenode_calls import PACKED_BLOCK_BYTES, DataNodeReports
+from data_service.protocol.nodes import (
+    DELETE,
+    DELETE_CORRUPT,
+    REPLICATE,
+    REPORT,
+    TRASH,
+    Command,
+    NodeInfo,
+    NodeStats,
+)
+from scripts.benchmark.worker import serve
+from zookeeper.coordinator import Coordinator
+from zookeeper.fabric.errors import DfsError, SessionExpired, Unavailable
+from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, Principal
+from zookeeper.fabric.pools import LeaderPool
+from zookeeper.fabric.settings import Address, Settings, load
+
+NODES = 4
+"""One more than a block has replicas."""
+
+CAPACITY = 1 << 50
+PAUSE_SECONDS = 0.2
+GRACE_SECONDS = 10.0
+JOIN_SECONDS = 600.0
+
+
+class TinyDataNode:
+    """One of them; `deliver` takes a copy of a block to the datanode with an id."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        address: Address,
+        packed_blocks: bytes,
+        deliver: Callable[[str, Block], None],
+    ) -> None:
+        credentials = credentials_of(settings, Principal(DATA_NODE))
+        pool = LeaderPool(NAME_NODE, settings.name_node.hosts, credentials, settings.network)
+        self.node_id = f"tiny-{address.port}"
+        self._calls = DataNodeReports(pool.perform)
+        self._info = NodeInfo(
+            self.node_id, uuid.uuid4().hex, address.host, address.port, "/default-rack", ""
+        )
+        self._heartbeat_seconds = settings.data_node.heartbeat_seconds
+        self._coordinator = Coordinator(str(address), settings, credentials)
+        self._coordinator.register(f"/data_nodes/{address}", self.node_id)
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._packed = packed_blocks
+        self._gone: Set[int] = set()
+        self._new: List[Block] = []
+        self._session = 0
+        self._reports = 0
+        self._is_seen = False
+        self._stopping = threading.Event()
+        self._reported = threading.Event()
+        threading.Thread(target=self._keep, name=self.node_id, daemon=True).start()
+
+    def await_report(self) -> None:
+        """Wait until it is registered and has reported fully."""
+        if not self._reported.wait(JOIN_SECONDS):
+            raise Unavailable(f"{self.node_id} could not report in {JOIN_SECONDS:g} s")
+
+    def stop(self) -> None:
+        """Fall silent: no heartbeat any more, no znode."""
+        self._stopping.set()
+        self._coordinator.stop()
+
+    def receive(self, block: Block) -> None:
+        """A copy of a block arrived here."""
+        with self._lock:
+            self._new.append(block)
+        self._calls.block_changes(self._session, (block,), (), (), ())
+
+    def report(self) -> None:
+        """Report fully, part by part."""
+        packed = self._inventory()
+        step = REPORT_BLOCKS * PACKED_BLOCK_BYTES
+        parts = [b""] + [packed[at : at + step] for at in range(0, len(packed), step)]
+        self._reports += 1
+        for number, payload in enumerate(parts):
+            self._calls.block_report(self._session, self._reports, number, len(parts), payload)
+        self._reported.set()
+
+    def _inventory(self) -> bytes:
+        with self._lock:
+            if self._gone or self._new:
+                blocks = [*unpack_blocks(self._packed), *self._new]
+                self._packed = pack_blocks(b for b in blocks if b.block_id not in self._gone)
+                self._gone, self._new = set(), []
+            return self._packed
+
+    def _keep(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if not self._session:
+                    self._join()
+                self._beat()
+            except SessionExpired:
+                self._session = 0
+            except DfsError:
+                # Not there yet, or busy for too long: what else a datanode does about it is none
+                # of the namenode's load.
+                self._stopping.wait(PAUSE_SECONDS)
+
+    def _join(self) -> None:
+        registration = self._calls.register(self._info)
+        self._info = self._info._replace(cluster_id=registration.cluster_id)
+        self._session = registration.session
+        if not self._is_seen:
+            self._coordinator.start()
+            self._is_seen = True
+        self.report()
+
+    def _beat(self) -> None:
+        stats = NodeStats(CAPACITY, 0, CAPACITY, len(self._packed) // PACKED_BLOCK_BYTES, 0, 0)
+        seconds = self._heartbeat_seconds
+        calls = self._calls.within(seconds + GRACE_SECONDS)
+        for command in calls.heartbeat(self._session, stats, seconds).commands:
+            self._obey(command)
+
+    def _obey(self, command: Command) -> None:
+        if command.action == REPORT:
+            self.report()
+        elif command.action in (DELETE, DELETE_CORRUPT, TRASH):
+            with self._lock:
+                self._gone.update(block.block_id for block in command.blocks)
+            self._calls.block_changes(self._session, (), command.blocks, (), ())
+        elif command.action == REPLICATE:
+            for target in command.targets:
+                self._deliver(target.node_id, command.blocks[0])
+
+
+class Nodes:
+    """All of them, as the benchmark orders them about: a method for each verb."""
+
+    def __init__(self, config: str, packed_blocks: str) -> None:
+        self._settings = load(config)
+        self._packed_blocks = packed_blocks
+        self._nodes: List[TinyDataNode] = []
+
+    def join(self) -> None:
+        """Begin; returns when each has reported fully."""
+        with open(self._packed_blocks, "rb") as file:
+            packed = file.read()
+        for number, address in enumerate(self._settings.data_node.hosts):
+            held = pack_blocks(held_by(number, unpack_blocks(packed)))
+            self._nodes.append(TinyDataNode(self._settings, address, held, self._deliver))
+        for node in self._nodes:
+            node.await_report()
+
+    def report(self) -> None:
+        """Each reports fully once more, one after the other."""
+        for node in self._nodes:
+            node.report()
+
+    def lose(self) -> None:
+        """One of them falls silent."""
+        self._nodes.pop().stop()
+
+    def _deliver(self, node_id: str, block: Block) -> None:
+        for node in self._nodes:
+            if node.node_id == node_id:
+                node.receive(block)
+
+
+def held_by(number: int, blocks: Iterable[Block]) -> Iterable[Block]:
+    """Those of the blocks that the datanode with this number has."""
+    return (block for block in blocks if block.block_id % NODES != number)
+
+
+if __name__ == "__main__":
+    serve(Nodes(sys.argv[1], sys.argv[2]))
