@@ -87,6 +87,10 @@ class Receiving(Protocol):
     def receive(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
         """The next packet (bytes, CRC32) in `buffer`; None once the body is over and whole."""
 
+    def receive_file(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
+        """The bytes of the next packet in `buffer`, and the open file that was handed over beside
+        them, which is the caller's to close; None once the body is over and whole."""
+
     def close(self) -> None:
         """Hang up, unless the body is over."""
 

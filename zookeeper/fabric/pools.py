@@ -40,7 +40,8 @@ class ConnectionPool(Forkable):
     """Connections to servers of one role, each at an address of its own. Thread-safe.
 
     Those that are idle for longer than `idle_seconds` are closed when the pool is used next: each
-    keeps a thread busy at its server. A forked process begins with none.
+    keeps a thread busy at its server. With `here` they lead to servers on this machine only, by
+    their Unix sockets. A forked process begins with none.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class ConnectionPool(Forkable):
         credentials: Credentials,
         network: NetworkSettings,
         idle_seconds: float = float("inf"),
+        here: bool = False,
     ) -> None:
         self._server = server
         self._credentials = credentials
         self._network = network
         self._idle_seconds = idle_seconds
+        self._here = here
         # By the moment since when; the one that was used last is taken first.
         self._idle: Deque[_Idle] = deque()
         self._lock = threading.Lock()
@@ -141,7 +144,9 @@ class ConnectionPool(Forkable):
 
     def _dial(self, address: Address) -> Remote:
         try:
-            return Remote.connect(self._server, address, self._credentials, self._network)
+            return Remote.connect(
+                self._server, address, self._credentials, self._network, self._here
+            )
         except DeadlineExceeded as error:
             # No call was made yet: whoever listens there is no living server.
             raise Unavailable(

@@ -10,7 +10,7 @@ from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.frames import Frames, ping_message, reply_outcome, request_message
 from zookeeper.fabric.handshake import greet
 from zookeeper.fabric.settings import Address, NetworkSettings
-from zookeeper.fabric.sockets import dial
+from zookeeper.fabric.sockets import dial, dial_here
 from zookeeper.fabric.stream import (
     Buffer,
     PacketReader,
@@ -60,13 +60,21 @@ class Remote(Forkable):
 
     @classmethod
     def connect(
-        cls, server: str, address: Address, credentials: Credentials, network: NetworkSettings
+        cls,
+        server: str,
+        address: Address,
+        credentials: Credentials,
+        network: NetworkSettings,
+        here: bool = False,
     ) -> "Remote":
-        """Dial `address` and expect the server of this role there; raises Unavailable."""
-        peer = f"{server} {address}"
+        """Dial `address` and expect the server of this role there; raises Unavailable.
+
+        With `here` only on this machine, by a Unix socket, over which it can hand open files.
+        """
+        peer, name = f"{server} {address}", f"{server}@{address}"
         deadline = time.monotonic() + network.handshake_timeout_seconds
-        stream = dial(address, network, peer)
-        greet(stream, credentials, f"{server}@{address}", deadline)
+        stream = dial_here(name, network, peer) if here else dial(address, network, peer)
+        greet(stream, credentials, name, deadline)
         return cls(stream, network, peer)
 
     @property
@@ -226,12 +234,28 @@ class IncomingBody(_Body):
             if not self._begun:
                 self._await_first_packet()
             packet = self._packets.receive(buffer)
-            if packet is None and self._packets.whole:
-                self._end_well()
-            elif packet is None:
-                self._remote._reply(time.monotonic() + self._timeout)
-                raise ProtocolViolation(f"{self._remote.peer} broke a body off without a reason")
+            if packet is None:
+                self._end()
             return packet
+
+    def receive_file(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
+        """The bytes of the next packet in `buffer`, and the open file that was handed over beside
+        them, which is the caller's to close; None once the body is over and whole."""
+        with self._remote.guard:
+            if not self._begun:
+                self._await_first_packet()
+            packet = self._packets.receive_file(buffer)
+            if packet is None:
+                self._end()
+            return packet
+
+    def _end(self) -> None:
+        """The body is over: whole, or the reply tells why not."""
+        if self._packets.whole:
+            self._end_well()
+        else:
+            self._remote._reply(time.monotonic() + self._timeout)
+            raise ProtocolViolation(f"{self._remote.peer} broke a body off without a reason")
 
     def _await_first_packet(self) -> None:
         """An error that came before the body began is a reply where a packet should be."""

@@ -19,14 +19,14 @@ from typing import Any, Callable, Iterable, List, Optional, Set
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.budget import Account, Budget
-from zookeeper.fabric.errors import DfsError, Unavailable
+from zookeeper.fabric.errors import DfsError, StartRefused, Unavailable
 from zookeeper.fabric.handshake import welcome
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.meter import Meter
 from zookeeper.fabric.places import Place, idle_longest, plain_host, share_of, who_makes_room
 from zookeeper.fabric.rpc import Peer, Service, serve
 from zookeeper.fabric.settings import Address, NetworkSettings
-from zookeeper.fabric.sockets import adopt, listen
+from zookeeper.fabric.sockets import accept, adopt, listen, listen_here
 from zookeeper.fabric.stream import Stream
 
 log = logs.get("server")
@@ -70,7 +70,8 @@ class Server:
 
     `name` is `role@host:port` as others dial it, `bind_host` and `port` where to listen. `factory`
     makes a service for each connection. `large_requests_of` names the role whose requests may be as
-    large as a frame: all others need little, and might only send much to fill the memory.
+    large as a frame: all others need little, and might only send much to fill the memory. With
+    `here` it listens on a Unix socket as well, for clients on this machine.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Server:
         credentials: Credentials,
         network: NetworkSettings,
         large_requests_of: str = "",
+        here: bool = False,
     ) -> None:
         self._large_requests_of = large_requests_of
         self._budget = Budget(max(BUFFERED_BYTES_MAX, 4 * network.max_frame_bytes))
@@ -98,6 +100,8 @@ class Server:
         self._listeners = {one.fileno(): one for one in listen(bind_host, port)}
         first = next(iter(self._listeners.values()))
         self.address = Address(bind_host, first.getsockname()[1])
+        if here:
+            self._listen_here()
 
     def start(self) -> None:
         """Begin to accept connections, in a thread."""
@@ -128,6 +132,15 @@ class Server:
             busy = sum(client.busy for client in self._clients)
             return f"<Server {self._name}: {len(self._clients)} connections, {busy} busy>"
 
+    def _listen_here(self) -> None:
+        try:
+            listener = listen_here(self._name)
+        except StartRefused as error:
+            # Whoever has the name keeps nobody from the port, which serves all the same.
+            log.warning("server.not_here", server=self._name, error=error.message)
+            return
+        self._listeners[listener.fileno()] = listener
+
     def _is_quiet(self) -> bool:
         return not any(client.busy for client in self._clients)
 
@@ -143,8 +156,8 @@ class Server:
         if not self._stopping:
             sock = None
             try:
-                sock, address = listener.accept()
-                self._admit(sock, plain_host(address[0]))
+                sock, host = accept(listener)
+                self._admit(sock, plain_host(host))
             except BlockingIOError:
                 pass  # Whoever it was, he has hung up already.
             except Exception as error:  # Whatever one client brings about, this loop goes on.

@@ -8,6 +8,11 @@ connection: an address that changed is found again by dialling again.
 
 Idle connections are kept alive by the kernel, more often than gateways forget them (350 s at AWS,
 240 s at Azure), which also ends those whose other side is gone without a word.
+
+A server may listen on a Unix socket, too, where processes of its machine can be handed open files.
+Its name is that of the server and lies in no directory (Linux calls it abstract): it is gone with
+its process, however that ends, and containers with a network of their own do not see it. Anybody
+may connect, as to a port, and has to prove who he is, as there.
 """
 
 import errno
@@ -21,7 +26,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from zookeeper.fabric.config_file import Address
 from zookeeper.fabric.errors import DfsError, StartRefused, Unavailable
 from zookeeper.fabric.settings import NetworkSettings
-from zookeeper.fabric.stream import Stream
+from zookeeper.fabric.stream import Buffer, Stream, parts_after
 
 STAGGER_SECONDS = 0.25
 """How long one address of a host may be silent before the next is tried beside it."""
@@ -30,6 +35,11 @@ KEEP_ALIVE_IDLE_SECONDS = 60
 KEEP_ALIVE_PROBES = 4
 _KEEP_ALIVE_INTERVAL_SECONDS = 15
 _REMEMBERED_MAX = 1000
+
+OWN_HOST = "127.0.0.1"
+"""The host of those who come by a Unix socket."""
+
+_DESCRIPTOR = struct.Struct("i")
 
 _NOT_OURS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _REMEDIES = {
@@ -41,6 +51,45 @@ _REMEDIES = {
 
 _reached: Dict[Address, Tuple[Any, ...]] = {}
 """By which of its addresses a host was reached last: that one is tried first."""
+
+
+class LocalStream(Stream):
+    """A connected Unix socket, over which open files can be handed."""
+
+    def write_handing_over(self, descriptor: int, *parts: Buffer) -> None:
+        """See Stream."""
+        deadline = time.monotonic() + self.stall_seconds
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _DESCRIPTOR.pack(descriptor))
+        try:
+            sent = self._socket().sendmsg(parts, (rights,))
+        except OSError as error:
+            raise self._broken(error) from None
+        if sent < sum(map(len, parts)):
+            self.write_by(deadline, *parts_after(parts, sent))
+
+    def read_handed_over(self, count: int) -> Tuple[bytes, Optional[int]]:
+        """See Stream."""
+        deadline = time.monotonic() + self.stall_seconds
+        room = socket.CMSG_LEN(_DESCRIPTOR.size)
+        flags = socket.MSG_WAITALL | socket.MSG_CMSG_CLOEXEC
+        try:
+            data, beside, _, _ = self._socket().recvmsg(count, room, flags)
+        except OSError as error:
+            raise self._broken(error) from None
+        # There is room for one, and the kernel closes what has none.
+        found = [_DESCRIPTOR.unpack(rights)[0] for level, kind, rights in beside
+                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)]
+        descriptor = found[0] if found else None
+        if not data:
+            raise self._gone()
+        try:
+            if len(data) < count:
+                data += self.read_by(count - len(data), deadline)
+        except BaseException:
+            if descriptor is not None:
+                os.close(descriptor)
+            raise
+        return data, descriptor
 
 
 class _Target(NamedTuple):
@@ -81,6 +130,20 @@ def dial(address: Address, network: NetworkSettings, peer: str) -> Stream:
         if isinstance(error, OSError) and error.errno is None:
             raise  # Of a signal handler, not of the system.
         raise Unavailable(f"cannot reach the {peer}: {_reason(error)}") from None
+
+
+def dial_here(name: str, network: NetworkSettings, peer: str) -> Stream:
+    """A connected Unix socket to the server of this name; raises Unavailable when there is none on
+    this machine."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # One that has no room for another caller must not be waited for.
+        sock.setblocking(False)
+        sock.connect(_local_name(name))
+    except OSError as error:
+        sock.close()
+        raise Unavailable(f"cannot reach the {peer} on this machine: {_reason(error)}") from None
+    return adopt(sock, network, peer)
 
 
 def _first_connected(targets: Sequence[_Target], deadline: float) -> socket.socket:
@@ -191,6 +254,29 @@ def _listening(target: _Target) -> socket.socket:
     return sock
 
 
+def listen_here(name: str) -> socket.socket:
+    """A listening Unix socket for the server of this name; StartRefused."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(_local_name(name))
+        sock.listen(socket.SOMAXCONN)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise StartRefused(f"cannot listen on the Unix socket @{name}: {_reason(error)}") from None
+    return sock
+
+
+def _local_name(name: str) -> str:
+    return f"\0pyhdfs/{name}"
+
+
+def accept(listener: Any) -> Tuple[socket.socket, str]:
+    """A connection that somebody made, and the host he comes from; raises OSError."""
+    sock, place = listener.accept()
+    return sock, OWN_HOST if sock.family == socket.AF_UNIX else place[0]
+
+
 def own_numbers(host: str) -> Tuple[str, ...]:
     """Those numeric addresses of a host that are of this machine; none for another's.
 
@@ -232,9 +318,10 @@ def adopt(sock: socket.socket, network: NetworkSettings, peer: str) -> Stream:
     sock.setblocking(True)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
-    if sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _keep_alive(sock)
+    if sock.family == socket.AF_UNIX:
+        return LocalStream(sock, stall, peer)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _keep_alive(sock)
     return Stream(sock, stall, peer)
 
 

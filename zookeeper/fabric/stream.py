@@ -9,6 +9,7 @@ closed, because nobody can tell where in the stream of bytes the peer is.
 
 A *body* is a run of packets that travels inside a call, between its request and its reply:
 `length, crc32, bytes` each, then an end mark of length 0 that says whether the body is whole.
+Over a Unix socket a packet can be handed over with an open file beside it.
 """
 
 import errno
@@ -17,12 +18,14 @@ import select
 import struct
 import time
 from typing import Any, List, Optional, Sequence, Tuple, Union
+from zlib import crc32
 
 from zookeeper.fabric.errors import (
     CorruptData,
     DeadlineExceeded,
     DfsError,
     DiskFailed,
+    InvalidArgument,
     ProtocolViolation,
     Unavailable,
 )
@@ -166,7 +169,7 @@ class Stream:
         except OSError as error:
             raise self._broken(error) from None
         if sent < sum(map(len, parts)):
-            self.write_by(deadline, *_after(parts, sent))
+            self.write_by(deadline, *parts_after(parts, sent))
 
     def write_by(self, deadline: float, *parts: Buffer) -> None:
         """All parts in order by `deadline`, however slowly the peer takes them."""
@@ -182,7 +185,7 @@ class Stream:
             left -= sent
             if not left:
                 return
-            rest = _after(rest, sent)
+            rest = parts_after(rest, sent)
             poll = select.poll()
             poll.register(self._descriptor, select.POLLOUT)
             if not poll.poll(_milliseconds(deadline - time.monotonic())):
@@ -207,6 +210,18 @@ class Stream:
             offset, count = offset + sent, count - sent
             if count and time.monotonic() > deadline:
                 raise self._fail(DeadlineExceeded(f"{self.peer} reads too slowly"))
+
+    def write_handing_over(self, descriptor: int, *parts: Buffer) -> None:
+        """All parts in order, and with the first byte an open file: for a process on this machine.
+
+        Raises InvalidArgument: only a Unix socket can do that.
+        """
+        raise InvalidArgument(f"{self.peer} cannot be handed an open file over a network")
+
+    def read_handed_over(self, count: int) -> Tuple[bytes, Optional[int]]:
+        """Exactly `count` bytes, and the open file that came with the first of them, if any: the
+        caller's to close. Raises InvalidArgument."""
+        raise InvalidArgument(f"{self.peer} cannot hand an open file over a network")
 
     def linger_and_close(self, seconds: float) -> None:
         """Close so that what was written last still reaches a peer that is sending.
@@ -256,7 +271,7 @@ def _milliseconds(seconds: float) -> int:
     return max(0, min(int(seconds * 1000 + 0.999), 2**31 - 1))
 
 
-def _after(parts: Sequence[Buffer], sent: int) -> List[Buffer]:
+def parts_after(parts: Sequence[Buffer], sent: int) -> List[Buffer]:
     """What is left of `parts` without their first `sent` bytes."""
     rest: List[Buffer] = []
     for part in parts:
@@ -288,6 +303,11 @@ class PacketWriter:
         """One packet whose bytes come straight from a file."""
         self._stream.write_parts(_packet_head(count, checksum))
         self._stream.send_file(descriptor, offset, count)
+
+    def hand_over(self, descriptor: int, data: Buffer) -> None:
+        """One packet with an open file beside its bytes, over a Unix socket; see Stream."""
+        head = _packet_head(len(data), crc32(data))
+        self._stream.write_handing_over(descriptor, head, data)
 
     def interrupt(self) -> None:
         """From another thread: break the body off, whatever its sender is doing."""
@@ -325,7 +345,27 @@ class PacketReader:
         None after the end mark; `whole` then tells whether the sender had all of it. The CRC32
         is not verified here: the caller does it where the bytes are still in the cache.
         """
-        marked, checksum = _PACKET.unpack(self._stream.read(_PACKET.size))
+        return self._rest_of(self._stream.read(_PACKET.size), buffer)
+
+    def receive_file(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
+        """The bytes of a packet that was handed over, and the open file beside them, which is the
+        caller's to close; None after the end mark."""
+        head, descriptor = self._stream.read_handed_over(_PACKET.size)
+        packet = None
+        try:
+            packet = self._rest_of(head, buffer)
+        finally:
+            if packet is None and descriptor is not None:
+                os.close(descriptor)
+        if packet is None:
+            return None
+        if descriptor is None:
+            self._stream.close()
+            raise ProtocolViolation(f"{self._stream.peer} sent a packet without its file")
+        return packet[0], descriptor
+
+    def _rest_of(self, head: bytes, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
+        marked, checksum = _PACKET.unpack(head)
         length = marked ^ _PACKET_MARK
         if not length:
             self.ended, self.whole = True, checksum == _END_WHOLE

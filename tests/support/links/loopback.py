@@ -11,7 +11,6 @@ is gone again: what leaks fails the test.
 
 import dataclasses
 import logging
-import os
 import random
 import socket
 import struct
@@ -162,13 +161,17 @@ class Playground(Service):
         raise PipelineFailed(f"after {count} packets")
 
     @answers_with_body
+    def exposed_hand_over(self, packets: PacketWriter, path: str, word: bytes, times: int) -> None:
+        """The open file and the word, so often, then a packet, then the end."""
+        with open(path, "rb") as file:
+            packets.hand_over(file.fileno(), word * times)
+        packets.send(b"behind it", 7)
+
+    @answers_with_body
     def exposed_give_file(self, packets: PacketWriter, path: str, size: int) -> None:
         """One packet of `size` bytes straight from a file."""
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            packets.send_file(descriptor, 0, size, 0)
-        finally:
-            os.close(descriptor)
+        with open(path, "rb") as file:
+            packets.send_file(file.fileno(), 0, size, 0)
 
 
 class Recorder(logging.Handler):
@@ -313,6 +316,7 @@ class Loopback:
             lambda: Playground(self.stage),
             self.credentials._replace(principal=Principal(ROLE)),
             self.network,
+            here=True,
         )
 
     def restart(self) -> None:
@@ -334,10 +338,11 @@ class Loopback:
         if kind is None:
             self._leaks.await_none()
 
-    def remote(self, **limits: Any) -> Remote:
-        """A connection by our own client, closed at the end; `limits` are the client's own."""
+    def remote(self, here: bool = False, **limits: Any) -> Remote:
+        """A connection by our own client, closed at the end, `here` by a Unix socket; `limits` are
+        the client's own."""
         network = dataclasses.replace(self.network, **limits)
-        return self.keep(Remote.connect(ROLE, self.address, self.credentials, network))
+        return self.keep(Remote.connect(ROLE, self.address, self.credentials, network, here))
 
     def raw(self, source: str = "127.0.0.1") -> RawClient:
         """A connection by raw bytes from one of this machine's addresses, closed at the end."""
