@@ -26,6 +26,9 @@ from zookeeper.fabric.errors import NotEnoughReplicas, NotLeader, Unavailable
 from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS
 from zookeeper.fabric.settings import Settings
 
+PAUSE_SECONDS_MAX = 0.1
+"""Others get no more time than this between two slices of long work."""
+
 PART_OF_CALL = 0.8
 """The refusal, which says why, must reach its caller before he gives up."""
 
@@ -63,6 +66,8 @@ class Namesystem:
         self._reported = threading.Condition(self.lock)
         # How many times datanodes told of replicas: who waits for one compares it.
         self._reports = 0
+        # Who wanted the lock. Not exact, for none is needed to count: it only tells of somebody.
+        self._arrivals = 0
 
     @property
     def over(self) -> bool:
@@ -116,6 +121,28 @@ class Namesystem:
 
     def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
         """Tell the block side something; a file that waits for replicas looks again."""
+        self._arrivals += 1
+        return self._tell_blocks(operation)
+
+    def tell_blocks_in_slices(self, operation: Callable[[Blocks], bool]) -> None:
+        """Tell it something long: a slice each time, until the operation says that it is done."""
+        self._arrivals += 1
+        self.in_slices(lambda: not self._tell_blocks(operation))
+
+    def in_slices(self, step: Callable[[], bool]) -> None:
+        """Do something long: a step, which takes the lock, after the other, while more is left.
+
+        Who lets go of a lock and takes it at once has it before those that wait for it. So when
+        somebody came meanwhile, as much time as the step took is left to the others.
+        """
+        while True:
+            arrivals, started = self._arrivals, time.monotonic()
+            if not step():
+                return
+            if self._arrivals != arrivals:
+                time.sleep(min(time.monotonic() - started, PAUSE_SECONDS_MAX))
+
+    def _tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
         self._lease.require()
         with self.lock:
             self._require_term()
@@ -128,6 +155,7 @@ class Namesystem:
 
     def ask_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
         """Ask the block side something, which is no news to anybody."""
+        self._arrivals += 1
         self._lease.require()
         with self.lock:
             self._require_term()
@@ -142,6 +170,7 @@ class Namesystem:
     ) -> Tuple[int, Tuple[Any, ...]]:
         """(epoch, commands): at once when there are commands, else when they come or time is up."""
         deadline = time.monotonic() + wait_seconds
+        self._arrivals += 1
         self._lease.require()
         with self.lock:
             self._require_term()
@@ -174,6 +203,7 @@ class Namesystem:
             self.decisions.state.blocks.monitor.zookeeper_view(registered, time.monotonic())
 
     def _run(self, operation: Operation) -> Any:
+        self._arrivals += 1
         self._lease.require()
         with self.lock:
             self._require_term()

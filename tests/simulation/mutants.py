@@ -4,14 +4,15 @@ A mutant replaces one method, of a core or of a model that stands for the code a
 """
 
 from random import Random
-from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 
 from data_service.namenode.decisions import Decided, Decisions, Operation
 from data_service.namenode.leading.leader_lease import LeaderLease
 from data_service.namenode.namespace.retries import Answer, Op, RetryCache
-from data_service.namenode.replicas.block_reports import BlockReports
 from data_service.namenode.replicas.deletion import Deletions
-from data_service.namenode.replicas.node import Node, OpenReport
+from data_service.namenode.replicas.full_reports import FullReports
+from data_service.namenode.replicas.node import Node
+from data_service.namenode.replicas.open_report import OpenReport
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.verification import Verifications
 from data_service.namenode.writers.open_files import OpenFiles
@@ -89,15 +90,16 @@ def _never_ask(
     return 0
 
 
-def _apply_each_part(
-    self: BlockReports, node: Node, report_id: int, part: int, parts: int,
-    blocks: Iterable[Block], now: float,
+def _settle_each_part(
+    self: FullReports, node: Node, report_id: int, _part: int, parts: int,
+    blocks: Sequence[Block], now: float,
 ) -> bool:  # fmt: skip
     """Every part of a full report is taken for the whole."""
     report = OpenReport(report_id, parts)
-    report.blocks.extend(blocks)
-    self._apply(node, report, now)
-    return part == parts - 1
+    self._take(node, report, blocks, now)
+    while not self._settle(node, report, now):
+        pass
+    return True
 
 
 def _order_at_once(_self: Decisions) -> int:
@@ -156,7 +158,7 @@ MUTANTS: Dict[str, Mutant] = {
             Patch(Verifications, "sure", _never_ask),
         )),
     "apply half a block report": Mutant(
-        "does not know Replica", 0, (Patch(BlockReports, "part", _apply_each_part),)),
+        "does not know Replica", 0, (Patch(FullReports, "part", _settle_each_part),)),
     "order deletions before they are durable": Mutant(
         "removes Replica", 0, (Patch(Decisions, "txid_for_orders", property(_order_at_once)),)),
     "resume a write that has ended": Mutant(

@@ -275,7 +275,9 @@ class NameNode(Process):
 
     def exposed_block_report(self, _source: str, *report: Any) -> Script:
         """One part of a full report."""
-        return self.leading().tell_blocks(lambda blocks: blocks.block_report(*report, self.clock()))
+        return self.leading().tell_blocks_in_slices(
+            lambda blocks: blocks.block_report(*report, self.clock())
+        )
 
     def exposed_block_changes(
         self, _source: str, session: int, received: tuple, deleted: tuple, corrupt: tuple,

@@ -31,6 +31,7 @@ POLICY = BlockPolicy(
 )  # fmt: skip
 
 PURGE_INODES = 4
+SLICE_PAUSE_SECONDS = 0.02
 PATIENCE_SECONDS = 3.0
 COMPLETE_SECONDS = 3.0
 WALL_MS = 1
@@ -119,6 +120,11 @@ class ModelTerm:
             self._ordered.ring()
         self._reported.ring()
         return result
+
+    def tell_blocks_in_slices(self, operation: Callable[[Blocks], bool]) -> Script:
+        """Tell it something long: a slice each time, and anything may happen in between."""
+        while not (yield from self.tell_blocks(operation)):
+            yield self._process.world.sleep(SLICE_PAUSE_SECONDS)
 
     def heartbeat(self, session: int, stats: NodeStats, seconds: float) -> Script:
         """(epoch, commands, when they were given): at once when there are any, or in time."""

@@ -1,4 +1,4 @@
-"""Reports: full ones are one transaction, news is judged by generation, length and order."""
+"""Reports of single replicas: news is judged by generation, length and order."""
 
 from random import Random
 from typing import List, Tuple
@@ -9,7 +9,6 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import Target
 from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import POLICY, ModelCluster, ModelDataNode, Replica
-from zookeeper.fabric.errors import Busy, ProtocolViolation, SessionExpired
 
 
 def cluster(names: str = "abc", **policy: object) -> ModelCluster:
@@ -34,128 +33,6 @@ def live(world: ModelCluster, *block_ids: int) -> List[int]:
     """How many good replicas each of these blocks has."""
     world.blocks.check()
     return [world.census.health(block_id).live for block_id in block_ids]
-
-
-# Full reports.
-
-
-def test_nothing_is_applied_before_the_last_part_hdfs_10301() -> None:
-    world = cluster()
-    first, second = world.put(1, "a", 1), world.put(2, "a", 1)
-    node = world.nodes["a"]
-    send(world, node, 5, 0, 3)
-    send(world, node, 5, 1, 3, second)
-    assert live(world, 1, 2) == [1, 1], "absence of the first is not yet said"
-    send(world, node, 5, 2, 3)
-    assert live(world, 1, 2) == [0, 1]
-    send(world, node, 6, 0, 1, first, second)
-    assert live(world, 1, 2) == [1, 1]
-
-
-def test_a_repeated_part_changes_nothing_hdfs_10301() -> None:
-    world = cluster()
-    block = world.put(1, "a", 1)
-    node = world.nodes["a"]
-    send(world, node, 5, 0, 2, block)
-    send(world, node, 5, 0, 2)
-    send(world, node, 5, 1, 2)
-    change(world, "a", deleted=(block,))
-    send(world, node, 5, 1, 2, block)
-    send(world, node, 5, 0, 2, block)
-    assert live(world, 1) == [0], "the whole report came before the deletion"
-
-
-def test_an_overtaken_report_is_refused_and_changes_nothing_hdfs_7960() -> None:
-    world = cluster()
-    block = world.put(1, "a", 1)
-    node = world.nodes["a"]
-    send(world, node, 5, 0, 2)
-    send(world, node, 6, 0, 2, block)
-    with pytest.raises(ProtocolViolation, match="overtaken"):
-        send(world, node, 5, 1, 2)
-    send(world, node, 6, 1, 2)
-    with pytest.raises(ProtocolViolation, match="overtaken"):
-        send(world, node, 5, 1, 2)
-    assert live(world, 1) == [1]
-
-
-@pytest.mark.parametrize("part, parts", [(2, 4), (1, 3), (-1, 2), (2, 2), (0, 0), (0, 10**9)])
-def test_a_part_out_of_order_or_range_is_refused_hdfs_12914(part: int, parts: int) -> None:
-    world = cluster()
-    block = world.put(1, "a", 1)
-    node = world.nodes["a"]
-    send(world, node, 5, 0, 4)
-    with pytest.raises(ProtocolViolation):
-        send(world, node, 5, part, parts)
-    send(world, node, 6, 0, 1, block)
-    assert live(world, 1) == [1]
-
-
-def test_a_report_of_an_ended_session_is_refused_aloud_hdfs_12914() -> None:
-    world = cluster()
-    node = world.nodes["a"]
-    send(world, node, 5, 0, 2)
-    old = node.session
-    node.start()
-    world.register(node)
-    with pytest.raises(SessionExpired):
-        world.blocks.block_report(old, 5, 1, 2, (), world.now)
-    with pytest.raises(ProtocolViolation):
-        send(world, node, 5, 1, 2)
-
-
-def test_what_was_received_since_the_first_part_stays_hdfs_10301() -> None:
-    world = cluster()
-    node = world.nodes["a"]
-    send(world, node, 5, 0, 2)
-    world.put(1, "a", 1)
-    send(world, node, 5, 1, 2)
-    assert live(world, 1) == [1]
-
-
-def test_what_was_deleted_since_the_first_part_does_not_come_back_hdfs_10301() -> None:
-    world = cluster()
-    block = world.put(1, "a", 1)
-    node = world.nodes["a"]
-    send(world, node, 5, 0, 2)
-    change(world, "a", deleted=(block,))
-    send(world, node, 5, 1, 2, block)
-    assert live(world, 1) == [0]
-
-
-def test_of_two_generations_in_a_report_the_later_counts_hdfs_16922() -> None:
-    world = cluster()
-    world.blocks.track(Block(1, 2, 100), 1, replicated(1))
-    for order in ((1, 2), (2, 1)):
-        blocks = tuple(Block(1, generation, 100) for generation in order)
-        send(world, world.nodes["a"], 4 + order[0], 0, 1, *blocks)
-        assert live(world, 1) == [1]
-
-
-def test_absence_takes_open_and_unknown_replicas_too() -> None:
-    world = cluster()
-    targets = world.blocks.choose_targets(1, frozenset(), "a", 1, world.random)
-    world.blocks.begin(1, 1, targets, 100)
-    change(world, "a", received=(Block(1, 1, 100), Block(77, 1, 5)))
-    assert world.blocks.confirmations(Block(1, 1, 100)) == 1
-    send(world, world.nodes["a"], 5, 0, 1)
-    assert world.blocks.confirmations(Block(1, 1, 100)) == 0
-    assert world.census.counts().unknown == 0
-
-
-def test_a_node_is_not_usable_before_its_first_report_is_whole_hdfs_1972() -> None:
-    world = cluster("a")
-    world.run(30)
-    node = world.nodes["a"]
-    node.start()
-    world.register(node)
-    send(world, node, 5, 0, 2)
-    assert world.blocks.take_commands(node.session, world.now, 0) == ()
-    with pytest.raises(Busy, match="datanodes are still reporting"):
-        world.blocks.choose_targets(1, frozenset(), "a", 1, world.random)
-    send(world, node, 5, 1, 2)
-    world.beat(node)
-    assert len(world.blocks.choose_targets(1, frozenset(), "a", 1, world.random)) == 1
 
 
 # Single replicas.
@@ -375,14 +252,3 @@ def test_after_a_restart_the_writers_block_counts_wherever_it_is() -> None:
         change(world, name, received=(Block(1, 1, 100),))
     world.blocks.begin(1, 1, (), 100)
     assert world.blocks.confirmations(Block(1, 1, 100)) == 2
-
-
-def test_a_report_ends_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_service.namenode.replicas.block_reports.BLOCKS_MAX", 3)
-    world = cluster("a")
-    node = world.nodes["a"]
-    world.blocks.block_report(node.session, 7, 0, 9, [Block(n, 1, 1) for n in range(3)], world.now)
-    with pytest.raises(ProtocolViolation):
-        world.blocks.block_report(node.session, 7, 1, 9, [Block(4, 1, 1)], world.now)
-    with pytest.raises(ProtocolViolation):
-        world.blocks.block_report(node.session, 8, 0, 10_001, (), world.now)

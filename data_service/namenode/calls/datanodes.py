@@ -40,7 +40,7 @@ class DataNodes:
         # Whose session is over is refused before anything is unpacked for it.
         namesystem.ask_blocks(lambda blocks: blocks.require_session(session))
         reported = list(unpack_blocks(payload))
-        namesystem.tell_blocks(
+        namesystem.tell_blocks_in_slices(
             lambda blocks: blocks.block_report(
                 session, report_id, part, parts, reported, time.monotonic()
             )

@@ -1,12 +1,4 @@
-"""What datanodes say about their replicas, and what it means.
-
-Theory of operation. A full report is one transaction in parts: nothing happens before its last
-part, and a part that is repeated, missing, out of order or of an older report changes nothing
-(HDFS-10301, HDFS-7960). A datanode sends the first part empty and makes its list only after the
-answer; so whatever it says incrementally after that answer is newer than the list, and the
-report is silent about those ids. Absence from the list means that the replica is gone from that
-node, which removes knowledge and never orders a deletion. A refused report is an error, never
-silence (HDFS-12914).
+"""What datanodes say about single replicas, and what it means.
 
 One replica is judged by the recorded generation and length. What is older than what the node is
 already known to hold demotes nothing (HDFS-2742, HDFS-16922). A replica of an unknown block is
@@ -15,23 +7,18 @@ remembered as unknown: it may belong to a file that is about to be known.
 Whether a replica's bytes are good its datanode alone can tell: a reader's word has it look.
 """
 
-from typing import AbstractSet, Callable, Dict, Iterable
+from typing import Callable, Iterable
 
 from data_service.namenode.replicas.block_map import CHECKSUM, GENERATION, LENGTH, BlockMap, Mark
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.events import Events
-from data_service.namenode.replicas.node import Node, OpenReport, UnknownReplica
+from data_service.namenode.replicas.node import Node, UnknownReplica
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.orders import Order
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.verification import Verifications
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import TRASH
-from zookeeper.fabric.errors import ProtocolViolation
-
-PARTS_MAX = 10_000
-BLOCKS_MAX = 10_000_000
-"""The most parts, and replicas, of one full report: it is kept until its last part has come."""
 
 
 class BlockReports:
@@ -47,83 +34,6 @@ class BlockReports:
         self._events = events
         self.on_unknown: Callable[[int], None] = lambda block_id: None
 
-    # Full reports.
-
-    def part(self, node: Node, report_id: int, part: int, parts: int, blocks: Iterable[Block],
-             now: float) -> bool:
-        """Take one part of a full report; True when it was the last and the whole was applied.
-
-        Report ids grow within a session. A repeated part is accepted and ignored; raises
-        ProtocolViolation when the report cannot be continued: the node begins a new one.
-        """
-        if not 0 <= part < parts <= PARTS_MAX:
-            raise ProtocolViolation(f"part {part} of {parts} of a block report")
-        if report_id == node.last_report_id:
-            return False
-        report = self._report(node, report_id, parts)
-        if part < report.next_part:
-            return False
-        if part > report.next_part:
-            raise ProtocolViolation(f"part {part} of block report {report_id} came before part "
-                                    f"{report.next_part}; begin a new report")
-        report.blocks.extend(blocks)
-        if len(report.blocks) > BLOCKS_MAX:
-            node.report = None
-            raise ProtocolViolation(f"a block report of more than {BLOCKS_MAX} replicas")
-        report.next_part += 1
-        if report.next_part < parts:
-            return False
-        self._apply(node, report, now)
-        return True
-
-    def _report(self, node: Node, report_id: int, parts: int) -> OpenReport:
-        report = node.report
-        newest = node.last_report_id if report is None else report.report_id
-        if report_id < newest:
-            raise ProtocolViolation(f"block report {report_id} was overtaken by {newest}")
-        if report is None or report_id > report.report_id:
-            report = node.report = OpenReport(report_id, parts)
-        if parts != report.parts:
-            raise ProtocolViolation(f"block report {report_id} has {report.parts} parts, "
-                                    f"not {parts}; begin a new report")
-        return report
-
-    def _apply(self, node: Node, report: OpenReport, now: float) -> None:
-        node.report = None
-        node.last_report_id = report.report_id
-        node.last_report = now
-        node.reported = True
-        listed: Dict[int, Block] = {}
-        for block in report.blocks:
-            earlier = listed.get(block.block_id)
-            if earlier is None or earlier.generation < block.generation:
-                listed[block.block_id] = block
-        known = set(listed) | report.touched
-        for block_id in report.touched.intersection(listed):
-            del listed[block_id]
-        for block in listed.values():
-            self._has(node, block, now, True)
-        absent = self._remove_absent(node, known)
-        self._events.note("report.applied", node=node.info.node_id, blocks=len(listed),
-                          absent=absent)
-
-    def _remove_absent(self, node: Node, known: AbstractSet[int]) -> int:
-        """The node has nothing but `known`; how many good replicas that took away."""
-        held = sum(1 for block_id in known if node in self._blocks.holders(block_id))
-        absent = 0
-        if held != node.replicas:
-            # The only walk over all rows, and only when something is really missing.
-            for block_id in list(self._blocks.held_by(node, 0, self._blocks.rows)):
-                if block_id not in known:
-                    self._blocks.drop(block_id, node)
-                    absent += 1
-        marked = [block_id for block_id, marks in self._blocks.marks.items() if node in marks]
-        opened = [block_id for block_id in self._opened if block_id not in known]
-        for block_id in marked + node.outbox.ids() + list(node.unknown) + opened:
-            if block_id not in known:
-                self._lacks(node, block_id)
-        return absent
-
     # Incremental changes.
 
     def changes(self, node: Node, received: Iterable[Block], deleted: Iterable[Block],
@@ -135,7 +45,7 @@ class BlockReports:
             self._deleted(node, block)
         for block in received:
             touched.add(block.block_id)
-            self._has(node, block, now, False)
+            self.has(node, block, now, False)
         for block in corrupt:
             touched.add(block.block_id)
             self._has_corrupt(node, block, now)
@@ -148,9 +58,9 @@ class BlockReports:
         mark = self._blocks.marks.get(block.block_id, {}).get(node)
         held = mark or recorded
         if held is None or held.generation == block.generation:
-            self._lacks(node, block.block_id)
+            self.lacks(node, block.block_id)
 
-    def _lacks(self, node: Node, block_id: int) -> None:
+    def lacks(self, node: Node, block_id: int) -> None:
         """The node has no replica of this block; the one confirmation that all trust."""
         if block_id in self._blocks:
             self._blocks.drop(block_id, node)
@@ -161,7 +71,7 @@ class BlockReports:
         self._verifications.found_bad(node, block_id)
         self._deletions.gone(node, block_id)
 
-    def _has(self, node: Node, block: Block, now: float, in_full_report: bool) -> None:
+    def has(self, node: Node, block: Block, now: float, in_full_report: bool) -> None:
         """The node has this replica."""
         block_id = block.block_id
         node.outbox.supersede(block)
@@ -198,7 +108,7 @@ class BlockReports:
             node.outbox.supersede(block)
             self._mark(node, block, CHECKSUM)
             return
-        self._has(node, block, now, False)
+        self.has(node, block, now, False)
         if block.block_id in self._opened:
             self._opened.spoil(node, block.block_id)
         elif block.block_id in node.unknown:
@@ -207,7 +117,7 @@ class BlockReports:
 
     def _has_good(self, node: Node, block: Block, now: float) -> None:
         """The node has read its replica, and it is good: also one that was marked before."""
-        self._has(node, block, now, False)
+        self.has(node, block, now, False)
         block_id = block.block_id
         if self._blocks.get(block_id) == block:
             mark = self._blocks.marks.get(block_id, {}).get(node)
@@ -279,7 +189,7 @@ class BlockReports:
             if unknown.spoilt:
                 self._has_corrupt(node, block, now)
             else:
-                self._has(node, block, now, True)
+                self.has(node, block, now, True)
 
     def settle(self, node: Node, block: Block, spoilt: bool, now: float) -> None:
         """A replica that was reported while its block was being written, now committed."""

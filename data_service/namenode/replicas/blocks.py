@@ -9,7 +9,7 @@ does input or output. `now` is monotonic seconds.
 """
 
 from random import Random
-from typing import AbstractSet, Callable, Collection, Iterable, List, Optional, Tuple
+from typing import AbstractSet, Callable, Collection, Iterable, List, Optional, Sequence, Tuple
 
 from data_service.namenode.replicas.block_map import reported
 from data_service.namenode.replicas.block_policy import BlockPolicy
@@ -209,15 +209,19 @@ class Blocks:
         return report + node.outbox.take_copies() + removals
 
     def block_report(self, session: int, report_id: int, part: int, parts: int,
-                     blocks: Iterable[Block], now: float) -> None:
-        """One part (0 up to `parts` - 1) of a full report; see `block_reports.py` for the rules.
+                     blocks: Sequence[Block], now: float) -> bool:
+        """A slice of one part (0 up to `parts` - 1) of a full report; see `full_reports.py` for the
+        rules. False when more of that part is left: to be called again, with the same.
 
-        Raises SessionExpired, or ProtocolViolation when a new report must be begun.
+        The node lives as if it had beaten. Raises SessionExpired, or ProtocolViolation when a new
+        report must be begun.
         """
         self._parts.now = now
         node = self._nodes.by_session(session)
-        if self._parts.reports.part(node, report_id, part, parts, blocks, now):
-            self.monitor.reports_came(now)
+        self._parts.liveness.heard(node, now)
+        taken = self._parts.full_reports.part(node, report_id, part, parts, blocks, now)
+        self.monitor.reports_came(now)
+        return taken
 
     def block_changes(self, session: int, received: Iterable[Block], deleted: Iterable[Block],
                       corrupt: Iterable[Block], now: float,

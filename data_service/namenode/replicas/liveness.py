@@ -59,11 +59,15 @@ class Liveness:
     def heartbeat(self, session: int, stats: NodeStats, now: float) -> Node:
         """Note that the node lives; raises SessionExpired, also for one that was given up."""
         node = self._nodes.by_session(session)
-        node.last_heartbeat = max(now, node.last_heartbeat)
         node.stats = stats
+        self.heard(node, now)
+        return node
+
+    def heard(self, node: Node, now: float) -> None:
+        """Note that the node lives, by anything that it said in its session."""
+        node.last_heartbeat = max(now, node.last_heartbeat)
         if self._is_fresh(node, now):
             node.liveness = LIVE
-        return node
 
     def see(self, registered: Optional[Mapping[str, str]], now: float) -> Tuple[Node, ...]:
         """What the zookeeper sees: address to node id, or None when it cannot be asked.

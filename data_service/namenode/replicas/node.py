@@ -1,8 +1,9 @@
 """One datanode as the namenode knows it."""
 
 from math import inf
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Dict, NamedTuple, Optional
 
+from data_service.namenode.replicas.open_report import OpenReport
 from data_service.namenode.replicas.orders import Outbox
 from data_service.namenode.replicas.service_state import (
     DEAD,
@@ -12,22 +13,7 @@ from data_service.namenode.replicas.service_state import (
     STANDINGS,
     Standing,
 )
-from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import NodeInfo, NodeStats, Target
-
-
-class OpenReport:
-    """A full block report of which not all parts have come. `touched` are the ids that changed
-    since its first part: about them the report is old news."""
-
-    __slots__ = ("report_id", "parts", "next_part", "blocks", "touched")
-
-    def __init__(self, report_id: int, parts: int) -> None:
-        self.report_id = report_id
-        self.parts = parts
-        self.next_part = 0
-        self.blocks: List[Block] = []
-        self.touched: Set[int] = set()
 
 
 class UnknownReplica(NamedTuple):

@@ -8,6 +8,7 @@ from data_service.namenode.replicas.census import Census
 from data_service.namenode.replicas.dead_nodes import DeadNodes
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.events import Events
+from data_service.namenode.replicas.full_reports import FullReports
 from data_service.namenode.replicas.liveness import Liveness
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
@@ -36,6 +37,7 @@ class Parts:
         self.reports = BlockReports(
             self.blocks, self.opened, self.replication, self.deletions, verifications, self.events
         )
+        self.full_reports = FullReports(self.blocks, self.opened, self.reports, self.events)
         self.dead_nodes = DeadNodes(
             self.nodes, self.blocks, self.opened, self.replication, self.deletions, self.events
         )

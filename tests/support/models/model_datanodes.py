@@ -225,15 +225,20 @@ class ModelCluster:
         node.report_id += 1
         listed = self.begin_report(node, size)
         for number, part in enumerate(listed, 1):
-            self.blocks.block_report(node.session, node.report_id, number, len(listed) + 1, part,
-                                     self.now)
+            self.send_part(node.session, node.report_id, number, len(listed) + 1, part)
         self.reported(node)
+
+    def send_part(self, session: int, report_id: int, part: int, parts: int,
+                  listed: Tuple[Block, ...]) -> None:
+        """One part of a full report, which is taken in as a whole."""
+        while not self.blocks.block_report(session, report_id, part, parts, listed, self.now):
+            pass
 
     def begin_report(self, node: ModelDataNode, size: int = 3) -> List[Tuple[Block, ...]]:
         """Send the empty first part; the other parts, from the list made after its answer."""
         listed = [replica.block for replica in node.disk.values()]
         parts = [tuple(listed[start:start + size]) for start in range(0, len(listed), size)] or [()]
-        self.blocks.block_report(node.session, node.report_id, 0, len(parts) + 1, (), self.now)
+        self.send_part(node.session, node.report_id, 0, len(parts) + 1, ())
         return parts
 
     def reported(self, node: ModelDataNode) -> None:

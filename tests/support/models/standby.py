@@ -1,6 +1,6 @@
 """A second core that hears the same datanodes as the one that leads, and replays its edits."""
 
-from typing import Any, Dict, Iterable, Mapping, Set, Tuple
+from typing import Any, Dict, Iterable, Mapping, Sequence, Set, Tuple
 
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.replicas.blocks import Blocks
@@ -33,14 +33,14 @@ class Overheard:
         return self._leading.heartbeat(session, stats, now, durable_txid)
 
     def block_report(
-        self, session: int, report_id: int, part: int, parts: int, blocks: Iterable[Block],
+        self, session: int, report_id: int, part: int, parts: int, blocks: Sequence[Block],
         now: float,
-    ) -> None:
-        """A part of a full report."""
-        self._standby.block_report(
-            self._sessions[session], report_id, part, parts, blocks, now
-        )
-        self._leading.block_report(session, report_id, part, parts, blocks, now)
+    ) -> bool:
+        """A slice of a part of a full report."""
+        told = self._sessions[session]
+        while not self._standby.block_report(told, report_id, part, parts, blocks, now):
+            pass
+        return self._leading.block_report(session, report_id, part, parts, blocks, now)
 
     def block_changes(self, session: int, *changes: Any) -> None:
         """What came, went, or was found to be good or corrupt."""
