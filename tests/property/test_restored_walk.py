@@ -18,6 +18,7 @@ from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import DELETE, TRASH, NodeInfo, NodeStats
+from tests.support.models.block_side import report_fully
 from tests.support.models.metadata_model import MetadataModel, Tables
 
 ROOT = Caller("root", frozenset(), True)
@@ -95,7 +96,7 @@ class World:
         info = NodeInfo(name, "1", name, 1800, "/rack", CLUSTER)
         disk.session = self.state.blocks.register(info, self.now)
         listed = [block for block, _ in disk.replicas.values()]
-        self.state.blocks.block_report(disk.session, 1, 0, 1, listed, self.now)
+        report_fully(self.state.blocks, disk.session, 1, listed, self.now)
         self.state.blocks.heartbeat(disk.session, STATS, self.now, self.metadata.last_txid)
         return True
 

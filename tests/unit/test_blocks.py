@@ -13,6 +13,7 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.health import Health
 from data_service.protocol.nodes import REPORT
 from data_service.protocol.redundancy import replicated
+from tests.support.models.block_side import report_fully
 from tests.support.models.model_datanodes import (
     CAPACITY,
     CLUSTER_ID,
@@ -300,10 +301,10 @@ def test_speed_of_reports_changes_and_idle_ticks() -> None:
     for session in sessions:
         blocks.heartbeat(session, node_stats(), 0.0, 0)
         start = perf_counter()
-        blocks.block_report(session, 1, 0, 1, listed, 0.0)
+        report_fully(blocks, session, 1, listed, 0.0)
         seconds["first report"] = perf_counter() - start
     start = perf_counter()
-    blocks.block_report(sessions[0], 2, 0, 1, listed, 0.0)
+    report_fully(blocks, sessions[0], 2, listed, 0.0)
     seconds["report"] = perf_counter() - start
     start = perf_counter()
     for block in listed[:5_000]:

@@ -1,6 +1,6 @@
 """The real block side with datanodes that do what a test tells them, for tests of the namespace."""
 
-from typing import Dict, Iterable, List
+from typing import Dict, Iterable, List, Sequence
 
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
@@ -18,6 +18,14 @@ from data_service.protocol.nodes import (
 
 CLUSTER = "cluster-1"
 STATS = NodeStats(1 << 50, 0, 1 << 50, 0, 0, 0)
+
+
+def report_fully(
+    blocks: Blocks, session: int, report_id: int, listed: Sequence[Block], now: float
+) -> None:
+    """A full report of one part, which is taken in as a whole."""
+    while not blocks.block_report(session, report_id, 0, 1, listed, now):
+        pass
 
 
 class Datanodes:
@@ -40,7 +48,7 @@ class Datanodes:
         self.blocks.monitor.zookeeper_view(self.addresses, 0.0)
         self.blocks.heartbeat(session, STATS, 0.0, 0)
         held = self.held.setdefault(node_id, {})
-        self.blocks.block_report(session, 1, 0, 1, list(held.values()), 0.0)
+        report_fully(self.blocks, session, 1, list(held.values()), 0.0)
 
     def receive(self, block: Block, targets: Iterable[Target]) -> None:
         """The pipeline has written the block: each of these datanodes reports it."""
