@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Callable, Dict, NamedTuple
 
 from scripts.benchmark.floors import Hops, append_and_sync, copy_and_sync
+from scripts.benchmark.processor_time import ProcessorTime
 from scripts.benchmark.results import Goal, Results
 from scripts.benchmark.trial import DATA_NODES, MIB, TrialCluster, memory_of, run
 from scripts.benchmark.warm_client import warm_client
@@ -169,24 +170,30 @@ def large_files(bench: Bench) -> None:
 
 
 def small_files(bench: Bench) -> None:
-    """Small files from one warm client, by one thread and by several."""
+    """Small files from one warm client, by one thread and by several, and their processor time."""
     count = bench.scale.files
     group = f"{count:,} files of {SMALL_FILE_BYTES:,} bytes, replication {DATA_NODES}"
     share = {"folder": "/small", "size": SMALL_FILE_BYTES, "first": 0, "step": 1, "count": count}
     piece = bench.folder / "piece"
     piece.write_bytes(os.urandom(SMALL_FILE_BYTES))
+    pids = dict(bench.cluster.pids(), client=bench.client.pid)
+
+    def measure(verb: str, name: str, **arguments: int) -> None:
+        time = ProcessorTime(pids)
+        seconds = bench.client.do(verb, **share, **arguments)
+        bench.add(group, name, count / seconds, "files/s")
+        used = time.used()
+        for kind, spent in [*used.items(), ("in all", sum(used.values()))]:
+            bench.add(f"{group}: processor time", f"{name}, {kind}", 1000 * spent / count, "ms/file")
+
     for _ in range(bench.scale.repeat):
         seconds = sum(bench.hops.pipeline(piece, DATA_NODES) for _ in range(count))
         bench.add(group, PIPELINE, count / seconds, "files/s")
         bench.hops.forget()
         for threads, who in ((1, "1 thread"), (MANY, f"{MANY} threads")):
             bench.client.do("make_folder", path="/small")
-            seconds = bench.client.do(
-                "write_each", replication=DATA_NODES, threads=threads, **share
-            )
-            bench.add(group, f"put, {who}", count / seconds, "files/s")
-            seconds = bench.client.do("read_each", threads=threads, **share)
-            bench.add(group, f"get, {who}", count / seconds, "files/s")
+            measure("write_each", f"put, {who}", replication=DATA_NODES, threads=threads)
+            measure("read_each", f"get, {who}", threads=threads)
             bench.remove("/small")
 
 

@@ -78,9 +78,12 @@ class TrialCluster:
 
     def memory(self) -> Dict[str, Tuple[float, float]]:
         """Role -> MiB of memory that each daemon has now, and had at its peak."""
-        paths = run_folder(load(str(self.config))).glob("*.pid")
-        records = {path.stem: Record(*json.loads(path.read_text("utf-8"))) for path in paths}
-        return {role: memory_of(record.pid) for role, record in sorted(records.items())}
+        return {role: memory_of(pid) for role, pid in self.pids().items()}
+
+    def pids(self) -> Dict[str, int]:
+        """Role -> number of each daemon's process."""
+        paths = sorted(run_folder(load(str(self.config))).glob("*.pid"))
+        return {path.stem: Record(*json.loads(path.read_text("utf-8"))).pid for path in paths}
 
     def await_empty(self) -> None:
         """Wait until what was deleted is gone from every disk, and the disk knows it.

@@ -4,11 +4,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from time import process_time
 
 import pytest
 
 from scripts import bench
 from scripts.benchmark import floors, trial
+from scripts.benchmark.processor_time import ProcessorTime, seconds_of
 from scripts.benchmark.results import Goal, Results, number
 
 FAST = Goal(0.9, "floor")
@@ -147,3 +149,15 @@ def test_a_command_that_fails_is_no_sample(tmp_path: Path) -> None:
         command = [sys.executable, "-c", "import sys; print('no such luck', file=sys.stderr)"]
         command[2] += "; sys.exit(3)"
         trial.run(command, tmp_path / "errors")
+
+
+def test_processor_time_is_told_by_kind_of_process() -> None:
+    own = os.getpid()
+    time = ProcessorTime({"data_node_1": own, "data_node_2": own, "name_node": own})
+    begun = process_time()
+    while process_time() - begun < 0.1:
+        pass
+    used = time.used()
+    assert set(used) == {"data_node", "name_node"}
+    assert used["name_node"] >= 0.05 and used["data_node"] >= 2 * 0.05
+    assert seconds_of(own) > 0 and ProcessorTime({"gone": 1 << 30}).used() == {"gone": 0}
