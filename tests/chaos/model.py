@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from tests.chaos.contents import Contents
 from tests.chaos.history import OK, UNKNOWN, Call
 from tests.simulation import plain_tree
-from tests.simulation.plain_tree import DIRECTORY, parent_of
+from tests.simulation.plain_tree import DIRECTORY
 from zookeeper.fabric import errors
 
 State = Dict[str, tuple]
@@ -81,10 +81,9 @@ class Model:
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
         self._kinds: Dict[str, Callable[..., Answer]] = dict(
-            plain_tree.MODELS,
-            mkdir=self._mkdir, delete=self._delete, put=self._put, start=self._start,
-            open=self._open, flush=self._flush, extend=self._extend, close=self._close,
-            cut=self._cut, append=self._append, truncate=self._truncate, concat=self._concat,
+            mkdir=self._mkdir, rename=self._rename, delete=self._delete, put=self._put,
+            start=self._start, open=self._open, flush=self._flush, extend=self._extend,
+            close=self._close, cut=self._cut, append=self._append, truncate=self._truncate, concat=self._concat,
             set_replication=self._set_replication, set_mode=self._set_mode,
             set_quota=self._set_quota, get=self._get, list=self._list, page=self._page,
             quota=self._quota,
@@ -196,7 +195,7 @@ class Model:
     # Rooms, and what is in them.
 
     def _mkdir(self, state: State, path: str, parents: bool) -> Answer:
-        result, after = plain_tree.mkdir(state, path, parents)
+        result, after = _operated(state, "mkdir", path, parents)
         if result is None and after != state:
             room = _room_of(path)
             names = state.get(f"quota {room}", (None,))[0]
@@ -206,8 +205,11 @@ class Model:
 
     def _delete(self, state: State, path: str) -> Answer:
         """Below a file there is nothing to delete."""
-        result, after = plain_tree.delete(state, path)
+        result, after = _operated(state, "delete", path)
         return False if result is errors.NotADirectory else result, after
+
+    def _rename(self, state: State, source: str, target: str) -> Answer:
+        return _operated(state, "rename", source, target)
 
     def _set_mode(self, state: State, path: str, mode: int) -> Answer:
         if f"mode {path}" in state:
@@ -260,10 +262,19 @@ def used(contents: Contents, state: State, room: str) -> Tuple[int, int]:
     return 1 + len(inside), space
 
 
+def _operated(state: State, kind: str, *args: Any) -> Answer:
+    """What the plain tree says of an operation; what is not at a path stays."""
+    view = {name: node for name, node in state.items() if name.startswith("/")}
+    result, after = plain_tree.after(view, kind, *args)
+    if after is view:
+        return result, state
+    return result, {**{name: state[name] for name in state.keys() - view.keys()}, **after}
+
+
 def _rows(state: State, path: str) -> List[tuple]:
     rows = []
     for other, node in sorted(state.items()):
-        if other.startswith("/") and parent_of(other) == path:
+        if other.startswith("/") and _parent_of(other) == path:
             kind = ("d",) if node == DIRECTORY else ("f", node[2])
             rows.append((other.rpartition("/")[2], *kind))
     return rows
@@ -278,8 +289,12 @@ def _file(state: State, path: str) -> Tuple[tuple, Optional[type]]:
     return (), errors.NotADirectory if _parent_is_no_directory(state, path) else errors.PathNotFound
 
 
+def _parent_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
 def _parent_is_no_directory(state: State, path: str) -> bool:
-    return state.get(parent_of(path), DIRECTORY) != DIRECTORY
+    return state.get(_parent_of(path), DIRECTORY) != DIRECTORY
 
 
 def _changed(state: State, path: str, place: int, value: Any) -> State:

@@ -13,7 +13,7 @@ from data_service.protocol.health import FsckRow
 from metadata_service.edits import TABLES, decode
 from metadata_service.opening import NAME
 from tests.chaos.invariants import RecordedEdit, Vitals
-from tests.simulation.plain_tree import tree_of
+from tests.simulation.plain_tree import view_of
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.replicas import unfinished
 
@@ -59,7 +59,7 @@ def recorded_names(cluster: Cluster) -> Dict[str, tuple]:
     for block_id, generation, length, inode, position in tables["blocks"].values():
         blocks.setdefault(inode, []).append((position, Block(block_id, generation, length)))
     names: Dict[str, tuple] = {}
-    for path, node in tree_of(tables).items():
+    for path, node in view_of(tables).items():
         if node[0] == "f":
             own = tuple(tuple(block) for _, block in sorted(blocks.get(node[1], [])))
             node = (*node[:3], own)

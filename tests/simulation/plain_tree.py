@@ -2,7 +2,7 @@
 
 A view is one dictionary, path to entry: ("d",), or ("f", inode number, replication, the numbers of
 its blocks in order). Views are compared with each other; what should become of one, the plain tree
-says that all models are made of.
+says that all models are made of. What else a file's entry has beside its replication is kept.
 """
 
 from typing import Any, Callable, Dict, List, Mapping, Tuple
@@ -70,8 +70,8 @@ def _look(record: Any, tree: Tree, contents: Mapping[int, str]) -> Any:
     if record.kind == "list":
         return sorted(tree.root.children)
     if record.kind == "read":
-        file = tree.file(path)
-        return file.number, tuple(contents[block] for block in file.content)
+        _, number, _, blocks = tree.file(path).content
+        return number, tuple(contents[block] for block in blocks)
     return "d" if isinstance(tree.find(path), Directory) else "f"
 
 
@@ -90,9 +90,7 @@ def _planted(view: View) -> Tree:
         if view[path] == DIRECTORY:
             directories[path] = directories[above].children[name] = Directory()
             continue
-        _, number, replication, blocks = view[path]
-        file = directories[above].children[name] = File(blocks, replication)
-        file.number = number
+        directories[above].children[name] = File(view[path], view[path][2])
     return tree
 
 
@@ -107,5 +105,5 @@ def _seen(tree: Tree) -> View:
                 found[path] = DIRECTORY
                 waiting.append((path, node))
             elif isinstance(node, File):
-                found[path] = ("f", node.number, node.replication, node.content)
+                found[path] = (*node.content[:2], node.replication, *node.content[3:])
     return found
