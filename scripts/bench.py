@@ -2,6 +2,7 @@
 
     python3 scripts/bench.py [--size 1G] [--repeat 3] [--only GROUP] [--quick] [--json] [--python P]
     python3 scripts/bench.py --namespace 1000000 [--json] [--python P]
+    python3 scripts/bench.py [...] --check FILE
 
 Starts a cluster of its own (free ports, three datanodes) in a temporary directory, and throws it
 away at the end; $TMPDIR chooses the disk. The floors (cp, bare sockets, sendfile) are measured in
@@ -9,7 +10,9 @@ the same run, in turn with the cluster: figures of a shared machine differ from 
 their ratios hold. Speeds are medians of the rounds, 1 MB is 1,000,000 bytes. The whole takes some
 minutes, and up to five times the size of the large file on the disk. With `--namespace N` only
 a namespace of N files is measured, and how long others wait for `stat` and `mkdir` while it is
-busy with something large: a million take about ten minutes and 2 GB of disk.
+busy with something large: a million take about ten minutes and 2 GB of disk. `--check FILE`
+compares the ratios, and memory, with those of a run whose `--json` was saved, names what got worse
+by more than half in every round, and exits with status 1.
 """
 
 import argparse
@@ -29,11 +32,15 @@ ROOT = Path(__file__).resolve().parent.parent
 if not __package__:
     sys.path[0] = str(ROOT)
 
+from scripts.benchmark.comparison import Rows, what_got_worse  # noqa: E402
 from scripts.benchmark.latencies import Latency  # noqa: E402
 from scripts.benchmark.latencies import table as latency_table  # noqa: E402
 from scripts.benchmark.measures import GROUPS, Bench, Scale  # noqa: E402
 from scripts.benchmark.namespace import NamespaceBench  # noqa: E402
 from scripts.benchmark.results import Results  # noqa: E402
+
+TOLERANCE = 0.5
+"""How much worse a figure may be than in a saved run, on a machine that others use, too."""
 
 QUICK = Scale(size=8 * 1024 * 1024, repeat=1, files=50, names=100)
 """A look whether everything works; its figures mean nothing."""
@@ -62,6 +69,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small and short, to see it work")
     parser.add_argument("--namespace", type=positive, metavar="N", help="only: a tree of N files")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.add_argument("--check", metavar="FILE", help="name what is worse than in a saved run")
     parser.add_argument("--python", default=sys.executable, help="runs daemons and clients")
     return parser.parse_args(argv)
 
@@ -123,9 +131,25 @@ def measured(arguments: argparse.Namespace, folder: Path) -> Measured:
     return Measured(whole._asdict(), bench.results)
 
 
+def saved_rows(path: str) -> Rows:
+    """The rows of a run that `--json` printed into a file; RuntimeError when it is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            rows = json.load(file)["rows"]
+        # What is no run fails here, and not when the new one has been measured.
+        what_got_worse(rows, rows, TOLERANCE)
+    except OSError as error:
+        raise RuntimeError(f"{path}: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError):
+        raise RuntimeError(f"{path} has no run that --json has saved") from None
+    return list(rows)
+
+
 def main(argv: Optional[List[str]] = None) -> int:
-    """The exit status: 0 when all was measured (whether goals are met is for the reader)."""
+    """The exit status: 0 when all was measured (whether goals are met is for the reader), 1 when
+    `--check` found something worse."""
     arguments = parse(argv)
+    saved = saved_rows(arguments.check) if arguments.check else None
     # The end of a terminal's session must stop the daemons, too.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
@@ -142,7 +166,15 @@ def main(argv: Optional[List[str]] = None) -> int:
         repeat = found.scale.get("repeat")
         rounds = f", medians of {repeat} rounds" if repeat else ""
         print(f"\n{facts}; {seconds} s{rounds}")
-    return 0
+    if saved is None:
+        return 0
+    try:
+        worse = what_got_worse(saved, found.results.as_json(), TOLERANCE)
+    except ValueError as error:
+        raise RuntimeError(f"{arguments.check}: {error}") from None
+    for line in worse:
+        print(f"bench: {line}", file=sys.stderr)
+    return 1 if worse else 0
 
 
 if __name__ == "__main__":

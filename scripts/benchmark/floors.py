@@ -22,9 +22,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PIECE_BYTES = 128 * 1024
 HOPS_MAX = 3
 
-_TAKE, _GIVE = b"t", b"g"
+_TAKE, _GIVE, _ECHO = b"t", b"g", b"e"
 _REQUEST = struct.Struct(f"!cQ{HOPS_MAX}H")
-"""What is wanted, the bytes of the file, the ports of the hops after this one (0: none)."""
+"""What is wanted, the bytes of the file, the ports of the hops after this one (0: none); of echoes,
+how many are wanted."""
+ECHO_BYTES = 100
 _DONE = b"."
 _HOST = "127.0.0.1"
 
@@ -85,6 +87,17 @@ class Hops:
             else:
                 with open(path, "xb", buffering=0) as file:
                     _receive(connection, size, [_writer(file.fileno())])
+        return time.perf_counter() - started
+
+    def round_trips(self, count: int) -> float:
+        """Seconds of so many small requests, each sent when the one before was answered."""
+        message = bytes(ECHO_BYTES)
+        started = time.perf_counter()
+        with _connected(self._ports[:1], _ECHO, count) as connection:
+            for _ in range(count):
+                connection.sendall(message)
+                if len(connection.recv(ECHO_BYTES, socket.MSG_WAITALL)) != ECHO_BYTES:
+                    raise ConnectionError("a hop ended before it answered")
         return time.perf_counter() - started
 
     def forget(self) -> None:
@@ -172,6 +185,11 @@ def _give(connection: socket.socket, size: int, path: str) -> None:
         connection.sendfile(file, 0, size)
 
 
+def _echo(connection: socket.socket, count: int) -> None:
+    for _ in range(count):
+        connection.sendall(connection.recv(ECHO_BYTES, socket.MSG_WAITALL))
+
+
 def serve(prefix: str, source: str) -> None:
     """A hop: takes files under this prefix, gives `source`, until standard input ends."""
     taken = 0
@@ -186,6 +204,8 @@ def serve(prefix: str, source: str) -> None:
                 if wanted == _TAKE:
                     taken += 1
                     _take(connection, size, [p for p in ports if p], f"{prefix}.{taken}")
+                elif wanted == _ECHO:
+                    _echo(connection, size)
                 else:
                     _give(connection, size, source)
 

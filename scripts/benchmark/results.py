@@ -10,10 +10,9 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 
 class Goal(NamedTuple):
-    """What a figure shall reach: itself, or as a ratio to the row named `against`."""
+    """What a figure shall reach: itself, or where it has a floor, its ratio to that."""
 
     bound: float
-    against: str = ""
     at_most: bool = False
 
     def is_met(self, value: float) -> bool:
@@ -25,13 +24,19 @@ class Goal(NamedTuple):
 
 
 class Row:
-    """One figure: its unit, its goal if it has one, and one sample from each round."""
+    """One figure: its unit, its goal if it has one, and one sample from each round.
 
-    def __init__(self, group: str, name: str, unit: str, goal: Optional[Goal]) -> None:
+    `floor` names the row of the same group that it is compared with.
+    """
+
+    def __init__(
+        self, group: str, name: str, unit: str, goal: Optional[Goal], floor: str
+    ) -> None:
         self.group = group
         self.name = name
         self.unit = unit
         self.goal = goal
+        self.floor = floor
         self.samples: List[float] = []
 
     @property
@@ -55,23 +60,28 @@ class Results:
         return tuple(row for group in self._groups.values() for row in group.values())
 
     def add(
-        self, group: str, name: str, value: float, unit: str, goal: Optional[Goal] = None
+        self,
+        group: str,
+        name: str,
+        value: float,
+        unit: str,
+        goal: Optional[Goal] = None,
+        floor: str = "",
     ) -> None:
         """One more sample of a row; names are unique within a group."""
         rows = self._groups.setdefault(group, {})
-        row = rows.setdefault(name, Row(group, name, unit, goal))
-        assert (row.unit, row.goal) == (unit, goal), f"{row} was another figure before"
+        row = rows.setdefault(name, Row(group, name, unit, goal, floor))
+        same = (row.unit, row.goal, row.floor) == (unit, goal, floor)
+        assert same, f"{row} was another figure before"
         row.samples.append(value)
 
-    def judged(self, row: Row) -> Optional[float]:
-        """What the row's goal judges: the median, or its ratio to another row of the group."""
-        if row.goal is None:
-            return None
-        if not row.goal.against:
-            return row.median
-        other = self._groups[row.group][row.goal.against]
+    def ratios(self, row: Row) -> List[float]:
+        """Round by round, the row in parts of its floor; the samples themselves without one."""
+        if not row.floor:
+            return row.samples
+        other = self._groups[row.group][row.floor]
         assert len(other.samples) == len(row.samples), f"{row} and {other} are no pairs"
-        return median(mine / its for mine, its in zip(row.samples, other.samples))
+        return [mine / its for mine, its in zip(row.samples, other.samples)]
 
     def as_json(self) -> List[Dict[str, object]]:
         """The rows as plain values, for a program."""
@@ -85,10 +95,11 @@ class Results:
             "median": row.median,
             "samples": row.samples,
         }
-        judged = self.judged(row)
-        if row.goal is not None and judged is not None:
-            found["judged"] = judged
-            found["goal"] = dict(row.goal._asdict(), met=row.goal.is_met(judged))
+        if row.floor:
+            found.update(floor=row.floor, ratios=self.ratios(row))
+        if row.goal is not None:
+            judged = median(self.ratios(row))
+            found.update(judged=judged, goal=dict(row.goal._asdict(), met=row.goal.is_met(judged)))
         return found
 
     def table(self) -> str:
@@ -108,11 +119,11 @@ class Results:
     def _cells(self, row: Row) -> Tuple[str, ...]:
         numbers = (row.median, min(row.samples), max(row.samples))
         cells = ("  " + row.name,) + tuple(map(number, numbers)) + (row.unit,)
-        judged = self.judged(row)
-        if row.goal is None or judged is None:
+        if row.goal is None:
             return cells + ("", "", "")
-        goal = f"{row.goal} of {row.goal.against}" if row.goal.against else str(row.goal)
-        reached = f"{judged:.2f}" if row.goal.against else number(judged)
+        judged = median(self.ratios(row))
+        goal = f"{row.goal} of {row.floor}" if row.floor else str(row.goal)
+        reached = f"{judged:.2f}" if row.floor else number(judged)
         return cells + (goal, reached, "yes" if row.goal.is_met(judged) else "NO")
 
 
