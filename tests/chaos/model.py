@@ -83,7 +83,8 @@ class Model:
         self._kinds: Dict[str, Callable[..., Answer]] = dict(
             mkdir=self._mkdir, rename=self._rename, delete=self._delete, put=self._put,
             start=self._start, open=self._open, flush=self._flush, extend=self._extend,
-            close=self._close, cut=self._cut, append=self._append, truncate=self._truncate, concat=self._concat,
+            close=self._close, cut=self._cut, append=self._append, truncate=self._truncate,
+            concat=self._concat,
             set_replication=self._set_replication, set_mode=self._set_mode,
             set_quota=self._set_quota, get=self._get, list=self._list, page=self._page,
             quota=self._quota,
