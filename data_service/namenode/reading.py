@@ -112,8 +112,8 @@ class Reading:
     def quota_usage(self, caller: Caller, path: str) -> Outcome:
         """The QuotaUsage of a path; a file has no quotas, and the root always has one on names.
 
-        Needs read and execute on a directory. The root without other quotas is counted now, which
-        needs the same on all directories.
+        Needs read and execute on a directory; of the root without other quotas that is told which
+        `content_summary` tells, and needs the same on all directories.
         """
         names = parse(path)
         inode = self._resolver.find(caller, names)

@@ -46,7 +46,7 @@ BLOCK_NUMBERS = "block_id"
 class Image:
     """The tables as objects. A fresh image has a root directory of the given owner.
 
-    `usage` counts what the quotas limit.
+    `usage` knows how much hangs below each directory.
     """
 
     def __init__(self, owner: str, group: str) -> None:
@@ -90,6 +90,8 @@ class Image:
         assert len(self.inodes) == 2, "only a fresh image can be loaded"
         self._load_inodes(tables[INODES])
         self._load_blocks(tables[BLOCKS])
+        for top in (self.root, self.orphans):
+            self.usage.count(top)
         self.deleted_blocks.update((row[0], row[1]) for row in tables[DELETED_BLOCKS])
         self.counters.update((row[0], row[1]) for row in tables[COUNTERS])
 
@@ -119,12 +121,13 @@ class Image:
         row = InodeRow._make(row)
         inode = self.inodes.get(row.id)
         if inode is None:
-            self._new_inode(row, self._directory(row.parent))
+            parent = self._directory(row.parent)
+            self.usage.add(parent, self._new_inode(row, parent))
             return
         attributes = self._attributes(row)
         if type(inode) is File and attributes.redundancy != inode.attributes.redundancy:
             more = attributes.redundancy.space(inode.length) - inode.space
-            self.usage.charge(inode.parent, 0, more)
+            self.usage.grow(inode.parent, 0, more)
         inode.attributes = attributes
         inode.mtime_ms = row.mtime_ms
         inode.atime_ms = row.atime_ms
@@ -132,20 +135,23 @@ class Image:
             self._set_quotas(inode, row)
         if inode.parent.id != row.parent or inode.name != row.name:
             parent = self._directory(row.parent)
-            self.usage.move(inode, parent)
+            if parent is not inode.parent:
+                self.usage.take(inode)
+                self.usage.add(parent, inode)
             inode.parent.detach(inode)
             inode.parent = parent
             inode.name = row.name
             parent.attach(inode)
 
-    def _new_inode(self, row: InodeRow, parent: Directory) -> None:
+    def _new_inode(self, row: InodeRow, parent: Directory) -> Inode:
+        """An inode in its place, but not counted yet."""
         kind = Directory if row.kind == DIRECTORY else File
         inode = kind(row, parent, self._attributes(row))
         self.inodes[inode.id] = inode
         parent.attach(inode)
-        self.usage.charge(parent, 1, 0)
         if type(inode) is Directory:
             self._set_quotas(inode, row)
+        return inode
 
     def _set_quotas(self, directory: Directory, row: InodeRow) -> None:
         if (directory.name_quota, directory.space_quota) != (row.name_quota, row.space_quota):
@@ -157,8 +163,10 @@ class Image:
         inode = self.inodes.pop(key)
         left = inode.children if isinstance(inode, Directory) else block_rows(inode)
         assert not left, f"{inode!r} is not empty"
-        self.usage.remove(inode)
+        self.usage.take(inode)
         inode.parent.detach(inode)
+        if isinstance(inode, Directory):
+            self.usage.forget(inode)
 
     def _directory(self, key: int) -> Directory:
         parent = self.inodes[key]
@@ -168,12 +176,12 @@ class Image:
     def _change_blocks(self, rows: Mapping[int, Optional[Row]], named: Iterable[int]) -> None:
         """Each of these blocks leaves its file for the end of the one in its row, if it has one."""
         files: Dict[int, File] = {}
-        spaces: Dict[int, int] = {}
+        sizes: Dict[int, Tuple[int, int]] = {}
         for number in named:
             file = self.inodes[number]
             if type(file) is File:
                 files[number] = file
-                spaces[number] = file.space
+                sizes[number] = file.length, file.space
                 before = file.blocks
                 file.blocks = tuple(block for block in before if block.block_id not in rows)
                 kept = len(file.blocks)
@@ -188,13 +196,13 @@ class Image:
                 new.append(Block(block_id, generation, length))
         for number, file in files.items():
             file.blocks += tuple(gained.get(number, ()))
-            self.usage.charge(file.parent, 0, file.space - spaces[number])
+            length, space = sizes[number]
+            self.usage.grow(file.parent, file.length - length, file.space - space)
 
     def _append_block(self, row: BlockRow) -> None:
         file = self.inodes[row.inode]
         assert type(file) is File and row.position == len(file.blocks), f"{row} does not fit"
         file.blocks = file.blocks + (Block(row.id, row.generation, row.length),)
-        self.usage.charge(file.parent, 0, file.attributes.redundancy.space(row.length))
 
     def _load_inodes(self, rows: Iterable[Row]) -> None:
         """A directory that was moved may have a greater number than its new child: those wait."""
@@ -246,7 +254,8 @@ class Image:
         while waiting:
             directory = waiting.pop()
             directory.check()
-            limited += self.usage.check(directory)
+            self.usage.check(directory)
+            limited += directory.is_limited
             for child in directory.children.values():
                 assert child.parent is directory, f"{child!r} does not know its parent"
                 assert self.inodes[child.id] is child and child.id not in seen, f"{child!r} twice"
@@ -254,7 +263,7 @@ class Image:
                 if isinstance(child, Directory):
                     waiting.append(child)
         assert len(seen) == len(self.inodes), "inodes that hang nowhere"
-        assert limited == len(self.usage), "directories are counted that are gone"
+        assert limited == len(self.usage), "directories with a quota that are gone"
         assert max(seen) < self.counters[INODE_NUMBERS], "an inode number that was not reserved"
         blocks = [block.block_id for file in self.files() for block in file.blocks]
         blocks += self.deleted_blocks

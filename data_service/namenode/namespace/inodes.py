@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right, insort
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.files import DIRECTORY, FILE, FileStatus
+from data_service.protocol.files import DIRECTORY, FILE, ContentSummary, FileStatus
 from data_service.protocol.redundancy import Redundancy
 
 ORPHANS_ID = 0
@@ -76,13 +76,12 @@ class Inode:
         # Both times of most files are equal: one integer object instead of two.
         self.atime_ms = row.mtime_ms if row.atime_ms == row.mtime_ms else row.atime_ms
 
-    @property
-    def space(self) -> int:
-        """What all replicas of it take together, in bytes; nothing of a directory's own."""
-        return 0
-
     def status(self) -> FileStatus:
         """What `stat` tells."""
+        raise NotImplementedError
+
+    def summary(self) -> ContentSummary:
+        """What `count` tells: of all that is in a directory, itself included."""
         raise NotImplementedError
 
     def row(self) -> InodeRow:
@@ -168,11 +167,19 @@ class File(Inode):
             owner, group, mode, self.mtime_ms, self.atime_ms,
         )  # fmt: skip
 
+    def summary(self) -> ContentSummary:
+        """What `count` tells."""
+        return ContentSummary(0, 1, self.length, self.space)
+
 
 class Directory(Inode):
-    """A directory. The root and the orphans have no parent but themselves."""
+    """A directory. The root and the orphans have no parent but themselves.
 
-    __slots__ = ("children", "name_quota", "space_quota", "_sorted")
+    `directories`, `files`, `length` and `space` say what is in its tree, see `usage.py`.
+    """
+
+    __slots__ = ("children", "directories", "files", "length", "space",
+                 "name_quota", "space_quota", "_sorted")
 
     kind = DIRECTORY
 
@@ -184,6 +191,8 @@ class Directory(Inode):
     ) -> None:
         super().__init__(row, self if parent is None else parent, attributes)
         self.children = {}
+        self.directories = 1
+        self.files = self.length = self.space = 0
         self.name_quota: Optional[int] = None
         self.space_quota: Optional[int] = None
         self._sorted = None
@@ -203,6 +212,10 @@ class Directory(Inode):
             self.name, self.id, DIRECTORY, 0, 0, 0,
             owner, group, mode, self.mtime_ms, self.atime_ms,
         )  # fmt: skip
+
+    def summary(self) -> ContentSummary:
+        """What `count` tells."""
+        return ContentSummary(self.directories, self.files, self.length, self.space)
 
     @property
     def is_limited(self) -> bool:

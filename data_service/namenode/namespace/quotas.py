@@ -48,7 +48,7 @@ class Quotas:
     def verify_move(self, inode: Inode, target: Directory) -> None:
         """Raise QuotaExceeded unless `target` can take an inode with all below it.
 
-        A quota above both places sees no difference. The tree is counted only for another one.
+        A quota above both places sees no difference.
         """
         spared = self._usage.limited(inode.parent)
         if all(above in spared for above in self._usage.limited(target)):

@@ -82,17 +82,14 @@ class Resolver:
                 stack.append(child.ordered())
 
     def content_summary(self, caller: Caller, names: Names) -> ContentSummary:
-        """Count the tree; needs read and execute on every directory of it."""
-        directories = files = length = space = 0
-        waiting = [self.find(caller, names)]
+        """What is in the tree; needs read and execute on every directory of it."""
+        top = self.find(caller, names)
+        waiting = [top] if not caller.superuser else []
         while waiting:
             inode = waiting.pop()
             if isinstance(inode, Directory):
                 require(inode, caller, READ_EXECUTE)
-                directories += 1
-                waiting.extend(inode.children.values())
-            elif isinstance(inode, File):
-                files += 1
-                length += inode.length
-                space += inode.space
-        return ContentSummary(directories, files, length, space)
+                # Most directories hold files only.
+                if inode.directories > 1:
+                    waiting.extend(inode.children.values())
+        return top.summary()
