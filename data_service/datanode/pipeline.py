@@ -27,7 +27,7 @@ from zookeeper.fabric.errors import (
     InvalidArgument,
     Unavailable,
 )
-from zookeeper.fabric.stream import PacketReader
+from zookeeper.fabric.packets import PacketReader
 
 
 BYTES_PER_SECOND_MIN = 16 << 10

@@ -15,9 +15,9 @@ from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import serves
 from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.packets import PacketReader, PacketWriter
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.settings import NetworkSettings
-from zookeeper.fabric.stream import PacketReader, PacketWriter
 
 log = logs.get("data_node")
 

@@ -41,6 +41,7 @@ FABRIC = (
     "budget",
     "places",
     "stream",
+    "packets",
     "sockets",
     "handshake",
     "frames",

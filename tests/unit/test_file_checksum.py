@@ -16,7 +16,7 @@ from tests.support.disks.replicas import noise
 from tests.support.disks.stores import opened, put
 from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import BlockMissing, CorruptData, PathNotFound
-from zookeeper.fabric.stream import PacketWriter
+from zookeeper.fabric.packets import PacketWriter
 
 DATA = noise(2 * BLOCK_SIZE + 1000, 5)
 

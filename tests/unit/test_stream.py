@@ -20,9 +20,10 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
+from zookeeper.fabric.packets import PACKET_BYTES_MAX, PacketReader, PacketWriter
 from zookeeper.fabric.sockets import adopt
 from zookeeper.fabric.settings import NetworkSettings
-from zookeeper.fabric.stream import PACKET_BYTES_MAX, PacketReader, PacketWriter, Stream
+from zookeeper.fabric.stream import Stream
 
 STALL_SECONDS = 0.3
 LARGE = bytes(range(256)) * 40_000  # 10 MB: more than the kernel holds for a connection.

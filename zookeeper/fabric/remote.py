@@ -9,15 +9,10 @@ from zookeeper.fabric.errors import DfsError, ProtocolViolation
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.frames import Frames, ping_message, reply_outcome, request_message
 from zookeeper.fabric.handshake import greet
+from zookeeper.fabric.packets import PacketReader, PacketWriter, starts_packet
 from zookeeper.fabric.settings import Address, NetworkSettings
 from zookeeper.fabric.sockets import dial, dial_here
-from zookeeper.fabric.stream import (
-    Buffer,
-    PacketReader,
-    PacketWriter,
-    Stream,
-    starts_packet,
-)
+from zookeeper.fabric.stream import Buffer, Stream
 
 
 Release = Callable[["Remote"], None]

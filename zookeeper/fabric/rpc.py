@@ -12,7 +12,7 @@ What differs from stock RPyC, and why (each hazard was measured on RPyC 6.0.2):
   handlers accept values as targets (48 bytes of request could allocate 3 GB).
 - Errors cross as (code, message) without traceback or version, also for results that cannot cross.
 - One thread uses a connection at a time, and a connection is dropped after any failure in it.
-- A call may have a body (see `stream.py`): an exposed method marked `@takes_body` receives a
+- A call may have a body (see `packets.py`): an exposed method marked `@takes_body` receives a
   PacketReader, one marked `@answers_with_body` a PacketWriter, as its first argument.
 """
 
@@ -42,8 +42,9 @@ from zookeeper.fabric.errors import (
 )
 from zookeeper.fabric.frames import Frames, plain, request_in
 from zookeeper.fabric.identity import ANONYMOUS, Principal
+from zookeeper.fabric.packets import PacketReader, PacketWriter
 from zookeeper.fabric.settings import NetworkSettings
-from zookeeper.fabric.stream import PacketReader, PacketWriter, Stream
+from zookeeper.fabric.stream import Stream
 
 log = logs.get("rpc")
 

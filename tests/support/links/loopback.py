@@ -26,11 +26,11 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric.auth import SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError, NotLeader, PathNotFound, PipelineFailed
 from zookeeper.fabric.identity import Principal
+from zookeeper.fabric.packets import PacketReader, PacketWriter
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.rpc import Service, answers_with_body, takes_body, waits
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, NetworkSettings
-from zookeeper.fabric.stream import PacketReader, PacketWriter
 
 ROLE = "zookeeper"
 KEY = bytes(range(32))
