@@ -106,13 +106,6 @@ def test_a_failed_fsync_is_never_tried_again(tmp_path: Path) -> None:
         disk.fsync_directory(str(tmp_path), system)
     assert system.made == 1
 
-    descriptor = os.open(tmp_path / "b", os.O_WRONLY | os.O_CREAT)
-    system = Refusing("fsync", errno.EIO)
-    with pytest.raises(DiskFailed, match="cannot sync /the/name: Input/output error"):
-        disk.fsync_file(descriptor, "/the/name", system)
-    os.close(descriptor)
-    assert system.made == 1
-
 
 def test_the_body_of_disk_errors_may_do_anything() -> None:
     with pytest.raises(DiskFull, match="^cannot use /a: No space left on device$") as caught:
@@ -164,28 +157,6 @@ def test_another_process_may_make_the_directory_first(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b").is_dir()
 
 
-def test_rename_moves_between_directories_and_replaces(tmp_path: Path) -> None:
-    for name in ("from", "to"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text(name)
-    disk.rename_durably(str(tmp_path / "from" / "file"), str(tmp_path / "to" / "file"))
-    assert (tmp_path / "to" / "file").read_text() == "from"
-    assert os.listdir(tmp_path / "from") == []
-    with pytest.raises(DiskFailed, match="cannot rename to .*/to/file: No such file"):
-        disk.rename_durably(str(tmp_path / "from" / "file"), str(tmp_path / "to" / "file"))
-
-
-def test_removing_twice_is_fine_but_not_from_a_missing_directory(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"")
-    disk.remove_durably(str(tmp_path / "a"))
-    disk.remove_durably(str(tmp_path / "a"))
-    assert os.listdir(tmp_path) == []
-    with pytest.raises(DiskFailed):
-        disk.remove_durably(str(tmp_path / "b" / "a"))
-    with pytest.raises(DiskFailed, match="cannot remove"):
-        disk.remove_durably(str(tmp_path))
-
-
 def test_space_is_that_of_the_file_system(tmp_path: Path) -> None:
     space = disk.space(str(tmp_path))
     assert 0 < space.free <= space.total
@@ -198,7 +169,6 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     before = os.listdir("/dev/fd")
     disk.write_file(str(tmp_path / "a"), b"x")
     disk.read_file(str(tmp_path / "a"), 1)
-    disk.remove_durably(str(tmp_path / "a"))
     with disk.DirectoryLock(str(tmp_path)):
         with pytest.raises(StartRefused):
             disk.DirectoryLock(str(tmp_path))

@@ -113,12 +113,6 @@ def read_file(path: str, limit: int, system: SystemCalls = SYSTEM) -> Optional[b
     raise CorruptData(f"{path} holds more than the {limit} bytes that it may hold")
 
 
-def fsync_file(descriptor: int, path: str, system: SystemCalls = SYSTEM) -> None:
-    """Makes the bytes of an open file durable; `path` is for the error, after which it is lost."""
-    with disk_errors(path, "sync"):
-        system.fsync(descriptor)
-
-
 def fsync_directory(path: str, system: SystemCalls = SYSTEM) -> None:
     """Makes the names in this directory durable: new, changed and removed ones."""
     with disk_errors(path, "sync directory"):
@@ -182,30 +176,6 @@ def close_to_others(path: str) -> bool:
                 raise
             return False
         return not stat.S_IMODE(os.stat(path).st_mode) & _OTHERS
-
-
-def rename_durably(source: str, destination: str, system: SystemCalls = SYSTEM) -> None:
-    """Gives a file or directory, whose content the caller has fsynced, its durable new name.
-
-    What had that name is replaced. After a power cut at least one of the two names is there.
-    """
-    with disk_errors(destination, "rename to"):
-        system.rename(source, destination)
-    # The new name first: were the old one gone before, the file could have none at all.
-    fsync_directory(_parent(destination), system)
-    if _parent(source) != _parent(destination):
-        fsync_directory(_parent(source), system)
-
-
-def remove_durably(path: str, system: SystemCalls = SYSTEM) -> None:
-    """Removes the file at `path` for good; no error when it is gone already."""
-    with disk_errors(path, "remove"):
-        try:
-            system.unlink(path)
-        except FileNotFoundError:
-            # Perhaps an earlier removal was cut short before its fsync, which follows now.
-            pass
-    fsync_directory(_parent(path), system)
 
 
 def is_locked(path: str, first: int, count: int) -> bool:
