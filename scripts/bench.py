@@ -3,6 +3,7 @@
     python3 scripts/bench.py [--size 1G] [--repeat 3] [--only GROUP] [--quick] [--json] [--python P]
     python3 scripts/bench.py --namespace 1000000 [--json] [--python P]
     python3 scripts/bench.py [...] --check FILE
+    python3 scripts/bench.py [...] --peer DIR
 
 Starts a cluster of its own (free ports, three datanodes) in a temporary directory, and throws it
 away at the end; $TMPDIR chooses the disk. The floors (cp, bare sockets, sendfile) are measured in
@@ -12,7 +13,8 @@ minutes, and up to five times the size of the large file on the disk. With `--na
 a namespace of N files is measured, and how long others wait for `stat` and `mkdir` while it is
 busy with something large: a million take about ten minutes and 2 GB of disk. `--check FILE`
 compares the ratios, and memory, with those of a run whose `--json` was saved, names what got worse
-by more than half in every round, and exits with status 1.
+by more than half in every round, and exits with status 1. `--peer DIR` measures an HDFS that runs,
+too, in alternation, and prints ours : theirs; scripts/benchmark/hdfs.py says what DIR/hdfs.sh does.
 """
 
 import argparse
@@ -33,11 +35,14 @@ if not __package__:
     sys.path[0] = str(ROOT)
 
 from scripts.benchmark.comparison import Rows, what_got_worse  # noqa: E402
+from scripts.benchmark.hdfs import Hdfs  # noqa: E402
 from scripts.benchmark.latencies import Latency  # noqa: E402
 from scripts.benchmark.latencies import table as latency_table  # noqa: E402
 from scripts.benchmark.measures import GROUPS, Bench, Scale  # noqa: E402
 from scripts.benchmark.namespace import NamespaceBench  # noqa: E402
+from scripts.benchmark.pairs import Pairs  # noqa: E402
 from scripts.benchmark.results import Results  # noqa: E402
+from scripts.benchmark.versus import run_versus  # noqa: E402
 
 TOLERANCE = 0.5
 """How much worse a figure may be than in a saved run, on a machine that others use, too."""
@@ -70,8 +75,12 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument("--namespace", type=positive, metavar="N", help="only: a tree of N files")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
     parser.add_argument("--check", metavar="FILE", help="name what is worse than in a saved run")
+    parser.add_argument("--peer", metavar="DIR", help="beside the HDFS that DIR/hdfs.sh started")
     parser.add_argument("--python", default=sys.executable, help="runs daemons and clients")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.peer and (arguments.check or arguments.namespace):
+        parser.error("--peer goes with neither --check nor --namespace")
+    return arguments
 
 
 def scale_of(arguments: argparse.Namespace) -> Scale:
@@ -102,18 +111,22 @@ class Measured(NamedTuple):
     scale: Dict[str, int]
     results: Results
     latencies: Sequence[Latency] = ()
+    pairs: Pairs = Pairs()
 
     def as_json(self) -> Dict[str, object]:
         """Plain values, for a program."""
-        latencies = [latency.as_json() for latency in self.latencies]
-        return {"scale": self.scale, "rows": self.results.as_json(), "latencies": latencies}
+        return {
+            "scale": self.scale,
+            "rows": self.results.as_json(),
+            "latencies": [latency.as_json() for latency in self.latencies],
+            "pairs": self.pairs.as_json(),
+        }
 
     def table(self) -> str:
-        """For a person."""
-        parts = [self.results.table()]
-        if self.latencies:
-            parts.append(latency_table(self.latencies))
-        return "\n\n".join(parts)
+        """For a person: what was measured of these."""
+        latencies = latency_table(self.latencies) if self.latencies else ""
+        parts = (self.results.table(), latencies, self.pairs.table())
+        return "\n\n".join(part for part in parts if part)
 
 
 def measured(arguments: argparse.Namespace, folder: Path) -> Measured:
@@ -125,6 +138,10 @@ def measured(arguments: argparse.Namespace, folder: Path) -> Measured:
         return Measured(scale, namespace.results, namespace.latencies)
     whole = scale_of(arguments)
     with Bench(arguments.python, folder, whole) as bench:
+        if arguments.peer:
+            with Hdfs(Path(arguments.peer), folder / "errors") as hdfs:
+                pairs = run_versus(bench, hdfs, arguments.only or list(GROUPS))
+            return Measured(whole._asdict(), bench.results, pairs=pairs)
         for name, measure in GROUPS.items():
             if name in (arguments.only or GROUPS):
                 measure(bench)

@@ -170,13 +170,18 @@ class _LargeFile:
         self._bench.add(group, name, self._size / seconds / 1e6, "MB/s", goal, floor)
 
 
-def large_files(bench: Bench) -> None:
-    """One large file, by replication: put and get against the floors of the same round."""
+def make_source(bench: Bench) -> None:
+    """The local file that is put."""
     data = os.urandom(MIB)
     with open(bench.source, "wb") as file:
         for start in range(0, bench.scale.size, MIB):
             file.write(data[: bench.scale.size - start])
         os.fsync(file.fileno())
+
+
+def large_files(bench: Bench) -> None:
+    """One large file, by replication: put and get against the floors of the same round."""
+    make_source(bench)
     for replication in range(1, DATA_NODES + 1):
         for turn in range(bench.scale.repeat):
             _LargeFile(bench, replication).round(turn)
