@@ -74,6 +74,7 @@ class DataNode(daemon.Daemon):
             self._service,
             self.credentials,
             self.settings.network,
+            here=self.settings.client.short_circuit,
         )
         self._server.start()
         self.actor.start()

@@ -8,14 +8,14 @@ from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.open_replica import Chunk, OpenReplica
 from data_service.datanode.transfer_slots import TransferSlots
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum
+from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
 from data_service.protocol.datanode_calls import DataNodeCalls, Holders
 from data_service.protocol.nodes import Targets
 from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import serves
 from zookeeper.fabric.errors import DfsError
-from zookeeper.fabric.packets import PacketReader, PacketWriter
+from zookeeper.fabric.packets import PACKET_BYTES_MAX, PacketReader, PacketWriter
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.settings import NetworkSettings
 
@@ -96,6 +96,21 @@ class DataNodeService(Service):
                     # The reader went away, or the disk failed: sendfile does not tell which.
                     _look_again(replica, chunk)
                     raise
+
+    def open_replica(
+        self, packets: PacketWriter, block_id: int, generation: int, token: bytes
+    ) -> None:
+        """Hand a replica over to a reader on this machine, who reads and verifies it himself.
+
+        It stays readable for him when it is removed meanwhile. His id of this datanode must be the
+        one that comes with it: on another machine there may be a namesake.
+        """
+        with self._store.read(block_id, generation) as replica:
+            packets.hand_over(replica.descriptor, self._store.volumes.node_id.encode())
+            rest = memoryview(replica.checksums())
+            while rest:
+                piece, rest = rest[:PACKET_BYTES_MAX], rest[PACKET_BYTES_MAX:]
+                packets.send(piece, crc32(piece))
 
     def block_checksum(
         self, block_id: int, generation: int, length: int, token: bytes

@@ -17,6 +17,7 @@ from data_service.filesystem.reading.block_locator import BlockLocator
 from data_service.filesystem.reading.block_reader import BlockReader, hurried
 from data_service.filesystem.reading.file_reader import FileReader
 from data_service.filesystem.reading.node_memory import NodeMemory
+from data_service.filesystem.reading.short_circuit import ShortCircuit
 from data_service.filesystem.users import current_user
 from data_service.filesystem.writing.files_being_written import FilesBeingWritten
 from data_service.filesystem.writing.open_file import WriteOptions
@@ -76,6 +77,9 @@ class FileSystem(Names, Administration, Conveniences):
         self._datanodes = DataNodeClient(credentials, config.network)
         self._hasty_datanodes = DataNodeClient(credentials, hurried(config.network))
         self._memory = NodeMemory()
+        self._short_circuit = (
+            ShortCircuit(self._hasty_datanodes) if config.client.short_circuit else None
+        )
         self._as_they_are = False
         self._files = FilesBeingWritten(
             self._namenode,
@@ -309,6 +313,7 @@ class FileSystem(Names, Administration, Conveniences):
             self._as_they_are,
             self._memory,
             self.settings.client.retry_seconds,
+            self._short_circuit,
         )
 
 

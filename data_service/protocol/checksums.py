@@ -9,7 +9,7 @@ bytes, so that two clusters that keep a file in blocks of one size give it one c
 """
 
 import struct
-from typing import Iterator, NamedTuple, Tuple
+from typing import Iterator, NamedTuple, Sequence, Tuple
 from zlib import crc32
 
 from zookeeper.fabric.kinds import Natural
@@ -20,6 +20,9 @@ CHUNK_BYTES = 256 * 1024
 Measured with 1 GiB at replication 3: with 256 KiB a put takes 8 to 10 % less CPU than with 128,
 and a read 8 to 13 %. It is part of the layout on disk: see `datanode/layout.py`.
 """
+
+CHECKSUM_BYTES = 4
+"""Bytes of one checksum."""
 
 BYTES_PER_CRC = 512
 """Bytes of each CRC32 in the checksum of a file; HDFS's default for dfs.bytes-per-checksum."""
@@ -49,6 +52,16 @@ def chunk_spans(offset: int, length: int, block_length: int) -> Iterator[Tuple[i
         start += CHUNK_BYTES
 
 
+def pack_checksums(checksums: Sequence[int]) -> bytes:
+    """The checksums of chunks as they are sent: CHECKSUM_BYTES each."""
+    return struct.pack(f"!{len(checksums)}I", *checksums)
+
+
+def unpack_checksums(data: bytes) -> Tuple[int, ...]:
+    """The reverse of `pack_checksums`; raises struct.error for bytes that are no multiple of it."""
+    return tuple(checksum for (checksum,) in struct.iter_unpack("!I", data))
+
+
 def small_crcs(data: memoryview) -> bytes:
     """The CRC32 of every BYTES_PER_CRC bytes, big-endian, the last of what is left over."""
     crcs = [crc32(data[start : start + BYTES_PER_CRC])
@@ -58,10 +71,13 @@ def small_crcs(data: memoryview) -> bytes:
 
 __all__ = [
     "BYTES_PER_CRC",
+    "CHECKSUM_BYTES",
     "CHUNK_BYTES",
     "BlockChecksum",
     "chunk_count",
     "chunk_spans",
     "crc32",
+    "pack_checksums",
     "small_crcs",
+    "unpack_checksums",
 ]

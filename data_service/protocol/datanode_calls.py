@@ -4,7 +4,7 @@ from typing import Annotated, Tuple
 
 from data_service.protocol.checksums import BlockChecksum
 from data_service.protocol.nodes import Targets
-from zookeeper.fabric.calls import READS, TELLS, Calls, Receiving, Sending, call
+from zookeeper.fabric.calls import READS, TELLS, Calls, Receiving, ReceivingFile, Sending, call
 from zookeeper.fabric.kinds import Label, Length, Natural
 
 Token = Annotated[bytes, Length(0, 4096)]
@@ -41,6 +41,11 @@ class DataNodeCalls(Calls):
     ) -> Receiving:
         """Send the chunks that cover `length` bytes from `offset`, with their stored checksums:
         also those of a damaged replica, when it is wanted `as_it_is`."""
+
+    @call(READS)
+    def open_replica(self, block_id: Natural, generation: Natural, token: Token) -> ReceivingFile:
+        """Hand a replica's data over as an open file that can only be read, beside the id of the
+        datanode, and send the checksums of all its chunks. Only over a Unix socket."""
 
     @call(READS)
     def block_checksum(

@@ -25,12 +25,17 @@ class DataNodeClient:
 
     def __init__(self, credentials: Credentials, network: NetworkSettings) -> None:
         self._connections = ConnectionPool(DATA_NODE, credentials, network, IDLE_SECONDS)
+        self._here = ConnectionPool(DATA_NODE, credentials, network, IDLE_SECONDS, here=True)
         self.call_seconds = network.call_timeout_seconds
 
     def at(self, node: Target, seconds: Optional[float] = None) -> DataNodeCalls:
         """One of them, that has to answer within so many seconds; else in the time for a call."""
         perform = partial(self._connections.perform, Address(node.host, node.port))
         return DataNodeCalls(perform, seconds)
+
+    def here(self, node: Target) -> DataNodeCalls:
+        """One of them that is on this machine, called by its Unix socket."""
+        return DataNodeCalls(partial(self._here.perform, Address(node.host, node.port)))
 
     def write_block(
         self, block_id: int, generation: int, size: int, token: bytes, targets: Sequence[Target]
@@ -46,3 +51,4 @@ class DataNodeClient:
     def close(self) -> None:
         """Hang up; calls that are under way go on."""
         self._connections.close()
+        self._here.close()

@@ -87,12 +87,23 @@ class Receiving(Protocol):
     def receive(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
         """The next packet (bytes, CRC32) in `buffer`; None once the body is over and whole."""
 
-    def receive_file(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
-        """The bytes of the next packet in `buffer`, and the open file that was handed over beside
-        them, which is the caller's to close; None once the body is over and whole."""
-
     def close(self) -> None:
         """Hang up, unless the body is over."""
+
+
+class ReceivingFile(Receiving, Protocol):
+    """The same of one that hands open files over, to who calls it by a Unix socket."""
+
+    def receive_file(self, buffer: memoryview) -> Optional[Tuple[memoryview, int]]:
+        """The bytes of the next packet in `buffer`, and the open file that came beside them, which
+        is the caller's to close; None once the body is over and whole."""
+
+
+_BODIES: Dict[Any, str] = {
+    Sending: TAKES_BODY,
+    Receiving: ANSWERS_WITH_BODY,
+    ReceivingFile: ANSWERS_WITH_BODY,
+}
 
 
 class Parameter(NamedTuple):
@@ -138,9 +149,7 @@ class Call:
     def body(self) -> str:
         """Which side sends packets, if any does."""
         kind = self._signature.return_annotation
-        return {Sending: TAKES_BODY, Receiving: ANSWERS_WITH_BODY}.get(
-            get_origin(kind) or kind, ""
-        )
+        return _BODIES.get(get_origin(kind) or kind, "")
 
     @cached_property
     def result_kind(self) -> Any:

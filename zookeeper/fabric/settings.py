@@ -174,6 +174,8 @@ class ClientSettings(Section):
     retry_seconds: float = _setting(
         120.0, SECONDS, "how long an operation in progress rides out an outage")
     parallel_blocks: int = _setting(2, count(1, 64), "blocks fetched at once")
+    short_circuit: bool = _setting(
+        True, BOOLEAN, "read replicas on the client's own machine as files, which datanodes open")
     trash_minutes: int = _setting(
         0, count(0, 10**9), "how long the trash keeps what rm removes; 0: there is no trash")
 

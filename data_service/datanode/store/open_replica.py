@@ -12,6 +12,7 @@ from data_service.protocol.checksums import (
     BlockChecksum,
     chunk_spans,
     crc32,
+    pack_checksums,
     small_crcs,
 )
 from zookeeper.fabric.errors import CorruptData
@@ -45,6 +46,10 @@ class OpenReplica:
         """The whole chunks that cover `length` bytes from `offset`."""
         for start, size in chunk_spans(offset, length, self.block.length):
             yield Chunk(start, size, self._checksums[start // CHUNK_BYTES])
+
+    def checksums(self) -> bytes:
+        """The stored checksums of all chunks, as they are sent."""
+        return pack_checksums(self._checksums)
 
     def verified(self, chunk: Chunk, buffer: memoryview) -> memoryview:
         """A chunk's bytes, read into `buffer`.

@@ -17,6 +17,7 @@ from typing import Callable, Dict, Iterator, Optional
 
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.replica_choice import Attempt, Relocate, ReplicaChoice
+from data_service.filesystem.reading.short_circuit import ShortCircuit
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
 from data_service.protocol.files import LocatedBlock
@@ -53,7 +54,8 @@ class BlockReader:
     A datanode is called as one of `datanodes`; of `hasty_datanodes` (see `hurried`) where another
     one may be faster. `relocate` asks the namenode again for a block's replicas (None: it has no
     such block any more), `report_bad` tells it of a damaged replica; neither may raise. With
-    `as_they_are` a read that finds no good replica gives the bytes of a damaged one.
+    `as_they_are` a read that finds no good replica gives the bytes of a damaged one. Replicas on
+    this machine are read by the `short_circuit`, if there is one.
     """
 
     def __init__(
@@ -67,11 +69,13 @@ class BlockReader:
         as_they_are: bool = False,
         memory: Optional[NodeMemory] = None,
         busy_seconds: float = 30.0,
+        short_circuit: Optional[ShortCircuit] = None,
     ) -> None:
         self.stop = threading.Event()
         """Set when a transfer is given up: nobody waits for a replica any more then."""
         self._memory = memory or NodeMemory()
         self._busy_seconds = busy_seconds
+        self._short_circuit = short_circuit
         self._path = path
         self._datanodes = datanodes
         self._hasty_datanodes = hasty_datanodes
@@ -150,16 +154,23 @@ class BlockReader:
         self, attempt: Attempt, position: int, end: int, buffer: memoryview
     ) -> Iterator[memoryview]:
         target, located, verify, hasty = attempt
-        node = (self._hasty_datanodes if hasty else self._datanodes).at(target)
-        body = node.read_block(
-            *located.block[:2], position, end - position, located.token, not verify
-        )
+        body = self._open(attempt, position, end - position)
         try:
             bad = partial(self._report_bad, located.block, target.node_id) if verify else None
             watch = _RateWatch(f"the datanode {target.host}:{target.port}") if hasty else None
             yield from _pieces(body, located.block, position, end, buffer, bad, watch)
         finally:
             body.close()
+
+    def _open(self, attempt: Attempt, position: int, length: int) -> Receiving:
+        """The chunks of a replica: from this machine's disk, or else from its datanode."""
+        target, located, verify, hasty = attempt
+        if verify and self._short_circuit is not None:
+            replica = self._short_circuit.read_block(target, located, position, length)
+            if replica is not None:
+                return replica
+        node = (self._hasty_datanodes if hasty else self._datanodes).at(target)
+        return node.read_block(*located.block[:2], position, length, located.token, not verify)
 
 
 def hurried(network: NetworkSettings) -> NetworkSettings:

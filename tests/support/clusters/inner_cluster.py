@@ -33,11 +33,13 @@ USER = Credentials("simple", Principal("user", "me"), b"")
 class InnerCluster:
     """`count` datanodes, each with `volumes` directories; use it in a `with`.
 
-    `limits` replace fields of NetworkSettings, `own` those of DataNodeSettings.
+    `limits` replace fields of NetworkSettings, `own` those of DataNodeSettings, `client` those of
+    ClientSettings.
     """
 
     def __init__(self, folder: Path, count: int = 1, volumes: int = 1, *,
-                 own: Optional[Dict[str, Any]] = None, **limits: Any) -> None:
+                 own: Optional[Dict[str, Any]] = None,
+                 client: Optional[Dict[str, Any]] = None, **limits: Any) -> None:
         self._ports = Ports()
         self.namenode = PlainNameNode()
         hosts = tuple(Address(self._ports.host, self._ports.take()) for _ in range(count))
@@ -51,7 +53,7 @@ class InnerCluster:
             name_node=NameNodeSettings(hosts=(self.namenode.address,)),
             data_node=DataNodeSettings(hosts=hosts, directories=directories, **own),
             zookeeper=ZooKeeperSettings(hosts=(nowhere,)),
-            client=ClientSettings(connect_seconds=3.0, retry_seconds=20.0),
+            client=ClientSettings(connect_seconds=3.0, retry_seconds=20.0, **(client or {})),
             network=dataclasses.replace(NetworkSettings(), **limits),
         )
         self.data_nodes: List[DataNode] = [self._new(number) for number in range(count)]
