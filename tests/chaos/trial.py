@@ -71,8 +71,9 @@ class Trial:
         self._contents = Contents(SIZES)
         directories = {"data_node_3": 2}
         self.cluster = Cluster(
-            folder, DATA_NODES, name_nodes=2, directories=directories, links=LINKS, **SETTINGS
-        )
+            folder, DATA_NODES, name_nodes=2, directories=directories, links=LINKS,
+            **self._settings(),
+        )  # fmt: skip
         self._small_disks = self._mount()
         self.load = Load(self.cluster, self.history, self._contents, f"{seed} load")
         self.thrasher = Thrasher(
@@ -85,6 +86,12 @@ class Trial:
         self._facts: Optional[Facts] = None
         self._last_edit = 0
         self._vitals: Dict[str, Vitals] = {}
+
+    def _settings(self) -> Dict[str, Dict[str, object]]:
+        """SETTINGS; in every other trial no reader is on the machine of a datanode, so that blocks
+        have to take the links that are cut."""
+        here = self._random.random() < 0.5
+        return {**SETTINGS, "client": {**SETTINGS["client"], "short_circuit": here}}
 
     def __enter__(self) -> "Trial":
         try:

@@ -21,6 +21,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     options = {
         "name_node": {"block_size": BLOCK, "stale_seconds": 1, "dead_seconds": DEAD_SECONDS},
         "network": {"stall_timeout_seconds": 2},
+        # A replica that is read as a file needs no link.
+        "client": {"short_circuit": False},
         "links": [(EVERYBODY, "data_node_0"), ("data_node_1", "name_node")],
     }
     with Cluster(tmp_path_factory.mktemp("silence"), data_nodes=4, **options) as cluster:
