@@ -5,9 +5,9 @@ inodes have in common (owner, group, mode, redundancy, block size) is one shared
 Only `image.py` changes an inode, by applying row changes; everybody else reads.
 """
 
-from bisect import bisect_left, bisect_right, insort
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
+from data_service.namenode.namespace.sorted_names import SortedNames
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import DIRECTORY, FILE, ContentSummary, FileStatus
 from data_service.protocol.redundancy import Redundancy
@@ -20,6 +20,9 @@ ROOT_ID = 1
 
 INDEX_FROM = 1000
 """Directories with more children than this keep their sorted names between pages of a listing."""
+
+NAMES_AT_ONCE = 1000
+"""So many names a walk takes from a directory that may have a million."""
 
 
 class Attributes(NamedTuple):
@@ -184,7 +187,7 @@ class Directory(Inode):
     kind = DIRECTORY
 
     children: Dict[str, Inode]
-    _sorted: Optional[List[str]]
+    _sorted: Optional[SortedNames]
 
     def __init__(
         self, row: InodeRow, parent: Optional["Directory"], attributes: Attributes
@@ -231,43 +234,50 @@ class Directory(Inode):
         assert not self.holds(child.name), f"{child.name!r} is taken in {self!r}"
         self.children[child.name] = child
         if self._sorted is not None:
-            insort(self._sorted, child.name)
+            self._sorted.add(child.name)
+            self._sorted = self._sorted if self._sorted.is_wanted else None
 
     def detach(self, child: Inode) -> None:
         """Take `child` out of this directory."""
         assert self.children[child.name] is child, f"{child!r} is not in {self!r}"
         del self.children[child.name]
         if self._sorted is not None:
-            del self._sorted[bisect_left(self._sorted, child.name)]
+            self._sorted.remove(child.name)
+            self._sorted = self._sorted if self._sorted.is_wanted else None
 
     def page(self, after: str, limit: int) -> Tuple[List[Inode], bool]:
         """At most `limit` children whose names follow `after`, in order, and whether more follow.
 
-        The order is that of code points, which is that of the names' UTF-8 bytes. A big directory
-        keeps its sorted names from the first page of a listing to the last.
+        A big directory keeps its sorted names from the first page of a listing to the last.
         """
-        names = self._sorted
-        if names is None:
-            names = sorted(self.children)
-            if len(names) > INDEX_FROM:
-                self._sorted = names
-        start = bisect_right(names, after) if after else 0
-        children = self.children
-        page = [children[name] for name in names[start : start + limit]]
-        more = start + limit < len(names)
+        found = self._names().after(after, limit + 1)
+        more = len(found) > limit
         if not more:
             self._sorted = None
-        return page, more
+        return [self.children[name] for name in found[:limit]], more
 
     def ordered(self, after: str = "") -> Iterator[Inode]:
-        """Every child whose name follows `after`, in order; the directory must not change."""
-        names = sorted(self.children) if self._sorted is None else self._sorted
-        for index in range(bisect_right(names, after) if after else 0, len(names)):
-            yield self.children[names[index]]
+        """Every child whose name follows `after`, in order; the directory must not change.
+
+        Who stops before the end has the sorted names of a big directory kept as `page` does.
+        """
+        names = self._names()
+        found = names.after(after, NAMES_AT_ONCE)
+        while found:
+            for name in found:
+                yield self.children[name]
+            found = names.after(found[-1], NAMES_AT_ONCE)
+        self._sorted = None
+
+    def _names(self) -> SortedNames:
+        names = SortedNames(self.children) if self._sorted is None else self._sorted
+        if len(names) > INDEX_FROM:
+            self._sorted = names
+        return names
 
     def check(self) -> None:
         """Assert that the kept names are the children's, in order."""
-        assert self._sorted is None or self._sorted == sorted(self.children), f"index of {self!r}"
+        assert self._sorted is None or self._sorted.equals(self.children), f"index of {self!r}"
 
 
 class Orphans(Directory):
