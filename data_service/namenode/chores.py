@@ -12,7 +12,7 @@ from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.replicas.events import Event
 from data_service.namenode.replicas.service_state import DEAD
 
-PURGE_INODES = 1000
+PURGE_INODES = 200
 FORGET_BLOCKS = 1000
 ACCESS_TIMES = 1000
 

@@ -4,11 +4,12 @@ import math
 import threading
 from dataclasses import replace
 from random import Random
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
-from data_service.namenode import chores
+from data_service.namenode import chores, namesystem
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.term import Term
@@ -300,3 +301,23 @@ def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
     assert not term._housekeeping.purge_step() and len(service.lines) == recorded
     service.room = True
     wait_until(lambda: len(service.lines) > recorded, what="the purge, when there is room")
+
+
+def test_long_work_leaves_others_as_much_time_as_it_takes(
+    term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes a lock that he just let go of has it before all who wait for it."""
+    pauses(term, monkeypatch, 1e6)
+    term.load()
+    moments = iter(range(100))
+    slept: List[float] = []
+    clock = SimpleNamespace(monotonic=lambda: next(moments) / 100, sleep=slept.append)
+    monkeypatch.setattr(namesystem, "time", clock)
+    work = [lambda: None, lambda: term.namesystem.ask_blocks(lambda blocks: None), lambda: None]
+
+    def step() -> bool:
+        work.pop()()
+        return bool(work)
+
+    term.namesystem.in_slices(step)
+    assert slept == [0.01]

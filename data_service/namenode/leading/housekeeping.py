@@ -88,10 +88,9 @@ class Housekeeping:
                 self._namesystem.ordered.notify_all()
 
     def _purge(self) -> None:
-        """Piece after piece: calls come in between, each piece waits for the disk. (One piece a
-        round took 25 minutes for a million files.)"""
-        while self.purge_step():
-            pass
+        """Piece after piece, and each waits for the disk; calls come in between, and while there are
+        any, half of the time is theirs. (One piece a round took 25 minutes for a million files.)"""
+        self._namesystem.in_slices(self.purge_step)
 
     def purge_step(self) -> bool:
         """Take one piece apart; whether there was any."""
