@@ -11,16 +11,18 @@ from metadata_service.sqlite import Connection
 
 
 def apply(connection: Connection, edits: Iterable[Edit]) -> int:
-    """Make the changes of these edits; how many rows that touched."""
-    count = 0
-    for edit in edits:
-        count += len(edit.changes)
-        for name, key, row in edit.changes:
-            if row is None:
-                connection.execute(SQL[name].drop, (key,))
-            else:
-                put(connection, TABLES[name], row)
-    return count
+    """Make the changes of these edits; how many rows that touched.
+
+    Of a row that several of them change, the last state is written: files made at the same time in
+    one directory change its row each.
+    """
+    last = {(name, key): row for edit in edits for name, key, row in edit.changes}
+    for (name, key), row in last.items():
+        if row is None:
+            connection.execute(SQL[name].drop, (key,))
+        else:
+            put(connection, TABLES[name], row)
+    return len(last)
 
 
 def lines(connection: Connection, table: Table, after: Any, limit: int) -> Iterator[str]:

@@ -115,6 +115,23 @@ def test_edits_and_their_rows_survive_a_restart(
         assert kept_edits(current) == lines_of(edits)
 
 
+def test_of_a_row_that_edits_of_one_append_change_the_last_state_is_kept(
+    database: MetadataDatabase, open_database: Open
+) -> None:
+    table = TABLES["counters"]
+    changes = [
+        (("counters", "a", ("a", 1)), ("counters", "b", ("b", 1)), ("counters", "c", ("c", 1))),
+        (("counters", "a", ("a", 2)), ("counters", "b", None), ("deleted_blocks", 1, (1, 7))),
+        (("counters", "c", None), ("counters", "a", ("a", 3)), ("counters", "c", ("c", 3))),
+    ]
+    edits = [Edit(txid, "op", "", 0, "", rows) for txid, rows in enumerate(changes, 1)]
+    database.append(1, 1, lines_of(edits))
+    for each in now_and_restarted(database, open_database):
+        assert decode_rows(each.load(table, None, 9, 1000)) == [("a", 3), ("c", 3)]
+        assert decode_rows(each.load(TABLES["deleted_blocks"], None, 9, 1000)) == [(1, 7)]
+        assert kept_edits(each) == lines_of(edits)
+
+
 def test_a_copy_of_the_directory_at_any_moment_has_all_that_was_answered(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, database: MetadataDatabase
 ) -> None:
