@@ -11,7 +11,7 @@ from data_service.namenode.calls.audit import AuditLog, audit_line
 from data_service.namenode.calls.service import NameNodeService
 from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric.calls import calls_of
-from zookeeper.fabric.errors import PathNotFound, PermissionDenied, StartRefused
+from zookeeper.fabric.errors import InvalidArgument, PathNotFound, PermissionDenied, StartRefused
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
 
@@ -78,6 +78,26 @@ def test_what_was_done_and_what_was_not_allowed_is_noted(tmp_path: Path) -> None
         "allowed=true ugi=alice ip=/10.0.0.7 cmd=stat src=/done",
         "allowed=false ugi=alice ip=/10.0.0.7 cmd=stat src=/no",
     ]
+
+
+NO_PATHS = {"bytes": b"/a", "number": 10**5000, "list": ((b"",),), "long": "x" * 100_000}
+
+
+@pytest.mark.parametrize("path", NO_PATHS.values(), ids=NO_PATHS)
+def test_what_is_no_path_is_refused_as_that_before_anybody_is_denied_it(
+    tmp_path: Path, path: Any
+) -> None:
+    log = AuditLog(str(tmp_path / "audit"))
+    reach: Any = Names
+    service: Any = NameNodeService(reach, lambda name: (), "root", (1, 4096), "", log)
+    service.peer = Peer(Principal("user", "alice"), "h")
+    with pytest.raises(InvalidArgument, match="list_open_files: path"):
+        service.exposed_list_open_files(path, 0, 10)
+    with pytest.raises(PermissionDenied):
+        service.exposed_list_open_files("/a", 0, 10)
+    log.close()
+    [line] = (tmp_path / "audit").read_text().splitlines()
+    assert line.endswith("allowed=false ugi=alice ip=/h cmd=list_open_files src=/a")
 
 
 def test_a_full_file_is_put_aside_and_no_line_is_lost(

@@ -106,9 +106,11 @@ class Service(rpyc.Service):
         try:
             if call.who and self.peer.principal.role not in call.who:
                 raise PermissionDenied(f"{self.peer.principal} may not call {call.name}")
+            # Before the caller's rights: of what is denied, the arguments are noted as well.
+            values = call.checked(args)
             if call.superuser:
                 self.require_superuser()
-            return call.packed(method(*self.own(call, call.checked(args), args)))
+            return call.packed(method(*self.own(call, values, args)))
         except Exception as caught:
             error = caught
             raise
