@@ -102,7 +102,7 @@ class Budget:
         return self._used
 
     def hold(self, account: Account, count: int) -> None:
-        """See `Account.hold`."""
+        """Give a connection so many bytes more, once they are free; raises Busy."""
         if count > self._bytes_max:
             raise Busy(f"a message of {count} bytes; {self._bytes_max} are there for all")
         deadline = self._now() + PATIENCE_SECONDS

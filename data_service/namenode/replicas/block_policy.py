@@ -6,7 +6,7 @@ from typing import NamedTuple
 class BlockPolicy(NamedTuple):
     """Durations are seconds of the namenode's monotonic clock.
 
-    `tick_seconds` is how often `Blocks.tick` is called; `safe_mode_threshold` is the share of
+    `tick_seconds` is how often the monitor ticks; `safe_mode_threshold` is the share of
     committed blocks that need a reported replica; `max_replications` bounds the copies under way
     in all, `max_replication_streams` those of one source; `replication_seconds` is after how
     long a copy that did not arrive is planned anew; `command_repeat_seconds` after how long an
