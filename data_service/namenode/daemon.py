@@ -15,7 +15,6 @@ from typing import Dict, List, Optional
 
 from data_service.namenode.calls.audit import AuditLog
 from data_service.namenode.calls.service import NameNodeService
-from data_service.namenode.namesystem import Namesystem
 from data_service.namenode.groups import Groups
 from data_service.namenode.leading import leadership, memory
 from data_service.namenode.leading.ending import Ending
@@ -23,6 +22,7 @@ from data_service.namenode.leading.inbox import Inbox
 from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.leadership import Leadership
 from data_service.namenode.leading.term import Term
+from data_service.namenode.namesystem import Namesystem
 from metadata_service.journal import Journal
 from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership as Word

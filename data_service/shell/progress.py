@@ -4,8 +4,8 @@ import os
 import time
 from typing import Callable, TextIO
 
-from data_service.protocol.visible import visible
 from data_service.protocol.sizes import scaled
+from data_service.protocol.visible import visible
 from data_service.shell.streams import CLEAR_LINE
 
 QUIET_SECONDS = 0.5

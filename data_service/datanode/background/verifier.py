@@ -8,8 +8,8 @@ import threading
 import time
 from typing import Callable, Dict, Iterable, List
 
-from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.incremental_report import CORRUPT, VERIFIED
+from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import BlockMissing, DfsError

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Callable, Optional, Union
 
 from data_service.filesystem.parallel import Task
+from data_service.filesystem.writing.open_file import OpenFile, say_never_closed
 from data_service.filesystem.writing.spool import Spool
 from data_service.filesystem.writing.with_blocks import with_block_failed
-from data_service.filesystem.writing.open_file import OpenFile, say_never_closed
 from data_service.protocol.files import FileStatus
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import LeaseExpired

@@ -22,12 +22,12 @@ from typing import (
     TypeVar,
 )
 
-from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.namenode_client import NameNodeClient
+from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.patience import Patience
+from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.writing.suspects import Suspects
-from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import crc32
 from data_service.protocol.failures import failure_reason
@@ -36,8 +36,8 @@ from data_service.protocol.namenode_calls import NameNodeCalls
 from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import (
-    Busy,
     BlockMissing,
+    Busy,
     DfsError,
     LeaseExpired,
     LocalFileError,

@@ -11,9 +11,9 @@ import time
 from typing import Callable
 
 from data_service.namenode.chores import Chores
-from data_service.namenode.namesystem import Namesystem
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.leading.ending import Ending
+from data_service.namenode.namesystem import Namesystem
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 

@@ -6,7 +6,6 @@ from typing import Callable
 
 from data_service.namenode.block_limits import policy_of
 from data_service.namenode.chores import Chores
-from data_service.namenode.namesystem import Namesystem, edit_seconds
 from data_service.namenode.decisions import Decisions
 from data_service.namenode.leading import memory
 from data_service.namenode.leading.ending import Ending
@@ -14,6 +13,7 @@ from data_service.namenode.leading.housekeeping import Housekeeping
 from data_service.namenode.leading.leader_lease import Election, LeaderLease
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS
+from data_service.namenode.namesystem import Namesystem, edit_seconds
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from metadata_service.edits import TABLES
