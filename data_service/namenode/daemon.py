@@ -162,7 +162,16 @@ class NameNode(daemon.Daemon):
             if event is None:
                 self._end_term()  # `stop` may have come before it was there.
                 return
-            actions = self._leadership.handle(event, time.monotonic())
+            actions = self._decide(event)
+
+    def _decide(self, event: leadership.Event) -> List[leadership.Action]:
+        now = time.monotonic()
+        try:
+            return self._leadership.handle(event, now)
+        except Exception as error:
+            # As in an action: what the machine cannot digest is one more event.
+            log.error("leading.failed", exc_info=True, error=type(error).__name__)
+            return self._leadership.handle(leadership.Failed(error), now)
 
     def _carry_out(self, action: leadership.Action) -> None:
         try:

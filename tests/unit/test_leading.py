@@ -249,3 +249,17 @@ def test_an_action_that_meets_a_defect_is_outlived(
     company.end_term()
     wait_until(lambda: not company.leads())
     wait_until(company.leads, what="a new term")
+
+
+def test_an_event_that_meets_a_defect_is_outlived(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread had ended, and with it all that could give the role up."""
+    namenode = company.start()
+    machine = namenode._leadership
+    monkeypatch.setattr(
+        machine, "handle", failing(1, KeyError("a defect of the machine's"), machine.handle)
+    )
+    company.end_term()
+    wait_until(lambda: not company.leads())
+    wait_until(company.leads, what="a new term")
