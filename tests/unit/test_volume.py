@@ -88,6 +88,18 @@ def test_a_damaged_version_is_refused(tmp_path: Path, volume: Volume) -> None:
         begin(Volume(str(tmp_path / "v"), 0))
 
 
+def test_a_directory_whose_version_is_changing_still_is_itself(
+    tmp_path: Path, volume: Volume
+) -> None:
+    """A probe that came between the file and what is known of it failed the volume."""
+    changed = volume.directory.version._replace(cluster_id="c")
+    (tmp_path / "v" / "VERSION").write_bytes(layout.encode_version(changed))
+    assert volume.directory.is_itself()
+    for other in (changed._replace(storage_id="x"), changed._replace(node_id="x")):
+        (tmp_path / "v" / "VERSION").write_bytes(layout.encode_version(other))
+        assert not volume.directory.is_itself()
+
+
 def test_unfinished_writes_are_dropped_at_a_start(tmp_path: Path, volume: Volume) -> None:
     fill(ReplicaWriter(volume, 8, 1, len(DATA)), DATA)
     volume.directory.close()

@@ -85,7 +85,9 @@ class StorageDirectory:
     def is_itself(self) -> bool:
         """Whether this still is the directory that was opened; its folders are there then."""
         try:
-            if self._read_version() != layout.encode_version(self.version):
+            data = self._read_version()
+            # Its cluster may be changing at this moment.
+            if data is None or layout.decode_version(data)[1:3] != self.version[1:3]:
                 return False
             self._restore_folders()
         except (OSError, DfsError):
