@@ -1,6 +1,6 @@
 """Checksums: one CRC32 for each chunk of a block, made by the writer, verified by the reader.
 
-A chunk is also the unit on the wire (one packet) and on disk (one entry of the `.meta` file), so
+A chunk is also the unit on the wire (one packet) and on disk (one checksum behind the data), so
 a checksum is computed once by the client that writes and travels with its chunk, through every
 datanode's disk, to the client that reads: damage anywhere between is seen by the one who reads.
 

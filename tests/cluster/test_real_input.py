@@ -6,8 +6,10 @@ from typing import Iterator, List
 
 import pytest
 
+from data_service.datanode.store.layout import trailer_bytes
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.replicas import block_names, digest, holders, noise, stored
+from tests.support.disks.two_files import data_of
 
 BLOCK = 64 * 1024
 
@@ -34,7 +36,7 @@ def assert_stored(cluster: Cluster, path: str, content: bytes, tmp_path: Path) -
     copies = [[stored(cluster, role)[name] for role in holders(cluster, name)] for name in names]
     assert all(len(paths) == 2 for paths in copies)
     for which in (0, 1):
-        assert b"".join(paths[which].read_bytes() for paths in copies) == content
+        assert b"".join(data_of(paths[which]) for paths in copies) == content
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 17])
@@ -159,6 +161,7 @@ def test_the_textbook_case_has_four_blocks_of_128_megabytes_and_one_of_48(
         for located in blocks:
             paths = [stored(cluster, role)[located.block.name]
                      for role in holders(cluster, located.block.name)]
-            assert [path.stat().st_size for path in paths] == [located.block.length] * 2
+            size = located.block.length + trailer_bytes(located.block.length)
+            assert [path.stat().st_size for path in paths] == [size] * 2
         assert cluster.client("get", "/textbook", str(tmp_path / "back")).status == 0
     assert digest(tmp_path / "back") == digest(local)

@@ -7,7 +7,6 @@ from typing import Iterator, Type
 import pytest
 
 from data_service.datanode.store import layout
-from data_service.datanode.store.layout import META_SUFFIX
 from data_service.datanode.store.replica_writer import ReplicaWriter
 from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
@@ -25,7 +24,6 @@ class Layout:
 
     def __init__(self, root: str) -> None:
         self.target = layout.replica_path(root, 7, 1)
-        self.meta = self.target + META_SUFFIX
         self.shard = os.path.dirname(self.target)
         self.tmp = os.path.join(root, "tmp")
         self.directories = (root, self.tmp, os.path.dirname(self.shard), self.shard)
@@ -56,11 +54,13 @@ def worlds(paths: Layout, kind: Type[ReplicaWriter]) -> Iterator[Aftermath]:
 def is_whole(paths: Layout, world: Aftermath) -> bool:
     """Whether the replica is there with its data and its checksums, as a scan would judge."""
     try:
-        block, checksums = layout.decode_meta(world.files.get(paths.meta, b""), 7, 1)
+        content = world.files.get(paths.target, b"")
+        label = content[-layout.LABEL_BYTES :]
+        block = layout.decode_label(label, 7, 1, layout.LAYOUT_VERSION)
     except CorruptData:
         return False
-    data = world.files.get(paths.target, b"")
-    return block == BLOCK and data == DATA and checksums == (crc32(data),)
+    trailer = layout.encode_trailer(BLOCK, [crc32(DATA)])
+    return block == BLOCK and content == DATA + trailer
 
 
 def check(paths: Layout, kind: Type[ReplicaWriter] = ReplicaWriter) -> None:
@@ -71,7 +71,7 @@ def check(paths: Layout, kind: Type[ReplicaWriter] = ReplicaWriter) -> None:
         whole = is_whole(paths, world)
         assert whole or not world.returned, f"acknowledged and lost: {world.story}"
         assert whole or paths.target not in world.files, f"half a replica: {world.story}"
-        others = set(world.files) - {paths.target, paths.meta}
+        others = set(world.files) - {paths.target}
         assert all(os.path.dirname(path) == paths.tmp for path in others), world.story
     assert count > 4 * 10
 
@@ -81,7 +81,7 @@ def test_a_replica_is_absent_or_whole_after_any_power_cut(paths: Layout) -> None
     check(paths)
 
 
-def test_the_order_is_data_checksums_names_directory(paths: Layout) -> None:
+def test_the_order_is_data_checksums_name_directory(paths: Layout) -> None:
     system = ForgetfulDisk(paths.directories, {})
     writer = paths.writer(ReplicaWriter, system)
     started = len(system.calls)
@@ -90,9 +90,6 @@ def test_the_order_is_data_checksums_names_directory(paths: Layout) -> None:
     steps = [call for call in system.calls[started:] if not call.startswith("write ")]
     assert steps == [
         f"fsync {unfinished}",
-        f"open {unfinished}.meta",
-        f"fsync {unfinished}.meta",
-        f"rename {paths.meta}",
         f"rename {paths.target}",
         f"open {paths.shard}",
         f"fsync {paths.shard}",
@@ -101,7 +98,7 @@ def test_the_order_is_data_checksums_names_directory(paths: Layout) -> None:
 
 def test_a_failed_fsync_is_not_acknowledged_nor_tried_again(paths: Layout) -> None:
     """SeaweedFS e0c4732e5: an index flush failed after the data flush, the node kept serving."""
-    for failing_path in ("tmp/", ".meta", paths.shard):
+    for failing_path in ("tmp/", paths.shard):
 
         class Failing(ForgetfulDisk):
             """One kind of file cannot be synced."""
@@ -138,55 +135,47 @@ class NoDirectorySync(ReplicaWriter):
             disk.fsync_directory = monkey  # type: ignore[misc]
 
 
-class NoDataSync(ReplicaWriter):
-    """Leaves the data to luck."""
+class NoFileSync(ReplicaWriter):
+    """Leaves data and checksums to luck."""
 
-    def _sync_and_close(self, path: str) -> None:
-        if path.endswith(META_SUFFIX):
-            super()._sync_and_close(path)
-        else:
-            self._close()
+    def _sync_and_close(self) -> None:
+        self._close()
 
 
-class NoMetaSync(ReplicaWriter):
+class ChecksumsAfterTheSync(ReplicaWriter):
     """Leaves the checksums to luck."""
 
-    def _sync_and_close(self, path: str) -> None:
-        if path.endswith(META_SUFFIX):
-            self._close()
-        else:
-            super()._sync_and_close(path)
+    def _write_all(self, data: memoryview) -> None:
+        if len(data) > len(DATA):
+            self.volume.system.fsync(self._descriptor)
+        super()._write_all(data)
+
+    def _sync_and_close(self) -> None:
+        self._close()
 
 
-class DataNamedBeforeMetaIsSynced(ReplicaWriter):
-    """Gives the data its name too early."""
+class NamedBeforeItIsSynced(ReplicaWriter):
+    """Gives the file its name too early."""
 
-    def _sync_and_close(self, path: str) -> None:
+    def _sync_and_close(self) -> None:
         system = self.volume.system
-        if path.endswith(META_SUFFIX):
-            system.rename(self._path, self._target)
-            super()._sync_and_close(path)
-            system.rename(self._target, self._path)
-        else:
-            super()._sync_and_close(path)
+        system.rename(self._path, self._target)
+        super()._sync_and_close()
+        system.rename(self._target, self._path)
 
 
-class DataNamedFirst(ReplicaWriter):
-    """Swaps the two renames."""
+class SyncedInTheWrongFolder(ReplicaWriter):
+    """Makes the names durable of the folder that it leaves."""
 
     def finish(self) -> Block:
-        """The data's name first."""
-        system, rename = self.volume.system, self.volume.system.rename
-        waiting = []
-
-        def swapped(source: str, destination: str) -> None:
-            waiting.append((source, destination))
-            if len(waiting) == 2:
-                for pair in reversed(waiting):
-                    rename(*pair)
-
-        system.rename = swapped  # type: ignore[method-assign,assignment]
-        return super().finish()
+        """The last step at another place."""
+        real = disk.fsync_directory
+        disk.fsync_directory = (  # type: ignore[misc]
+            lambda path, system=disk.SYSTEM: real(os.path.dirname(self._path), system))
+        try:
+            return super().finish()
+        finally:
+            disk.fsync_directory = real  # type: ignore[misc]
 
 
 class AcknowledgedTooEarly(ReplicaWriter):
@@ -194,13 +183,13 @@ class AcknowledgedTooEarly(ReplicaWriter):
 
     def finish(self) -> Block:
         """Only the data is synced."""
-        self._sync_and_close(self._path)
+        self._sync_and_close()
         return BLOCK
 
 
 @pytest.mark.parametrize("mutant", [
-    NoDirectorySync, NoDataSync, NoMetaSync, DataNamedBeforeMetaIsSynced, DataNamedFirst,
-    AcknowledgedTooEarly])
+    NoDirectorySync, NoFileSync, ChecksumsAfterTheSync, NamedBeforeItIsSynced,
+    SyncedInTheWrongFolder, AcknowledgedTooEarly])
 def test_a_mutant_is_caught(paths: Layout, mutant: Type[ReplicaWriter]) -> None:
     check(paths)
     with pytest.raises(AssertionError, match="acknowledged and lost|half a replica"):

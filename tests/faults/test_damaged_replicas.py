@@ -7,7 +7,7 @@ import pytest
 
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.clusters.cluster import Cluster
-from tests.support.disks.damage import DAMAGES, flip_in, meta_of
+from tests.support.disks.damage import DAMAGES, DAMAGES_OF_TWO, Damage, flip_in, split_and
 from tests.support.disks.replicas import (
     block_names,
     holders,
@@ -16,6 +16,7 @@ from tests.support.disks.replicas import (
     stored,
     wait_replicas,
 )
+from tests.support.disks.two_files import data_of
 from tests.support.clusters.waiting import wait_until
 
 SIZE = 2 * CHUNK_BYTES + 777
@@ -74,7 +75,7 @@ def wait_good_replicas(cluster: Cluster, path: str, content: bytes, count: int =
                          for name in names]
                 if any(len(found) != count for found in paths):
                     return False
-                if b"".join(found[which].read_bytes() for found in paths if found) != content:
+                if b"".join(data_of(found[which]) for found in paths if found) != content:
                     return False
             return True
 
@@ -90,9 +91,9 @@ def test_checksums_of_two_blocks_that_changed_places_are_seen(three_nodes: Clust
     with three_nodes.file_system() as file_system:
         name = block_names(file_system, "/two")[0]
     two = next(root.glob(f"finalized/*/{name}"))
-    first, second = meta_of(one).read_bytes(), meta_of(two).read_bytes()
-    meta_of(one).write_bytes(second)
-    meta_of(two).write_bytes(first)
+    first, second = one.read_bytes(), two.read_bytes()
+    one.write_bytes(first[:SIZE] + second[SIZE:])
+    two.write_bytes(second[:SIZE] + first[SIZE:])
     for path, content in (("/one", CONTENT), ("/two", other)):
         assert three_nodes.client("cat", path).out == content
     wait_good_replicas(three_nodes, "/one", CONTENT, 3)
@@ -140,16 +141,21 @@ def test_damage_that_nobody_reads_is_found_by_the_scanner(tmp_path: Path) -> Non
         wait_good_replicas(cluster, "/unread", CONTENT)
 
 
-@pytest.mark.parametrize("damage", ["first-bit", "truncated", "gone", "meta-gone", "both-gone"])
+OF_ONE = ["first-bit", "truncated", "gone", "label-gone"]
+OF_TWO = ["first-bit", "truncated", "gone", "meta-gone", "both-gone"]
+
+
+@pytest.mark.parametrize("damage, do", [(name, DAMAGES[name]) for name in OF_ONE] + [
+    (f"two-{name}", split_and(DAMAGES_OF_TWO[name])) for name in OF_TWO])
 def test_damage_done_while_the_datanode_was_down_is_healed(
-    three_nodes: Cluster, damage: str
+    three_nodes: Cluster, damage: str, do: Damage
 ) -> None:
     path = f"/asleep-{damage}"
     put(three_nodes, path)
     victim = first_read(three_nodes, path)
     role = next(r for r in three_nodes.data_nodes if three_nodes.directory(r) in victim.parents)
     three_nodes.kill(role)
-    DAMAGES[damage](victim)
+    do(victim)
     three_nodes.start_daemon(role)
     three_nodes.wait_live(3)
     assert three_nodes.client("cat", path).out == CONTENT

@@ -34,7 +34,7 @@ ORIGIN = (
     ("what a client sends becomes part of a file's path",
      "unit/test_datanode_service.py::test_bad_arguments_are_refused"),
     ("a block is written in place, and not synced",
-     "faults/test_block_store_power_loss.py::test_the_order_is_data_checksums_names_directory"),
+     "faults/test_block_store_power_loss.py::test_the_order_is_data_checksums_name_directory"),
     ("a block has no checksums",
      "unit/test_block_store.py::test_damage_is_told_once_and_never_served"),
     ("a datanode holds whole blocks in memory; replicas are sent by threads that nobody waits for",

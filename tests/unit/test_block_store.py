@@ -13,7 +13,8 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from tests.support.disks.faulty_disk import FaultyDisk
 from tests.support.disks.replicas import noise
-from tests.support.disks.stores import fill, get, meta_of, names, opened, path_of, put
+from tests.support.disks.stores import fill, get, names, opened, path_of, put
+from tests.support.disks.two_files import data_of
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import (
     BlockMissing,
@@ -40,11 +41,10 @@ def _store(tmp_path: Path) -> Iterator[BlockStore]:
 def test_what_was_written_is_read(tmp_path: Path, store: BlockStore, size: int) -> None:
     block = put(store, 7, DATA[:size])
     assert block == Block(7, 1, min(size, len(DATA)))
-    assert get(store, block) == DATA[:size] == path_of(tmp_path / "a", block).read_bytes()
+    assert get(store, block) == DATA[:size] == data_of(path_of(tmp_path / "a", block))
     assert store.replicas.inventory() == ((block,), ())
     usage = store.usage()
-    assert usage.used == sum(path.stat().st_size for path in (
-        path_of(tmp_path / "a", block), meta_of(tmp_path / "a", block)))
+    assert usage.used == path_of(tmp_path / "a", block).stat().st_size
     assert usage.replicas == 1 and usage.failed_volumes == 0
     assert 0 < usage.remaining <= usage.capacity
 
@@ -131,7 +131,7 @@ def test_removal_and_trash(tmp_path: Path, store: BlockStore) -> None:
     store.remove(gone)
     store.move_to_trash(kept)
     assert store.replicas.inventory() == ((), ()) and store.usage().used == 0
-    assert len(names(tmp_path / "a", ("trash",))) == 2
+    assert len(names(tmp_path / "a", ("trash",))) == 1
     assert names(tmp_path / "a", ("finalized",)) == []
     put(store, 2, DATA)
 
@@ -194,14 +194,14 @@ def test_damage_is_told_once_and_never_served(tmp_path: Path) -> None:
 def test_damage_is_found_by_the_scan_at_start(tmp_path: Path, store: BlockStore) -> None:
     """HDFS-14706: a replica without checksums was served as good."""
     good, bad = put(store, 1, DATA), put(store, 2, DATA)
-    meta_of(tmp_path / "a", bad).unlink()
+    os.truncate(path_of(tmp_path / "a", bad), len(DATA))
     store.close()
     again = opened(tmp_path / "a")
     assert again.replicas.inventory() == ((good,), (bad._replace(length=0),))
     with pytest.raises(CorruptData):
         again.read(2, 1)
     again.remove(bad)
-    assert again.replicas.inventory() == ((good,), ()) and len(names(tmp_path / "a")) == 2
+    assert again.replicas.inventory() == ((good,), ()) and len(names(tmp_path / "a")) == 1
     again.replicas.check()
     again.close()
 
@@ -251,36 +251,36 @@ def test_room_for_writes_in_progress_is_set_aside(
     assert store.usage().remaining == 3 * len(DATA)
 
 
-@pytest.mark.parametrize("where", ["tmp", ".meta"])
+@pytest.mark.parametrize("where", ["data", "trailer"])
 def test_a_full_disk_leaves_nothing_and_costs_one_block(tmp_path: Path, where: str) -> None:
     """SeaweedFS #1440, SeaweedFS #1015: a compaction met a full disk and destroyed the volume."""
     system = FaultyDisk()
     store = opened(tmp_path / "a", system=system)
     kept = put(store, 1, DATA)
-    system.faults, system.where = {"write": errno.ENOSPC}, where
     writer = store.create(2, 1, len(DATA))
+    full = {"write": errno.ENOSPC}
+    system.faults = full if where == "data" else {}
     with pytest.raises(DiskFull):
         try:
             fill(writer, DATA)
         except DfsError:
             store.discard(writer)
             raise
+        system.faults = full
         store.finish(writer)
-    assert store.replicas.inventory() == ((kept,), ()) and len(names(tmp_path / "a")) == 2
+    assert store.replicas.inventory() == ((kept,), ()) and len(names(tmp_path / "a")) == 1
     system.faults = {}
     put(store, 2, DATA)
     store.replicas.check()
     store.close()
 
 
-def test_no_room_for_the_names_leaves_nothing(tmp_path: Path) -> None:
+def test_no_room_for_the_name_leaves_nothing(tmp_path: Path) -> None:
     system = FaultyDisk()
     store = opened(tmp_path / "a", system=system)
     writer = store.create(2, 1, len(DATA))
     fill(writer, DATA)
     system.faults, system.where = {"rename": errno.ENOSPC}, "blk_2_1"
-    system.rename = lambda old, new: (  # type: ignore[method-assign]
-        os.rename(old, new) if new.endswith(".meta") else FaultyDisk.rename(system, old, new))
     with pytest.raises(DiskFull):
         store.finish(writer)
     assert names(tmp_path / "a") == []
@@ -307,4 +307,4 @@ def test_threads_share_the_store(tmp_path: Path, store: BlockStore) -> None:
     for thread in threads:
         thread.join()
     assert not failures and len(store.replicas.inventory().good) == 30
-    assert len(names(tmp_path / "a")) == 60
+    assert len(names(tmp_path / "a")) == 30

@@ -13,7 +13,8 @@ from data_service.datanode.background.directory_scanner import DirectoryScanner
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.disks.replicas import noise
-from tests.support.disks.stores import meta_of, path_of, put
+from tests.support.disks.stores import path_of, put
+from tests.support.disks.two_files import meta_of, split
 from tests.support.clusters.waiting import wait_until
 
 DATA = noise(CHUNK_BYTES + 99)
@@ -31,13 +32,20 @@ def test_what_was_removed_by_hand_is_told_and_the_rest_is_not(tmp_path: Path) ->
     store = BlockStore([str(tmp_path / "a"), str(tmp_path / "b")], 0, told.append)
     store.open()
     blocks = [put(store, block_id, DATA) for block_id in range(1, 9)]
+    store.close()
+    for root in (tmp_path / "a", tmp_path / "b"):
+        for block in blocks[3:5]:
+            if path_of(root, block).exists():
+                split(path_of(root, block))
+    store = BlockStore([str(tmp_path / "a"), str(tmp_path / "b")], 0, told.append)
+    store.open()
     where = {block: root for block in blocks for root in (tmp_path / "a", tmp_path / "b")
              if path_of(root, block).exists()}
     scanner = DirectoryScanner(store, WEEKS)
     looked(scanner)
     assert told == []
     path_of(where[blocks[1]], blocks[1]).unlink()
-    meta_of(where[blocks[4]], blocks[4]).unlink()
+    meta_of(path_of(where[blocks[4]], blocks[4])).unlink()
     shutil.rmtree(path_of(where[blocks[6]], blocks[6]).parent)
     store.remove(blocks[7])
     looked(scanner)

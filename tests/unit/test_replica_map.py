@@ -55,7 +55,7 @@ def test_what_is_found_is_what_was_entered(replicas: ReplicaMap, volume: Volume)
             replicas.find(block_id, generation)
     assert [block.block_id for block in replicas.good_after(3, 1)] == [5]
     assert [block.block_id for block in replicas.good_after(-1, 9)] == [3, 5, 9]
-    assert replicas.good_on(volume, "05") == [Block(5, 1, 100)]
+    assert replicas.good_on(volume, "05") == [replica(volume, 5)]
     assert replicas.good_on(Volume("/nowhere/b", 0), "05") == []
 
 

@@ -3,27 +3,35 @@
 import errno
 import os
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, Dict, List
 
 import pytest
 
 from data_service.datanode.store import layout
 from data_service.datanode.store import trash_folder
 from data_service.datanode.store.replica_writer import ReplicaWriter
-from data_service.datanode.store.volume import Volume
+from data_service.datanode.store.volume import Stored, Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
+from tests.support.disks.damage import (
+    DAMAGES,
+    DAMAGES_OF_TWO,
+    LABEL_BYTES,
+    UNSEEN_BY_A_SCAN,
+    Damage,
+)
 from tests.support.disks.faulty_disk import FaultyDisk
 from tests.support.disks.stores import (
     VOLUME_DATA as DATA,
     begin,
+    chunks_of,
     fill,
-    meta_of,
     names,
     open_volume,
     path_of,
     write_replica,
 )
+from tests.support.disks.two_files import data_of, meta_of, split
 from zookeeper.fabric.errors import Busy, CorruptData, DiskFailed, DiskFull, StartRefused
 
 
@@ -116,36 +124,45 @@ def test_a_damaged_position_starts_from_the_beginning(tmp_path: Path, volume: Vo
         volume.records.read_number(layout.EPOCH)
 
 
-def flip(path: Path) -> None:
-    """Turn a bit around."""
-    data = bytearray(path.read_bytes())
-    data[20] ^= 1
-    path.write_bytes(bytes(data))
-
-
-DAMAGES = {
-    "data gone": lambda data, meta: data.unlink(),
-    "data short": lambda data, meta: os.truncate(data, len(DATA) - 1),
-    "data long": lambda data, meta: os.truncate(data, len(DATA) + 1),
-    "meta gone": lambda data, meta: meta.unlink(),
-    "meta empty": lambda data, meta: os.truncate(meta, 0),
-    "meta short": lambda data, meta: os.truncate(meta, meta.stat().st_size - 4),
-    "meta long": lambda data, meta: os.truncate(meta, meta.stat().st_size + 1),
-    "meta huge": lambda data, meta: os.truncate(meta, 1 << 40),
-    "meta flipped": lambda data, meta: flip(meta),
-    "meta of another": lambda data, meta: meta.write_bytes(
-        layout.encode_meta(Block(8, 1, len(DATA)), [1, 2, 3])),
+FOUND_IN_ONE: Dict[str, Damage] = {
+    **{name: damage for name, damage in DAMAGES.items() if name not in UNSEEN_BY_A_SCAN},
+    "long by a label": lambda path: path.write_bytes(path.read_bytes() + bytes(LABEL_BYTES)),
+    "huge": lambda path: os.truncate(path, 1 << 40),
+    "of another": lambda path: path.write_bytes(path.with_name("blk_7_1").read_bytes()),
+    "two trailers": lambda path: path.write_bytes(
+        path.read_bytes() + path.read_bytes()[len(data_of(path)) :]),
+}
+FOUND_IN_TWO: Dict[str, Damage] = {
+    **{name: damage for name, damage in DAMAGES_OF_TWO.items()
+       if name not in (*UNSEEN_BY_A_SCAN, "zeroed")},
+    "meta huge": lambda path: os.truncate(meta_of(path), 1 << 40),
+    "meta of another": lambda path: meta_of(path).write_bytes(
+        meta_of(path.with_name("blk_7_1")).read_bytes()),
 }
 
 
-@pytest.mark.parametrize("name", DAMAGES)
-def test_a_scan_tells_good_from_damaged(tmp_path: Path, volume: Volume, name: str) -> None:
-    """Also a `.meta` file of a terabyte costs no memory."""
-    damaged, good = write_replica(volume, 7), write_replica(volume, 263)
-    root = tmp_path / "v"
-    DAMAGES[name](path_of(root, damaged), meta_of(root, damaged))
+@pytest.mark.parametrize("data", [DATA[:500], DATA], ids=["one chunk", "several"])
+@pytest.mark.parametrize("damages", [FOUND_IN_ONE, FOUND_IN_TWO], ids=["one file", "two files"])
+def test_a_scan_tells_good_from_damaged(
+    tmp_path: Path, volume: Volume, damages: Dict[str, Damage], data: bytes
+) -> None:
+    """Also a file of a terabyte costs no memory."""
+    good = write_replica(volume, 7, data)
+    damaged = {name: write_replica(volume, 263 + 256 * number, data)
+               for number, name in enumerate(damages)}
+    has_meta = damages is FOUND_IN_TWO
+    if has_meta:
+        for block in (good, *damaged.values()):
+            split(path_of(tmp_path / "v", block))
+    blocks = sorted((good, *damaged.values()))
+    assert sorted(volume.scan()) == [Stored(block, "", has_meta) for block in blocks]
+    for name, block in damaged.items():
+        damages[name](path_of(tmp_path / "v", block))
     found = {stored.block.block_id: stored.problem for stored in volume.scan()}
-    assert set(found) == {7, 263} and found[7] and not found[good.block_id]
+    assert found.pop(good.block_id) == ""
+    for name, block in damaged.items():
+        is_gone = name == ("both-gone" if has_meta else "gone")
+        assert (block.block_id not in found) if is_gone else found[block.block_id], name
     assert not volume.failed
 
 
@@ -163,7 +180,7 @@ def test_a_replica_that_was_removed_is_gone_for_good(
     system.calls.clear()
     volume.remove(block)
     assert list(volume.scan()) == [] and names(tmp_path / "v") == []
-    assert [name for name, _ in system.calls] == ["unlink", "unlink", "open", "fsync"]
+    assert [name for name, _ in system.calls] == ["unlink", "open", "fsync"]
     volume.remove(block)
 
 
@@ -206,9 +223,12 @@ def test_a_file_that_cannot_be_read_is_one_damaged_replica(
     block = write_replica(volume)
     path_of(tmp_path / "v", block).unlink()
     path_of(tmp_path / "v", block).mkdir()
-    with pytest.raises(CorruptData):
-        volume.read_data(volume.open_data(block._replace(length=path_of(
-            tmp_path / "v", block).stat().st_size)), memoryview(bytearray(10)), 0, block)
+    with pytest.raises(CorruptData, match="cannot read blk_7_1"):
+        volume.open_replica(7, 1, False)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(CorruptData, match="cannot read blk_7_1"):
+        volume.read_data(descriptor, memoryview(bytearray(10)), 0, block)
+    os.close(descriptor)
     assert not volume.failed
 
 
@@ -220,7 +240,7 @@ def test_a_directory_that_is_gone_is_a_failed_volume_and_no_damage(
     block = write_replica(volume)
     (tmp_path / "v").rename(tmp_path / "elsewhere")
     with pytest.raises(DiskFailed):
-        volume.read_meta(block.block_id, block.generation)
+        volume.open_replica(block.block_id, block.generation, False)
     assert "not the directory any more" in volume.failed
 
 
@@ -231,7 +251,7 @@ def test_a_disk_that_reads_but_cannot_write_fails_at_the_probe(
     path_of(tmp_path / "v", block).unlink()
     system.faults = {"fsync": errno.EROFS}
     with pytest.raises(DiskFailed):
-        volume.open_data(block)
+        volume.open_replica(block.block_id, block.generation, False)
     assert volume.failed
 
 
@@ -260,13 +280,13 @@ def test_the_trash_keeps_whole_replicas_for_its_time(
     clock.now += 50.5
     volume.trash.take_in(block)
     trash = tmp_path / "v" / "trash"
-    assert names(tmp_path / "v") == ["blk_7_1.51", "blk_7_1.meta.51"]
-    assert (trash / "blk_7_1.51").read_bytes() == DATA
+    assert names(tmp_path / "v") == ["blk_7_1.51"]
+    assert (trash / "blk_7_1.51").read_bytes().startswith(DATA)
     (trash / "mine").write_bytes(b"x")
     clock.now += 99.0
     assert volume.trash.empty(100.0) == 0
     clock.now += 2.0
-    assert volume.trash.empty(100.0) == 2
+    assert volume.trash.empty(100.0) == 1
     assert names(tmp_path / "v") == ["mine"]
 
 
@@ -291,14 +311,15 @@ def test_the_trash_counts_time_of_use_and_not_the_clock_on_the_wall(
     clock.now += 35.0
     assert second.trash.empty(100.0) == 0
     clock.now += 10.0
-    assert second.trash.empty(100.0) == 2
+    assert second.trash.empty(100.0) == 1
     second.directory.close()
 
 
 def test_a_chunk_is_read_from_any_place(volume: Volume) -> None:
     block = write_replica(volume)
-    descriptor = volume.open_data(block)
+    descriptor, found, checksums = volume.open_replica(7, 1, False)
+    assert (found, checksums) == (block, tuple(checksum for _, checksum in chunks_of(DATA)))
     view = memoryview(bytearray(CHUNK_BYTES))
-    assert volume.read_data(descriptor, view, 2 * CHUNK_BYTES, block) == len(DATA) % CHUNK_BYTES
-    assert bytes(view[:100]) == DATA[2 * CHUNK_BYTES : 2 * CHUNK_BYTES + 100]
+    assert volume.read_data(descriptor, view, CHUNK_BYTES + 1, block) == CHUNK_BYTES
+    assert view == DATA[CHUNK_BYTES + 1 :][:CHUNK_BYTES]
     os.close(descriptor)

@@ -11,7 +11,7 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.disks.faulty_disk import FaultyDisk
 from tests.support.disks.replicas import noise
-from tests.support.disks.stores import fill, get, meta_of, names, opened, path_of, put
+from tests.support.disks.stores import fill, get, names, opened, path_of, put
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import (
     BlockMissing,
@@ -33,8 +33,8 @@ def test_the_roomiest_volume_takes_the_next_replica(
     put(store, 1, DATA)
     room["b"] = 1 << 20
     put(store, 2, DATA)
-    assert names(tmp_path / "a") == ["blk_2_1", "blk_2_1.meta"]
-    assert names(tmp_path / "b") == ["blk_1_1", "blk_1_1.meta"]
+    assert names(tmp_path / "a") == ["blk_2_1"]
+    assert names(tmp_path / "b") == ["blk_1_1"]
     room["a"] = room["b"] = 0
     with pytest.raises(DiskFull):
         store.create(3, 1, 10)
@@ -56,7 +56,7 @@ def test_directories_on_one_disk_take_turns(
     monkeypatch.setattr(disk, "space", lambda path: disk.Space(1 << 40, 1 << 30))
     for block_id in range(1, 5):
         put(store, block_id, DATA)
-    assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 4
+    assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 2
     store.close()
 
 
@@ -102,8 +102,7 @@ def put_twice(tmp_path: Path) -> Block:
     left.close()
     both = opened(tmp_path / "a", tmp_path / "b")
     both.close()
-    for path in (path_of, meta_of):
-        path(tmp_path / "b", block).write_bytes(path(tmp_path / "a", block).read_bytes())
+    path_of(tmp_path / "b", block).write_bytes(path_of(tmp_path / "a", block).read_bytes())
     return block
 
 
@@ -117,7 +116,7 @@ def test_both_of_two_replicas_go_when_the_block_is_ordered_away(
     store.replicas.check()
     for root in (tmp_path / "a", tmp_path / "b"):
         assert names(root, ("finalized",)) == []
-        assert len(names(root, ("trash",))) == (2 if trash else 0)
+        assert len(names(root, ("trash",))) == (1 if trash else 0)
     store.close()
 
 
@@ -128,7 +127,7 @@ def test_of_two_replicas_the_better_one_counts_and_none_is_deleted(tmp_path: Pat
     os.truncate(path_of(tmp_path / "a", block), 3)
     again = opened(tmp_path / "a", tmp_path / "b")
     assert again.replicas.inventory() == ((block,), ()) and get(again, block) == DATA
-    assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 2
+    assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 1
     again.close()
 
 

@@ -54,7 +54,7 @@ FATAL: Dict[str, Callable[[Path], object]] = {
     "a damaged VERSION": lambda root: (root / "VERSION").write_bytes(b"\xff\0"),
     "a huge VERSION": lambda root: (root / "VERSION").write_bytes(bytes(5000)),
     "a newer layout": lambda root: (root / "VERSION").write_text(
-        (root / "VERSION").read_text().replace("layout=2", "layout=9")),
+        (root / "VERSION").read_text().replace("layout=", "layout=9")),
     "no VERSION": lambda root: (root / "VERSION").unlink(),
     "a directory as VERSION": lambda root: ((root / "VERSION").unlink(),
                                             (root / "VERSION").mkdir()),

@@ -32,7 +32,7 @@ _LOCK_BYTES_MAX = 32
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 INODES_MIN = 64
-"""Fewer free inodes than this are none: each replica needs two, and many begin at a time."""
+"""Fewer free inodes than this are none: each replica needs one, and many begin at a time."""
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 """A space or another odd character in the system's table of mounts."""

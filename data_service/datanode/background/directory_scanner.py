@@ -55,10 +55,10 @@ class DirectoryScanner:
                 found = self._names_in(volume, shard)
                 if found is None:
                     continue
-                for block in expected:
-                    if not {block.name, block.name + layout.META_SUFFIX} <= found:
+                for replica in expected:
+                    if not found.issuperset(replica.file_names):
                         # One that was ordered away meanwhile is not in the table any more.
-                        self._store.mark_corrupt(block, "its file is gone")
+                        self._store.mark_corrupt(replica.block, "its file is gone")
 
     def _names_in(self, volume: Volume, shard: str) -> Optional[Set[str]]:
         """The names in a folder; None when it cannot be listed, which is no absence."""

@@ -3,7 +3,7 @@
 Theory of operation. A replica is immutable once it is finalized, so readers need no lock: they
 open it and keep the descriptor, and a removal only takes the name away. Which replicas there are is
 in the ReplicaMap, which a scan of the disks fills at start, before anything is reported or served.
-A replica whose length or checksum file is wrong stays on the disk, is listed as corrupt, and is
+A replica whose length or trailer is wrong stays on the disk, is listed as corrupt, and is
 served to nobody who wants it to be right. A datanode without a working volume stays up: it has no
 replicas and no room.
 """
@@ -98,7 +98,7 @@ class BlockStore:
         """Make a written replica real and durable; after any error it is not there."""
         try:
             block = writer.finish()
-            self.replicas.enter(Replica(block, writer.volume, ""))
+            self.replicas.enter(Replica(block, writer.volume))
         except BaseException:
             writer.discard()
             raise
@@ -122,8 +122,7 @@ class BlockStore:
         if replica.problem and not as_it_is:
             raise CorruptData(f"{replica.block.name}: {replica.problem}")
         try:
-            block, checksums = replica.volume.read_meta(block_id, generation)
-            return OpenReplica(replica.volume, block, checksums, self.mark_corrupt)
+            return self._open(replica)
         except CorruptData as error:
             # It may have been removed between the look into the table and the one at the disk.
             if not self.mark_corrupt(replica.block, error.message):
@@ -148,8 +147,8 @@ class BlockStore:
         replica = self.replicas.find(block.block_id, block.generation)
         buffer = memoryview(bytearray(CHUNK_BYTES))
         try:
-            stored, checksums = replica.volume.read_meta(*block[:2])
-            with OpenReplica(replica.volume, stored, checksums, self.mark_corrupt) as opened:
+            with self._open(replica) as opened:
+                stored = opened.block
                 for chunk in opened.chunks(0, stored.length):
                     opened.verified(chunk, buffer)
         except CorruptData as error:
@@ -207,6 +206,11 @@ class BlockStore:
         return f"<BlockStore {self.replicas!r}, {self.volumes}>"
 
     # Within.
+
+    def _open(self, replica: Replica) -> OpenReplica:
+        block_id, generation, _ = replica.block
+        file = replica.volume.open_replica(block_id, generation, replica.has_meta)
+        return OpenReplica(replica.volume, file, self.mark_corrupt)
 
     def _begin(self, block_id: int, generation: int, size: int) -> ReplicaWriter:
         tried: List[Volume] = []

@@ -1,6 +1,6 @@
 """What the scans of a datanode's directories found: of each block one replica that is in use."""
 
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from data_service.datanode.store import layout
 from data_service.datanode.store.volume import Stored, Volume
@@ -8,16 +8,26 @@ from data_service.protocol.blocks import Block
 
 
 class Replica(NamedTuple):
-    """A replica and where it is; `problem` says why it is corrupt, empty when it is not."""
+    """A replica and where it is; `problem` says why it is corrupt, empty when it is not.
+
+    `has_meta`: its checksums are in a file of their own.
+    """
 
     block: Block
     volume: Volume
-    problem: str
+    problem: str = ""
+    has_meta: bool = False
 
     @property
     def footprint(self) -> int:
         """Bytes on disk."""
-        return self.block.length + layout.meta_bytes(self.block.length)
+        return self.block.length + layout.trailer_bytes(self.block.length)
+
+    @property
+    def file_names(self) -> Tuple[str, ...]:
+        """What it consists of."""
+        name = self.block.name
+        return (name, name + layout.META_SUFFIX) if self.has_meta else (name,)
 
 
 def collect(
@@ -28,7 +38,7 @@ def collect(
 ) -> None:
     """Add a volume's replicas; of two of one block the better one counts, none is deleted."""
     for stored in scanned:
-        replica = Replica(stored.block, volume, stored.problem)
+        replica = Replica(stored.block, volume, stored.problem, stored.has_meta)
         other = found.setdefault(stored.block.block_id, replica)
         if other is not replica:
             worse = replica

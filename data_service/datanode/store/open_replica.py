@@ -2,8 +2,9 @@
 
 import hashlib
 import os
-from typing import Callable, Iterator, NamedTuple, Sequence
+from typing import Callable, Iterator, NamedTuple
 
+from data_service.datanode.store.replica_files import ReplicaFile
 from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import (
@@ -32,15 +33,12 @@ class OpenReplica:
     def __init__(
         self,
         volume: Volume,
-        block: Block,
-        checksums: Sequence[int],
+        file: ReplicaFile,
         on_corrupt: Callable[[Block, str], object],
     ) -> None:
-        self.block = block
-        self.descriptor = volume.open_data(block)
+        self.descriptor, self.block, self._checksums = file
         self._on_corrupt = on_corrupt
         self._volume = volume
-        self._checksums = checksums
 
     def chunks(self, offset: int, length: int) -> Iterator[Chunk]:
         """The whole chunks that cover `length` bytes from `offset`."""

@@ -172,10 +172,10 @@ class ReplicaMap:
         good = (r.block for r in self._all() if r.block.block_id > block_id and not r.problem)
         return heapq.nsmallest(limit, good)
 
-    def good_on(self, volume: Volume, shard: str) -> List[Block]:
+    def good_on(self, volume: Volume, shard: str) -> List[Replica]:
         """The good replicas that should have their files in one folder of a volume."""
         return [
-            r.block for r in self._all()
+            r for r in self._all()
             if r.volume is volume and not r.problem and layout.shard_of(r.block.block_id) == shard
         ]
 

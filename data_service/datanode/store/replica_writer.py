@@ -1,9 +1,16 @@
 """Writing one replica: it becomes real in one step, or never was there.
 
-Theory of operation. A replica is written below `tmp/`. At the end data and checksums are fsynced,
-both are renamed into `finalized/`, the directory is fsynced, and only then does `finish` return. A
-crash before that leaves nothing that counts, a crash after it leaves all (HDFS-5042, HDFS-11915:
-files vanished at a power loss because no directory was fsynced).
+Theory of operation. A replica is written below `tmp/`. At the end its checksums are appended to it,
+the file is fsynced, renamed into `finalized/`, the directory is fsynced, and only then does
+`finish` return. A crash before that leaves nothing that counts, a crash after it leaves all
+(HDFS-5042, HDFS-11915: files vanished at a power loss because no directory was fsynced).
+
+This relies on what Linux promises in fsync(2), that fsync of a file keeps its bytes and fsync of a
+directory the names in it, and on a rename that a power cut leaves done or not done. It does not
+rely on what ext4 and XFS do besides, where fsync of a file mostly keeps its name, too: so both
+fsyncs are needed. Writers do not share those of directories: blocks that are written at the same
+time have ids that follow each other, and lie in different folders. What these fsyncs have in common
+is shared by the file system itself, whose journal takes them in one commit.
 """
 
 import os
@@ -11,7 +18,6 @@ import uuid
 from typing import List
 
 from data_service.datanode.store import layout
-from data_service.datanode.store.layout import META_SUFFIX
 from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
 from zookeeper.fabric import disk, logs
@@ -46,6 +52,7 @@ class ReplicaWriter:
         self._target = layout.replica_path(volume.root, block_id, generation)
         self._unchecked = RESERVE_CHECK_BYTES
         self._renaming = False
+        volume.directory.bring_forward()
         with volume.guard(self._path, "create"):
             self._descriptor = volume.system.open(self._path, _CREATE, 0o600)
 
@@ -58,7 +65,7 @@ class ReplicaWriter:
             self._unchecked = 0
             if self.volume.space.free() < len(data):
                 raise DiskFull(f"{self.volume.root} has only its reserve of free space left")
-        self._write_all(self._path, data)
+        self._write_all(data)
         self.length += len(data)
         self._settle(len(data))
         self._checksums.append(checksum)
@@ -66,16 +73,11 @@ class ReplicaWriter:
     def finish(self) -> Block:
         """Make the replica real and durable, and return its block."""
         block = Block(self.block_id, self._generation, self.length)
-        volume, meta = self.volume, self._path + META_SUFFIX
-        self._sync_and_close(self._path)
-        with volume.guard(meta, "create"):
-            self._descriptor = volume.system.open(meta, _CREATE, 0o600)
-        self._write_all(meta, memoryview(layout.encode_meta(block, self._checksums)))
-        self._sync_and_close(meta)
+        volume = self.volume
+        self._write_all(memoryview(layout.encode_trailer(block, self._checksums)))
+        self._sync_and_close()
         self._renaming = True
         with volume.guard(self._target, "rename to"):
-            # The data goes last: a replica whose data has its name has its checksums too.
-            volume.system.rename(meta, self._target + META_SUFFIX)
             volume.system.rename(self._path, self._target)
             disk.fsync_directory(os.path.dirname(self._target), volume.system)
         self._settle(self._promised)
@@ -89,13 +91,12 @@ class ReplicaWriter:
             return
         for path in (self._path, self._target) if self._renaming else (self._path,):
             self._unlink(path)
-            self._unlink(path + META_SUFFIX)
 
     def _unlink(self, path: str) -> None:
         try:
             self.volume.system.unlink(path)
         except FileNotFoundError:
-            pass  # Not created yet, or renamed already, or never renamed.
+            pass  # Renamed already, or never renamed.
         except OSError as error:
             log.warning("replica.not_discarded", path=path, error=error.strerror)
 
@@ -104,13 +105,13 @@ class ReplicaWriter:
         self._promised -= settled
         self.volume.space.settle(settled)
 
-    def _write_all(self, path: str, data: memoryview) -> None:
-        with self.volume.guard(path, "write"):
+    def _write_all(self, data: memoryview) -> None:
+        with self.volume.guard(self._path, "write"):
             while data:
                 data = data[self.volume.system.write(self._descriptor, data) :]
 
-    def _sync_and_close(self, path: str) -> None:
-        with self.volume.guard(path, "sync"):
+    def _sync_and_close(self) -> None:
+        with self.volume.guard(self._path, "sync"):
             self.volume.system.fsync(self._descriptor)
             self._close()
 

@@ -3,9 +3,14 @@
 VERSION tells to which cluster and datanode it belongs. It is written last when a directory is
 formatted: one that has it has all the rest, and one without it must be empty, since replicas
 without a VERSION belong to somebody whose identity was lost.
+
+A directory of the layout before is used as it is, and brought forward when the first replica is
+written into it: from then on older software, which would take that one for damaged, refuses it. So
+a full disk, which takes no new VERSION either, still serves what it has.
 """
 
 import os
+import threading
 import uuid
 from typing import Optional, Tuple
 
@@ -33,6 +38,8 @@ class StorageDirectory:
         self._system = system
         self._device = 0
         self._lock: Optional[disk.DirectoryLock] = None
+        # Every writer of a replica may be the first, and another thread learns of a cluster.
+        self._changing = threading.Lock()
 
     def claim(self) -> None:
         """Lock the directory, if it is there already. Raises StartRefused."""
@@ -74,8 +81,19 @@ class StorageDirectory:
 
     def join_cluster(self, cluster_id: str) -> None:
         """Record, once, which cluster the directory belongs to."""
-        if not self.version.cluster_id:
-            self._write_version(self.version._replace(cluster_id=cluster_id))
+        with self._changing:
+            if not self.version.cluster_id:
+                self._write_version(self.version._replace(cluster_id=cluster_id))
+
+    def bring_forward(self) -> None:
+        """Make it a directory of the newest layout, durably, if it is not one yet."""
+        if self.version.layout == layout.LAYOUT_VERSION:
+            return
+        with self._changing:
+            older = self.version
+            if older.layout != layout.LAYOUT_VERSION:
+                self._write_version(older._replace(layout=layout.LAYOUT_VERSION))
+                log.info("directory.brought_forward", root=self.root, layout=older.layout)
 
     def close(self) -> None:
         """Release the directory."""
@@ -86,7 +104,7 @@ class StorageDirectory:
         """Whether this still is the directory that was opened; its folders are there then."""
         try:
             data = self._read_version()
-            # Its cluster may be changing at this moment.
+            # Its cluster and its layout may be changing at this moment.
             if data is None or layout.decode_version(data)[1:3] != self.version[1:3]:
                 return False
             self._restore_folders()

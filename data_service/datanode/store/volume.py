@@ -8,12 +8,13 @@ none of its replicas is called damaged (HDFS-17342: an I/O error is not an absen
 import os
 import uuid
 from contextlib import contextmanager
-from typing import Callable, ContextManager, Iterator, NamedTuple, Set, Tuple
+from typing import Callable, ContextManager, Iterator, NamedTuple, Set
 
-from data_service.datanode.store import layout
+from data_service.datanode.store import layout, replica_files
 from data_service.datanode.store.disk_threads import DiskThread
 from data_service.datanode.store.health import SHORTAGES, Health
 from data_service.datanode.store.layout import META_SUFFIX
+from data_service.datanode.store.replica_files import ReplicaFile
 from data_service.datanode.store.space import Space
 from data_service.datanode.store.storage_directory import StorageDirectory
 from data_service.datanode.store.trash_folder import TrashFolder
@@ -30,6 +31,7 @@ class Stored(NamedTuple):
 
     block: Block
     problem: str
+    has_meta: bool
 
 
 def _nobody() -> None:
@@ -102,7 +104,8 @@ class Volume:
                 if identity is None or (is_meta and data_name in names):
                     continue
                 if layout.shard_of(identity[0]) == shard:
-                    yield self._examine(*identity)
+                    has_meta = is_meta or name + META_SUFFIX in names
+                    yield self._examine(*identity, has_meta)
                 else:
                     log.warning("replica.misplaced", root=self.root, folder=shard, name=name)
 
@@ -112,41 +115,18 @@ class Volume:
         with self.guard(folder, "list"):
             return set(os.listdir(folder))
 
-    def _examine(self, block_id: int, generation: int) -> Stored:
-        path = layout.replica_path(self.root, block_id, generation)
+    def _examine(self, block_id: int, generation: int, has_meta: bool) -> Stored:
         try:
-            block, _ = self.read_meta(block_id, generation)
-            length = self._length(path)
+            descriptor, block, _ = self.open_replica(block_id, generation, has_meta)
         except CorruptData as error:
-            return Stored(Block(block_id, generation, 0), error.message)
-        if length != block.length:
-            return Stored(block, f"{length} bytes on disk, {block.length} written")
-        return Stored(block, "")
+            return Stored(Block(block_id, generation, 0), error.message, has_meta)
+        os.close(descriptor)
+        return Stored(block, "", has_meta)
 
-    def _length(self, path: str) -> int:
-        with self._reading(path):
-            return os.stat(path).st_size
-
-    def read_meta(self, block_id: int, generation: int) -> Tuple[Block, Tuple[int, ...]]:
-        """(block, checksums) from the `.meta` file; raises CorruptData also when it is missing."""
-        path = layout.replica_path(self.root, block_id, generation) + META_SUFFIX
-        with self._reading(path), open(path, "rb") as file:
-            header = file.read(layout.HEADER_BYTES)
-            block = layout.decode_header(header, block_id, generation)
-            # One byte more than there should be: a file that is too long is damaged, too.
-            rest = file.read(layout.meta_bytes(block.length) - len(header) + 1)
-        return layout.decode_meta(header + rest, block_id, generation)
-
-    def open_data(self, block: Block) -> int:
-        """A descriptor of the replica's data; raises CorruptData when its length is wrong."""
-        path = layout.replica_path(self.root, block.block_id, block.generation)
-        with self._reading(path):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        length = os.fstat(descriptor).st_size
-        if length != block.length:
-            os.close(descriptor)
-            raise CorruptData(f"{block.name} has {length} bytes on disk, {block.length} written")
-        return descriptor
+    def open_replica(self, block_id: int, generation: int, has_meta: bool) -> ReplicaFile:
+        """Open a replica; raises CorruptData also when a file of it is missing."""
+        with self._reading(Block(block_id, generation, 0).name):
+            return replica_files.open_replica(self.root, block_id, generation, has_meta)
 
     def read_data(self, descriptor: int, view: memoryview, offset: int, block: Block) -> int:
         """Read a part of a replica's data; how many bytes came. CorruptData when none can."""

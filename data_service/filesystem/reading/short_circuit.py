@@ -3,7 +3,7 @@
 Theory of operation. What a datanode sends goes through its disk's cache, a socket, and the reader's
 memory; an open file saves the socket, half of the work. A datanode hands it over its Unix socket,
 after the handshake that every reader goes through, beside the checksums of the chunks: which of its
-files these are, and in which layout, stays its own affair. The reader verifies as ever. A replica
+files this is, and what lies there behind the data, stays its own affair. The reader verifies as ever. A replica
 that is removed meanwhile stays readable, as for a datanode that is sending it.
 
 Whatever is the matter, the replica is asked for as on any other machine. Where nobody answers on a
@@ -145,7 +145,7 @@ class ShortCircuit:
                 if name != target.node_id.encode():
                     raise Unavailable("another datanode has this name on this machine")
                 checksums = _receive_checksums(body, buffer, chunk_count(block.length))
-                _require_length(descriptor, block.length)
+                _require_bytes(descriptor, block.length)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -170,8 +170,8 @@ def _receive_checksums(body: Receiving, buffer: memoryview, count: int) -> Tuple
     return unpack_checksums(data)
 
 
-def _require_length(descriptor: int, length: int) -> None:
-    """Raise CorruptData for anything but a file of this length."""
+def _require_bytes(descriptor: int, length: int) -> None:
+    """Raise CorruptData for anything but a file with so many bytes, behind which others may be."""
     found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_size != length:
+    if not stat.S_ISREG(found.st_mode) or found.st_size < length:
         raise CorruptData(f"an open file of {found.st_size} bytes, not {length}")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from tests.support.clusters.cluster import Cluster
-from tests.support.disks.replicas import META_SUFFIX, stored
+from tests.support.disks.replicas import stored
+from tests.support.disks.two_files import data_of
 
 ROOT_ID = 1
 
@@ -96,9 +97,9 @@ def look(
 
 
 def usage(cluster: Cluster, role: str) -> Tuple[int, int]:
-    """(replicas, bytes of their data and checksum files) on one datanode's disk."""
+    """(replicas, bytes of their files) on one datanode's disk."""
     replicas = stored(cluster, role).values()
-    sizes = [path.stat().st_size + _meta(path).stat().st_size for path in replicas]
+    sizes = [path.stat().st_size for path in replicas]
     return len(sizes), sum(sizes)
 
 
@@ -134,10 +135,6 @@ def _path(number: int, inodes: Mapping[int, tuple]) -> Optional[str]:
 def _is_good(replica: Path, content: bytes) -> Optional[bool]:
     """Whether a replica is as it should be; None for one that has just been removed."""
     try:
-        return replica.read_bytes() == content and _meta(replica).exists()
+        return data_of(replica) == content
     except FileNotFoundError:
         return None
-
-
-def _meta(replica: Path) -> Path:
-    return replica.with_name(replica.name + META_SUFFIX)

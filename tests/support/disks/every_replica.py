@@ -2,12 +2,13 @@
 
 import hashlib
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Dict, NamedTuple, Tuple
 
 from data_service.datanode.store import layout
-from data_service.protocol.blocks import parse_name
+from data_service.protocol.blocks import Block, parse_name
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from tests.support.clusters.cluster import Cluster
+from tests.support.disks.two_files import meta_of
 from zookeeper.fabric.errors import CorruptData
 
 
@@ -41,19 +42,32 @@ def replicas_on(cluster: Cluster, role: str) -> Dict[str, Replica]:
 def read_replica(path: Path) -> Replica:
     """Read and verify one replica; what has gone is a replica with a problem."""
     try:
-        data = path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         return Replica(path, 0, "", "its data is gone")
     identity = parse_name(path.name)
     assert identity is not None, f"{path} is no replica's name"
-    sha = hashlib.sha256(data).hexdigest()
     try:
-        meta = path.with_name(path.name + layout.META_SUFFIX).read_bytes()
-        block, checksums = layout.decode_meta(meta, *identity)
-    except FileNotFoundError:
-        return Replica(path, len(data), sha, "its checksums are gone")
+        data, block, checksums = _decode(content, meta_of(path), *identity)
     except CorruptData as error:
-        return Replica(path, len(data), sha, error.message)
+        sha = hashlib.sha256(content).hexdigest()
+        return Replica(path, len(content), sha, error.message)
+    sha = hashlib.sha256(data).hexdigest()
     computed = tuple(crc32(data[at : at + CHUNK_BYTES]) for at in range(0, len(data), CHUNK_BYTES))
     fits = len(data) == block.length and computed == checksums
     return Replica(path, len(data), sha, "" if fits else "its checksums do not match")
+
+
+def _decode(
+    content: bytes, meta: Path, block_id: int, generation: int
+) -> Tuple[bytes, Block, Tuple[int, ...]]:
+    """(data, block, checksums) of a replica whose file has this content."""
+    size = layout.LABEL_BYTES
+    try:
+        sums = meta.read_bytes()
+    except FileNotFoundError:
+        block = layout.decode_label(content[-size:], block_id, generation, layout.LAYOUT_VERSION)
+        sums = content[block.length : -size]
+        return content[: block.length], block, layout.decode_checksums(sums, block)
+    block = layout.decode_label(sums[:size], block_id, generation, layout.META_LAYOUT)
+    return content, block, layout.decode_checksums(sums[size:], block)

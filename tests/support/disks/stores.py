@@ -75,13 +75,8 @@ def get(store: BlockStore, block: Block) -> bytes:
 
 
 def path_of(root: Path, block: Block) -> Path:
-    """Where a replica's data is."""
+    """Where a replica is."""
     return Path(layout.replica_path(str(root), block.block_id, block.generation))
-
-
-def meta_of(root: Path, block: Block) -> Path:
-    """Where its checksums are."""
-    return Path(str(path_of(root, block)) + layout.META_SUFFIX)
 
 
 def names(root: Path, folders: Sequence[str] = ("tmp", "finalized", "trash")) -> List[str]:
