@@ -10,7 +10,7 @@ may never become true, so it answers nothing more and sends home who waits.
 import threading
 import time
 from random import Random
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, FrozenSet, Iterable, Mapping, Optional, Tuple
 
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.decisions import Decided, Decisions, Operation
@@ -19,6 +19,8 @@ from data_service.namenode.leading.epoch_floor import require_own
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.replicas.blocks import Blocks
+from data_service.namenode.waiting import Waiter, Waiting
+from data_service.protocol.blocks import Block
 from data_service.protocol.health import ClusterStatus
 from data_service.protocol.nodes import NodeStats
 from metadata_service.journal import Journal
@@ -39,10 +41,14 @@ def edit_seconds(settings: Settings) -> float:
     return min(settings.metadata.append_timeout_seconds, patience)
 
 
+def ids(blocks: Iterable[Block]) -> FrozenSet[int]:
+    """The ids of these blocks."""
+    return frozenset([block.block_id for block in blocks])
+
+
 class Namesystem:
-    """One term's. `lock` guards `decisions` and all that it holds; `ordered` is notified, under
-    it, when datanodes may have orders. `on_later_epoch` is told, in any thread, which later epoch
-    a datanode has obeyed."""
+    """One term's. `lock` guards `decisions` and all that it holds. `on_later_epoch` is told, in any
+    thread, which later epoch a datanode has obeyed."""
 
     def __init__(
         self,
@@ -62,10 +68,9 @@ class Namesystem:
         self._complete_seconds = settings.name_node.complete_timeout_seconds
         self._round_seconds = settings.name_node.replication_interval_seconds
         self.lock = threading.Lock()
-        self.ordered = threading.Condition(self.lock)
-        self._reported = threading.Condition(self.lock)
-        # How many times datanodes told of replicas: who waits for one compares it.
-        self._reports = 0
+        # Heartbeats of these sessions, and writers of these blocks.
+        self._heartbeats: Waiting[int] = Waiting()
+        self._writers: Waiting[FrozenSet[int]] = Waiting()
         # Who wanted the lock. Not exact, for none is needed to count: it only tells of somebody.
         self._arrivals = 0
 
@@ -82,8 +87,12 @@ class Namesystem:
     def end(self) -> None:
         """It is over: every waiting call is sent home with an error."""
         with self.lock:
-            self._reported.notify_all()
-            self.ordered.notify_all()
+            self._writers.wake_all()
+            self._heartbeats.wake_all()
+
+    def wake_ordered(self) -> None:
+        """Datanodes may have orders: wake the heartbeats of those that do. Under the lock."""
+        self._heartbeats.wake(self.decisions.state.blocks.has_orders)
 
     def read(self, operation: Operation) -> Any:
         """Run an operation that only looks; the reply waits for what it would reveal."""
@@ -98,36 +107,52 @@ class Namesystem:
         return self._run(operation)
 
     def change_when_confirmed(
-        self, operation: Operation, op: Op, gone: Callable[[], bool] = lambda: False
+        self,
+        operation: Operation,
+        op: Op,
+        blocks: Iterable[Block],
+        gone: Callable[[], bool] = lambda: False,
     ) -> Any:
-        """Like `change`, but while replicas are not confirmed yet, wait for the datanodes; until
-        `gone` says that the caller waits no more (Unavailable)."""
+        """Like `change`, but while replicas of these blocks are not confirmed yet, wait for the
+        datanodes; until `gone` says that the caller waits no more (Unavailable)."""
         deadline = time.monotonic() + self._complete_seconds
-        while True:
+        waiter = Waiter(self.lock, ids(blocks))
+        with self.lock:
+            self._writers.add(waiter)
+        try:
+            while True:
+                waiter.news = False
+                try:
+                    return self.change(operation, op)
+                except NotEnoughReplicas:
+                    if gone():
+                        raise Unavailable("the caller waits no more") from None
+                    with self.lock:
+                        left = deadline - time.monotonic()
+                        if left <= 0:
+                            raise
+                        if not waiter.news:
+                            # Time, too, changes what is possible: a datanode may be lost for good.
+                            self._await(waiter, min(left, self._round_seconds))
+        finally:
             with self.lock:
-                reports = self._reports
-            try:
-                return self.change(operation, op)
-            except NotEnoughReplicas:
-                if gone():
-                    raise Unavailable("the caller waits no more") from None
-                with self.lock:
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        raise
-                    if reports == self._reports:
-                        # Time, too, changes what is possible: a datanode may be lost for good.
-                        self._await(self._reported, min(left, self._round_seconds))
+                self._writers.remove(waiter)
 
-    def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
-        """Tell the block side something; a file that waits for replicas looks again."""
+    def tell_blocks(
+        self, operation: Callable[[Blocks], Any], told: Optional[Iterable[Block]] = None
+    ) -> Any:
+        """Tell the block side something, of these replicas (None: of whichever); a file that waits
+        for one of them looks again."""
         self._arrivals += 1
-        return self._tell_blocks(operation)
+        return self._tell_blocks(operation, None if told is None else ids(told))
 
-    def tell_blocks_in_slices(self, operation: Callable[[Blocks], bool]) -> None:
+    def tell_blocks_in_slices(
+        self, operation: Callable[[Blocks], bool], told: Iterable[Block]
+    ) -> None:
         """Tell it something long: a slice each time, until the operation says that it is done."""
         self._arrivals += 1
-        self.in_slices(lambda: not self._tell_blocks(operation))
+        block_ids = ids(told)
+        self.in_slices(lambda: not self._tell_blocks(operation, block_ids))
 
     def in_slices(self, step: Callable[[], bool]) -> None:
         """Do something long: a step, which takes the lock, after the other, while more is left.
@@ -142,15 +167,16 @@ class Namesystem:
             if self._arrivals != arrivals:
                 time.sleep(min(time.monotonic() - started, PAUSE_SECONDS_MAX))
 
-    def _tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
+    def _tell_blocks(
+        self, operation: Callable[[Blocks], Any], told: Optional[FrozenSet[int]]
+    ) -> Any:
         self._lease.require()
         with self.lock:
             self._require_term()
             result, has_orders = self.decisions.hear(operation, time.monotonic())
             if has_orders:
-                self.ordered.notify_all()
-            self._reports += 1
-            self._reported.notify_all()
+                self.wake_ordered()
+            self._writers.wake(lambda blocks: told is None or not told.isdisjoint(blocks))
             return result
 
     def ask_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
@@ -175,14 +201,27 @@ class Namesystem:
         with self.lock:
             self._require_term()
             commands = self.decisions.beat(session, stats, time.monotonic())
-            while not commands and time.monotonic() < deadline and not gone():
-                left = min(deadline - time.monotonic(), WAITING_SLICE_SECONDS)
-                self._await(self.ordered, left)
-                self._require_term()
-                commands = self.decisions.orders(session, time.monotonic())
+            if not commands:
+                commands = self._await_orders(session, deadline, gone)
         if commands:
             self._lease.require()
         return self.journal.epoch, commands
+
+    def _await_orders(
+        self, session: int, deadline: float, gone: Callable[[], bool]
+    ) -> Tuple[Any, ...]:
+        """The orders of a datanode when they come, none when time is up. Under the lock."""
+        commands: Tuple[Any, ...] = ()
+        waiter = Waiter(self.lock, session)
+        self._heartbeats.add(waiter)
+        try:
+            while not commands and time.monotonic() < deadline and not gone():
+                self._await(waiter, min(deadline - time.monotonic(), WAITING_SLICE_SECONDS))
+                self._require_term()
+                commands = self.decisions.orders(session, time.monotonic())
+        finally:
+            self._heartbeats.remove(waiter)
+        return commands
 
     def outlive(self, epoch: int) -> None:
         """A datanode has obeyed this epoch. Raises StartRefused when it was none of ours."""
@@ -221,9 +260,10 @@ class Namesystem:
         if self.over:
             raise NotLeader("this namenode does not lead any more; another one does, or will soon")
 
-    def _await(self, news: threading.Condition, seconds: float) -> bool:
-        """Wait, under the lock, for news; False when the time is up or the term is over."""
-        return seconds > 0 and not self.over and news.wait(seconds)
+    def _await(self, waiter: Waiter[Any], seconds: float) -> None:
+        """Wait, under the lock, until woken; not when the time is up or the term is over."""
+        if seconds > 0 and not self.over:
+            waiter.wait(seconds)
 
     def __repr__(self) -> str:
         return f"<Namesystem {'over' if self.over else 'serving'}: {self.decisions!r}>"

@@ -35,7 +35,7 @@ PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
 
 IMPURE = {
     f"data_service.namenode.{name}"
-    for name in ("block_limits", "daemon", "dates", "groups", "namesystem",
+    for name in ("block_limits", "daemon", "dates", "groups", "namesystem", "waiting",
                  "calls.administration", "calls.audit", "calls.connection", "calls.datanodes",
                  "calls.names", "calls.service", "calls.writers",
                  "leading.ending", "leading.housekeeping", "leading.inbox", "leading.lease_keeper",

@@ -18,10 +18,14 @@ from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.replicas.redundancy_monitor import RedundancyMonitor
 from data_service.namenode.state import State
+from data_service.namenode.waiting import Waiter
+from data_service.protocol.blocks import Block
+from data_service.protocol.nodes import REPORT
 from metadata_service.edits import Row, encode_row, join_lines
 from metadata_service.journal import Journal
 from tests.support.links.journals import FRAME_BYTES, ModelService
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.models.model_datanodes import node_info, node_stats
 from zookeeper.fabric.errors import (
     CorruptData,
     DiskFull,
@@ -254,7 +258,7 @@ def test_a_file_that_waits_for_replicas_looks_again_also_when_nobody_reports(ter
             raise NotEnoughReplicas("confirmed by 1 of 2 datanodes")
         return Outcome("done", None, 0)
 
-    assert term.namesystem.change_when_confirmed(complete, Op("client", 1)) == "done"
+    assert term.namesystem.change_when_confirmed(complete, Op("client", 1), ()) == "done"
 
 
 def test_to_ask_the_block_side_is_no_news(
@@ -265,11 +269,70 @@ def test_to_ask_the_block_side_is_no_news(
     wait_until(lambda: not term.namesystem.cluster_status().safe_mode)
     heard: List[str] = []
     monkeypatch.setattr(RedundancyMonitor, "refill", lambda *_: heard.append("news"))
-    reports = term.namesystem._reports
+    writer = Waiter(term.namesystem.lock, frozenset({7}))
+    with term.namesystem.lock:
+        term.namesystem._writers.add(writer)
     assert term.namesystem.ask_blocks(lambda blocks: blocks.census.datanodes(0.0)) == ()
-    assert (heard, term.namesystem._reports) == ([], reports)
-    term.namesystem.tell_blocks(lambda blocks: None)
-    assert (heard, term.namesystem._reports) == (["news"], reports + 1)
+    assert (heard, writer.news) == ([], False)
+    term.namesystem.tell_blocks(lambda blocks: None, [Block(6, 1, 1)])
+    assert (heard, writer.news) == (["news"], False), "of another file"
+    term.namesystem.tell_blocks(lambda blocks: None, [Block(6, 1, 1), Block(7, 1, 1)])
+    assert writer.news
+
+
+def test_a_file_looks_again_when_one_of_its_replicas_came(
+    term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All files that waited did so, whatever a datanode told."""
+    monkeypatch.setattr(term.namesystem, "_round_seconds", 1e6)
+    term.load()
+    attempts: List[int] = []
+
+    def complete(_state: State) -> Outcome:
+        attempts.append(len(attempts))
+        if len(attempts) < 2:
+            raise NotEnoughReplicas("confirmed by 1 of 2 datanodes")
+        return Outcome("done", None, 0)
+
+    answers: List[str] = []
+    writer = threading.Thread(target=lambda: answers.append(
+        term.namesystem.change_when_confirmed(complete, Op("client", 1), [Block(7, 1, 1)])))
+    writer.start()
+    wait_until(lambda: attempts)
+    term.namesystem.tell_blocks(lambda blocks: None, [Block(6, 1, 1)])
+    term.namesystem.tell_blocks(lambda blocks: None, [Block(7, 1, 1)])
+    writer.join(PATIENCE_SECONDS)
+    assert (answers, len(attempts)) == (["done"], 2) and not len(term.namesystem._writers)
+
+
+def test_a_heartbeat_wakes_for_its_own_orders_only(
+    term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 200 datanodes each copy that ended woke 200 threads."""
+    monkeypatch.setattr(namesystem, "WAITING_SLICE_SECONDS", 1e6)
+    pauses(term, monkeypatch, 1e6)
+    term.load()
+    core, looked = term.namesystem, []
+    infos = [node_info(name, cluster_id="") for name in "ab"]
+    sessions = [core.tell_blocks(lambda blocks: blocks.register(info, 0.0)) for info in infos]
+    orders = term._decisions.orders
+    monkeypatch.setattr(term._decisions, "orders",
+                        lambda session, now: looked.append(session) or orders(session, now))
+    answers: List[Any] = []
+
+    def beat(session: int) -> None:
+        answers.append(core.heartbeat(session, node_stats(), 1e6)[1][0].action)
+
+    threads = [threading.Thread(target=beat, args=(session,)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(core._heartbeats) == 2)
+    for thread, host, woken in zip(threads, "ab", (1, 2)):
+        core.tell_blocks(lambda blocks: blocks.want_report(host, 1800))
+        with core.lock:
+            core.wake_ordered()
+        thread.join(PATIENCE_SECONDS)
+        assert (answers, looked) == ([REPORT] * woken, sessions[:woken])
 
 
 def test_a_call_that_was_decided_is_not_refused_for_want_of_room(

@@ -20,7 +20,7 @@ class DataNodes:
     def register(self, info: NodeInfo) -> Registration:
         """See DataNodeReports."""
         namesystem = self._on.namesystem
-        session = namesystem.tell_blocks(lambda blocks: blocks.register(info, time.monotonic()))
+        session = namesystem.tell_blocks(lambda blocks: blocks.register(info, time.monotonic()), ())
         return Registration(session, namesystem.journal.epoch, namesystem.journal.cluster_id)
 
     def epoch_known(self, epoch: int) -> None:
@@ -43,7 +43,8 @@ class DataNodes:
         namesystem.tell_blocks_in_slices(
             lambda blocks: blocks.block_report(
                 session, report_id, part, parts, reported, time.monotonic()
-            )
+            ),
+            reported,
         )
 
     def block_changes(
@@ -58,11 +59,12 @@ class DataNodes:
         self._on.namesystem.tell_blocks(
             lambda blocks: blocks.block_changes(
                 session, received, deleted, corrupt, time.monotonic(), verified
-            )
+            ),
+            (*received, *deleted, *corrupt, *verified),
         )
 
     def copy_failed(self, session: int, block_id: int, unreached: Tuple[str, ...] = ()) -> None:
         """See DataNodeReports."""
         self._on.namesystem.tell_blocks(
-            lambda blocks: blocks.copy_failed(session, block_id, time.monotonic(), unreached)
+            lambda blocks: blocks.copy_failed(session, block_id, time.monotonic(), unreached), ()
         )

@@ -110,6 +110,7 @@ class Writers:
                 caller, op, file_id, blocks, time.monotonic(), wall_ms()
             ),
             op,
+            blocks,
             self._on.gone,
         )
 
@@ -121,6 +122,7 @@ class Writers:
                 caller, op, file_id, blocks, time.monotonic(), wall_ms()
             ),
             op,
+            blocks,
             self._on.gone,
         )
 

@@ -73,7 +73,7 @@ class Housekeeping:
         with self._namesystem.lock:
             made = self._chores.round(time.monotonic(), wall_ms())
             if made.has_orders:
-                self._namesystem.ordered.notify_all()
+                self._namesystem.wake_ordered()
         for event in made.events:
             log.info(event.name, **dict(event.fields))
         if made.safe_mode:
@@ -85,7 +85,7 @@ class Housekeeping:
         self._namesystem.journal.wait(last_txid, self._edit_seconds)
         with self._namesystem.lock:
             if self._chores.recorded(last_txid):
-                self._namesystem.ordered.notify_all()
+                self._namesystem.wake_ordered()
 
     def _purge(self) -> None:
         """Piece after piece, and each waits for the disk; calls come in between, and while there are
@@ -100,7 +100,7 @@ class Housekeeping:
             return False
         self._namesystem.journal.wait(txid, self._edit_seconds)
         with self._namesystem.lock:
-            self._namesystem.ordered.notify_all()
+            self._namesystem.wake_ordered()
         return True
 
     def __repr__(self) -> str:

@@ -201,6 +201,15 @@ class Blocks:
         Raises SessionExpired."""
         return self._commands(self._nodes.by_session(session), now, durable_txid)
 
+    def has_orders(self, session: int) -> bool:
+        """Whether a heartbeat that waits for a command should look for one; also when its session
+        is over, which it shall hear at once."""
+        node = self._nodes.find(session)
+        if node is None or node.outbox.report or node.outbox.verify:
+            return True
+        waits = bool(node.outbox.copies or node.outbox.ready)
+        return waits and node.reported and not self._safe_mode.on
+
     def _commands(self, node: Node, now: float, durable_txid: int) -> Tuple[Command, ...]:
         report = node.outbox.take_report() + node.outbox.take_verifications()
         if self._safe_mode.on or not node.reported:

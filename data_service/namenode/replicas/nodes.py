@@ -157,10 +157,14 @@ class Nodes:
 
     def by_session(self, session: int) -> Node:
         """The node that holds this session; raises SessionExpired."""
-        node = self._by_session.get(session)
+        node = self.find(session)
         if node is None:
             raise SessionExpired("this datanode's registration ended; it must register again")
         return node
+
+    def find(self, session: int) -> Optional[Node]:
+        """The node that holds this session, if any does."""
+        return self._by_session.get(session)
 
     def want_report(self, host: str, port: int) -> bool:
         """Have the node at this address report fully; False when none lives there."""
