@@ -3,8 +3,8 @@
 Theory of operation. What a datanode sends goes through its disk's cache, a socket, and the reader's
 memory; an open file saves the socket, half of the work. A datanode hands it over its Unix socket,
 after the handshake that every reader goes through, beside the checksums of the chunks: which of its
-files this is, and what lies there behind the data, stays its own affair. The reader verifies as ever. A replica
-that is removed meanwhile stays readable, as for a datanode that is sending it.
+files this is, and what lies there behind the data, stays its own affair. The reader verifies as
+ever. A replica that is removed meanwhile stays readable, as for a datanode that is sending it.
 
 Whatever is the matter, the replica is asked for as on any other machine. Where nobody answers on a
 Unix socket (the datanode is elsewhere, or in a container, or of an older release, or has that
