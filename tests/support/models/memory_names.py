@@ -17,6 +17,7 @@ from data_service.protocol.files import (
 from tests.support.models.nodes import (
     EXECUTE,
     NO_QUOTA,
+    NO_QUOTAS,
     READ,
     WRITE,
     Caller,
@@ -32,7 +33,6 @@ from zookeeper.fabric.errors import (
     DfsError,
     InvalidArgument,
     NotADirectory,
-    PathNotFound,
     PermissionDenied,
 )
 
@@ -143,28 +143,20 @@ class MemoryNames:
                 raise PermissionDenied("Superuser privilege is required")
             if names < 1 and names != NO_QUOTA or space < NO_QUOTA:
                 raise InvalidArgument(f"Invalid values for quota : {names} and {space}")
-            node = self._tree.get(name)
-            if node is None:
-                raise PathNotFound(f"Directory does not exist: {name}")
-            if not isinstance(node, Directory):
-                raise NotADirectory(f"`{name}': Is not a directory")
-            if name == "/" and names == NO_QUOTA:
-                raise InvalidArgument("Cannot clear namespace quota on root.")
-            old, new = node.quotas, (names, space)
-            node.quotas = tuple(a if b == QUOTA_UNCHANGED else b for a, b in zip(old, new))
+            self._tree.set_quota(name, names, space)
 
     def quota_usage(self, path: AnyPath) -> QuotaUsage:
         """As FileSystem.quota_usage."""
         with self._at("quota_usage", path) as name:
             node = self._tree.find(name, self._who)
-            quotas = node.quotas if isinstance(node, Directory) else (NO_QUOTA, NO_QUOTA)
+            quotas = node.quotas if isinstance(node, Directory) else NO_QUOTAS
             if isinstance(node, Directory):
                 require(node, self._who, READ | EXECUTE)
-            if quotas == (NO_QUOTA, NO_QUOTA) and name != "/":
+            if quotas == NO_QUOTAS and name != "/":
                 return QuotaUsage(NO_QUOTA, 0, NO_QUOTA, 0)
             use = count(node)
             names = NAME_QUOTA_MAX if name == "/" and quotas[0] == NO_QUOTA else quotas[0]
-            return QuotaUsage(names, use.directories + use.files, quotas[1], use.space)
+            return QuotaUsage(names, use.names, quotas[1], use.space)
 
     def content_summary(self, path: AnyPath) -> ContentSummary:
         """As FileSystem.content_summary."""

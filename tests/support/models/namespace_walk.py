@@ -1,24 +1,17 @@
-"""The two sides of a random walk: the namenode's core, and plain nested dictionaries."""
+"""The two sides of a random walk: the namenode's core, and the plain tree."""
 
 from random import Random
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type
+from typing import Any, Callable, Optional, Set, Tuple, Type
 
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.namespace.retries import Op
 from tests.support.models.block_side import Datanodes
 from tests.support.models.metadata_model import MetadataModel
-from tests.support.models.namespace_model import (
-    ROOT,
-    ModelWriter,
-    Names,
-    listing,
-    plain,
-    refused,
-    settle,
-    strip,
-)
-from tests.support.models.quota_model import QuotaModel
+from tests.support.models.namenode_core import ROOT
+from tests.support.models.namespace_views import listing, plain, refused, strip
+from tests.support.models.nodes import NO_QUOTAS, Directory, Node
+from tests.support.models.open_tree import OpenTree
 
 NAMES = ("a", "b", "c", "é")
 
@@ -29,14 +22,10 @@ class Sides:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.metadata = MetadataModel()
-        self.tree: dict = {}
-        self.writers: List[ModelWriter] = []
-        self.quotas = QuotaModel(self.tree, lambda: self.writers)
+        self.tree = OpenTree()
         self.limiting = seed % 2 == 0  # Quotas refuse much: half of the walks go without.
-        self.now = 0.0
         self.calls = 0
         self.durable = 0
-        self.renewed: Dict[str, float] = {}
         self.ownerless: Set[int] = set()
         self.browsed = ""
         self.state = self.metadata.start()
@@ -48,6 +37,11 @@ class Sides:
         return Datanodes(self.state.blocks, count)
 
     # -- Both sides of an operation.
+
+    @property
+    def now(self) -> float:
+        """Seconds since the walk began."""
+        return self.tree.now
 
     def op(self, client: str = "walker") -> Op:
         """A call that was not made before."""
@@ -71,34 +65,51 @@ class Sides:
             assert (again.result, again.edit) == (result, None)
         return result
 
-    def path(self) -> Names:
+    def both(self, told: Callable[[], Any], deed: Callable[[], Outcome]) -> Tuple[Any, bool]:
+        """Do it to the model and to the core, which refuses what the model does.
+
+        The core's result, and whether it was done.
+        """
+        error = refused(told)[1]
+        return self.change(deed, error), error is None
+
+    def path(self) -> str:
         """A path that may exist."""
-        return tuple(self.random.choice(NAMES) for _ in range(self.random.choice((1, 1, 2, 2, 3))))
+        depth = self.random.choice((1, 1, 2, 2, 3))
+        return render([self.random.choice(NAMES) for _ in range(depth)])
+
+    def likely(self, kind: Type[Node]) -> str:
+        """The path of such a node below the root, most often."""
+        paths = [path for path, node in self.tree.walk() if isinstance(node, kind)]
+        paths = [path for path in paths if path != "/"]
+        if not paths or self.random.random() < 0.1:
+            return self.path()
+        return self.random.choice(paths)
 
     # -- What readers see.
 
     def compare(self) -> None:
         """Tree and quotas are the same on both sides, and the core's parts fit together."""
-        settle(self.writers)
+        self.tree.settle()
         self.state.check()
-        assert listing(self.state) == plain(self.tree)
-        for path, node, *quotas in self.quotas.limited():
-            told = self.state.reading.quota_usage(ROOT, path).result
-            assert (told.names, told.space) == self.quotas.use(node), path
-            if path != "/":
-                known = [-1 if quota is None else quota for quota in quotas]
-                assert [told.name_quota, told.space_quota] == known
+        assert listing(self.state) == plain(self.tree.root)
+        for path, node in self.tree.walk():
+            if isinstance(node, Directory) and node.quotas != NO_QUOTAS:
+                told, use = self.state.reading.quota_usage(ROOT, path).result, self.tree.use(node)
+                assert (told.names, told.space) == (use.names, use.space), path
+                if path != "/":
+                    assert (told.name_quota, told.space_quota) == node.quotas
 
     def browse(self) -> None:
         """The next page of a listing of the root that goes on while the root changes."""
         rows, more = self.state.reading.list(ROOT, "/", self.browsed, 1).result
-        following = [name for name in sorted(self.tree) if name > self.browsed]
+        following = [name for name in sorted(self.tree.root.children) if name > self.browsed]
         assert ([row.name for row in rows], more) == (following[:1], len(following) > 1)
         self.browsed = rows[-1].name if more else ""
 
     def peek(self) -> None:
         """A read may wait for fewer edits than there are, but must not tell of the rest."""
-        path = render(self.random.choice(((), self.path())))
+        path = self.random.choice(("/", self.path()))
         for read in ("stat", "list", "block_locations"):
             page = {"stat": (), "list": ("", 3), "block_locations": (0, 1000)}[read]
             outcome, error = refused(lambda: getattr(self.state.reading, read)(ROOT, path, *page))

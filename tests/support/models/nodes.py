@@ -7,6 +7,7 @@ from zookeeper.fabric.errors import DfsError, InvalidArgument, PathExists, Permi
 READ, WRITE, EXECUTE = 4, 2, 1
 STICKY = 0o1000
 NO_QUOTA = -1
+NO_QUOTAS = (NO_QUOTA, NO_QUOTA)
 REPLICATION_MAX = 512
 
 
@@ -61,7 +62,7 @@ class Directory(Node):
     def __init__(self, mode: int = 0o755, owner: str = "root") -> None:
         super().__init__(mode, owner)
         self.children: Dict[str, Node] = {}
-        self.quotas = (NO_QUOTA, NO_QUOTA)
+        self.quotas = NO_QUOTAS
 
 
 Found = Tuple[str, Node]
@@ -74,6 +75,11 @@ class Use(NamedTuple):
     files: int
     length: int
     space: int
+
+    @property
+    def names(self) -> int:
+        """What counts for a quota on names."""
+        return self.directories + self.files
 
 
 def count(node: Node) -> Use:

@@ -9,9 +9,11 @@ has changed nothing.
 import itertools
 from typing import Any, Iterator, List, Optional, Sequence
 
+from data_service.protocol.files import QUOTA_UNCHANGED
 from tests.support.models.nodes import (
     EXECUTE,
     NO_QUOTA,
+    NO_QUOTAS,
     READ,
     ROOT,
     WRITE,
@@ -20,6 +22,7 @@ from tests.support.models.nodes import (
     File,
     Found,
     Node,
+    Use,
     check_apart,
     check_replication,
     count,
@@ -85,6 +88,10 @@ class Tree:
         require(node, who, bits)
         return node
 
+    def whole_file(self, path: str, who: Caller, bits: int) -> File:
+        """As `file`; a tree with writers refuses one that somebody is writing."""
+        return self.file(path, who, bits)
+
     def children(self, path: str, who: Caller = ROOT) -> Iterator[Found]:
         """The entries of a directory in the order of their bytes; of a file itself."""
         node = self.find(path, who)
@@ -104,14 +111,18 @@ class Tree:
                 below = [(join(found, name), child) for name, child in ordered(node)]
                 waiting += reversed(below)
 
+    def use(self, node: Node) -> Use:
+        """What counts for a quota on a tree; one with writers adds what they will need."""
+        return count(node)
+
     def missing(self, path: str) -> int:
         """How many nodes of a path are not there."""
         return len(names_of(path)) + 1 - len(self.way(path))
 
     # -- Changing.
 
-    def mkdir(self, path: str, parents: bool, mode: int = 0o755, who: Caller = ROOT) -> None:
-        """Make a directory; those above it, too, with `parents`."""
+    def check_mkdir(self, path: str, parents: bool, who: Caller = ROOT) -> None:
+        """Raise what `mkdir` would."""
         names, way = names_of(path), self.way(path, who)
         if len(way) > len(names):
             if not isinstance(way[-1], Directory):
@@ -121,8 +132,16 @@ class Tree:
             return
         if len(way) < len(names) and not parents:
             raise PathNotFound(f"Parent directory doesn't exist: {render(names[:-1])}")
-        parent = self._parent(way, names, who)
-        self._check_quota(path, len(names) + 1 - len(way), 0)
+        self._parent(way, names, who)
+        self.check_quota(way, len(names) + 1 - len(way), 0)
+
+    def mkdir(self, path: str, parents: bool, mode: int = 0o755, who: Caller = ROOT) -> None:
+        """Make a directory; those above it, too, with `parents`."""
+        self.check_mkdir(path, parents, who)
+        names, way = names_of(path), self.way(path)
+        if len(way) > len(names):
+            return
+        parent: Any = way[-1]
         for name in names[len(way) - 1 : -1]:
             parent = self._enter(parent, name, Directory(mode | 0o300, who.user))
         self._enter(parent, names[-1], Directory(mode, who.user))
@@ -140,7 +159,7 @@ class Tree:
             require_unsticky(way[-2], old, who)
         self._parent(way[: len(names)], names, who)
         spared = old.length * old.replication if isinstance(old, File) else 0
-        self._check_quota(path, len(names) + 1 - len(way), space - spared)
+        self.check_quota(way, len(names) + 1 - len(way), space - spared)
 
     def add(self, path: str, file: File, overwrite: bool, who: Caller = ROOT) -> None:
         """A new file, in place of an old one with `overwrite`; missing directories are made."""
@@ -172,8 +191,8 @@ class Tree:
         self._leave(parent, names[-1])
         return True
 
-    def rename(self, source: str, target: str, who: Caller = ROOT) -> None:
-        """Move a node to a path that is free."""
+    def check_rename(self, source: str, target: str, who: Caller = ROOT) -> None:
+        """Raise what `rename` would."""
         check_apart(source, target)
         node, old = self.way(source, who)[-1], self.way(source)
         if self.missing(source):
@@ -186,20 +205,27 @@ class Tree:
         require(way[-1], who, WRITE)
         if len(way) < len(names):
             raise PathNotFound(f"rename destination parent {render(names[:-1])} not found.")
-        above = self._parent(way, names, who)
-        use = count(node)
-        self._check_quota(target, use.files + use.directories, use.space, spared=old)
+        self._parent(way, names, who)
+        use = self.use(node)
+        self.check_quota(way, use.names, use.space, spared=old)
+
+    def rename(self, source: str, target: str, who: Caller = ROOT) -> None:
+        """Move a node to a path that is free."""
+        self.check_rename(source, target, who)
+        parent, node = self.way(source)[-2:]
+        above = self.way(target)[-1]
+        assert isinstance(parent, Directory) and isinstance(above, Directory)
         self._leave(parent, names_of(source)[-1])
-        above.children[names[-1]] = node
+        above.children[names_of(target)[-1]] = node
         above.mtime_ms = self.now_ms
 
     def concat(self, target: str, sources: Sequence[str], who: Caller = ROOT) -> None:
         """Move the content of files in one directory behind that of another one there."""
-        file = self.file(target, who, WRITE)
+        file = self.whole_file(target, who, WRITE)
         parent, moved = self.way(target)[-2], []
         assert isinstance(parent, Directory)
         for source in sources:
-            node = self.file(source, who, READ)
+            node = self.whole_file(source, who, READ)
             require(self.way(source)[-2], who, WRITE)
             require_unsticky(self.way(source)[-2], node, who)
             if source.rpartition("/")[0] != target.rpartition("/")[0]:
@@ -214,7 +240,7 @@ class Tree:
         if not moved:
             raise InvalidArgument("concat: no sources")
         more = sum(node.length * (file.replication - node.replication) for node in moved)
-        self._check_quota(target, 0, more)
+        self.check_quota(self.way(target), 0, more)
         for source, node in zip(sources, moved):
             file.content += node.content
             self._leave(parent, source.rpartition("/")[2])
@@ -224,19 +250,44 @@ class Tree:
         """How many replicas a file shall have."""
         check_replication(path, replication)
         file = self.file(path, who, WRITE)
-        self._check_quota(path, 0, file.length * (replication - file.replication))
+        each = self.use(file).space // file.replication
+        self.check_quota(self.way(path), 0, each * (replication - file.replication))
         file.replication = replication
 
     def set_content(self, path: str, content: Any, who: Caller = ROOT) -> None:
         """What a file is from now on."""
         file = self.file(path, who, WRITE)
-        self._check_quota(path, 0, (len(content) - file.length) * file.replication)
+        self.check_quota(self.way(path), 0, (len(content) - file.length) * file.replication)
         file.content = content
         file.mtime_ms = self.now_ms
+
+    def set_quota(self, path: str, names: int, space: int) -> None:
+        """What a directory may hold; QUOTA_UNCHANGED leaves a quota as it is."""
+        node = self.get(path)
+        if node is None:
+            raise PathNotFound(f"Directory does not exist: {path}")
+        if not isinstance(node, Directory):
+            raise NotADirectory(f"`{path}': Is not a directory")
+        if path == "/" and names == NO_QUOTA:
+            raise InvalidArgument("Cannot clear namespace quota on root.")
+        old, new = node.quotas, (names, space)
+        node.quotas = tuple(a if b == QUOTA_UNCHANGED else b for a, b in zip(old, new))
 
     def enter(self, parent: Directory, name: str, node: Node) -> Node:
         """Put a node where nothing is asked, nor checked."""
         return self._enter(parent, name, node)
+
+    def check_quota(
+        self, way: Sequence[Node], names: int, space: int, spared: Sequence[Node] = ()
+    ) -> None:
+        """Whether the directories on a way can take so many more nodes and bytes."""
+        for node in way:
+            if not isinstance(node, Directory) or node in spared or node.quotas == NO_QUOTAS:
+                continue
+            use = self.use(node)
+            for limit, used, more in zip(node.quotas, (use.names, use.space), (names, space)):
+                if limit != NO_QUOTA and more > 0 and used + more > limit:
+                    raise QuotaExceeded("a quota above is exceeded")
 
     # -- Within.
 
@@ -259,17 +310,3 @@ class Tree:
     def _leave(self, parent: Directory, name: str) -> None:
         del parent.children[name]
         parent.mtime_ms = self.now_ms
-
-    def _check_quota(
-        self, path: str, names: int, space: int, spared: Sequence[Node] = ()
-    ) -> None:
-        """Whether the directories on the way can take so many more nodes and bytes."""
-        for node in self.way(path):
-            if not isinstance(node, Directory) or any(node is other for other in spared):
-                continue
-            use = count(node)
-            for limit, used, more in zip(
-                node.quotas, (use.files + use.directories, use.space), (names, space)
-            ):
-                if limit != NO_QUOTA and more > 0 and used + more > limit:
-                    raise QuotaExceeded(f"a quota above {path} is exceeded")
