@@ -89,7 +89,8 @@ class Housekeeping:
 
     def _purge(self) -> None:
         """Piece after piece, and each waits for the disk; calls come in between, and while there
-        are any, half of the time is theirs. (One piece a round took 25 minutes for a million files.)"""
+        are any, half of the time is theirs. (One piece a round took 25 minutes for a million
+        files.)"""
         self._namesystem.in_slices(self.purge_step)
 
     def purge_step(self) -> bool:
