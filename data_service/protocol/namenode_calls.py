@@ -40,8 +40,10 @@ class _WholeBlocks:
     """Bytes that are packed blocks and nothing else."""
 
     def allows(self, value: Any) -> bool:
-        """Whether none is cut off."""
-        return len(value) % PACKED_BLOCK_BYTES == 0
+        """Whether none is cut off, and each number of theirs is a Natural: of eight bytes, in which
+        the first bit is the sign."""
+        whole = len(value) % PACKED_BLOCK_BYTES == 0
+        return whole and max(value[::8], default=0) < 0x80
 
     def __str__(self) -> str:
         return f"{PACKED_BLOCK_BYTES} for each block"

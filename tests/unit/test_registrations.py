@@ -68,6 +68,15 @@ def test_a_whole_registration_is_accepted(service: Any) -> None:
         service.exposed_register(tuple(GOOD))
 
 
+@pytest.mark.parametrize("payload", [
+    bytes(23), bytes(25), b"\x80" + bytes(23), bytes(8) + b"\xff" * 8 + bytes(8),
+    bytes(24) + bytes(16) + b"\x80" + bytes(7),
+])  # fmt: skip
+def test_a_report_of_what_is_no_block_is_refused(service: Any, payload: bytes) -> None:
+    with pytest.raises(InvalidArgument, match="payload"):
+        service.exposed_block_report(7, 1, 0, 1, payload)
+
+
 def test_a_report_of_nobody_is_refused_before_it_is_unpacked(
     service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
