@@ -37,6 +37,8 @@ PIPELINE, TO_FILE, TO_NOWHERE = (
 )
 APPEND = f"floor: append {RECORD_BYTES} bytes + fsync"
 ROUND_TRIP = "floor: round trip of 100 bytes on a socket"
+TRIPS = 5000
+"""So many take some tenths of a second, in which a disturbance is one of several."""
 FLOORS_OF_NAMES = {"stat": ROUND_TRIP, "list": ROUND_TRIP}
 """Of what changes nothing; what changes a name is made durable by an append."""
 IMPORT = 'floor: python3 -c "import rpyc"'
@@ -210,7 +212,7 @@ def small_files(bench: Bench) -> None:
         seconds = sum(bench.hops.pipeline(piece, DATA_NODES) for _ in range(count))
         bench.add(group, PIPELINE, count / seconds, "files/s")
         bench.hops.forget()
-        bench.add(group, ROUND_TRIP, count / bench.hops.round_trips(count), "a second")
+        bench.add(group, ROUND_TRIP, TRIPS / bench.hops.round_trips(TRIPS), "a second")
         for threads, who in ((1, "1 thread"), (MANY, f"{MANY} threads")):
             bench.client.do("make_folder", path="/small")
             replicated = {"replication": DATA_NODES, "threads": threads}
@@ -246,7 +248,7 @@ def names(bench: Bench) -> None:
         for _ in range(bench.scale.repeat):
             seconds = append_and_sync(bench.folder / "log", RECORD_BYTES, count)
             bench.add(group, APPEND, count / seconds, "a second")
-            bench.add(group, ROUND_TRIP, count / bench.hops.round_trips(count), "a second")
+            bench.add(group, ROUND_TRIP, TRIPS / bench.hops.round_trips(TRIPS), "a second")
             _names_round(bench, group, "1 thread", alone(1))
             _names_round(bench, group, f"{MANY} threads", alone(MANY))
             _names_round(bench, group, f"{MANY} processes", by_processes)
