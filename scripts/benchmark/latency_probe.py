@@ -15,8 +15,9 @@ from zookeeper.fabric.errors import DfsError, SafeMode
 if TYPE_CHECKING:
     from data_service.filesystem import FileSystem
 
-STAT_SECONDS, MKDIR_SECONDS = 0.01, 0.05
-"""Pauses from one call of a kind to the next."""
+PAUSE_SECONDS = 0.05
+"""From one call of a kind to the next: long enough that the calls alone are never a queue, also
+where each of them takes some tens of milliseconds."""
 
 LATE_SECONDS_MAX = 10.0
 """Calls that are due for longer than this are not made up for: the pace begins anew."""
@@ -72,9 +73,9 @@ class Probe:
     def __init__(self, files: "FileSystem", path: str, folder: str) -> None:
         unique = f"{folder}/{time.time_ns()}"
         self._beats = {
-            "stat": Beats(lambda _: files.stat(path), STAT_SECONDS),
+            "stat": Beats(lambda _: files.stat(path), PAUSE_SECONDS),
             "mkdir": Beats(
-                lambda number: files.mkdir(f"{unique}-{number}", parents=True), MKDIR_SECONDS
+                lambda number: files.mkdir(f"{unique}-{number}", parents=True), PAUSE_SECONDS
             ),
         }
 

@@ -73,6 +73,8 @@ class Bench:
             self.cluster = opening.enter_context(TrialCluster(python, folder))
             self.client = opening.enter_context(warm_client(python, self.cluster.config))
             self.client.do("warm_up", data_nodes=DATA_NODES, threads=MANY)
+            self.distant = opening.enter_context(warm_client(python, self.cluster.distant_config))
+            self.distant.do("warm_up", data_nodes=DATA_NODES, threads=1)
             self._open = opening.pop_all()
 
     def __enter__(self) -> "Bench":
@@ -136,7 +138,9 @@ class _LargeFile:
             self._copy.unlink()
         self._add(TO_NOWHERE, self._bench.hops.fetch(self._size, None))
         seconds = self._bench.client.do("read", path=self.PATH)
-        self._add("read and throw away, warm client", seconds, None, TO_NOWHERE)
+        self._add("read and throw away, short-circuit", seconds, None, TO_NOWHERE)
+        seconds = self._bench.distant.do("read", path=self.PATH)
+        self._add("read and throw away, from the datanode", seconds, None, TO_NOWHERE)
         self._bench.remove(self.PATH)
 
     def _put_floors(self) -> None:

@@ -30,7 +30,8 @@ class TrialCluster:
     """Started by `scripts/cluster.py` with the defaults that everybody gets; stopped by `close`.
 
     Without `roles` all daemons are started. A `hasty` namenode waits for no replicas when it
-    starts, and counts a silent datanode as dead within seconds.
+    starts, and counts a silent datanode as dead within seconds. With `distant_config` a client
+    reads as one on another machine does.
     """
 
     def __init__(
@@ -49,6 +50,9 @@ class TrialCluster:
         self._data = folder / "data"
         self.config = folder / "config.ini"
         self.config.write_text(self._configuration(), "utf-8")
+        self.distant_config = folder / "distant.ini"
+        distant = "[client]\nshort_circuit = no\n"
+        self.distant_config.write_text(self.config.read_text("utf-8") + distant, "utf-8")
 
     def __enter__(self) -> "TrialCluster":
         try:
