@@ -12,8 +12,8 @@ their ratios hold. Speeds are medians of the rounds, 1 MB is 1,000,000 bytes. Th
 minutes, and up to five times the size of the large file on the disk. With `--namespace N` only
 a namespace of N files is measured, and how long others wait for `stat` and `mkdir` while it is
 busy with something large: a million take about ten minutes and 2 GB of disk. `--check FILE`
-compares the ratios, and memory, with those of a run whose `--json` was saved, names what got worse
-by more than half in every round, and exits with status 1. `--peer DIR` measures an HDFS that runs,
+compares the ratios, and memory, with those of a run whose `--json` was saved, names what is more
+than twice as bad in the median and at its best, and then exits with status 1. `--peer DIR` measures an HDFS that runs,
 too, in alternation, and prints ours : theirs; scripts/benchmark/hdfs.py says what DIR/hdfs.sh does.
 """
 
@@ -44,8 +44,9 @@ from scripts.benchmark.pairs import Pairs  # noqa: E402
 from scripts.benchmark.results import Results  # noqa: E402
 from scripts.benchmark.versus import run_versus  # noqa: E402
 
-TOLERANCE = 0.5
-"""How much worse a figure may be than in a saved run, on a machine that others use, too."""
+TOLERANCE = 1.0
+"""How much worse a figure may be than in a saved run, as a fraction, on a machine that others use
+heavily: three runs without a change differed by up to a half there."""
 
 QUICK = Scale(size=8 * 1024 * 1024, repeat=1, files=50, names=100)
 """A look whether everything works; its figures mean nothing."""

@@ -40,7 +40,7 @@ def test_what_is_slower_or_bigger_is_named(seed: int) -> None:
     slower = what_got_worse(rounds(seed), rounds(seed + 100, slower=3), TOLERANCE)
     assert [(worse.group, worse.name) for worse in slower] == [("names", "stat"), ("start", "ls")]
     assert all(1 + TOLERANCE < worse.factor < 4.5 for worse in slower)
-    bigger = what_got_worse(rounds(seed), rounds(seed + 100, bigger=2), TOLERANCE)
+    bigger = what_got_worse(rounds(seed), rounds(seed + 100, bigger=3), TOLERANCE)
     assert [worse.name for worse in bigger] == ["node"] and "times worse" in str(bigger[0])
 
 
