@@ -13,8 +13,9 @@ minutes, and up to five times the size of the large file on the disk. With `--na
 a namespace of N files is measured, and how long others wait for `stat` and `mkdir` while it is
 busy with something large: a million take about ten minutes and 2 GB of disk. `--check FILE`
 compares the ratios, and memory, with those of a run whose `--json` was saved, names what is more
-than twice as bad in the median and at its best, and then exits with status 1. `--peer DIR` measures an HDFS that runs,
-too, in alternation, and prints ours : theirs; scripts/benchmark/hdfs.py says what DIR/hdfs.sh does.
+than twice as bad in the median and at its best, and then exits with status 1. `--peer DIR` measures
+an HDFS that runs, too, in alternation, and prints ours : theirs; scripts/benchmark/hdfs.py says
+what DIR/hdfs.sh does.
 """
 
 import argparse
