@@ -11,17 +11,9 @@ from typing import Iterator, List, Tuple
 import pytest
 from rpyc.core import brine, consts, vinegar
 
-from tests.support.links.loopback import (
-    FRAME_BYTES_MAX,
-    KEY,
-    ROLE,
-    Loopback,
-    Recorder,
-    call,
-    mutate,
-    request,
-)
 from tests.support.clusters.waiting import PATIENCE_SECONDS
+from tests.support.links.loopback import KEY, ROLE, Loopback, Recorder, call, mutate, request
+from tests.support.links.playground import FRAME_BYTES_MAX
 from zookeeper.fabric import auth, logs, server
 from zookeeper.fabric.auth import SECRET, Hello
 from zookeeper.fabric.logs import EVENTS_PER_SECOND

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.links.loopback import BUFFER_BYTES, Loopback, works
 from tests.support.clusters.waiting import PATIENCE_SECONDS
+from tests.support.links.loopback import Loopback, works
+from tests.support.links.playground import BUFFER_BYTES
 from zookeeper.fabric.errors import (
     DfsError,
     InvalidArgument,

@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.clusters.leaks import Leaks
 from tests.support.clusters.waiting import PATIENCE_SECONDS
-from tests.support.links.loopback import BUFFER_BYTES, ROLE, Loopback, Recorder, works
+from tests.support.links.loopback import ROLE, Loopback, Recorder, works
+from tests.support.links.playground import BUFFER_BYTES
 from zookeeper.fabric.auth import SECRET, SIMPLE
 from zookeeper.fabric.errors import (
     AuthenticationFailed,

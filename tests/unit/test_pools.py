@@ -4,13 +4,13 @@ import os
 import threading
 import time
 from functools import partial
-from typing import Any, Iterator, List, Tuple, Type
 
 import pytest
 
-from tests.support.links.loopback import BUFFER_BYTES, ROLE, Loopback, works
 from tests.support.clusters.waiting import PATIENCE_SECONDS
-from zookeeper.fabric.calls import READS, Calls, Receiving, Sending, call
+from tests.support.links.loopback import ROLE, Loopback, works
+from tests.support.links.playground import BUFFER_BYTES, StageCalls
+from typing import Any, Iterator, List, Type
 from zookeeper.fabric.errors import (
     DeadlineExceeded,
     InternalError,
@@ -21,7 +21,6 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
-from zookeeper.fabric.kinds import Natural
 from zookeeper.fabric.pools import IDLE_MAX, ConnectionPool, LeaderPool, RemotePool
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address
@@ -157,29 +156,9 @@ def test_a_leader_that_was_overtaken_is_turned_away_from() -> None:
 # Bodies.
 
 
-class PlaygroundCalls(Calls):
-    """What is called of the service here, with bodies."""
-
-    @call(READS)
-    def take(self, start: bytes) -> Sending[Tuple[Natural, bool]]:  # type: ignore[empty-body]
-        """(bytes received, whether the sender had all of them)."""
-
-    @call(READS)
-    def take_and_refuse(self) -> Sending[None]:  # type: ignore[empty-body]
-        """Takes all, then says no."""
-
-    @call(READS)
-    def give(self, count: Natural, size: Natural) -> Receiving:  # type: ignore[empty-body]
-        """So many packets of so many bytes."""
-
-    @call(READS)
-    def give_some(self, count: Natural) -> Receiving:  # type: ignore[empty-body]
-        """So many packets, then an error."""
-
-
-def calls_at(connections: ConnectionPool, address: Address) -> PlaygroundCalls:
+def calls_at(connections: ConnectionPool, address: Address) -> StageCalls:
     """The service at an address."""
-    return PlaygroundCalls(partial(connections.perform, address), PATIENCE_SECONDS)
+    return StageCalls(partial(connections.perform, address), PATIENCE_SECONDS)
 
 
 def take(connections: ConnectionPool, address: Address, *packets: bytes) -> Any:

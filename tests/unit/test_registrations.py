@@ -23,7 +23,7 @@ class Term:
         self.blocks = Blocks(CLUSTER_ID, 1, POLICY)
         self.journal = SimpleNamespace(epoch=1, cluster_id=CLUSTER_ID)
 
-    def tell_blocks(self, operation: Callable[[Blocks], Any]) -> Any:
+    def tell_blocks(self, operation: Callable[[Blocks], Any], *_: Any) -> Any:
         """Run an operation."""
         return operation(self.blocks)
 

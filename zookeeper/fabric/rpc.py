@@ -12,14 +12,15 @@ What differs from stock RPyC, and why (each hazard was measured on RPyC 6.0.2):
   handlers accept values as targets (48 bytes of request could allocate 3 GB).
 - Errors cross as (code, message) without traceback or version, also for results that cannot cross.
 - One thread uses a connection at a time, and a connection is dropped after any failure in it.
-- A call may have a body (see `packets.py`): an exposed method marked `@takes_body` receives a
-  PacketReader, one marked `@answers_with_body` a PacketWriter, as its first argument.
+- A call may have a body (see `packets.py`): as its table says (see `calls.py`), its method receives
+  a PacketReader or a PacketWriter as its first argument.
 """
 
 import inspect
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from zookeeper.fabric.calls import TAKES_BODY, Call, serves
 from zookeeper.fabric.meter import CallMetric, Meter, ServerCalls
 from zookeeper.fabric.release import without_rpyc
 
@@ -32,7 +33,6 @@ from rpyc.core.protocol import Connection
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.budget import Account
-from zookeeper.fabric.calls import ANSWERS_WITH_BODY, TAKES_BODY, Call, serves
 from zookeeper.fabric.errors import (
     DfsError,
     InternalError,
@@ -61,27 +61,6 @@ WAITING_SLICE_SECONDS = 0.5
 ERROR_CHARACTERS_MAX = 10_000
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending before the connection is cut."""
-
-
-def takes_body(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark an exposed method whose request is followed by packets."""
-    method.body = TAKES_BODY  # type: ignore[attr-defined]
-    return method
-
-
-def answers_with_body(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark an exposed method that sends packets before its reply."""
-    method.body = ANSWERS_WITH_BODY  # type: ignore[attr-defined]
-    return method
-
-
-def waits(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark an exposed method that may wait for something to happen elsewhere, as a long poll does.
-
-    While it waits it looks at `Service.gone` every WAITING_SLICE_SECONDS at least, and gives up.
-    """
-    method.waits = True  # type: ignore[attr-defined]
-    return method
 
 
 class Peer(NamedTuple):
