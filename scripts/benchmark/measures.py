@@ -45,6 +45,7 @@ IMPORT = 'floor: python3 -c "import rpyc"'
 
 PUT_GOAL = Goal(0.9)
 GET_GOAL = Goal(0.8)
+READ_GOAL = Goal(1.0)
 START_GOAL = Goal(2.5, at_most=True)
 MEMORY_GOAL = Goal(150, at_most=True)
 
@@ -136,12 +137,22 @@ class _LargeFile:
             if index and not filecmp.cmp(self._source, self._copy, shallow=False):
                 raise RuntimeError("what came back is not what was put")
             self._copy.unlink()
-        self._add(TO_NOWHERE, self._bench.hops.fetch(self._size, None))
-        seconds = self._bench.client.do("read", path=self.PATH)
-        self._add("read and throw away, short-circuit", seconds, None, TO_NOWHERE)
-        seconds = self._bench.distant.do("read", path=self.PATH)
-        self._add("read and throw away, from the datanode", seconds, None, TO_NOWHERE)
+        self._reads(turn)
         self._bench.remove(self.PATH)
+
+    def _reads(self, turn: int) -> None:
+        """Reads that keep nothing: as a client on this machine does, and as one elsewhere."""
+        self._add(TO_NOWHERE, self._bench.hops.fetch(self._size, None))
+        here = (self._bench.client, "short-circuit", READ_GOAL)
+        distant = (self._bench.distant, "from the datanode", None)
+        for client, how, goal in (here, distant) if turn % 2 else (distant, here):
+            seconds = client.do("read", path=self.PATH)
+            self._add(f"read and throw away, {how}", seconds, goal, TO_NOWHERE)
+            seconds = client.do("read_into", path=self.PATH)
+            self._add(f"open().readinto, {how}", seconds, None, TO_NOWHERE)
+        seconds = self._bench.distant.do("get", path=self.PATH, local=str(self._copy))
+        self._add("get, warm client, from the datanode", seconds, None, TO_FILE)
+        self._copy.unlink()
 
     def _put_floors(self) -> None:
         self._add("floor: cp + fsync", copy_and_sync(self._source, self._copy))

@@ -15,6 +15,7 @@ from scripts.benchmark.worker import Worker, serve
 from zookeeper.fabric.errors import DfsError
 
 PAUSE_SECONDS = 0.05
+READ_BYTES = 1 << 20
 READY_SECONDS = 300.0
 
 
@@ -57,6 +58,13 @@ class _Verbs:
     def read(self, path: str) -> None:
         """A whole file, and throw it away."""
         self._files.cat(path, len)
+
+    def read_into(self, path: str) -> None:
+        """A whole file, by one buffer of a program's own."""
+        buffer = bytearray(READ_BYTES)
+        with self._files.open(path) as file:
+            while file.readinto(buffer):
+                pass
 
     def await_reads(self, path: str) -> None:
         """Until the namenode answers a first read, whatever it says before."""
