@@ -133,6 +133,9 @@ def require_tree(inode: Inode, caller: Caller) -> None:
         directory = waiting.pop()
         if directory.children:
             require(directory, caller, ALL)
+        if directory.directories == 1 and not directory.attributes.mode & STICKY:
+            # Only files, perhaps a million of them, and none is asked.
+            continue
         for child in directory.children.values():
             require_unsticky(directory, child, caller)
             if isinstance(child, Directory):
