@@ -59,10 +59,10 @@ MISTAKES = [
                                   "expected it in [name_node]"),
     ("[client]\nqqq = 1", "2: found unknown key 'qqq' in [client], "
                           "expected one of connect_seconds, retry_seconds, parallel_blocks, "
-                          "trash_minutes"),
+                          "short_circuit, trash_minutes"),
     ("[client]\n= 1", "2: found unknown key '' in [client], "
                       "expected one of connect_seconds, retry_seconds, parallel_blocks, "
-                      "trash_minutes"),
+                      "short_circuit, trash_minutes"),
     ("[client]\nretry_seconds = 1\nretry_seconds = 1",
      "3: found key 'retry_seconds' again, expected it only once, as on line 2"),
     ("block_size = 1M", "1: found 'block_size' outside of a section, "
