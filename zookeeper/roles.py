@@ -14,16 +14,16 @@ from zookeeper.fabric.errors import PermissionDenied
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, Principal
 
 
-class Duty(NamedTuple):
+class Rights(NamedTuple):
     """What one role does here: below which path it registers, and which role it may lead."""
 
     parent_path: str
     leads: Optional[str]
 
 
-DUTIES = {
-    NAME_NODE: Duty("/name_nodes", NAME_NODE),
-    DATA_NODE: Duty("/data_nodes", None),
+RIGHTS = {
+    NAME_NODE: Rights("/name_nodes", NAME_NODE),
+    DATA_NODE: Rights("/data_nodes", None),
 }
 
 
@@ -32,25 +32,25 @@ def place_of(principal: Principal, host: str) -> str:
 
     A user may call himself as he likes, so his name must not open another account.
     """
-    return f"{host} {principal.role if principal.role in DUTIES else 'others'}"
+    return f"{host} {principal.role if principal.role in RIGHTS else 'others'}"
 
 
-def require_duty(principal: Principal) -> Duty:
+def require_rights(principal: Principal) -> Rights:
     """What this principal may do; raises PermissionDenied when it is no daemon's."""
-    duty = DUTIES.get(principal.role)
-    if duty is None:
+    rights = RIGHTS.get(principal.role)
+    if rights is None:
         raise PermissionDenied(f"{principal} may neither register nor lead: that is for daemons")
-    return duty
+    return rights
 
 
 def require_parent(principal: Principal, path: str) -> None:
     """Raises PermissionDenied unless the principal registers directly below this path's parent."""
-    parent = require_duty(principal).parent_path
+    parent = require_rights(principal).parent_path
     if path.rpartition("/")[0] != parent:
         raise PermissionDenied(f"{principal} registers below {parent}, not at {path[:80]!a}")
 
 
 def require_candidate(principal: Principal, role: str) -> None:
     """Raises PermissionDenied unless the principal may lead this role."""
-    if require_duty(principal).leads != role:
+    if require_rights(principal).leads != role:
         raise PermissionDenied(f"{principal} may not lead {role[:80]!a}")
