@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.dates import wall_ms
@@ -141,10 +141,9 @@ class Writers:
     ) -> OpenedFile:
         """See WriterCalls."""
         caller = self._on.caller
-        presented = {row.position: row.block for row in blocks}
         return self._resume(
             client_id, file_id, claim, blocks,
-            lambda state: state.writing.resume(
+            lambda state, presented: state.writing.resume(
                 caller,
                 client_id,
                 path,
@@ -169,10 +168,9 @@ class Writers:
     ) -> OpenedFile:
         """See WriterCalls."""
         caller = self._on.caller
-        presented = {row.position: row.block for row in blocks}
         return self._resume(
             client_id, file_id, claim, blocks,
-            lambda state: state.rewriting.resume(
+            lambda state, presented: state.rewriting.resume(
                 caller, client_id, file_id, tail, presented, time.monotonic()
             ),
         )  # fmt: skip
@@ -209,16 +207,16 @@ class Writers:
         file_id: int,
         claim: str,
         blocks: Tuple[Presented, ...],
-        operation: Callable[[State], Outcome],
+        operation: Callable[[State, Mapping[int, Block]], Outcome],
     ) -> OpenedFile:
-        """Give a file back to its writer, who has to prove that it is his."""
+        """Give a file back to its writer, who has to prove that it is his. The operation gets its
+        blocks by their positions."""
+        rows = {row.position: row for row in blocks}
 
         def run(state: State) -> Outcome:
-            known = Proofs(state.commits, secrets.randbits)
-            presented = {row.position: row.block for row in blocks}
-            claims = {row.position: row.claim for row in blocks}
-            known.check(client_id, file_id, claim, presented, claims)
-            outcome = operation(state)
+            proofs = Proofs(state.commits, secrets.randbits)
+            proofs.check(client_id, file_id, claim, rows.values())
+            outcome = operation(state, {position: row.block for position, row in rows.items()})
             return outcome._replace(result=outcome.result._replace(claim=claim))
 
         return self._on.namesystem.change(run)

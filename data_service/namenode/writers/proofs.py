@@ -8,10 +8,10 @@ another user or client presents is worth nothing.
 """
 
 import hmac
-from typing import Callable, Mapping
+from typing import Callable, Iterable
 
 from data_service.namenode.namespace.commits import Commits
-from data_service.protocol.blocks import Block
+from data_service.protocol.files import Presented
 from zookeeper.fabric.errors import PermissionDenied
 
 PROOF_CHARACTERS = 32
@@ -35,14 +35,13 @@ class Proofs:
         client_id: str,
         file_id: int,
         proof: str,
-        blocks: Mapping[int, Block],
-        proofs: Mapping[int, str],
+        blocks: Iterable[Presented],
     ) -> None:
         """Raise PermissionDenied unless the file and each block were given to this client."""
         if not _same(proof, self.of(client_id, file_id)):
             raise PermissionDenied(f"inode {file_id} was not given to this client to write")
-        for position, block in blocks.items():
-            if not _same(proofs[position], self.of(client_id, file_id, block.block_id)):
+        for _, block, claim in blocks:
+            if not _same(claim, self.of(client_id, file_id, block.block_id)):
                 raise PermissionDenied(
                     f"{block.name} was not given to this client for inode {file_id}"
                 )
