@@ -34,6 +34,7 @@ FABRIC = (
     "section",
     "settings",
     "identity",
+    "keys",
     "auth",
     "disk",
     "spare",

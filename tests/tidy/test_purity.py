@@ -17,6 +17,7 @@ PURE_MODULES = {
     "zookeeper.fabric.kinds",
     "zookeeper.fabric.calls",
     "zookeeper.fabric.identity",
+    "zookeeper.fabric.keys",
     "zookeeper.fabric.auth",
     "zookeeper.roles",
     "zookeeper.calls",
