@@ -28,6 +28,14 @@ def test_a_spare_data_node_joins_by_starting(tmp_path: Path) -> None:
         cluster.wait_live(1)
 
 
+def test_a_cluster_of_its_own_key_serves_who_has_it(tmp_path: Path) -> None:
+    with Cluster(tmp_path / "cluster", data_nodes=1, security="secret") as cluster:
+        assert cluster.client("put", "-", "/a", stdin=b"hello").status == 0
+        (cluster.folder / "cluster.key").write_bytes(bytes(32))
+        refused = cluster.client("cat", "/a")
+        assert refused.status == 1 and "key" in refused.err
+
+
 def test_a_cut_link_is_cut_for_one_process_only(tmp_path: Path) -> None:
     options = {"client": {"connect_seconds": 0.5, "retry_seconds": 0.5}}
     with Cluster(tmp_path, data_nodes=1, links=[("client", "name_node")], **options) as cluster:

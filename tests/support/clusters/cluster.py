@@ -66,9 +66,10 @@ class Cluster:
     `data_nodes` start; `spare_data_nodes` more stand in config.ini and wait for `start_daemon`.
     `directories` says which datanodes have more than one directory: `{"data_node_0": 2}`.
     `links` are (who, whom) pairs that go through a proxy, see `link`; `*` is everybody, and the
-    only `who` for datanodes, whose addresses the namenode hands out. With one-sided links the
-    security mode must be `simple`: in mode `secret` a server proves to be who was dialled.
-    `overrides` are sections of config.ini: `name_node={"block_size": "64K"}`.
+    only `who` for datanodes, whose addresses the namenode hands out. `security` is `simple`, or
+    `secret` with a key of this cluster's own: then there can be no one-sided links, because a
+    server proves to be who was dialled. `overrides` are other sections of config.ini:
+    `name_node={"block_size": "64K"}`.
     """
 
     recent: List["Cluster"] = []
@@ -82,6 +83,7 @@ class Cluster:
         name_nodes: int = 1,
         directories: Mapping[str, int] = MappingProxyType({}),
         links: Sequence[Link] = (),
+        security: str = "simple",
         **overrides: Mapping[str, object],
     ) -> None:
         self.folder = folder
@@ -97,7 +99,8 @@ class Cluster:
         for pair in links:
             self._links[pair] = self._proxy_to(pair[1])
         self._directories = directories
-        self._overrides = overrides
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._overrides = {"security": configuration.secured(folder, security), **overrides}
         self._client_root = ROOT
         self._clients: List["subprocess.Popen[bytes]"] = []
         self.warnings: List[str] = []  # What `file_system` said.
@@ -283,7 +286,6 @@ class Cluster:
         return "\n".join(daemon.tail() for daemon in self.daemons.values())
 
     def _configure(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._write_config(self.config, EVERYBODY)
         for who, _ in self._links:
             self._write_config(self._config_of(who), who)

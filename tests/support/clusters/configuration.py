@@ -1,5 +1,6 @@
 """config.ini for test clusters: impatient intervals, small blocks, everything in one folder."""
 
+import os
 from pathlib import Path
 from typing import Dict, List, Mapping
 
@@ -65,6 +66,17 @@ def sections_for(
     for name, keys in overrides.items():
         sections.setdefault(name, {}).update(keys)
     return sections
+
+
+def secured(folder: Path, security: str) -> Dict[str, object]:
+    """The section of a cluster in this mode, and in `folder` the files that it names."""
+    if security == "simple":
+        return {}
+    key = folder / "cluster.key"
+    if not key.exists():
+        key.touch(0o600)
+        key.write_bytes(os.urandom(32))
+    return {"mode": security, "key_file": key}
 
 
 def data_directories(folder: Path, role: str, directories: Mapping[str, int]) -> List[Path]:
