@@ -235,6 +235,13 @@ class AuthenticationFailed(DfsError, PermissionError):
     number = errno.EACCES
 
 
+class TokenExpired(DfsError, PermissionError):
+    """A block token was good, and its time is over: the namenode gives out another one."""
+
+    code, retryable = "token_expired", True
+    number = errno.EACCES
+
+
 class ProtocolViolation(DfsError):
     """The peer sent something that the protocol does not allow."""
 
