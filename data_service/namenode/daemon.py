@@ -69,7 +69,8 @@ class NameNode(daemon.Daemon):
         host = daemon.bind_host(self._settings, self.address)
         own = self._settings.name_node
         groups = Groups(self._settings.groups)
-        self._audit = AuditLog.at(own.audit_log)
+        if own.audit_log:
+            self._audit = AuditLog(own.audit_log, own.audit_log_bytes, own.audit_log_files)
         self._server = Server(
             f"{NAME_NODE}@{self.address}",
             host,

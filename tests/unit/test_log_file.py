@@ -12,9 +12,9 @@ SCRIPT = """
 import os, sys
 sys.path[0] = {root!r}
 from zookeeper.fabric import logs
-from zookeeper.fabric.log_file import LogFile
+from zookeeper.fabric.log_file import STANDARD, LogFile
 path = {path!r}
-logs.configure("INFO", LogFile(path, file_bytes=300, older=2))
+logs.configure("INFO", LogFile(path, 300, 2, STANDARD))
 log = logs.get("test")
 print("said on standard output", flush=True)
 {body}

@@ -22,7 +22,7 @@ from zookeeper.fabric.errors import (
 )
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import Principal
-from zookeeper.fabric.log_file import LogFile
+from zookeeper.fabric.log_file import STANDARD, LogFile
 from zookeeper.fabric.release import VERSION, release
 from zookeeper.fabric.settings import Address, Settings, load
 from zookeeper.fabric.sockets import own_numbers
@@ -84,7 +84,8 @@ def run(
     umask = os.umask(0o077)
     try:
         logs.configure(
-            arguments.log_level, LogFile(arguments.log_file) if arguments.log_file else None
+            arguments.log_level,
+            LogFile(arguments.log_file, descriptors=STANDARD) if arguments.log_file else None,
         )
         give_back_at_once()
         settings = load(arguments.config)

@@ -115,6 +115,8 @@ class NameNodeSettings(Section):
         "data/name_node", PATH, "directory of what metasave writes; nothing else lies there")
     audit_log: str = _setting(
         "", OPTIONAL_PATH, "file that tells, in a line for each call, who did what to which path")
+    audit_log_bytes: int = _setting(256 << 20, size("4K", "1T"), "size at which it is put aside")
+    audit_log_files: int = _setting(20, count(1, 1000), "files that were put aside and are kept")
 
 
 @dataclass(repr=False, eq=False)
