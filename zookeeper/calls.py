@@ -1,10 +1,11 @@
-"""What the zookeeper answers. Everybody may call; `roles.py` says who may register and lead."""
+"""What the zookeeper answers, and whom: `roles.py` says where a daemon registers."""
 
 import math
 from typing import Annotated, NamedTuple, Optional, Tuple
 
 from zookeeper.election import Leadership
 from zookeeper.fabric.calls import READS, TELLS, Calls, call
+from zookeeper.fabric.identity import DATA_NODE, NAME_NODE
 from zookeeper.fabric.kinds import Label, Natural, Text
 from zookeeper.sessions import Children, Znode
 
@@ -41,14 +42,18 @@ class Elected(NamedTuple):
     data: Text
 
 
+DAEMONS = (NAME_NODE, DATA_NODE)
+"""Who is registered. A user has nothing to keep alive here, and no session to crowd others with."""
+
+
 class ZooKeeperCalls(Calls):
     """Sessions, the znodes that live as long as they, and leadership."""
 
-    @call(TELLS)
+    @call(TELLS, who=DAEMONS)
     def open_session(self, name: Text) -> Opened:
         """Begin a session. A restarted client must give the same name again."""
 
-    @call(TELLS)
+    @call(TELLS, who=DAEMONS)
     def heartbeat(self, session_id: Text) -> Tuple[Znode, ...]:
         """Say that the session's client is alive; what is still its own.
 
@@ -56,15 +61,15 @@ class ZooKeeperCalls(Calls):
         another session of its owner's.
         """
 
-    @call(TELLS)
+    @call(TELLS, who=DAEMONS)
     def close_session(self, session_id: Text) -> None:
         """End the session; its znodes and leaderships go at once."""
 
-    @call(TELLS)
+    @call(TELLS, who=DAEMONS)
     def create(self, session_id: Text, path: Text, data: Text) -> None:
         """Register an ephemeral znode, or set the data of one's own."""
 
-    @call(TELLS)
+    @call(TELLS, who=DAEMONS)
     def remove(self, session_id: Text, path: Text) -> None:
         """Take back one's own znode."""
 
@@ -72,15 +77,15 @@ class ZooKeeperCalls(Calls):
     def children(self, parent_path: Text) -> Children:
         """The znodes directly below a path."""
 
-    @call(READS, waits=True)
+    @call(READS, who=DAEMONS, waits=True)
     def watch(self, parent_path: Text, known_version: int, timeout_seconds: Patience) -> Children:
         """The same, after a change from `known_version` or the timeout (at most 30 s)."""
 
-    @call(TELLS)
+    @call(TELLS, who=(NAME_NODE,))
     def campaign(self, session_id: Text, role: Text, data: Text) -> Leadership:
         """Ask for a role. The same session asking again keeps its epoch."""
 
-    @call(TELLS)
+    @call(TELLS, who=(NAME_NODE,))
     def resign(self, session_id: Text, role: Text) -> None:
         """Give the role up, if this session leads it."""
 

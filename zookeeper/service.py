@@ -6,21 +6,22 @@ ticks. Only the epochs are durable: they are written between the two steps of a 
 that lock, so that a slow disk delays candidates and never a heartbeat. Everything else comes
 back by itself after a restart, because clients find their session gone and register again.
 
-A session id is random and is told to nobody but its client: who presents it is its owner.
+A session id is random and is told to nobody but its client; and who presents it must be the
+principal that opened the session, so that one which was overheard is of no use to others.
 """
 
 import argparse
 import secrets
 import threading
 import time
-from typing import Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from zookeeper.calls import Elected, Opened, ZooKeeperCalls
 from zookeeper.election import Leadership
 from zookeeper.epoch_file import EpochFile
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.calls import serves
+from zookeeper.fabric.calls import Call, serves
 from zookeeper.fabric.errors import Unavailable
 from zookeeper.fabric.identity import ZOOKEEPER
 from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS, Service
@@ -65,13 +66,18 @@ class Coordination:
 
     # Sessions and znodes.
 
-    def open_session(self, owner: str, place: str = "") -> str:
+    def open_session(self, owner: str, place: str = "", principal: str = "") -> str:
         """A new session's id."""
         session_id = secrets.token_hex(16)
         with self._lock:
-            self._state.sessions.open(session_id, owner, time.monotonic(), place)
+            self._state.sessions.open(session_id, owner, time.monotonic(), place, principal)
         log.info("session.opened", owner=owner)
         return session_id
+
+    def require_own(self, session_id: str, principal: str) -> None:
+        """Raises SessionExpired unless this principal opened the session, and it lives."""
+        with self._lock:
+            self._state.sessions.require_own(session_id, principal)
 
     def heartbeat(self, session_id: str) -> Tuple[Znode, ...]:
         """The session's client is alive; the znodes that it still holds."""
@@ -189,12 +195,19 @@ class ZooKeeperService(Service):
         self.remove, self.resign = coordination.remove, coordination.resign
         self.children, self.leader = coordination.children, coordination.leader
 
+    def own(self, call: Call, values: Tuple[Any, ...], args: Tuple[Any, ...]) -> Tuple[Any, ...]:
+        """Who names a session names one of his own."""
+        if call.parameters and call.parameters[0].name == "session_id":
+            self._coordination.require_own(values[0], str(self.peer.principal))
+        return values
+
     def open_session(self, name: str) -> Opened:
         """See ZooKeeperCalls."""
         # Who has another principal is another owner, whatever name he gives.
         owner = f"{self.peer.principal} {name}"
         place = place_of(self.peer.principal, self.peer.host)
-        session_id = self._coordination.open_session(owner, place)
+        principal = str(self.peer.principal)
+        session_id = self._coordination.open_session(owner, place, principal)
         return Opened(session_id, self._coordination.expiry_seconds)
 
     def create(self, session_id: str, path: str, data: str) -> None:

@@ -60,9 +60,12 @@ class Children(NamedTuple):
 class _Session:
     """One open session. `number` orders sessions by age; `deadline` is monotonic seconds."""
 
-    def __init__(self, owner: str, place: str, number: int, deadline: float) -> None:
+    def __init__(
+        self, owner: str, place: str, principal: str, number: int, deadline: float
+    ) -> None:
         self.owner = owner
         self.place = place
+        self.principal = principal
         self.number = number
         self.deadline = deadline
         self.paths: Set[str] = set()
@@ -113,10 +116,13 @@ class Sessions:
 
     # Sessions.
 
-    def open(self, session_id: str, owner: str, now: float, place: str = "") -> None:
+    def open(
+        self, session_id: str, owner: str, now: float, place: str = "", principal: str = ""
+    ) -> None:
         """Begin a session under an id that was never used. Raises Busy, InvalidArgument.
 
         `place` is what its client shares with others that are bounded together: role and host.
+        `principal` is who opens it, and alone may speak in it.
         """
         if not 0 < len(owner) <= PATH_LENGTH_MAX or not owner.isprintable():
             raise InvalidArgument(f"a session needs a printable name of {PATH_LENGTH_MAX} at most")
@@ -127,7 +133,9 @@ class Sessions:
         assert session_id not in self._sessions
         self._opened += 1
         deadline = now + self.expiry_seconds
-        self._sessions[session_id] = _Session(owner, place, self._opened, deadline)
+        self._sessions[session_id] = _Session(
+            owner, place, principal, self._opened, deadline
+        )
         self._places[place] = self._places.get(place, 0) + 1
 
     def heartbeat(self, session_id: str, now: float) -> None:
@@ -173,10 +181,16 @@ class Sessions:
         """Raises SessionExpired unless the session lives."""
         self._session(session_id)
 
+    def require_own(self, session_id: str, principal: str) -> None:
+        """Raises SessionExpired unless the session lives, and this principal opened it."""
+        if self._session(session_id).principal != principal:
+            raise _unknown()
+
     def supersedes(self, session_id: str, other_id: str) -> bool:
         """Whether the first session was opened later, by the same owner. Raises SessionExpired."""
         session, other = self._session(session_id), self._session(other_id)
-        return session.owner == other.owner and session.number > other.number
+        same = (session.principal, session.owner) == (other.principal, other.owner)
+        return same and session.number > other.number
 
     # Znodes.
 
@@ -242,7 +256,7 @@ class Sessions:
     def _session(self, session_id: str) -> _Session:
         session = self._sessions.get(session_id)
         if session is None:
-            raise SessionExpired("the session is not known; open a new one")
+            raise _unknown()
         return session
 
     def _store(self, path: str, znode: _Owned, more_bytes: int) -> None:
@@ -292,6 +306,10 @@ class Sessions:
     def __repr__(self) -> str:
         znodes = sum(len(parent.znodes) for parent in self._parents.values())
         return f"<Sessions {len(self._sessions)} open, {znodes} znodes>"
+
+
+def _unknown() -> SessionExpired:
+    return SessionExpired("the session is not known; open a new one")
 
 
 def _parent_of(path: str) -> str:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from zookeeper.fabric.errors import Busy, PermissionDenied
+from zookeeper.calls import ZooKeeperCalls
+from zookeeper.fabric.calls import calls_of
+from zookeeper.fabric.errors import Busy, PathExists, PermissionDenied, SessionExpired
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
 from zookeeper.service import Coordination, ZooKeeperService
@@ -28,18 +30,18 @@ def as_principal(coordination: Coordination, principal: str) -> ZooKeeperService
 @pytest.mark.parametrize("principal", ["user:eve", "anonymous", "metadata", "user", "Name_node"])
 def test_who_is_no_daemon_may_only_read(coordination: Coordination, principal: str) -> None:
     eve = as_principal(coordination, principal)
-    session_id, _ = eve.exposed_open_session("localhost:1801")
+    session_id = coordination.open_session("localhost:1801", principal=principal)
     for refused in (
+        lambda: eve.exposed_open_session("localhost:1801"),
+        lambda: eve.exposed_heartbeat(session_id),
         lambda: eve.exposed_create(session_id, "/data_nodes/localhost:1801", "1"),
         lambda: eve.exposed_campaign(session_id, ROLE, "evil"),
-        lambda: eve.exposed_campaign(session_id, "balancer", "evil"),
+        lambda: eve.exposed_watch("/data_nodes", -1, 0),
     ):
         with pytest.raises(PermissionDenied):
             refused()
-    assert eve.exposed_heartbeat(session_id) == ()
     assert eve.exposed_children("/data_nodes")[1] == ()
     assert eve.exposed_leader(ROLE) is None
-    assert eve.exposed_watch("/data_nodes", -1, 0)[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -67,13 +69,38 @@ def test_roles_that_nobody_has_do_not_get_an_epoch(coordination: Coordination) -
     assert coordination._state.election.epochs() == {}
 
 
-def test_users_of_one_host_share_their_sessions_whatever_they_call_themselves(
-    coordination: Coordination,
-) -> None:
+def test_daemons_of_one_kind_share_the_sessions_of_their_host(coordination: Coordination) -> None:
     for number in range(SESSIONS_PER_PLACE_MAX):
-        as_principal(coordination, f"user:u{number}").exposed_open_session("x")
-    for principal in ("user:late", "anonymous", "metadata"):
-        with pytest.raises(Busy):
-            as_principal(coordination, principal).exposed_open_session("x")
-    for principal in ("data_node", "name_node"):
-        as_principal(coordination, principal).exposed_open_session("x")
+        as_principal(coordination, f"data_node:{number}").exposed_open_session("x")
+    with pytest.raises(Busy):
+        as_principal(coordination, "data_node:late").exposed_open_session("x")
+    as_principal(coordination, "name_node").exposed_open_session("x")
+
+
+def test_a_name_is_worth_nothing_under_another_principal(coordination: Coordination) -> None:
+    ours = as_principal(coordination, "data_node:1")
+    theirs = as_principal(coordination, "data_node:2")
+    first, _ = ours.exposed_open_session("localhost:1801")
+    ours.exposed_create(first, "/data_nodes/localhost:1801", "1")
+    stranger, _ = theirs.exposed_open_session("localhost:1801")
+    with pytest.raises(PathExists):
+        theirs.exposed_create(stranger, "/data_nodes/localhost:1801", "evil")
+    again, _ = ours.exposed_open_session("localhost:1801")
+    ours.exposed_create(again, "/data_nodes/localhost:1801", "2")
+
+
+@pytest.mark.parametrize("whose", ["data_node:2", "data_node", "name_node", "data_node:1 x"])
+def test_a_session_is_worth_nothing_to_another_principal(
+    coordination: Coordination, whose: str
+) -> None:
+    ours, theirs = as_principal(coordination, "data_node:1"), as_principal(coordination, whose)
+    session_id, _ = ours.exposed_open_session("x")
+    ours.exposed_create(session_id, "/data_nodes/x", "1")
+    for call in calls_of(ZooKeeperCalls).values():
+        names = [parameter.name for parameter in call.parameters]
+        if "session_id" in names:
+            path = {"session_id": session_id, "path": "/data_nodes/x", "role": ROLE}
+            with pytest.raises((SessionExpired, PermissionDenied)):
+                getattr(theirs, f"exposed_{call.name}")(*[path.get(name, "2") for name in names])
+    assert ours.exposed_heartbeat(session_id) == (("/data_nodes/x", "1"),)
+    assert coordination.leader(ROLE) is None

@@ -19,7 +19,6 @@ from zookeeper.fabric.errors import (
     DiskFailed,
     DiskFull,
     InvalidArgument,
-    PathExists,
     SessionExpired,
     StartRefused,
     Unavailable,
@@ -55,6 +54,13 @@ def settings(folder: Path, **fields: Any) -> Settings:
     """Settings of a zookeeper at a free port."""
     fields = {"hosts": (Address("localhost", 0),), "zookeeper_dir": str(folder), **fields}
     return Settings(zookeeper=ZooKeeperSettings(**fields))
+
+
+def served(coordination: Coordination, principal: str = "name_node") -> ZooKeeperService:
+    """A connection of this principal."""
+    made = ZooKeeperService(coordination)
+    made.peer = Peer(Principal.parse(principal), "::1")
+    return made
 
 
 @contextmanager
@@ -102,7 +108,7 @@ def test_a_client_is_served_over_the_wire(zookeeper: ZooKeeper) -> None:
 
 @pytest.mark.parametrize("bad", [None, True, 1, 1.5, b"/a", ("/a",), Text("/a")])
 def test_every_argument_must_be_text(coordination: Coordination, bad: object) -> None:
-    server = ZooKeeperService(coordination)
+    server = served(coordination)
     arguments = {"open_session": 1, "heartbeat": 1, "close_session": 1, "create": 3, "remove": 2,
                  "children": 1, "campaign": 3, "resign": 2, "leader": 1}
     exposed = {name[8:] for name in dir(server) if name.startswith("exposed_")}
@@ -123,7 +129,7 @@ def test_every_argument_must_be_text(coordination: Coordination, bad: object) ->
 )
 def test_a_watch_checks_its_arguments(coordination: Coordination, arguments: tuple) -> None:
     with pytest.raises(InvalidArgument):
-        ZooKeeperService(coordination).exposed_watch(*arguments)
+        served(coordination).exposed_watch(*arguments)
 
 
 def test_a_watch_is_bounded(
@@ -135,7 +141,7 @@ def test_a_watch_is_bounded(
         asked.append(seconds)
 
     monkeypatch.setattr(coordination, "watch", watch)
-    server = ZooKeeperService(coordination)
+    server = served(coordination)
     for seconds in (5, 1e9, math.inf):
         server.exposed_watch("/a", 0, seconds)
     assert asked == [5, 30.0, 30.0]
@@ -163,19 +169,6 @@ def test_a_watch_ends_when_the_zookeeper_stops(coordination: Coordination) -> No
     coordination.stop()
     wait_until(lambda: results)
     assert type(results[0]) is Unavailable
-
-
-def test_a_name_is_worth_nothing_under_another_principal(coordination: Coordination) -> None:
-    ours, theirs = ZooKeeperService(coordination), ZooKeeperService(coordination)
-    ours.peer = Peer(Principal("data_node", "1"), "::1")
-    theirs.peer = Peer(Principal("data_node", "2"), "::1")
-    first, _ = ours.exposed_open_session("localhost:1801")
-    ours.exposed_create(first, "/data_nodes/localhost:1801", "1")
-    stranger, _ = theirs.exposed_open_session("localhost:1801")
-    with pytest.raises(PathExists):
-        theirs.exposed_create(stranger, "/data_nodes/localhost:1801", "evil")
-    again, _ = ours.exposed_open_session("localhost:1801")
-    ours.exposed_create(again, "/data_nodes/localhost:1801", "2")
 
 
 def test_no_epoch_is_told_before_it_is_on_disk(
