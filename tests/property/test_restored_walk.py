@@ -5,6 +5,7 @@ the bytes that were written for it in the history that stands. A restored nameno
 and epochs out a second time; which datanodes are there when it does so is a matter of chance.
 """
 
+from itertools import count
 from random import Random
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
@@ -71,7 +72,7 @@ class World:
         self.now += 100.0
         self.epoch = max(self.epoch + 1, self.floor.value)
         policy = BlockPolicy(safe_mode_extension_seconds=0.0, dead_seconds=1e9)
-        blocks = Blocks(CLUSTER, self.epoch, policy, self.random.getrandbits(62))
+        blocks = Blocks(CLUSTER, self.epoch, policy, count(self.random.getrandbits(62)))
         self.state = State(blocks, "root", "supergroup", 10.0, 30.0)
         tables = {name: [table[key] for key in sorted(table)]
                   for name, table in self.metadata.tables.items()}

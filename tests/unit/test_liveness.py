@@ -1,5 +1,6 @@
 """Who is alive: by the heartbeats of a datanode, and by what the zookeeper sees of it."""
 
+from itertools import count
 from typing import Dict, Iterator, Optional
 
 import pytest
@@ -16,7 +17,7 @@ class World:
     """The nodes, and who judges them."""
 
     def __init__(self) -> None:
-        self.nodes = Nodes(CLUSTER_ID, 3 << 32, POLICY)
+        self.nodes = Nodes(CLUSTER_ID, count(1), POLICY)
         self.liveness = Liveness(self.nodes, POLICY)
 
     def register(self, name: str, now: float) -> Node:

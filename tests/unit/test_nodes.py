@@ -1,5 +1,6 @@
 """Datanodes: registration, sessions and clones."""
 
+from itertools import count
 from typing import Iterator
 
 import pytest
@@ -15,7 +16,7 @@ EPOCH = 3
 
 @pytest.fixture(name="nodes")
 def _nodes() -> Iterator[Nodes]:
-    nodes = Nodes(CLUSTER_ID, EPOCH << 32, POLICY)
+    nodes = Nodes(CLUSTER_ID, count((EPOCH << 32) + 1), POLICY)
     yield nodes
     nodes.check()
 
@@ -35,8 +36,8 @@ def test_every_registration_is_a_new_session_of_this_epoch(nodes: Nodes) -> None
 
 
 def test_a_session_of_an_earlier_namenode_is_not_mistaken_for_another_hdfs_1972() -> None:
-    old = Nodes(CLUSTER_ID, EPOCH << 32, POLICY).register(node_info("a"), 0.0).session
-    later = Nodes(CLUSTER_ID, EPOCH + 1 << 32, POLICY)
+    old = Nodes(CLUSTER_ID, count((EPOCH << 32) + 1), POLICY).register(node_info("a"), 0.0).session
+    later = Nodes(CLUSTER_ID, count((EPOCH + 1 << 32) + 1), POLICY)
     later.register(node_info("b"), 0.0)
     with pytest.raises(SessionExpired):
         beat(later, old, 1.0)

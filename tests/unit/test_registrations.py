@@ -7,8 +7,10 @@ import pytest
 
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.calls.service import NameNodeService
-from data_service.protocol.nodes import NodeInfo
+from data_service.protocol.namenode_calls import DataNodeReports
+from data_service.protocol.nodes import NodeInfo, NodeStats
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY
+from zookeeper.fabric.calls import calls_of
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, SessionExpired
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
@@ -86,3 +88,25 @@ def test_a_report_of_nobody_is_refused_before_it_is_unpacked(
     monkeypatch.setattr("data_service.namenode.calls.datanodes.unpack_blocks", never)
     with pytest.raises(SessionExpired):
         service.exposed_block_report(7, 1, 0, 1, bytes(24))
+
+
+@pytest.mark.parametrize("whose", ["data_node:2", "data_node", "data_node:1 "])
+def test_nobody_speaks_in_the_session_of_another(service: Any, whose: str) -> None:
+    """Who guessed its number could report the replicas of another datanode as gone."""
+    service.peer = Peer(Principal("data_node", "1"), "127.0.0.1")
+    session = service.exposed_register(tuple(GOOD))[0]
+    blocks = service._connection.namesystem.blocks
+    service.peer = Peer(Principal.parse(whose), "127.0.0.1")
+    given = {"session": session, "stats": tuple(NodeStats(*range(1, 7))), "wait_seconds": 0.0,
+             "report_id": 1, "part": 0, "parts": 1, "payload": bytes(24), "received": (),
+             "deleted": ((1, 1, 1),), "corrupt": (), "verified": (), "block_id": 1,
+             "unreached": ()}
+    in_sessions = [call for call in calls_of(DataNodeReports).values()
+                   if "session" in [parameter.name for parameter in call.parameters]]
+    assert len(in_sessions) == 4
+    for call in in_sessions:
+        with pytest.raises(SessionExpired):
+            getattr(service, f"exposed_{call.name}")(*[given[name] for name, _ in call.parameters])
+    assert not blocks.census.datanodes(0.0)[0].stats.capacity, "nothing was heard"
+    service.peer = Peer(Principal("data_node", "1"), "127.0.0.1")
+    service.exposed_copy_failed(session, 1)

@@ -59,6 +59,11 @@ class Connection:
         return self._service.peer.host
 
     @property
+    def principal(self) -> str:
+        """Who the caller is: proved in mode `secret`."""
+        return str(self._service.peer.principal)
+
+    @property
     def caller(self) -> Caller:
         """Who calls. Groups are looked up, outside of every lock, unless that was done just now.
 
@@ -78,6 +83,13 @@ class Connection:
     def gone(self) -> bool:
         """Whether nobody waits for the answer any more."""
         return self._service.gone()
+
+    def own_session(self, session: int) -> int:
+        """A session of this datanode's; SessionExpired when it is over, or another's: in that,
+        nobody can report, or take orders, in its place."""
+        principal = self.principal
+        self.namesystem.ask_blocks(lambda blocks: blocks.require_own(session, principal))
+        return session
 
     def own_client(self, client_id: str) -> str:
         """A client's name in the namenode, which tells whose it is: ids are shown to all who meet

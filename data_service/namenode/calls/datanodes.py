@@ -20,7 +20,10 @@ class DataNodes:
     def register(self, info: NodeInfo) -> Registration:
         """See DataNodeReports."""
         namesystem = self._on.namesystem
-        session = namesystem.tell_blocks(lambda blocks: blocks.register(info, time.monotonic()), ())
+        principal = self._on.principal
+        session = namesystem.tell_blocks(
+            lambda blocks: blocks.register(info, time.monotonic(), principal), ()
+        )
         return Registration(session, namesystem.journal.epoch, namesystem.journal.cluster_id)
 
     def epoch_known(self, epoch: int) -> None:
@@ -37,8 +40,6 @@ class DataNodes:
     ) -> None:
         """See DataNodeReports."""
         namesystem = self._on.namesystem
-        # Whose session is over is refused before anything is unpacked for it.
-        namesystem.ask_blocks(lambda blocks: blocks.require_session(session))
         reported = list(unpack_blocks(payload))
         namesystem.tell_blocks_in_slices(
             lambda blocks: blocks.block_report(

@@ -58,9 +58,12 @@ class NameNodeService(Service):
             self._audit.note(call, args, user, host, allowed=not denied)
 
     def own(self, call: Call, values: Tuple[Any, ...], args: Tuple[Any, ...]) -> Tuple[Any, ...]:
-        """Who names a client, by an operation or by its id, names one of his own."""
+        """Who names a client, by an operation or by its id, or a session, names his own."""
         if call.effect == CHANGES:
             return (self._connection.own_operation(values[0], args[1:]), *values[1:])
-        if call.parameters and call.parameters[0].name == "client_id":
+        first = call.parameters[0].name if call.parameters else ""
+        if first == "client_id":
             return (self._connection.own_client(values[0]), *values[1:])
+        if first == "session":
+            return (self._connection.own_session(values[0]), *values[1:])
         return values

@@ -1,8 +1,9 @@
 """One term of leadership: what it needs, made, begun and ended together."""
 
+import secrets
 import time
 from random import Random
-from typing import Callable
+from typing import Callable, Iterator
 
 from data_service.namenode.block_limits import policy_of
 from data_service.namenode.chores import Chores
@@ -31,6 +32,7 @@ LEAP_BITS = 40
 """A term's first block lies up to 2^LEAP_BITS numbers behind the last one that is recorded."""
 
 SESSION_BITS = 62
+"""Of the number of a datanode's session, which is drawn anew for each."""
 
 
 class Term:
@@ -49,9 +51,7 @@ class Term:
         on_later_epoch: Callable[[int], None],
     ) -> None:
         own, random = settings.name_node, Random()
-        blocks = Blocks(
-            journal.cluster_id, journal.epoch, policy_of(settings), random.getrandbits(SESSION_BITS)
-        )
+        blocks = Blocks(journal.cluster_id, journal.epoch, policy_of(settings), _sessions())
         state = State(
             blocks, user, "supergroup", own.lease_soft_seconds, own.lease_hard_seconds
         )
@@ -104,3 +104,9 @@ class Term:
 
     def __repr__(self) -> str:
         return f"<Term in {self._journal!r}, {self._ending!r}>"
+
+
+def _sessions() -> Iterator[int]:
+    """Numbers that nobody can guess from one that he was given."""
+    while True:
+        yield 1 + secrets.randbits(SESSION_BITS)

@@ -8,8 +8,19 @@ everything else from the datanodes. The caller holds the namenode's lock; nothin
 does input or output. `now` is monotonic seconds.
 """
 
+from itertools import count
 from random import Random
-from typing import AbstractSet, Callable, Collection, Iterable, List, Optional, Sequence, Tuple
+from typing import (
+    AbstractSet,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from data_service.namenode.replicas.block_map import reported
 from data_service.namenode.replicas.block_policy import BlockPolicy
@@ -25,13 +36,20 @@ class Blocks:
     """The facade. Every method is one event; `check()` must hold after each."""
 
     def __init__(
-        self, cluster_id: str, epoch: int, policy: BlockPolicy, first_session: int = 0
+        self,
+        cluster_id: str,
+        epoch: int,
+        policy: BlockPolicy,
+        sessions: Optional[Iterator[int]] = None,
     ) -> None:
         """`epoch` is the generation of all blocks that are allocated; a block that is written again
-        is another block. Sessions of datanodes are numbered from `first_session`."""
+        is another block. `sessions` are the numbers of datanodes' sessions; else they are counted.
+        """
         self.epoch = epoch
         # Sessions of an earlier namenode must not be mistaken for ours.
-        self._parts = parts = Parts(cluster_id, first_session or epoch << 32, policy)
+        self._parts = parts = Parts(
+            cluster_id, sessions or count((epoch << 32) + 1), policy
+        )
         self._nodes = parts.nodes
         self._map = parts.blocks
         self._opened = parts.opened
@@ -170,11 +188,12 @@ class Blocks:
 
     # What datanodes say.
 
-    def register(self, info: NodeInfo, now: float) -> int:
+    def register(self, info: NodeInfo, now: float, principal: str = "") -> int:
         """A datanode's process introduces itself; its session. Its earlier session ends and so
-        do the orders of it; a full report must follow. Raises StartRefused."""
+        do the orders of it; a full report must follow. Only `principal` may speak in it. Raises
+        StartRefused."""
         self._parts.now = now
-        node = self._nodes.register(info, now)
+        node = self._nodes.register(info, now, principal)
         self._parts.liveness.registered(node, now)
         for replaced in self._nodes.take_vacated():
             self._parts.dead_nodes.add(replaced)
@@ -185,9 +204,9 @@ class Blocks:
             "node.registered", node=info.node_id, host=info.host, port=info.port)
         return node.session
 
-    def require_session(self, session: int) -> None:
-        """Raises SessionExpired when no datanode has this session."""
-        self._nodes.by_session(session)
+    def require_own(self, session: int, principal: str) -> None:
+        """Raises SessionExpired unless this principal registered a datanode in this session."""
+        self._nodes.require_own(session, principal)
 
     def heartbeat(self, session: int, stats: NodeStats, now: float,
                   durable_txid: int) -> Tuple[Command, ...]:

@@ -35,14 +35,16 @@ class Node:
     """One datanode. `Nodes` changes its identity, `Liveness` its liveness; the others what they
     own: `replicas` (good ones, counted by the block map), `unknown`, `expected`, `streams`,
     `outbox`; `verifying` and `verified` (block id -> when), see `verification.py`. `former` is the
-    process that served its disk before; `removed` when another disk is served at its address.
+    process that served its disk before; `principal` is who registered it last, and alone may speak
+    in its session; `removed` when another disk is served at its address.
     `misses` and `avoided_until` are about copies that did not reach it.
     """
 
     __slots__ = ("index", "info", "target", "session", "stats", "liveness", "service_state",
                  "last_heartbeat", "zookeeper_lost", "reported", "last_report", "last_report_id",
                  "report", "replicas", "unknown", "expected", "scheduled", "streams", "outbox",
-                 "verifying", "verified", "former", "removed", "misses", "avoided_until")
+                 "verifying", "verified", "former", "principal", "removed", "misses",
+                 "avoided_until")
 
     def __init__(self, index: int, info: NodeInfo, now: float) -> None:
         self.index = index
@@ -67,6 +69,7 @@ class Node:
         self.verifying: Dict[int, float] = {}
         self.verified: Dict[int, float] = {}
         self.former = ""
+        self.principal = ""
         self.removed = False
         self.misses = 0
         self.avoided_until = -inf

@@ -24,12 +24,13 @@ _BEATS_ALIVE = 3
 class Nodes:
     """All datanodes that ever registered with this namenode."""
 
-    def __init__(self, cluster_id: str, first_session: int, policy: BlockPolicy) -> None:
+    def __init__(self, cluster_id: str, sessions: Iterator[int], policy: BlockPolicy) -> None:
+        """`sessions` are the numbers that sessions get: none is 0, none comes twice."""
         self._cluster_id = cluster_id
         self._policy = policy
         self._by_id: Dict[str, Node] = {}
         self._by_session: Dict[int, Node] = {}
-        self._last_session = first_session
+        self._sessions = sessions
         self._registered = 0
         self._claims = Claims()
         self._vacated: List[Node] = []
@@ -68,8 +69,9 @@ class Nodes:
         return all(node.reported or (node.dead and now - node.last_heartbeat >= grace)
                    for node in self._by_id.values())
 
-    def register(self, info: NodeInfo, now: float) -> Node:
+    def register(self, info: NodeInfo, now: float, principal: str = "") -> Node:
         """Open a session for the process that serves a datanode's disk, ending the one before.
+        Only its `principal` may speak in it.
 
         Raises StartRefused for a disk of another cluster, and for a second process that has the
         identity or the address of one that is alive: a cloned disk (SeaweedFS #6857), a copied
@@ -94,8 +96,8 @@ class Nodes:
         node.removed = False
         node.info = info
         node.target = Target(info.node_id, info.host, info.port)
-        self._last_session += 1
-        node.session = self._last_session
+        node.principal = principal
+        node.session = next(self._sessions)
         self._by_session[node.session] = node
         node.last_heartbeat = now
         node.last_report_id = -1
@@ -155,11 +157,16 @@ class Nodes:
         if not node.dead:
             node.liveness = STALE
 
+    def require_own(self, session: int, principal: str) -> None:
+        """Raises SessionExpired unless this principal registered the node of this session."""
+        if self.by_session(session).principal != principal:
+            raise _ended()
+
     def by_session(self, session: int) -> Node:
         """The node that holds this session; raises SessionExpired."""
         node = self.find(session)
         if node is None:
-            raise SessionExpired("this datanode's registration ended; it must register again")
+            raise _ended()
         return node
 
     def find(self, session: int) -> Optional[Node]:
@@ -184,3 +191,7 @@ class Nodes:
             assert (node.session in self._by_session) == (node.session != 0), node
             assert not (node.dead and (node.session or node.reported)), node
             assert not (node.reported and not node.session), node
+
+
+def _ended() -> SessionExpired:
+    return SessionExpired("this datanode's registration ended; it must register again")

@@ -1,5 +1,7 @@
 """The parts of the block side, made once and joined."""
 
+from typing import Iterator
+
 from data_service.namenode.replicas.allocation import Allocation
 from data_service.namenode.replicas.block_map import BlockMap
 from data_service.namenode.replicas.block_policy import BlockPolicy
@@ -21,10 +23,10 @@ from data_service.namenode.replicas.verification import Verifications
 class Parts:
     """What `Blocks` and its monitor share. `now` is the moment of the last event."""
 
-    def __init__(self, cluster_id: str, first_session: int, policy: BlockPolicy) -> None:
+    def __init__(self, cluster_id: str, sessions: Iterator[int], policy: BlockPolicy) -> None:
         self.now = 0.0
         self.events = Events()
-        self.nodes = Nodes(cluster_id, first_session, policy)
+        self.nodes = Nodes(cluster_id, sessions, policy)
         self.liveness = Liveness(self.nodes, policy)
         self.blocks = BlockMap()
         self.opened = OpenBlocks()
