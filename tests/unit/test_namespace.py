@@ -4,10 +4,10 @@ from typing import Any, Callable, Collection, List, Type
 
 import pytest
 
-from data_service.namenode.namespace import inodes, namespace, sorted_names
+from data_service.namenode.namespace import inodes, namespace
 from data_service.namenode.namespace.orphans import purge
 from data_service.namenode.namespace.image import Image, put
-from data_service.namenode.namespace.inodes import ORPHANS_ID, ROOT_ID
+from data_service.namenode.namespace.inodes import ORPHANS_ID
 from data_service.namenode.namespace.paths import parse
 from data_service.namenode.namespace.sorted_names import SortedNames
 from data_service.protocol.files import ContentSummary
@@ -211,58 +211,32 @@ def test_pages_of_a_directory_that_changes(
     assert root.page("g", 5) == ([], False)
 
 
-@pytest.fixture
-def sorts(monkeypatch: pytest.MonkeyPatch) -> List[int]:
-    """How many names were sorted each time; directories with more than two keep them."""
-    seen: List[int] = []
+def test_nothing_sorts_a_big_directory_but_its_becoming_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sorted for the first page of a listing, one with a million names kept everybody waiting for
+    half a second; sorted for every page, its check took hours."""
+    sorts: List[int] = []
 
     class Counted(SortedNames):
         def __init__(self, names: Collection[str]) -> None:
-            seen.append(len(names))
+            sorts.append(len(names))
             super().__init__(names)
 
     monkeypatch.setattr(inodes, "SortedNames", Counted)
-    monkeypatch.setattr(inodes, "INDEX_FROM", 2)
-    return seen
-
-
-def test_a_listing_in_pages_sorts_a_big_directory_once(sorts: List[int]) -> None:
-    """Sorted for every page, the check of one with 500,000 files took eight minutes."""
+    monkeypatch.setattr(inodes, "INDEX_FROM", 4)
     tree = Tree()
-    for name in "abcdefgh":
+    for name in "hgfedcba":
         tree.file(f"/{name}")
-    seen: List[str] = []
-    after = None
-    for _ in range(8):
-        descent = tree.resolver.descend(tree.image.root, after)
-        seen.append(next(inode for inode in descent if inode.id > ROOT_ID).path)
-        after = parse(seen[-1])
-        if seen[-1] == "/c":
-            tree.file("/ff")
-    assert "".join(seen) == "/a/b/c/d/e/f/ff/g" and sorts == [8]
-    assert tree.paths(after=after) == ["/h"] and sorts == [8]
-    assert tree.image.root.page("", 3)[1] and sorts == [8, 9], "that listing was at its end"
-
-
-def test_a_listing_that_nobody_goes_on_with_costs_nothing_later(
-    sorts: List[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each new entry moved what was behind it, for ever: 0.4 ms in a directory of a million."""
-    monkeypatch.setattr(sorted_names, "CHANGES_MAX", 3)
-    tree = Tree()
-    for name in "abcd":
-        tree.file(f"/{name}")
-    root = tree.image.root
-    root.page("", 1)
-    tree.file("/e")
-    tree.delete("/e")
-    root.page("a", 1)
-    tree.file("/e")
-    tree.file("/f")
-    assert root.page("b", 1)[0][0].name == "c" and sorts == [4]
-    for name in "ghi":
-        tree.file(f"/{name}")
-    assert root.page("c", 1)[0][0].name == "d" and sorts == [4, 9]
+    assert sorts == [5]
+    assert tree.image.root.page("", 3)[1] and not tree.image.root.page("e", 3)[1]
+    assert "".join(tree.paths()) == "//a/b/c/d/e/f/g/h"
+    tree.delete("/f")
+    assert tree.paths(after=parse("/d")) == ["/e", "/g", "/h"] and sorts == [5]
+    loaded = Image("root", "supergroup")
+    loaded.load(tree.image.rows())
+    loaded.check()
+    assert [inode.name for inode in loaded.root.page("c", 2)[0]] == ["d", "e"] and sorts == [5, 7]
 
 
 def test_content_summary_counts_the_directory_itself() -> None:

@@ -92,6 +92,9 @@ class Image:
         self._load_blocks(tables[BLOCKS])
         for top in (self.root, self.orphans):
             self.usage.count(top)
+        for inode in self.inodes.values():
+            if type(inode) is Directory:
+                inode.put_in_order()
         self.deleted_blocks.update((row[0], row[1]) for row in tables[DELETED_BLOCKS])
         self.counters.update((row[0], row[1]) for row in tables[COUNTERS])
 
@@ -122,7 +125,9 @@ class Image:
         inode = self.inodes.get(row.id)
         if inode is None:
             parent = self._directory(row.parent)
-            self.usage.add(parent, self._new_inode(row, parent))
+            inode = self._new_inode(row, parent)
+            parent.attach(inode)
+            self.usage.add(parent, inode)
             return
         attributes = self._attributes(row)
         if type(inode) is File and attributes.redundancy != inode.attributes.redundancy:
@@ -144,11 +149,10 @@ class Image:
             parent.attach(inode)
 
     def _new_inode(self, row: InodeRow, parent: Directory) -> Inode:
-        """An inode in its place, but not counted yet."""
+        """An inode that knows its place, where it does not stand yet and is not counted."""
         kind = Directory if row.kind == DIRECTORY else File
         inode = kind(row, parent, self._attributes(row))
         self.inodes[inode.id] = inode
-        parent.attach(inode)
         if type(inode) is Directory:
             self._set_quotas(inode, row)
         return inode
@@ -225,7 +229,7 @@ class Image:
             parent = self.inodes[row.parent]
             if not isinstance(parent, Directory) or parent.holds(row.name):
                 raise CorruptData(f"The image is damaged: inode {row.id} has no place")
-            self._new_inode(row, parent)
+            parent.load(self._new_inode(row, parent))
             if waiting:
                 ready += waiting.pop(row.id, ())
 
