@@ -119,7 +119,7 @@ class Commands:
             return
         started = time.monotonic()
         try:
-            copy_block(self._store, block, command.targets, self._peers)
+            copy_block(self._store, block, command.targets, self._peers, command.token)
             log.info("copy.done", block=block.name, seconds=round(time.monotonic() - started, 3))
         except DfsError as error:
             log.warning("copy.failed", block=block.name, error=error.message)

@@ -12,9 +12,14 @@ from zookeeper.fabric.errors import BlockMissing, DfsError, Unavailable
 
 
 def copy_block(
-    store: BlockStore, block: Block, targets: Sequence[Target], peers: DataNodeClient
+    store: BlockStore,
+    block: Block,
+    targets: Sequence[Target],
+    peers: DataNodeClient,
+    token: bytes,
 ) -> Tuple[str, ...]:
     """Send a replica, verified while it is read, to `targets`; the ids of the new holders.
+    The `token` is what lets it in there.
 
     Raises CorruptData when it turns out to be damaged, which the store then knows: damage must
     never be copied. The same error can come from a target, and says nothing of this replica.
@@ -23,7 +28,7 @@ def copy_block(
     with store.read(block.block_id, block.generation) as replica:
         if replica.block != block:
             raise BlockMissing(f"{block.name} has {replica.block.length} bytes here")
-        body = peers.write_block(*block, b"", targets)
+        body = peers.write_block(*block, token, targets)
         try:
             for chunk in replica.chunks(0, replica.block.length):
                 body.send(replica.verified(chunk, buffer), chunk.checksum)

@@ -3,6 +3,7 @@
 import argparse
 from typing import List, Optional
 
+from data_service.datanode.access import Access
 from data_service.datanode.actor import NameNodeActor
 from data_service.datanode.background.block_scanner import BlockScanner
 from data_service.datanode.background.directory_scanner import DirectoryScanner
@@ -60,6 +61,7 @@ class DataNode(daemon.Daemon):
         )
         self._directory_scanner = DirectoryScanner(self.store, own.block_report_seconds)
         self._trash_emptier = TrashEmptier(self.store.volumes, own.trash_seconds)
+        self._access = Access(self.address, None, settings.security.token_seconds)
         self._server: Optional[Server] = None
         self._coordinator: Optional[Coordinator] = None
 
@@ -105,7 +107,12 @@ class DataNode(daemon.Daemon):
 
     def _service(self) -> DataNodeService:
         return DataNodeService(
-            self.store, self.slots, self.peers, self.actor.tell, self.settings.network
+            self.store,
+            self.slots,
+            self.peers,
+            self.actor.tell,
+            self.settings.network,
+            self._access,
         )
 
     def _join(self) -> None:

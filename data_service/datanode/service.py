@@ -2,6 +2,7 @@
 
 from typing import Callable, Iterable
 
+from data_service.datanode.access import Access
 from data_service.datanode.incremental_report import RECEIVED
 from data_service.datanode.pipeline import Downstream, receive_block
 from data_service.datanode.store.block_store import BlockStore
@@ -40,12 +41,14 @@ class DataNodeService(Service):
         peers: DataNodeClient,
         tell: Callable[[str, Iterable[Block]], None],
         network: NetworkSettings,
+        access: Access,
     ) -> None:
         self._store = store
         self._slots = slots
         self._peers = peers
         self._tell = tell
         self._network = network
+        self._access = access
 
     def write_block(
         self,
@@ -60,13 +63,15 @@ class DataNodeService(Service):
 
         The ids of all datanodes that hold it then.
         """
+        block = (block_id, generation, size)
+        self._access.check_write(token, self.peer.principal, block, targets)
         patience = self._network.stall_timeout_seconds * WRITERS_PATIENCE
         with self._slots.hold(patience, len(targets)):
             return receive_block(
                 packets,
                 self._store,
-                (block_id, generation, size),
-                self._downstream(block_id, generation, size, token, targets),
+                block,
+                self._downstream(*block, token, targets),
                 lambda finished: self._tell(RECEIVED, [finished]),
             )
 
@@ -85,6 +90,7 @@ class DataNodeService(Service):
         They go from the disk's cache to the network unseen: it is the reader who verifies them, or
         who wants them `as_it_is`, since nothing better is left.
         """
+        self._access.check_read(token, self.peer.principal, block_id, generation)
         with self._slots.hold(
             self._readers_patience, interrupt=packets.interrupt
         ) as transfer, self._store.read(block_id, generation, as_it_is) as replica:
@@ -105,6 +111,7 @@ class DataNodeService(Service):
         It stays readable for him when it is removed meanwhile. His id of this datanode must be the
         one that comes with it: on another machine there may be a namesake.
         """
+        self._access.check_read(token, self.peer.principal, block_id, generation)
         with self._store.read(block_id, generation) as replica:
             packets.hand_over(replica.descriptor, self._store.volumes.node_id.encode())
             rest = memoryview(replica.checksums())
@@ -119,6 +126,7 @@ class DataNodeService(Service):
 
         The bytes are verified, and stay here.
         """
+        self._access.check_read(token, self.peer.principal, block_id, generation)
         with self._slots.hold(self._readers_patience):
             with self._store.read(block_id, generation) as replica:
                 return replica.checksum(length)

@@ -1,14 +1,12 @@
 """What a datanode answers to clients and to other datanodes. There is no way to delete."""
 
-from typing import Annotated, Tuple
+from typing import Tuple
 
+from data_service.protocol.block_tokens import Token
 from data_service.protocol.checksums import BlockChecksum
 from data_service.protocol.nodes import Targets
 from zookeeper.fabric.calls import READS, TELLS, Calls, Receiving, ReceivingFile, Sending, call
-from zookeeper.fabric.kinds import Label, Length, Natural
-
-Token = Annotated[bytes, Length(0, 4096)]
-"""A block token: what allows its bearer to do this to this block."""
+from zookeeper.fabric.kinds import Label, Natural
 
 Holders = Tuple[Label, ...]
 """The node ids of datanodes that have a block, durably."""

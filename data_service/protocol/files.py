@@ -8,6 +8,7 @@ Times are milliseconds since 1970 for people to read; no decision compares them.
 
 from typing import Annotated, NamedTuple, Tuple
 
+from data_service.protocol.block_tokens import Token
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import Target
 from zookeeper.fabric.kinds import Between, Natural, Text
@@ -59,7 +60,7 @@ class LocatedBlock(NamedTuple):
     offset: Natural
     targets: Tuple[Target, ...]
     corrupt: bool
-    token: bytes
+    token: Token
     claim: str = ""
 
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, NamedTuple, Tuple
 
+from data_service.protocol.block_tokens import Token
 from data_service.protocol.blocks import Block
 from zookeeper.fabric.kinds import Label, Length, Natural, PerhapsLabel, Port
 
@@ -68,13 +69,14 @@ class NodeStats(NamedTuple):
 class Command(NamedTuple):
     """An order to a datanode, in the reply to its heartbeat.
 
-    `replicate`: copy `blocks` (one) to `targets`. `delete`: remove `blocks`, which are deleted or
-    surplus. `delete_corrupt`: remove those of `blocks` that are found to be corrupt once more, and
-    tell of the others that they are good. `trash`: set `blocks` aside, which nobody claims.
-    `verify`: read `blocks`, tell which are good and which are corrupt. `report`: send a full
-    report now.
+    `replicate`: copy `blocks` (one) to `targets`, which the `token` opens. `delete`: remove
+    `blocks`, which are deleted or surplus. `delete_corrupt`: remove those of `blocks` that are
+    found to be corrupt once more, and tell of the others that they are good. `trash`: set `blocks`
+    aside, which nobody claims. `verify`: read `blocks`, tell which are good and which are corrupt.
+    `report`: send a full report now.
     """
 
     action: Label
     blocks: Tuple[Block, ...]
     targets: Targets
+    token: Token = b""

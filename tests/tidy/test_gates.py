@@ -52,8 +52,10 @@ WALL_CLOCK = (
     "data_service/namenode/dates.py",
     "data_service/filesystem/conveniences.py",
     "data_service/shell/",
+    "data_service/datanode/access.py",
 )
-"""Who tells people the time: that of files (also to those that are touched), and of a report."""
+"""Who tells people the time: that of files (also to those that are touched), and of a report. And
+who judges whether a token that another machine made is too old, with minutes to spare."""
 
 _TIMES = {"time", "time_ns", "ctime", "localtime", "gmtime", "now", "utcnow", "today"}
 

@@ -48,7 +48,7 @@ def target(cluster: InnerCluster, number: int) -> Target:
 def copy(cluster: InnerCluster, block: Block, *targets: Target) -> tuple:
     """Copy a replica of the first datanode."""
     store = cluster.data_nodes[0].store
-    return copy_block(store, block, targets, cluster.data_nodes[0].peers)
+    return copy_block(store, block, targets, cluster.data_nodes[0].peers, b"")
 
 
 def test_a_copy_is_the_same_and_is_told(cluster: InnerCluster) -> None:

@@ -188,6 +188,10 @@ class SecuritySettings(Section):
 
     mode: str = _setting("simple", _MODE, "simple (names are believed) or secret (a shared key)")
     key_file: str = _setting("", OPTIONAL_PATH, "file of the key, readable by its owner only")
+    token_seconds: float = _setting(
+        600.0, number("a number of seconds", 0.2, 86400.0),
+        "how long a reader or writer may begin with what the namenode told of a block; clocks may "
+        "differ by half of it")
     allow_insecure: bool = _setting(
         False, BOOLEAN, "let mode simple listen on more than the loopback interface")
 

@@ -4,6 +4,7 @@ import time
 from hashlib import blake2b
 from typing import Any, Callable, Iterable, Optional, Set, Tuple
 
+from data_service.namenode.calls.tokens import Tokens
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
 from data_service.namenode.namespace.retries import CLIENT_OF, Op, check_client
 from data_service.namenode.namesystem import Namesystem
@@ -29,7 +30,7 @@ class Connection:
     """What the calls that come over one connection need to know of it.
 
     `service` is where they come in; `namesystem_of` gives the one that serves,
-    or raises NotLeader.
+    or raises NotLeader. `tokens` are given out with blocks.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class Connection:
         namesystem_of: Callable[[], Namesystem],
         groups_of: Callable[[str], Iterable[str]],
         superuser: str,
+        tokens: Tokens,
     ) -> None:
+        self.tokens = tokens
         self._service = service
         self._namesystem_of = namesystem_of
         self.groups_of = groups_of

@@ -33,7 +33,8 @@ class DataNodes:
     def heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> Orders:
         """See DataNodeReports."""
         wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
-        return Orders(*self._on.namesystem.heartbeat(session, stats, wait, self._on.gone))
+        epoch, commands = self._on.namesystem.heartbeat(session, stats, wait, self._on.gone)
+        return Orders(epoch, self._on.tokens.for_copier(self._on.principal, commands))
 
     def block_report(
         self, session: int, report_id: int, part: int, parts: int, payload: bytes

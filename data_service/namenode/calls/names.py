@@ -48,10 +48,12 @@ class Names:
 
     def block_locations(self, path: str, offset: int, length: int) -> Locations:
         """See NamespaceCalls."""
-        caller = self._on.caller
-        return self._on.namesystem.read(
+        caller, principal, tokens = self._on.caller, self._on.principal, self._on.tokens
+        found: Locations = self._on.namesystem.read(
             lambda state: state.reading.block_locations(caller, path, offset, length, wall_ms())
         )
+        blocks = tuple([tokens.for_reader(principal, located) for located in found.blocks])
+        return found._replace(blocks=blocks)
 
     def fsck(self, path: str, after: str, limit: int) -> "Tuple[List[FsckRow], bool]":
         """See NamespaceCalls."""

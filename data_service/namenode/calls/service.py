@@ -7,6 +7,7 @@ from data_service.namenode.calls.audit import AuditLog
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.calls.datanodes import DataNodes
 from data_service.namenode.calls.names import Names
+from data_service.namenode.calls.tokens import Tokens, no_key
 from data_service.namenode.calls.writers import Writers
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.namenode_calls import (
@@ -27,7 +28,7 @@ from zookeeper.fabric.rpc import Service
 class NameNodeService(Service):
     """One connection. `namesystem_of` gives the one that serves, or raises NotLeader; `defaults`
     are replication and block size of new files; `directory` is where `metasave` writes; `audit` is
-    told of calls about paths."""
+    told of calls about paths; `tokens` are given out with blocks."""
 
     def __init__(
         self,
@@ -37,9 +38,12 @@ class NameNodeService(Service):
         defaults: Tuple[int, int],
         directory: str,
         audit: Optional[AuditLog] = None,
+        tokens: Tokens = Tokens(no_key, 0.0),
     ) -> None:
         self._audit = audit
-        self._connection = connection = Connection(self, namesystem_of, groups_of, superuser)
+        self._connection = connection = Connection(
+            self, namesystem_of, groups_of, superuser, tokens
+        )
         self.names = Names(connection)
         self.writers = Writers(connection, *defaults)
         self.administration = Administration(connection, directory)

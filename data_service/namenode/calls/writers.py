@@ -70,7 +70,10 @@ class Writers:
 
     def cut_block(self, client_id: str, file_id: int) -> LocatedBlock:
         """See WriterCalls."""
-        return self._on.namesystem.read(lambda state: state.rewriting.cut_block(client_id, file_id))
+        located = self._on.namesystem.read(
+            lambda state: state.rewriting.cut_block(client_id, file_id)
+        )
+        return self._on.tokens.for_reader(self._on.principal, located)
 
     def concat(self, op: Op, path: str, sources: Tuple[str, ...]) -> None:
         """See WriterCalls."""
@@ -92,9 +95,10 @@ class Writers:
             )
             located = outcome.result
             claim = proofs.of(client_id, file_id, located.block.block_id)
-            return outcome._replace(result=located._replace(claim=claim))
+            size = state.open_files.find(client_id, file_id).new.block_size
+            return outcome._replace(result=(located._replace(claim=claim), size))
 
-        return namesystem.change(add)
+        return self._on.tokens.for_writer(self._on.principal, *namesystem.change(add))
 
     def abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:
         """See WriterCalls."""

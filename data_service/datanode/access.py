@@ -1,0 +1,95 @@
+"""Whom a datanode lets at its blocks: who presents a token for just that."""
+
+import time
+from typing import Callable, Optional, Tuple
+
+from data_service.protocol.block_tokens import (
+    COPY,
+    READ,
+    SKEW,
+    WRITE,
+    Grant,
+    behind,
+    presenter,
+    unseal,
+)
+from data_service.protocol.nodes import Targets
+from zookeeper.fabric.errors import PermissionDenied, TokenExpired
+from zookeeper.fabric.identity import Principal
+from zookeeper.fabric.settings import Address
+
+ServerKeyOf = Callable[[bytes], Optional[bytes]]
+"""This datanode's own key, under the cluster key with this id."""
+
+
+class Access:
+    """Checks what callers present to the datanode at `address`; tokens live `token_seconds`.
+
+    Without `server_key_of`, in mode `simple`, everybody is let in. Each check raises
+    PermissionDenied, or TokenExpired for what was right.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        server_key_of: Optional[ServerKeyOf],
+        token_seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._own = str(address)
+        self._server_key_of = server_key_of
+        self._skew_ms = SKEW * token_seconds * 1000
+        self._clock = clock
+
+    def check_read(
+        self, token: bytes, caller: Principal, block_id: int, generation: int
+    ) -> None:
+        """Whether the caller may read this block."""
+        if self._server_key_of is not None:
+            grant = self._opened(token, self._server_key_of, (READ,), block_id, generation)
+            self._check_presenter(grant, caller)
+
+    def check_write(
+        self,
+        token: bytes,
+        caller: Principal,
+        block: Tuple[int, int, int],
+        targets: Targets,
+    ) -> None:
+        """Whether the caller may write this block (id, generation, bytes at most) here, and have
+        it passed on to these targets."""
+        if self._server_key_of is None:
+            return
+        block_id, generation, size = block
+        grant = self._opened(token, self._server_key_of, (WRITE, COPY), block_id, generation)
+        if size > grant.block.length:
+            raise PermissionDenied(f"this token is for {grant.block.length} bytes, not for {size}")
+        self._check_presenter(grant, caller)
+        onwards = [str(Address(target.host, target.port)) for target in targets]
+        if onwards != list(behind(grant, self._own)):
+            raise PermissionDenied("this token is for other datanodes behind this one")
+
+    def _opened(
+        self,
+        token: bytes,
+        server_key_of: ServerKeyOf,
+        modes: Tuple[str, ...],
+        block_id: int,
+        generation: int,
+    ) -> Grant:
+        grant = unseal(token, self._own, server_key_of)
+        late = self._clock() * 1000 - grant.expires_ms
+        if late > self._skew_ms:
+            raise TokenExpired(
+                f"this token expired {late / 1000:.0f} seconds ago, if the clocks here and at the "
+                "namenode agree"
+            )
+        if grant.mode not in modes:
+            raise PermissionDenied("this token is for another deed")
+        if grant.block[:2] != (block_id, generation):
+            raise PermissionDenied("this token is for another block")
+        return grant
+
+    def _check_presenter(self, grant: Grant, caller: Principal) -> None:
+        if str(caller) != presenter(grant, self._own):
+            raise PermissionDenied(f"this token was not given to {caller}")
