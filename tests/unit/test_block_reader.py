@@ -18,7 +18,7 @@ from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.clusters.ports import Ports
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import put
-from zookeeper.fabric.errors import BlockMissing
+from zookeeper.fabric.errors import BlockMissing, TokenExpired
 
 DATA = noise(3 * CHUNK_BYTES + 777)
 BLOCK = Block(7, 1, len(DATA))
@@ -59,9 +59,9 @@ class Reader:
         return tuple(Target(self.cluster.node_id(number), *self.cluster.data_nodes[number].address)
                      for number in numbers)
 
-    def located(self, *targets: Target) -> LocatedBlock:
+    def located(self, *targets: Target, token: bytes = b"") -> LocatedBlock:
         """BLOCK on these."""
-        return LocatedBlock(BLOCK, 0, targets, False, b"")
+        return LocatedBlock(BLOCK, 0, targets, False, token)
 
     def read(self, *targets: Target, offset: int = 0, length: int = len(DATA)) -> bytes:
         """The bytes of a range."""
@@ -82,6 +82,15 @@ def _reader(tmp_path: Path) -> Iterator[Reader]:
         reader = Reader(cluster)
         yield reader
         reader.close()
+
+
+class OnlyNew:
+    """Lets in at a datanode's blocks who has the newest token, and asked for it."""
+
+    def check_read(self, token: bytes, *_: object) -> None:
+        """As Access."""
+        if token != b"new":
+            raise TokenExpired("too old")
 
 
 def flip(path: str, position: int) -> None:
@@ -192,3 +201,15 @@ def test_who_ignores_checksums_gets_damaged_bytes_as_they_are(
     os.truncate(reader.cluster.path(1, BLOCK), 10)
     with pytest.raises(BlockMissing):
         reader.read(dead, *reader.targets(0, 1))
+
+
+def test_an_expired_token_is_replaced_unseen_and_once(reader: Reader) -> None:
+    for data_node in reader.cluster.data_nodes:
+        data_node._access = OnlyNew()  # type: ignore[assignment]
+    targets = reader.targets(0, 1)
+    reader.found = reader.located(*targets, token=b"new")
+    for _ in range(3):
+        assert reader.read(*targets) == DATA
+    assert reader.blocks.checksum(reader.located(*targets)).crc_count
+    assert reader.asked == 1 and reader.bad == []
+    assert reader.new_reader().checksum(reader.located(*targets)).crc_count and reader.asked == 2

@@ -25,6 +25,7 @@ from zookeeper.fabric.errors import (
     LocalFileError,
     NotEnoughReplicas,
     PathExists,
+    TokenExpired,
     Unavailable,
 )
 
@@ -110,6 +111,25 @@ def test_a_dead_first_datanode_is_left_out(client: Client) -> None:
     assert client.excluded() == [[], [0]]
     assert len(client.cluster.namenode.called("abandon_block")) == 1
     assert finished(client, file)[1] == [1, 2]
+
+
+def test_an_expired_token_is_replaced_and_nobody_is_blamed(client: Client) -> None:
+    class OnceTooOld:
+        """Lets everybody in, the second time."""
+
+        asked = 0
+
+        def check_write(self, *_: object) -> None:
+            """As Access."""
+            self.asked += 1
+            if self.asked == 1:
+                raise TokenExpired("too old")
+
+    client.cluster.data_nodes[0]._access = OnceTooOld()  # type: ignore[assignment]
+    file = client.create()
+    file.write_block(0, len(DATA), client.source)
+    assert client.excluded() == [[], []]
+    assert finished(client, file)[1] == [0, 1, 2]
 
 
 def test_a_dead_datanode_further_down_is_left_out(client: Client) -> None:

@@ -15,10 +15,18 @@ from data_service.filesystem.reading.replica_choice import (
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
-from zookeeper.fabric.errors import BlockMissing, Busy, CorruptData, DfsError, Unavailable
+from zookeeper.fabric.errors import (
+    BlockMissing,
+    Busy,
+    CorruptData,
+    DfsError,
+    TokenExpired,
+    Unavailable,
+)
 
 A, B, C = (Target(name, name + ".example", 80) for name in "abc")
 GONE, WRONG, FULL = Unavailable("gone"), CorruptData("wrong"), Busy("full")
+EXPIRED = TokenExpired("too old")
 
 
 def located(*targets: Target) -> LocatedBlock:
@@ -121,6 +129,22 @@ def test_a_busy_datanode_is_waited_for() -> None:
     patient.waits.clear()
     while patient.choice.next() is not None:
         assert len(patient.waits) < 5
+
+
+def test_an_expired_token_is_replaced_before_anybody_else_is_asked() -> None:
+    chooser = Chooser(A, B, C, found=located(B, A))
+    assert chooser.fail(EXPIRED) == A and chooser.memory.avoided == frozenset()
+    assert chooser.next() == Attempt(B, located(B, A), hasty=True)
+    assert chooser.asked == 1 and chooser.waits == []
+
+
+def test_tokens_that_come_expired_are_given_up_at_last() -> None:
+    chooser = Chooser(A, B, found=located(A, B))
+    tries = 0
+    while chooser.choice.next() is not None:
+        chooser.choice.failed(Attempt(A, located(A, B)), EXPIRED, False, False)
+        tries += 1
+    assert 2 <= tries < 20 and sum(chooser.waits) <= RETURN_SECONDS + max(PAUSES_SECONDS)
 
 
 def test_nobody_is_waited_for_whose_block_is_no_more() -> None:

@@ -21,7 +21,7 @@ from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.clusters.leaks import Leaks
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import put
-from zookeeper.fabric.errors import BlockMissing, DiskFailed, PipelineFailed
+from zookeeper.fabric.errors import BlockMissing, DiskFailed, PipelineFailed, TokenExpired
 from zookeeper.fabric.packets import PacketWriter
 
 DATA = noise(3 * CHUNK_BYTES + 777)
@@ -60,6 +60,7 @@ class Reader:
         self.cluster = cluster
         self.bad: List[Tuple[Block, str]] = []
         self.now = 0.0
+        self.newest = b""
         network = hurried(cluster.settings.network)
         self.datanodes = DataNodeClient(USER, network)
         self.short_circuit = ShortCircuit(self.datanodes, lambda: self.now)
@@ -71,7 +72,7 @@ class Reader:
             put(data_node.store, 7, DATA)
 
     def _relocate(self, located: LocatedBlock) -> Optional[LocatedBlock]:
-        return located
+        return located._replace(token=self.newest)
 
     def target(self, number: int) -> Target:
         """A datanode as a peer."""
@@ -350,3 +351,23 @@ def test_the_setting_switches_it_off(tmp_path: Path, calls: Calls) -> None:
             with socket.socket(socket.AF_UNIX) as probe:
                 name = f"\0pyhdfs/data_node@{cluster.data_nodes[0].address}"
                 assert (probe.connect_ex(name) == 0) == wanted
+
+
+def test_an_expired_token_is_replaced_and_files_are_still_handed_over(
+    reader: Reader, calls: Calls
+) -> None:
+    presented: List[bytes] = []
+
+    class OnlyNew:
+        """Lets in who has the newest token."""
+
+        def check_read(self, token: bytes, *_: object) -> None:
+            """As Access."""
+            presented.append(token)
+            if token != b"new":
+                raise TokenExpired("too old")
+
+    reader.cluster.data_nodes[0]._access = OnlyNew()  # type: ignore[assignment]
+    reader.newest = b"new"
+    assert reader.read(0) == DATA and presented == [b"", b"new"]
+    assert calls.counts() == (2, 0)

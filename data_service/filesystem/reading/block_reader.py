@@ -82,6 +82,9 @@ class BlockReader:
         self._stall_seconds = stall_seconds
         self._relocate = relocate
         self._report_bad = report_bad
+        # Where blocks were found to be when the namenode was asked again: a reader who jumps to and
+        # fro comes back to them with what he was told at first.
+        self._newest: Dict[int, LocatedBlock] = {}
         self._as_they_are = as_they_are
 
     def read(
@@ -126,10 +129,17 @@ class BlockReader:
                 choice.failed(attempt, error, some_came=False, paused=False)
 
     def _choice(self, located: LocatedBlock) -> ReplicaChoice:
+        located = self._newest.get(located.block.block_id, located)
         return ReplicaChoice(
-            located, self._memory, self._relocate, self.stop.wait, self._busy_seconds,
+            located, self._memory, self._locate_again, self.stop.wait, self._busy_seconds,
             self._as_they_are,
         )
+
+    def _locate_again(self, located: LocatedBlock) -> Optional[LocatedBlock]:
+        found = self._relocate(located)
+        if found is not None:
+            self._newest[found.block.block_id] = found
+        return found
 
     def _next(self, choice: ReplicaChoice, block: Block) -> Attempt:
         attempt = choice.next()

@@ -7,6 +7,8 @@ lately last. What happened decides where a replica stands afterwards:
 - the connection broke after bytes came, because the *reader* paused (a pager, slow work on each
   piece): nothing is wrong with it, and it is asked again at once, as often as it takes;
 - it broke after bytes came, or came too slowly: behind all others, and again when they fail;
+- the namenode's word that it may be read is too old: so are those for the others, and the namenode
+  is asked for new ones at once;
 - no byte came: out, until all others failed and the namenode was asked where the replicas are now.
 
 When that was in vain, too, and somebody may come back (a datanode that restarts, or has its limit
@@ -22,7 +24,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
-from zookeeper.fabric.errors import Busy, CorruptData, DfsError, Unavailable
+from zookeeper.fabric.errors import Busy, CorruptData, DfsError, TokenExpired, Unavailable
 
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1", os.uname().nodename)
 
@@ -100,6 +102,8 @@ class ReplicaChoice:
         if some_came and paused:
             self._queue.insert(0, target)
             return
+        if isinstance(error, TokenExpired):
+            self._queue.clear()
         if isinstance(error, Unavailable):
             self._memory.avoid(target.node_id)
         if some_came:
@@ -124,7 +128,8 @@ class ReplicaChoice:
     def _pause(self) -> bool:
         """Wait before another round; False when that would be in vain, or was long enough."""
         busy, now = self._any_busy(), self._clock()
-        if not busy and not any(isinstance(error, Unavailable) for error in self.problems.values()):
+        passing = (Unavailable, TokenExpired)
+        if not busy and not any(isinstance(error, passing) for error in self.problems.values()):
             return False
         if self._began is None:
             self._began = now

@@ -40,6 +40,7 @@ from zookeeper.fabric.errors import (
     DfsError,
     DiskFailed,
     ProtocolViolation,
+    TokenExpired,
     Unavailable,
 )
 from zookeeper.fabric.packets import PACKET_BYTES_MAX
@@ -113,7 +114,8 @@ class ShortCircuit:
         self, target: Target, located: LocatedBlock, offset: int, length: int
     ) -> Optional[LocalReplica]:
         """The chunks that cover `length` bytes from `offset` of a block, from a datanode on this
-        machine; None when it has to be asked by its port. Raises DeadlineExceeded."""
+        machine; None when it has to be asked by its port. Raises DeadlineExceeded and
+        TokenExpired."""
         if target.node_id in self._elsewhere.avoided:
             return None
         forget = partial(self._elsewhere.avoid, target.node_id, ELSEWHERE_SECONDS)
@@ -121,6 +123,8 @@ class ShortCircuit:
             descriptor, checksums = self._open(target, located)
         except _OF_THE_REPLICA:
             return None
+        except TokenExpired:
+            raise  # Its port would say the same.
         except DfsError as error:
             log.debug("short_circuit.off", node=target.node_id, error=error.message)
             forget()

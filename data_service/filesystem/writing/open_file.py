@@ -42,6 +42,7 @@ from zookeeper.fabric.errors import (
     LeaseExpired,
     LocalFileError,
     NotEnoughReplicas,
+    TokenExpired,
     Unavailable,
 )
 from zookeeper.fabric.forks import Forkable, watch
@@ -298,7 +299,7 @@ class OpenFile(Forkable):
             self._blocks[position] = located.block._replace(length=length)
 
     def _give_up(self, position: int, located: LocatedBlock, error: DfsError) -> None:
-        if located.targets and not isinstance(error, Busy):
+        if located.targets and not isinstance(error, (Busy, TokenExpired)):
             first = located.targets[0].node_id
             with self._lock:
                 self._suspects.blame(error, first)
