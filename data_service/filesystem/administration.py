@@ -5,20 +5,31 @@ from typing import Optional, Sequence, Tuple
 from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
 from data_service.protocol.namenode_calls import NameNodeCalls
+from zookeeper.fabric.errors import PermissionDenied
 
 
 class Administration:
     """Datanodes, blocks and the namenode itself, not files."""
 
-    def __init__(self, calls: NameNodeCalls) -> None:
+    def __init__(self, calls: NameNodeCalls, user: str) -> None:
         self._calls = calls
+        self.user = user
 
     def cluster_status(self) -> ClusterStatus:
         """Capacity, health, safe mode."""
         return self._calls.cluster_status()
 
     def datanodes(self) -> Tuple[DataNodeStatus, ...]:
-        """Every datanode that the namenode knows."""
+        """Every datanode that the namenode knows; PermissionDenied for who may not administer."""
+        nodes = self.datanode_rooms()
+        if not all(node.host for node in nodes):
+            raise PermissionDenied(
+                f"Access denied for user {self.user}. Superuser privilege is required"
+            )
+        return nodes
+
+    def datanode_rooms(self) -> Tuple[DataNodeStatus, ...]:
+        """The datanodes, which others than administrators are not told the names of."""
         return self._calls.datanode_reports()
 
     def safe_mode(self, action: str) -> bool:

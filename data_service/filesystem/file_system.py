@@ -73,7 +73,7 @@ class FileSystem(Names, Administration, Conveniences):
         credentials = credentials_of(config, Principal(USER, user))
         self._namenode = NameNodeClient(config, credentials)
         Names.__init__(self, self._namenode.calls, user)
-        Administration.__init__(self, self._namenode.calls)
+        Administration.__init__(self, self._namenode.calls, user)
         self._datanodes = DataNodeClient(credentials, config.network)
         self._hasty_datanodes = DataNodeClient(credentials, hurried(config.network))
         self._memory = NodeMemory()
@@ -198,7 +198,7 @@ class FileSystem(Names, Administration, Conveniences):
 
         options = self._options(overwrite, replication, block_size)
         upload = Upload(self._files, self.absolute(path), options, progress)
-        room = Room(self.datanodes, self.quota_usage)
+        room = Room(self.datanode_rooms, self.quota_usage)
         parallel = self.settings.client.parallel_blocks
         return upload.from_file(os.fsdecode(local_path), parallel, room)
 

@@ -24,6 +24,10 @@ class DataNodeStatus(NamedTuple):
     last_report_seconds: float
     version: str = ""
 
+    def unnamed(self) -> "DataNodeStatus":
+        """What it has and whether it lives, but not which one it is."""
+        return self._replace(node_id="", host="", version="")
+
 
 class ClusterStatus(NamedTuple):
     """What `df` and the head of `report` tell; sizes in bytes, everything else of blocks.

@@ -223,7 +223,10 @@ class AdministrationCalls(Calls):
 
     @call(READS)
     def datanode_reports(self) -> Tuple[DataNodeStatus, ...]:
-        """Every known datanode."""
+        """Every known datanode; for who is no administrator, without their names.
+
+        Clients of all releases ask how much room each has before they send a large file.
+        """
 
     @call(TELLS)
     def safe_mode(self, action: Text) -> bool:

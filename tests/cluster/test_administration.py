@@ -32,6 +32,9 @@ def run_as(cluster: Cluster, user: str, *words: str) -> Result:
         ("metasave", "m"),
         ("listOpenFiles",),
         ("admin", "-triggerBlockReport", "localhost:1"),
+        ("getDatanodeInfo", "localhost:1"),
+        ("printTopology",),
+        ("report", "--json"),
         ("safemode", "enter"),
         ("safemode", "forceExit"),
     ],
@@ -41,6 +44,20 @@ def test_they_are_for_superusers_only(shared_cluster: Cluster, words: tuple) -> 
     answer = run_as(shared_cluster, "worker", *words)
     denied = "Access denied for user worker. Superuser privilege is required"
     assert (answer.status, answer.out, answer.err) == (255, b"", f"{name}: {denied}\n")
+
+
+def test_others_see_how_the_cluster_is_but_not_its_datanodes(shared_cluster: Cluster) -> None:
+    whole = shared_cluster.client("report").text
+    answer = run_as(shared_cluster, "worker", "report")
+    denied = "report: Access denied for user worker. Superuser privilege is required\n"
+    assert (answer.status, answer.err) == (255, denied)
+    assert answer.text.splitlines()[0] == whole.splitlines()[0]
+    assert answer.text.endswith("-----\n") and "Name:" not in answer.text
+    with shared_cluster.file_system("worker") as worker:
+        rooms = worker.datanode_rooms()
+    assert [(room.node_id, room.host) for room in rooms] == [("", "")] * 3
+    assert all(room.stats.capacity for room in rooms), "or nobody could tell whether a file fits"
+    assert " Number of data-nodes:\t3\n" in run_as(shared_cluster, "worker", "fsck", "/").text
 
 
 def test_a_group_of_the_config_file_makes_superusers(shared_cluster: Cluster) -> None:

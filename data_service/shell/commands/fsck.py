@@ -116,7 +116,7 @@ def _detail(options: Options) -> Detail:
 
 
 def _cluster(session: Session) -> Cluster:
-    nodes = session.filesystem.datanodes()
+    nodes = session.filesystem.datanode_rooms()
     usable = [node for node in nodes if node.state != cluster_report.DEAD]
     return Cluster(
         f"BP-{session.filesystem.cluster_status().cluster_id}",

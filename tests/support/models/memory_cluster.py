@@ -45,6 +45,11 @@ class MemoryCluster:
         self._called("datanodes")
         return self.nodes
 
+    def datanode_rooms(self) -> Tuple[DataNodeStatus, ...]:
+        """As FileSystem.datanode_rooms."""
+        self._called("datanode_rooms")
+        return self.nodes
+
     def fsck(self, path: AnyPath) -> Iterator[FsckRow]:
         """As FileSystem.fsck; a file that `health` does not name has one good replica."""
         with self._at("fsck", path) as top:
