@@ -97,6 +97,10 @@ class Chores:
         told, self._untold = self._untold, self._untold and self.last_txid > txid
         return told
 
+    def sweep(self) -> bool:
+        """Look at some of the replicas of datanodes that were lost; whether there were any."""
+        return self._decisions.state.blocks.monitor.sweep()
+
     def purge(self, wall_ms: int) -> Optional[int]:
         """Take one piece of what was deleted apart: the edit to wait for; None: nothing to do."""
         if not self._decisions.log.has_room:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 import pytest
 
 from data_service.namenode import chores, namesystem
+from data_service.namenode.chores import Chores
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.term import Term
@@ -103,7 +104,11 @@ def test_an_edit_that_nobody_waits_for_becomes_durable(
 
 @pytest.mark.parametrize(
     "owner, method, event",
-    [(RedundancyMonitor, "tick", "housekeeping.failed"), (State, "purge_step", "purge.failed")],
+    [
+        (RedundancyMonitor, "tick", "housekeeping.failed"),
+        (State, "purge_step", "purge.failed"),
+        (Chores, "sweep", "sweep.failed"),
+    ],
 )
 def test_no_error_ends_the_keeping_of_the_house(
     term: Term, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
@@ -121,13 +126,6 @@ def test_no_error_ends_the_keeping_of_the_house(
     term.load()
     wait_until(lambda: len(rounds) >= 3)
     assert f"{event} error=KeyError" in caplog.text
-
-
-def test_what_lasts_is_told_of_now_and_again() -> None:
-    reminder = chores.Reminder(10.0, 60.0)
-    assert [now for now in range(200) if reminder.is_due(True, now)] == [10, 70, 130, 190]
-    assert not reminder.is_due(False, 200)
-    assert [now for now in range(201, 300) if reminder.is_due(True, now)] == [211, 271]
 
 
 def test_a_safe_mode_that_lasts_is_told_of_with_its_cause(
@@ -364,6 +362,19 @@ def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
     assert not term._housekeeping.purge_step() and len(service.lines) == recorded
     service.room = True
     wait_until(lambda: len(service.lines) > recorded, what="the purge, when there is room")
+
+
+def test_what_a_lost_datanode_had_is_looked_for_step_by_step_until_the_end(
+    term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked for with the rounds only, a few of a million blocks each time, or with many of them
+    under the lock at once: 60 ms."""
+    left = [True] * 5
+    monkeypatch.setattr(RedundancyMonitor, "tick", lambda *_: [])
+    monkeypatch.setattr(RedundancyMonitor, "sweep", lambda *_: bool(left and left.pop()))
+    pauses(term, monkeypatch, 0.01)
+    term.load()
+    wait_until(lambda: not left, what="the last step")
 
 
 def test_long_work_leaves_others_as_much_time_as_it_takes(

@@ -1,7 +1,7 @@
 """Forgetting what dead datanodes held, bit by bit.
 
-What decides anything (its session, copies, orders) goes at once; its good replicas go in slices, a
-few with each tick, or not at all while it is in maintenance. Until then its blocks do not lack
+What decides anything (its session, copies, orders) goes at once; its good replicas go in small
+steps, or not at all while it is in maintenance. Until then its blocks do not lack
 them, but they justify no removal of others. A node that returns in between just leaves the list,
 and its full report sets right what was and what was not yet forgotten. In the end the node itself
 is forgotten: at once when it never reported, or another disk is served at its address, else after
@@ -63,9 +63,9 @@ class DeadNodes:
         self._swept.end(node)
         self._rejudge_marks(node)
 
-    def sweep(self) -> None:
-        """Forget some replicas of the node that died first."""
-        self._swept.step()
+    def sweep(self) -> bool:
+        """Forget some replicas of the node that died first; whether there was any."""
+        return self._swept.step()
 
     def forget(self, now: float) -> None:
         """Forget the nodes that nobody will miss."""

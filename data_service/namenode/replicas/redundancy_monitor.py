@@ -50,9 +50,8 @@ class RedundancyMonitor:
             events.note("node.stale", node=node.info.node_id)
         for node in verdict.died:
             parts.dead_nodes.add(node)
-        parts.dead_nodes.sweep()
+        self.sweep()
         parts.dead_nodes.forget(now)
-        parts.service.sweep()
         self.reports_came(now)
         for block_id in parts.replication.expire(now):
             events.note("replication.expired", block=block_id)
@@ -65,6 +64,13 @@ class RedundancyMonitor:
             if ordered:
                 events.note("deletion.planned", replicas=ordered)
         return events.drain()
+
+    def sweep(self) -> bool:
+        """Look at some replicas of nodes that died, or that are taken out of service or put back;
+        whether there were any. Each tick does that once; a namenode with many blocks cannot wait
+        for so many ticks."""
+        forgotten = self._parts.dead_nodes.sweep()
+        return self._parts.service.sweep() or forgotten
 
     def refill(self, now: float, random: Random) -> int:
         """Between ticks: when copies ended, begin others in their place; how many."""

@@ -27,9 +27,9 @@ from data_service.namenode.replicas.service_state import DECOMMISSIONED, DRAININ
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import REPLICATE, Command
 
-_EXAMINED = 5000
+_EXAMINED = 3000
 _EXAMINED_BETWEEN = 1000
-_TRIED = 1000
+_TRIED = 650
 """Blocks of one queue that a tick looks at, and a copy that ended; and those of them that an idle
 node has, for which a target is looked for: they bound the time when nothing can be done."""
 
@@ -104,6 +104,8 @@ class Replication:
         self._freed.clear()
         self._choked = False
         takers = self._nodes.takers()
+        # Of three datanodes one is lost, say: then no block has where to go, and none is tried.
+        anywhere = frozenset(takers)
         before = len(self._copies)
         for queue in self._blocks.under:
             tried = 0
@@ -111,7 +113,7 @@ class Replication:
                 if not idle or tried >= _TRIED:
                     break
                 holders = self._blocks.holders(block_id)
-                if not idle.isdisjoint(holders):
+                if not (idle.isdisjoint(holders) or anywhere.issubset(holders)):
                     self._choked = self._is_choked()
                     if self._choked:
                         return len(self._copies) - before

@@ -2,7 +2,7 @@
 
 There is no list of the blocks of a node, and it may hold a hundred thousand of them: to look for
 them all at once would stall every other call. So the rows of the block map are gone through in
-slices, a few with each tick, one node after the other.
+steps of a few milliseconds, one node after the other.
 """
 
 from typing import Callable, Dict
@@ -10,9 +10,9 @@ from typing import Callable, Dict
 from data_service.namenode.replicas.block_map import BlockMap
 from data_service.namenode.replicas.node import Node
 
-_ROWS = 20_000
-_SLICES = 10
-_REPLICAS = 5_000
+_ROWS = 250
+_SLICES = 80
+_REPLICAS = 400
 """A step looks at up to `_SLICES` slices of `_ROWS` rows, fewer after `_REPLICAS` replicas."""
 
 
@@ -41,10 +41,10 @@ class RowSweep:
         """Let the rest of them be."""
         self._next_row.pop(node, None)
 
-    def step(self) -> None:
-        """Visit some replicas of the node that came first."""
+    def step(self) -> bool:
+        """Visit some replicas of the node that came first; whether there was any node."""
         if not self._next_row:
-            return
+            return False
         node, row = next(iter(self._next_row.items()))
         visited = 0
         for _ in range(_SLICES):
@@ -58,3 +58,4 @@ class RowSweep:
         self._next_row[node] = row
         if row >= self._blocks.rows:
             del self._next_row[node]
+        return True

@@ -28,6 +28,6 @@ class ServiceChanges:
         self.unsettled.begin(node)
         self._dead_nodes.release(node)
 
-    def sweep(self) -> None:
-        """Judge some blocks of the node that changed first."""
-        self.unsettled.step()
+    def sweep(self) -> bool:
+        """Judge some blocks of the node that changed first; whether there was any."""
+        return self.unsettled.step()
