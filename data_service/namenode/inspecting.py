@@ -10,17 +10,10 @@ from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.image import Image
 from data_service.namenode.namespace.inodes import File
 from data_service.namenode.namespace.paths import parse
-from data_service.namenode.namespace.permissions import (
-    READ,
-    READ_EXECUTE,
-    Caller,
-    allows,
-    require,
-)
+from data_service.namenode.namespace.permissions import READ_EXECUTE, Caller, allows
 from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.open_files import OpenFile, OpenFiles, OpenRow
-from data_service.protocol.blocks import Block
 from data_service.protocol.files import FILE, FileStatus
 from data_service.protocol.health import BlockHealth, FsckRow
 from zookeeper.fabric.errors import InvalidArgument, NotADirectory, PermissionDenied
@@ -78,19 +71,6 @@ class Inspecting:
                     row = row._replace(blocks=tuple(only))
                     return Outcome(row, None, self._commits.last_txid)
         return Outcome(None, None, self._commits.last_txid)
-
-    def may_read_block(self, caller: Caller, block: Block) -> Outcome:
-        """Whether there is this block; raises PermissionDenied when the caller may not read it."""
-        inode_id = self._blocks.inode_id(block.block_id)
-        file = None if inode_id is None else self._image.inodes.get(inode_id)
-        if isinstance(file, File):
-            if file.is_deleted:
-                return Outcome(False, None, 0)
-            self._resolver.find(caller, parse(file.path))
-            require(file, caller, READ)
-            return Outcome(True, None, self._commits.depends_on(file))
-        # Of what is not visible yet nobody reads anything.
-        return Outcome(False, None, 0)
 
     def _may_see(self, caller: Caller, row: OpenRow) -> bool:
         if caller.user == row.owner:

@@ -21,6 +21,7 @@ from data_service.namenode.namespace.permissions import (
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.namenode.replicas.blocks import Blocks
+from data_service.protocol.blocks import Block
 from data_service.protocol.files import (
     NAME_QUOTA_MAX,
     QUOTA_RESET,
@@ -103,6 +104,20 @@ class Reading:
             start += block.length
         answer = Locations(file.status(), tuple(located))
         return Outcome(answer, None, self._commits.depends_on(file))
+
+    def locate_block(self, caller: Caller, block: Block) -> Outcome:
+        """A block as a LocatedBlock, no token, wherever its file is by now; None when no file has
+        it: of what is not visible yet nobody reads anything. Needs read on the file."""
+        inode_id = self._blocks.inode_id(block.block_id)
+        file = None if inode_id is None else self._image.inodes.get(inode_id)
+        if not isinstance(file, File) or file.is_deleted:
+            return Outcome(None, None, 0)
+        self._resolver.find(caller, parse(file.path))
+        require(file, caller, READ)
+        depends = self._commits.depends_on(file)
+        if self._blocks.get(block.block_id) != block:
+            return Outcome(None, None, depends)
+        return Outcome(self._blocks.census.locate(block, 0), None, depends)
 
     def content_summary(self, caller: Caller, path: str) -> Outcome:
         """The ContentSummary of the tree at a path."""

@@ -87,6 +87,11 @@ class NamespaceCalls(Calls):
         """The blocks of a range of a file."""
 
     @call(READS)
+    def locate_block(self, block: Block) -> Optional[LocatedBlock]:
+        """Where a block is now, whatever became of the path that led to it; its offset in the file
+        is left out. None when no file has it."""
+
+    @call(READS)
     def fsck(self, path: Path, after: Path, limit: Natural) -> Tuple[Rows[FsckRow], bool]:
         """A page of a tree behind the path `after`, and whether more follow."""
 

@@ -83,6 +83,21 @@ def test_locations_are_refused() -> None:
         refusal(errors.InvalidArgument, lambda: read(ROOT, "/d", *span))
 
 
+def test_a_block_is_found_wherever_its_file_is_by_now() -> None:
+    core = Core()
+    core.put("/f", 100, 30)
+    old = core.state.reading.block_locations(ROOT, "/f", 100, 1).result.blocks[0]
+    core.rename("/f", "/g")
+    core.put("/f", 30)
+    locate = core.state.reading.locate_block
+    assert locate(ROOT, old.block).result == old._replace(offset=0)
+    for other in (old.block._replace(length=31), old.block._replace(generation=2),
+                  old.block._replace(block_id=99)):
+        assert locate(ROOT, other).result is None
+    core.delete("/g")
+    assert locate(ROOT, old.block).result is None
+
+
 def test_a_corrupt_block_is_said_to_be_so() -> None:
     core = Core()
     core.put("/f", 10)

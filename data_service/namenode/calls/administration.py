@@ -25,7 +25,8 @@ class Administration:
     def report_bad_block(self, block: Block, node_id: str) -> None:
         """See AdministrationCalls."""
         caller = self._on.caller
-        if self._on.namesystem.read(lambda state: state.inspecting.may_read_block(caller, block)):
+        found = self._on.namesystem.read(lambda state: state.reading.locate_block(caller, block))
+        if found is not None:
             self._on.namesystem.tell_blocks(lambda blocks: blocks.report_bad(block, node_id))
 
     def cluster_status(self) -> ClusterStatus:

@@ -1,12 +1,19 @@
 """The calls about names: what is asked of the tree, and done to it."""
 
 import time
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.namespace.retries import Op
-from data_service.protocol.files import ContentSummary, FileStatus, Locations, QuotaUsage
+from data_service.protocol.blocks import Block
+from data_service.protocol.files import (
+    ContentSummary,
+    FileStatus,
+    LocatedBlock,
+    Locations,
+    QuotaUsage,
+)
 from data_service.protocol.health import FsckRow
 
 UNCHANGED = -1
@@ -54,6 +61,14 @@ class Names:
         )
         blocks = tuple([tokens.for_reader(principal, located) for located in found.blocks])
         return found._replace(blocks=blocks)
+
+    def locate_block(self, block: Block) -> Optional[LocatedBlock]:
+        """See NamespaceCalls."""
+        caller = self._on.caller
+        located: Optional[LocatedBlock] = self._on.namesystem.read(
+            lambda state: state.reading.locate_block(caller, block)
+        )
+        return located and self._on.tokens.for_reader(self._on.principal, located)
 
     def fsck(self, path: str, after: str, limit: int) -> "Tuple[List[FsckRow], bool]":
         """See NamespaceCalls."""
