@@ -3,14 +3,17 @@
     python3 scripts/cluster.py start | stop | restart | status [ROLE…]
     python3 scripts/cluster.py logs [-f] [-n LINES] [ROLE…]
     python3 scripts/cluster.py calls [ROLE…]
+    python3 scripts/cluster.py secure
         [--config FILE] [--data-nodes N] [--this-host HOST]
 
 A role is a kind of daemon (`data_node`), or one daemon (`data_node_1`, also `data_node 1`); without
 a role, all are meant. Each daemon has a log and a record of its process in one folder, `run/<name
 of the config file>` next to the data.
 
-`start` returns when the cluster can be used. Exit statuses: 0 all is well; 1 something does not run
-as it should, which is said, and the rest goes on; 2 a wrong command line or config.ini.
+`start` returns when the cluster can be used. `secure` sets mode `secret` in a config.ini that names
+no mode; the first start of a cluster whose daemons are all on this machine makes its key.
+Exit statuses: 0 all is well; 1 something does not run as it should, which is said, and the rest
+goes on; 2 a wrong command line or config.ini.
 """
 
 import argparse
@@ -34,9 +37,11 @@ from scripts.supervision.daemons import (  # noqa: E402
     Failure,
     Site,
     choose,
+    configured,
     of_unreadable,
 )
 from scripts.supervision.log_ends import follow, tail  # noqa: E402
+from scripts.supervision.securing import choose_secret, make_key  # noqa: E402
 from scripts.supervision.starting import say, start  # noqa: E402
 from scripts.supervision.stopping import stop  # noqa: E402
 from zookeeper.fabric.auth import SECRET  # noqa: E402
@@ -104,10 +109,33 @@ def calls(site: Site, chosen: Sequence[Daemon]) -> int:
     return 1 if silent else 0
 
 
+def secure(site: Site) -> int:
+    """Set mode `secret`, unless somebody chose a mode; 1 when a daemon of another mode runs."""
+    running = [daemon.role for daemon in site.daemons + site.left if daemon.record()]
+    path = site.settings.path
+    if not path:
+        raise Failure("there is no config.ini to write into: name one by --config")
+    if running:
+        raise Failure(f"{', '.join(running)} runs, in the mode that {path} has: stop it first")
+    if choose_secret(path):
+        print(f"{path}: mode is now secret, with a key for this cluster")
+    return 0
+
+
+def have_key(site: Site) -> None:
+    """Make the cluster's key if there is none yet, and raise SettingsError if it is not right."""
+    path = site.settings.security.key_file
+    # Elsewhere there may be one already, and this machine is to get a copy, or its own.
+    alone = len(site.daemons) == len(configured(site.settings))
+    if path and alone and not os.path.exists(path) and make_key(path):
+        print(f"{path}: made the key of this cluster; who has it may do everything")
+    read_key(site.settings)  # Said once, before each daemon would say it.
+
+
 def change(site: Site, arguments: argparse.Namespace) -> int:
     """Start, stop or restart, while nobody else does."""
     if arguments.action != "stop" and site.settings.security.mode == SECRET:
-        read_key(site.settings)  # Said once, before each daemon would say it.
+        have_key(site)
     try:
         site.folder.mkdir(parents=True, exist_ok=True)
         os.chmod(site.folder, FOLDER_MODE)
@@ -149,6 +177,8 @@ def act(arguments: argparse.Namespace) -> int:
         return logs(chosen, arguments.lines, arguments.follow)
     if arguments.action == "calls":
         return calls(site, chosen)
+    if arguments.action == "secure":
+        return secure(site)
     return change(site, arguments)
 
 
@@ -180,7 +210,8 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Run the daemons of config.ini that belong on this machine, in the background."
     )
-    parser.add_argument("action", choices=("start", "stop", "restart", "status", "logs", "calls"))
+    actions = ("start", "stop", "restart", "status", "logs", "calls", "secure")
+    parser.add_argument("action", choices=actions)
     parser.add_argument(
         "role", nargs="*", help="a kind of daemon, or one, such as data_node_0; without any: all"
     )
@@ -226,7 +257,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         if arguments.action in ("start", "restart", "calls"):
             use_a_python_with_rpyc(sys.argv[1:] if argv is None else argv)
         return act(arguments)
-    except SettingsError as error:
+    except DfsError as error:
         say(error.message)
         return error.exit_status
     except Failure as error:

@@ -18,6 +18,9 @@ def test_quickstart_does_the_main_job(site: Site) -> None:
     assert done.status == 0, done
     assert "byte for byte" in done.out
     assert "/quickstart/random.bin" in done.out and "Live datanodes (3)" in done.out
+    # Whom it speaks to is proved, by a key that only its owner has.
+    assert "mode = secret" in site.config.read_text("utf-8")
+    assert (site.folder / "data" / "cluster.key").stat().st_mode & 0o777 == 0o600
     # Relative paths begin at a home directory that is there.
     assert f" /user/{getpass.getuser()}\n" in done.out
     assert site.cluster("status").status == 1
@@ -47,6 +50,28 @@ def test_quickstart_says_who_is_in_the_way(site: Site) -> None:
         done = site.quickstart("--stop-after")
     assert done.status == 1
     assert "another process listens on" in done.err
+
+
+def test_quickstart_leaves_a_chosen_mode_alone(site: Site) -> None:
+    chosen = site.config.read_text("utf-8") + "\n[security]\nmode = simple\n"
+    site.config.write_text(chosen, "utf-8")
+    done = site.quickstart("--stop-after")
+    assert done.status == 0 and site.config.read_text("utf-8") == chosen, done
+
+
+def test_a_cluster_that_runs_keeps_its_mode(site: Site) -> None:
+    assert site.cluster("start", "zookeeper").status == 0
+    refused = site.cluster("secure")
+    assert refused.status == 1 and "zookeeper runs" in refused.err, refused
+    assert "secret" not in site.config.read_text("utf-8")
+
+
+def test_no_key_is_made_where_another_machine_may_have_one(site: Site) -> None:
+    here = site.config.read_text("utf-8")
+    site.config.write_text(here.replace(site.addresses["metadata"], "192.0.2.1:18005"), "utf-8")
+    assert site.cluster("secure").status == 0
+    done = site.cluster("start", "zookeeper")
+    assert done.status == 2 and "data/cluster.key: cannot read this key file" in done.err, done
 
 
 def test_quickstart_refuses_what_it_does_not_know(site: Site) -> None:
