@@ -15,7 +15,7 @@ from data_service.protocol.block_tokens import (
 )
 from data_service.protocol.nodes import Targets
 from zookeeper.fabric.errors import PermissionDenied, TokenExpired
-from zookeeper.fabric.identity import Principal
+from zookeeper.fabric.identity import USER, Principal
 from zookeeper.fabric.settings import Address
 
 ServerKeyOf = Callable[[bytes], Optional[bytes]]
@@ -25,8 +25,9 @@ ServerKeyOf = Callable[[bytes], Optional[bytes]]
 class Access:
     """Checks what callers present to the datanode at `address`; tokens live `token_seconds`.
 
-    Without `server_key_of`, in mode `simple`, everybody is let in. Each check raises
-    PermissionDenied, or TokenExpired for what was right.
+    Without `server_key_of`, in mode `simple`, everybody is let in. Each check answers for whom it
+    is done, whose share it takes: nobody's, where that is not known. It raises PermissionDenied, or
+    TokenExpired for what was right.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class Access:
 
     def check_read(
         self, token: bytes, caller: Principal, block_id: int, generation: int
-    ) -> None:
+    ) -> str:
         """Whether the caller may read this block."""
-        if self._server_key_of is not None:
-            grant = self._opened(token, self._server_key_of, (READ,), block_id, generation)
-            self._check_presenter(grant, caller)
+        if self._server_key_of is None:
+            return _named(caller)
+        grant = self._opened(token, self._server_key_of, (READ,), block_id, generation)
+        self._check_presenter(grant, caller)
+        return grant.bearer
 
     def check_write(
         self,
@@ -55,11 +58,11 @@ class Access:
         caller: Principal,
         block: Tuple[int, int, int],
         targets: Targets,
-    ) -> None:
+    ) -> str:
         """Whether the caller may write this block (id, generation, bytes at most) here, and have
         it passed on to these targets."""
         if self._server_key_of is None:
-            return
+            return _named(caller)
         block_id, generation, size = block
         grant = self._opened(token, self._server_key_of, (WRITE, COPY), block_id, generation)
         if size > grant.block.length:
@@ -68,6 +71,7 @@ class Access:
         onwards = [str(Address(target.host, target.port)) for target in targets]
         if onwards != list(behind(grant, self._own)):
             raise PermissionDenied("this token is for other datanodes behind this one")
+        return grant.bearer
 
     def _opened(
         self,
@@ -93,3 +97,8 @@ class Access:
     def _check_presenter(self, grant: Grant, caller: Principal) -> None:
         if str(caller) != presenter(grant, self._own):
             raise PermissionDenied(f"this token was not given to {caller}")
+
+
+def _named(caller: Principal) -> str:
+    """The user who calls; a datanode does so for whom it does not say."""
+    return str(caller) if caller.role == USER else ""

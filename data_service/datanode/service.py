@@ -64,9 +64,9 @@ class DataNodeService(Service):
         The ids of all datanodes that hold it then.
         """
         block = (block_id, generation, size)
-        self._access.check_write(token, self.peer.principal, block, targets)
+        user = self._access.check_write(token, self.peer.principal, block, targets)
         patience = self._network.stall_timeout_seconds * WRITERS_PATIENCE
-        with self._slots.hold(patience, len(targets)):
+        with self._slots.hold(patience, len(targets), user=user):
             return receive_block(
                 packets,
                 self._store,
@@ -90,9 +90,9 @@ class DataNodeService(Service):
         They go from the disk's cache to the network unseen: it is the reader who verifies them, or
         who wants them `as_it_is`, since nothing better is left.
         """
-        self._access.check_read(token, self.peer.principal, block_id, generation)
+        user = self._access.check_read(token, self.peer.principal, block_id, generation)
         with self._slots.hold(
-            self._readers_patience, interrupt=packets.interrupt
+            self._readers_patience, interrupt=packets.interrupt, user=user
         ) as transfer, self._store.read(block_id, generation, as_it_is) as replica:
             for chunk in replica.chunks(offset, length):
                 transfer.touch()
@@ -126,8 +126,8 @@ class DataNodeService(Service):
 
         The bytes are verified, and stay here.
         """
-        self._access.check_read(token, self.peer.principal, block_id, generation)
-        with self._slots.hold(self._readers_patience):
+        user = self._access.check_read(token, self.peer.principal, block_id, generation)
+        with self._slots.hold(self._readers_patience, user=user):
             with self._store.read(block_id, generation) as replica:
                 return replica.checksum(length)
 

@@ -9,6 +9,9 @@ theirs. If all slots of two datanodes were held by transfers that wait for each 
 ever go on. So the more datanodes come after, the fewer slots may be taken: the last of a pipeline
 always finds one that no earlier one holds, it waits for nobody, and goes first.
 
+*Nobody takes all.* One user has half of the slots, and of the places in the queue, by the same rule
+about those that come after: what waits for its user's own transfers is overtaken.
+
 *No slot for those who do nothing.* A reader who stopped to read, and holds a slot that another
 one waits for, is cut off. It opens the block again where it was when it goes on.
 """
@@ -16,9 +19,10 @@ one waits for, is cut off. It opens the block again where it was when it goes on
 import threading
 import time
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, Optional, Set
+from typing import Callable, Collection, Iterator, List, Optional, Set
 
 from zookeeper.fabric.errors import Busy
+from zookeeper.fabric.places import share_of
 
 YIELD_SECONDS = 3.0
 """How long a reader may take nothing until it loses its slot to one who waits."""
@@ -32,7 +36,10 @@ _LOOK_SECONDS = 0.2
 class Transfer:
     """One that runs, or waits."""
 
-    def __init__(self, nodes_after: int, interrupt: Optional[Callable[[], None]]) -> None:
+    def __init__(
+        self, user: str, nodes_after: int, interrupt: Optional[Callable[[], None]]
+    ) -> None:
+        self.user = user
         self.nodes_after = nodes_after
         self.interrupt = interrupt
         self.progress_at = time.monotonic()
@@ -63,13 +70,15 @@ class TransferSlots:
         patience_seconds: float,
         nodes_after: int = 0,
         interrupt: Optional[Callable[[], None]] = None,
+        user: str = "",
     ) -> Iterator[Transfer]:
         """Hold a slot while the block runs; raises Busy when none came free in time.
 
-        `nodes_after` others come after this one in a pipeline. `interrupt`, called by another
-        thread, must make the transfer fail soon: it is what a reader may be cut off with.
+        It is for `user`, who has his share; without one it shares with nobody. `nodes_after` others
+        come after this one in a pipeline. `interrupt`, called by another thread, must make the
+        transfer fail soon: it is what a reader may be cut off with.
         """
-        transfer = Transfer(nodes_after, interrupt)
+        transfer = Transfer(user, nodes_after, interrupt)
         with self._changed:
             self._await_slot(transfer, time.monotonic() + patience_seconds)
         try:
@@ -80,7 +89,7 @@ class TransferSlots:
                 self._changed.notify_all()
 
     def _await_slot(self, transfer: Transfer, deadline: float) -> None:
-        if len(self._waiting) >= max(self._limit, WAITING_MIN):
+        if not _has_place(transfer.user, self._waiting, max(self._limit, WAITING_MIN)):
             raise self._busy()
         self._waiting.append(transfer)
         try:
@@ -98,11 +107,14 @@ class TransferSlots:
             self._changed.notify_all()
 
     def _first(self) -> Optional[Transfer]:
-        """Who of those that wait may begin now; a reader never overtakes."""
+        """Who of those that wait may begin now; a reader overtakes nobody who has a share left."""
+        overtakes = False
         for transfer in self._waiting:
-            if len(self._running) < max(1, self._limit - transfer.nodes_after):
-                if transfer.interrupt is None or transfer is self._waiting[0]:
+            user, after = transfer.user, transfer.nodes_after
+            if _has_place(user, self._running, self._limit, after):
+                if transfer.interrupt is None or not overtakes:
                     return transfer
+            overtakes = overtakes or _has_share(user, self._running, self._limit, after)
         return None
 
     def _cut_idle_off(self) -> None:
@@ -117,3 +129,14 @@ class TransferSlots:
 
     def __repr__(self) -> str:
         return f"<TransferSlots {self.running} of {self._limit} run, {len(self._waiting)} wait>"
+
+
+def _has_place(user: str, taken: Collection[Transfer], limit: int, nodes_after: int = 0) -> bool:
+    """Whether one more transfer of a user, with so many datanodes behind, is within the limit."""
+    free = len(taken) < max(1, limit - nodes_after)
+    return free and _has_share(user, taken, limit, nodes_after)
+
+
+def _has_share(user: str, taken: Collection[Transfer], limit: int, nodes_after: int) -> bool:
+    own = sum(1 for transfer in taken if transfer.user == user)
+    return not user or own < max(1, share_of(limit) - nodes_after)

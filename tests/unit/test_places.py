@@ -11,7 +11,13 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import server as server_module
 from zookeeper.fabric.errors import Busy, DfsError, Unavailable
 from zookeeper.fabric.identity import Principal
-from zookeeper.fabric.places import WAITING_SECONDS_MIN, Place, share_of, who_makes_room
+from zookeeper.fabric.places import (
+    WAITING_SECONDS_MIN,
+    Place,
+    crowd_of,
+    share_of,
+    who_makes_room,
+)
 from zookeeper.fabric.remote import Remote
 
 NOW = 1000.0
@@ -69,6 +75,18 @@ def test_a_call_that_has_just_begun_to_wait_is_left_alone_while_others_can_go() 
 
 def test_one_principal_has_half_of_a_hosts_places() -> None:
     assert [share_of(limit) for limit in (1, 2, 3, 512)] == [1, 1, 1, 256]
+
+
+def test_nor_of_those_of_all_hosts_together() -> None:
+    def crowd(principal: str, hosts: int) -> int:
+        own = [place(principal, f"10.0.0.{number}") for number in range(hosts)]
+        others = [place("user:a", f"10.0.0.{number}") for number in range(5)]
+        return len(crowd_of(own[-1], own + others, of_host=4, in_all=10))
+
+    assert [crowd("user:m", count) for count in (1, 5, 6, 7)] == [0, 0, 6, 7]
+    # Who has no name of his own is one of many.
+    assert crowd("data_node", 9) == 0
+    assert crowd("data_node:h:1801", 9) == 9
 
 
 def waiting_calls(loopback: Loopback, count: int) -> List[Remote]:

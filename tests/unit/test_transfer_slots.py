@@ -27,7 +27,7 @@ class Crowd:
         self._threads: List[threading.Thread] = []
 
     def come(self, name: str, nodes_after: int = 0, reads: bool = False,
-             patience: float = LONG) -> None:
+             patience: float = LONG, user: str = "") -> None:
         """One more transfer; returns when it runs, waits, or was refused."""
         end = self._ends[name] = threading.Event()
         known = self._known()
@@ -35,7 +35,7 @@ class Crowd:
         def run() -> None:
             try:
                 interrupt = end.set if reads else None
-                with self.slots.hold(patience, nodes_after, interrupt):
+                with self.slots.hold(patience, nodes_after, interrupt, user):
                     self.begun.append(name)
                     end.wait(60)
             except Busy:
@@ -179,3 +179,43 @@ def test_a_reader_that_waited_for_long_is_not_idle_when_its_turn_comes(
         crowd.end("first")
         wait_until(lambda: crowd.begun == ["first", "reader"])
         assert idle == [0.0, 0.0]
+
+
+def test_one_user_has_half_of_the_slots_and_others_overtake_what_waits_for_his() -> None:
+    """256 stopped writers of one user made a datanode Busy for everybody, again and again."""
+    with ExitStack() as stack:
+        crowd = crowd_of(4, stack)
+        for number in range(4):
+            crowd.come(f"m{number}", reads=number % 2 == 1, user="user:mallory")
+        assert crowd.begun == ["m0", "m1"]
+        crowd.come("a0", user="user:alice", reads=True)
+        crowd.come("copy")
+        assert crowd.begun == ["m0", "m1", "a0", "copy"] and not crowd.refused
+        crowd.end("m0")
+        wait_until(lambda: crowd.begun[-1] == "m2")
+        crowd.come("a1", user="user:alice", reads=True)
+        crowd.end("copy")
+        wait_until(lambda: crowd.begun[-1] == "a1")
+
+
+def test_a_pipelines_last_datanode_finds_a_slot_of_its_user_too() -> None:
+    with ExitStack() as stack:
+        crowd = crowd_of(6, stack)
+        for number in range(6):
+            crowd.come(f"first{number}", nodes_after=2, user="user:alice")
+        assert crowd.begun == ["first0"]
+        crowd.come("second", nodes_after=1, user="user:alice")
+        crowd.come("last", user="user:alice")
+        assert crowd.begun == ["first0", "second", "last"]
+
+
+def test_one_user_has_half_of_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams_module, "WAITING_MIN", 4)
+    with ExitStack() as stack:
+        crowd = crowd_of(2, stack)
+        for number in range(4):
+            crowd.come(f"m{number}", user="user:mallory")
+        assert crowd.begun == ["m0"] and crowd.refused == ["m3"]
+        for name in ("a0", "a1", "a2", "a3"):
+            crowd.come(name, user="user:alice")
+        assert crowd.begun == ["m0", "a0"] and crowd.refused == ["m3", "a3"]

@@ -73,6 +73,19 @@ def share_of(limit: int) -> int:
     return max(1, limit // 2)
 
 
+def crowd_of(
+    newcomer: Holder, places: Iterable[Holder], of_host: int, in_all: int
+) -> List[Holder]:
+    """The connections of a newcomer's principal, itself among them, when they are more than one may
+    have: of the `of_host` places of its host, or of those `in_all`, if it has a name of its own."""
+    own = [place for place in places if place.principal == newcomer.principal]
+    here = [place for place in own if place.group == newcomer.group]
+    if len(here) > share_of(of_host):
+        return here
+    named = newcomer.principal is not None and newcomer.principal.name != ""
+    return own if named and len(own) > max(share_of(of_host), share_of(in_all)) else []
+
+
 def _longest_waiting(places: List[Holder], sizes: Dict[Hashable, int]) -> Optional[Holder]:
     """Of the largest group that has calls which wait, the one that has waited for longest."""
     waiting = [place for place in places if place.waiting_since is not None]

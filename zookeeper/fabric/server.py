@@ -23,7 +23,7 @@ from zookeeper.fabric.errors import DfsError, StartRefused, Unavailable
 from zookeeper.fabric.handshake import welcome
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.meter import Meter
-from zookeeper.fabric.places import Place, idle_longest, plain_host, share_of, who_makes_room
+from zookeeper.fabric.places import Place, crowd_of, idle_longest, plain_host, who_makes_room
 from zookeeper.fabric.rpc import Peer, Service, serve
 from zookeeper.fabric.settings import Address, NetworkSettings
 from zookeeper.fabric.sockets import accept, adopt, listen, listen_here
@@ -217,14 +217,17 @@ class Server:
         return victim
 
     def _settle(self, client: _Client, principal: Principal) -> bool:
-        """The client is who it is: whether there is a place for one more of them on its host."""
+        """The client is who it is: whether there is a place for one more of them."""
         victim = None
         with self._lock:
             client.principal = principal
-            group = [one for one in self._clients if one.known and one.group == client.group]
-            allowed = len(group) <= share_of(self._network.max_connections_per_host)
-            if not allowed:
-                victim = idle_longest(one for one in group if one is not client)
+            network = self._network
+            crowd = crowd_of(
+                client, self._clients, network.max_connections_per_host, network.max_connections
+            )
+            allowed = not crowd
+            if crowd:
+                victim = idle_longest(one for one in crowd if one is not client)
                 if victim is not None:
                     self._clients.remove(victim)
                     victim.end()

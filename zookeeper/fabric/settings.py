@@ -136,7 +136,8 @@ class DataNodeSettings(Section):
     scan_period_seconds: float = _setting(
         1814400.0, SECONDS, "time in which every block on disk is verified once")
     scan_bytes_per_second: int = _setting(4 << 20, size("4K", "1T"), "bytes a second read for that")
-    max_streams: int = _setting(256, count(1, 65536), "transfers of blocks at once")
+    max_streams: int = _setting(
+        256, count(1, 65536), "transfers of blocks at once; one user has half")
     rack: str = _setting("/default-rack", _RACK, "where this machine stands in the network")
 
     def directories_of(self, address: Address) -> Tuple[str, ...]:
