@@ -48,10 +48,16 @@ class Decided(NamedTuple):
     depends: int
 
     def reply(self) -> Any:
-        """The result; raises the refusal."""
-        if self.refusal is not None:
-            raise self.refusal
-        return self.result
+        """The result; raises the refusal. To be called where no variable keeps the answer: a
+        refusal leads to the variables on its way, and those would lead back to it."""
+        refusal, result = self.refusal, self.result
+        if refusal is None:
+            return result
+        del self
+        try:
+            raise refusal
+        finally:
+            del refusal
 
 
 class Decisions:
@@ -68,8 +74,10 @@ class Decisions:
         try:
             outcome = operation(self.state)
         except DfsError as error:
-            # A refusal, too, may rest on a change that is not durable yet.
-            return Decided(None, self.state.explained(error), self.state.commits.last_txid)
+            # A refusal, too, may rest on a change that is not durable yet. Where it was raised does
+            # not matter to whoever hears it, and would keep alive the frames that lead there.
+            refusal = self.state.explained(error).with_traceback(None)
+            return Decided(None, refusal, self.state.commits.last_txid)
         self.submit(outcome, wall_ms)
         return Decided(outcome.result, None, outcome.depends)
 

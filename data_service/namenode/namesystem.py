@@ -96,7 +96,7 @@ class Namesystem:
 
     def read(self, operation: Operation) -> Any:
         """Run an operation that only looks; the reply waits for what it would reveal."""
-        return self._run(operation)
+        return self._decided(operation).reply()
 
     def change(self, operation: Operation, op: Optional[Op] = None) -> Any:
         """Run an operation that may make an edit; the reply waits until it is durable. DiskFull
@@ -104,7 +104,7 @@ class Namesystem:
         if self.journal.has_room or not self._is_decided(op):
             self.journal.check_room()
         self._lease.await_change()
-        return self._run(operation)
+        return self._decided(operation).reply()
 
     def change_when_confirmed(
         self,
@@ -241,16 +241,17 @@ class Namesystem:
         with self.lock:
             self.decisions.state.blocks.monitor.zookeeper_view(registered, time.monotonic())
 
-    def _run(self, operation: Operation) -> Any:
+    def _decided(self, operation: Operation) -> Decided:
+        """What came of an operation; it is durable, and may be told."""
         self._arrivals += 1
         self._lease.require()
         with self.lock:
             self._require_term()
-            decided: Decided = self.decisions.decide(operation, wall_ms())
+            decided = self.decisions.decide(operation, wall_ms())
         if decided.depends > self.journal.durable_txid:
             self.journal.wait(decided.depends, self._edit_seconds)
         self._require_term()
-        return decided.reply()
+        return decided
 
     def _is_decided(self, op: Optional[Op]) -> bool:
         with self.lock:

@@ -4,6 +4,7 @@ Real zookeeper, metadata service and namenode in this process, over real connect
 """
 
 import gc
+import getpass
 import threading
 import weakref
 from dataclasses import replace
@@ -13,13 +14,22 @@ from typing import Any, Callable, Iterator, List, Optional
 import pytest
 
 from data_service.namenode.daemon import NameNode
+from data_service.namenode.calls.service import NameNodeService
+from data_service.namenode.decisions import Decided
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.term import Term
 from metadata_service.service import Metadata
 from tests.support.clusters.coordination import World, credentials
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from zookeeper.fabric.errors import CorruptData, InternalError, NotLeader
+from zookeeper.fabric.errors import (
+    CorruptData,
+    InternalError,
+    NotLeader,
+    PathExists,
+    PathNotFound,
+)
 from zookeeper.fabric.pools import RemotePool
+from zookeeper.fabric.rpc import ServerConnection
 from zookeeper.fabric.settings import Address, MetadataSettings, NameNodeSettings, Settings
 
 
@@ -202,6 +212,33 @@ def test_an_ended_term_leaves_nothing_in_memory(company: Company) -> None:
     wait_until(company.leads, what="a new term")
 
 
+def test_calls_and_connections_leave_nothing_for_the_collector(company: Company) -> None:
+    """It never looks for what was alive for a while: each would stay until the end of the term."""
+    company.start()
+    address, network = company.settings.name_node.hosts[0], company.settings.network
+
+    def alive() -> List[str]:
+        # A refusal that leads back to itself does so by the decision that it came with.
+        kinds = (NameNodeService, ServerConnection, Decided)
+        return [type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(3):
+            own = credentials(f"user:{getpass.getuser()}")
+            pool = RemotePool("name_node", address, own, network)
+            pool.call("mkdir", ("a client", number, 0), f"/d{number}", True, 0o755)
+            with pytest.raises(PathExists):
+                pool.call("mkdir", ("another", number, 0), f"/d{number}", False, 0o755)
+            with pytest.raises(PathNotFound):
+                pool.call("stat", "/none")
+            pool.close()
+        wait_until(lambda: not alive(), what=f"the end of {alive()}")
+    finally:
+        gc.enable()
+
+
 def test_the_threads_of_a_term_end_with_it(company: Company) -> None:
     company.start()
     for _ in range(3):
@@ -209,7 +246,7 @@ def test_the_threads_of_a_term_end_with_it(company: Company) -> None:
         wait_until(lambda: not company.leads())
         wait_until(company.leads, PATIENCE_SECONDS, what="a new term")
     names = [thread.name for thread in threading.enumerate()]
-    for name in ("housekeeping", "recording", "purge", "leader-lease", "leading"):
+    for name in ("housekeeping", "recording", "purge", "sweep", "leader-lease", "leading"):
         wait_until(lambda name=name: names.count(name) == 1, what=f"one thread {name}")
 
 

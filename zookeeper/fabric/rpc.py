@@ -81,7 +81,6 @@ class Service(rpyc.Service):
     def answer(self, call: Call, method: Callable[..., Any], args: Tuple[Any, ...]) -> Any:
         """Answer a call of a table that this service `serves`, and measure that."""
         started = time.monotonic()
-        error: Optional[Exception] = None
         try:
             if call.who and self.peer.principal.role not in call.who:
                 raise PermissionDenied(f"{self.peer.principal} may not call {call.name}")
@@ -89,12 +88,12 @@ class Service(rpyc.Service):
             values = call.checked(args)
             if call.superuser:
                 self.require_superuser()
-            return call.packed(method(*self.own(call, values, args)))
-        except Exception as caught:
-            error = caught
-            raise
-        finally:
+            result = call.packed(method(*self.own(call, values, args)))
+        except Exception as error:
             self.note(call, args, time.monotonic() - started, error)
+            raise
+        self.note(call, args, time.monotonic() - started, None)
+        return result
 
     def note(
         self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]
@@ -185,9 +184,13 @@ class ServerConnection(Connection):
             self._stream.linger_and_close(LINGER_SECONDS)
 
     def close(self) -> None:
-        """Forget the client; stock RPyC would wait for its goodbye."""
+        """Forget the client; stock RPyC would wait for its goodbye.
+
+        Nothing is left that refers to itself: the collector may never look for it.
+        """
         if not self._closed:
             self._cleanup()
+            self._handlers.clear()
 
     def _reply(self, number: int, handler: int, boxed: Any) -> bytes:
         try:

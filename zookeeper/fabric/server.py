@@ -283,6 +283,8 @@ class Server:
             connection.close()
             account.release()
             service.ended(self._has_left(client))
+            # Its parts know it and each other: without this only the collector could free them.
+            service.__dict__.clear()
 
     def _has_left(self, client: _Client) -> bool:
         """Whether a connection that is over was not ended by us."""
