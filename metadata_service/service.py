@@ -13,7 +13,8 @@ from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import serves
 from zookeeper.fabric.errors import DiskFailed, InvalidArgument
-from zookeeper.fabric.identity import METADATA, NAME_NODE
+from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import METADATA, NAME_NODE, Principal
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
@@ -149,8 +150,8 @@ class Metadata(daemon.Daemon):
         return f"<Metadata {self.ready}>"
 
 
-def _build(settings: Settings, _arguments: argparse.Namespace, own: Credentials) -> Metadata:
-    return Metadata(settings, own)
+def _build(settings: Settings, _arguments: argparse.Namespace) -> Metadata:
+    return Metadata(settings, credentials_of(settings, Principal(METADATA)))
 
 
 def main(argv: Optional[List[str]] = None) -> int:

@@ -44,13 +44,14 @@ from scripts.supervision.log_ends import follow, tail  # noqa: E402
 from scripts.supervision.securing import choose_secret, make_key  # noqa: E402
 from scripts.supervision.starting import say, start  # noqa: E402
 from scripts.supervision.stopping import stop  # noqa: E402
+from zookeeper.fabric import key_file  # noqa: E402
 from zookeeper.fabric.auth import SECRET  # noqa: E402
+from zookeeper.fabric.credentials import place  # noqa: E402
 from zookeeper.fabric.errors import DfsError, SettingsError  # noqa: E402
 from zookeeper.fabric.settings import (  # noqa: E402
     ENVIRONMENT_VARIABLE,
     Settings,
     load,
-    read_key,
 )
 
 TAIL_LINES = 20
@@ -129,7 +130,7 @@ def have_key(site: Site) -> None:
     alone = len(site.daemons) == len(configured(site.settings))
     if path and alone and not os.path.exists(path) and make_key(path):
         print(f"{path}: made the key of this cluster; who has it may do everything")
-    read_key(site.settings)  # Said once, before each daemon would say it.
+    key_file.read(place(site.settings))  # Said once, before each daemon would say it.
 
 
 def change(site: Site, arguments: argparse.Namespace) -> int:

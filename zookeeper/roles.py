@@ -33,10 +33,13 @@ def place_of(principal: Principal, host: str) -> str:
 
 
 def require_parent(principal: Principal, path: str) -> None:
-    """Raises PermissionDenied unless the principal registers directly below this path's parent."""
+    """Raises PermissionDenied unless the principal registers directly below this path's parent: a
+    datanode that has a name, which is its address, by that name only."""
     parent = RIGHTS[principal.role].parent_path
-    if path.rpartition("/")[0] != parent:
-        raise PermissionDenied(f"{principal} registers below {parent}, not at {path[:80]!a}")
+    found, _, name = path.rpartition("/")
+    if found != parent or (principal.role == DATA_NODE and principal.name not in ("", name)):
+        own = f"at {parent}/{principal.name}" if principal.name else f"below {parent}"
+        raise PermissionDenied(f"{principal} registers {own}, not at {path[:80]!a}")
 
 
 def require_candidate(principal: Principal, role: str) -> None:

@@ -23,7 +23,8 @@ from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call, serves
 from zookeeper.fabric.errors import Unavailable
-from zookeeper.fabric.identity import ZOOKEEPER
+from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import ZOOKEEPER, Principal
 from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS, Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
@@ -284,8 +285,8 @@ class ZooKeeper(daemon.Daemon):
         return f"<ZooKeeper {self.ready} {self._coordination}>"
 
 
-def _build(settings: Settings, _arguments: argparse.Namespace, own: Credentials) -> ZooKeeper:
-    return ZooKeeper(settings, own)
+def _build(settings: Settings, _arguments: argparse.Namespace) -> ZooKeeper:
+    return ZooKeeper(settings, credentials_of(settings, Principal(ZOOKEEPER)))
 
 
 def main(argv: Optional[List[str]] = None) -> int:

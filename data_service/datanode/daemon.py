@@ -18,8 +18,8 @@ from data_service.datanode.transfer_slots import TransferSlots
 from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon
-from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.identity import DATA_NODE, NAME_NODE
+from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, server_at
 from zookeeper.fabric.pools import LeaderPool
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Settings
@@ -28,20 +28,20 @@ from zookeeper.fabric.settings import Settings
 class DataNode(daemon.Daemon):
     """One datanode process: `index` into data_node_hosts tells which."""
 
-    def __init__(self, settings: Settings, index: int, credentials: Credentials) -> None:
+    def __init__(self, settings: Settings, index: int) -> None:
         own = settings.data_node
         self.settings = settings
-        self.credentials = credentials
         self.address = daemon.address_at(own.hosts, index, "data_node_hosts")
+        self.credentials = credentials_of(settings, server_at(DATA_NODE, self.address))
         self.store = BlockStore(
             own.directories_of(self.address),
             own.reserved_bytes,
             lambda block: self.actor.tell(CORRUPT, [block]),
         )
         self.slots = TransferSlots(own.max_streams, str(self.address))
-        self.peers = DataNodeClient(credentials, settings.network)
+        self.peers = DataNodeClient(self.credentials, settings.network)
         self.actor = NameNodeActor(
-            LeaderPool(NAME_NODE, settings.name_node.hosts, credentials, settings.network),
+            LeaderPool(NAME_NODE, settings.name_node.hosts, self.credentials, settings.network),
             NodeDescription(self.address, own.rack, self.store, lambda: self.slots.running),
             self.store,
             own,
@@ -136,6 +136,6 @@ def main(argv: Optional[List[str]] = None) -> int:
         DATA_NODE,
         "Keeps blocks and serves them; its index in data_node_hosts tells which datanode it is.",
         argv,
-        lambda settings, arguments, credentials: DataNode(settings, arguments.index, credentials),
+        lambda settings, arguments: DataNode(settings, arguments.index),
         _add_arguments,
     )

@@ -18,7 +18,7 @@ from data_service.filesystem.reading.block_reader import BlockReader, hurried
 from data_service.filesystem.reading.file_reader import FileReader
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.short_circuit import ShortCircuit
-from data_service.filesystem.users import current_user
+from data_service.filesystem.users import current_user, named_user
 from data_service.filesystem.writing.files_being_written import FilesBeingWritten
 from data_service.filesystem.writing.open_file import WriteOptions
 from data_service.protocol.checksums import CHUNK_BYTES
@@ -44,9 +44,10 @@ class FileSystem(Names, Administration, Conveniences):
     """A client of one cluster: that of a `config` file, for a `user`.
 
     Without a config it is the cluster of $PYHDFS_CONFIG, or of the config.ini beside the packages;
-    without a user the caller is $PYHDFS_USER, $HADOOP_USER_NAME, or who runs the program. Close it,
-    or use it in a `with`. Threads may share it; a forked process may go on with it, as a client of
-    its own, but for files that were open then, which stay the parent's. A program may have several.
+    without a user the caller is $PYHDFS_USER, $HADOOP_USER_NAME, whom the key file names, or who
+    runs the program. Close it, or use it in a `with`. Threads may share it; a forked process may go
+    on with it, as a client of its own, but for files that were open then, which stay the parent's.
+    A program may have several.
 
     Paths are text or os.PathLike; relative ones begin in the home directory, `/user/NAME`; `//`,
     `.` and `..` mean what they mean elsewhere. Every method raises errors of
@@ -69,8 +70,11 @@ class FileSystem(Names, Administration, Conveniences):
         if not isinstance(config, Settings):
             config = load(None if config is None else os.fspath(config))
         self.settings = config
-        user = user or current_user()
-        credentials = credentials_of(config, Principal(USER, user))
+        named = user or named_user()
+        credentials = credentials_of(
+            config, Principal(USER, named or current_user()), assumed=not named
+        )
+        user = credentials.principal.user
         self._namenode = NameNodeClient(config, credentials)
         Names.__init__(self, self._namenode.calls, user)
         Administration.__init__(self, self._namenode.calls, user)

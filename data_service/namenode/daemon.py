@@ -29,7 +29,8 @@ from zookeeper.election import Leadership as Word
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError, NotLeader, StartRefused
-from zookeeper.fabric.identity import METADATA, NAME_NODE
+from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import METADATA, NAME_NODE, Principal
 from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Settings
@@ -262,6 +263,10 @@ def _by_address(registered: Optional[Dict[str, str]]) -> Optional[Dict[str, str]
     return {path.rpartition("/")[2]: node_id for path, node_id in registered.items()}
 
 
+def _build(settings: Settings, arguments: argparse.Namespace) -> NameNode:
+    return NameNode(settings, credentials_of(settings, Principal(NAME_NODE)), arguments.index)
+
+
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "index",
@@ -278,6 +283,6 @@ def main(argv: Optional[List[str]] = None) -> int:
         NAME_NODE,
         "Owns the names of all files and knows where their blocks are.",
         argv,
-        lambda settings, arguments, credentials: NameNode(settings, credentials, arguments.index),
+        _build,
         _add_arguments,
     )

@@ -30,7 +30,7 @@ from scripts.benchmark.worker import serve
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric.errors import DfsError, SessionExpired, Unavailable
 from zookeeper.fabric.handshake import credentials_of
-from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, Principal
+from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, server_at
 from zookeeper.fabric.pools import LeaderPool
 from zookeeper.fabric.settings import Address, Settings, load
 
@@ -53,7 +53,7 @@ class TinyDataNode:
         packed_blocks: bytes,
         deliver: Callable[[str, Block], None],
     ) -> None:
-        credentials = credentials_of(settings, Principal(DATA_NODE))
+        credentials = credentials_of(settings, server_at(DATA_NODE, address))
         pool = LeaderPool(NAME_NODE, settings.name_node.hosts, credentials, settings.network)
         self.node_id = f"tiny-{address.port}"
         self._calls = DataNodeReports(pool.perform)

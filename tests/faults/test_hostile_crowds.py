@@ -14,7 +14,7 @@ from rpyc.core import consts
 from tests.support.clusters.cluster import ROOT
 from tests.support.links.loopback import ROLE, RawClient
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from zookeeper.fabric.auth import SIMPLE, Credentials
+from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.remote import Remote
@@ -74,7 +74,7 @@ class Child:
     def serves(self) -> bool:
         """Whether an honest client gets its answer; it may dial again, as honest clients do."""
         try:
-            credentials = Credentials(SIMPLE, Principal("user", "honest"), b"")
+            credentials = Credentials(Principal("user", "honest"))
             remote = Remote.connect(ROLE, self.address, credentials, NetworkSettings())
         except Unavailable:
             return False

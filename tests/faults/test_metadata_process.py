@@ -16,7 +16,7 @@ from tests.support.clusters.daemon import Daemon
 from tests.support.clusters.ports import Ports
 from tests.support.models.sample_edits import file_edit, file_edits, image_after
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from zookeeper.fabric.auth import SIMPLE, Credentials
+from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.pools import RemotePool
@@ -55,7 +55,7 @@ class Process:
         """A journal of another namenode."""
         own = Principal("name_node", str(len(self.pools)))
         network = NetworkSettings()
-        credentials = Credentials(SIMPLE, own, b"")
+        credentials = Credentials(own)
         pool = RemotePool("metadata", self.address, credentials, network)
         self.pools.append(pool)
         journal = Journal(pool.perform, str(own), 60.0, network.max_frame_bytes, on_failure)

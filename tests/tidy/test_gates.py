@@ -49,13 +49,14 @@ def banned_imports(source: Source) -> List[str]:
 
 
 WALL_CLOCK = (
+    "zookeeper/fabric/moments.py",
     "data_service/namenode/dates.py",
     "data_service/filesystem/conveniences.py",
     "data_service/shell/",
     "data_service/datanode/access.py",
 )
 """Who tells people the time: that of files (also to those that are touched), and of a report. And
-who judges whether a token that another machine made is too old, with minutes to spare."""
+who judges whether a key or token that another machine made is too old, with minutes to spare."""
 
 _TIMES = {"time", "time_ns", "ctime", "localtime", "gmtime", "now", "utcnow", "today"}
 

@@ -10,10 +10,9 @@ import pytest
 
 from tests.support.clusters.coordination import IMPATIENT, PATIENT, Told, World, coordinator_threads
 from tests.support.clusters.waiting import wait_until
+from tests.support.links.key_holder import holder
 from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership
-from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.settings import Address
 
 ROLE = "name_node"
@@ -325,7 +324,7 @@ def test_a_callback_may_stop_its_coordinator(world: World) -> None:
 def test_a_refused_handshake_is_tried_again(world: World) -> None:
     zookeeper = world.start_zookeeper()
     before = repr(zookeeper)
-    other_mode = Credentials("secret", Principal("node-1"), b"k" * 32)
+    other_mode = holder(b"k" * 32, "node-1")
     stranger = Coordinator("node-1", world.settings(), other_mode)
     world.coordinators.append(stranger)
     stranger.register("/name_nodes/a", "1")

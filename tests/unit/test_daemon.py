@@ -39,8 +39,8 @@ class Test(daemon.Daemon):
 """
 
 TAIL = """
-def build(settings, arguments, credentials):
-    assert (credentials.mode, credentials.principal) == ("simple", ("tester", ""))
+def build(settings, arguments):
+    assert settings.security.mode == "simple"
     return Test()
 
 status = daemon.run("tester", "A daemon for tests.", ["--config", {config!r}], build)
@@ -325,9 +325,9 @@ def test_a_key_is_read_in_mode_secret_only(tmp_path: Path) -> None:
     key.write_bytes(b"k" * 32)
     key.chmod(0o600)
     secret = Settings(security=SecuritySettings(mode=SECRET, key_file=str(key)))
-    assert credentials_of(secret, somebody) == (SECRET, somebody, b"k" * 32)
+    assert credentials_of(secret, somebody).mode == SECRET
     key.chmod(0o640)
     with pytest.raises(SettingsError):
         credentials_of(secret, somebody)
     simple = Settings(security=SecuritySettings(mode=SIMPLE, key_file=str(key)))
-    assert credentials_of(simple, somebody) == (SIMPLE, somebody, b"")
+    assert credentials_of(simple, somebody).mode == SIMPLE

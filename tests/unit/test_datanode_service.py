@@ -15,7 +15,7 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, chunk_spans, crc32
 from data_service.protocol.failures import broken_link
 from data_service.protocol.nodes import DELETE, REPLICATE, TRASH, Command, Target
-from tests.support.clusters.inner_cluster import DATA_NODE, USER, InnerCluster
+from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import chunks_of, get, put
 from tests.support.clusters.waiting import wait_until
@@ -316,4 +316,4 @@ def test_damage_that_nobody_reads_is_told(cluster: InnerCluster) -> None:
 def test_an_index_that_nobody_has_is_refused(cluster: InnerCluster) -> None:
     for index in (-1, 3):
         with pytest.raises(SettingsError, match="data_node_hosts"):
-            DataNode(cluster.settings, index, DATA_NODE)
+            DataNode(cluster.settings, index)

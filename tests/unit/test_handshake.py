@@ -8,17 +8,19 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import pytest
 
-from tests.support.links.loopback import KEY, ROLE, Loopback, RawClient, call
+from tests.support.links.loopback import KEY, ROLE, Loopback, RawClient, call, credentials_as
 from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import auth
 from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
 from zookeeper.fabric.errors import AuthenticationFailed, DeadlineExceeded, Unavailable
 from zookeeper.fabric.handshake import welcome
-from zookeeper.fabric.identity import ANONYMOUS, Principal
+from zookeeper.fabric.identity import ANONYMOUS
+from zookeeper.fabric.keys import caller_key, key_id, server_key
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address
 
-HELLO = Hello(SECRET, b"n" * 32, "user:mallory")
+HELLO = Hello(SECRET, b"n" * 32, "user:mallory", key_id(KEY), 1764265200)
+OWN_KEY = caller_key(server_key(KEY, ROLE), HELLO.principal, HELLO.issued)
 
 
 @pytest.fixture
@@ -55,34 +57,34 @@ def refusal(raw: RawClient) -> str:
 
 
 def test_the_key_lets_in_under_the_name_that_was_given(secret: Loopback) -> None:
-    remote = connect(secret, Credentials(SECRET, Principal("user", "josé"), KEY))
+    remote = connect(secret, credentials_as(SECRET, "user:josé"))
     assert remote.call("principal", timeout=PATIENCE_SECONDS) == ("user:josé", "127.0.0.1")
 
 
 def test_a_name_is_believed_in_mode_simple(simple: Loopback) -> None:
-    remote = connect(simple, Credentials(SIMPLE, Principal("user", "alice"), b""))
+    remote = connect(simple, credentials_as(SIMPLE, "user:alice"))
     assert remote.call("principal", timeout=PATIENCE_SECONDS) == ("user:alice", "127.0.0.1")
 
 
 def test_a_wrong_key_is_refused(secret: Loopback) -> None:
-    with pytest.raises(AuthenticationFailed, match="does not hold this cluster's key"):
-        connect(secret, Credentials(SECRET, Principal("user", "alice"), b"x" * 32))
+    with pytest.raises(AuthenticationFailed, match="does not hold a valid key of this cluster"):
+        connect(secret, credentials_as(SECRET, "user:alice", b"x" * 32))
 
 
 @pytest.mark.parametrize("name", ["", "x" * 300, "a\nb", "\udcff\n"])
 def test_a_name_that_cannot_be_sent_leaves_nothing_open(secret: Loopback, name: str) -> None:
     with pytest.raises(AuthenticationFailed):
-        connect(secret, Credentials(SECRET, Principal.parse(name), KEY))
+        connect(secret, credentials_as(SECRET, name))
 
 
 def test_a_client_without_the_key_is_told_the_mode(secret: Loopback) -> None:
     with pytest.raises(AuthenticationFailed, match="in mode secret, the client in mode simple"):
-        connect(secret, Credentials(SIMPLE, Principal("user", "alice"), b""))
+        connect(secret, credentials_as(SIMPLE, "user:alice"))
 
 
 def test_a_client_with_a_key_is_not_talked_into_mode_simple(simple: Loopback) -> None:
     with pytest.raises(AuthenticationFailed, match="in mode simple, the client in mode secret"):
-        connect(simple, Credentials(SECRET, Principal("user", "alice"), KEY))
+        connect(simple, credentials_as(SECRET, "user:alice"))
 
 
 @pytest.mark.parametrize("mode", [SIMPLE, SECRET])
@@ -113,12 +115,15 @@ def test_a_stock_client_is_not_let_in_by_key(secret: Loopback) -> None:
 @pytest.mark.parametrize(
     "hello",
     [
-        b"PyHDFS\x00\x02" + bytes(34),
-        b"PyHDFS\x00\x01" + b"\xff" + bytes(32) + b"\x05alice",
-        b"PyHDFS\x00\x01" + b"\x01" + bytes(32) + b"\xff" + b"x" * 255,
-        b"PyHDFS\x00\x01" + b"\x01" + bytes(32) + b"\x00",
-        b"PyHDFS\x00\x01" + b"\x01" + bytes(32) + b"\x02\xff\xfe",
-        b"PyHDFS\x00\x01" + b"\x01" + bytes(32) + b"\x03a\nb",
+        b"PyHDFS\x00\x03" + bytes(34),
+        # As releases without issued keys said it.
+        b"PyHDFS\x00\x01" + b"\x01" + bytes(32) + b"\x05alice",
+        b"PyHDFS\x00\x02" + b"\x00" + bytes(32) + b"\x05alice",
+        b"PyHDFS\x00\x02" + b"\xff" + bytes(32) + b"\x05" + bytes(16) + b"alice",
+        b"PyHDFS\x00\x02" + b"\x01" + bytes(32) + b"\xff" + bytes(16) + b"x" * 255,
+        b"PyHDFS\x00\x02" + b"\x01" + bytes(32) + b"\x00" + bytes(16),
+        b"PyHDFS\x00\x02" + b"\x01" + bytes(32) + b"\x02" + bytes(16) + b"\xff\xfe",
+        b"PyHDFS\x00\x02" + b"\x01" + bytes(32) + b"\x03" + bytes(16) + b"a\nb",
         b"GET / HTTP/1.1\r\nHost: cluster\r\n\r\n" + b"x" * 100,
         b"P" * 500,
     ],
@@ -137,11 +142,11 @@ def test_a_proof_is_worth_nothing_a_second_time(secret: Loopback) -> None:
         raw.send(auth.encode_hello(HELLO))
         nonce, name = challenge(raw)
         if not attempt:
-            said.append(auth.client_proof(KEY, HELLO, nonce, name))
+            said.append(auth.client_proof(OWN_KEY, HELLO, nonce, name))
         raw.send(said[0])
         if not attempt:
             proof, _ = challenge(raw)
-            assert proof == auth.server_proof(KEY, HELLO, nonce, name)
+            assert proof == auth.server_proof(OWN_KEY, HELLO, nonce, name)
         else:
             assert "does not hold" in refusal(raw)
 
@@ -153,10 +158,10 @@ def test_a_proof_is_worth_nothing_a_second_time(secret: Loopback) -> None:
         lambda nonce, name: HELLO.nonce,
         lambda nonce, name: bytes(32),
         # Made by the right key, but for the server's side, or for another server.
-        lambda nonce, name: auth.server_proof(KEY, HELLO, nonce, name),
-        lambda nonce, name: auth.client_proof(KEY, HELLO, nonce, "metadata" + name[9:]),
+        lambda nonce, name: auth.server_proof(OWN_KEY, HELLO, nonce, name),
+        lambda nonce, name: auth.client_proof(OWN_KEY, HELLO, nonce, "metadata" + name[9:]),
         lambda nonce, name: auth.client_proof(
-            KEY, HELLO._replace(principal="user:bob"), nonce, name
+            OWN_KEY, HELLO._replace(principal="user:bob"), nonce, name
         ),
     ],
 )
@@ -230,7 +235,7 @@ def test_a_server_without_the_key_is_refused(kind: str) -> None:
         victim.recv(1)
 
     middle = Relay(answer)
-    credentials = Credentials(SECRET, Principal("user", "alice"), KEY)
+    credentials = credentials_as(SECRET, "user:alice")
     with Loopback() as loopback, pytest.raises(AuthenticationFailed, match="does not hold"):
         Remote.connect(ROLE, middle.address, credentials, loopback.network)
     middle.close()
@@ -282,7 +287,7 @@ class Watch:
     def peek(self, deadline: float) -> bytes:
         """The first byte of a hello."""
         self.deadlines.append(deadline)
-        return auth.MAGIC[:1]
+        return auth.MAGIC[SIMPLE][:1]
 
     def read_by(self, _count: int, deadline: float) -> bytes:
         """Nothing more comes."""
@@ -293,7 +298,7 @@ class Watch:
 def test_a_late_first_byte_buys_no_time() -> None:
     watch: Any = Watch()
     with pytest.raises(DeadlineExceeded):
-        welcome(watch, Credentials(SECRET, Principal(ROLE), KEY), ROLE, 3.0, 3600.0)
+        welcome(watch, credentials_as(SECRET, ROLE).keyring(), ROLE, 3.0, 3600.0)
     assert len(set(watch.deadlines)) == 1
     assert watch.deadlines[0] <= time.monotonic() + 3.0
 
@@ -301,7 +306,7 @@ def test_a_late_first_byte_buys_no_time() -> None:
 def test_a_first_byte_ends_the_patience_of_mode_simple() -> None:
     watch: Any = Watch()
     with pytest.raises(DeadlineExceeded):
-        welcome(watch, Credentials(SIMPLE, Principal(ROLE), b""), ROLE, 3.0, 3600.0)
+        welcome(watch, None, ROLE, 3.0, 3600.0)
     assert watch.deadlines[0] > time.monotonic() + 3000
     assert watch.deadlines[1] <= time.monotonic() + 3.0
 

@@ -19,7 +19,7 @@ from tests.support.clusters.ports import Ports
 from tests.support.models.sample_edits import file_edits, image_after, lines_of
 from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric import disk
-from zookeeper.fabric.auth import SIMPLE, Credentials
+from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.disk import Space
 from zookeeper.fabric.errors import (
     DfsError,
@@ -34,7 +34,7 @@ from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.rpc import Peer
 from zookeeper.fabric.settings import Address, MetadataSettings, Settings
 
-NAMENODE = Credentials(SIMPLE, Principal("name_node", "localhost:1800"), b"")
+NAMENODE = Credentials(Principal("name_node", "localhost:1800"))
 
 
 @pytest.fixture(name="settings")
@@ -47,7 +47,7 @@ def _settings(tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture(name="daemon")
 def _daemon(settings: Settings) -> Iterator[Metadata]:
-    daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
+    daemon = Metadata(settings, Credentials(Principal("metadata")))
     daemon.start()
     yield daemon
     daemon.stop()
@@ -214,7 +214,7 @@ def test_room_is_not_measured_for_every_append(
 def test_a_restart_keeps_everything(settings: Settings) -> None:
     seen: List[Any] = []
     for _ in range(3):
-        daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
+        daemon = Metadata(settings, Credentials(Principal("metadata")))
         daemon.start()
         pool = RemotePool("metadata", daemon.address, NAMENODE, settings.network)
         seen.append(pool.call("status"))
@@ -233,7 +233,7 @@ def test_a_restart_keeps_everything(settings: Settings) -> None:
 def test_a_second_process_on_the_directory_is_refused(
     daemon: Metadata, settings: Settings
 ) -> None:
-    again = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
+    again = Metadata(settings, Credentials(Principal("metadata")))
     with pytest.raises(StartRefused, match="in use"):
         again.start()
     again.stop()
@@ -242,19 +242,19 @@ def test_a_second_process_on_the_directory_is_refused(
 def test_a_refused_start_lets_go_of_the_directory(daemon: Metadata, settings: Settings) -> None:
     elsewhere = settings.metadata.metadata_dir + "2"
     taken = replace(settings, metadata=replace(settings.metadata, metadata_dir=elsewhere))
-    again = Metadata(taken, Credentials(SIMPLE, Principal("metadata"), b""))
+    again = Metadata(taken, Credentials(Principal("metadata")))
     with pytest.raises(StartRefused, match="cannot listen"):
         again.start()
     again.stop()
     daemon.stop()
-    once_more = Metadata(taken, Credentials(SIMPLE, Principal("metadata"), b""))
+    once_more = Metadata(taken, Credentials(Principal("metadata")))
     once_more.start()
     once_more.stop()
     assert Path(elsewhere, NAME).exists()
 
 
 def test_stopped_before_it_started_it_stays_stopped(settings: Settings) -> None:
-    daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
+    daemon = Metadata(settings, Credentials(Principal("metadata")))
     daemon.stop()
     daemon.start()
     assert not Path(settings.metadata.metadata_dir).exists()
@@ -273,7 +273,7 @@ def test_who_stops_during_a_long_start_does_not_wait_for_it(
         return really_open(directory, keep_edits)
 
     monkeypatch.setattr(MetadataDatabase, "open", slow)
-    daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
+    daemon = Metadata(settings, Credentials(Principal("metadata")))
     starting = threading.Thread(target=daemon.start)
     starting.start()
     assert looking.wait(60)
@@ -292,7 +292,7 @@ def test_everything_in_the_directory_is_the_owners_only(settings: Settings) -> N
     for _ in range(2):
         for path in [directory, *directory.iterdir()]:
             path.chmod(0o777)
-        daemon = Metadata(settings, Credentials(SIMPLE, Principal("metadata"), b""))
+        daemon = Metadata(settings, Credentials(Principal("metadata")))
         old = os.umask(0)
         try:
             daemon.start()

@@ -46,17 +46,29 @@ def test_who_is_no_daemon_may_only_read(coordination: Coordination, principal: s
 
 @pytest.mark.parametrize(
     "path",
-    ["/name_nodes/a", "/data_nodes", "/data_nodes/a/b", "/a", "/", "", "a", "/data_nodesa/b"],
-)
+    ["/name_nodes/a", "/data_nodes", "/data_nodes/a/b", "/a", "/", "", "a", "/data_nodesa/b",
+     "/data_nodes/localhost:1801/", "//data_nodes/localhost:1801", "/name_nodes/localhost:1801"],
+)  # fmt: skip
+# An older release does not tell which one it is.
+@pytest.mark.parametrize("principal", ["data_node", "data_node:localhost:1801"])
 def test_a_datanode_registers_among_the_datanodes_only(
-    coordination: Coordination, path: str
+    coordination: Coordination, path: str, principal: str
 ) -> None:
-    node = as_principal(coordination, "data_node:1")
+    node = as_principal(coordination, principal)
     session_id, _ = node.exposed_open_session("localhost:1801")
     with pytest.raises(PermissionDenied):
         node.exposed_create(session_id, path, "1")
     with pytest.raises(PermissionDenied):
         node.exposed_campaign(session_id, ROLE, "1")
+    node.exposed_create(session_id, "/data_nodes/localhost:1801", "1")
+
+
+def test_a_datanode_registers_in_no_others_place(coordination: Coordination) -> None:
+    node = as_principal(coordination, "data_node:localhost:1801")
+    session_id, _ = node.exposed_open_session("localhost:1801")
+    for path in ("/data_nodes/localhost:1802", "/data_nodes/localhost:18010", "/data_nodes/"):
+        with pytest.raises(PermissionDenied, match="at /data_nodes/localhost:1801, not at"):
+            node.exposed_create(session_id, path, "1")
     node.exposed_create(session_id, "/data_nodes/localhost:1801", "1")
 
 
@@ -78,8 +90,8 @@ def test_daemons_of_one_kind_share_the_sessions_of_their_host(coordination: Coor
 
 
 def test_a_name_is_worth_nothing_under_another_principal(coordination: Coordination) -> None:
-    ours = as_principal(coordination, "data_node:1")
-    theirs = as_principal(coordination, "data_node:2")
+    ours = as_principal(coordination, "data_node:localhost:1801")
+    theirs = as_principal(coordination, "data_node")
     first, _ = ours.exposed_open_session("localhost:1801")
     ours.exposed_create(first, "/data_nodes/localhost:1801", "1")
     stranger, _ = theirs.exposed_open_session("localhost:1801")
@@ -89,11 +101,11 @@ def test_a_name_is_worth_nothing_under_another_principal(coordination: Coordinat
     ours.exposed_create(again, "/data_nodes/localhost:1801", "2")
 
 
-@pytest.mark.parametrize("whose", ["data_node:2", "data_node", "name_node", "data_node:1 x"])
+@pytest.mark.parametrize("whose", ["data_node:2", "data_node", "name_node", "data_node:x x"])
 def test_a_session_is_worth_nothing_to_another_principal(
     coordination: Coordination, whose: str
 ) -> None:
-    ours, theirs = as_principal(coordination, "data_node:1"), as_principal(coordination, whose)
+    ours, theirs = as_principal(coordination, "data_node:x"), as_principal(coordination, whose)
     session_id, _ = ours.exposed_open_session("x")
     ours.exposed_create(session_id, "/data_nodes/x", "1")
     for call in calls_of(ZooKeeperCalls).values():

@@ -1,7 +1,6 @@
 """Settings: what config.ini means, what holds without it, and the file that is shipped."""
 
 import os
-import stat
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, fields, replace
@@ -16,10 +15,8 @@ from zookeeper.fabric.settings import (
     SECTIONS,
     Address,
     NameNodeSettings,
-    SecuritySettings,
     Settings,
     load,
-    read_key,
     table,
 )
 
@@ -282,57 +279,6 @@ def test_every_field_is_a_row_of_the_table() -> None:
         rows = fields(make)
         assert {name for name, _ in table(section).values()} == {row.name for row in rows}
         assert all(row.metadata["setting"].meaning for row in rows)
-
-
-# The cluster's key.
-
-
-def with_key(path: Path) -> Settings:
-    """Settings whose key file is at `path`."""
-    return replace(Settings(), security=SecuritySettings(mode="secret", key_file=str(path)))
-
-
-def test_the_key_is_the_bytes_of_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    path.write_bytes(b"\n" * 32)
-    path.chmod(0o600)
-    assert read_key(with_key(path)) == b"\n" * 32
-    path.chmod(0o400)
-    assert read_key(with_key(path)) == b"\n" * 32
-
-
-@pytest.mark.parametrize("extra", [stat.S_IRGRP, stat.S_IROTH, stat.S_IWGRP, stat.S_IWOTH])
-def test_a_key_that_others_can_open_is_refused(tmp_path: Path, extra: int) -> None:
-    path = tmp_path / "key"
-    path.write_bytes(bytes(32))
-    path.chmod(0o600 | extra)
-    with pytest.raises(SettingsError, match="found access for group or others"):
-        read_key(with_key(path))
-
-
-@pytest.mark.parametrize("length, told", [(0, "0"), (31, "31"), (4097, "4097")])
-def test_a_key_of_a_wrong_length_is_refused(tmp_path: Path, length: int, told: str) -> None:
-    path = tmp_path / "key"
-    path.write_bytes(bytes(length))
-    path.chmod(0o600)
-    with pytest.raises(SettingsError, match=f"found a key of {told} bytes, expected 32 to 4096"):
-        read_key(with_key(path))
-
-
-def test_a_missing_key_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot read this key file: No such file"):
-        read_key(with_key(tmp_path / "absent"))
-    with pytest.raises(SettingsError, match="found no key_file"):
-        read_key(Settings())
-    tmp_path.chmod(0o700)
-    with pytest.raises(SettingsError, match="cannot read this key file: Is a directory"):
-        read_key(with_key(tmp_path))
-
-
-def test_a_pipe_in_place_of_the_key_does_not_block(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "key", 0o600)
-    with pytest.raises(SettingsError, match="found a key of 0 bytes"):
-        read_key(with_key(tmp_path / "key"))
 
 
 # A client reads the settings at every start.

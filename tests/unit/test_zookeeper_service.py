@@ -30,7 +30,7 @@ from zookeeper.fabric.settings import Address, NetworkSettings, Settings, ZooKee
 from zookeeper.service import Coordination, ZooKeeper, ZooKeeperService
 
 ROLE = "name_node"
-CREDENTIALS = Credentials("simple", Principal("name_node", "1"), b"")
+CREDENTIALS = Credentials(Principal("name_node", "1"))
 
 
 class Text(str):

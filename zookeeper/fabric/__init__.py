@@ -1,6 +1,6 @@
 """What every process is woven from; each module imports only earlier ones of this list.
 
 errors, kinds, calls, release, standard_streams, log_file, logs, config_file, section, settings,
-identity, keys, auth, disk, spare, forks, budget, places, stream, packets, sockets, handshake,
-frames, meter, rpc, remote, pools, server, daemon
+identity, keys, moments, auth, key_file, revocation, credentials, disk, spare, forks, budget,
+places, stream, packets, sockets, handshake, frames, meter, rpc, remote, pools, server, daemon
 """

@@ -11,7 +11,7 @@ import time
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from zookeeper.fabric import logs
-from zookeeper.fabric.auth import SECRET, Credentials
+from zookeeper.fabric.auth import SECRET
 from zookeeper.fabric.budget import give_back_at_once
 from zookeeper.fabric.errors import (
     DfsError,
@@ -20,8 +20,6 @@ from zookeeper.fabric.errors import (
     StartRefused,
     Unavailable,
 )
-from zookeeper.fabric.handshake import credentials_of
-from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.log_file import STANDARD, LogFile
 from zookeeper.fabric.release import VERSION, release
 from zookeeper.fabric.settings import Address, Settings, load
@@ -52,7 +50,7 @@ class Daemon:
         raise NotImplementedError
 
 
-Build = Callable[[Settings, argparse.Namespace, Credentials], Daemon]
+Build = Callable[[Settings, argparse.Namespace], Daemon]
 
 
 def run(
@@ -89,7 +87,7 @@ def run(
         )
         give_back_at_once()
         settings = load(arguments.config)
-        daemon = build(settings, arguments, credentials_of(settings, Principal(role)))
+        daemon = build(settings, arguments)
         log.info(
             "daemon.starting",
             role=role,

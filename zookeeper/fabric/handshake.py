@@ -5,45 +5,77 @@ import time
 from typing import Optional, Tuple
 
 from zookeeper.fabric import auth
-from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials, Hello
+from zookeeper.fabric.auth import (
+    SECRET,
+    SIMPLE,
+    Caller,
+    Credentials,
+    Hello,
+    Introduction,
+    Keyring,
+)
 from zookeeper.fabric.errors import AuthenticationFailed, Unavailable
 from zookeeper.fabric.identity import ANONYMOUS, Principal
-from zookeeper.fabric.settings import Settings, read_key
+from zookeeper.fabric.moments import now
+from zookeeper.fabric.settings import Settings
 from zookeeper.fabric.stream import Stream
 
 
-def credentials_of(settings: Settings, principal: Principal) -> Credentials:
-    """How this process introduces itself under the cluster's security settings."""
-    mode = settings.security.mode
-    return Credentials(mode, principal, read_key(settings) if mode == SECRET else b"")
+def credentials_of(
+    settings: Settings, principal: Principal, assumed: bool = False
+) -> Credentials:
+    """How this process introduces itself, and checks others, under the cluster's settings.
+
+    One that is only `assumed` to be this principal is whom its key file names. Raises
+    SettingsError when it has no key and needs one.
+    """
+    if settings.security.mode != SECRET:
+        return Credentials(principal)
+    # In mode `simple` nobody waits for what reads keys.
+    from zookeeper.fabric.credentials import key_credentials
+
+    return key_credentials(settings, principal, assumed)
 
 
-def greet(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> None:
+def greet(
+    stream: Stream,
+    introduction: Introduction,
+    server_name: str,
+    deadline: float,
+    binding: bytes = b"",
+) -> None:
     """The client's side. Closes the stream and raises AuthenticationFailed on any mismatch.
 
     `server_name` is `role@host:port` as dialled: the server must prove that it is that one, so
-    that a proof made for it is worth nothing to another server.
+    that a proof made for it is worth nothing to another server; `binding` tells the certificate
+    that it showed, if any.
     """
     try:
-        _greet(stream, credentials, server_name, deadline)
+        _greet(stream, introduction, server_name, deadline, binding)
     except AuthenticationFailed:
         stream.close()
         raise
 
 
-def _greet(stream: Stream, credentials: Credentials, server_name: str, deadline: float) -> None:
-    own_name = str(credentials.principal)
-    hello = Hello(credentials.mode, os.urandom(auth.NONCE_BYTES), own_name)
+def _greet(
+    stream: Stream,
+    introduction: Introduction,
+    server_name: str,
+    deadline: float,
+    binding: bytes,
+) -> None:
+    mode, principal, key, key_id, issued = introduction
+    hello = Hello(mode, os.urandom(auth.NONCE_BYTES), str(principal), key_id, issued)
     stream.write(auth.encode_hello(hello))
     nonce, name = _receive_challenge(stream, deadline)
     if name.partition("@")[0] != server_name.partition("@")[0]:
         raise AuthenticationFailed(f"{stream.peer} says that it is {name}")
-    if credentials.mode == SECRET:
+    if mode == SECRET:
         if name != server_name:
             raise AuthenticationFailed(f"{stream.peer} says that it is {name}")
-        stream.write(auth.client_proof(credentials.key, hello, nonce, name))
+        stream.write(auth.client_proof(key, hello, nonce, name, binding))
         proof, _ = _receive_challenge(stream, deadline)
-        auth.check_proof(auth.server_proof(credentials.key, hello, nonce, name), proof, name)
+        auth.check_proof(auth.server_proof(key, hello, nonce, name, binding), proof, name)
 
 
 def _receive_challenge(stream: Stream, deadline: float) -> Tuple[bytes, str]:
@@ -53,28 +85,30 @@ def _receive_challenge(stream: Stream, deadline: float) -> Tuple[bytes, str]:
 
 def welcome(
     stream: Stream,
-    credentials: Credentials,
+    keyring: Optional[Keyring],
     server_name: str,
     handshake_seconds: float,
     silent_seconds: float,
-) -> Optional[Principal]:
-    """The server's side: the client's principal, or None when it left without a word.
+    binding: bytes = b"",
+) -> Optional[Caller]:
+    """The server's side: who the client is, or None when it left without a word.
 
+    Without a keyring it is of mode `simple`.
     A client of mode `simple` may be silent for `silent_seconds` first (a person at a stock RPyC
     prompt); from its first byte on, and always in mode `secret`, the whole handshake must be over
     in `handshake_seconds`. Raises AuthenticationFailed.
     """
-    simple = credentials.mode == SIMPLE
+    simple = keyring is None
     deadline = time.monotonic() + (silent_seconds if simple else handshake_seconds)
     first = stream.peek(deadline)
     if not first:
         return None
-    if simple and first != auth.MAGIC[:1]:
-        return ANONYMOUS
+    if simple and first != auth.MAGIC[SIMPLE][:1]:
+        return Caller(ANONYMOUS)
     if simple:
         deadline = time.monotonic() + handshake_seconds
     try:
-        return _welcome(stream, credentials, server_name, deadline)
+        return _welcome(stream, keyring, server_name, deadline, binding)
     except AuthenticationFailed as refusal:
         _refuse(stream, refusal)
         raise
@@ -89,23 +123,28 @@ def _refuse(stream: Stream, refusal: AuthenticationFailed) -> None:
 
 
 def _welcome(
-    stream: Stream, credentials: Credentials, server_name: str, deadline: float
-) -> Principal:
+    stream: Stream,
+    keyring: Optional[Keyring],
+    server_name: str,
+    deadline: float,
+    binding: bytes,
+) -> Caller:
     head = stream.read_by(auth.HELLO_HEAD.size, deadline)
     hello = auth.decode_hello(head, stream.read_by(auth.hello_tail_bytes(head), deadline))
-    if hello.mode != credentials.mode:
+    own_mode = SIMPLE if keyring is None else SECRET
+    if hello.mode != own_mode:
         raise AuthenticationFailed(
-            f"{server_name} runs in mode {credentials.mode}, the client in mode {hello.mode}: "
+            f"{server_name} runs in mode {own_mode}, the client in mode {hello.mode}: "
             "set [security] mode alike everywhere"
         )
     nonce = os.urandom(auth.NONCE_BYTES)
     stream.write(auth.encode_challenge(nonce, server_name))
-    if credentials.mode == SECRET:
-        key = credentials.key
+    if keyring is not None:
+        key = keyring.key_of(hello, now())
         proof = stream.read_by(auth.PROOF_BYTES, deadline)
-        expected = auth.client_proof(key, hello, nonce, server_name)
+        expected = auth.client_proof(key, hello, nonce, server_name, binding)
         auth.check_proof(expected, proof, hello.principal)
         # The same form as the challenge, so that a refusal fits in its place.
-        answer = auth.server_proof(key, hello, nonce, server_name)
+        answer = auth.server_proof(key, hello, nonce, server_name, binding)
         stream.write(auth.encode_challenge(answer, server_name))
-    return Principal.parse(hello.principal)
+    return Caller(Principal.parse(hello.principal), hello.key_id, hello.issued)

@@ -1,7 +1,7 @@
 """Who somebody is in this cluster: a role, and a name among those who have that role.
 
-In text, as it crosses the wire and stands in logs, that is `user:alice`, `data_node:1801`, or the
-role alone. Only this module takes such a text apart.
+In text, as it crosses the wire and stands in logs, that is `user:alice`, `data_node:10.0.0.2:1801`,
+or the role alone. Only this module takes such a text apart.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,9 @@ USER = "user"
 NAME_NODE = "name_node"
 DATA_NODE = "data_node"
 METADATA = "metadata"
+GATEWAY = "gateway"
 ZOOKEEPER = "zookeeper"
+ROLES = (USER, NAME_NODE, DATA_NODE, METADATA, ZOOKEEPER, GATEWAY)
 
 
 class Principal(NamedTuple):
@@ -32,6 +34,11 @@ class Principal(NamedTuple):
     def user(self) -> str:
         """As which user he owns files: a daemon, whatever its name, by that of its role."""
         return self.name if self.role == USER and self.name else self.role
+
+
+def server_at(role: str, address: object) -> Principal:
+    """The server of this role at an address. Datanodes are told apart: each has its own blocks."""
+    return Principal(role, str(address) if role == DATA_NODE else "")
 
 
 ANONYMOUS = Principal("anonymous")

@@ -12,6 +12,9 @@ import struct
 
 KEY_ID_BYTES = 8
 
+CLOCK_SKEW_SECONDS = 300.0
+"""How far the clocks of two machines may be apart, of which one checks what the other made."""
+
 
 def key_id(cluster_key: bytes) -> bytes:
     """Which cluster key it is; tells nothing of the key itself."""
@@ -20,7 +23,7 @@ def key_id(cluster_key: bytes) -> bytes:
 
 def server_key(cluster_key: bytes, server: str) -> bytes:
     """The key of one server: `name_node`, `metadata`, `zookeeper`, `data_node:HOST:PORT`."""
-    return _derived(cluster_key, b"serves", server.encode("utf-8"))
+    return _derived(cluster_key, b"serves", server.encode("utf-8", "replace"))
 
 
 def caller_key(server_key: bytes, principal: str, issued: int) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any, Callable, Optional, Tuple, Type
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import ANSWERS_WITH_BODY, TAKES_BODY, Call
-from zookeeper.fabric.errors import DfsError, ProtocolViolation
+from zookeeper.fabric.errors import AuthenticationFailed, DfsError, ProtocolViolation
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.frames import Frames, ping_message, reply_outcome, request_message
 from zookeeper.fabric.handshake import greet
@@ -67,10 +67,16 @@ class Remote(Forkable):
         With `here` only on this machine, by a Unix socket, over which it can hand open files.
         """
         peer, name = f"{server} {address}", f"{server}@{address}"
-        deadline = time.monotonic() + network.handshake_timeout_seconds
-        stream = dial_here(name, network, peer) if here else dial(address, network, peer)
-        greet(stream, credentials, name, deadline)
-        return cls(stream, network, peer)
+        refusal = AuthenticationFailed(f"this process has no key for the {peer}")
+        for introduction in credentials.to(server, address):
+            deadline = time.monotonic() + network.handshake_timeout_seconds
+            stream = dial_here(name, network, peer) if here else dial(address, network, peer)
+            try:
+                greet(stream, introduction, name, deadline)
+                return cls(stream, network, peer)
+            except AuthenticationFailed as error:
+                refusal = error
+        raise refusal
 
     @property
     def closed(self) -> bool:

@@ -5,8 +5,8 @@ thread for ever. Here `accept` errors are logged, waited out and survived; at th
 connections, the one that has been idle longest makes room (honest clients dial again), so a
 thousand silent connections cannot lock honest clients out, nor can half requests or calls that only
 wait (`places.py`), nor large messages that are never finished, or never read (`budget.py`). A
-handshake has a total deadline; and `stop` first refuses new calls, then waits for the running ones,
-then closes what is left.
+handshake has a total deadline; whose key is void by now is sent away; and `stop` first refuses new
+calls, then waits for the running ones, then closes what is left.
 """
 
 import errno
@@ -17,11 +17,11 @@ import time
 from typing import Any, Callable, Iterable, List, Optional, Set
 
 from zookeeper.fabric import logs
-from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.auth import Caller, Credentials, Keyring
 from zookeeper.fabric.budget import Account, Budget
 from zookeeper.fabric.errors import DfsError, StartRefused, Unavailable
 from zookeeper.fabric.handshake import welcome
-from zookeeper.fabric.identity import Principal
+from zookeeper.fabric.identity import ANONYMOUS
 from zookeeper.fabric.meter import Meter
 from zookeeper.fabric.places import Place, crowd_of, idle_longest, plain_host, who_makes_room
 from zookeeper.fabric.rpc import Peer, Service, serve
@@ -33,6 +33,9 @@ log = logs.get("server")
 
 ACCEPT_PAUSE_SECONDS = 0.1
 """How long to wait after accept failed for lack of descriptors, threads or memory."""
+
+LOOK_SECONDS = 1.0
+"""How often keys and lists of the revoked are looked at, besides at every handshake."""
 
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 BUFFERED_BYTES_MAX = 64 << 20
@@ -48,6 +51,9 @@ class _Client(Place):
     def __init__(self, stream: Stream, host: str) -> None:
         super().__init__(host, time.monotonic())
         self.stream = stream
+        self.caller = Caller(ANONYMOUS)
+        self.outdated = False
+        """Whether its key is valid no more: it may end what it does, then it has to come anew."""
         self.ended = False
         """Whether it had to make room; its thread may not have noticed yet."""
 
@@ -90,6 +96,7 @@ class Server:
         self._name = name
         self._factory = factory
         self._credentials = credentials
+        self._keyring = credentials.keyring()
         self._network = network
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -127,6 +134,26 @@ class Server:
                 client.stream.interrupt()
             self._changed.wait_for(lambda: not self._clients, _FAREWELL_SECONDS)
 
+    def look_at_keys(self) -> None:
+        """Send those away whose keys were revoked or replaced; it is also done every moment."""
+        keyring = self._credentials.keyring()
+        if keyring is not None and keyring is not self._keyring:
+            self._keyring = keyring
+            with self._lock:
+                known = [client for client in self._clients if client.known]
+                for client in known:
+                    self._check(client, keyring)
+
+    def _check(self, client: _Client, keyring: Keyring) -> None:
+        principal, key_id, issued = client.caller
+        if keyring.revokes(str(principal), issued):
+            log.warning("connection.revoked", principal=principal, host=client.host)
+            client.end()
+        elif keyring.server_key(key_id) is None:
+            client.outdated = True
+            if not client.busy:
+                client.end()
+
     def __repr__(self) -> str:
         with self._lock:
             busy = sum(client.busy for client in self._clients)
@@ -148,9 +175,13 @@ class Server:
         poll = select.poll()
         for descriptor in self._listeners:
             poll.register(descriptor, select.POLLIN)
+        look_at, pause = 0.0, None if self._keyring is None else 1000 * LOOK_SECONDS
         while not self._stopping:
-            for descriptor, _ in poll.poll():
+            for descriptor, _ in poll.poll(pause):
                 self._accept(self._listeners[descriptor])
+            if pause is not None and time.monotonic() >= look_at:
+                self.look_at_keys()
+                look_at = time.monotonic() + LOOK_SECONDS
 
     def _accept(self, listener: Any) -> None:
         if not self._stopping:
@@ -216,11 +247,13 @@ class Server:
             victim.end()
         return victim
 
-    def _settle(self, client: _Client, principal: Principal) -> bool:
+    def _settle(self, client: _Client, caller: Caller) -> bool:
         """The client is who it is: whether there is a place for one more of them."""
         victim = None
         with self._lock:
-            client.principal = principal
+            client.caller, client.principal = caller, caller.principal
+            if self._keyring is not None:
+                self._check(client, self._keyring)  # It may have changed since the handshake.
             network = self._network
             crowd = crowd_of(
                 client, self._clients, network.max_connections_per_host, network.max_connections
@@ -232,7 +265,9 @@ class Server:
                     self._clients.remove(victim)
                     victim.end()
         if not allowed and victim is None:
-            log.warning("connection.share_taken", principal=principal, host=client.host)
+            log.warning(
+                "connection.share_taken", principal=client.principal, host=client.host
+            )
         return allowed or victim is not None
 
     def _note_eviction(self, victim: Optional[_Client]) -> None:
@@ -253,22 +288,23 @@ class Server:
 
     def _serve_requests(self, client: _Client) -> None:
         network = self._network
-        principal = welcome(
+        self.look_at_keys()
+        caller = welcome(
             client.stream,
-            self._credentials,
+            self._keyring,
             self._name,
             network.handshake_timeout_seconds,
             network.idle_timeout_seconds,
         )
-        if principal is None or not self._settle(client, principal):
+        if caller is None or not self._settle(client, caller):
             return
         service = self._factory()
-        service.peer = Peer(principal, client.host)
+        service.peer = Peer(caller.principal, client.host)
         service.meter = self._meter
         service.gone = client.gone  # type: ignore[method-assign]
         service.note_waiting = client.note_waiting  # type: ignore[method-assign]
         account = Account(self._budget, client.group, client.end)
-        large = principal.role == self._large_requests_of
+        large = caller.principal.role == self._large_requests_of
         connection = serve(client.stream, service, network, account, large)
         try:
             while client.stream.poll(network.idle_timeout_seconds):
@@ -294,15 +330,16 @@ class Server:
     def _begin(self, client: _Client) -> bool:
         """Whether a call may run now: not when we stop, or have just sent the client away."""
         with self._lock:
-            client.busy = not self._stopping and client in self._clients
+            client.busy = not (self._stopping or client.ended) and client in self._clients
             return client.busy
 
     def _end(self, client: _Client) -> None:
         with self._lock:
             client.busy = False
             client.idle_since = time.monotonic()
-            if self._stopping:
+            if self._stopping or client.outdated:
                 client.stream.interrupt()
+            if self._stopping:
                 self._changed.notify_all()
 
     def _forget(self, client: _Client) -> None:

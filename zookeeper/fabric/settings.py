@@ -42,13 +42,11 @@ from zookeeper.fabric.section import Section
 __all__ = [
     "Address", "parse_address", "Settings", "NameNodeSettings", "DataNodeSettings",
     "MetadataSettings", "ZooKeeperSettings", "ClientSettings", "SecuritySettings",
-    "NetworkSettings", "GroupsSettings", "load", "read_key", "Setting", "SECTIONS", "table",
-    "ENVIRONMENT_VARIABLE", "KEY_BYTES_MIN",
+    "NetworkSettings", "GroupsSettings", "load", "Setting", "SECTIONS", "table",
+    "ENVIRONMENT_VARIABLE",
 ]
 
 ENVIRONMENT_VARIABLE = "PYHDFS_CONFIG"
-KEY_BYTES_MIN = 32
-_KEY_BYTES_MAX = 4096
 
 FRAME_BYTES_MIN = 4 << 20
 """What a message may have whatever the file says: every edit (half of it), page and report fits."""
@@ -187,8 +185,13 @@ class ClientSettings(Section):
 class SecuritySettings(Section):
     """[security]: who may speak to the cluster."""
 
-    mode: str = _setting("simple", _MODE, "simple (names are believed) or secret (a shared key)")
-    key_file: str = _setting("", OPTIONAL_PATH, "file of the key, readable by its owner only")
+    mode: str = _setting("simple", _MODE, "simple (names are believed) or secret (keys)")
+    key_file: str = _setting(
+        "", OPTIONAL_PATH, "file of the cluster's key, or of one that issueKey wrote")
+    old_key_file: str = _setting(
+        "", OPTIONAL_PATH, "file of the cluster's key before, valid as long as it is there")
+    revoked_file: str = _setting(
+        "", OPTIONAL_PATH, "list of principals whose keys are void")
     token_seconds: float = _setting(
         600.0, number("a number of seconds", 0.2, 86400.0),
         "how long a reader or writer may begin with what the namenode told of a block; clocks may "
@@ -278,38 +281,6 @@ def load(path: Optional[str] = None) -> Settings:
     path = os.path.abspath(path)
     known = {section: table(section) for section in SECTIONS}
     return _settings(path, os.path.dirname(path), read_file(path, known))
-
-
-def read_key(settings: Settings) -> bytes:
-    """The bytes of the cluster's key file, exactly as they are in the file.
-
-    Raises SettingsError when there is none, or others than its owner can open it, or it holds fewer
-    than 32 bytes (or so many that it must be another file).
-    """
-    path = settings.security.key_file
-    if not path:
-        raise SettingsError(f"{settings.path}: found no key_file in [security], "
-                            "expected the path of the cluster's key")
-    try:
-        mode, key = _private_contents(path)
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read this key file: {error.strerror}") from None
-    if mode & 0o077:
-        raise SettingsError(f"{path}: found access for group or others, expected a key file that "
-                            "only its owner can open (chmod 600)")
-    if not KEY_BYTES_MIN <= len(key) <= _KEY_BYTES_MAX:
-        raise SettingsError(f"{path}: found a key of {len(key)} bytes, "
-                            f"expected {KEY_BYTES_MIN} to {_KEY_BYTES_MAX}")
-    return key
-
-
-def _private_contents(path: str) -> Tuple[int, bytes]:
-    # The mode is that of the very file that is read; and a pipe in its place must not block.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        return os.fstat(descriptor).st_mode, os.read(descriptor, _KEY_BYTES_MAX + 1)
-    finally:
-        os.close(descriptor)
 
 
 def _own_file() -> str:

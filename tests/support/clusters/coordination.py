@@ -101,4 +101,4 @@ def coordinator_threads() -> List[str]:
 
 def credentials(principal: str) -> Credentials:
     """Credentials of mode simple."""
-    return Credentials("simple", Principal.parse(principal), b"")
+    return Credentials(Principal.parse(principal))

@@ -18,6 +18,7 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.daemon import Daemon
 from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.settings import Settings, load
 from zookeeper.service import ZooKeeper
 
@@ -86,11 +87,11 @@ class GatheredCluster:
 
 def _built(settings: Settings, data_nodes: int) -> List[Daemon]:
     def own(role: str) -> Credentials:
-        return credentials_of(settings, role)
+        return credentials_of(settings, Principal(role))
 
     return [
         ZooKeeper(settings, own("zookeeper")),
         Metadata(settings, own("metadata")),
         NameNode(settings, own("name_node")),
-        *(DataNode(settings, number, own("data_node")) for number in range(data_nodes)),
+        *(DataNode(settings, number) for number in range(data_nodes)),
     ]

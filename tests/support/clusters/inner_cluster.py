@@ -26,8 +26,8 @@ from zookeeper.fabric.settings import (
     ZooKeeperSettings,
 )
 
-DATA_NODE = Credentials("simple", Principal("data_node"), b"")
-USER = Credentials("simple", Principal("user", "me"), b"")
+DATA_NODE = Credentials(Principal("data_node"))
+USER = Credentials(Principal("user", "me"))
 
 
 class InnerCluster:
@@ -72,7 +72,7 @@ class InnerCluster:
         self._ports.close()
 
     def _new(self, number: int) -> DataNode:
-        return DataNode(self.settings, number, DATA_NODE)
+        return DataNode(self.settings, number)
 
     def restart(self, number: int) -> None:
         """Stop a datanode and start it anew on the same directories."""

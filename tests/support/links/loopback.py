@@ -23,8 +23,9 @@ from rpyc.core import brine, consts
 from tests.support.clusters.leaks import Leaks
 from tests.support.clusters.ports import Ports
 from tests.support.clusters.waiting import PATIENCE_SECONDS
+from tests.support.links.key_holder import holder
 from tests.support.links.playground import FRAME_BYTES_MAX, Playground, Stage
-from zookeeper.fabric.auth import SIMPLE, Credentials
+from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.remote import Remote
@@ -33,6 +34,11 @@ from zookeeper.fabric.settings import Address, NetworkSettings
 
 ROLE = "zookeeper"
 KEY = bytes(range(32))
+
+
+def credentials_as(mode: str, principal: str, key: bytes = KEY) -> Credentials:
+    """Those of somebody, who holds the key in mode `secret`."""
+    return holder(key, principal) if mode == SECRET else Credentials(Principal.parse(principal))
 
 
 class Recorder(logging.Handler):
@@ -158,7 +164,8 @@ class Loopback:
         self.stage = Stage()
         limits = {"max_frame_bytes": FRAME_BYTES_MAX, **limits}
         self.network = dataclasses.replace(NetworkSettings(), **limits)
-        self.credentials = Credentials(mode, Principal("user", "tester"), KEY)
+        self.credentials = credentials_as(mode, "user:tester")
+        self.own_credentials = credentials_as(mode, ROLE)
         self._opened: List[Any] = []
         self._leaks = Leaks()
         self.ports = Ports()
@@ -175,7 +182,7 @@ class Loopback:
             f"{ROLE}@{self.address}",
             *self.address,
             lambda: Playground(self.stage),
-            self.credentials._replace(principal=Principal(ROLE)),
+            self.own_credentials,
             self.network,
             here=True,
         )

@@ -107,7 +107,7 @@ class PlainNameNode:
         self.address = Address(self._ports.host, self._ports.take())
         self._server = Server(
             f"name_node@{self.address}", *self.address, lambda: PlainService(self),
-            Credentials("simple", Principal("name_node"), b""), NetworkSettings(),
+            Credentials(Principal("name_node")), NetworkSettings(),
         )  # fmt: skip
 
     def __enter__(self) -> "PlainNameNode":

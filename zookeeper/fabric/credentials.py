@@ -1,0 +1,183 @@
+"""The credentials of mode `secret`: from files, which are looked at again whenever they are needed.
+
+Theory of operation. A file that changed is read anew before the next handshake, so keys are
+replaced and revoked while everybody goes on. What cannot be read then (an editor is half done, its
+mode is wrong) leaves in force what was known before, and is said: no key is lost by a mistake, and
+nobody who was revoked comes back by one.
+
+While two cluster keys are valid, what is made from them is made from the older one, which everybody
+knows; who dials tries the other one next. So the order in which files are replaced on the machines
+does not matter.
+"""
+
+import os
+from typing import Any, Callable, Dict, Generic, Iterator, Mapping, Optional, Tuple, TypeVar
+
+from zookeeper.fabric import key_file, logs, revocation
+from zookeeper.fabric.auth import SECRET, Credentials, Introduction, Keyring
+from zookeeper.fabric.errors import SettingsError
+from zookeeper.fabric.identity import DATA_NODE, USER, Principal, server_at
+from zookeeper.fabric.key_file import ClusterKey, IssuedKeys, Keys
+from zookeeper.fabric.moments import now
+from zookeeper.fabric.settings import Settings
+
+log = logs.get("keys")
+
+KEY_FILE_VARIABLE = "PYHDFS_KEY_FILE"
+OWN_KEY_FILE = "~/.pyhdfs/key"
+"""Where a user keeps his key when the file of the settings is not for him."""
+
+TICKET_SECONDS = 600.0
+"""How long ago a key to a datanode may have been issued: it is given out for one dial, or a few."""
+
+T = TypeVar("T")
+
+
+class _File(Generic[T]):
+    """What a file says, as of the last time that it could be read.
+
+    One that is missing says `without`, if that is given: `at_first` only until it was there.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        read: Callable[[str], T],
+        without: Optional[T] = None,
+        at_first: bool = False,
+    ) -> None:
+        """Raises SettingsError when it cannot be read."""
+        self._path = path
+        self._read = read
+        self._without = without
+        self._at_first = at_first
+        self._seen: Any = None
+        self._value = self._look()
+
+    def value(self) -> T:
+        """What it says now."""
+        if self._state() != self._seen:
+            try:
+                self._value = self._look()
+            except SettingsError as error:
+                log.error("file.not_read", error=error.message, effect="what it said is in force")
+        return self._value
+
+    def _look(self) -> T:
+        self._seen = self._state()
+        if self._seen is None and self._without is not None:
+            return self._without
+        value = self._read(self._path)
+        if self._at_first:
+            self._without = None
+        return value
+
+    def _state(self) -> Any:
+        """What is another when the file may say something else; None when there is none."""
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return error.errno
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+
+
+class KeyCredentials(Credentials):
+    """Those of a process that has a key file. May be used by any thread."""
+
+    mode = SECRET
+
+    def __init__(
+        self, principal: Principal, path: str, old_path: str = "", revoked_path: str = ""
+    ) -> None:
+        """Raises SettingsError when there is no key for this principal."""
+        super().__init__(principal)
+        self._key_file = _File(path, self._read_own)
+        none: Tuple[Keys, ...] = ()
+        self._old_key_file = _File(old_path, self._read_old, none) if old_path else None
+        nobody: Mapping[str, float] = {}
+        # A list that vanished is being written anew, perhaps: nobody is forgiven meanwhile.
+        self._revoked_file = (
+            _File(revoked_path, revocation.read, nobody, at_first=True) if revoked_path else None
+        )
+        self._nobodys_key = os.urandom(key_file.KEY_BYTES_MIN)
+        self._made_of: Tuple[object, ...] = ()
+        self._keyring: Optional[Keyring] = None
+
+    def to(self, server: str, address: object) -> Iterator[Introduction]:
+        """See Credentials; nothing when there is no key for this server."""
+        name, own = str(server_at(server, address)), str(self.principal)
+        for one in self._keys():
+            for key in one.calling(name, own, int(now())):
+                yield Introduction(SECRET, self.principal, *key)
+
+    def keyring(self) -> Keyring:
+        """See Credentials."""
+        held = self._keys()
+        revoked = self._revoked_file.value() if self._revoked_file else {}
+        made_of = (*held, revoked)
+        if self._keyring is None or made_of != self._made_of:
+            server_keys: Dict[bytes, bytes] = {}
+            for one in held:
+                server_keys.update(one.serving(str(self.principal)))
+            # A user's key to a datanode is for moments, or a key that was revoked would live on.
+            seconds = TICKET_SECONDS if self.principal.role == DATA_NODE else float("inf")
+            self._keyring = Keyring(server_keys, revoked, self._nobodys_key, seconds)
+            self._made_of = made_of
+        return self._keyring
+
+    def cluster_key(self) -> bytes:
+        """See Credentials; the older of two that are valid, which everybody knows."""
+        first = self._keys()[0]
+        return first.key if isinstance(first, ClusterKey) else b""
+
+    def _keys(self) -> Tuple[Keys, ...]:
+        old = self._old_key_file.value() if self._old_key_file else ()
+        return (*old, self._key_file.value())
+
+    def _read_own(self, path: str) -> Keys:
+        found = key_file.read(path)
+        if not found.allows(str(self.principal)):
+            raise SettingsError(f"{path}: found the key of {_owner(found)}, "
+                                f"expected that of {self.principal}")
+        return found
+
+    def _read_old(self, path: str) -> Tuple[Keys, ...]:
+        return (self._read_own(path),)
+
+
+def place(settings: Settings) -> str:
+    """The path of this process's key file: $PYHDFS_KEY_FILE, else the setting's. SettingsError."""
+    path = os.environ.get(KEY_FILE_VARIABLE) or settings.security.key_file
+    if not path:
+        raise SettingsError(f"{settings.path}: found no key_file in [security], "
+                            "expected the path of a key")
+    return path
+
+
+def key_credentials(
+    settings: Settings, principal: Principal, assumed: bool = False
+) -> KeyCredentials:
+    """Those of a process with these settings; one that is only `assumed` to be this principal is
+    whom the key file names. Raises SettingsError.
+
+    A user who cannot read the cluster's own key file has a file of his own.
+    """
+    path, security = place(settings), settings.security
+    own = path == security.key_file
+    if principal.role == USER and own and not os.access(path, os.R_OK):
+        path, own = os.path.expanduser(OWN_KEY_FILE), False
+        if not os.path.exists(path):
+            raise SettingsError(f"found no key of yours in {path}: "
+                                + key_file.how_to_get_one(principal))
+    if assumed:
+        found = key_file.read(path)
+        if isinstance(found, IssuedKeys):
+            principal = Principal.parse(found.principal)
+    old_path = security.old_key_file if own else ""
+    return KeyCredentials(principal, path, old_path, security.revoked_file)
+
+
+def _owner(found: Keys) -> str:
+    return found.principal if isinstance(found, IssuedKeys) else "the cluster"
