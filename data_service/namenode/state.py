@@ -98,7 +98,8 @@ class State:
         self.image.load(tables)
         self.commits.start(last_txid, edits, leap)
         self.open_files.start()
-        self._tell_blocks(effects_of_all(self.image), last_txid)
+        kept, deleted, _ = effects_of_all(self.image)
+        self.blocks.load(kept, deleted, last_txid)
 
     def replay(self, edits: Iterable[Edit]) -> None:
         """Follow the namenode that leads: carry out its edits, which are durable, in their order.

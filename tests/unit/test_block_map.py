@@ -41,6 +41,23 @@ def nodes(count: int) -> List[Node]:
     return [Node(index, node_info(f"n{index}"), 0.0) for index in range(count)]
 
 
+def test_an_image_fills_it_as_its_blocks_one_by_one_do(blocks: BlockMap) -> None:
+    kept = [
+        (Block(number, 1, 10 * number), number + 50, replicated(1 + number % 3))
+        for number in range(1, 20)
+    ]
+    loaded = BlockMap()
+    loaded.load(kept)
+    for block in kept:
+        blocks.add(*block)
+    for each in (loaded, blocks):
+        each.set_redundancy(3, replicated(1))
+        each.remove(5)
+        each.add(Block(99, 1, 1), 99, replicated(2))
+    loaded.check()
+    assert vars(loaded) == vars(blocks)
+
+
 def test_a_block_is_judged_by_its_good_replicas(blocks: BlockMap) -> None:
     a, b, c = nodes(3)
     blocks.add(Block(7, 1, 100), 70, replicated(2))

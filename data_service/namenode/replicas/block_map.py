@@ -13,7 +13,7 @@ of blocks per node: the rare questions that need one walk the rows.
 """
 
 from array import array
-from typing import Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from data_service.namenode.replicas.judgement import (
     CORRUPT,
@@ -83,6 +83,24 @@ class BlockMap:
                 f"{missing} missing, {corrupt} corrupt>")
 
     # Rows.
+
+    def load(self, kept: Iterable[Tuple[Block, int, Redundancy]]) -> None:
+        """Fill an empty map: with each block its inode, and how it shall be kept."""
+        assert not self._ids, self
+        for (block_id, generation, length), inode_id, redundancy in kept:
+            self._rows[block_id] = len(self._ids)
+            self._ids.append(block_id)
+            self._generations.append(generation)
+            self._lengths.append(length)
+            self._inodes.append(inode_id)
+            self._targets.append(redundancy.targets)
+        total = self.totals[MISSING] = len(self._ids)
+        assert len(self._rows) == total, "an id twice"
+        self._judged = array("B", bytes([MISSING]) * total)
+        self._holders = [()] * total
+        self.lost_alone = sum([
+            self._targets.count(targets) for targets in set(self._targets)
+            if not replicated(targets).tolerates])
 
     def add(self, block: Block, inode_id: int, redundancy: Redundancy) -> None:
         """A block is committed; nobody holds it yet. Its id must be new."""

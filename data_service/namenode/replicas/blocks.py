@@ -66,6 +66,15 @@ class Blocks:
 
     # What the namespace says.
 
+    def load(self, kept: Iterable[Tuple[Block, int, Redundancy]], deleted: Iterable[int],
+             txid: int) -> None:
+        """What a whole image says, which stands at edit `txid`, before anything else is known: as
+        `track` and `invalidate` of each block, but for the time that takes."""
+        assert not len(self._opened) and not len(self._nodes), self
+        self._map.load(kept)
+        for block_id in deleted:
+            self.invalidate(block_id, txid)
+
     def track(
         self, block: Block, inode_id: int, redundancy: Redundancy, txid: int = 0
     ) -> None:
