@@ -28,10 +28,10 @@ class Appended(NamedTuple):
     room: bool
 
 
-class MetadataCalls(Calls):
+class MetadataCalls(Calls, who=(NAME_NODE,)):
     """Everything that a namenode may ask; nobody else may."""
 
-    @call(TELLS, who=(NAME_NODE,))
+    @call(TELLS)
     def claim_epoch(
         self, owner: Owner, above: Optional[Natural] = None, at_least: Natural = 0
     ) -> Epoch:
@@ -42,7 +42,7 @@ class MetadataCalls(Calls):
         from a backup since. Errors as in `MetadataDatabase.claim_epoch`.
         """
 
-    @call(TELLS, who=(NAME_NODE,))
+    @call(TELLS)
     def append(self, epoch: Natural, first_txid: Txid, payload: bytes) -> Appended:
         """The edits in the payload's lines become durable.
 
@@ -50,18 +50,18 @@ class MetadataCalls(Calls):
         Errors as in `MetadataDatabase.append`.
         """
 
-    @call(TELLS, who=(NAME_NODE,))
+    @call(TELLS)
     def checkpoint(self, epoch: Natural) -> Natural:
         """Copy the log into the database, read a sample back; the last txid that is in it."""
 
-    @call(READS, who=(NAME_NODE,))
+    @call(READS)
     def status(self) -> Status:
         """How far the record has come."""
 
-    @call(READS, who=(NAME_NODE,))
+    @call(READS)
     def load(self, table: str, after: Union[int, str, None], limit: Limit) -> bytes:
         """Lines of rows behind key `after` (None: from the first), in order; none at the end."""
 
-    @call(READS, who=(NAME_NODE,))
+    @call(READS)
     def edits_since(self, txid: Natural, limit: Limit) -> bytes:
         """Lines of the edits that are kept behind `txid`, in order; none at the end."""

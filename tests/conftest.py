@@ -13,7 +13,7 @@ from tests.support.clusters.ports import Ports  # noqa: E402
 from tests.support.clusters.scripted import Site  # noqa: E402
 
 _TESTS = Path(__file__).parent
-_MARKED_FOLDERS = ("cluster", "faults")
+_MARKED_FOLDERS = ("cluster", "faults", "security")
 
 
 @pytest.fixture

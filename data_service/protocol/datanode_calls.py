@@ -6,13 +6,14 @@ from data_service.protocol.block_tokens import Token
 from data_service.protocol.checksums import BlockChecksum
 from data_service.protocol.nodes import Targets
 from zookeeper.fabric.calls import READS, TELLS, Calls, Receiving, ReceivingFile, Sending, call
+from zookeeper.fabric.identity import DATA_NODE, PEOPLE
 from zookeeper.fabric.kinds import Label, Natural
 
 Holders = Tuple[Label, ...]
 """The node ids of datanodes that have a block, durably."""
 
 
-class DataNodeCalls(Calls):
+class DataNodeCalls(Calls, who=(*PEOPLE, DATA_NODE)):
     """Blocks, on their way in and out."""
 
     @call(TELLS)

@@ -17,7 +17,7 @@ from data_service.protocol.files import (
 from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
 from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Registration
 from zookeeper.fabric.calls import CHANGES, READS, TELLS, Calls, call
-from zookeeper.fabric.identity import DATA_NODE
+from zookeeper.fabric.identity import DATA_NODE, PEOPLE
 from zookeeper.fabric.kinds import INTEGER_MAX, Between, Length, Natural, Rows, Text
 
 Path = Text
@@ -59,7 +59,7 @@ class Orders(NamedTuple):
     commands: Annotated[Tuple[Command, ...], Length(0, 10_000)]
 
 
-class NamespaceCalls(Calls):
+class NamespaceCalls(Calls, who=PEOPLE):
     """Names, and what is known of them."""
 
     @call(READS)
@@ -128,7 +128,7 @@ class NamespaceCalls(Calls):
         """Set (a number), clear (QUOTA_RESET) or leave (QUOTA_UNCHANGED) a directory's quotas."""
 
 
-class WriterCalls(Calls):
+class WriterCalls(Calls, who=PEOPLE):
     """Files that are being written. Each call renews the lease of its client."""
 
     @call(CHANGES)
@@ -212,7 +212,7 @@ class WriterCalls(Calls):
         """Keep all files that a client has open."""
 
 
-class AdministrationCalls(Calls):
+class AdministrationCalls(Calls, who=PEOPLE):
     """The cluster as a whole."""
 
     @call(TELLS)
@@ -287,22 +287,22 @@ class NameNodeCalls(NamespaceCalls, WriterCalls, AdministrationCalls):
     """All that a client may ask."""
 
 
-class DataNodeReports(Calls):
+class DataNodeReports(Calls, who=(DATA_NODE,)):
     """What datanodes tell the namenode; nobody else may."""
 
-    @call(TELLS, who=(DATA_NODE,))
+    @call(TELLS)
     def register(self, info: NodeInfo) -> Registration:
         """A datanode introduces itself."""
 
-    @call(TELLS, who=(DATA_NODE,))
+    @call(TELLS)
     def epoch_known(self, epoch: Natural) -> None:
         """A datanode does not obey this namenode: it has obeyed one of this later epoch."""
 
-    @call(TELLS, who=(DATA_NODE,), waits=True)
+    @call(TELLS, waits=True)
     def heartbeat(self, session: Natural, stats: NodeStats, wait_seconds: float) -> Orders:
         """It lives; waits up to `wait_seconds` for commands."""
 
-    @call(TELLS, who=(DATA_NODE,))
+    @call(TELLS)
     def block_report(
         self,
         session: Natural,
@@ -313,7 +313,7 @@ class DataNodeReports(Calls):
     ) -> None:
         """One part of a full block report."""
 
-    @call(TELLS, who=(DATA_NODE,))
+    @call(TELLS)
     def block_changes(
         self,
         session: Natural,
@@ -324,6 +324,6 @@ class DataNodeReports(Calls):
     ) -> None:
         """What happened to single replicas of a datanode, and which it has verified."""
 
-    @call(TELLS, who=(DATA_NODE,))
+    @call(TELLS)
     def copy_failed(self, session: Natural, block_id: Natural, unreached: Names = ()) -> None:
         """A datanode could not make a copy that it was told to make: not reach these targets."""

@@ -18,7 +18,7 @@ from typing import Counter, Iterator, List, Optional
 
 import pytest
 
-SLOW_FOLDERS = ("cluster", "faults", "simulation")
+SLOW_FOLDERS = ("cluster", "faults", "security", "simulation")
 """Below tests/: whose tests take seconds each, so that a turn is one test."""
 
 NEIGHBOURS = 25

@@ -216,7 +216,14 @@ for a call with a body the caller's side of that."""
 
 
 class Calls:
-    """A table of calls, and a stub: its methods hand themselves to `perform`."""
+    """A table of calls, and a stub: its methods hand themselves to `perform`.
+
+    `class ClerkCalls(Calls, who=(CLERK,))` says who may call those that name nobody themselves.
+    """
+
+    def __init_subclass__(cls, who: Tuple[str, ...] = ()) -> None:
+        for described in [made.call for made in vars(cls).values() if hasattr(made, "call")]:
+            described.who = described.who or who
 
     def __init__(self, perform: Perform, seconds: Optional[float] = None) -> None:
         self._perform = perform

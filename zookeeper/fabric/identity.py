@@ -43,3 +43,6 @@ def server_at(role: str, address: object) -> Principal:
 
 ANONYMOUS = Principal("anonymous")
 """A stock RPyC client, which says nothing of itself; let in only in mode `simple`."""
+
+PEOPLE = (USER, GATEWAY, ANONYMOUS.role)
+"""Who has files. A daemon needs none, so that its key opens nobody's names to who stole it."""
