@@ -85,7 +85,7 @@ def unseal(
     if target not in grant.targets or server_key is None:
         raise PermissionDenied("this token is not for this datanode")
     place = payload_bytes + MAC_BYTES * grant.targets.index(target)
-    expected = _mac(keys.token_key(server_key), token[:payload_bytes])
+    expected = _mac(_own_token_key(server_key), token[:payload_bytes])
     if not _same(expected, token[place : place + MAC_BYTES]):
         raise PermissionDenied("this token was not made by this cluster's namenode")
     return grant
@@ -122,7 +122,9 @@ def _taken_apart(token: bytes) -> Tuple[Grant, int]:
     return grant, end
 
 
+# One key serves for very many tokens, and is not derived for each.
 _key_id = lru_cache(maxsize=4)(keys.key_id)
+_own_token_key = lru_cache(maxsize=4)(keys.token_key)
 
 
 @lru_cache(maxsize=_KEYS_MAX)
