@@ -1,6 +1,5 @@
 """Whom a datanode lets at its blocks: who presents a token for just that."""
 
-import time
 from typing import Callable, Optional, Tuple
 
 from data_service.protocol.block_tokens import (
@@ -14,41 +13,42 @@ from data_service.protocol.block_tokens import (
     unseal,
 )
 from data_service.protocol.nodes import Targets
+from zookeeper.fabric.auth import Keyring
 from zookeeper.fabric.errors import PermissionDenied, TokenExpired
 from zookeeper.fabric.identity import USER, Principal
+from zookeeper.fabric.keys import CLOCK_SKEW_SECONDS
+from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Address
-
-ServerKeyOf = Callable[[bytes], Optional[bytes]]
-"""This datanode's own key, under the cluster key with this id."""
 
 
 class Access:
-    """Checks what callers present to the datanode at `address`; tokens live `token_seconds`.
+    """Checks what callers present to the datanode at `address`, whose keys are on its `keyring`.
 
-    Without `server_key_of`, in mode `simple`, everybody is let in. Each check answers for whom it
-    is done, whose share it takes: nobody's, where that is not known. It raises PermissionDenied, or
-    TokenExpired for what was right.
+    Without one, in mode `simple`, everybody is let in. Tokens live `token_seconds`. Each check
+    answers for whom it is done, whose share it takes: nobody's, where that is not known. It raises
+    PermissionDenied, or TokenExpired for what was right.
     """
 
     def __init__(
         self,
         address: Address,
-        server_key_of: Optional[ServerKeyOf],
+        keyring: Callable[[], Optional[Keyring]],
         token_seconds: float,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = now,
     ) -> None:
         self._own = str(address)
-        self._server_key_of = server_key_of
-        self._skew_ms = SKEW * token_seconds * 1000
+        self._keyring = keyring
+        self._skew_ms = min(CLOCK_SKEW_SECONDS, SKEW * token_seconds) * 1000
         self._clock = clock
 
     def check_read(
         self, token: bytes, caller: Principal, block_id: int, generation: int
     ) -> str:
         """Whether the caller may read this block."""
-        if self._server_key_of is None:
+        keyring = self._keyring()
+        if keyring is None:
             return _named(caller)
-        grant = self._opened(token, self._server_key_of, (READ,), block_id, generation)
+        grant = self._opened(token, keyring, (READ,), (block_id, generation))
         self._check_presenter(grant, caller)
         return grant.bearer
 
@@ -61,10 +61,11 @@ class Access:
     ) -> str:
         """Whether the caller may write this block (id, generation, bytes at most) here, and have
         it passed on to these targets."""
-        if self._server_key_of is None:
+        keyring = self._keyring()
+        if keyring is None:
             return _named(caller)
-        block_id, generation, size = block
-        grant = self._opened(token, self._server_key_of, (WRITE, COPY), block_id, generation)
+        *numbers, size = block
+        grant = self._opened(token, keyring, (WRITE, COPY), tuple(numbers))
         if size > grant.block.length:
             raise PermissionDenied(f"this token is for {grant.block.length} bytes, not for {size}")
         self._check_presenter(grant, caller)
@@ -76,12 +77,11 @@ class Access:
     def _opened(
         self,
         token: bytes,
-        server_key_of: ServerKeyOf,
+        keyring: Keyring,
         modes: Tuple[str, ...],
-        block_id: int,
-        generation: int,
+        block: Tuple[int, ...],
     ) -> Grant:
-        grant = unseal(token, self._own, server_key_of)
+        grant = unseal(token, self._own, keyring.server_key)
         late = self._clock() * 1000 - grant.expires_ms
         if late > self._skew_ms:
             raise TokenExpired(
@@ -90,7 +90,7 @@ class Access:
             )
         if grant.mode not in modes:
             raise PermissionDenied("this token is for another deed")
-        if grant.block[:2] != (block_id, generation):
+        if grant.block[:2] != block:
             raise PermissionDenied("this token is for another block")
         return grant
 

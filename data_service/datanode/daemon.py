@@ -61,7 +61,9 @@ class DataNode(daemon.Daemon):
         )
         self._directory_scanner = DirectoryScanner(self.store, own.block_report_seconds)
         self._trash_emptier = TrashEmptier(self.store.volumes, own.trash_seconds)
-        self._access = Access(self.address, None, settings.security.token_seconds)
+        self._access = Access(
+            self.address, self.credentials.keyring, settings.security.token_seconds
+        )
         self._server: Optional[Server] = None
         self._coordinator: Optional[Coordinator] = None
 

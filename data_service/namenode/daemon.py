@@ -15,6 +15,7 @@ from typing import Dict, List, Optional
 
 from data_service.namenode.calls.audit import AuditLog
 from data_service.namenode.calls.service import NameNodeService
+from data_service.namenode.calls.tokens import Tokens
 from data_service.namenode.groups import Groups
 from data_service.namenode.leading import leadership, memory
 from data_service.namenode.leading.ending import Ending
@@ -83,6 +84,7 @@ class NameNode(daemon.Daemon):
                 (own.replication_factor, own.block_size),
                 own.name_node_dir,
                 self._audit,
+                Tokens(self._credentials.cluster_key, self._settings.security.token_seconds),
             ),
             self._credentials,
             self._settings.network,

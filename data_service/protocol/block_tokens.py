@@ -19,7 +19,7 @@ from typing import Annotated, Callable, NamedTuple, Optional, Sequence, Tuple
 from data_service.protocol.blocks import Block
 from zookeeper.fabric import keys
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
-from zookeeper.fabric.identity import DATA_NODE, Principal
+from zookeeper.fabric.identity import DATA_NODE, server_at
 from zookeeper.fabric.kinds import Length
 
 READ, WRITE, COPY = "r", "w", "c"
@@ -31,7 +31,7 @@ Token = Annotated[bytes, Length(0, TOKEN_BYTES_MAX)]
 """A sealed grant; nothing in mode `simple`, where everybody is believed."""
 
 SKEW = 0.5
-"""How much of its life a token is good beyond it, because clocks differ."""
+"""How much of its life a token is good beyond it, because clocks differ: of a long one, less."""
 
 MAC_BYTES = 16
 
@@ -97,7 +97,7 @@ def presenter(grant: Grant, target: str) -> str:
     place = grant.targets.index(target)
     if grant.mode == READ or place == 0:
         return grant.bearer
-    return str(Principal(DATA_NODE, grant.targets[place - 1]))
+    return str(server_at(DATA_NODE, grant.targets[place - 1]))
 
 
 def behind(grant: Grant, target: str) -> Sequence[str]:
@@ -129,8 +129,7 @@ _own_token_key = lru_cache(maxsize=4)(keys.token_key)
 
 @lru_cache(maxsize=_KEYS_MAX)
 def _token_key(cluster_key: bytes, target: str) -> bytes:
-    server = str(Principal(DATA_NODE, target))
-    return keys.token_key(keys.server_key(cluster_key, server))
+    return keys.token_key(keys.server_key(cluster_key, str(server_at(DATA_NODE, target))))
 
 
 def _mac(key: bytes, payload: bytes) -> bytes:

@@ -53,7 +53,6 @@ WALL_CLOCK = (
     "data_service/namenode/dates.py",
     "data_service/filesystem/conveniences.py",
     "data_service/shell/",
-    "data_service/datanode/access.py",
 )
 """Who tells people the time: that of files (also to those that are touched), and of a report. And
 who judges whether a key or token that another machine made is too old, with minutes to spare."""

@@ -9,6 +9,7 @@ from data_service.protocol.block_tokens import COPY, READ, SKEW, WRITE, Grant, s
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import Target, Targets
 from zookeeper.fabric import keys
+from zookeeper.fabric.auth import Keyring
 from zookeeper.fabric.errors import PermissionDenied, TokenExpired
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, USER, Principal
 from zookeeper.fabric.settings import Address
@@ -31,7 +32,7 @@ def node(address: Address) -> Principal:
 def at(address: Address, now: float = NOW) -> Access:
     """The checks of this datanode, at this time of day."""
     own = {keys.key_id(CLUSTER): keys.server_key(CLUSTER, f"data_node:{address}")}
-    return Access(address, own.get, SECONDS, lambda: now)
+    return Access(address, lambda: Keyring(own, {}, bytes(32)), SECONDS, lambda: now)
 
 
 def targets_of(*addresses: Address) -> Targets:
@@ -144,6 +145,6 @@ def test_without_a_token_nothing_is_let_in() -> None:
 
 
 def test_in_mode_simple_nobody_looks_at_tokens() -> None:
-    access = Access(A, None, SECONDS)
+    access = Access(A, lambda: None, SECONDS)
     access.check_read(b"", MALLORY, 7, 3)
     access.check_write(b"?", MALLORY, BLOCK, targets_of(C))

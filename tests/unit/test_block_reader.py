@@ -87,10 +87,11 @@ def _reader(tmp_path: Path) -> Iterator[Reader]:
 class OnlyNew:
     """Lets in at a datanode's blocks who has the newest token, and asked for it."""
 
-    def check_read(self, token: bytes, *_: object) -> None:
+    def check_read(self, token: bytes, *_: object) -> str:
         """As Access."""
         if token != b"new":
             raise TokenExpired("too old")
+        return ""
 
 
 def flip(path: str, position: int) -> None:

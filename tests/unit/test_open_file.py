@@ -119,11 +119,12 @@ def test_an_expired_token_is_replaced_and_nobody_is_blamed(client: Client) -> No
 
         asked = 0
 
-        def check_write(self, *_: object) -> None:
+        def check_write(self, *_: object) -> str:
             """As Access."""
             self.asked += 1
             if self.asked == 1:
                 raise TokenExpired("too old")
+            return ""
 
     client.cluster.data_nodes[0]._access = OnceTooOld()  # type: ignore[assignment]
     file = client.create()

@@ -361,11 +361,12 @@ def test_an_expired_token_is_replaced_and_files_are_still_handed_over(
     class OnlyNew:
         """Lets in who has the newest token."""
 
-        def check_read(self, token: bytes, *_: object) -> None:
+        def check_read(self, token: bytes, *_: object) -> str:
             """As Access."""
             presented.append(token)
             if token != b"new":
                 raise TokenExpired("too old")
+            return ""
 
     reader.cluster.data_nodes[0]._access = OnlyNew()  # type: ignore[assignment]
     reader.newest = b"new"

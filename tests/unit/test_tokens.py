@@ -24,7 +24,7 @@ def opened(token: bytes, at: str = "[::1]:1802") -> Grant:
 
 
 def test_a_reader_may_read_the_block_from_all_who_have_it() -> None:
-    located = TOKENS.for_reader(ALICE, LOCATED)
+    (located,) = TOKENS.for_reader(ALICE, [LOCATED])
     assert located._replace(token=b"") == LOCATED
     assert opened(located.token) == Grant(
         READ, ALICE, LOCATED.block, ("a:1801", "[::1]:1802"), 0)
@@ -52,5 +52,5 @@ def test_a_block_without_a_datanode_has_a_token_that_opens_nothing() -> None:
 
 def test_in_mode_simple_there_are_no_tokens() -> None:
     simple = Tokens(no_key, 10.0)
-    assert simple.for_reader(ALICE, LOCATED).token == b""
+    assert simple.for_reader(ALICE, [LOCATED]) == (LOCATED,)
     assert simple.for_copier(NODE, [Command(REPLICATE, (LOCATED.block,), TARGETS)])[0].token == b""

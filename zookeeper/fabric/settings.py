@@ -195,7 +195,7 @@ class SecuritySettings(Section):
     token_seconds: float = _setting(
         600.0, number("a number of seconds", 0.2, 86400.0),
         "how long a reader or writer may begin with what the namenode told of a block; clocks may "
-        "differ by half of it")
+        "differ by half of it, but 5 minutes")
     allow_insecure: bool = _setting(
         False, BOOLEAN, "let mode simple listen on more than the loopback interface")
 

@@ -55,12 +55,11 @@ class Names:
 
     def block_locations(self, path: str, offset: int, length: int) -> Locations:
         """See NamespaceCalls."""
-        caller, principal, tokens = self._on.caller, self._on.principal, self._on.tokens
+        caller = self._on.caller
         found: Locations = self._on.namesystem.read(
             lambda state: state.reading.block_locations(caller, path, offset, length, wall_ms())
         )
-        blocks = tuple([tokens.for_reader(principal, located) for located in found.blocks])
-        return found._replace(blocks=blocks)
+        return found._replace(blocks=self._on.tokens.for_reader(self._on.principal, found.blocks))
 
     def locate_block(self, block: Block) -> Optional[LocatedBlock]:
         """See NamespaceCalls."""
@@ -68,7 +67,9 @@ class Names:
         located: Optional[LocatedBlock] = self._on.namesystem.read(
             lambda state: state.reading.locate_block(caller, block)
         )
-        return located and self._on.tokens.for_reader(self._on.principal, located)
+        if located is None:
+            return None
+        return self._on.tokens.for_reader(self._on.principal, [located])[0]
 
     def fsck(self, path: str, after: str, limit: int) -> "Tuple[List[FsckRow], bool]":
         """See NamespaceCalls."""

@@ -24,28 +24,33 @@ class Tokens:
         self._cluster_key = cluster_key
         self._life_ms = int(seconds * 1000)
 
-    def for_reader(self, bearer: str, located: LocatedBlock) -> LocatedBlock:
-        """A block that its bearer may read, from whom it is on."""
-        token = self._token(READ, bearer, located.block, located.targets)
-        return located._replace(token=token)
+    def for_reader(self, bearer: str, found: Iterable[LocatedBlock]) -> Tuple[LocatedBlock, ...]:
+        """Blocks that the bearer may read, from whom they are on."""
+        key = self._cluster_key()
+        return tuple([
+            located._replace(token=self._token(key, READ, bearer, located.block, located.targets))
+            for located in found
+        ]) if key else tuple(found)
 
     def for_writer(self, bearer: str, located: LocatedBlock, size: int) -> LocatedBlock:
-        """A block that its bearer may write, of up to `size` bytes, to its targets."""
-        block = located.block._replace(length=size)
-        return located._replace(token=self._token(WRITE, bearer, block, located.targets))
+        """A block that the bearer may write, of up to `size` bytes, to its targets."""
+        key, block = self._cluster_key(), located.block._replace(length=size)
+        return located._replace(token=self._token(key, WRITE, bearer, block, located.targets))
 
     def for_copier(self, bearer: str, commands: Iterable[Command]) -> Tuple[Command, ...]:
         """The commands for a datanode, those to copy a block with what lets it do so."""
         return tuple([
-            command._replace(token=self._token(COPY, bearer, command.blocks[0], command.targets))
-            if command.action == REPLICATE else command
+            self._with_token(bearer, command) if command.action == REPLICATE else command
             for command in commands
         ])
 
+    def _with_token(self, bearer: str, command: Command) -> Command:
+        key, (block,) = self._cluster_key(), command.blocks
+        return command._replace(token=self._token(key, COPY, bearer, block, command.targets))
+
     def _token(
-        self, mode: str, bearer: str, block: Block, targets: Iterable[Target]
+        self, cluster_key: bytes, mode: str, bearer: str, block: Block, targets: Iterable[Target]
     ) -> bytes:
-        cluster_key = self._cluster_key()
         if not cluster_key:
             return b""
         addresses = tuple([str(Address(target.host, target.port)) for target in targets])

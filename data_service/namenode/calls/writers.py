@@ -73,7 +73,7 @@ class Writers:
         located = self._on.namesystem.read(
             lambda state: state.rewriting.cut_block(client_id, file_id)
         )
-        return self._on.tokens.for_reader(self._on.principal, located)
+        return self._on.tokens.for_reader(self._on.principal, [located])[0]
 
     def concat(self, op: Op, path: str, sources: Tuple[str, ...]) -> None:
         """See WriterCalls."""
