@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, T
 from rpyc.core import brine, consts
 
 from tests.fuzzing.shots import LET_IN, NOBODY, Shot
-from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.auth import Credentials, Introduction
 from zookeeper.fabric.handshake import greet
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.packets import starts_packet
@@ -72,7 +72,7 @@ class Attacker:
     def hellos(self, principal: Principal) -> Dict[str, bytes]:
         """What this one says first to each server."""
         return {
-            server: hello_of(self._credentials_of(principal), f"{server}@{address}")
+            server: hello_of(self._introduction(principal, server), f"{server}@{address}")
             for server, address in self._addresses.items()
         }
 
@@ -92,12 +92,16 @@ class Attacker:
             self._lines.pop((shot.server, shot.principal)).close()
         return judge(shot, said)
 
+    def _introduction(self, principal: Principal, server: str) -> Introduction:
+        return next(self._credentials_of(principal).to(server, self._addresses[server]))
+
     def _line_for(self, shot: Shot) -> "_Line":
         key = (shot.server, shot.principal)
         if key not in self._lines:
             line = _Line(self._addresses[shot.server])
             if shot.principal != NOBODY:
-                line.greet(self._network, self._credentials_of(shot.principal), shot.server)
+                introduction = self._introduction(shot.principal, shot.server)
+                line.greet(self._network, introduction, shot.server)
             self._lines[key] = line
         self._lines[key].wait(WAITING_SECONDS if shot.waits else PATIENCE_SECONDS)
         return self._lines[key]
@@ -111,10 +115,10 @@ class _Line:
         self._socket = socket.create_connection(address, PATIENCE_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def greet(self, network: NetworkSettings, credentials: Credentials, server: str) -> None:
+    def greet(self, network: NetworkSettings, introduction: Introduction, server: str) -> None:
         """Come in as an honest client does. Raises DfsError."""
         stream = adopt(self._socket.dup(), network, f"{server} {self._address}")
-        greet(stream, credentials, f"{server}@{self._address}", time.monotonic() + 30.0)
+        greet(stream, introduction, f"{server}@{self._address}", time.monotonic() + 30.0)
         stream.drop()
 
     def wait(self, seconds: float) -> None:
@@ -208,11 +212,11 @@ class _Ear:
         """Nothing is open."""
 
 
-def hello_of(credentials: Credentials, server_name: str) -> bytes:
-    """What a client with these credentials says first, whichever release this is."""
+def hello_of(introduction: Introduction, server_name: str) -> bytes:
+    """What a client says first who introduces himself so, whichever release this is."""
     ear = _Ear()
     try:
-        greet(ear, credentials, server_name, time.monotonic())  # type: ignore[arg-type]
+        greet(ear, introduction, server_name, time.monotonic())  # type: ignore[arg-type]
     except _Heard:
         pass
     return ear.heard[0]

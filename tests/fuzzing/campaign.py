@@ -1,5 +1,6 @@
 """One attack: shots from a seed at all that a cluster listens with, and what came of them."""
 
+import functools
 import getpass
 import time
 from collections import Counter
@@ -52,7 +53,7 @@ class Campaign:
         self._attacker = Attacker(
             addresses_of(self._settings),
             self._settings.network,
-            lambda principal: credentials_of(self._settings, principal),
+            functools.lru_cache(maxsize=None)(functools.partial(credentials_of, self._settings)),
         )
         secret = self._settings.security.mode == SECRET
         hellos = self._attacker.hellos(MALLORY)

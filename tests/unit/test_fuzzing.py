@@ -11,7 +11,7 @@ from rpyc.core import brine, consts
 from tests.fuzzing.attacker import CUT, DONE, SILENT, first_message, hello_of, judge
 from tests.fuzzing.oddities import PATHS, SURROGATE, arguments, encoded, must_be_refused, shown
 from tests.fuzzing.shots import LET_IN, MALLORY, NOBODY, TABLES, Range, Shot
-from zookeeper.fabric.auth import SIMPLE, Credentials
+from zookeeper.fabric.auth import SIMPLE, Introduction
 from zookeeper.fabric.calls import Call, calls_of
 from zookeeper.fabric.frames import request_in
 from zookeeper.fabric.errors import ProtocolViolation
@@ -123,6 +123,6 @@ def test_the_first_message_of_a_body_is_no_packet() -> None:
 
 
 def test_a_hello_is_what_an_honest_client_says_first() -> None:
-    hello = hello_of(Credentials(SIMPLE, MALLORY, b""), "zookeeper@127.0.0.1:1")
+    hello = hello_of(Introduction(SIMPLE, MALLORY), "zookeeper@127.0.0.1:1")
     assert b"user:mallory" in hello
     assert {drawn().shot(n).must_fail for n in range(500) if drawn().shot(n).principal == NOBODY}
