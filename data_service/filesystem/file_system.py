@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional, Union
 
 from data_service.filesystem.administration import Administration
 from data_service.filesystem.conveniences import Conveniences
+from data_service.filesystem.late import Late
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.namenode_client import NameNodeClient
 from data_service.filesystem.names import FILE_MODE, Names
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
 from data_service.filesystem.paths import AnyPath
-from data_service.filesystem.reading.block_locator import BlockLocator
-from data_service.filesystem.reading.block_reader import BlockReader, hurried
-from data_service.filesystem.reading.file_reader import FileReader
-from data_service.filesystem.reading.node_memory import NodeMemory
-from data_service.filesystem.reading.short_circuit import ShortCircuit
 from data_service.filesystem.users import current_user, named_user
-from data_service.filesystem.writing.files_being_written import FilesBeingWritten
-from data_service.filesystem.writing.open_file import WriteOptions
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.files import FileStatus
-from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
+from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import USER, Principal
 from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
+    from data_service.filesystem.reading.block_reader import BlockReader
     from data_service.filesystem.reading.file_checksum import FileChecksum
+    from data_service.filesystem.transport import Transport
+    from data_service.filesystem.writing.files_being_written import FilesBeingWritten
+    from data_service.filesystem.writing.open_file import WriteOptions
 
 # A command such as `ls` must not wait for what only put and get need: their modules (with tempfile
 # and concurrent.futures: a tenth of its time) are imported where they are used.
@@ -78,20 +76,8 @@ class FileSystem(Names, Administration, Conveniences):
         self._namenode = NameNodeClient(config, credentials)
         Names.__init__(self, self._namenode.calls, user)
         Administration.__init__(self, self._namenode.calls, user)
-        self._datanodes = DataNodeClient(credentials, config.network)
-        self._hasty_datanodes = DataNodeClient(credentials, hurried(config.network))
-        self._memory = NodeMemory()
-        self._short_circuit = (
-            ShortCircuit(self._hasty_datanodes) if config.client.short_circuit else None
-        )
         self._as_they_are = False
-        self._files = FilesBeingWritten(
-            self._namenode,
-            self._datanodes,
-            config.name_node.lease_soft_seconds,
-            self._memory,
-            on_warning or _warn,
-        )
+        self._transport = Late(lambda: self._connect(credentials, on_warning or _warn))
 
     def __enter__(self) -> "FileSystem":
         return self
@@ -111,9 +97,7 @@ class FileSystem(Names, Administration, Conveniences):
     def close(self) -> None:
         """Close the connections, once for all. Files that are open for writing are given up: nobody
         knows whether they are whole."""
-        self._files.close()
-        self._datanodes.close()
-        self._hasty_datanodes.close()
+        self._transport.close()
         self._namenode.close()
 
     def ignoring_checksums(self) -> "FileSystem":
@@ -161,8 +145,7 @@ class FileSystem(Names, Administration, Conveniences):
             raise ValueError(f"mode {mode!r}: bytes have no encoding, errors or newline")
         file: Any
         if deed == "r":
-            reader = FileReader(self.block_locations(path), self._block_reader(path), path)
-            file = io.BufferedReader(reader, BUFFER_BYTES)
+            file = self._buffered_reader(path)
         elif deed == "a":
             file = self.append(path, create=True, replication=replication, block_size=block_size)
         else:
@@ -302,23 +285,30 @@ class FileSystem(Names, Administration, Conveniences):
 
     # Within.
 
-    def _options(self, overwrite: bool, replication: int, block_size: int) -> WriteOptions:
+    def _connect(
+        self, credentials: Credentials, on_warning: Callable[[str], None]
+    ) -> "Transport":
+        from data_service.filesystem.transport import Transport
+
+        return Transport(self._namenode, credentials, self.settings, on_warning)
+
+    @property
+    def _files(self) -> "FilesBeingWritten":
+        return self._transport().files
+
+    def _options(self, overwrite: bool, replication: int, block_size: int) -> "WriteOptions":
+        from data_service.filesystem.writing.open_file import WriteOptions
+
         return WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
 
-    def _block_reader(self, path: str) -> BlockReader:
-        locator = BlockLocator(self, self._calls, path)
-        return BlockReader(
-            path,
-            self._datanodes,
-            self._hasty_datanodes,
-            self.settings.network.stall_timeout_seconds,
-            locator.relocate,
-            locator.report_bad,
-            self._as_they_are,
-            self._memory,
-            self.settings.client.retry_seconds,
-            self._short_circuit,
-        )
+    def _buffered_reader(self, path: str) -> io.BufferedReader:
+        from data_service.filesystem.reading.file_reader import FileReader
+
+        reader = FileReader(self.block_locations(path), self._block_reader(path), path)
+        return io.BufferedReader(reader, BUFFER_BYTES)
+
+    def _block_reader(self, path: str) -> "BlockReader":
+        return self._transport().reader(self, path, self._as_they_are)
 
 
 def _warn(sentence: str) -> None:

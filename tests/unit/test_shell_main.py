@@ -1,6 +1,7 @@
 """main: generic options, usage, exit statuses, standard output, the warm process."""
 
 import errno
+import gc
 import importlib
 import io
 import os
@@ -358,18 +359,30 @@ def test_the_launcher_starts_light() -> None:
 
 def test_a_command_needs_little_besides_rpyc() -> None:
     """All that `client.py ls` imports of the standard library, and RPyC does not: a person waits
-    for every module. What only some commands need is imported by them."""
+    for every module. What only some commands need is imported by them, and what moves bytes when
+    the first byte is to move."""
     code = (
         "import sys, rpyc; before = set(sys.modules); import data_service.shell.main, "
-        "data_service.shell.commands.ls, data_service.filesystem.file_system; "
-        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+        "data_service.shell.commands.ls; "
+        "from data_service.filesystem import FileSystem; FileSystem().close(); "
+        "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
+    imported = done.stdout.split()
     ours = {"data_service", "zookeeper"}
     known = {"typing", "_typing", "dataclasses", "copy", "json", "_json", "pwd"}
-    assert set(done.stdout.split()) - ours <= known
+    assert {name.split(".")[0] for name in imported} - ours <= known
+    library = "data_service.filesystem"
+    of_bytes = (f"{library}.reading", f"{library}.writing", f"{library}.transport")
+    assert not [name for name in imported if name.startswith((*of_bytes, "data_service.stubs"))]
+
+
+def test_a_programs_command_leaves_its_collector_as_it_was(shell: Shell) -> None:
+    before = gc.get_threshold()
+    shell.good("help")
+    assert gc.get_threshold() == before
 
 
 def test_dfsadmin_shows_its_own_commands(shell: Shell) -> None:

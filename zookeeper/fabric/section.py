@@ -1,6 +1,6 @@
 """What the sections of config.ini have in common, when they are understood."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import MISSING, FrozenInstanceError, fields
 from typing import Any
 
 
@@ -10,6 +10,13 @@ class Section:
     It is said here once. What dataclasses would write and compile for each of them anew takes a
     tenth of the time in which `ls` is done.
     """
+
+    def __init__(self, **values: Any) -> None:
+        for row in fields(self):  # type: ignore[arg-type]  # Each of them is a dataclass.
+            default = row.default if row.default_factory is MISSING else row.default_factory()
+            vars(self)[row.name] = values.pop(row.name, default)
+        if values:
+            raise TypeError(f"{type(self).__name__} has no {' and no '.join(values)}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in vars(self) or name not in type(self).__annotations__:

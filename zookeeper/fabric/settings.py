@@ -79,7 +79,7 @@ def _local(*ports: int) -> Tuple[Address, ...]:
     return tuple(Address("localhost", port) for port in ports)
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class NameNodeSettings(Section):
     """[name_node]: what new files get, when a datanode is dead, how fast copies are made."""
 
@@ -117,7 +117,7 @@ class NameNodeSettings(Section):
     audit_log_files: int = _setting(20, count(1, 1000), "files that were put aside and are kept")
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class DataNodeSettings(Section):
     """[data_node]: where blocks lie and how they are looked after."""
 
@@ -143,7 +143,7 @@ class DataNodeSettings(Section):
         return self.directories.get(address.port, (f"data/data_node_{address.port}",))
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class MetadataSettings(Section):
     """[metadata]: the durable record of the namespace."""
 
@@ -155,7 +155,7 @@ class MetadataSettings(Section):
     keep_edits: int = _setting(100000, count(1, 10**9), "how many of the newest edits are kept")
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class ZooKeeperSettings(Section):
     """[zookeeper]: who is alive."""
 
@@ -167,7 +167,7 @@ class ZooKeeperSettings(Section):
     session_expiry_seconds: float = _setting(10.0, SECONDS, "silence that ends a session")
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class ClientSettings(Section):
     """[client]: how patient a command is."""
 
@@ -181,7 +181,7 @@ class ClientSettings(Section):
         0, count(0, 10**9), "how long the trash keeps what rm removes; 0: there is no trash")
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class SecuritySettings(Section):
     """[security]: who may speak to the cluster."""
 
@@ -200,7 +200,7 @@ class SecuritySettings(Section):
         False, BOOLEAN, "let mode simple listen on more than the loopback interface")
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class NetworkSettings(Section):
     """[network]: limits of every listening process and every connection."""
 
@@ -216,7 +216,7 @@ class NetworkSettings(Section):
         16 << 20, size("64K", "1G"), "bytes of a message at most; below 4M, 4M")
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class GroupsSettings(Section):
     """[groups]: who is in which group, a line for each as in /etc/group."""
 
@@ -229,7 +229,7 @@ class GroupsSettings(Section):
         return tuple(group for group, users in self.members.items() if user in users)
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class Settings(Section):
     """All of config.ini; `path` is the absolute path of the file, or empty without one."""
 
@@ -303,7 +303,7 @@ def _settings(path: str, folder: str, found: Found) -> Settings:
     frame = max(network.max_frame_bytes, FRAME_BYTES_MIN)
     sections["network"] = replace(network, max_frame_bytes=frame)
     _check_intervals(path, sections, found)
-    return Settings(path, **sections)
+    return Settings(path=path, **sections)
 
 
 def _values(path: str, folder: str, section: str, lines: Dict[str, Line]) -> Dict[str, Any]:
