@@ -3,7 +3,6 @@
 Nothing else may rest on it, for clocks are set forth and back.
 """
 
-import calendar
 import time
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -21,4 +20,6 @@ def shown(moment: float) -> str:
 
 def parse_moment(text: str) -> float:
     """The reverse of `shown`; raises ValueError."""
+    import calendar  # And with it datetime and locale, which no client waits for.
+
     return float(calendar.timegm(time.strptime(text, _FORMAT)))
