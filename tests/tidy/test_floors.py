@@ -46,6 +46,8 @@ FABRIC = (
     "budget",
     "places",
     "stream",
+    "tls_stream",
+    "tls",
     "packets",
     "sockets",
     "handshake",

@@ -12,6 +12,7 @@ GATES: Dict[str, Set[str]] = {
     # bind ports, so only the product is held to it.
     "rpyc": {"zookeeper/fabric/frames.py", "zookeeper/fabric/rpc.py"},
     "socket": {"zookeeper/fabric/sockets.py"},
+    "ssl": {"zookeeper/fabric/tls.py", "zookeeper/fabric/tls_stream.py"},
     "sqlite3": {"metadata_service/sqlite.py"},
 }
 

@@ -12,8 +12,10 @@ from data_service.protocol.nodes import Command
 from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.disks.faulty_disk import FaultyDisk
 from tests.support.disks.stores import open_volume, opened
+from tests.support.links import certificates
 from tests.support.links.loopback import Loopback
 from tests.support.links.played_namenode import NameNode
+from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, ZOOKEEPER
 from zookeeper.fabric.remote import Remote
 
 
@@ -85,3 +87,12 @@ def namenode() -> NameNode:
 def obeyed() -> List[Command]:
     """The commands that the actor passed on."""
     return []
+
+
+@pytest.fixture(scope="session")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for each role on this machine, for all tests together."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for role in (ZOOKEEPER, NAME_NODE, DATA_NODE):
+        certificates.make(folder, role, role, *certificates.OWN_HOSTS)
+    return folder

@@ -21,7 +21,7 @@ random bytes. Fields have fixed or bounded sizes, so that a stranger costs a few
 
 import math
 import struct
-from typing import Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 from zookeeper.fabric.errors import AuthenticationFailed
 from zookeeper.fabric.identity import Principal
@@ -127,6 +127,8 @@ class Credentials:
     """
 
     mode = SIMPLE
+    tls: Any = None
+    """The Tls (tls.py) of its connections over the network; None where they are plain."""
 
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
@@ -167,6 +169,11 @@ def decode_hello(head: bytes, tail: bytes) -> Hello:
         return Hello(SIMPLE, nonce, _decode_name(tail))
     key_id, issued = KEY_HEAD.unpack_from(tail)
     return Hello(SECRET, nonce, _decode_name(tail[KEY_HEAD.size :]), key_id, issued)
+
+
+def begins_tls(first: bytes) -> bool:
+    """Whether what begins so is TLS: neither a hello of ours nor an answer to one does."""
+    return b"\x14" <= first[:1] <= b"\x17"
 
 
 def encode_challenge(nonce: bytes, server_name: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from zookeeper.fabric import auth
 from zookeeper.fabric.auth import (
@@ -14,8 +14,8 @@ from zookeeper.fabric.auth import (
     Introduction,
     Keyring,
 )
-from zookeeper.fabric.errors import AuthenticationFailed, Unavailable
-from zookeeper.fabric.identity import ANONYMOUS, Principal
+from zookeeper.fabric.errors import AuthenticationFailed, SettingsError, Unavailable
+from zookeeper.fabric.identity import ANONYMOUS, USER, Principal, certified
 from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Settings
 from zookeeper.fabric.stream import Stream
@@ -27,42 +27,42 @@ def credentials_of(
     """How this process introduces itself, and checks others, under the cluster's settings.
 
     One that is only `assumed` to be this principal is whom its key file names. Raises
-    SettingsError when it has no key and needs one.
+    SettingsError when it has no key or certificate and needs one.
     """
-    if settings.security.mode != SECRET:
+    security = settings.security
+    if security.mode != SECRET:
+        if security.tls:
+            raise SettingsError(f"{settings.path}: found tls = yes in mode simple, expected mode = "
+                                "secret: only a key proves who calls")
         return Credentials(principal)
-    # In mode `simple` nobody waits for what reads keys.
+    # Nobody waits for what he does not use: keys, and with them TLS.
     from zookeeper.fabric.credentials import key_credentials
 
-    return key_credentials(settings, principal, assumed)
+    credentials = key_credentials(settings, principal, assumed)
+    if security.tls:
+        from zookeeper.fabric.tls import Tls
+
+        credentials.tls = Tls(security, credentials.principal.role)
+    return credentials
 
 
 def greet(
-    stream: Stream,
-    introduction: Introduction,
-    server_name: str,
-    deadline: float,
-    binding: bytes = b"",
+    stream: Stream, introduction: Introduction, server_name: str, deadline: float
 ) -> None:
     """The client's side. Closes the stream and raises AuthenticationFailed on any mismatch.
 
     `server_name` is `role@host:port` as dialled: the server must prove that it is that one, so
-    that a proof made for it is worth nothing to another server; `binding` tells the certificate
-    that it showed, if any.
+    that a proof made for it is worth nothing to another server, nor through the TLS of another.
     """
     try:
-        _greet(stream, introduction, server_name, deadline, binding)
+        _greet(stream, introduction, server_name, deadline)
     except AuthenticationFailed:
         stream.close()
         raise
 
 
 def _greet(
-    stream: Stream,
-    introduction: Introduction,
-    server_name: str,
-    deadline: float,
-    binding: bytes,
+    stream: Stream, introduction: Introduction, server_name: str, deadline: float
 ) -> None:
     mode, principal, key, key_id, issued = introduction
     hello = Hello(mode, os.urandom(auth.NONCE_BYTES), str(principal), key_id, issued)
@@ -73,14 +73,31 @@ def _greet(
     if mode == SECRET:
         if name != server_name:
             raise AuthenticationFailed(f"{stream.peer} says that it is {name}")
-        stream.write(auth.client_proof(key, hello, nonce, name, binding))
+        stream.write(auth.client_proof(key, hello, nonce, name, stream.binding))
         proof, _ = _receive_challenge(stream, deadline)
-        auth.check_proof(auth.server_proof(key, hello, nonce, name, binding), proof, name)
+        expected = auth.server_proof(key, hello, nonce, name, stream.binding)
+        auth.check_proof(expected, proof, name)
 
 
 def _receive_challenge(stream: Stream, deadline: float) -> Tuple[bytes, str]:
     head = stream.read_by(auth.CHALLENGE_HEAD.size, deadline)
     return auth.decode_challenge(head, stream.read_by(auth.challenge_tail_bytes(head), deadline))
+
+
+def secure(stream: Stream, tls: Any, server_name: str, deadline: float) -> Stream:
+    """The server's side of TLS, which comes before all else: the stream to go on with.
+
+    Raises AuthenticationFailed, and tells a client that does not speak it.
+    """
+    first = stream.peek(deadline)
+    if not first:
+        raise Unavailable(f"{stream.peer} left without a word")
+    if not auth.begins_tls(first):
+        refusal = AuthenticationFailed(f"{server_name} speaks TLS only: set [security] tls = yes")
+        _refuse(stream, refusal)
+        raise refusal
+    secured: Stream = tls.answer(stream, deadline)
+    return secured
 
 
 def welcome(
@@ -89,7 +106,6 @@ def welcome(
     server_name: str,
     handshake_seconds: float,
     silent_seconds: float,
-    binding: bytes = b"",
 ) -> Optional[Caller]:
     """The server's side: who the client is, or None when it left without a word.
 
@@ -103,12 +119,12 @@ def welcome(
     first = stream.peek(deadline)
     if not first:
         return None
-    if simple and first != auth.MAGIC[SIMPLE][:1]:
+    if simple and first != auth.MAGIC[SIMPLE][:1] and not auth.begins_tls(first):
         return Caller(ANONYMOUS)
     if simple:
         deadline = time.monotonic() + handshake_seconds
     try:
-        return _welcome(stream, keyring, server_name, deadline, binding)
+        return _welcome(stream, keyring, server_name, deadline)
     except AuthenticationFailed as refusal:
         _refuse(stream, refusal)
         raise
@@ -123,11 +139,7 @@ def _refuse(stream: Stream, refusal: AuthenticationFailed) -> None:
 
 
 def _welcome(
-    stream: Stream,
-    keyring: Optional[Keyring],
-    server_name: str,
-    deadline: float,
-    binding: bytes,
+    stream: Stream, keyring: Optional[Keyring], server_name: str, deadline: float
 ) -> Caller:
     head = stream.read_by(auth.HELLO_HEAD.size, deadline)
     hello = auth.decode_hello(head, stream.read_by(auth.hello_tail_bytes(head), deadline))
@@ -137,14 +149,22 @@ def _welcome(
             f"{server_name} runs in mode {own_mode}, the client in mode {hello.mode}: "
             "set [security] mode alike everywhere"
         )
-    nonce = os.urandom(auth.NONCE_BYTES)
+    principal, nonce = Principal.parse(hello.principal), os.urandom(auth.NONCE_BYTES)
     stream.write(auth.encode_challenge(nonce, server_name))
     if keyring is not None:
         key = keyring.key_of(hello, now())
         proof = stream.read_by(auth.PROOF_BYTES, deadline)
-        expected = auth.client_proof(key, hello, nonce, server_name, binding)
+        expected = auth.client_proof(key, hello, nonce, server_name, stream.binding)
         auth.check_proof(expected, proof, hello.principal)
+        _require_certificate(stream, principal)
         # The same form as the challenge, so that a refusal fits in its place.
-        answer = auth.server_proof(key, hello, nonce, server_name, binding)
+        answer = auth.server_proof(key, hello, nonce, server_name, stream.binding)
         stream.write(auth.encode_challenge(answer, server_name))
-    return Caller(Principal.parse(hello.principal), hello.key_id, hello.issued)
+    return Caller(principal, hello.key_id, hello.issued)
+
+
+def _require_certificate(stream: Stream, principal: Principal) -> None:
+    """With TLS a daemon shows a certificate of its role; users have keys only."""
+    names, name = stream.names, certified(principal.role)
+    if names is not None and principal.role != USER and name not in names:
+        raise AuthenticationFailed(f"{principal} showed no certificate that names {name}")

@@ -71,6 +71,8 @@ class Remote(Forkable):
         for introduction in credentials.to(server, address):
             deadline = time.monotonic() + network.handshake_timeout_seconds
             stream = dial_here(name, network, peer) if here else dial(address, network, peer)
+            if credentials.tls is not None and not here:
+                stream = credentials.tls.call(stream, server, address.host, deadline)
             try:
                 greet(stream, introduction, name, deadline)
                 return cls(stream, network, peer)

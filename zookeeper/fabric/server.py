@@ -20,7 +20,7 @@ from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Caller, Credentials, Keyring
 from zookeeper.fabric.budget import Account, Budget
 from zookeeper.fabric.errors import DfsError, StartRefused, Unavailable
-from zookeeper.fabric.handshake import welcome
+from zookeeper.fabric.handshake import secure, welcome
 from zookeeper.fabric.identity import ANONYMOUS
 from zookeeper.fabric.meter import Meter
 from zookeeper.fabric.places import Place, crowd_of, idle_longest, plain_host, who_makes_room
@@ -287,13 +287,16 @@ class Server:
             self._forget(client)
 
     def _serve_requests(self, client: _Client) -> None:
-        network = self._network
+        network, tls = self._network, self._credentials.tls
         self.look_at_keys()
+        deadline = time.monotonic() + network.handshake_timeout_seconds
+        if tls is not None and not client.stream.local:
+            client.stream = secure(client.stream, tls, self._name, deadline)
         caller = welcome(
             client.stream,
             self._keyring,
             self._name,
-            network.handshake_timeout_seconds,
+            deadline - time.monotonic(),
             network.idle_timeout_seconds,
         )
         if caller is None or not self._settle(client, caller):

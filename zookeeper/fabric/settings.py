@@ -198,6 +198,12 @@ class SecuritySettings(Section):
         "differ by half of it, but 5 minutes")
     allow_insecure: bool = _setting(
         False, BOOLEAN, "let mode simple listen on more than the loopback interface")
+    tls: bool = _setting(False, BOOLEAN, "encrypt what goes over the network; needs mode secret")
+    ca_file: str = _setting("", OPTIONAL_PATH, "PEM file of who signs the cluster's certificates")
+    certificate_file: str = _setting(
+        "", OPTIONAL_PATH, "PEM file of a daemon's certificate; clients need none")
+    certificate_key_file: str = _setting(
+        "", OPTIONAL_PATH, "PEM file of its private key, readable by its owner only")
 
 
 @dataclass(init=False, repr=False, eq=False)

@@ -56,6 +56,8 @@ _reached: Dict[Address, Tuple[Any, ...]] = {}
 class LocalStream(Stream):
     """A connected Unix socket, over which open files can be handed."""
 
+    local = True
+
     def write_handing_over(self, descriptor: int, *parts: Buffer) -> None:
         """See Stream."""
         deadline = time.monotonic() + self.stall_seconds

@@ -12,7 +12,7 @@ import errno
 import os
 import select
 import time
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 from zookeeper.fabric.errors import (
     CorruptData,
@@ -26,7 +26,7 @@ from zookeeper.fabric.errors import (
 Buffer = Union[bytes, bytearray, memoryview]
 
 _WAIT_FOR_ALL = 0x100  # MSG_WAITALL: one system call a packet, not one a segment.
-_DO_NOT_WAIT = 0x40  # MSG_DONTWAIT
+DO_NOT_WAIT = 0x40  # MSG_DONTWAIT
 _PEEK = 0x2  # MSG_PEEK
 _PIECE_BYTES = 1 << 17
 """What is asked of the system at once: all that a peer announced would be allocated at once."""
@@ -34,6 +34,13 @@ _PIECE_BYTES = 1 << 17
 
 class Stream:
     """A connected socket. Also has the methods that RPyC's Channel asks of a stream."""
+
+    local = False
+    """Whether it is a Unix socket: what goes over it does not leave this machine."""
+    binding = b""
+    """What a handshake on it is bound to: with TLS, the digest of the server's certificate."""
+    names: Optional[FrozenSet[str]] = None
+    """Those in the client's certificate, if it showed one; None without TLS."""
 
     def __init__(self, sock: Any, stall_seconds: float, peer: str) -> None:
         self._sock = sock
@@ -80,7 +87,7 @@ class Stream:
     def hung_up(self) -> bool:
         """Whether the peer has closed, without waiting or taking anything; a broken stream has."""
         try:
-            return self.poll(0) and not self._socket().recv(1, _PEEK | _DO_NOT_WAIT)
+            return self.poll(0) and not self._socket().recv(1, _PEEK | DO_NOT_WAIT)
         except BlockingIOError:
             return False
         except (OSError, DfsError):
@@ -109,7 +116,7 @@ class Stream:
         parts: List[bytes] = []
         while count:
             try:
-                part = self._socket().recv(min(count, _PIECE_BYTES), _DO_NOT_WAIT)
+                part = self._socket().recv(min(count, _PIECE_BYTES), DO_NOT_WAIT)
             except BlockingIOError:
                 self.await_readable(deadline)
                 continue
@@ -164,7 +171,7 @@ class Stream:
         left = sum(map(len, parts))
         while True:
             try:
-                sent = self._socket().sendmsg(rest, (), _DO_NOT_WAIT)
+                sent = self._socket().sendmsg(rest, (), DO_NOT_WAIT)
             except BlockingIOError:
                 sent = 0
             except OSError as error:
@@ -219,7 +226,8 @@ class Stream:
         deadline = time.monotonic() + seconds
         try:
             self._socket().shutdown(1)  # SHUT_WR
-            while self.poll(deadline - time.monotonic()) and self._socket().recv(1 << 18):
+            # Of the socket itself, whatever the bytes mean.
+            while Stream.poll(self, deadline - time.monotonic()) and self._socket().recv(1 << 18):
                 if time.monotonic() > deadline:
                     break
         except (OSError, DfsError):

@@ -66,10 +66,10 @@ class Cluster:
     `data_nodes` start; `spare_data_nodes` more stand in config.ini and wait for `start_daemon`.
     `directories` says which datanodes have more than one directory: `{"data_node_0": 2}`.
     `links` are (who, whom) pairs that go through a proxy, see `link`; `*` is everybody, and the
-    only `who` for datanodes, whose addresses the namenode hands out. `security` is `simple`, or
-    `secret` with a key of this cluster's own: then there can be no one-sided links, because a
-    server proves to be who was dialled. `overrides` are other sections of config.ini:
-    `name_node={"block_size": "64K"}`.
+    only `who` for datanodes, whose addresses the namenode hands out. `security` is `simple`;
+    `secret` with a key of this cluster's own; or `tls`, that and a certificate for each role. With
+    both there can be no one-sided links, because a server proves to be who was dialled. `overrides`
+    are other sections of config.ini: `name_node={"block_size": "64K"}`.
     """
 
     recent: List["Cluster"] = []
@@ -101,6 +101,9 @@ class Cluster:
         self._directories = directories
         self.folder.mkdir(parents=True, exist_ok=True)
         self._overrides = {"security": configuration.secured(folder, security), **overrides}
+        self._individuals = {near for near, _ in links} - {EVERYBODY}
+        if security == "tls":
+            self._individuals.update(self.roles)
         self._client_root = ROOT
         self._clients: List["subprocess.Popen[bytes]"] = []
         self.warnings: List[str] = []  # What `file_system` said.
@@ -287,7 +290,7 @@ class Cluster:
 
     def _configure(self) -> None:
         self._write_config(self.config, EVERYBODY)
-        for who, _ in self._links:
+        for who in self._individuals:
             self._write_config(self._config_of(who), who)
         for role in self.roles:
             log_path = self.folder / f"{role}.log"
@@ -300,8 +303,8 @@ class Cluster:
         return command + ["--config", str(self._config_of(role))]
 
     def _config_of(self, who: str) -> Path:
-        own = any(who == near for near, _ in self._links)
-        return self.folder / f"config-{who}.ini" if own and who != EVERYBODY else self.config
+        own = who in self._individuals
+        return self.folder / f"config-{who}.ini" if own else self.config
 
     def _write_config(self, path: Path, who: str) -> None:
         """config.ini as `who` sees it: through that one's proxies, and everybody's."""
@@ -312,6 +315,8 @@ class Cluster:
         sections = configuration.sections_for(
             self.folder, seen, self._directories, self._overrides
         )
+        if who in self.roles and sections["security"].get("tls"):
+            sections["security"].update(configuration.certified(self.folder, who))
         configuration.write(path, sections)
 
     def _proxy_to(self, role: str) -> Proxy:

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Dict, List, Mapping
 
+from tests.support.links import certificates
+
 Sections = Dict[str, Dict[str, object]]
 
 IMPATIENT: Sections = {
@@ -76,7 +78,22 @@ def secured(folder: Path, security: str) -> Dict[str, object]:
     if not key.exists():
         key.touch(0o600)
         key.write_bytes(os.urandom(32))
-    return {"mode": security, "key_file": key}
+    section: Dict[str, object] = {"mode": "secret", "key_file": key}
+    if security == "tls":
+        for kind in _HOSTS_KEYS:
+            certificates.make(_certificates(folder), kind, kind, *certificates.OWN_HOSTS)
+        section.update(tls="yes", ca_file=_certificates(folder) / "ca.pem")
+    return section
+
+
+def certified(folder: Path, role: str) -> Dict[str, object]:
+    """What is in the section of the daemon of this role besides, and in nobody else's."""
+    own = _certificates(folder) / kind_of(role)
+    return {"certificate_file": f"{own}.pem", "certificate_key_file": f"{own}.key"}
+
+
+def _certificates(folder: Path) -> Path:
+    return folder / "certificates"
 
 
 def data_directories(folder: Path, role: str, directories: Mapping[str, int]) -> List[Path]:
