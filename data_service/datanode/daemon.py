@@ -15,7 +15,9 @@ from data_service.datanode.incremental_report import CORRUPT
 from data_service.datanode.service import DataNodeService
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.transfer_slots import TransferSlots
+from data_service.protocol.namenode_calls import AdmissionCalls
 from data_service.stubs.datanode_client import DataNodeClient
+from data_service.stubs.tickets import TicketCredentials
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon
 from zookeeper.fabric.handshake import credentials_of
@@ -39,9 +41,15 @@ class DataNode(daemon.Daemon):
             lambda block: self.actor.tell(CORRUPT, [block]),
         )
         self.slots = TransferSlots(own.max_streams, str(self.address))
-        self.peers = DataNodeClient(self.credentials, settings.network)
+        namenode = LeaderPool(
+            NAME_NODE, settings.name_node.hosts, self.credentials, settings.network
+        )
+        admission = AdmissionCalls(namenode.perform, settings.network.handshake_timeout_seconds)
+        self.peers = DataNodeClient(
+            TicketCredentials(self.credentials, admission.ticket), settings.network
+        )
         self.actor = NameNodeActor(
-            LeaderPool(NAME_NODE, settings.name_node.hosts, self.credentials, settings.network),
+            namenode,
             NodeDescription(self.address, own.rack, self.store, lambda: self.slots.running),
             self.store,
             own,

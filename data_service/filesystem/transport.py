@@ -10,6 +10,7 @@ from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.short_circuit import ShortCircuit
 from data_service.filesystem.writing.files_being_written import FilesBeingWritten
 from data_service.stubs.datanode_client import DataNodeClient
+from data_service.stubs.tickets import TicketCredentials
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.settings import Settings
 
@@ -29,8 +30,9 @@ class Transport:
     ) -> None:
         self._namenode = namenode
         self._settings = settings
-        self._datanodes = DataNodeClient(credentials, settings.network)
-        self._hasty_datanodes = DataNodeClient(credentials, hurried(settings.network))
+        ticketed = TicketCredentials(credentials, namenode.calls.ticket)
+        self._datanodes = DataNodeClient(ticketed, settings.network)
+        self._hasty_datanodes = DataNodeClient(ticketed, hurried(settings.network))
         self._memory = NodeMemory()
         self._short_circuit = (
             ShortCircuit(self._hasty_datanodes) if settings.client.short_circuit else None

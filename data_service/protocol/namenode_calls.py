@@ -15,7 +15,7 @@ from data_service.protocol.files import (
     Tail,
 )
 from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
-from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Registration
+from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Registration, Ticket
 from zookeeper.fabric.calls import CHANGES, READS, TELLS, Calls, call
 from zookeeper.fabric.identity import DATA_NODE, PEOPLE
 from zookeeper.fabric.kinds import INTEGER_MAX, Between, Length, Natural, Rows, Text
@@ -283,7 +283,15 @@ class AdministrationCalls(Calls, who=PEOPLE):
         """Write what the namenode has still to do into a file of this name, in its directory."""
 
 
-class NameNodeCalls(NamespaceCalls, WriterCalls, AdministrationCalls):
+class AdmissionCalls(Calls, who=(*PEOPLE, DATA_NODE)):
+    """What lets one in elsewhere."""
+
+    @call(TELLS)
+    def ticket(self, host: Text, port: Natural) -> Ticket:
+        """The caller's key to the datanode at an address."""
+
+
+class NameNodeCalls(NamespaceCalls, WriterCalls, AdministrationCalls, AdmissionCalls):
     """All that a client may ask."""
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, NamedTuple, Tuple
 
 from data_service.protocol.block_tokens import Token
 from data_service.protocol.blocks import Block
+from zookeeper.fabric.keys import KEY_BYTES, KEY_ID_BYTES
 from zookeeper.fabric.kinds import Label, Length, Natural, PerhapsLabel, Port
 
 REPLICATE = "replicate"
@@ -49,6 +50,15 @@ class Registration(NamedTuple):
     session: Natural
     epoch: Natural
     cluster_id: Label
+
+
+class Ticket(NamedTuple):
+    """A key to a datanode, given out for its next dials: from which cluster key, and when, in
+    seconds since 1970."""
+
+    key: Annotated[bytes, Length(0, KEY_BYTES)]
+    key_id: Annotated[bytes, Length(0, KEY_ID_BYTES)]
+    issued: Natural
 
 
 class NodeStats(NamedTuple):

@@ -175,12 +175,14 @@ def test_a_daemon_whose_line_has_left_the_config_is_told_and_stopped(site: Site)
     assert not any(identity(pid) for pid in pids)
 
 
-def test_a_missing_key_is_said_once(site: Site) -> None:
+def test_a_key_that_is_none_is_said_once(site: Site) -> None:
     text = site.config.read_text()
-    site.config.write_text(text + "[security]\nmode = secret\nkey_file = absent.key\n")
+    (site.config.parent / "short.key").write_bytes(b"short")
+    (site.config.parent / "short.key").chmod(0o600)
+    site.config.write_text(text + "[security]\nmode = secret\nkey_file = short.key\n")
     done = site.cluster("start")
     assert done.status == 2 and len(done.err.splitlines()) == 1
-    assert "absent.key: cannot read this key file" in done.err
+    assert "short.key: found a key of 5 bytes" in done.err
     assert site.cluster("stop").out == "nothing of this runs here\n"
     site.config.write_text(text)
 

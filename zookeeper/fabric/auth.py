@@ -133,8 +133,9 @@ class Credentials:
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
 
-    def to(self, server: str, address: object) -> Iterator[Introduction]:
-        """What to say to the server of this role there: one after the other, until one is good."""
+    def to(self, server: str, address: Tuple[str, int]) -> Iterator[Introduction]:
+        """What to say to the server of this role at an Address: one after the other, until one is
+        good."""
         yield Introduction(self.mode, self.principal)
 
     def keyring(self) -> Optional[Keyring]:

@@ -18,6 +18,7 @@ from zookeeper.fabric.auth import SECRET, Credentials, Introduction, Keyring
 from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.identity import DATA_NODE, USER, Principal, server_at
 from zookeeper.fabric.key_file import ClusterKey, IssuedKeys, Keys
+from zookeeper.fabric.keys import TICKET_SECONDS
 from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Settings
 
@@ -26,9 +27,6 @@ log = logs.get("keys")
 KEY_FILE_VARIABLE = "PYHDFS_KEY_FILE"
 OWN_KEY_FILE = "~/.pyhdfs/key"
 """Where a user keeps his key when the file of the settings is not for him."""
-
-TICKET_SECONDS = 600.0
-"""How long ago a key to a datanode may have been issued: it is given out for one dial, or a few."""
 
 T = TypeVar("T")
 
@@ -105,7 +103,7 @@ class KeyCredentials(Credentials):
         self._made_of: Tuple[object, ...] = ()
         self._keyring: Optional[Keyring] = None
 
-    def to(self, server: str, address: object) -> Iterator[Introduction]:
+    def to(self, server: str, address: Tuple[str, int]) -> Iterator[Introduction]:
         """See Credentials; nothing when there is no key for this server."""
         name, own = str(server_at(server, address)), str(self.principal)
         for one in self._keys():
@@ -121,7 +119,7 @@ class KeyCredentials(Credentials):
             server_keys: Dict[bytes, bytes] = {}
             for one in held:
                 server_keys.update(one.serving(str(self.principal)))
-            # A user's key to a datanode is for moments, or a key that was revoked would live on.
+            # To these the namenode lets users, which knows soon who was revoked.
             seconds = TICKET_SECONDS if self.principal.role == DATA_NODE else float("inf")
             self._keyring = Keyring(server_keys, revoked, self._nobodys_key, seconds)
             self._made_of = made_of

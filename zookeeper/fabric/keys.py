@@ -10,7 +10,11 @@ others; a caller holds nothing but his own keys; and there is no list of users t
 
 import struct
 
+KEY_BYTES = 32
 KEY_ID_BYTES = 8
+
+TICKET_SECONDS = 600.0
+"""How long a caller key to a datanode is good: it is given out for the next dials only."""
 
 CLOCK_SKEW_SECONDS = 300.0
 """How far the clocks of two machines may be apart, of which one checks what the other made."""

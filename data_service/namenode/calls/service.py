@@ -12,18 +12,22 @@ from data_service.namenode.calls.writers import Writers
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.namenode_calls import (
     AdministrationCalls,
+    AdmissionCalls,
     DataNodeReports,
     NamespaceCalls,
     WriterCalls,
 )
+from data_service.protocol.nodes import Ticket
 from zookeeper.fabric.calls import CHANGES, Call, serves
 from zookeeper.fabric.errors import PermissionDenied
 from zookeeper.fabric.rpc import Service
+from zookeeper.fabric.settings import Address
 
 
 @serves(NamespaceCalls, by="names")
 @serves(WriterCalls, by="writers")
 @serves(AdministrationCalls, by="administration")
+@serves(AdmissionCalls)
 @serves(DataNodeReports, by="datanodes")
 class NameNodeService(Service):
     """One connection. `namesystem_of` gives the one that serves, or raises NotLeader; `defaults`
@@ -50,6 +54,10 @@ class NameNodeService(Service):
         self.datanodes = DataNodes(connection)
         self.require_superuser = connection.require_superuser  # type: ignore[method-assign]
         self.ended = connection.ended  # type: ignore[method-assign]
+
+    def ticket(self, host: str, port: int) -> Ticket:
+        """See AdmissionCalls. A namenode that does not lead (yet) gives it as well."""
+        return self._connection.tokens.ticket(self._connection.principal, Address(host, port))
 
     def note(
         self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]

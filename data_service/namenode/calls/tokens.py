@@ -1,4 +1,4 @@
-"""Block tokens for what the namenode has decided, made outside of its lock.
+"""Block tokens for what the namenode has decided, made outside of its lock; and keys to datanodes.
 
 A token is given with the answer that tells where a block is, so what its bearer may do was judged
 just then.
@@ -10,7 +10,10 @@ from data_service.namenode.dates import wall_ms
 from data_service.protocol.block_tokens import COPY, READ, WRITE, Grant, seal
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import LocatedBlock
-from data_service.protocol.nodes import REPLICATE, Command, Target
+from data_service.protocol.nodes import REPLICATE, Command, Target, Ticket
+from zookeeper.fabric import keys
+from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.identity import DATA_NODE, server_at
 from zookeeper.fabric.settings import Address
 
 
@@ -43,6 +46,16 @@ class Tokens:
             self._with_token(bearer, command) if command.action == REPLICATE else command
             for command in commands
         ])
+
+    def ticket(self, bearer: str, address: Address) -> Ticket:
+        """The bearer's key to a datanode, of now. Raises InvalidArgument in mode `simple`."""
+        cluster_key = self._cluster_key()
+        if not cluster_key:
+            raise InvalidArgument("nobody needs a ticket in mode simple")
+        issued = wall_ms() // 1000
+        server_key = keys.server_key(cluster_key, str(server_at(DATA_NODE, address)))
+        key = keys.caller_key(server_key, bearer, issued)
+        return Ticket(key, keys.key_id(cluster_key), issued)
 
     def _with_token(self, bearer: str, command: Command) -> Command:
         key, (block,) = self._cluster_key(), command.blocks

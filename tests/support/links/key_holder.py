@@ -1,7 +1,7 @@
 """Credentials of mode `secret` without files: of who holds a cluster's key, or keys of his own."""
 
 import time
-from typing import Dict, Iterator
+from typing import Dict, Iterator, Tuple
 
 from zookeeper.fabric.auth import SECRET, Credentials, Introduction, Keyring
 from zookeeper.fabric.identity import Principal, server_at
@@ -32,7 +32,7 @@ class KeyHolder(Credentials):
         self._keys = keys
         self.renew()
 
-    def to(self, server: str, address: object) -> Iterator[Introduction]:
+    def to(self, server: str, address: Tuple[str, int]) -> Iterator[Introduction]:
         """See Credentials."""
         name, own, now = str(server_at(server, address)), str(self.principal), int(time.time())
         for one in self._keys:
