@@ -153,6 +153,14 @@ The record is durable at any moment; this copies the metadata service's log into
 compares a sample of it with its checksums. Its next start has no log to read.
 """,
     "refreshNodes": "There are no lists of datanodes to include or exclude yet: nothing changes.",
+    "issueKey": """
+Whoever can read the cluster's key (key_file) can issue others, whether the cluster runs or not.
+-o           into this file, which only its owner can read; else to standard output
+--datanode   for the one of this index in data_node_hosts
+--gateway    for one that acts for users
+--zookeeper, --metadata  for these daemons; a namenode needs the key of the cluster itself
+A user keeps his in ~/.pyhdfs/key, or where $PYHDFS_KEY_FILE says; a daemon where key_file says.
+""",
     "metasave": "The file lies in name_node_dir, on the machine of the namenode.",
     "listOpenFiles": "-path  only files below this one",
     "getconf": """

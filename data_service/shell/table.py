@@ -186,6 +186,11 @@ COMMANDS: Dict[str, Command] = {
         "datanodes:get_datanode_info", "<datanode_host:port>",
         "show for how long a datanode runs, and which release", "dfsadmin",
     ),
+    "issueKey": _row(
+        "issue_key",
+        "[-o <file>] <user> | --datanode <index> | --gateway <name> | --zookeeper | --metadata",
+        "write a key file, made from the key of the cluster", "dfsadmin",
+    ),
     "getconf": _row(
         "getconf",
         "[-namenodes] [-nnRpcAddresses] [-secondaryNameNodes] [-includeFile] [-excludeFile] "

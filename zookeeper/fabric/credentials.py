@@ -177,5 +177,19 @@ def key_credentials(
     return KeyCredentials(principal, path, old_path, security.revoked_file)
 
 
+def cluster_keys(settings: Settings) -> Tuple[ClusterKey, ...]:
+    """The cluster keys that are valid, from which others are issued. Raises SettingsError when
+    this process has none."""
+    paths = [path for path in (settings.security.old_key_file,) if path and os.path.exists(path)]
+    found = []
+    for path in (*paths, place(settings)):
+        one = key_file.read(path)
+        if not isinstance(one, ClusterKey):
+            raise SettingsError(f"{path}: found the key of {one.principal}, expected that of the "
+                                "cluster: only who has it issues others")
+        found.append(one)
+    return tuple(found)
+
+
 def _owner(found: Keys) -> str:
     return found.principal if isinstance(found, IssuedKeys) else "the cluster"

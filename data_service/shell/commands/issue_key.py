@@ -1,0 +1,73 @@
+"""issueKey: a key file for a user, a gateway or a daemon, made from the cluster's key."""
+
+import os
+from typing import List
+
+from data_service.shell.arguments.options import Options, parse
+from data_service.shell.failures import UsageError
+from data_service.shell.session import Session
+from zookeeper.fabric import key_file
+from zookeeper.fabric.credentials import cluster_keys
+from zookeeper.fabric.daemon import address_at
+from zookeeper.fabric.disk import write_file
+from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.identity import (
+    DATA_NODE,
+    GATEWAY,
+    METADATA,
+    USER,
+    ZOOKEEPER,
+    Principal,
+    server_at,
+)
+from zookeeper.fabric.moments import now
+from zookeeper.fabric.settings import Settings
+
+DATA_NODE_OPTION, GATEWAY_OPTION = "-datanode", "-gateway"
+NAME_CHARACTERS_MAX = 100
+
+
+def issue_key(session: Session, words: List[str]) -> None:
+    """Print a key file; nobody else is told, and nothing is kept."""
+    options = parse(
+        words, f"-{ZOOKEEPER} -{METADATA}", f"o {DATA_NODE_OPTION} {GATEWAY_OPTION}", most=1
+    )
+    settings: Settings = session.filesystem.settings
+    text = key_file.issue(cluster_keys(settings), _owner(options, settings), int(now()))
+    path = options.value("o")
+    if path is None:
+        session.out.text(text)
+    else:
+        _keep(path, text)
+
+
+def _owner(options: Options, settings: Settings) -> Principal:
+    """Whom the words name; raises UsageError unless they name one."""
+    named = [Principal(USER, user) for user in options.arguments]
+    if options.value(DATA_NODE_OPTION) is not None:
+        index = options.number(DATA_NODE_OPTION, 0)
+        address = address_at(settings.data_node.hosts, index, "data_node_hosts")
+        named.append(server_at(DATA_NODE, address))
+    gateway = options.value(GATEWAY_OPTION)
+    if gateway is not None:
+        named.append(Principal(GATEWAY, gateway))
+    named += [Principal(role) for role in (ZOOKEEPER, METADATA) if options.has(f"-{role}")]
+    if len(named) != 1:
+        raise UsageError("expected one of USER, --datanode N, --gateway NAME, --zookeeper, "
+                         "--metadata")
+    name = named[0].name
+    if named[0].role in (USER, GATEWAY) and (
+        not name.isprintable() or not 0 < len(name) <= NAME_CHARACTERS_MAX
+    ):
+        raise InvalidArgument(f"found the name {name[:NAME_CHARACTERS_MAX]!a}, expected 1 to "
+                              f"{NAME_CHARACTERS_MAX} printable characters")
+    return named[0]
+
+
+def _keep(path: str, text: str) -> None:
+    """In the place of an earlier one at once, so that who uses it never reads half of it."""
+    umask = os.umask(0o077)
+    try:
+        write_file(path, text.encode("utf-8"))
+    finally:
+        os.umask(umask)
