@@ -9,7 +9,13 @@ import pytest
 from data_service.datanode.service import DataNodeService
 from data_service.namenode.calls.service import NameNodeService
 from data_service.protocol.datanode_calls import DataNodeCalls
-from data_service.protocol.namenode_calls import DataNodeReports, NameNodeCalls
+from data_service.protocol.namenode_calls import (
+    AdministrationCalls,
+    AdmissionCalls,
+    DataNodeReports,
+    NamespaceCalls,
+    WriterCalls,
+)
 from metadata_service.calls import MetadataCalls
 from metadata_service.service import MetadataService
 from tests.support.clusters.callers import TABLES, Callers, Named, every_call, state_of
@@ -42,7 +48,10 @@ ADMINISTRATION = {
 see tests/cluster/test_administration.py."""
 
 ROLES = {
-    NameNodeCalls: ("user", "gateway", "anonymous"),
+    NamespaceCalls: ("user", "gateway", "anonymous"),
+    WriterCalls: ("user", "gateway", "anonymous"),
+    AdministrationCalls: ("user", "gateway", "anonymous"),
+    AdmissionCalls: ("user", "gateway", "anonymous", "data_node"),
     DataNodeCalls: ("user", "gateway", "anonymous", "data_node"),
     DataNodeReports: ("data_node",),
     MetadataCalls: ("name_node",),
