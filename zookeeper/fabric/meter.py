@@ -20,32 +20,45 @@ class CallMetric(NamedTuple):
     slowest_seconds: float
 
 
+class _Tally:
+    """What a CallMetric tells, while it grows."""
+
+    __slots__ = ("made", "failed", "seconds", "slowest_seconds")
+
+    def __init__(self) -> None:
+        self.made = self.failed = 0
+        self.seconds = self.slowest_seconds = 0.0
+
+
 class Meter:
     """One server's. Many threads note, any may look."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._metrics: Dict[str, CallMetric] = {}
+        self._tallies: Dict[str, _Tally] = {}
 
     def note(self, name: str, seconds: float, failed: bool) -> None:
         """A call is over."""
         with self._lock:
-            known = self._metrics.get(name) or CallMetric(name, 0, 0, 0.0, 0.0)
-            self._metrics[name] = CallMetric(
-                name,
-                known.made + 1,
-                known.failed + failed,
-                known.seconds + seconds,
-                max(known.slowest_seconds, seconds),
-            )
+            tally = self._tallies.get(name)
+            if tally is None:
+                tally = self._tallies[name] = _Tally()
+            tally.made += 1
+            tally.failed += failed
+            tally.seconds += seconds
+            if seconds > tally.slowest_seconds:
+                tally.slowest_seconds = seconds
 
     def metrics(self) -> Tuple[CallMetric, ...]:
         """All of them, by name."""
         with self._lock:
-            return tuple([self._metrics[name] for name in sorted(self._metrics)])
+            return tuple([
+                CallMetric(name, one.made, one.failed, one.seconds, one.slowest_seconds)
+                for name, one in sorted(self._tallies.items())
+            ])
 
     def __repr__(self) -> str:
-        return f"<Meter of {len(self._metrics)} calls>"
+        return f"<Meter of {len(self._tallies)} calls>"
 
 
 class ServerCalls(Calls):

@@ -10,9 +10,8 @@ and one that was idle for a while is asked whether it still leads anywhere.
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager
 from functools import partial
-from typing import Any, Deque, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Deque, NamedTuple, Optional, Sequence, Tuple
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call
@@ -73,15 +72,9 @@ class ConnectionPool(Forkable):
     ) -> Any:
         """Call once, never again: whether to repeat is the caller's decision."""
         seconds = self._network.call_timeout_seconds if timeout is None else timeout
-        with self.connection(address) as remote:
-            return remote.call(method, *args, timeout=seconds)
-
-    @contextmanager
-    def connection(self, address: Address) -> Iterator[Remote]:
-        """A connection for one call, or some; it is kept unless it was closed meanwhile."""
         remote = self._take(address)
         try:
-            yield remote
+            return remote.call(method, *args, timeout=seconds)
         finally:
             self._give_back(address, remote)
 
@@ -136,9 +129,12 @@ class ConnectionPool(Forkable):
             if self._closed:
                 raise Unavailable("this client has been closed")
             over = self._outdated()
-            found = next((one for one in reversed(self._idle) if one.address == address), None)
-            if found is not None:
-                self._idle.remove(found)
+            if self._idle and self._idle[-1].address == address:
+                found: Optional[_Idle] = self._idle.pop()
+            else:
+                found = next((one for one in reversed(self._idle) if one.address == address), None)
+                if found is not None:
+                    self._idle.remove(found)
         _close(over)
         return found
 
@@ -231,8 +227,9 @@ class LeaderPool:
         asked = self._current
         seconds = self._call_seconds if timeout is None else timeout
         try:
-            with self._connections.connection(self._addresses[asked]) as remote:
-                return remote.call(method, *args, timeout=seconds)
+            return self._connections.call(
+                self._addresses[asked], method, *args, timeout=seconds
+            )
         except (Unavailable, NotLeader):
             self._turn(asked)
             raise

@@ -13,18 +13,15 @@ class Ending:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self.cause: Optional[Exception] = None
-
-    @property
-    def is_set(self) -> bool:
-        """Whether nothing may be answered from this term any more."""
-        return self._over.is_set()
+        self.is_set = False
+        """Whether nothing may be answered from this term any more; asked several times a call."""
 
     def set(self, cause: Exception) -> None:
         """The term is over by this; what ended it first counts."""
         with self._lock:
             if self.cause is not None:
                 return
-            self.cause = cause
+            self.cause, self.is_set = cause, True
             self._over.set()
         self._told(cause)
 

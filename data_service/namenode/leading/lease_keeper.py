@@ -53,7 +53,9 @@ class LeaseKeeper:
 
     def await_change(self) -> None:
         """Return when something may be changed, or the term is over; at most a proof's life."""
-        self._ending.wait(self.lease.seconds_to_change(time.monotonic()))
+        seconds = self.lease.seconds_to_change(time.monotonic())
+        if seconds > 0:
+            self._ending.wait(seconds)
 
     def _holds(self) -> bool:
         return not self._ending.is_set and self.lease.holds(time.monotonic())

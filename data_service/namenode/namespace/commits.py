@@ -168,7 +168,7 @@ class Commits:
         self._apply(changes, txid)
         self._mark(txid, changes)
         text = "null" if result is None else _encode(result)
-        op = Op(*op)
+        op = _named(op)
         self._remember(operation, op, text, txid)
         edit = Edit(txid, operation, op.client_id, op.number, text, tuple(changes), 0, op.digest)
         return Outcome(result, edit, txid)
@@ -205,7 +205,7 @@ class Commits:
 
         A namenode of another release may have recorded it. ProtocolViolation for another call's.
         """
-        op = Op(*op)
+        op = _named(op)
         check_op(op)
         answer = self.retries.get(op)
         if answer is None:
@@ -230,7 +230,7 @@ class Commits:
             self.retries.put(op, Answer(edit.operation, edit.result, edit.txid, edit.digest))
 
     def _remember(self, operation: str, op: Op, result: str, txid: int) -> None:
-        op = Op(*op)
+        op = _named(op)
         if op.client_id:
             self.retries.put(op, Answer(operation, result, txid, op.digest))
             # Behind that: what comes late is refused as long as the client has any answer.
@@ -300,3 +300,8 @@ class Commits:
     def __repr__(self) -> str:
         ahead = self.last_txid - self._durable_txid
         return f"<Commits at {self.last_txid}, {ahead} not durable, {len(self._pending)} touched>"
+
+
+def _named(op: Op) -> Op:
+    """The name of a call, which may come as a mere tuple."""
+    return op if type(op) is Op else Op(*op)

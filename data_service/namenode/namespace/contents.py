@@ -19,7 +19,7 @@ def rewrite(
 ) -> Tuple[InodeRow, List[Change]]:
     """The row of a file, and all changes that give it `blocks` from `position` on, in the
     place of those that it has there."""
-    row = file.row()._replace(mtime_ms=wall_ms)
+    row = file.row(wall_ms)
     changes = [put(row)]
     changes += free(file.blocks[position:])
     return row, changes + block_changes(blocks, file.id, position)
@@ -38,7 +38,7 @@ def concat(target: File, sources: Sequence[File], wall_ms: int) -> List[Change]:
             f"and a file has at most {BLOCKS_MAX}"
         )
     touched = (target, target.parent)
-    changes = [put(inode.row()._replace(mtime_ms=wall_ms)) for inode in touched]
+    changes = [put(inode.row(wall_ms)) for inode in touched]
     changes += block_changes(moved, target.id, len(target.blocks))
     return changes + [remove(source) for source in sources]
 

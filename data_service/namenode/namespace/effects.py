@@ -9,13 +9,13 @@ A block that leaves its file for good has a row among the deleted ones in the sa
 what counts; so has one that was being written and will be in no file.
 """
 
-from typing import Iterable, Iterator, List, NamedTuple
+from typing import Dict, Iterable, List, NamedTuple
 
 from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, Image
 from data_service.namenode.namespace.inodes import BlockRow, File, InodeRow
 from data_service.protocol.blocks import Block
 from data_service.protocol.redundancy import Redundancy, replicated
-from metadata_service.edits import Change
+from metadata_service.edits import Change, Row
 
 
 class Kept(NamedTuple):
@@ -41,17 +41,21 @@ def effects_of(changes: Iterable[Change], image: Image) -> Effects:
     gained: List[BlockRow] = []
     deleted: List[int] = []
     forgotten: List[int] = []
-    redundancies = {}
+    files: Dict[int, Row] = {}
     for table, key, row in changes:
         if table == DELETED_BLOCKS:
             (forgotten if row is None else deleted).append(key)
         elif table == BLOCKS and row is not None:
             gained.append(BlockRow._make(row))
         elif table == INODES and row is not None:
-            redundancies[key] = replicated(InodeRow._make(row).replication)
-            kept += _changed(image, key, redundancies[key])
+            files[key] = row
+            file = image.inodes.get(key)
+            if type(file) is File:
+                kept += _changed(file, _redundancy(row))
     # An edit that changes a file's blocks also names the file's row.
-    kept += [Kept(Block(*row[:3]), row.inode, redundancies[row.inode]) for row in gained]
+    kept += [
+        Kept(Block(*row[:3]), row.inode, _redundancy(files[row.inode])) for row in gained
+    ]
     return Effects(kept, deleted, forgotten)
 
 
@@ -65,9 +69,12 @@ def effects_of_all(image: Image) -> Effects:
     return Effects(kept, image.deleted_blocks, ())
 
 
-def _changed(image: Image, inode_id: int, redundancy: Redundancy) -> Iterator[Kept]:
-    """The blocks of a file whose redundancy is another one from now on."""
-    file = image.inodes.get(inode_id)
-    if isinstance(file, File) and file.attributes.redundancy != redundancy:
-        for block in file.blocks:
-            yield Kept(block, inode_id, redundancy)
+def _redundancy(row: Row) -> Redundancy:
+    return replicated(InodeRow._make(row).replication)
+
+
+def _changed(file: File, redundancy: Redundancy) -> List[Kept]:
+    """The blocks of a file, if its redundancy is another one from now on."""
+    if file.attributes.redundancy == redundancy:
+        return []
+    return [Kept(block, file.id, redundancy) for block in file.blocks]

@@ -43,6 +43,13 @@ BLOCK_NUMBERS = "block_id"
 """Counters: every number below their value may have been given out, and never is again."""
 
 
+_OWNER, _TIMES, _REPLICATION, _QUOTAS = map(
+    InodeRow._fields.index, ("owner", "mtime_ms", "replication", "name_quota")
+)
+"""What many inodes share stands in a row from its owner up to its times, and from its replication
+up to its quotas."""
+
+
 class Image:
     """The tables as objects. A fresh image has a root directory of the given owner.
 
@@ -50,7 +57,7 @@ class Image:
     """
 
     def __init__(self, owner: str, group: str) -> None:
-        self._shared: Dict[Attributes, Attributes] = {}
+        self._shared: Dict[Tuple[Any, ...], Attributes] = {}
         none = Attributes("", "", 0, replicated(0), 0)
         home = Attributes(owner, group, 0o755, replicated(0), 0)
         self.root = Directory(_empty_row(ROOT_ID), None, home)
@@ -116,12 +123,16 @@ class Image:
         return (inode for inode in self.inodes.values() if type(inode) is File)
 
     def _attributes(self, row: InodeRow) -> Attributes:
-        redundancy = replicated(row.replication)
-        attributes = Attributes(row.owner, row.grp, row.mode, redundancy, row.block_size)
-        return self._shared.setdefault(attributes, attributes)
+        values = row[_OWNER:_TIMES] + row[_REPLICATION:_QUOTAS]
+        shared = self._shared.get(values)
+        if shared is None:
+            redundancy = replicated(row.replication)
+            shared = Attributes(row.owner, row.grp, row.mode, redundancy, row.block_size)
+            self._shared[values] = shared
+        return shared
 
-    def _put_inode(self, row: Row) -> None:
-        row = InodeRow._make(row)
+    def _put_inode(self, values: Row) -> None:
+        row = InodeRow._make(values) if type(values) is not InodeRow else values
         inode = self.inodes.get(row.id)
         if inode is None:
             parent = self._directory(row.parent)

@@ -88,12 +88,13 @@ class Inode:
         """What `count` tells: of all that is in a directory, itself included."""
         raise NotImplementedError
 
-    def row(self) -> InodeRow:
-        """The inode as it stands in the image."""
+    def row(self, wall_ms: Optional[int] = None) -> InodeRow:
+        """The inode as it stands in the image, or will when it is changed at `wall_ms`."""
         owner, group, mode, redundancy, block_size = self.attributes
+        mtime_ms = self.mtime_ms if wall_ms is None else wall_ms
         return InodeRow(
             self.id, self.parent.id, self.name, self.kind, owner, group, mode,
-            self.mtime_ms, self.atime_ms, redundancy.targets, block_size,
+            mtime_ms, self.atime_ms, redundancy.targets, block_size,
         )  # fmt: skip
 
     @property
@@ -201,12 +202,13 @@ class Directory(Inode):
         self.space_quota: Optional[int] = None
         self._sorted = None
 
-    def row(self) -> InodeRow:
-        """The inode as it stands in the image."""
+    def row(self, wall_ms: Optional[int] = None) -> InodeRow:
+        """The inode as it stands in the image, or will when it is changed at `wall_ms`."""
         owner, group, mode, _, _ = self.attributes
+        mtime_ms = self.mtime_ms if wall_ms is None else wall_ms
         return InodeRow(
             self.id, self.parent.id, self.name, DIRECTORY, owner, group, mode,
-            self.mtime_ms, self.atime_ms, 0, 0, self.name_quota, self.space_quota,
+            mtime_ms, self.atime_ms, 0, 0, self.name_quota, self.space_quota,
         )  # fmt: skip
 
     def status(self) -> FileStatus:

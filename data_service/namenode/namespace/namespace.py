@@ -376,4 +376,4 @@ def _directory_rows(
 
 
 def _touch(directory: Directory, wall_ms: int) -> Change:
-    return put(directory.row()._replace(mtime_ms=wall_ms))
+    return put(directory.row(wall_ms))
