@@ -23,12 +23,12 @@ def test_both_sources_count_and_nothing_twice() -> None:
     user = getpass.getuser()
     own = system_groups(user)
     members = {own[0]: (user,), "night shift": (NOBODY_AT_ALL, user)}
-    groups = Groups(GroupsSettings(MappingProxyType(members)))
+    groups = Groups(GroupsSettings(members=MappingProxyType(members)))
     assert groups.of(user) == [*own, "night shift"]
     assert groups.of(NOBODY_AT_ALL) == ["night shift"]
 
 
 def test_a_line_in_the_file_makes_a_superuser() -> None:
-    groups = Groups(GroupsSettings(MappingProxyType({"supergroup": (NOBODY_AT_ALL,)})))
+    groups = Groups(GroupsSettings(members=MappingProxyType({"supergroup": (NOBODY_AT_ALL,)})))
     assert identify(NOBODY_AT_ALL, groups.of, "root", "supergroup").superuser
     assert not identify("another of no system", groups.of, "root", "supergroup").superuser
