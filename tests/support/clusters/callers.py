@@ -75,10 +75,13 @@ class Caller:
     def call(self, name: str, *args: Any) -> Any:
         """Make a call, of a table or not; its first argument is made here where it must be an
         operation."""
-        described = self._calls.get(name)
-        if described is not None and described.effect == CHANGES:
-            args = ((self.client_id, next(self._numbers), 0), *args)
-        return self.send(name, *args)
+        return self.send(name, *self.arguments(name, *args))
+
+    def arguments(self, name: str, *args: Any) -> Tuple[Any, ...]:
+        """What is sent with a call: these, behind an operation where there must be one."""
+        if name in self._calls and self._calls[name].effect == CHANGES:
+            return ((self.client_id, next(self._numbers), 0), *args)
+        return args
 
     def send(self, name: str, *args: Any) -> Any:
         """Make a call with just these arguments, and an empty body if it takes one; of one that
