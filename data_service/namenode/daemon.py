@@ -85,6 +85,7 @@ class NameNode(daemon.Daemon):
                 own.name_node_dir,
                 self._audit,
                 Tokens(self._credentials.cluster_key, self._settings.security.token_seconds),
+                self._refresh,
             ),
             self._credentials,
             self._settings.network,
@@ -127,6 +128,12 @@ class NameNode(daemon.Daemon):
             reason = f": it {trouble}" if trouble else ""
             raise NotLeader(f"the namenode {self.address} does not lead (yet){reason}")
         return namesystem
+
+    def _refresh(self) -> None:
+        """Read keys and the list of the revoked again, and act on them. Raises SettingsError."""
+        self._credentials.read_again()
+        if self._server is not None:
+            self._server.look_at_keys()
 
     # What others tell.
 

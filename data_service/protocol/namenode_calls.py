@@ -272,7 +272,7 @@ class AdministrationCalls(Calls, who=PEOPLE):
 
     @call(TELLS, superuser=True)
     def refresh_nodes(self) -> None:
-        """Nothing yet: there are no lists of datanodes to include and exclude."""
+        """Read again whose keys are void, and end their connections."""
 
     @call(TELLS, superuser=True)
     def trigger_block_report(self, host: Text, port: Natural) -> None:

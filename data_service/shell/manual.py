@@ -152,7 +152,10 @@ forceExit  switch it off, also while blocks are missing
 The record is durable at any moment; this copies the metadata service's log into its database and
 compares a sample of it with its checksums. Its next start has no log to read.
 """,
-    "refreshNodes": "There are no lists of datanodes to include or exclude yet: nothing changes.",
+    "refreshNodes": """
+The list is revoked_file of config.ini, a line for each: user:alice, or data_node:HOST:PORT, for
+ever, or of keys that were issued before a moment: user:alice 2026-11-27T18:00:00Z.
+""",
     "issueKey": """
 Whoever can read the cluster's key (key_file) can issue others, whether the cluster runs or not.
 -o           into this file, which only its owner can read; else to standard output

@@ -168,7 +168,7 @@ COMMANDS: Dict[str, Command] = {
     ),
     "refreshNodes": _row(
         "refresh_nodes", "",
-        "read again which datanodes belong to the cluster", "dfsadmin",
+        "read again whose keys are void, and send them away", "dfsadmin",
     ),
     "metasave": _row(
         "metasave", "<filename>",

@@ -93,7 +93,7 @@ def test_below_a_file_there_is_nothing_to_delete() -> None:
 
 def test_administration_needs_no_names() -> None:
     line = Line(groups=("us", "them"), safe_mode=True, spread_blocks=[1000, 5], save_namespace=9)
-    cluster = Administration(line.calls)
+    cluster = Administration(line.calls, "us")
     assert cluster.groups() == ("us", "them") and cluster.safe_mode("get")
     assert cluster.spread_blocks(range(LIST_ROWS + 1)) == 1005
     assert [len(call[1]) for call in line.asked if call[0] == "spread_blocks"] == [LIST_ROWS, 1]

@@ -11,7 +11,7 @@ from data_service.protocol.namenode_calls import DataNodeReports
 from data_service.protocol.nodes import NodeInfo, NodeStats
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY
 from zookeeper.fabric.calls import calls_of
-from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, SessionExpired
+from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, SessionExpired, StartRefused
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
 
@@ -90,10 +90,10 @@ def test_a_report_of_nobody_is_refused_before_it_is_unpacked(
         service.exposed_block_report(7, 1, 0, 1, bytes(24))
 
 
-@pytest.mark.parametrize("whose", ["data_node:2", "data_node", "data_node:1 "])
+@pytest.mark.parametrize("whose", ["data_node:2", "data_node", "data_node:host:1800 "])
 def test_nobody_speaks_in_the_session_of_another(service: Any, whose: str) -> None:
     """Who guessed its number could report the replicas of another datanode as gone."""
-    service.peer = Peer(Principal("data_node", "1"), "127.0.0.1")
+    service.peer = Peer(Principal("data_node", "host:1800"), "127.0.0.1")
     session = service.exposed_register(tuple(GOOD))[0]
     blocks = service._connection.namesystem.blocks
     service.peer = Peer(Principal.parse(whose), "127.0.0.1")
@@ -108,5 +108,35 @@ def test_nobody_speaks_in_the_session_of_another(service: Any, whose: str) -> No
         with pytest.raises(SessionExpired):
             getattr(service, f"exposed_{call.name}")(*[given[name] for name, _ in call.parameters])
     assert not blocks.census.datanodes(0.0)[0].stats.capacity, "nothing was heard"
-    service.peer = Peer(Principal("data_node", "1"), "127.0.0.1")
+    service.peer = Peer(Principal("data_node", "host:1800"), "127.0.0.1")
     service.exposed_copy_failed(session, 1)
+
+
+def as_datanode(service: Any, principal: str, proved: bool = True) -> Any:
+    """The same namenode, called by this one."""
+    service.peer = Peer(Principal.parse(principal), "127.0.0.1", proved)
+    return service
+
+
+@pytest.mark.parametrize("principal", ["data_node:host:1801", "data_node:hos:1800", "data_node:x"])
+@pytest.mark.parametrize("proved", [True, False])
+def test_a_datanode_registers_at_its_own_address_only(
+    service: Any, principal: str, proved: bool
+) -> None:
+    with pytest.raises(PermissionDenied, match="may not register as the datanode at host:1800"):
+        as_datanode(service, principal, proved).exposed_register(tuple(GOOD))
+    assert as_datanode(service, "data_node:host:1800", proved).exposed_register(tuple(GOOD))
+
+
+def test_a_disk_belongs_to_who_registered_it_first(service: Any) -> None:
+    as_datanode(service, "data_node:host:1800").exposed_register(tuple(GOOD))
+    elsewhere = GOOD._replace(port=1801, incarnation="other")
+    with pytest.raises(StartRefused, match="is that of data_node:host:1800"):
+        as_datanode(service, "data_node:host:1801").exposed_register(tuple(elsewhere))
+    assert as_datanode(service, "data_node:host:1800").exposed_register(tuple(GOOD))
+
+
+def test_a_disk_may_be_served_elsewhere_where_nobody_proves_who_he_is(service: Any) -> None:
+    as_datanode(service, "data_node:host:1800", False).exposed_register(tuple(GOOD))
+    elsewhere = GOOD._replace(port=1801)
+    assert as_datanode(service, "data_node:host:1801", False).exposed_register(tuple(elsewhere))

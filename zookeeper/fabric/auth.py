@@ -142,6 +142,9 @@ class Credentials:
         """With what to check callers now; None in mode `simple`. Another object when it changed."""
         return None
 
+    def read_again(self) -> None:
+        """Look at what they come from now; raises SettingsError when that is not right."""
+
     def cluster_key(self) -> bytes:
         """From what keys and tokens for others are made now; empty for who makes none."""
         return b""

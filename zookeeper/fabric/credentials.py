@@ -61,6 +61,10 @@ class _File(Generic[T]):
                 log.error("file.not_read", error=error.message, effect="what it said is in force")
         return self._value
 
+    def read_again(self) -> None:
+        """Look at it now; raises SettingsError, and goes on with what it said."""
+        self._value = self._look()
+
     def _look(self) -> T:
         self._seen = self._state()
         if self._seen is None and self._without is not None:
@@ -124,6 +128,12 @@ class KeyCredentials(Credentials):
             self._keyring = Keyring(server_keys, revoked, self._nobodys_key, seconds)
             self._made_of = made_of
         return self._keyring
+
+    def read_again(self) -> None:
+        """See Credentials."""
+        for file in (self._key_file, self._old_key_file, self._revoked_file):
+            if file is not None:
+                file.read_again()
 
     def cluster_key(self) -> bytes:
         """See Credentials; the older of two that are valid, which everybody knows."""

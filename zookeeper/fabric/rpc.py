@@ -64,10 +64,11 @@ LINGER_SECONDS = 2.0
 
 
 class Peer(NamedTuple):
-    """Who is at the other end: the name it gave (proved in mode `secret`) and its address."""
+    """Who is at the other end: the name it gave, its address, and whether it proved the name."""
 
     principal: Principal
     host: str
+    proved: bool = False
 
 
 @serves(ServerCalls)

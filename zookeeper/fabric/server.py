@@ -302,7 +302,7 @@ class Server:
         if caller is None or not self._settle(client, caller):
             return
         service = self._factory()
-        service.peer = Peer(caller.principal, client.host)
+        service.peer = Peer(caller.principal, client.host, self._keyring is not None)
         service.meter = self._meter
         service.gone = client.gone  # type: ignore[method-assign]
         service.note_waiting = client.note_waiting  # type: ignore[method-assign]

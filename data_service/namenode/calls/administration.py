@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import List, Tuple
+from typing import Callable, List, Tuple
 
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.metasave import metasave_lines
@@ -16,11 +16,15 @@ from zookeeper.fabric.errors import InvalidArgument
 
 
 class Administration:
-    """Answers AdministrationCalls, on one connection. `directory` is where `metasave` writes."""
+    """Answers AdministrationCalls, on one connection. `directory` is where `metasave` writes, and
+    `refresh` reads again who is revoked."""
 
-    def __init__(self, connection: Connection, directory: str) -> None:
+    def __init__(
+        self, connection: Connection, directory: str, refresh: Callable[[], None]
+    ) -> None:
         self._on = connection
         self._directory = directory
+        self._refresh = refresh
 
     def report_bad_block(self, block: Block, node_id: str) -> None:
         """See AdministrationCalls."""
@@ -96,6 +100,7 @@ class Administration:
 
     def refresh_nodes(self) -> None:
         """See AdministrationCalls."""
+        self._refresh()
 
     def trigger_block_report(self, host: str, port: int) -> None:
         """See AdministrationCalls."""

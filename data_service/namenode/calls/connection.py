@@ -10,8 +10,10 @@ from data_service.namenode.namespace.retries import CLIENT_OF, Op, check_client
 from data_service.namenode.namesystem import Namesystem
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Operation
-from zookeeper.fabric.errors import DfsError, InvalidArgument
+from zookeeper.fabric.errors import DfsError, InvalidArgument, PermissionDenied
+from zookeeper.fabric.identity import DATA_NODE, server_at
 from zookeeper.fabric.rpc import Service
+from zookeeper.fabric.settings import Address
 
 log = logs.get("namenode")
 
@@ -86,6 +88,19 @@ class Connection:
     def gone(self) -> bool:
         """Whether nobody waits for the answer any more."""
         return self._service.gone()
+
+    @property
+    def proved(self) -> bool:
+        """Whether the caller proved who he is."""
+        return self._service.peer.proved
+
+    def own_address(self, address: Address) -> str:
+        """The principal, a datanode; PermissionDenied unless it serves there. One of an older
+        release, in mode `simple`, does not tell where it does."""
+        principal = self._service.peer.principal
+        if principal.name and principal != server_at(DATA_NODE, address):
+            raise PermissionDenied(f"{principal} may not register as the datanode at {address}")
+        return str(principal)
 
     def own_session(self, session: int) -> int:
         """A session of this datanode's; SessionExpired when it is over, or another's: in that,

@@ -7,6 +7,7 @@ from data_service.namenode.calls.connection import Connection
 from data_service.protocol.blocks import Block, unpack_blocks
 from data_service.protocol.namenode_calls import Orders
 from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
+from zookeeper.fabric.settings import Address
 
 HEARTBEAT_WAIT_SECONDS_MAX = 60.0
 
@@ -20,9 +21,9 @@ class DataNodes:
     def register(self, info: NodeInfo) -> Registration:
         """See DataNodeReports."""
         namesystem = self._on.namesystem
-        principal = self._on.principal
+        principal, proved = self._on.own_address(Address(info.host, info.port)), self._on.proved
         session = namesystem.tell_blocks(
-            lambda blocks: blocks.register(info, time.monotonic(), principal), ()
+            lambda blocks: blocks.register(info, time.monotonic(), principal, proved), ()
         )
         return Registration(session, namesystem.journal.epoch, namesystem.journal.cluster_id)
 

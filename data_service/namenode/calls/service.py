@@ -32,7 +32,8 @@ from zookeeper.fabric.settings import Address
 class NameNodeService(Service):
     """One connection. `namesystem_of` gives the one that serves, or raises NotLeader; `defaults`
     are replication and block size of new files; `directory` is where `metasave` writes; `audit` is
-    told of calls about paths; `tokens` are given out with blocks."""
+    told of calls about paths; `tokens` are given out with blocks; `refresh` reads again who is
+    revoked."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class NameNodeService(Service):
         directory: str,
         audit: Optional[AuditLog] = None,
         tokens: Tokens = Tokens(no_key, 0.0),
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
         self._audit = audit
         self._connection = connection = Connection(
@@ -50,7 +52,7 @@ class NameNodeService(Service):
         )
         self.names = Names(connection)
         self.writers = Writers(connection, *defaults)
-        self.administration = Administration(connection, directory)
+        self.administration = Administration(connection, directory, refresh)
         self.datanodes = DataNodes(connection)
         self.require_superuser = connection.require_superuser  # type: ignore[method-assign]
         self.ended = connection.ended  # type: ignore[method-assign]

@@ -197,12 +197,14 @@ class Blocks:
 
     # What datanodes say.
 
-    def register(self, info: NodeInfo, now: float, principal: str = "") -> int:
+    def register(
+        self, info: NodeInfo, now: float, principal: str = "", proved: bool = False
+    ) -> int:
         """A datanode's process introduces itself; its session. Its earlier session ends and so
         do the orders of it; a full report must follow. Only `principal` may speak in it. Raises
         StartRefused."""
         self._parts.now = now
-        node = self._nodes.register(info, now, principal)
+        node = self._nodes.register(info, now, principal, proved)
         self._parts.liveness.registered(node, now)
         for replaced in self._nodes.take_vacated():
             self._parts.dead_nodes.add(replaced)

@@ -69,19 +69,26 @@ class Nodes:
         return all(node.reported or (node.dead and now - node.last_heartbeat >= grace)
                    for node in self._by_id.values())
 
-    def register(self, info: NodeInfo, now: float, principal: str = "") -> Node:
+    def register(
+        self, info: NodeInfo, now: float, principal: str = "", proved: bool = False
+    ) -> Node:
         """Open a session for the process that serves a datanode's disk, ending the one before.
-        Only its `principal` may speak in it.
+        Only its `principal` may speak in it; if that was proved, the disk is his as long as it is
+        known here.
 
         Raises StartRefused for a disk of another cluster, and for a second process that has the
         identity or the address of one that is alive: a cloned disk (SeaweedFS #6857), a copied
-        start script. Busy while that one may have just ended. Who was served at the address
+        start script, or somebody else's. Busy while that one may have just ended. Who was served at the address
         before is given up.
         """
         if info.cluster_id not in ("", self._cluster_id):
             raise StartRefused(f"datanode {info.node_id} belongs to cluster {info.cluster_id}, "
                                f"this is cluster {self._cluster_id}")
         node = self._by_id.get(info.node_id)
+        if node is not None and proved and node.principal != principal:
+            # Else a datanode could have what it likes of another that is down.
+            raise StartRefused(f"the disk {info.node_id} is that of {node.principal}; the namenode "
+                               "must be restarted to let another datanode have it")
         self._settle_dispute(node, info, now)
         self._vacate(info)
         if node is None:

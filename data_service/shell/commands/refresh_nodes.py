@@ -1,4 +1,4 @@
-"""refreshNodes: which datanodes belong to the cluster, read again."""
+"""refreshNodes: whose keys are void, read again."""
 
 from typing import List
 
@@ -7,7 +7,7 @@ from data_service.shell.session import Session
 
 
 def refresh_nodes(session: Session, words: List[str]) -> None:
-    """Have the namenode read again which datanodes belong to the cluster."""
+    """Have the namenode read again whose keys are void."""
     parse(words, most=0)
     session.filesystem.refresh_nodes()
     session.out.line("Refresh nodes successful")
