@@ -78,8 +78,8 @@ class Nodes:
 
         Raises StartRefused for a disk of another cluster, and for a second process that has the
         identity or the address of one that is alive: a cloned disk (SeaweedFS #6857), a copied
-        start script, or somebody else's. Busy while that one may have just ended. Who was served at the address
-        before is given up.
+        start script, or somebody else's disk. Busy while that one may have just ended. Who was
+        served at the address before is given up.
         """
         if info.cluster_id not in ("", self._cluster_id):
             raise StartRefused(f"datanode {info.node_id} belongs to cluster {info.cluster_id}, "

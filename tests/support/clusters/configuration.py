@@ -78,7 +78,12 @@ def secured(folder: Path, security: str) -> Dict[str, object]:
     if not key.exists():
         key.touch(0o600)
         key.write_bytes(os.urandom(32))
-    section: Dict[str, object] = {"mode": "secret", "key_file": key}
+    section: Dict[str, object] = {
+        "mode": "secret",
+        "key_file": key,
+        "old_key_file": folder / "cluster.key.old",
+        "revoked_file": folder / "revoked",
+    }
     if security == "tls":
         for kind in _HOSTS_KEYS:
             certificates.make(_certificates(folder), kind, kind, *certificates.OWN_HOSTS)

@@ -27,7 +27,7 @@ class Daemon:
         self.log_path = log_path
         self.command = list(command)
         """What the next life is started with."""
-        self._environment = environment
+        self.environment = environment
         self._process: Optional["subprocess.Popen[bytes]"] = None
         self._reader: Optional[threading.Thread] = None
         self._changed = threading.Condition()
@@ -59,7 +59,7 @@ class Daemon:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=self._environment,
+            env=self.environment,
             cwd=self.log_path.parent,
             # Its own process group: what it may leave behind can be found by the group's id.
             start_new_session=True,
