@@ -10,7 +10,7 @@ may never become true, so it answers nothing more and sends home who waits.
 import threading
 import time
 from random import Random
-from typing import Any, Callable, FrozenSet, Iterable, Mapping, Optional, Tuple
+from typing import Any, Callable, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.decisions import Decided, Decisions, Operation
@@ -18,6 +18,7 @@ from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.epoch_floor import require_own
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.namespace.retries import Op
+from data_service.namenode.namespace.tree_check import Unfinished
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.waiting import Waiter, Waiting
 from data_service.protocol.blocks import Block
@@ -245,13 +246,33 @@ class Namesystem:
         """What came of an operation; it is durable, and may be told."""
         self._arrivals += 1
         self._lease.require()
-        with self.lock:
-            self._require_term()
-            decided = self.decisions.decide(operation, wall_ms())
+        try:
+            decided = self._decide(operation)
+        except Unfinished:
+            decided = self._decide_in_slices(operation)
         if decided.depends > self.journal.durable_txid:
             self.journal.wait(decided.depends, self._edit_seconds)
         self._require_term()
         return decided
+
+    def _decide(self, operation: Operation) -> Decided:
+        with self.lock:
+            self._require_term()
+            return self.decisions.decide(operation, wall_ms())
+
+    def _decide_in_slices(self, operation: Operation) -> Decided:
+        """Go on with an operation that was unfinished until it is not."""
+        decided: List[Decided] = []
+
+        def step() -> bool:
+            try:
+                decided.append(self._decide(operation))
+            except Unfinished:
+                pass  # The next slice goes on from there.
+            return not decided
+
+        self.in_slices(step)
+        return decided.pop()
 
     def _is_decided(self, op: Optional[Op]) -> bool:
         with self.lock:

@@ -20,6 +20,7 @@ from data_service.namenode.namespace.permissions import (
 )
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
+from data_service.namenode.namespace.tree_check import TreeCheck
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import (
@@ -119,16 +120,21 @@ class Reading:
             return Outcome(None, None, depends)
         return Outcome(self._blocks.census.locate(block, 0), None, depends)
 
-    def content_summary(self, caller: Caller, path: str) -> Outcome:
-        """The ContentSummary of the tree at a path."""
-        summary = self._resolver.content_summary(caller, parse(path))
+    def content_summary(
+        self, caller: Caller, path: str, check: Optional[TreeCheck] = None
+    ) -> Outcome:
+        """The ContentSummary of the tree at a path; by `check` raises Unfinished."""
+        summary = self._resolver.content_summary(caller, parse(path), check)
         return Outcome(summary, None, self._commits.last_txid)
 
-    def quota_usage(self, caller: Caller, path: str) -> Outcome:
+    def quota_usage(
+        self, caller: Caller, path: str, check: Optional[TreeCheck] = None
+    ) -> Outcome:
         """The QuotaUsage of a path; a file has no quotas, and the root always has one on names.
 
         Needs read and execute on a directory; of the root without other quotas that is told which
-        `content_summary` tells, and needs the same on all directories.
+        `content_summary` tells, and needs the same on all directories; by `check` raises
+        Unfinished.
         """
         names = parse(path)
         inode = self._resolver.find(caller, names)
@@ -141,7 +147,7 @@ class Reading:
                 told = (QUOTA_RESET if quota is None else quota for quota in quotas)
                 usage = QuotaUsage(next(told), used.names, next(told), used.space)
             elif not names:
-                found = self._resolver.content_summary(caller, names)
+                found = self._resolver.content_summary(caller, names, check)
                 usage = usage._replace(names=found.directories + found.files, space=found.space)
             if not names and usage.name_quota == QUOTA_RESET:
                 usage = usage._replace(name_quota=NAME_QUOTA_MAX)

@@ -28,6 +28,7 @@ from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.namespace.retries import NO_OP, Op
+from data_service.namenode.namespace.tree_check import TreeCheck
 from data_service.namenode.reading import Reading
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.safe_mode import MANUAL_REASON
@@ -62,7 +63,7 @@ class State:
         self.commits = Commits(self.image, self._follow)
         blocks.tell_unknown(self.commits.pass_over_block)
         leases = Leases(soft_limit_seconds, hard_limit_seconds)
-        resolver = Resolver(self.image.root)
+        resolver = Resolver(self.image.root, self.image.changes)
         self.open_files = OpenFiles(self.image, leases)
         reservations = Reservations(self.image, leases, self.open_files)
         quotas = Quotas(self.image.usage, reservations.of)
@@ -137,13 +138,20 @@ class State:
         return self.commits.commit("mkdir", op, self._ending(changes, ended))
 
     def delete(
-        self, caller: Caller, op: Op, path: str, recursive: bool, wall_ms: int
+        self,
+        caller: Caller,
+        op: Op,
+        path: str,
+        recursive: bool,
+        wall_ms: int,
+        check: Optional[TreeCheck] = None,
     ) -> Outcome:
-        """Delete a path; the result says whether there was one. Constant time: see `purge_step`."""
+        """Delete a path; the result says whether there was one. Constant time (see `purge_step`)
+        for the superuser; for others by `check` raises Unfinished, if they give one."""
         repeated = self._repeated("delete", op, f"Cannot delete {path}")
         if repeated is not None:
             return repeated
-        changes = self._namespace.delete(caller, parse(path), recursive, wall_ms)
+        changes = self._namespace.delete(caller, parse(path), recursive, wall_ms, check)
         if changes is None:
             return self.commits.unchanged("delete", op, False)
         return self.commits.commit("delete", op, changes, True)

@@ -14,10 +14,12 @@ from typing import Any, Callable, Iterator, List, Optional
 import pytest
 
 from data_service.namenode.daemon import NameNode
+from data_service.namenode.calls import names
 from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.decisions import Decided
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.term import Term
+from data_service.namenode.namespace.tree_check import TreeCheck
 from metadata_service.service import Metadata
 from tests.support.clusters.coordination import World, credentials
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
@@ -237,6 +239,33 @@ def test_calls_and_connections_leave_nothing_for_the_collector(company: Company)
         wait_until(lambda: not alive(), what=f"the end of {alive()}")
     finally:
         gc.enable()
+
+
+def test_a_tree_is_counted_and_deleted_with_others_in_between(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.start()
+    monkeypatch.setattr(names, "TreeCheck", lambda: TreeCheck(2))
+    sliced: List[int] = []
+    namesystem = company.namenode.namesystem()
+    in_slices = namesystem.in_slices
+
+    def counted(step: Callable[[], bool]) -> None:
+        sliced.append(1)
+        in_slices(step)
+
+    monkeypatch.setattr(namesystem, "in_slices", counted)
+    address, network = company.settings.name_node.hosts[0], company.settings.network
+    pools = [
+        RemotePool("name_node", address, credentials(f"user:{user}"), network)
+        for user in (getpass.getuser(), "alice")
+    ]
+    for number, path in enumerate(["/home", *(f"/home/t/{name}" for name in "abcdef")]):
+        pools[bool(number)].call("mkdir", ("a client", number, 0), path, True, 0o777)
+    assert tuple(pools[1].call("content_summary", "/home/t"))[:2] == (7, 0) and len(sliced) == 1
+    assert pools[1].call("delete", ("a client", 9, 0), "/home/t", True) and len(sliced) == 2
+    for pool in pools:
+        pool.close()
 
 
 def test_the_threads_of_a_term_end_with_it(company: Company) -> None:

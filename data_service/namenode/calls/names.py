@@ -6,6 +6,7 @@ from typing import List, Optional, Tuple
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.namespace.retries import Op
+from data_service.namenode.namespace.tree_check import TreeCheck
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import (
     ContentSummary,
@@ -46,12 +47,18 @@ class Names:
     def quota_usage(self, path: str) -> QuotaUsage:
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.namesystem.read(lambda state: state.reading.quota_usage(caller, path))
+        check = TreeCheck()
+        return self._on.namesystem.read(
+            lambda state: state.reading.quota_usage(caller, path, check)
+        )
 
     def content_summary(self, path: str) -> ContentSummary:
         """See NamespaceCalls."""
         caller = self._on.caller
-        return self._on.namesystem.read(lambda state: state.reading.content_summary(caller, path))
+        check = TreeCheck()
+        return self._on.namesystem.read(
+            lambda state: state.reading.content_summary(caller, path, check)
+        )
 
     def block_locations(self, path: str, offset: int, length: int) -> Locations:
         """See NamespaceCalls."""
@@ -91,8 +98,9 @@ class Names:
     def delete(self, op: Op, path: str, recursive: bool) -> bool:
         """See NamespaceCalls."""
         caller = self._on.caller
+        check = TreeCheck()
         return self._on.namesystem.change(
-            lambda state: state.delete(caller, op, path, recursive, wall_ms()), op
+            lambda state: state.delete(caller, op, path, recursive, wall_ms(), check), op
         )
 
     def rename(self, op: Op, source: str, destination: str) -> None:

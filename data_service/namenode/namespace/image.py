@@ -29,6 +29,7 @@ from data_service.namenode.namespace.inodes import (
     Inode,
     InodeRow,
 )
+from data_service.namenode.namespace.tree_check import RecentChanges
 from data_service.namenode.namespace.usage import Usage
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import DIRECTORY
@@ -53,7 +54,7 @@ up to its quotas."""
 class Image:
     """The tables as objects. A fresh image has a root directory of the given owner.
 
-    `usage` knows how much hangs below each directory.
+    `usage` knows how much hangs below each directory, `changes` what came or changed lately.
     """
 
     def __init__(self, owner: str, group: str) -> None:
@@ -64,6 +65,7 @@ class Image:
         self.orphans = Orphans(_empty_row(ORPHANS_ID), None, none)
         self.inodes: Dict[int, Inode] = {ROOT_ID: self.root, ORPHANS_ID: self.orphans}
         self.usage = Usage()
+        self.changes = RecentChanges()
         self.deleted_blocks: Dict[int, int] = {}
         self.counters: Dict[str, int] = {INODE_NUMBERS: ROOT_ID + 1, BLOCK_NUMBERS: 1}
 
@@ -139,12 +141,15 @@ class Image:
             inode = self._new_inode(row, parent)
             parent.attach(inode)
             self.usage.add(parent, inode)
+            self.changes.note(inode)
             return
         attributes = self._attributes(row)
         if type(inode) is File and attributes.redundancy != inode.attributes.redundancy:
             more = attributes.redundancy.space(inode.length) - inode.space
             self.usage.grow(inode.parent, 0, more)
-        inode.attributes = attributes
+        if attributes is not inode.attributes:
+            inode.attributes = attributes
+            self.changes.note(inode)
         inode.mtime_ms = row.mtime_ms
         inode.atime_ms = row.atime_ms
         if type(inode) is Directory:
@@ -158,6 +163,7 @@ class Image:
             inode.parent = parent
             inode.name = row.name
             parent.attach(inode)
+            self.changes.note(inode)
 
     def _new_inode(self, row: InodeRow, parent: Directory) -> Inode:
         """An inode that knows its place, where it does not stand yet and is not counted."""

@@ -23,13 +23,14 @@ from data_service.namenode.namespace.permissions import (
     check_name,
     require,
     require_owner,
+    require_removable,
     require_superuser,
-    require_tree,
     require_unsticky,
     require_way,
 )
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
+from data_service.namenode.namespace.tree_check import TreeCheck
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import DIRECTORY, FILE, QUOTA_RESET, QUOTA_UNCHANGED
 from data_service.protocol.redundancy import Redundancy, replicated
@@ -158,7 +159,12 @@ class Namespace:
         return row, changes + block_changes(blocks, file.file_id)
 
     def delete(
-        self, caller: Caller, names: Names, recursive: bool, wall_ms: int
+        self,
+        caller: Caller,
+        names: Names,
+        recursive: bool,
+        wall_ms: int,
+        check: Optional[TreeCheck] = None,
     ) -> Optional[List[Change]]:
         """Move an inode, with all below it, to the orphans; None when there is none.
 
@@ -174,7 +180,7 @@ class Namespace:
         if isinstance(inode, Directory) and inode.children:
             if not recursive:
                 raise DirectoryNotEmpty(f"{render(names)} is non empty")
-            require_tree(inode, caller)
+            self._resolver.ask_tree(caller, inode, check, require_removable)
         return [unlink(inode), _touch(inode.parent, wall_ms)]
 
     def rename(

@@ -121,25 +121,29 @@ def require_unsticky(parent: Directory, child: Inode, caller: Caller) -> None:
         )
 
 
-def require_tree(inode: Inode, caller: Caller) -> None:
-    """Raise PermissionDenied unless the caller may take apart the whole tree at `inode`.
+def require_removable(inode: Inode, caller: Caller) -> bool:
+    """Raise PermissionDenied unless the caller may remove an inode, and take it apart: that needs
+    everything on a directory that is not empty, and the sticky bit of the one that it is in.
 
-    That needs everything on each directory that is not empty, and its sticky bit.
+    Whether each inode in it is to be asked as well.
     """
-    if caller.superuser or not isinstance(inode, Directory):
-        return
-    waiting = [inode]
-    while waiting:
-        directory = waiting.pop()
-        if directory.children:
-            require(directory, caller, ALL)
-        if directory.directories == 1 and not directory.attributes.mode & STICKY:
-            # Only files, perhaps a million of them, and none is asked.
-            continue
-        for child in directory.children.values():
-            require_unsticky(directory, child, caller)
-            if isinstance(child, Directory):
-                waiting.append(child)
+    require_unsticky(inode.parent, inode, caller)
+    if not isinstance(inode, Directory) or not inode.children:
+        return False
+    require(inode, caller, ALL)
+    # Only files, perhaps a million of them, and none is asked: unless some are another's.
+    return inode.directories > 1 or bool(inode.attributes.mode & STICKY)
+
+
+def require_readable(inode: Inode, caller: Caller) -> bool:
+    """Raise PermissionDenied unless the caller may look into an inode, if it is a directory.
+
+    Whether each inode in it is to be asked as well: most directories hold files only.
+    """
+    if not isinstance(inode, Directory):
+        return False
+    require(inode, caller, READ_EXECUTE)
+    return inode.directories > 1
 
 
 def symbolic(mode: int) -> str:

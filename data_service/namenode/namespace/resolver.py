@@ -3,11 +3,17 @@
 Names are tuples of components (`paths.parse`).
 """
 
-from typing import Iterator, List, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
 from data_service.namenode.namespace.inodes import Directory, File, Inode
 from data_service.namenode.namespace.paths import render
-from data_service.namenode.namespace.permissions import EXECUTE, READ_EXECUTE, Caller, require
+from data_service.namenode.namespace.permissions import (
+    EXECUTE,
+    Caller,
+    require,
+    require_readable,
+)
+from data_service.namenode.namespace.tree_check import RecentChanges, TreeCheck
 from data_service.protocol.files import ContentSummary
 from zookeeper.fabric.errors import IsADirectory, NotADirectory, PathNotFound
 
@@ -17,8 +23,9 @@ Names = Tuple[str, ...]
 class Resolver:
     """Finds inodes below one root, on behalf of callers."""
 
-    def __init__(self, root: Directory) -> None:
+    def __init__(self, root: Directory, changes: RecentChanges) -> None:
         self._root = root
+        self._changes = changes
 
     def walk(self, caller: Caller, names: Names) -> Tuple[Inode, int]:
         """The deepest inode on the way that exists, and how many components lead to it.
@@ -81,15 +88,23 @@ class Resolver:
             if isinstance(child, Directory):
                 stack.append(child.ordered())
 
-    def content_summary(self, caller: Caller, names: Names) -> ContentSummary:
+    def content_summary(
+        self, caller: Caller, names: Names, check: Optional[TreeCheck] = None
+    ) -> ContentSummary:
         """What is in the tree; needs read and execute on every directory of it."""
         top = self.find(caller, names)
-        waiting = [top] if not caller.superuser else []
-        while waiting:
-            inode = waiting.pop()
-            if isinstance(inode, Directory):
-                require(inode, caller, READ_EXECUTE)
-                # Most directories hold files only.
-                if inode.directories > 1:
-                    waiting.extend(inode.children.values())
+        self.ask_tree(caller, top, check, require_readable)
         return top.summary()
+
+    def ask_tree(
+        self,
+        caller: Caller,
+        top: Inode,
+        check: Optional[TreeCheck],
+        ask: Callable[[Inode, Caller], bool],
+    ) -> None:
+        """Ask all of a tree whether the caller may, at once or as far as `check` goes; raises
+        PermissionDenied, or Unfinished (see TreeCheck)."""
+        if not caller.superuser:
+            check = check or TreeCheck.at_once()
+            check.go_on(top, self._changes, lambda inode: ask(inode, caller))

@@ -25,7 +25,7 @@ class Tree:
 
     def __init__(self) -> None:
         self.image = Image("root", "supergroup")
-        self.resolver = Resolver(self.image.root)
+        self.resolver = Resolver(self.image.root, self.image.changes)
         self.rules = Namespace(self.resolver, Quotas(self.image.usage, lambda _: Use(0, 0)), 512)
         self.blocks = 0
 
