@@ -25,7 +25,7 @@ class TicketCredentials(Credentials):
 
     def __init__(self, own: Credentials, fetch: Callable[[str, int], Ticket]) -> None:
         super().__init__(own.principal)
-        self.mode = own.mode
+        self.mode, self.tls = own.mode, own.tls
         self._own = own
         self._fetch = fetch
         self._kept: Dict[Tuple[str, int], _Kept] = {}
