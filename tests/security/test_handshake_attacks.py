@@ -61,11 +61,8 @@ class Port(NamedTuple):
 def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One cluster for all of these attacks: in the end it serves as it did."""
     folder = tmp_path_factory.mktemp("attacked")
-    cluster = Cluster(folder, data_nodes=1, security=SECRET)
     (folder / "revoked").write_text("user:gone\n")
-    text = cluster.config.read_text("utf-8")
-    cluster.config.write_text(text.replace("[security]", "[security]\nrevoked_file = revoked"))
-    with cluster as started:
+    with Cluster(folder, data_nodes=1, security=SECRET) as started:
         yield started
         with started.file_system() as file_system:
             file_system.write_bytes("/after", b"all attacks")
