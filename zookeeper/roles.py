@@ -8,7 +8,7 @@ one znode of his with a dead datanode's id would keep that datanode among the li
 keep the honest from doing by mistake what only a daemon should.
 """
 
-from typing import NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional
 
 from zookeeper.fabric.errors import PermissionDenied
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, Principal
@@ -27,9 +27,20 @@ RIGHTS = {
 }
 
 
-def place_of(principal: Principal, host: str) -> str:
-    """Whose sessions are counted together: those of one kind of daemon on a host."""
-    return f"{host} {principal.role}"
+SESSIONS_PER_HOST_MAX = 500
+"""Sessions of one kind of daemon on one host: nobody can take the places of all others."""
+
+SESSIONS_PER_NAME_MAX = 16
+"""Sessions of one daemon: it has one, and those of earlier lives run down."""
+
+
+def places_of(principal: Principal, host: str) -> Dict[str, int]:
+    """With whom a daemon's sessions are counted together, and how many these may be: those of its
+    kind on its host, and those of its own name, if it has one."""
+    places = {f"{host} {principal.role}": SESSIONS_PER_HOST_MAX}
+    if principal.name:
+        places[str(principal)] = SESSIONS_PER_NAME_MAX
+    return places
 
 
 def require_parent(principal: Principal, path: str) -> None:

@@ -14,7 +14,8 @@ import argparse
 import secrets
 import threading
 import time
-from typing import Any, Callable, List, Optional, Tuple
+from types import MappingProxyType
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from zookeeper.calls import Elected, Opened, ZooKeeperCalls
 from zookeeper.election import Leadership
@@ -28,7 +29,7 @@ from zookeeper.fabric.identity import ZOOKEEPER, Principal
 from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS, Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
-from zookeeper.roles import place_of, require_candidate, require_parent
+from zookeeper.roles import places_of, require_candidate, require_parent
 from zookeeper.sessions import CHILDREN_BYTES_MAX, Children, Znode
 from zookeeper.state import ZooKeeperState
 
@@ -67,11 +68,13 @@ class Coordination:
 
     # Sessions and znodes.
 
-    def open_session(self, owner: str, place: str = "", principal: str = "") -> str:
+    def open_session(
+        self, owner: str, places: Mapping[str, int] = MappingProxyType({}), principal: str = ""
+    ) -> str:
         """A new session's id."""
         session_id = secrets.token_hex(16)
         with self._lock:
-            self._state.sessions.open(session_id, owner, time.monotonic(), place, principal)
+            self._state.sessions.open(session_id, owner, time.monotonic(), places, principal)
         log.info("session.opened", owner=owner)
         return session_id
 
@@ -206,9 +209,9 @@ class ZooKeeperService(Service):
         """See ZooKeeperCalls."""
         # Who has another principal is another owner, whatever name he gives.
         owner = f"{self.peer.principal} {name}"
-        place = place_of(self.peer.principal, self.peer.host)
+        places = places_of(self.peer.principal, self.peer.host)
         principal = str(self.peer.principal)
-        session_id = self._coordination.open_session(owner, place, principal)
+        session_id = self._coordination.open_session(owner, places, principal)
         return Opened(session_id, self._coordination.expiry_seconds)
 
     def create(self, session_id: str, path: str, data: str) -> None:

@@ -21,14 +21,14 @@ version of an earlier process (another base) is mistaken for a present one.
 """
 
 import re
-from typing import Dict, List, NamedTuple, Set, Tuple
+from collections import Counter
+from types import MappingProxyType
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from zookeeper.fabric.errors import Busy, InvalidArgument, PathExists, PathNotFound, SessionExpired
 from zookeeper.fabric.kinds import Text
 
 SESSIONS_MAX = 10_000
-SESSIONS_PER_PLACE_MAX = 500
-"""Sessions of one role on one host: nobody can take the places of all others."""
 
 ZNODES_PER_SESSION_MAX = 8
 PATH_LENGTH_MAX = 512
@@ -61,10 +61,10 @@ class _Session:
     """One open session. `number` orders sessions by age; `deadline` is monotonic seconds."""
 
     def __init__(
-        self, owner: str, place: str, principal: str, number: int, deadline: float
+        self, owner: str, places: Sequence[str], principal: str, number: int, deadline: float
     ) -> None:
         self.owner = owner
-        self.place = place
+        self.places = places
         self.principal = principal
         self.number = number
         self.deadline = deadline
@@ -117,26 +117,34 @@ class Sessions:
     # Sessions.
 
     def open(
-        self, session_id: str, owner: str, now: float, place: str = "", principal: str = ""
+        self,
+        session_id: str,
+        owner: str,
+        now: float,
+        places: Mapping[str, int] = MappingProxyType({}),
+        principal: str = "",
     ) -> None:
         """Begin a session under an id that was never used. Raises Busy, InvalidArgument.
 
-        `place` is what its client shares with others that are bounded together: role and host.
+        `places` are what its client shares with others (role and host, its name), and how many
+        sessions each may have.
         `principal` is who opens it, and alone may speak in it.
         """
         if not 0 < len(owner) <= PATH_LENGTH_MAX or not owner.isprintable():
             raise InvalidArgument(f"a session needs a printable name of {PATH_LENGTH_MAX} at most")
         if len(self._sessions) >= SESSIONS_MAX:
             raise Busy(f"{SESSIONS_MAX} sessions are open")
-        if self._places.get(place, 0) >= SESSIONS_PER_PLACE_MAX:
-            raise Busy(f"{SESSIONS_PER_PLACE_MAX} sessions of one role on one host are open")
+        for place, most in places.items():
+            if self._places.get(place, 0) >= most:
+                raise Busy(f"{most} sessions of {place} are open")
         assert session_id not in self._sessions
         self._opened += 1
         deadline = now + self.expiry_seconds
         self._sessions[session_id] = _Session(
-            owner, place, principal, self._opened, deadline
+            owner, tuple(places), principal, self._opened, deadline
         )
-        self._places[place] = self._places.get(place, 0) + 1
+        for place in places:
+            self._places[place] = self._places.get(place, 0) + 1
 
     def heartbeat(self, session_id: str, now: float) -> None:
         """The holder is alive now. Raises SessionExpired."""
@@ -146,10 +154,10 @@ class Sessions:
         """End a session; its znodes go at once. Raises SessionExpired."""
         for path in sorted(self._session(session_id).paths):
             self._forget(path)
-        place = self._sessions.pop(session_id).place
-        self._places[place] -= 1
-        if not self._places[place]:
-            del self._places[place]
+        for place in self._sessions.pop(session_id).places:
+            self._places[place] -= 1
+            if not self._places[place]:
+                del self._places[place]
 
     def tick(self, now: float) -> Dict[str, str]:
         """Remove the silent sessions; their ids and owners, oldest deadline first."""
@@ -281,7 +289,8 @@ class Sessions:
     def check(self) -> None:
         """Assert the invariants: sessions and znodes point at each other, within the limits."""
         assert len(self._sessions) <= SESSIONS_MAX
-        assert sum(self._places.values()) == len(self._sessions)
+        places = Counter(place for one in self._sessions.values() for place in one.places)
+        assert places == self._places
         held: Dict[str, str] = {}
         for session_id, session in self._sessions.items():
             assert len(session.paths) <= ZNODES_PER_SESSION_MAX

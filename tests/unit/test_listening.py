@@ -1,6 +1,6 @@
 """Where a daemon listens: what mode simple allows, and names that are not known (yet)."""
 
-from typing import List
+from typing import List, Tuple
 
 import pytest
 
@@ -41,7 +41,20 @@ def test_more_than_loopback_needs_a_key_or_an_explicit_word(
         daemon.bind_host(settings(bind_host=bind_host), address)
     expected = bind_host or "0.0.0.0"
     assert daemon.bind_host(settings(SECRET, bind_host), address) == expected
-    assert daemon.bind_host(settings(SIMPLE, bind_host, True), address) == expected
+    with Recorder() as log:
+        assert daemon.bind_host(settings(SIMPLE, bind_host, True), address) == expected
+    assert len(log.lines) == 1 and f"address.insecure host={expected}" in log.lines[0]
+
+
+@pytest.mark.parametrize("numbers", [
+    ("127.0.0.1", "10.0.0.5"), ("10.0.0.5", "::1"), ("::ffff:10.0.0.5",), ("::1", "fe80::1"),
+])  # fmt: skip
+def test_one_address_beyond_loopback_is_one_too_many(
+    monkeypatch: pytest.MonkeyPatch, numbers: Tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(daemon, "own_numbers", lambda host: numbers)
+    with pytest.raises(StartRefused, match="would be open to everybody"):
+        daemon.bind_host(settings(), Address("both", 1))
 
 
 def test_a_bind_host_that_is_not_ours_is_refused() -> None:

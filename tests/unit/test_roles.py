@@ -9,8 +9,8 @@ from zookeeper.fabric.calls import calls_of
 from zookeeper.fabric.errors import Busy, PathExists, PermissionDenied, SessionExpired
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
+from zookeeper.roles import SESSIONS_PER_HOST_MAX, SESSIONS_PER_NAME_MAX
 from zookeeper.service import Coordination, ZooKeeperService
-from zookeeper.sessions import SESSIONS_PER_PLACE_MAX
 
 ROLE = "name_node"
 
@@ -82,11 +82,22 @@ def test_roles_that_nobody_has_do_not_get_an_epoch(coordination: Coordination) -
 
 
 def test_daemons_of_one_kind_share_the_sessions_of_their_host(coordination: Coordination) -> None:
-    for number in range(SESSIONS_PER_PLACE_MAX):
+    for number in range(SESSIONS_PER_HOST_MAX):
         as_principal(coordination, f"data_node:{number}").exposed_open_session("x")
     with pytest.raises(Busy):
         as_principal(coordination, "data_node:late").exposed_open_session("x")
     as_principal(coordination, "name_node").exposed_open_session("x")
+
+
+def test_one_daemon_does_not_take_the_sessions_of_its_host(coordination: Coordination) -> None:
+    node = as_principal(coordination, "data_node:1")
+    opened = [node.exposed_open_session("x")[0] for _ in range(SESSIONS_PER_NAME_MAX)]
+    with pytest.raises(Busy):
+        node.exposed_open_session("another name")
+    as_principal(coordination, "data_node:2").exposed_open_session("x")
+    node.exposed_close_session(opened[0])
+    node.exposed_open_session("x")
+    coordination._state.sessions.check()
 
 
 def test_a_name_is_worth_nothing_under_another_principal(coordination: Coordination) -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from zookeeper.fabric.errors import Busy, InvalidArgument, PathExists, PathNotFound, SessionExpired
 from zookeeper.fabric.settings import NetworkSettings
+from zookeeper.roles import SESSIONS_PER_HOST_MAX
 from zookeeper.sessions import (
     DATA_BYTES_MAX,
     PATH_LENGTH_MAX,
     SESSIONS_MAX,
-    SESSIONS_PER_PLACE_MAX,
     ZNODES_PER_SESSION_MAX,
     Children,
     Sessions,
@@ -195,7 +195,7 @@ def test_limits_of_a_session(table: Sessions) -> None:
 
 def test_the_number_of_sessions_is_limited_and_comes_back(table: Sessions) -> None:
     for number in range(SESSIONS_MAX):
-        table.open(f"s{number}", "node", now=0.0, place=f"host {number % 100}")
+        table.open(f"s{number}", "node", now=0.0)
     with pytest.raises(Busy):
         table.open("one more", "node", now=0.0)
     table.close("s0")
@@ -263,16 +263,21 @@ def test_the_children_of_a_parent_have_a_size_in_all() -> None:
 
 
 def test_one_place_cannot_take_the_sessions_of_all(table: Sessions) -> None:
-    for number in range(SESSIONS_PER_PLACE_MAX):
-        table.open(f"s{number}", "node", now=0.0, place="here data_node")
-    with pytest.raises(Busy):
-        table.open("more", "node", now=0.0, place="here data_node")
-    table.open("other", "node", now=0.0, place="there data_node")
-    table.close("s7")
-    table.open("more", "node", now=0.0, place="here data_node")
+    here, there = {"here data_node": 3, "data_node:1": 2}, {"there data_node": 3}
+    for number in range(2):
+        table.open(f"s{number}", "node", now=0.0, places=here)
+    with pytest.raises(Busy, match="2 sessions of data_node:1 are open"):
+        table.open("more", "node", now=0.0, places=here)
+    table.open("neighbour", "node", now=0.0, places={"here data_node": 3})
+    with pytest.raises(Busy, match="3 sessions of here data_node are open"):
+        table.open("more", "node", now=0.0, places={"here data_node": 3})
+    table.open("other", "node", now=0.0, places=there)
+    table.close("s1")
+    table.open("more", "node", now=0.0, places=here)
+    table.check()
 
 
 def test_the_list_of_all_znodes_fits_in_a_message() -> None:
     """What one place may register at most, against half of the default limit of a message."""
-    most = SESSIONS_PER_PLACE_MAX * ZNODES_PER_SESSION_MAX * (PATH_LENGTH_MAX + DATA_BYTES_MAX)
+    most = SESSIONS_PER_HOST_MAX * ZNODES_PER_SESSION_MAX * (PATH_LENGTH_MAX + DATA_BYTES_MAX)
     assert most < NetworkSettings().max_frame_bytes // 2

@@ -185,11 +185,13 @@ def bind_host(settings: Settings, advertised: Address) -> str:
     if not numbers:
         raise StartRefused(f"[network] bind_host = {host} is no address of this machine")
     loopback = all(ipaddress.ip_address(number).is_loopback for number in numbers)
-    if not loopback and settings.security.mode != SECRET and not settings.security.allow_insecure:
-        raise StartRefused(
-            f"{advertised} would be open to everybody who can reach {host}: set [security] "
-            "mode = secret and key_file, or allow_insecure = true if the network is trusted"
-        )
+    if not loopback and settings.security.mode != SECRET:
+        if not settings.security.allow_insecure:
+            raise StartRefused(
+                f"{advertised} would be open to everybody who can reach {host}: set [security] "
+                "mode = secret and key_file, or allow_insecure = true if the network is trusted"
+            )
+        log.warning("address.insecure", host=host, effect="all who can reach it may do everything")
     if loopback and not host.startswith("localhost") and host not in numbers:
         # As Debian has it in /etc/hosts: 127.0.1.1 for the machine's own name.
         log.warning("address.loopback_only", host=host, address=numbers[0], effect=(
