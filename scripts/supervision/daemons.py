@@ -241,11 +241,11 @@ def of_unreadable(path: str) -> Settings:
     """What can be known of a config.ini that cannot be read: nothing, but whose processes run."""
     nowhere = Path(path).parent / "data" / "zookeeper"
     return Settings(
-        path,
-        NameNodeSettings(hosts=()),
-        DataNodeSettings(hosts=()),
-        MetadataSettings(hosts=()),
-        ZooKeeperSettings(hosts=(), zookeeper_dir=str(nowhere)),
+        path=path,
+        name_node=NameNodeSettings(hosts=()),
+        data_node=DataNodeSettings(hosts=()),
+        metadata=MetadataSettings(hosts=()),
+        zookeeper=ZooKeeperSettings(hosts=(), zookeeper_dir=str(nowhere)),
     )
 
 

@@ -28,10 +28,15 @@ def test_a_spare_data_node_joins_by_starting(tmp_path: Path) -> None:
         cluster.wait_live(1)
 
 
-def test_a_cluster_of_its_own_key_serves_who_has_it(tmp_path: Path) -> None:
+def test_a_cluster_of_its_own_key_serves_who_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Cluster(tmp_path / "cluster", data_nodes=1, security="secret") as cluster:
         assert cluster.client("put", "-", "/a", stdin=b"hello").status == 0
-        (cluster.folder / "cluster.key").write_bytes(bytes(32))
+        other = tmp_path / "other.key"
+        other.touch(0o600)
+        other.write_bytes(os.urandom(32))
+        monkeypatch.setenv("PYHDFS_KEY_FILE", str(other))
         refused = cluster.client("cat", "/a")
         assert refused.status == 1 and "key" in refused.err
 

@@ -18,7 +18,12 @@ LAYOUT_1 = "4172643373f5b7135a5788b339db1df8f90f0355"
 
 BLOCK = 64 << 10
 SMALL, LARGE = noise(777, 1), noise(2 * BLOCK + 777, 2)
-OPTIONS = {"data_nodes": 3, "name_node": {"replication_factor": 2, "block_size": "64K"}}
+OPTIONS = {
+    "data_nodes": 3,
+    "security": "simple",
+    "name_node": {"replication_factor": 2, "block_size": "64K"},
+}
+"""What mode `secret` demands has changed since: in that, all processes are replaced at once."""
 
 ORDER = ("zookeeper", "metadata", "name_node", "data_node_0", "data_node_1", "data_node_2")
 """As the README says it: who is asked comes before who asks."""

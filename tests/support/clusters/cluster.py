@@ -46,6 +46,9 @@ _LAUNCHERS = {
 
 Link = Tuple[str, str]
 
+USUAL_SECURITY = os.environ.get("PYHDFS_TEST_SECURITY", "secret")
+"""Of clusters whose test does not care: with this variable, they can all be tried in another."""
+
 
 class Result(NamedTuple):
     """What one run of the client gave."""
@@ -68,8 +71,9 @@ class Cluster:
     `links` are (who, whom) pairs that go through a proxy, see `link`; `*` is everybody, and the
     only `who` for datanodes, whose addresses the namenode hands out. `security` is `simple`;
     `secret` with a key of this cluster's own; or `tls`, that and a certificate for each role. With
-    both there can be no one-sided links, because a server proves to be who was dialled. `overrides`
-    are other sections of config.ini: `name_node={"block_size": "64K"}`.
+    both there can be no one-sided links, because a server proves to be who was dialled: clusters
+    with links are of mode `simple`, all others of USUAL_SECURITY. `overrides` are other sections of
+    config.ini: `name_node={"block_size": "64K"}`.
     """
 
     recent: List["Cluster"] = []
@@ -83,7 +87,7 @@ class Cluster:
         name_nodes: int = 1,
         directories: Mapping[str, int] = MappingProxyType({}),
         links: Sequence[Link] = (),
-        security: str = "simple",
+        security: str = "",
         **overrides: Mapping[str, object],
     ) -> None:
         self.folder = folder
@@ -100,6 +104,7 @@ class Cluster:
             self._links[pair] = self._proxy_to(pair[1])
         self._directories = directories
         self.folder.mkdir(parents=True, exist_ok=True)
+        security = security or ("simple" if links else USUAL_SECURITY)
         self._overrides = {"security": configuration.secured(folder, security), **overrides}
         self._individuals = {near for near, _ in links} - {EVERYBODY}
         if security == "tls":
