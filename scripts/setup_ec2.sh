@@ -111,14 +111,18 @@ This machine is prepared. What is left, once for the cluster:
        [security]
        mode = secret
        key_file = data/cluster.key
+       old_key_file = data/cluster.key.old
+       revoked_file = data/revoked
 
-2. One key for all machines. One was made here, readable by you alone, if there was none:
+2. A key for each machine. One was made here, readable by you alone, if there was none:
 
        $key
 
-   Copy it from the first machine to the same place on the others, and keep it private:
+   That of the namenode's machine is the cluster's, and stays there. From it make one for each
+   datanode, and put it in that place on its machine, in the stead of what was made there:
 
-       scp -p $key 10.0.0.2:$key
+       .venv/bin/pyhdfs issueKey -o data/node0.key --datanode 0
+       scp -p data/node0.key 10.0.0.2:$key
 
 3. The security group: these ports open among the machines, and to clients; to nobody else.
 
@@ -136,5 +140,6 @@ This machine is prepared. What is left, once for the cluster:
 
    or as services: ./scripts/setup_ec2.sh --systemd data_node_0
 
-5. From any machine with this config.ini and the key: .venv/bin/pyhdfs put FILE /FILE
+5. From any machine with this config.ini, and a key of yours in ~/.pyhdfs/key, which
+   .venv/bin/pyhdfs issueKey NAME prints: .venv/bin/pyhdfs put FILE /FILE
 END
