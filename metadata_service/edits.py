@@ -101,6 +101,7 @@ TABLES: Dict[str, Table] = {
             Column("position", int),
         ),
         Table("deleted_blocks", Column("id", int), Column("generation", int)),
+        Table("digests", Column("id", int), Column("digest", str)),
         Table("counters", Column("name", str), Column("value", int)),
     )
 }

@@ -46,14 +46,19 @@ class Layout(NamedTuple):
 
 
 _EDITS_1 = Table("edits", Column("txid", int), Column("epoch", int), Column("edit", str))
+_DIGESTS = TABLES["digests"]
 _IMAGE = tuple(TABLES.values())
-"""Of both layouts so far. Who changes one of TABLES writes down here what it was."""
+"""Of the current layout. Who changes one of TABLES writes down here what it was."""
+_IMAGE_2 = tuple(table for table in _IMAGE if table is not _DIGESTS)
+"""Of both layouts before."""
 
 LAYOUTS: Dict[int, Layout] = {
-    1: Layout(_EDITS_1, _IMAGE, ("cluster_id", "layout", "log", "epoch", "owner")),
+    1: Layout(_EDITS_1, _IMAGE_2, ("cluster_id", "layout", "log", "epoch", "owner")),
+    2: Layout(JOURNAL, _IMAGE_2, STATE_NAMES),
     LAYOUT: Layout(JOURNAL, _IMAGE, STATE_NAMES),
 }
-"""Layout 2 chains the edits by digests, and tells the digest before the first kept one."""
+"""Layout 2 chains the edits by digests, and tells the digest before the first kept one. Layout 3
+has a table for the digests of blocks."""
 
 
 def migrate(connection: Connection, layout: int) -> None:
@@ -75,10 +80,15 @@ def _chain_edits(connection: Connection) -> None:
     connection.execute("DROP TABLE edits")
 
 
+def _add_digests(connection: Connection) -> None:
+    """From 2 to 3: blocks that were written before have none."""
+    connection.execute(SQL[_DIGESTS.name].create)
+
+
 def _edits_of_layout_1(connection: Connection) -> Iterator[Tuple[int, int, str]]:
     rows = connection.execute("SELECT txid, epoch, edit, crc FROM edits ORDER BY txid")
     for (txid, epoch, line), _ in verified(_EDITS_1, rows):
         yield txid, epoch, line
 
 
-_STEPS: Dict[int, Callable[[Connection], None]] = {1: _chain_edits}
+_STEPS: Dict[int, Callable[[Connection], None]] = {1: _chain_edits, 2: _add_digests}

@@ -14,6 +14,8 @@ the namenode counts on that, and may have decided otherwise since (HDFS-1972).
 
 import random
 import threading
+import time
+from math import inf
 from typing import Callable, Iterable
 
 from data_service.datanode.description import NodeDescription
@@ -25,7 +27,7 @@ from data_service.datanode.incremental_report import (
     as_arguments,
 )
 from data_service.datanode.store.block_store import BlockStore
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, Told
 from data_service.protocol.namenode_calls import DataNodeReports
 from data_service.protocol.nodes import (
     DELETE,
@@ -54,6 +56,10 @@ log = logs.get("actor")
 
 TELL_SECONDS_MAX = 10.0
 """How long a transfer may wait for the namenode to hear of its replica."""
+
+NEW_EPOCH_SECONDS = 600.0
+"""So long a namenode is new: what it has deleted is only set aside. One that should not lead at
+all, or does not know yet what there is, destroys nothing in that time."""
 
 _HEARTBEAT_GRACE_SECONDS = 10.0
 _SESSION_PAUSE_SECONDS = 0.05
@@ -93,6 +99,7 @@ class NameNodeActor:
         # The actor's thread begins sessions; any thread may end the one that it used.
         self._ending = threading.Lock()
         self._session = 0
+        self._epoch_began = -inf
         self._trouble = ""
         self.refusal = ""
 
@@ -112,7 +119,7 @@ class NameNodeActor:
         if self.refusal:
             raise StartRefused(self.refusal)
 
-    def tell(self, kind: str, blocks: Iterable[Block]) -> None:
+    def tell(self, kind: str, blocks: Iterable[Told]) -> None:
         """Tell the namenode of replicas RECEIVED, DELETED, found CORRUPT or VERIFIED, at once.
 
         When it cannot be told now, it is told before the next heartbeat: nothing gets lost.
@@ -132,6 +139,11 @@ class NameNodeActor:
             calls.copy_failed(self._session, block.block_id, tuple(unreached))
         except DfsError as error:
             log.debug("failure.not_told", block=block.name, error=error.message)
+
+    @property
+    def obeys_new_epoch(self) -> bool:
+        """Whether the namenode that commands has begun its epoch just now."""
+        return time.monotonic() - self._epoch_began < NEW_EPOCH_SECONDS
 
     def report_again(self) -> None:
         """Something is not as the namenode knows it: a full report goes out after this beat."""
@@ -229,6 +241,9 @@ class NameNodeActor:
             self._tell_epoch(known)
             self._namenode.turn()
             raise Fenced(f"a namenode of epoch {epoch} commands, {known} is known")
+        # Of the first one that a datanode meets nothing is there yet.
+        if epoch > known > 0:
+            self._epoch_began = time.monotonic()
         self._volumes.remember_epoch(epoch)
 
     def _tell_epoch(self, known: int) -> None:

@@ -3,19 +3,19 @@
 Theory of operation. A disk may be slow, and heartbeats must go on: each command but the order to
 verify runs in a thread of its own, of which there are a limited number. What is not done is ordered
 again by the namenode. A removal asks before each replica whether the order still holds, and what
-became of it is told at once.
+became of it is told at once. While a namenode is new, what it has removed goes to the trash.
 """
 
 import threading
 import time
-from typing import Callable, List
+from typing import Callable, List, Optional
 
 from data_service.datanode.actor import NameNodeActor
 from data_service.datanode.background.verifier import Verifier
 from data_service.datanode.copying import copy_block, unreached_targets
 from data_service.datanode.incremental_report import DELETED, VERIFIED
 from data_service.datanode.store.block_store import BlockStore
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, SealedBlock
 from data_service.protocol.nodes import DELETE_CORRUPT, REPLICATE, TRASH, VERIFY, Command
 from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
@@ -80,12 +80,14 @@ class Commands:
             self._running.release()
 
     def _remove(self, command: Command, holds: Holds) -> None:
-        take_out = self._store.move_to_trash if command.action == TRASH else self._store.remove
+        to_trash = command.action == TRASH or self._actor.obeys_new_epoch
+        take_out = self._store.move_to_trash if to_trash else self._store.remove
         removed: List[Block] = []
         for block in command.blocks:
             try:
-                if command.action == DELETE_CORRUPT and self._is_good_after_all(block):
-                    self._actor.tell(VERIFIED, [block])
+                found = self._read_again(block) if command.action == DELETE_CORRUPT else None
+                if found is not None:
+                    self._actor.tell(VERIFIED, [found])
                     continue
                 take_out(block, holds)
                 removed.append(block)
@@ -96,15 +98,18 @@ class Commands:
                 log.error("replica.not_removed", block=block.name, error=error.message)
                 # It is here, whatever was told meanwhile.
                 self._actor.report_again()
-        log.info("replicas.removed", action=command.action, count=len(removed))
+        log.info(
+            "replicas.removed", action=command.action, count=len(removed), to_trash=to_trash
+        )
         self._actor.tell(DELETED, removed)
 
-    def _is_good_after_all(self, block: Block) -> bool:
-        """Look once more before a replica is removed for its damage: only the reading failed."""
+    def _read_again(self, block: Block) -> Optional[SealedBlock]:
+        """Look once more before a replica is removed for its damage: it is good when only the
+        reading failed."""
         try:
             return self._verifier.verify(block)
         except BlockMissing:
-            return False
+            return None
 
     def _replicate(self, command: Command, holds: Holds) -> None:
         if not command.blocks or not command.targets:

@@ -81,14 +81,15 @@ class FullReport:
         if not sending.next_part:
             calls.block_report(*name, 0, 1 + lists, b"")
             # Made now, and not before: see the module's description.
-            sending.listed, corrupt = self._store.replicas.inventory()
+            sending.listed, corrupt, sending.digests = self._store.replicas.inventory()
             if corrupt:
                 # Before the lists, so that the namenode never takes these replicas for gone.
                 tell_corrupt(corrupt)
             sending.next_part = 1
         while sending.next_part <= lists:
-            payload = pack_blocks(sending.listed[sending.next_part - 1 :: lists])
-            calls.block_report(*name, sending.next_part, 1 + lists, payload)
+            part = slice(sending.next_part - 1, None, lists)
+            payload, digests = pack_blocks(sending.listed[part]), b"".join(sending.digests[part])
+            calls.block_report(*name, sending.next_part, 1 + lists, payload, digests)
             sending.next_part += 1
 
     def __repr__(self) -> str:
@@ -104,6 +105,7 @@ class _Sending:
         self.failed_volumes = store.volumes.failed
         self.lists = max(1, -(-len(store.replicas) // REPORT_BLOCKS))
         self.listed: Sequence[Block] = ()
+        self.digests: Sequence[bytes] = ()
         self.next_part = 0
 
     def __repr__(self) -> str:

@@ -8,21 +8,21 @@ overtake each other. What could not be told is kept for the next time.
 
 import threading
 from itertools import islice
-from typing import Callable, Dict, Iterable, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Tuple
 
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Told
 
 RECEIVED, DELETED, CORRUPT, VERIFIED = "received", "deleted", "corrupt", "verified"
 
 CHANGES_MAX = 10_000
 """Changes in one call: a fraction of what a frame may hold."""
 
-Changes = Dict[str, List[Block]]
+Changes = Dict[str, List[Told]]
 
 
 class _Change(NamedTuple):
     kind: str
-    block: Block
+    block: Told
     number: int
 
 
@@ -37,7 +37,7 @@ class IncrementalReport:
         self._sending = False
         self._failures = 0
 
-    def add(self, kind: str, blocks: Iterable[Block]) -> None:
+    def add(self, kind: str, blocks: Iterable[Told]) -> None:
         """Note a change of each of these blocks."""
         with self._condition:
             for block in blocks:
@@ -97,6 +97,7 @@ def _by_kind(changes: Iterable[_Change]) -> Changes:
     return sorted_out
 
 
-def as_arguments(changes: Changes) -> Tuple[Tuple[Block, ...], ...]:
-    """The lists in the order of the namenode's `block_changes`."""
+def as_arguments(changes: Changes) -> Tuple[Any, ...]:
+    """The lists in the order of the namenode's `block_changes`, where a digest that is not asked
+    for is passed over, and one that is not told is empty."""
     return tuple(tuple(changes[kind]) for kind in (RECEIVED, DELETED, CORRUPT, VERIFIED))

@@ -15,7 +15,7 @@ from typing import Callable, Iterator, Optional, Tuple
 
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.replica_writer import ReplicaWriter
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import SealedBlock
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from data_service.protocol.datanode_calls import Holders
 from data_service.protocol.failures import seen_from_upstream
@@ -92,7 +92,7 @@ def receive_block(
     store: BlockStore,
     block: Tuple[int, int, int],
     downstream: Downstream,
-    report: Callable[[Block], None],
+    report: Callable[[SealedBlock], None],
 ) -> Holders:
     """Run one datanode's part of a pipeline; the ids of the datanodes that hold the block.
 
@@ -110,7 +110,7 @@ def receive_block(
             store.discard(writer)
             raise
         finished = store.finish(writer)
-        report(finished)
+        report(SealedBlock(*finished, writer.digest))
         return (store.volumes.node_id,) + downstream.holders()
     finally:
         downstream.close()

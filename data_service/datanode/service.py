@@ -8,7 +8,7 @@ from data_service.datanode.pipeline import Downstream, receive_block
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.open_replica import Chunk, OpenReplica
 from data_service.datanode.transfer_slots import TransferSlots
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Told
 from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
 from data_service.protocol.datanode_calls import DataNodeCalls, Holders
 from data_service.protocol.nodes import Targets
@@ -39,7 +39,7 @@ class DataNodeService(Service):
         store: BlockStore,
         slots: TransferSlots,
         peers: DataNodeClient,
-        tell: Callable[[str, Iterable[Block]], None],
+        tell: Callable[[str, Iterable[Told]], None],
         network: NetworkSettings,
         access: Access,
     ) -> None:
@@ -114,10 +114,15 @@ class DataNodeService(Service):
         self._access.check_read(token, self.peer.principal, block_id, generation)
         with self._store.read(block_id, generation) as replica:
             packets.hand_over(replica.descriptor, self._store.volumes.node_id.encode())
-            rest = memoryview(replica.checksums())
-            while rest:
-                piece, rest = rest[:PACKET_BYTES_MAX], rest[PACKET_BYTES_MAX:]
-                packets.send(piece, crc32(piece))
+            _send_checksums(packets, replica)
+
+    def chunk_checksums(
+        self, packets: PacketWriter, block_id: int, generation: int, token: bytes
+    ) -> None:
+        """Send the checksums of all chunks, which the reader compares with the block's digest."""
+        self._access.check_read(token, self.peer.principal, block_id, generation)
+        with self._store.read(block_id, generation) as replica:
+            _send_checksums(packets, replica)
 
     def block_checksum(
         self, block_id: int, generation: int, length: int, token: bytes
@@ -145,6 +150,13 @@ class DataNodeService(Service):
             (own_id, targets[0].node_id),
             lambda: self._peers.write_block(block_id, generation, size, token, targets),
         )
+
+
+def _send_checksums(packets: PacketWriter, replica: OpenReplica) -> None:
+    rest = memoryview(replica.checksums())
+    while rest:
+        piece, rest = rest[:PACKET_BYTES_MAX], rest[PACKET_BYTES_MAX:]
+        packets.send(piece, crc32(piece))
 
 
 def _look_again(replica: OpenReplica, chunk: Chunk) -> None:

@@ -1,6 +1,7 @@
 """The limits of the block side, from the settings."""
 
 from data_service.namenode.replicas.block_policy import BlockPolicy
+from zookeeper.fabric.auth import SECRET
 from zookeeper.fabric.settings import Settings
 
 SETTLING_HEARTBEATS = 3
@@ -25,4 +26,6 @@ def policy_of(settings: Settings) -> BlockPolicy:
         # A writer may come back with its blocks until its lease ends, also after a restart.
         trash_grace_seconds=own.lease_hard_seconds,
         return_grace_seconds=own.lease_hard_seconds,
+        # Where nobody gets in who does not belong, no datanode is of a release without digests.
+        digests_needed=settings.security.mode == SECRET,
     )

@@ -21,7 +21,7 @@ from data_service.namenode.namespace.retries import Op
 from data_service.namenode.namespace.tree_check import Unfinished
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.waiting import Waiter, Waiting
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Told
 from data_service.protocol.health import ClusterStatus
 from data_service.protocol.nodes import NodeStats
 from metadata_service.journal import Journal
@@ -42,7 +42,7 @@ def edit_seconds(settings: Settings) -> float:
     return min(settings.metadata.append_timeout_seconds, patience)
 
 
-def ids(blocks: Iterable[Block]) -> FrozenSet[int]:
+def ids(blocks: Iterable[Told]) -> FrozenSet[int]:
     """The ids of these blocks."""
     return frozenset([block.block_id for block in blocks])
 
@@ -111,7 +111,7 @@ class Namesystem:
         self,
         operation: Operation,
         op: Op,
-        blocks: Iterable[Block],
+        blocks: Iterable[Told],
         gone: Callable[[], bool] = lambda: False,
     ) -> Any:
         """Like `change`, but while replicas of these blocks are not confirmed yet, wait for the
@@ -140,7 +140,7 @@ class Namesystem:
                 self._writers.remove(waiter)
 
     def tell_blocks(
-        self, operation: Callable[[Blocks], Any], told: Optional[Iterable[Block]] = None
+        self, operation: Callable[[Blocks], Any], told: Optional[Iterable[Told]] = None
     ) -> Any:
         """Tell the block side something, of these replicas (None: of whichever); a file that waits
         for one of them looks again."""
@@ -148,7 +148,7 @@ class Namesystem:
         return self._tell_blocks(operation, None if told is None else ids(told))
 
     def tell_blocks_in_slices(
-        self, operation: Callable[[Blocks], bool], told: Iterable[Block]
+        self, operation: Callable[[Blocks], bool], told: Iterable[Told]
     ) -> None:
         """Tell it something long: a slice each time, until the operation says that it is done."""
         self._arrivals += 1

@@ -19,8 +19,8 @@ from typing import Iterable, List, Mapping, Optional, Sequence
 
 from data_service.namenode.inspecting import Inspecting
 from data_service.namenode.namespace.commits import Commits, Outcome, require_recordable
-from data_service.namenode.namespace.effects import Effects, Kept, effects_of_all
-from data_service.namenode.namespace.image import Image
+from data_service.namenode.namespace.effects import Effects, Kept, digests_in, effects_of_all
+from data_service.namenode.namespace.image import DIGESTS, Image
 from data_service.namenode.namespace.namespace import Namespace
 from data_service.namenode.namespace.orphans import forget, purge
 from data_service.namenode.namespace.paths import parse
@@ -99,8 +99,10 @@ class State:
         self.image.load(tables)
         self.commits.start(last_txid, edits, leap)
         self.open_files.start()
-        kept, deleted, _ = effects_of_all(self.image)
+        kept, deleted, *_ = effects_of_all(self.image)
         self.blocks.load(kept, deleted, last_txid)
+        for block_id, digest in digests_in(tables[DIGESTS]):
+            self.blocks.seal(block_id, digest)
 
     def replay(self, edits: Iterable[Edit]) -> None:
         """Follow the namenode that leads: carry out its edits, which are durable, in their order.
@@ -249,7 +251,7 @@ class State:
 
     def _check_blocks(self) -> None:
         """Assert that the block side knows what the rows say, and else what is being written."""
-        kept, deleted, _ = effects_of_all(self.image)
+        kept, deleted, *_ = effects_of_all(self.image)
         census = self.blocks.census
         tracked = {row[0].block_id: Kept(*row) for row in census.tracked()}
         for block, inode_id, redundancy in kept:
@@ -290,7 +292,8 @@ class State:
 
     def _tell_blocks(self, effects: Effects, txid: int) -> None:
         for block, inode_id, redundancy in effects.kept:
-            self.blocks.track(block, inode_id, redundancy, txid)
+            digest = effects.digests.get(block.block_id, b"")
+            self.blocks.track(block, inode_id, redundancy, txid, digest)
         for block_id in effects.deleted:
             self.blocks.invalidate(block_id, txid)
         for block_id in effects.forgotten:

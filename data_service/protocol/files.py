@@ -9,7 +9,7 @@ Times are milliseconds since 1970 for people to read; no decision compares them.
 from typing import Annotated, NamedTuple, Tuple
 
 from data_service.protocol.block_tokens import Token
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, Digest
 from data_service.protocol.nodes import Target
 from zookeeper.fabric.kinds import Between, Natural, Text
 
@@ -53,7 +53,9 @@ class FileStatus(NamedTuple):
 class LocatedBlock(NamedTuple):
     """A block of a file and the datanodes that hold it (or, when writing, shall hold it).
 
-    Its writer presents the `claim` with it to a namenode that was restarted.
+    Its writer presents the `claim` with it to a namenode that was restarted. Readers compare what
+    they get with the `digest`, which comes with a token only: without, in mode `simple`, there may
+    be older releases, which take no field that they do not know.
     """
 
     block: Block
@@ -62,6 +64,7 @@ class LocatedBlock(NamedTuple):
     corrupt: bool
     token: Token
     claim: str = ""
+    digest: Digest = b""
 
 
 class Locations(NamedTuple):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, NamedTuple, Optional, Tuple
 
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, SealedBlock
 from data_service.protocol.files import (
     Completed,
     ContentSummary,
@@ -30,6 +30,7 @@ Quota = Annotated[int, Between(-INTEGER_MAX, INTEGER_MAX)]
 """Which of these can be one, the namenode says in HDFS's words."""
 
 Blocks = Tuple[Block, ...]
+SealedBlocks = Tuple[SealedBlock, ...]
 BlockNumbers = Annotated[Tuple[Natural, ...], Length(0, 1000)]
 Names = Tuple[Text, ...]
 
@@ -169,11 +170,11 @@ class WriterCalls(Calls, who=PEOPLE):
         """Give a block up whose pipeline failed."""
 
     @call(CHANGES, waits=True)
-    def complete(self, file_id: Natural, blocks: Blocks) -> Completed:
-        """Make an open file appear, once all its replicas are confirmed."""
+    def complete(self, file_id: Natural, blocks: SealedBlocks) -> Completed:
+        """Make an open file appear, once all its replicas are confirmed, with these digests."""
 
     @call(CHANGES, waits=True)
-    def flush(self, file_id: Natural, blocks: Blocks) -> Completed:
+    def flush(self, file_id: Natural, blocks: SealedBlocks) -> Completed:
         """Make visible what was written so far, as `complete`; the file stays open."""
 
     @call(TELLS)
@@ -318,19 +319,21 @@ class DataNodeReports(Calls, who=(DATA_NODE,)):
         part: Natural,
         parts: Natural,
         payload: PackedBlocks,
+        digests: bytes = b"",
     ) -> None:
-        """One part of a full block report."""
+        """One part of a full block report, and 16 bytes for each block's digest."""
 
     @call(TELLS)
     def block_changes(
         self,
         session: Natural,
-        received: Blocks,
+        received: SealedBlocks,
         deleted: Blocks,
         corrupt: Blocks,
-        verified: Blocks = (),
+        verified: SealedBlocks = (),
     ) -> None:
-        """What happened to single replicas of a datanode, and which it has verified."""
+        """What happened to single replicas of a datanode, and which it has verified. A digest is
+        that of the checksums which it found, or wrote."""
 
     @call(TELLS)
     def copy_failed(self, session: Natural, block_id: Natural, unreached: Names = ()) -> None:

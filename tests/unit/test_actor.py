@@ -73,7 +73,8 @@ def test_the_list_is_made_after_the_answer_to_the_empty_first_part(
     kept, gone = put(store, 1, b"x"), put(store, 2, b"x")
     late: List[Block] = []
 
-    def report(session: int, report_id: int, part: int, parts: int, payload: bytes) -> None:
+    def report(session: int, report_id: int, part: int, parts: int, payload: bytes,
+               digests: bytes = b"") -> None:
         if part == 0:
             assert payload == b""
             late.append(put(store, 3, b"x"))

@@ -99,7 +99,7 @@ def test_a_flipped_bit_that_nobody_reads_is_found(
     scanner = BlockScanner(store, 1000.0, FAST)
     for _ in range(4):
         scanner.scan_next()
-    assert told == [bad] and store.replicas.inventory() == ((good,), (bad,))
+    assert told == [bad] and store.replicas.inventory()[:2] == ((good,), (bad,))
 
 
 def test_a_replica_that_was_just_removed_is_not_damaged(

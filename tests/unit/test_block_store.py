@@ -42,7 +42,7 @@ def test_what_was_written_is_read(tmp_path: Path, store: BlockStore, size: int) 
     block = put(store, 7, DATA[:size])
     assert block == Block(7, 1, min(size, len(DATA)))
     assert get(store, block) == DATA[:size] == data_of(path_of(tmp_path / "a", block))
-    assert store.replicas.inventory() == ((block,), ())
+    assert store.replicas.inventory()[:2] == ((block,), ())
     usage = store.usage()
     assert usage.used == path_of(tmp_path / "a", block).stat().st_size
     assert usage.replicas == 1 and usage.failed_volumes == 0
@@ -78,7 +78,7 @@ def test_replicas_survive_a_restart(tmp_path: Path, store: BlockStore) -> None:
 def test_an_unfinished_replica_does_not_exist(tmp_path: Path, store: BlockStore) -> None:
     writer = store.create(7, 1, len(DATA))
     fill(writer, DATA)
-    assert store.replicas.inventory() == ((), ()) and store.usage().replicas == 0
+    assert store.replicas.inventory()[:2] == ((), ()) and store.usage().replicas == 0
     with pytest.raises(BlockMissing):
         store.read(7, 1)
     store.discard(writer)
@@ -121,7 +121,7 @@ def test_another_generation_is_another_replica(store: BlockStore) -> None:
         store.read(7, 2)
     store.remove(block._replace(generation=2))
     assert not store.mark_corrupt(block._replace(generation=2), "no")
-    assert store.replicas.inventory() == ((block,), ())
+    assert store.replicas.inventory()[:2] == ((block,), ())
 
 
 def test_removal_and_trash(tmp_path: Path, store: BlockStore) -> None:
@@ -130,7 +130,7 @@ def test_removal_and_trash(tmp_path: Path, store: BlockStore) -> None:
     store.move_to_trash(kept)
     store.remove(gone)
     store.move_to_trash(kept)
-    assert store.replicas.inventory() == ((), ()) and store.usage().used == 0
+    assert store.replicas.inventory()[:2] == ((), ()) and store.usage().used == 0
     assert len(names(tmp_path / "a", ("trash",))) == 1
     assert names(tmp_path / "a", ("finalized",)) == []
     put(store, 2, DATA)
@@ -161,7 +161,7 @@ def test_a_damaged_replica_is_removed_whatever_length_it_was_thought_to_have(
     block = put(store, 1, b"abc")
     store.mark_corrupt(block, "found by a test")
     store.remove(block._replace(length=2))
-    assert store.replicas.inventory() == ((), ())
+    assert store.replicas.inventory()[:2] == ((), ())
 
 
 def test_a_replica_being_read_can_be_removed(store: BlockStore) -> None:
@@ -197,11 +197,11 @@ def test_damage_is_found_by_the_scan_at_start(tmp_path: Path, store: BlockStore)
     os.truncate(path_of(tmp_path / "a", bad), len(DATA))
     store.close()
     again = opened(tmp_path / "a")
-    assert again.replicas.inventory() == ((good,), (bad._replace(length=0),))
+    assert again.replicas.inventory()[:2] == ((good,), (bad._replace(length=0),))
     with pytest.raises(CorruptData):
         again.read(2, 1)
     again.remove(bad)
-    assert again.replicas.inventory() == ((good,), ()) and len(names(tmp_path / "a")) == 1
+    assert again.replicas.inventory()[:2] == ((good,), ()) and len(names(tmp_path / "a")) == 1
     again.replicas.check()
     again.close()
 
@@ -268,7 +268,7 @@ def test_a_full_disk_leaves_nothing_and_costs_one_block(tmp_path: Path, where: s
             raise
         system.faults = full
         store.finish(writer)
-    assert store.replicas.inventory() == ((kept,), ()) and len(names(tmp_path / "a")) == 1
+    assert store.replicas.inventory()[:2] == ((kept,), ()) and len(names(tmp_path / "a")) == 1
     system.faults = {}
     put(store, 2, DATA)
     store.replicas.check()

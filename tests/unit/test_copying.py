@@ -68,7 +68,7 @@ def test_a_damaged_replica_is_not_copied(cluster: InnerCluster) -> None:
     with pytest.raises(CorruptData):
         copy(cluster, block, target(cluster, 1))
     cluster.wait_clean()
-    assert cluster.data_nodes[1].store.replicas.inventory() == ((), ())
+    assert cluster.data_nodes[1].store.replicas.inventory()[:2] == ((), ())
     assert cluster.known(0).corrupt == {7: block}
 
 
@@ -80,7 +80,7 @@ def test_damage_at_the_target_says_nothing_of_the_source(
     monkeypatch.setattr("data_service.datanode.pipeline.crc32", lambda data: 0)
     with pytest.raises(CorruptData, match="on its way"):
         copy(cluster, block, target(cluster, 1))
-    assert cluster.data_nodes[0].store.replicas.inventory() == ((block,), ())
+    assert cluster.data_nodes[0].store.replicas.inventory()[:2] == ((block,), ())
     assert cluster.known(0).corrupt == {}
 
 
@@ -106,7 +106,7 @@ def test_who_cannot_be_reached(cluster: InnerCluster, ports: Ports) -> None:
     with pytest.raises(PipelineFailed, match=f"{cluster.node_id(1)}>nobody"):
         copy(cluster, block, target(cluster, 1), nobody)
     cluster.wait_clean()
-    assert cluster.data_nodes[1].store.replicas.inventory() == ((), ())
+    assert cluster.data_nodes[1].store.replicas.inventory()[:2] == ((), ())
 
 
 def test_who_was_not_reached_is_told_from_what_failed_here() -> None:

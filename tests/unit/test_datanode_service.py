@@ -127,7 +127,7 @@ def test_bad_arguments_are_refused(cluster: InnerCluster) -> None:
     for arguments in ((7, 1, -1, b""), (7, 1, "5", b""), (True, 1, 5, b""), (7, 1, 5, ""), (7, 1)):
         with connected(cluster) as remote, pytest.raises(InvalidArgument):
             remote.call("block_checksum", *arguments, timeout=20.0)
-    assert cluster.data_nodes[0].store.replicas.inventory() == ((BLOCK,), ())
+    assert cluster.data_nodes[0].store.replicas.inventory()[:2] == ((BLOCK,), ())
 
 
 def test_there_is_no_way_to_delete(cluster: InnerCluster) -> None:
@@ -180,7 +180,7 @@ def test_a_dead_next_datanode_is_named(cluster: InnerCluster) -> None:
     with pytest.raises(PipelineFailed) as caught:
         write(cluster, target(cluster, 1), target(cluster, 2))
     assert broken_link(caught.value) == (cluster.node_id(0), cluster.node_id(1))
-    assert cluster.data_nodes[0].store.replicas.inventory() == ((), ())
+    assert cluster.data_nodes[0].store.replicas.inventory()[:2] == ((), ())
 
 
 def test_a_full_disk_further_down_is_named(cluster: InnerCluster) -> None:
@@ -220,7 +220,7 @@ def test_commands_are_obeyed_and_told(cluster: InnerCluster) -> None:
     cluster.namenode.command(cluster.node_id(0), DELETE, BLOCK)
     cluster.namenode.command(cluster.node_id(0), TRASH, other)
     wait_until(lambda: cluster.known(0).deleted == {7, 8})
-    assert cluster.data_nodes[0].store.replicas.inventory() == ((), ())
+    assert cluster.data_nodes[0].store.replicas.inventory()[:2] == ((), ())
     assert get(cluster.data_nodes[1].store, BLOCK) == DATA
 
 

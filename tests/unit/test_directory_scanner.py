@@ -87,7 +87,7 @@ def test_a_directory_that_is_not_there_any_more_has_failed(tmp_path: Path) -> No
     put(store, 1, DATA)
     (tmp_path / "a").rename(tmp_path / "away")
     looked(DirectoryScanner(store, WEEKS))
-    assert store.volumes.failed == 1 and store.replicas.inventory() == ((), ())
+    assert store.volumes.failed == 1 and store.replicas.inventory()[:2] == ((), ())
     store.close()
 
 

@@ -68,6 +68,7 @@ def test_the_tables_are_these() -> None:
         "block_size, name_quota, space_quota)>",
         "<Table blocks(id, generation, length, inode, position)>",
         "<Table deleted_blocks(id, generation)>",
+        "<Table digests(id, digest)>",
         "<Table counters(name, value)>",
     ]
 

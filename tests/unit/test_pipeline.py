@@ -8,8 +8,8 @@ import pytest
 from data_service.datanode import pipeline
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.pipeline import Downstream, receive_block
-from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES, crc32
+from data_service.protocol.blocks import Block, SealedBlock
+from data_service.protocol.checksums import CHUNK_BYTES, block_digest, crc32
 from data_service.protocol.failures import broken_link, failure_reason, pipeline_failure
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import chunks_of, get, names, opened
@@ -98,7 +98,7 @@ def after(body: Optional[Body]) -> Downstream:
 
 
 def receive(store: BlockStore, packets: Packets, body: Optional[Body] = None,
-            told: Optional[List[Block]] = None) -> Tuple[str, ...]:
+            told: Optional[List[SealedBlock]] = None) -> Tuple[str, ...]:
     """Take block 7 in."""
     report = told.append if told is not None else lambda block: None
     return receive_block(packets, store, (7, 1, len(DATA)),  # type: ignore[arg-type]
@@ -106,9 +106,10 @@ def receive(store: BlockStore, packets: Packets, body: Optional[Body] = None,
 
 
 def test_the_last_datanode_stores_and_answers_with_itself(store: BlockStore) -> None:
-    told: List[Block] = []
+    told: List[SealedBlock] = []
     assert receive(store, Packets(list(chunks_of(DATA))), None, told) == (store.volumes.node_id,)
-    assert told == [Block(7, 1, len(DATA))] and get(store, told[0]) == DATA
+    digest = block_digest(len(DATA), [checksum for _, checksum in chunks_of(DATA)])
+    assert told == [(7, 1, len(DATA), digest)] and get(store, told[0].block) == DATA
 
 
 def test_every_packet_is_passed_on_and_the_answer_names_all(store: BlockStore) -> None:
@@ -129,18 +130,18 @@ def test_the_namenode_is_told_before_the_answer(store: BlockStore) -> None:
 
 
 def test_an_empty_block_is_one(store: BlockStore) -> None:
-    told: List[Block] = []
+    told: List[SealedBlock] = []
     receive(store, Packets([]), None, told)
-    assert get(store, told[0]) == b""
+    assert get(store, told[0].block) == b""
 
 
 def refused(tmp_path: Path, store: BlockStore, error: type, packets: Packets,
             body: Optional[Body] = None) -> DfsError:
     """Assert that the block is refused and nothing is left of it."""
-    told: List[Block] = []
+    told: List[SealedBlock] = []
     with pytest.raises(error) as caught:
         receive(store, packets, body, told)
-    assert not told and store.replicas.inventory() == ((), ()) and names(tmp_path) == []
+    assert not told and store.replicas.inventory()[:2] == ((), ()) and names(tmp_path) == []
     assert body is None or body.closed
     put_again = store.create(7, 1, 1)
     store.discard(put_again)
@@ -203,7 +204,7 @@ def test_a_disk_that_fails_at_the_end_is_not_acknowledged(
 ) -> None:
     """SeaweedFS #10805: only the first of the replicas was synced before the answer; here all
     datanodes run these lines, and none can be asked for less."""
-    told: List[Block] = []
+    told: List[SealedBlock] = []
     body = Body()
 
     class LastPacket(Packets):

@@ -85,7 +85,7 @@ def test_a_report_of_nobody_is_refused_before_it_is_unpacked(
     def never(payload: bytes) -> None:
         raise AssertionError("14 MB of it cost 0.65 s")
 
-    monkeypatch.setattr("data_service.namenode.calls.datanodes.unpack_blocks", never)
+    monkeypatch.setattr("data_service.namenode.calls.datanodes.unpack_sealed", never)
     with pytest.raises(SessionExpired):
         service.exposed_block_report(7, 1, 0, 1, bytes(24))
 
@@ -98,8 +98,8 @@ def test_nobody_speaks_in_the_session_of_another(service: Any, whose: str) -> No
     blocks = service._connection.namesystem.blocks
     service.peer = Peer(Principal.parse(whose), "127.0.0.1")
     given = {"session": session, "stats": tuple(NodeStats(*range(1, 7))), "wait_seconds": 0.0,
-             "report_id": 1, "part": 0, "parts": 1, "payload": bytes(24), "received": (),
-             "deleted": ((1, 1, 1),), "corrupt": (), "verified": (), "block_id": 1,
+             "report_id": 1, "part": 0, "parts": 1, "payload": bytes(24), "digests": b"",
+             "received": (), "deleted": ((1, 1, 1),), "corrupt": (), "verified": (), "block_id": 1,
              "unreached": ()}
     in_sessions = [call for call in calls_of(DataNodeReports).values()
                    if "session" in [parameter.name for parameter in call.parameters]]

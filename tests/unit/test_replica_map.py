@@ -66,11 +66,11 @@ def test_damage_is_told_once_and_can_turn_out_to_be_none(
     assert replicas.mark(Block(7, 2, 100), "odd") is None, "another generation"
     assert replicas.mark(Block(7, 1, 0), "odd") == Block(7, 1, 100)
     assert replicas.mark(Block(7, 1, 0), "odder") is None
-    assert replicas.inventory() == ((), (Block(7, 1, 100),)) and replicas.good_after(0, 9) == []
+    assert replicas.inventory()[:2] == ((), (Block(7, 1, 100),)) and replicas.good_after(0, 9) == []
     assert replicas.heal(replica(Volume("/nowhere/b", 0), 7)) == ""
     assert replicas.heal(replica(volume, 7, 90)) == "odd"
     assert replicas.heal(replica(volume, 7)) == "", "it is good already"
-    assert replicas.inventory() == ((Block(7, 1, 90),), ())
+    assert replicas.inventory()[:2] == ((Block(7, 1, 90),), ())
     replicas.check()
 
 

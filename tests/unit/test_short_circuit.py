@@ -149,7 +149,7 @@ def test_a_block_of_which_all_replicas_are_damaged_is_missing(reader: Reader) ->
 def test_the_datanode_tells_of_a_replica_of_another_length(reader: Reader, size: int) -> None:
     os.truncate(reader.cluster.path(0, BLOCK), size)
     assert reader.read(0, 1) == DATA
-    assert reader.cluster.data_nodes[0].store.replicas.inventory() == ((), (BLOCK,))
+    assert reader.cluster.data_nodes[0].store.replicas.inventory()[:2] == ((), (BLOCK,))
     # The other replicas of that datanode are still read here.
     assert not reader.short_circuit._elsewhere.avoided
 

@@ -6,6 +6,7 @@ import pytest
 
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.state import State
+from metadata_service.edits import TABLES
 from tests.support.models.block_side import new_blocks
 from tests.support.models.namenode_core import ROOT, Core, refusal
 from zookeeper.fabric import errors
@@ -143,7 +144,7 @@ def test_replication_reaches_the_block_side() -> None:
 
 def test_a_fresh_file_system_belongs_to_the_superuser() -> None:
     state = State(new_blocks(), "hdfs", "admins")
-    state.load({"inodes": [], "blocks": [], "deleted_blocks": [], "counters": []}, [], 0)
+    state.load({name: [] for name in TABLES}, [], 0)
     state.check()
     root = state.reading.stat(ROOT, "/").result
     assert (root.owner, root.group, root.mode) == ("hdfs", "admins", 0o755)

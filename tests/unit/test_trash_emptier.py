@@ -17,7 +17,7 @@ def test_the_trash_goes_after_its_time(tmp_path: Path) -> None:
     trash.start()
     wait_until(lambda: not names(tmp_path, ("trash",)))
     trash.stop()
-    assert store.replicas.inventory() == ((kept,), ())
+    assert store.replicas.inventory()[:2] == ((kept,), ())
     store.close()
 
 

@@ -62,7 +62,7 @@ def test_two_files_are_what_the_software_of_layout_2_wrote(tmp_path: Path) -> No
 def test_what_is_there_is_served_as_it_is(older: Path, store: BlockStore) -> None:
     before = {path: path.read_bytes() for path in older.glob("finalized/*/*")}
     blocks = [Block(1, 1, 0), Block(2, 1, len(SMALL)), Block(3, 1, len(LARGE))]
-    assert store.replicas.inventory() == (tuple(blocks), ())
+    assert store.replicas.inventory()[:2] == (tuple(blocks), ())
     assert [get(store, block) for block in blocks] == [b"", SMALL, LARGE]
     assert all(store.verify(block) for block in blocks)
     assert store.usage().used == sum(map(len, before.values()))

@@ -3,20 +3,22 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Iterator, List, Tuple
+from typing import Iterable, Iterator, List, Tuple
 
 import pytest
 
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.incremental_report import CORRUPT, VERIFIED
 from data_service.datanode.background.verifier import Verifier
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, Told, sealed
+from data_service.protocol.checksums import block_digest, crc32
 from tests.support.disks.damage import flip_in
 from tests.support.disks.stores import names, opened, path_of, put
 from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import BlockMissing, CorruptData
 
 DATA = b"0123456789" * 100
+DIGEST = block_digest(len(DATA), [crc32(DATA)])
 
 
 @pytest.fixture(name="store")
@@ -34,8 +36,10 @@ class Answers:
         self.lost = 0
         self.verifier = Verifier(store, self._tell, self._lose)
 
-    def _tell(self, kind: str, blocks: object) -> None:
-        self.told += [(kind, block) for block in blocks]  # type: ignore[attr-defined]
+    def _tell(self, kind: str, blocks: Iterable[Told]) -> None:
+        for told in blocks:
+            assert sealed(told).digest == (DIGEST if kind == VERIFIED else b"")
+            self.told.append((kind, sealed(told).block))
 
     def _lose(self) -> None:
         self.lost += 1
@@ -50,7 +54,7 @@ def test_good_corrupt_and_missing_replicas_are_told_apart(
     answers.verifier.order([good, bad, Block(3, 1, 10), Block(1, 1, 7)])
     wait_until(lambda: len(answers.told) >= 2 and answers.lost == 2)
     assert sorted(answers.told) == [(CORRUPT, bad), (VERIFIED, good)]
-    assert store.replicas.inventory() == ((good,), (bad,))
+    assert store.replicas.inventory()[:2] == ((good,), (bad,))
 
 
 def test_what_was_found_damaged_is_served_again_when_all_of_it_is_right(
@@ -63,7 +67,7 @@ def test_what_was_found_damaged_is_served_again_when_all_of_it_is_right(
     with store.read(1, 1, as_it_is=True) as replica:
         assert os.pread(replica.descriptor, len(DATA), 0) == DATA, "it is all that is left"
     assert store.verify(block)
-    assert store.replicas.inventory() == ((block,), ())
+    assert store.replicas.inventory()[:2] == ((block,), ())
     store.read(1, 1).__exit__()
     store.replicas.check()
 
@@ -107,7 +111,7 @@ def doubled(tmp_path: Path) -> Tuple[BlockStore, Block]:
 def test_of_a_replica_in_two_directories_one_goes_to_the_trash(tmp_path: Path) -> None:
     store, block = doubled(tmp_path)
     assert store.replicas.doubles() == [block] and store.settle_double(block)
-    assert store.replicas.doubles() == [] and store.replicas.inventory() == ((block,), ())
+    assert store.replicas.doubles() == [] and store.replicas.inventory()[:2] == ((block,), ())
     kept = [names(tmp_path / folder, ["finalized"]) for folder in "ab"]
     trashed = [names(tmp_path / folder, ["trash"]) for folder in "ab"]
     assert sorted(map(len, kept)) == [0, 1] and sorted(map(len, trashed)) == [0, 1]
@@ -122,7 +126,7 @@ def test_of_two_replicas_the_good_one_is_kept(tmp_path: Path, damaged: str) -> N
     answers = Answers(store)
     answers.verifier.start()
     wait_until(lambda: answers.told == [(VERIFIED, block)])
-    assert store.replicas.inventory() == ((block,), ()) and store.verify(block)
+    assert store.replicas.inventory()[:2] == ((block,), ()) and store.verify(block)
     store.replicas.check()
     store.close()
 
@@ -133,5 +137,5 @@ def test_of_two_damaged_replicas_both_are_kept(tmp_path: Path) -> None:
         flip_in(path_of(tmp_path / folder, block), 500)
     assert not store.settle_double(block)
     assert all(len(names(tmp_path / folder, ["finalized"])) == 1 for folder in "ab")
-    assert store.replicas.inventory() == ((), (block,))
+    assert store.replicas.inventory()[:2] == ((), (block,))
     store.close()

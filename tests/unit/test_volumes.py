@@ -126,7 +126,7 @@ def test_of_two_replicas_the_better_one_counts_and_none_is_deleted(tmp_path: Pat
     block = put_twice(tmp_path)
     os.truncate(path_of(tmp_path / "a", block), 3)
     again = opened(tmp_path / "a", tmp_path / "b")
-    assert again.replicas.inventory() == ((block,), ()) and get(again, block) == DATA
+    assert again.replicas.inventory()[:2] == ((block,), ()) and get(again, block) == DATA
     assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 1
     again.close()
 
@@ -182,7 +182,7 @@ def test_a_write_that_ends_after_its_volume_failed_is_not_acknowledged(tmp_path:
     with pytest.raises(DiskFailed):
         store.finish(writer)
     store.replicas.check()
-    assert store.replicas.inventory() == ((), ())
+    assert store.replicas.inventory()[:2] == ((), ())
     store.close()
 
 
@@ -191,7 +191,7 @@ def test_without_any_volume_the_store_stays_up_empty(tmp_path: Path) -> None:
     put(store, 1, DATA)
     node_id = store.volumes.node_id
     store.volumes.working[0].fail("gone")
-    assert store.usage() == (0, 0, 0, 0, 1) and store.replicas.inventory() == ((), ())
+    assert store.usage() == (0, 0, 0, 0, 1) and store.replicas.inventory()[:2] == ((), ())
     assert store.volumes.node_id == node_id and store.volumes.scan_position == 0
     with pytest.raises(DiskFailed):
         store.create(2, 1, 10)
@@ -224,11 +224,11 @@ def test_a_failed_removal_is_not_told_as_done(tmp_path: Path) -> None:
     system.faults = {"unlink": errno.EMFILE}
     with pytest.raises(DfsError):
         store.remove(block)
-    assert store.replicas.inventory() == ((block,), ())
+    assert store.replicas.inventory()[:2] == ((block,), ())
     system.faults = {"unlink": errno.EIO}
     with pytest.raises(DiskFailed):
         store.remove(block)
-    assert store.replicas.inventory() == ((), ()) and store.usage().failed_volumes == 1
+    assert store.replicas.inventory()[:2] == ((), ()) and store.usage().failed_volumes == 1
     store.replicas.check()
     store.close()
 

@@ -6,11 +6,11 @@ this one is there. What is damaged the store tells by itself, as it does for the
 
 import threading
 import time
-from typing import Callable, Dict, Iterable, List
+from typing import Callable, Dict, Iterable, List, Optional
 
 from data_service.datanode.incremental_report import CORRUPT, VERIFIED
 from data_service.datanode.store.block_store import BlockStore
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, SealedBlock, Told
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import BlockMissing, DfsError
 
@@ -27,7 +27,7 @@ class Verifier:
     def __init__(
         self,
         store: BlockStore,
-        tell: Callable[[str, Iterable[Block]], None],
+        tell: Callable[[str, Iterable[Told]], None],
         lost: Callable[[], None],
     ) -> None:
         self._store = store
@@ -47,8 +47,9 @@ class Verifier:
             if self._stopping:
                 return
             try:
-                if self._store.settle_double(block):
-                    self._tell(VERIFIED, [block])
+                digest = self._store.settle_double(block)
+                if digest:
+                    self._tell(VERIFIED, [SealedBlock(*block, digest)])
             except DfsError as error:
                 log.warning("double.kept", block=block.name, error=error.message)
             except Exception as error:
@@ -77,14 +78,14 @@ class Verifier:
             self._stopping = True
             self._waiting.clear()
 
-    def verify(self, block: Block) -> bool:
-        """Whether a replica is good; raises DfsError when it cannot be told."""
-        good = self._store.verify(block)
-        log.debug("replica.verified", block=block.name, good=good)
-        return good
+    def verify(self, block: Block) -> Optional[SealedBlock]:
+        """A replica as it was read, None when it is damaged; DfsError when it cannot be told."""
+        digest = self._store.verify(block)
+        log.debug("replica.verified", block=block.name, good=bool(digest))
+        return SealedBlock(*block, digest) if digest else None
 
     def _run(self) -> None:
-        good: List[Block] = []
+        good: List[SealedBlock] = []
         told_at = time.monotonic()
         while True:
             with self._lock:
@@ -93,16 +94,18 @@ class Verifier:
                     self._running = False
                     return
                 self._waiting.pop(block, None)  # type: ignore[arg-type]
-            if block is not None and self._is_good(block):
-                good.append(block)
+            if block is not None:
+                good += self._read(block)
             if good and (block is None or time.monotonic() - told_at >= _TELL_SECONDS):
                 self._tell(VERIFIED, good)
                 good, told_at = [], time.monotonic()
 
-    def _is_good(self, block: Block) -> bool:
+    def _read(self, block: Block) -> List[SealedBlock]:
+        """A replica as a list of one, or none when it is not known to be good."""
         try:
-            if self.verify(block):
-                return True
+            found = self.verify(block)
+            if found is not None:
+                return [found]
             # Perhaps it was known before, and what was told was lost with a namenode.
             self._tell(CORRUPT, [block])
         except BlockMissing:
@@ -112,7 +115,7 @@ class Verifier:
         except Exception as error:
             # Also a defect must not end this thread, or nothing would be verified any more.
             log.error("verifier.failed", exc_info=True, error=type(error).__name__)
-        return False
+        return []
 
     def __repr__(self) -> str:
         return f"<Verifier {len(self._waiting)} waiting>"

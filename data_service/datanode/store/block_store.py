@@ -98,7 +98,7 @@ class BlockStore:
         """Make a written replica real and durable; after any error it is not there."""
         try:
             block = writer.finish()
-            self.replicas.enter(Replica(block, writer.volume))
+            self.replicas.enter(Replica(block, writer.volume, digest=writer.digest))
         except BaseException:
             writer.discard()
             raise
@@ -138,8 +138,9 @@ class BlockStore:
         self._on_corrupt(marked)
         return True
 
-    def verify(self, block: Block) -> bool:
-        """Read all of a replica from its disk; whether it is good.
+    def verify(self, block: Block) -> bytes:
+        """Read all of a replica from its disk: the digest of what was read, empty when that does
+        not match its checksums.
 
         What was found damaged before may be good after all: the reading can have failed. Raises
         BlockMissing, also for another length, and other errors when it cannot be told.
@@ -148,36 +149,37 @@ class BlockStore:
         buffer = memoryview(bytearray(CHUNK_BYTES))
         try:
             with self._open(replica) as opened:
-                stored = opened.block
+                stored, digest = opened.block, opened.digest()
                 for chunk in opened.chunks(0, stored.length):
                     opened.verified(chunk, buffer)
         except CorruptData as error:
             self.mark_corrupt(replica.block, error.message)
-            return False
+            return b""
         if stored != block:
             raise BlockMissing(f"{stored} is here, and not {block}")
-        problem = self.replicas.heal(replica._replace(block=stored))
+        problem = self.replicas.heal(replica._replace(block=stored, digest=digest))
         if problem:
             log.warning("replica.healed", block=stored.name, problem=problem)
-        return True
+        return digest
 
-    def settle_double(self, block: Block) -> bool:
+    def settle_double(self, block: Block) -> bytes:
         """Keep a good one of several replicas of a block, in use, and put its equals into the trash
-        of their directories; whether there is a good one. Errors as in `verify`.
+        of their directories; its digest, as `verify`, and with the same errors.
 
         Nothing goes before what stays has been read, and nothing is unlinked (HDFS-8486).
         """
         for _ in range(1 + self.replicas.spare_count(block.block_id)):
-            if self.verify(block):
+            digest = self.verify(block)
+            if digest:
                 break
             self.replicas.use_next(block.block_id)
         else:
-            return False
+            return b""
         for spare in self.replicas.forget_spares(block.block_id):
             if spare.block == block and not spare.volume.failed:
                 spare.volume.trash.take_in(block)
                 log.info("replica.double", block=block.name, root=spare.volume.root)
-        return True
+        return digest
 
     # Removing.
 

@@ -10,13 +10,14 @@ from data_service.protocol.blocks import Block
 class Replica(NamedTuple):
     """A replica and where it is; `problem` says why it is corrupt, empty when it is not.
 
-    `has_meta`: its checksums are in a file of their own.
+    `has_meta`: its checksums are in a file of their own. The `digest` is that of them.
     """
 
     block: Block
     volume: Volume
     problem: str = ""
     has_meta: bool = False
+    digest: bytes = b""
 
     @property
     def footprint(self) -> int:
@@ -38,7 +39,7 @@ def collect(
 ) -> None:
     """Add a volume's replicas; of two of one block the better one counts, none is deleted."""
     for stored in scanned:
-        replica = Replica(stored.block, volume, stored.problem, stored.has_meta)
+        replica = Replica(volume=volume, **stored._asdict())
         other = found.setdefault(stored.block.block_id, replica)
         if other is not replica:
             worse = replica

@@ -11,6 +11,7 @@ from data_service.protocol.checksums import (
     BYTES_PER_CRC,
     CHUNK_BYTES,
     BlockChecksum,
+    block_digest,
     chunk_spans,
     crc32,
     pack_checksums,
@@ -48,6 +49,10 @@ class OpenReplica:
     def checksums(self) -> bytes:
         """The stored checksums of all chunks, as they are sent."""
         return pack_checksums(self._checksums)
+
+    def digest(self) -> bytes:
+        """The digest of the block, as far as the stored checksums tell."""
+        return block_digest(self.block.length, self._checksums)
 
     def verified(self, chunk: Chunk, buffer: memoryview) -> memoryview:
         """A chunk's bytes, read into `buffer`.

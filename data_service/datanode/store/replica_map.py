@@ -25,10 +25,12 @@ from zookeeper.fabric.errors import (
 
 
 class Inventory(NamedTuple):
-    """What a full block report tells: good replicas, and corrupt ones."""
+    """What a full block report tells: good replicas, and corrupt ones; and the digests of the good
+    ones, in their order."""
 
     good: Tuple[Block, ...]
     corrupt: Tuple[Block, ...]
+    digests: Tuple[bytes, ...]
 
 
 class ReplicaMap:
@@ -159,8 +161,12 @@ class ReplicaMap:
     def inventory(self) -> Inventory:
         """All replicas, for a full report."""
         replicas = self._all()
-        good = tuple(replica.block for replica in replicas if not replica.problem)
-        return Inventory(good, tuple(replica.block for replica in replicas if replica.problem))
+        good = [replica for replica in replicas if not replica.problem]
+        return Inventory(
+            tuple([replica.block for replica in good]),
+            tuple([replica.block for replica in replicas if replica.problem]),
+            tuple([replica.digest for replica in good]),
+        )
 
     @property
     def used(self) -> int:

@@ -20,6 +20,7 @@ from typing import List
 from data_service.datanode.store import layout
 from data_service.datanode.store.volume import Volume
 from data_service.protocol.blocks import Block
+from data_service.protocol.checksums import block_digest
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import DiskFull, InvalidArgument
 
@@ -69,6 +70,11 @@ class ReplicaWriter:
         self.length += len(data)
         self._settle(len(data))
         self._checksums.append(checksum)
+
+    @property
+    def digest(self) -> bytes:
+        """Of all that was written."""
+        return block_digest(self.length, self._checksums)
 
     def finish(self) -> Block:
         """Make the replica real and durable, and return its block."""

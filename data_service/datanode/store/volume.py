@@ -20,6 +20,7 @@ from data_service.datanode.store.storage_directory import StorageDirectory
 from data_service.datanode.store.trash_folder import TrashFolder
 from data_service.datanode.store.volume_records import VolumeRecords
 from data_service.protocol.blocks import Block, parse_name
+from data_service.protocol.checksums import block_digest
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import Busy, CorruptData, DfsError, DiskFailed, DiskFull
 
@@ -32,6 +33,7 @@ class Stored(NamedTuple):
     block: Block
     problem: str
     has_meta: bool
+    digest: bytes = b""
 
 
 def _nobody() -> None:
@@ -117,11 +119,11 @@ class Volume:
 
     def _examine(self, block_id: int, generation: int, has_meta: bool) -> Stored:
         try:
-            descriptor, block, _ = self.open_replica(block_id, generation, has_meta)
+            descriptor, block, checksums = self.open_replica(block_id, generation, has_meta)
         except CorruptData as error:
             return Stored(Block(block_id, generation, 0), error.message, has_meta)
         os.close(descriptor)
-        return Stored(block, "", has_meta)
+        return Stored(block, "", has_meta, block_digest(block.length, checksums))
 
     def open_replica(self, block_id: int, generation: int, has_meta: bool) -> ReplicaFile:
         """Open a replica; raises CorruptData also when a file of it is missing."""

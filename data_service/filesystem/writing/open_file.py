@@ -12,6 +12,7 @@ that was restarted has forgotten the lease: the writer presents the file and its
 import threading
 from typing import (
     AbstractSet,
+    Any,
     Callable,
     ContextManager,
     Dict,
@@ -28,8 +29,8 @@ from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.patience import Patience
 from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.writing.suspects import Suspects
-from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import crc32
+from data_service.protocol.blocks import Block, SealedBlock, Told
+from data_service.protocol.checksums import block_digest, crc32
 from data_service.protocol.failures import failure_reason
 from data_service.protocol.files import Completed, LocatedBlock, OpenedFile, Presented, Tail
 from data_service.protocol.namenode_calls import NameNodeCalls
@@ -95,7 +96,7 @@ class OpenFile(Forkable):
         self._ended = False
         self._datanodes = datanodes
         self._lock = threading.Lock()
-        self._blocks: Dict[int, Block] = {}
+        self._blocks: Dict[int, Told] = {}
         self._claims: Dict[int, str] = {}
         self._suspects = Suspects()
         self._opened = opened
@@ -215,7 +216,7 @@ class OpenFile(Forkable):
         # A datanode that died meanwhile is made up for: the namenode has its blocks copied.
         return self._namenode.one_change(NotEnoughReplicas)
 
-    def _written_blocks(self) -> Tuple[Block, ...]:
+    def _written_blocks(self) -> Tuple[Any, ...]:
         with self._lock:
             return tuple(block for _, block in sorted(self._blocks.items()))
 
@@ -284,19 +285,24 @@ class OpenFile(Forkable):
             *located.block[:2], size, located.token, located.targets
         )
         try:
-            length = 0
+            length, checksums = 0, []
             for data, checksum in source():
                 if self._ended:
                     raise LeaseExpired(f"{self.path} was given up")
                 pipeline.send(data, checksum)
                 length += len(data)
+                checksums.append(checksum)
             holders = pipeline.finish()
         finally:
             pipeline.close()
         if set(holders) != {target.node_id for target in located.targets}:
             raise NotEnoughReplicas(f"only {len(holders)} datanodes confirmed the block")
+        block = located.block._replace(length=length)
+        # Where there are no tokens there may be namenodes of a release without digests.
+        digest = block_digest(length, checksums) if located.token else b""
+        written: Told = SealedBlock(*block, digest) if digest else block
         with self._lock:
-            self._blocks[position] = located.block._replace(length=length)
+            self._blocks[position] = written
 
     def _give_up(self, position: int, located: LocatedBlock, error: DfsError) -> None:
         if located.targets and not isinstance(error, (Busy, TokenExpired)):
@@ -336,8 +342,8 @@ class OpenFile(Forkable):
         calls = self._namenode.persistent
         with self._lock:
             blocks = tuple(
-                Presented(position, block, self._claims[position])
-                for position, block in self._blocks.items()
+                Presented(position, Block(*written[:3]), self._claims[position])
+                for position, written in self._blocks.items()
             )
         if self._options is None:
             tail = Tail(opened.position, opened.offset, opened.length)

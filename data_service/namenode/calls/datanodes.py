@@ -4,7 +4,7 @@ import time
 from typing import Tuple
 
 from data_service.namenode.calls.connection import Connection
-from data_service.protocol.blocks import Block, unpack_blocks
+from data_service.protocol.blocks import Block, SealedBlock, unpack_sealed
 from data_service.protocol.namenode_calls import Orders
 from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
 from zookeeper.fabric.settings import Address
@@ -38,11 +38,17 @@ class DataNodes:
         return Orders(epoch, self._on.tokens.for_copier(self._on.principal, commands))
 
     def block_report(
-        self, session: int, report_id: int, part: int, parts: int, payload: bytes
+        self,
+        session: int,
+        report_id: int,
+        part: int,
+        parts: int,
+        payload: bytes,
+        digests: bytes = b"",
     ) -> None:
         """See DataNodeReports."""
         namesystem = self._on.namesystem
-        reported = list(unpack_blocks(payload))
+        reported = list(unpack_sealed(payload, digests))
         namesystem.tell_blocks_in_slices(
             lambda blocks: blocks.block_report(
                 session, report_id, part, parts, reported, time.monotonic()
@@ -53,10 +59,10 @@ class DataNodes:
     def block_changes(
         self,
         session: int,
-        received: Tuple[Block, ...],
+        received: Tuple[SealedBlock, ...],
         deleted: Tuple[Block, ...],
         corrupt: Tuple[Block, ...],
-        verified: Tuple[Block, ...] = (),
+        verified: Tuple[SealedBlock, ...] = (),
     ) -> None:
         """See DataNodeReports."""
         self._on.namesystem.tell_blocks(

@@ -4,7 +4,7 @@ A token is given with the answer that tells where a block is, so what its bearer
 just then.
 """
 
-from typing import Callable, Iterable, Tuple
+from typing import Callable, Iterable, Tuple, cast
 
 from data_service.namenode.dates import wall_ms
 from data_service.protocol.block_tokens import COPY, READ, WRITE, Grant, seal
@@ -33,11 +33,13 @@ class Tokens:
         return tuple([
             located._replace(token=self._token(key, READ, bearer, located.block, located.targets))
             for located in found
-        ]) if key else tuple(found)
+        ]) if key else tuple(map(_without_digest, found))
 
     def for_writer(self, bearer: str, located: LocatedBlock, size: int) -> LocatedBlock:
         """A block that the bearer may write, of up to `size` bytes, to its targets."""
         key, block = self._cluster_key(), located.block._replace(length=size)
+        if not key:
+            return _without_digest(located)
         return located._replace(token=self._token(key, WRITE, bearer, block, located.targets))
 
     def for_copier(self, bearer: str, commands: Iterable[Command]) -> Tuple[Command, ...]:
@@ -74,3 +76,8 @@ class Tokens:
 def no_key() -> bytes:
     """That of mode `simple`."""
     return b""
+
+
+def _without_digest(located: LocatedBlock) -> LocatedBlock:
+    """As an older release knows it: it takes no field more."""
+    return cast(LocatedBlock, located[:-1])

@@ -10,7 +10,7 @@ from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
 from data_service.namenode.writers.proofs import Proofs
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, SealedBlock
 from data_service.protocol.files import Completed, LocatedBlock, OpenedFile, Presented, Tail
 from zookeeper.fabric.errors import InvalidArgument
 
@@ -106,7 +106,7 @@ class Writers:
             lambda state: state.writing.abandon_block(client_id, file_id, block_id)
         )
 
-    def complete(self, op: Op, file_id: int, blocks: Tuple[Block, ...]) -> Completed:
+    def complete(self, op: Op, file_id: int, blocks: Tuple[SealedBlock, ...]) -> Completed:
         """See WriterCalls."""
         caller = self._on.caller
         return self._on.namesystem.change_when_confirmed(
@@ -118,7 +118,7 @@ class Writers:
             self._on.gone,
         )
 
-    def flush(self, op: Op, file_id: int, blocks: Tuple[Block, ...]) -> Completed:
+    def flush(self, op: Op, file_id: int, blocks: Tuple[SealedBlock, ...]) -> Completed:
         """See WriterCalls."""
         caller = self._on.caller
         return self._on.namesystem.change_when_confirmed(

@@ -6,23 +6,23 @@ are recorded as deleted by the same edit.
 
 from typing import Iterable, List, Sequence, Tuple
 
-from data_service.namenode.namespace.image import BLOCKS, put
+from data_service.namenode.namespace.image import BLOCKS, DIGESTS, put
 from data_service.namenode.namespace.inodes import File, InodeRow
 from data_service.namenode.namespace.orphans import free, remove
-from data_service.protocol.blocks import BLOCKS_MAX, Block
+from data_service.protocol.blocks import BLOCKS_MAX, Block, Told, sealed
 from metadata_service.edits import Change
 from zookeeper.fabric.errors import InvalidArgument
 
 
 def rewrite(
-    file: File, position: int, blocks: Sequence[Block], wall_ms: int
+    file: File, position: int, blocks: Sequence[Told], wall_ms: int
 ) -> Tuple[InodeRow, List[Change]]:
     """The row of a file, and all changes that give it `blocks` from `position` on, in the
     place of those that it has there."""
     row = file.row(wall_ms)
     changes = [put(row)]
     changes += free(file.blocks[position:])
-    return row, changes + block_changes(blocks, file.id, position)
+    return row, changes + sealed_changes(blocks, file.id, position)
 
 
 def concat(target: File, sources: Sequence[File], wall_ms: int) -> List[Change]:
@@ -71,3 +71,14 @@ def block_changes(blocks: Iterable[Block], inode_id: int, position: int = 0) -> 
         (BLOCKS, block[0], (*block, inode_id, place))
         for place, block in enumerate(blocks, position)
     ]
+
+
+def sealed_changes(
+    blocks: Iterable[Told], inode_id: int, position: int = 0
+) -> List[Change]:
+    """The same of blocks that are new, with their digests, as far as their writer told them."""
+    final = [sealed(told) for told in blocks]
+    digests: List[Change] = [
+        (DIGESTS, one.block_id, (one.block_id, one.digest.hex())) for one in final if one.digest
+    ]
+    return block_changes([one.block for one in final], inode_id, position) + digests

@@ -9,13 +9,14 @@ A block that leaves its file for good has a row among the deleted ones in the sa
 what counts; so has one that was being written and will be in no file.
 """
 
-from typing import Dict, Iterable, List, NamedTuple
+from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Tuple
 
-from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, Image
+from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, DIGESTS, INODES, Image
 from data_service.namenode.namespace.inodes import BlockRow, File, InodeRow
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import DIGEST_BYTES, Block
 from data_service.protocol.redundancy import Redundancy, replicated
 from metadata_service.edits import Change, Row
+from zookeeper.fabric.errors import CorruptData
 
 
 class Kept(NamedTuple):
@@ -28,11 +29,13 @@ class Kept(NamedTuple):
 
 class Effects(NamedTuple):
     """Blocks that files have, also when it is another file or redundancy than before;
-    ids that are deleted; ids of which nothing is known any more. To be heeded in this order."""
+    ids that are deleted; ids of which nothing is known any more. To be heeded in this order.
+    `digests` are those of kept blocks that are new."""
 
     kept: Iterable[Kept]
     deleted: Iterable[int]
     forgotten: Iterable[int]
+    digests: Mapping[int, bytes]
 
 
 def effects_of(changes: Iterable[Change], image: Image) -> Effects:
@@ -41,12 +44,15 @@ def effects_of(changes: Iterable[Change], image: Image) -> Effects:
     gained: List[BlockRow] = []
     deleted: List[int] = []
     forgotten: List[int] = []
+    digests: Dict[int, bytes] = {}
     files: Dict[int, Row] = {}
     for table, key, row in changes:
         if table == DELETED_BLOCKS:
             (forgotten if row is None else deleted).append(key)
         elif table == BLOCKS and row is not None:
             gained.append(BlockRow._make(row))
+        elif table == DIGESTS and row is not None:
+            digests.update(digests_in((row,)))
         elif table == INODES and row is not None:
             files[key] = row
             file = image.inodes.get(key)
@@ -56,17 +62,29 @@ def effects_of(changes: Iterable[Change], image: Image) -> Effects:
     kept += [
         Kept(Block(*row[:3]), row.inode, _redundancy(files[row.inode])) for row in gained
     ]
-    return Effects(kept, deleted, forgotten)
+    return Effects(kept, deleted, forgotten, digests)
 
 
 def effects_of_all(image: Image) -> Effects:
-    """What the rows of a whole image mean, in any order of theirs."""
+    """What the rows of a whole image mean, but for the digests, in any order of theirs."""
     kept = (
         Kept(block, file.id, file.attributes.redundancy)
         for file in image.files()
         for block in file.blocks
     )
-    return Effects(kept, image.deleted_blocks, ())
+    return Effects(kept, image.deleted_blocks, (), {})
+
+
+def digests_in(rows: Iterable[Row]) -> Iterator[Tuple[int, bytes]]:
+    """Blocks and their digests, of rows of the table; CorruptData when one is none."""
+    for block_id, text in rows:
+        try:
+            digest = bytes.fromhex(text)
+        except ValueError:
+            digest = b""
+        if len(digest) != DIGEST_BYTES:
+            raise CorruptData(f"The image is damaged: block {block_id} has an odd digest")
+        yield block_id, digest
 
 
 def _redundancy(row: Row) -> Redundancy:

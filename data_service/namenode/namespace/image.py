@@ -1,10 +1,11 @@
-"""The image in memory: the rows of the four tables, and the one function that changes them.
+"""The image in memory: the rows of the tables, and the one function that changes them.
 
-Theory of operation. The namenode's hard state is four tables of rows (inodes, blocks, deleted
-blocks, counters). An operation first looks whether it may happen, then says what it does as a list
-of row changes, and `apply` carries them out. The same changes are stored by the metadata service,
-so that live, after a restart and on a standby the same function has made the same tree. `apply`
-has no condition that could fail for a reason of the world: a failed assertion in it is our defect.
+Theory of operation. The namenode's hard state is tables of rows (inodes, blocks, deleted blocks,
+counters; and digests, which only the block side keeps). An operation first looks whether it may
+happen, then says what it does as a list of row changes, and `apply` carries them out. The same
+changes are stored by the metadata service, so that live, after a restart and on a standby the same
+function has made the same tree. `apply` has no condition that could fail for a reason of the world:
+a failed assertion in it is our defect.
 
 Three rules make row changes enough:
 - An edit that changes a file's blocks also names the file's inode row. Blocks whose rows go are
@@ -38,6 +39,9 @@ from metadata_service.edits import Change, Row
 from zookeeper.fabric.errors import CorruptData
 
 INODES, BLOCKS, DELETED_BLOCKS, COUNTERS = "inodes", "blocks", "deleted_blocks", "counters"
+
+DIGESTS = "digests"
+"""What the blocks of files hold, by the word of who wrote them; nothing of it is kept here."""
 
 INODE_NUMBERS = "inode_id"
 BLOCK_NUMBERS = "block_id"
@@ -85,7 +89,7 @@ class Image:
                 blocks[key] = row
             elif table == DELETED_BLOCKS:
                 _put(self.deleted_blocks, key, row)
-            else:
+            elif table != DIGESTS:
                 assert table == COUNTERS, f"no table {table}"
                 _put(self.counters, key, row)
         if blocks:
@@ -108,7 +112,8 @@ class Image:
         self.counters.update((row[0], row[1]) for row in tables[COUNTERS])
 
     def rows(self) -> Dict[str, List[Row]]:
-        """All rows, ordered by key: what the metadata service holds when all edits are durable.
+        """All rows but the digests, ordered by key: what the metadata service holds when all edits
+        are durable.
 
         The root has a row here even while no edit has touched it.
         """

@@ -10,7 +10,7 @@ the change, and `new_id` gives the next unused inode number.
 
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
-from data_service.namenode.namespace.contents import block_changes
+from data_service.namenode.namespace.contents import sealed_changes
 from data_service.namenode.namespace.image import put
 from data_service.namenode.namespace.inodes import Directory, Inode, InodeRow
 from data_service.namenode.namespace.orphans import unlink
@@ -31,7 +31,7 @@ from data_service.namenode.namespace.permissions import (
 from data_service.namenode.namespace.quotas import Quotas
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.namenode.namespace.tree_check import TreeCheck
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Told
 from data_service.protocol.files import DIRECTORY, FILE, QUOTA_RESET, QUOTA_UNCHANGED
 from data_service.protocol.redundancy import Redundancy, replicated
 from metadata_service.edits import Change
@@ -123,7 +123,7 @@ class Namespace:
         anchor: Directory,
         names: Names,
         file: NewFile,
-        blocks: Sequence[Block],
+        blocks: Sequence[Told],
         wall_ms: int,
         new_id: Callable[[], int],
     ) -> Tuple[InodeRow, List[Change]]:
@@ -156,7 +156,7 @@ class Namespace:
         )  # fmt: skip
         changes += [put(row) for row in rows]
         changes.append(put(row))
-        return row, changes + block_changes(blocks, file.file_id)
+        return row, changes + sealed_changes(blocks, file.file_id)
 
     def delete(
         self,

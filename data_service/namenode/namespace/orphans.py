@@ -11,7 +11,7 @@ Nobody has applied these changes yet: the caller makes them an edit.
 
 from typing import Iterable, Iterator, List
 
-from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, INODES, put
+from data_service.namenode.namespace.image import BLOCKS, DELETED_BLOCKS, DIGESTS, INODES, put
 from data_service.namenode.namespace.inodes import ORPHANS_ID, ROOT_ID, Directory, File, Inode
 from data_service.protocol.blocks import Block
 from metadata_service.edits import Change
@@ -31,7 +31,8 @@ def free(blocks: Iterable[Block]) -> List[Change]:
     """These blocks leave their file for good; an edit with this also names the file's row."""
     changes: List[Change] = []
     for block in blocks:
-        changes += [(BLOCKS, block.block_id, None), *give_up((block,))]
+        gone: List[Change] = [(BLOCKS, block.block_id, None), (DIGESTS, block.block_id, None)]
+        changes += gone + give_up((block,))
     return changes
 
 
@@ -57,8 +58,8 @@ def purge(orphans: Directory, limit: int) -> List[Change]:
         if len(changes) >= limit:
             break
         blocks = inode.blocks if isinstance(inode, File) else ()
-        # Each block costs two changes.
-        ended = blocks[-max(1, (limit - len(changes)) // 2) :]
+        # Each block costs three changes.
+        ended = blocks[-max(1, (limit - len(changes)) // 3) :]
         changes += free(ended)
         if len(ended) < len(blocks):
             changes.append(put(inode.row()))

@@ -1,11 +1,12 @@
 """Every committed block, where its replicas are, and how well it is kept.
 
 Theory of operation. A node's replica of a block is one of three things. *Good*: the node reported
-exactly the recorded generation and length. *Corrupt*: it reported something else, or the bytes do
-not match their checksums; the mark keeps reason and generation, and goes only when the deletion of
-that replica is confirmed or, for a mere mismatch, when the node reports the right one (HDFS-5438,
-HDFS-4799). *Leaving*: it was good, is surplus, and its node was told to delete it: it counts for
-nothing any more, because nobody knows when the node obeys. Only good replicas count.
+exactly the recorded generation and length, and the digest that the block's writer told. *Corrupt*:
+it reported something else, or the bytes do not match their checksums; the mark keeps reason and
+generation, and goes only when the deletion of that replica is confirmed or, for a mere mismatch,
+when the node reports the right one (HDFS-5438, HDFS-4799). *Leaving*: it was good, is surplus, and
+its node was told to delete it: it counts for nothing any more, because nobody knows when the node
+obeys. Only good replicas count.
 
 A million blocks must fit, so a block is not an object: it is a row in parallel arrays, and the
 tuple of its good holders is shared with all blocks that have the same holders. There is no list
@@ -25,14 +26,16 @@ from data_service.namenode.replicas.judgement import (
     judge,
 )
 from data_service.namenode.replicas.node import Node
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import DIGEST_BYTES, Block
 from data_service.protocol.redundancy import Redundancy, replicated
 
 GENERATION = "generation"
 LENGTH = "length"
 CHECKSUM = "checksum"
+DIGEST = "digest"
 
 _SHARED_TUPLES = 65536
+_NO_DIGEST = bytes(DIGEST_BYTES)
 
 
 class Mark(NamedTuple):
@@ -61,6 +64,7 @@ class BlockMap:
         self._inodes = array("Q")
         self._targets = array("H")
         self._judged = array("B")
+        self._digests = bytearray()
         self._holders: List[Tuple[Node, ...]] = []
         self._free_rows: List[int] = []
         self._shared: Dict[Tuple[Node, ...], Tuple[Node, ...]] = {}
@@ -98,11 +102,14 @@ class BlockMap:
         assert len(self._rows) == total, "an id twice"
         self._judged = array("B", bytes([MISSING]) * total)
         self._holders = [()] * total
+        self._digests = bytearray(DIGEST_BYTES * total)
         self.lost_alone = sum([
             self._targets.count(targets) for targets in set(self._targets)
             if not replicated(targets).tolerates])
 
-    def add(self, block: Block, inode_id: int, redundancy: Redundancy) -> None:
+    def add(
+        self, block: Block, inode_id: int, redundancy: Redundancy, digest: bytes = b""
+    ) -> None:
         """A block is committed; nobody holds it yet. Its id must be new."""
         assert block.block_id not in self._rows, block
         if self._free_rows:
@@ -119,7 +126,9 @@ class BlockMap:
             self._targets.append(redundancy.targets)
             self._judged.append(MISSING)
             self._holders.append(())
+            self._digests += _NO_DIGEST
         self._rows[block.block_id] = row
+        self.seal(block.block_id, digest)
         self._tally(row, 1)
 
     def remove(self, block_id: int) -> None:
@@ -139,6 +148,19 @@ class BlockMap:
         if row is None:
             return None
         return Block(block_id, self._generations[row], self._lengths[row])
+
+    def seal(self, block_id: int, digest: bytes) -> None:
+        """The writer of a block told this digest, or none."""
+        start = self._rows[block_id] * DIGEST_BYTES
+        self._digests[start : start + DIGEST_BYTES] = digest or _NO_DIGEST
+
+    def digest(self, block_id: int) -> bytes:
+        """What the writer of a block told; nothing when he did not, or there is no such block."""
+        row = self._rows.get(block_id)
+        if row is None:
+            return b""
+        digest = bytes(self._digests[row * DIGEST_BYTES : (row + 1) * DIGEST_BYTES])
+        return b"" if digest == _NO_DIGEST else digest
 
     def inode_id(self, block_id: int) -> Optional[int]:
         """The inode that a committed block belongs to, or None."""
@@ -210,11 +232,12 @@ class BlockMap:
         self._settle(row, tuple(other for other in self._holders[row] if other is not node))
 
     def mark(self, block_id: int, node: Node, mark: Mark) -> None:
-        """The node's replica is corrupt. A checksum error is not weakened to a mismatch."""
+        """The node's replica is corrupt. A checksum error is not weakened to a mismatch, but for
+        that of a digest: such a replica may well match its own checksums."""
         row = self._rows[block_id]
         earlier = self.marks.get(block_id, {}).get(node)
         self._clear(block_id, node)
-        if earlier is not None and earlier.reason == CHECKSUM:
+        if earlier is not None and earlier.reason == CHECKSUM and mark.reason != DIGEST:
             mark = mark._replace(reason=CHECKSUM)
         self.marks.setdefault(block_id, {})[node] = mark
         self._settle(row, tuple(other for other in self._holders[row] if other is not node))

@@ -16,7 +16,8 @@ class BlockPolicy(NamedTuple):
     up to `awaited_seconds` those that the zookeeper sees): the first one after a restart would else
     find few of them, or none; `return_grace_seconds` how long the ids of deleted blocks are kept
     for datanodes that are down and may come back; `verified_seconds` how long a replica that its
-    datanode has read and found good is a reason to remove another one.
+    datanode has read and found good is a reason to remove another one. `digests_needed`: a replica
+    whose datanode does not tell its digest counts for nothing, if its block has one.
     """
 
     heartbeat_seconds: float = 1.0
@@ -34,3 +35,4 @@ class BlockPolicy(NamedTuple):
     return_grace_seconds: float = 0.0
     verified_seconds: float = 600.0
     awaited_seconds: float = 60.0
+    digests_needed: bool = False

@@ -1,6 +1,8 @@
 """What datanodes say about single replicas, and what it means.
 
-One replica is judged by the recorded generation and length. What is older than what the node is
+One replica is judged by the recorded generation and length, and by the digest that the block's
+writer told: with another one, or with none where that is needed, a datanode can claim what it likes
+and it counts for nothing. What is older than what the node is
 already known to hold demotes nothing (HDFS-2742, HDFS-16922). A replica of an unknown block is
 remembered as unknown: it may belong to a file that is about to be known.
 
@@ -9,15 +11,23 @@ Whether a replica's bytes are good its datanode alone can tell: a reader's word 
 
 from typing import Callable, Iterable
 
-from data_service.namenode.replicas.block_map import CHECKSUM, GENERATION, LENGTH, BlockMap, Mark
+from data_service.namenode.replicas.block_map import (
+    CHECKSUM,
+    DIGEST,
+    GENERATION,
+    LENGTH,
+    BlockMap,
+    Mark,
+)
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.events import Events
+from data_service.namenode.replicas.judgement import is_content
 from data_service.namenode.replicas.node import Node, UnknownReplica
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.orders import Order
 from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.verification import Verifications
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, SealedBlock, Told, sealed
 from data_service.protocol.nodes import TRASH
 
 
@@ -25,33 +35,35 @@ class BlockReports:
     """Turns the news of datanodes into changes of the block map and the others."""
 
     def __init__(self, blocks: BlockMap, opened: OpenBlocks, replication: Replication,
-                 deletions: Deletions, verifications: Verifications, events: Events) -> None:
+                 deletions: Deletions, verifications: Verifications, events: Events,
+                 digests_needed: bool = False) -> None:
         self._blocks = blocks
         self._opened = opened
         self._replication = replication
         self._deletions = deletions
         self._verifications = verifications
         self._events = events
+        self._digests_needed = digests_needed
         self.on_unknown: Callable[[int], None] = lambda block_id: None
 
     # Incremental changes.
 
-    def changes(self, node: Node, received: Iterable[Block], deleted: Iterable[Block],
-                corrupt: Iterable[Block], now: float, verified: Iterable[Block] = ()) -> None:
+    def changes(self, node: Node, received: Iterable[Told], deleted: Iterable[Block],
+                corrupt: Iterable[Block], now: float, verified: Iterable[Told] = ()) -> None:
         """Apply news at once, in the order deleted, received, corrupt, verified."""
         touched = node.report.touched if node.report is not None else set()
         for block in deleted:
             touched.add(block.block_id)
             self._deleted(node, block)
-        for block in received:
-            touched.add(block.block_id)
-            self.has(node, block, now, False)
+        for told in received:
+            touched.add(told.block_id)
+            self.has(node, told, now, False)
         for block in corrupt:
             touched.add(block.block_id)
             self._has_corrupt(node, block, now)
-        for block in verified:
-            touched.add(block.block_id)
-            self._has_good(node, block, now)
+        for told in verified:
+            touched.add(told.block_id)
+            self._has_good(node, told, now)
 
     def _deleted(self, node: Node, block: Block) -> None:
         recorded = self._blocks.get(block.block_id)
@@ -71,8 +83,9 @@ class BlockReports:
         self._verifications.found_bad(node, block_id)
         self._deletions.gone(node, block_id)
 
-    def has(self, node: Node, block: Block, now: float, in_full_report: bool) -> None:
+    def has(self, node: Node, told: Told, now: float, in_full_report: bool) -> None:
         """The node has this replica."""
+        block, digest = sealed(told).block, sealed(told).digest
         block_id = block.block_id
         node.outbox.supersede(block)
         recorded = self._blocks.get(block_id)
@@ -82,8 +95,11 @@ class BlockReports:
                 generation=block.generation, length=block.length)
             self.refuse(node, block_id)
         elif recorded is not None:
-            self._judge(node, block, recorded, in_full_report, now)
-            self._replication.arrived(block_id, node)
+            self._judge(node, block, digest, recorded, in_full_report, now)
+            if self._is_content(block_id, digest):
+                self._replication.arrived(block_id, node)
+            else:
+                self._replication.came_wrong(block_id, node, now)
         elif block_id in self._deletions:
             self._deletions.found(node, block)
         elif block_id in self._opened:
@@ -92,14 +108,18 @@ class BlockReports:
                 self.refuse(node, block_id)
             elif self._deletions.may_stay(node, block_id):
                 node.unexpect(block_id)
-                self._opened.has(node, block)
+                self._opened.has(node, block, digest)
         else:
             self.on_unknown(block_id)
-            since = now if unknown is None else unknown.since
-            # As for known ones: its name and length say nothing about its bytes.
-            spoilt = (unknown is not None and unknown.spoilt
-                      and unknown.generation == block.generation)
-            node.unknown[block_id] = UnknownReplica(*block[1:], since, spoilt=spoilt)
+            since, spoilt = now, False
+            if unknown is not None:
+                since = unknown.since
+                if unknown.generation == block.generation:
+                    # As for known ones: its name and length say nothing about its bytes.
+                    spoilt, digest = unknown.spoilt, digest or unknown.digest
+            node.unknown[block_id] = UnknownReplica(
+                *block[1:], since, spoilt=spoilt, digest=digest
+            )
 
     def _has_corrupt(self, node: Node, block: Block, now: float) -> None:
         """The node itself found that its replica does not match its checksums."""
@@ -115,27 +135,37 @@ class BlockReports:
             unknown = node.unknown[block.block_id]
             node.unknown[block.block_id] = unknown._replace(spoilt=True)
 
-    def _has_good(self, node: Node, block: Block, now: float) -> None:
+    def _has_good(self, node: Node, told: Told, now: float) -> None:
         """The node has read its replica, and it is good: also one that was marked before."""
-        self.has(node, block, now, False)
+        self.has(node, told, now, False)
+        block, digest = sealed(told).block, sealed(told).digest
         block_id = block.block_id
-        if self._blocks.get(block_id) == block:
+        if self._blocks.get(block_id) == block and self._is_content(block_id, digest):
             mark = self._blocks.marks.get(block_id, {}).get(node)
             if mark is not None and mark.reason == CHECKSUM:
                 # It is not removed any more: an order to do so has it looked at first.
                 node.outbox.drop(block_id)
                 self._blocks.put(block_id, node)
-            self._verifications.found_good(node, block_id, now)
+            # Who does not tell what he has read is no reason to remove anything.
+            if digest or not self._blocks.digest(block_id):
+                self._verifications.found_good(node, block_id, now)
         elif block_id in node.unknown:
             unknown = node.unknown[block_id]
             node.unknown[block_id] = unknown._replace(spoilt=False)
 
-    def _judge(self, node: Node, block: Block, recorded: Block, in_full_report: bool,
-               now: float) -> None:
+    def _is_content(self, block_id: int, digest: bytes) -> bool:
+        return is_content(digest, self._blocks.digest(block_id), self._digests_needed)
+
+    def _judge(self, node: Node, block: Block, digest: bytes, recorded: Block,
+               in_full_report: bool, now: float) -> None:
         block_id = block.block_id
         holds = node in self._blocks.holders(block_id)
-        if block == recorded:
-            mark = self._blocks.marks.get(block_id, {}).get(node)
+        mark = self._blocks.marks.get(block_id, {}).get(node)
+        if block == recorded and not self._is_content(block_id, digest):
+            self._mark(node, block, DIGEST)
+        elif block == recorded and not digest and mark is not None and mark.reason == DIGEST:
+            pass  # Nothing is told that could end the mark.
+        elif block == recorded:
             # Its name and length say nothing about its bytes: only a confirmed deletion ends the
             # mark of a checksum error (HDFS-4799), or that its node has read it again.
             spoilt = mark is not None and mark.reason == CHECKSUM
@@ -185,17 +215,19 @@ class BlockReports:
         elif (unknown is not None and not unknown.refused
               and self._deletions.may_stay(node, block_id)):
             del node.unknown[block_id]
-            block = Block(block_id, unknown.generation, unknown.length)
+            replica = SealedBlock(block_id, unknown.generation, unknown.length, unknown.digest)
             if unknown.spoilt:
-                self._has_corrupt(node, block, now)
+                self._has_corrupt(node, replica.block, now)
             else:
-                self.has(node, block, now, True)
+                self.has(node, replica, now, True)
 
-    def settle(self, node: Node, block: Block, spoilt: bool, now: float) -> None:
+    def settle(
+        self, node: Node, block: Block, digest: bytes, spoilt: bool, now: float
+    ) -> None:
         """A replica that was reported while its block was being written, now committed."""
         recorded = self._blocks.get(block.block_id)
         assert recorded is not None, block
         if spoilt:
             self._mark(node, recorded, CHECKSUM)
         else:
-            self._judge(node, block, recorded, True, now)
+            self._judge(node, block, digest, recorded, True, now)

@@ -22,12 +22,12 @@ from typing import (
     Tuple,
 )
 
-from data_service.namenode.replicas.block_map import reported
+from data_service.namenode.replicas.block_map import DIGEST, reported
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.parts import Parts
 from data_service.namenode.replicas.redundancy_monitor import RedundancyMonitor
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, Told, sealed
 from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Target
 from data_service.protocol.redundancy import Redundancy
 
@@ -50,6 +50,7 @@ class Blocks:
         self._parts = parts = Parts(
             cluster_id, sessions or count((epoch << 32) + 1), policy
         )
+        self._digests_needed = policy.digests_needed
         self._nodes = parts.nodes
         self._map = parts.blocks
         self._opened = parts.opened
@@ -76,9 +77,15 @@ class Blocks:
             self.invalidate(block_id, txid)
 
     def track(
-        self, block: Block, inode_id: int, redundancy: Redundancy, txid: int = 0
+        self,
+        block: Block,
+        inode_id: int,
+        redundancy: Redundancy,
+        txid: int = 0,
+        digest: bytes = b"",
     ) -> None:
-        """A final block belongs to this file, which is kept like this since edit `txid`.
+        """A final block belongs to this file, which is kept like this since edit `txid`; one that
+        is new has this digest.
 
         What becomes surplus by it stays until the edit is durable. Again is the same as once.
         """
@@ -89,10 +96,20 @@ class Blocks:
             self._map.set_inode(block_id, inode_id)
             self._map.set_redundancy(block_id, redundancy)
             return
-        self._map.add(block, inode_id, redundancy)
+        self._map.add(block, inode_id, redundancy, digest)
         if block_id in self._opened:
             self._settle(block)
         self._adopt(block_id)
+
+    def seal(self, block_id: int, digest: bytes) -> None:
+        """The record has the digest of a block which nobody has reported yet; one of a block that
+        is gone, or is not final any more, says nothing."""
+        if block_id in self._map:
+            self._map.seal(block_id, digest)
+
+    def digest(self, block_id: int) -> bytes:
+        """The digest of a final block; nothing when its writer told none."""
+        return self._map.digest(block_id)
 
     def invalidate(self, block_id: int, txid: int) -> None:
         """A block, or one that was being written, is deleted by edit `txid`. Its holders get orders
@@ -146,13 +163,22 @@ class Blocks:
         nodes = [self._nodes.get(target.node_id) for target in targets]
         return any(node is None or node.dead for node in nodes)
 
-    def confirmations(self, block: Block) -> int:
+    def confirmations(self, told: Told) -> int:
         """How many distinct living nodes reported exactly this replica, and not as corrupt."""
-        if block.block_id in self._opened:
-            return self._opened.confirmations(block)
-        if self._map.get(block.block_id) == block:
-            return self.census.health(block.block_id).live
+        final = sealed(told)
+        if final.block_id in self._opened:
+            return self._opened.confirmations(final, self._digests_needed)
+        known = self._map.get(final.block_id), self.digest(final.block_id)
+        if known == (final.block, final.digest):
+            return self.census.health(final.block_id).live
         return 0
+
+    def others(self, told: Told) -> int:
+        """How many nodes reported another content of a block than its writer sent."""
+        if told.block_id in self._opened:
+            return self._opened.others(sealed(told))
+        marks = self._map.marks.get(told.block_id, {}).values()
+        return sum(1 for mark in marks if mark.reason == DIGEST)
 
     def attainable(self, block: Block, targets: Iterable[Target], redundancy: Redundancy) -> int:
         """How many replicas of a final block there can be: as many as wanted, or the datanodes
@@ -163,7 +189,9 @@ class Blocks:
         opened = self._opened.end(block.block_id)
         for node, length in opened.replicas.items():
             replica = Block(block.block_id, opened.generation, length)
-            self._parts.reports.settle(node, replica, node in opened.bad, self._parts.now)
+            self._parts.reports.settle(
+                node, replica, opened.digests[node], node in opened.bad, self._parts.now
+            )
 
     def _adopt(self, block_id: int) -> None:
         for node in self._nodes:
@@ -248,7 +276,7 @@ class Blocks:
         return report + node.outbox.take_copies() + removals
 
     def block_report(self, session: int, report_id: int, part: int, parts: int,
-                     blocks: Sequence[Block], now: float) -> bool:
+                     blocks: Sequence[Told], now: float) -> bool:
         """A slice of one part (0 up to `parts` - 1) of a full report; see `full_reports.py` for the
         rules. False when more of that part is left: to be called again, with the same.
 
@@ -262,9 +290,9 @@ class Blocks:
         self.monitor.reports_came(now)
         return taken
 
-    def block_changes(self, session: int, received: Iterable[Block], deleted: Iterable[Block],
+    def block_changes(self, session: int, received: Iterable[Told], deleted: Iterable[Block],
                       corrupt: Iterable[Block], now: float,
-                      verified: Iterable[Block] = ()) -> None:
+                      verified: Iterable[Told] = ()) -> None:
         """Replicas that came, went, or were read and found corrupt or good since the last call; an
         id stands in one of the lists only. Raises SessionExpired."""
         self._parts.now = now

@@ -117,7 +117,10 @@ class Census:
     def locate(self, block: Block, offset: int) -> LocatedBlock:
         """A committed block that begins at this offset of its file, for a reader; no token."""
         block_id = block.block_id
-        return LocatedBlock(block, offset, self.locations(block_id), self.is_corrupt(block_id), b"")
+        return LocatedBlock(
+            block, offset, self.locations(block_id), self.is_corrupt(block_id), b"",
+            digest=self._blocks.digest(block_id),
+        )  # fmt: skip
 
     def examine(self, block: Block) -> BlockHealth:
         """A committed block with all its replicas."""

@@ -21,7 +21,7 @@ from data_service.namenode.replicas.events import Events
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.open_report import OpenReport
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Told
 from zookeeper.fabric.errors import ProtocolViolation
 
 PARTS_MAX = 10_000
@@ -47,7 +47,7 @@ class FullReports:
         self._events = events
 
     def part(
-        self, node: Node, report_id: int, part: int, parts: int, blocks: Sequence[Block], now: float
+        self, node: Node, report_id: int, part: int, parts: int, blocks: Sequence[Told], now: float
     ) -> bool:
         """Take in a slice of one part: True when nothing of it is left, also of a repeated one.
         Until then it is to be called again, with the same.
@@ -89,7 +89,7 @@ class FullReports:
                                     f"not {parts}; begin a new report")
         return report
 
-    def _take(self, node: Node, report: OpenReport, blocks: Sequence[Block], now: float) -> None:
+    def _take(self, node: Node, report: OpenReport, blocks: Sequence[Told], now: float) -> None:
         for block in blocks[report.taken : report.taken + SLICE_BLOCKS]:
             # Of two generations the later counts, whatever the order.
             if report.list(block) and block.block_id not in report.touched:

@@ -20,6 +20,13 @@ LEVELS = 8
 """Of urgency; 0 is the first."""
 
 
+def is_content(told: bytes, digest: bytes, needed: bool) -> bool:
+    """Whether a replica whose datanode told this digest holds what the block's writer sent, whose
+    digest is the other one. Where none is told none can be compared: that may pass unless one is
+    `needed`."""
+    return told == digest or not digest or not (told or needed)
+
+
 def in_service(holders: Iterable[Node]) -> int:
     """How many replicas are part of the target."""
     return sum([node.in_service for node in holders])

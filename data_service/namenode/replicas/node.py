@@ -21,7 +21,7 @@ class UnknownReplica(NamedTuple):
 
     Or one that is `refused`: its block was allocated on other nodes, nobody can have meant it.
     `spoilt` says that its node found it corrupt: the block may become known when its writer
-    resumes.
+    resumes. The `digest` is what the node told.
     """
 
     generation: int
@@ -29,6 +29,7 @@ class UnknownReplica(NamedTuple):
     since: float
     refused: bool = False
     spoilt: bool = False
+    digest: bytes = b""
 
 
 class Node:

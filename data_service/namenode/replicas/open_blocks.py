@@ -6,19 +6,22 @@ commit, so what each node reported is kept until then and judged at once.
 
 from typing import Dict, Iterable, Iterator, Optional, Set, Tuple
 
+from data_service.namenode.replicas.judgement import is_content
 from data_service.namenode.replicas.node import Node
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, SealedBlock
 
 
 class OpenBlock:
-    """One such block: the nodes it was allocated on, the length that each holder reported."""
+    """One such block: the nodes it was allocated on, the length and the digest that each holder
+    reported."""
 
-    __slots__ = ("generation", "targets", "replicas", "bad")
+    __slots__ = ("generation", "targets", "replicas", "digests", "bad")
 
     def __init__(self, generation: int, targets: Tuple[Node, ...]) -> None:
         self.generation = generation
         self.targets = targets
         self.replicas: Dict[Node, int] = {}
+        self.digests: Dict[Node, bytes] = {}
         self.bad: Set[Node] = set()
 
 
@@ -61,16 +64,18 @@ class OpenBlocks:
         targets = self._blocks[block_id].targets
         return not targets or node in targets
 
-    def has(self, node: Node, block: Block) -> None:
+    def has(self, node: Node, block: Block, digest: bytes = b"") -> None:
         """A node reported a replica; one of another generation is not of this writing."""
         opened = self._blocks[block.block_id]
         if block.generation == opened.generation:
             opened.replicas[node] = block.length
+            opened.digests[node] = digest or opened.digests.get(node, b"")
 
     def lacks(self, node: Node, block_id: int) -> None:
         """A node has no replica (any more)."""
         opened = self._blocks[block_id]
         opened.replicas.pop(node, None)
+        opened.digests.pop(node, None)
         opened.bad.discard(node)
 
     def spoil(self, node: Node, block_id: int) -> bool:
@@ -80,13 +85,20 @@ class OpenBlocks:
             opened.bad.add(node)
         return node in opened.replicas
 
-    def confirmations(self, block: Block) -> int:
-        """How many nodes reported exactly this block, and not as corrupt."""
-        opened = self._blocks[block.block_id]
-        if block.generation != opened.generation:
+    def confirmations(self, sealed: SealedBlock, digests_needed: bool = False) -> int:
+        """How many nodes reported exactly this block, with its content, and not as corrupt."""
+        opened = self._blocks[sealed.block_id]
+        if sealed.generation != opened.generation:
             return 0
         return sum(1 for node, length in opened.replicas.items()
-                   if length == block.length and node not in opened.bad)
+                   if length == sealed.length and node not in opened.bad
+                   and is_content(opened.digests[node], sealed.digest, digests_needed))
+
+    def others(self, sealed: SealedBlock) -> int:
+        """How many nodes reported it with another content than its writer sent."""
+        opened = self._blocks[sealed.block_id]
+        return sum(1 for digest in opened.digests.values()
+                   if not is_content(digest, sealed.digest, False))
 
     def end(self, block_id: int) -> OpenBlock:
         """The block is committed or abandoned; nothing is expected of its targets any more."""
@@ -99,4 +111,5 @@ class OpenBlocks:
         """Assert that nothing is kept of nodes that were given up."""
         for block_id, opened in self._blocks.items():
             assert opened.bad <= set(opened.replicas), block_id
+            assert opened.digests.keys() == opened.replicas.keys(), block_id
             assert not any(node.dead for node in opened.replicas), block_id

@@ -2,7 +2,7 @@
 
 from typing import Dict, List, Optional, Set, Tuple
 
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Told
 
 _SHARDS = 64
 
@@ -40,7 +40,7 @@ class OpenReport:
     def __repr__(self) -> str:
         return f"<OpenReport {self.report_id}, part {self.next_part} of {self.parts}>"
 
-    def list(self, block: Block) -> bool:
+    def list(self, block: Told) -> bool:
         """Note that it lists this replica; False when it listed a later one of the block."""
         listed = self._listed[block.block_id % _SHARDS]
         if listed.get(block.block_id, -1) > block.generation:

@@ -37,8 +37,9 @@ class Parts:
             self.blocks, self.nodes, self.replication, verifications, policy
         )
         self.reports = BlockReports(
-            self.blocks, self.opened, self.replication, self.deletions, verifications, self.events
-        )
+            self.blocks, self.opened, self.replication, self.deletions, verifications, self.events,
+            policy.digests_needed,
+        )  # fmt: skip
         self.full_reports = FullReports(self.blocks, self.opened, self.reports, self.events)
         self.dead_nodes = DeadNodes(
             self.nodes, self.blocks, self.opened, self.replication, self.deletions, self.events

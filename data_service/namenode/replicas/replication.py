@@ -233,6 +233,12 @@ class Replication:
             node.misses = 0
             self._without(block_id, copy, node)
 
+    def came_wrong(self, block_id: int, node: Node, now: float) -> None:
+        """A node has the block with another content: if that was a copy, it was a bad one."""
+        copy = self._copies.get(block_id)
+        if copy is not None and node in copy.targets:
+            self.failed(block_id, copy.source, now)
+
     def cancel(self, block_id: int) -> None:
         """The block was deleted, or the source's replica turned out to be corrupt."""
         self._failures.pop(block_id, None)

@@ -27,7 +27,7 @@ from data_service.namenode.namespace.namespace import NewFile
 from data_service.namenode.namespace.orphans import give_up
 from data_service.namenode.namespace.paths import render
 from data_service.namenode.writers.leases import Leases, Place
-from data_service.protocol.blocks import BLOCKS_MAX, Block
+from data_service.protocol.blocks import BLOCKS_MAX, Block, SealedBlock, Told, sealed
 from data_service.protocol.files import DIRECTORY, LocatedBlock, OpenedFile, Tail
 from data_service.protocol.nodes import Target
 from metadata_service.edits import Change
@@ -85,7 +85,7 @@ class OpenFile:
         offset = self.tail.offset + (position - self.tail.position) * self.new.block_size
         return LocatedBlock(block, offset, targets or (), False, b"")
 
-    def settle(self, blocks: Sequence[Block]) -> None:
+    def settle(self, blocks: Sequence[SealedBlock]) -> None:
         """All blocks so far are visible now; the writer goes on behind them."""
         end = self.tail.offset + sum(block.length for block in blocks)
         self.tail = Tail(self.tail.position + len(blocks), end, end)
@@ -96,7 +96,7 @@ class OpenFile:
         """The blocks in the order of their positions."""
         return [allocated for _, allocated in sorted(self.blocks.items())]
 
-    def final_blocks(self, presented: Sequence[Block]) -> List[Block]:
+    def final_blocks(self, presented: Sequence[Told]) -> List[SealedBlock]:
         """The new blocks with their final lengths, as the writer presents them.
 
         InvalidArgument when they are not the blocks that it was given, or of more than their size.
@@ -118,7 +118,7 @@ class OpenFile:
             raise InvalidArgument(
                 f"inode {self.new.file_id} is being truncated, and would be {more} bytes longer"
             )
-        return list(presented)
+        return [sealed(told) for told in presented]
 
     def __repr__(self) -> str:
         return f"<OpenFile {self.new.file_id} of {len(self.blocks)} blocks>"
@@ -163,7 +163,7 @@ class OpenFiles:
         if file_id < self._first_number:
             self._ended.add(file_id)
 
-    def settle(self, file: OpenFile, blocks: Sequence[Block]) -> None:
+    def settle(self, file: OpenFile, blocks: Sequence[SealedBlock]) -> None:
         """All blocks of the file are visible now, and its writer goes on behind them."""
         file.settle(blocks)
         self._leases.move(file.new.file_id, own_place(file.new.file_id))
@@ -303,6 +303,6 @@ def check_position(position: int, first: int = 0) -> None:
         )
 
 
-def _is_final(known: Block, told: Block) -> bool:
+def _is_final(known: Block, told: Told) -> bool:
     """Whether `told` is the known block, with the length that was missing or the same one."""
     return known[:2] == told[:2] and known.length in (0, told.length)

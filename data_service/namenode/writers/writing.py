@@ -47,7 +47,7 @@ from data_service.namenode.writers.open_files import (
     deleted_rows,
 )
 from data_service.namenode.writers.takeover import Takeover, places_of
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import Block, SealedBlock, Told
 from data_service.protocol.files import FILE, Completed, FileStatus, OpenedFile
 from data_service.protocol.redundancy import replicated
 from metadata_service.edits import Change
@@ -173,7 +173,7 @@ class Writing:
         caller: Caller,
         op: Op,
         file_id: int,
-        blocks: Iterable[Block],
+        blocks: Iterable[Told],
         now: float,
         wall_ms: int,
     ) -> Outcome:
@@ -190,7 +190,7 @@ class Writing:
         caller: Caller,
         op: Op,
         file_id: int,
-        blocks: Iterable[Block],
+        blocks: Iterable[Told],
         now: float,
         wall_ms: int,
     ) -> Outcome:
@@ -203,7 +203,7 @@ class Writing:
         caller: Caller,
         op: Op,
         file_id: int,
-        blocks: Iterable[Block],
+        blocks: Iterable[Told],
         now: float,
         wall_ms: int,
     ) -> Outcome:
@@ -230,7 +230,7 @@ class Writing:
         return outcome
 
     def _visible(
-        self, caller: Caller, file: OpenFile, final: Sequence[Block], wall_ms: int
+        self, caller: Caller, file: OpenFile, final: Sequence[SealedBlock], wall_ms: int
     ) -> Tuple[InodeRow, List[Change]]:
         """The file's row, and all changes that it takes.
 

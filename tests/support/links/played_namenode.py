@@ -61,7 +61,7 @@ class NameNode:
         return self.session, self.epoch, "cluster-1"
 
     def _block_report(self, session: int, report_id: int, part: int, parts: int,
-                      payload: bytes) -> None:
+                      payload: bytes, digests: bytes = b"") -> None:
         assert session == self.session
 
     def _block_changes(self, session: int, received: tuple, deleted: tuple,

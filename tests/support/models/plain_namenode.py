@@ -198,7 +198,7 @@ class PlainService(PlainRewriting):
             return core.epoch, commands
 
     def exposed_block_report(self, session: int, report_id: int, part: int, parts: int,
-                             payload: bytes) -> None:
+                             payload: bytes, digests: bytes = b"") -> None:
         """A part of a full report."""
         core = self._core
         core.enter("block_report", (session, report_id, part, parts, payload))
@@ -220,7 +220,7 @@ class PlainService(PlainRewriting):
                 node.good.pop(block.block_id, None)
             node.deleted.update(block[0] for block in deleted)
             node.corrupt.update((block[0], Block._make(block)) for block in corrupt)
-            node.good.update((block[0], Block._make(block)) for block in received + verified)
+            node.good.update((told[0], Block(*told[:3])) for told in received + verified)
 
     def exposed_copy_failed(
         self, session: int, block_id: int, unreached: Tuple[str, ...] = ()
@@ -288,7 +288,7 @@ class PlainService(PlainRewriting):
 
     def _publish(self, file: PlainFile, blocks: tuple) -> tuple:
         core = self._core
-        told = [Block._make(block) for block in blocks]
+        told = [Block(*block[:3]) for block in blocks]
         known = [file.blocks[position][:2] for position in sorted(file.blocks)]
         assert known == [block[:2] for block in told], (known, told)
         holders = [len(core.holders(block)) for block in told]
