@@ -47,6 +47,10 @@ class DataNodeCalls(Calls, who=(*PEOPLE, DATA_NODE)):
         datanode, and send the checksums of all its chunks. Only over a Unix socket."""
 
     @call(READS)
+    def chunk_checksums(self, block_id: Natural, generation: Natural, token: Token) -> Receiving:
+        """Send the stored checksums of all chunks of a replica, by which a reader knows it."""
+
+    @call(READS)
     def block_checksum(
         self, block_id: Natural, generation: Natural, length: Natural, token: Token
     ) -> BlockChecksum:

@@ -3,7 +3,8 @@
 Theory of operation. Every chunk is verified against the checksum that its writer computed before
 one byte of it is given away. When a replica is out of reach, slow, or damaged, reading goes on with
 another (see `replica_choice.py`) from the chunk that was not verified yet, and the namenode is told
-of the damage. A read fails only when no replica is left.
+of the damage. The checksums themselves are compared with what the namenode knows of the block (see
+`block_contents.py`). A read fails only when no replica is left.
 
 A checksum is computed where the bytes are: the datanode reads and verifies all of its replica, and
 tells the namenode itself when that is damaged.
@@ -11,21 +12,30 @@ tells the namenode itself when that is damaged.
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Callable, Dict, Iterator, Optional
+from typing import Callable, Dict, Iterator, Optional, Sequence
 
+from data_service.filesystem.reading.block_contents import BlockContents, receive_checksums
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.replica_choice import Attempt, Relocate, ReplicaChoice
 from data_service.filesystem.reading.short_circuit import ShortCircuit
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES, BlockChecksum, crc32
+from data_service.protocol.datanode_calls import DataNodeCalls
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
 from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Receiving
-from zookeeper.fabric.errors import BlockMissing, CorruptData, DeadlineExceeded, DfsError
+from zookeeper.fabric.errors import (
+    BlockMissing,
+    CorruptData,
+    DeadlineExceeded,
+    DfsError,
+)
+from zookeeper.fabric.packets import PACKET_BYTES_MAX
 from zookeeper.fabric.settings import NetworkSettings
 
 log = logs.get("reader")
@@ -85,6 +95,7 @@ class BlockReader:
         # Where blocks were found to be when the namenode was asked again: a reader who jumps to and
         # fro comes back to them with what he was told at first.
         self._newest: Dict[int, LocatedBlock] = {}
+        self._contents = BlockContents()
         self._as_they_are = as_they_are
 
     def read(
@@ -166,9 +177,9 @@ class BlockReader:
         target, located, verify, hasty = attempt
         body = self._open(attempt, position, end - position)
         try:
-            bad = partial(self._report_bad, located.block, target.node_id) if verify else None
+            allows = partial(self._allows, target, located) if verify else None
             watch = _RateWatch(f"the datanode {target.host}:{target.port}") if hasty else None
-            yield from _pieces(body, located.block, position, end, buffer, bad, watch)
+            yield from _pieces(body, located.block, position, end, buffer, allows, watch)
         finally:
             body.close()
 
@@ -178,9 +189,51 @@ class BlockReader:
         if verify and self._short_circuit is not None:
             replica = self._short_circuit.read_block(target, located, position, length)
             if replica is not None:
+                with _closed_on_error(replica):
+                    self._learn(target, located, replica.checksums)
                 return replica
         node = (self._hasty_datanodes if hasty else self._datanodes).at(target)
+        if verify and self._contents.needs(located):
+            self._ask_checksums(target, located, node)
         return node.read_block(*located.block[:2], position, length, located.token, not verify)
+
+
+    def _ask_checksums(self, target: Target, located: LocatedBlock, node: DataNodeCalls) -> None:
+        """Learn those of all chunks of a block before any of them is believed."""
+        body = node.chunk_checksums(*located.block[:2], located.token)
+        try:
+            buffer = memoryview(bytearray(PACKET_BYTES_MAX))
+            checksums = receive_checksums(body, buffer, located.block.length)
+        finally:
+            body.close()
+        self._learn(target, located, checksums)
+
+    def _learn(
+        self, target: Target, located: LocatedBlock, checksums: Sequence[int]
+    ) -> None:
+        try:
+            self._contents.learn(located, checksums)
+        except CorruptData:
+            self._report_bad(located.block, target.node_id)
+            raise
+
+    def _allows(
+        self, target: Target, located: LocatedBlock, data: memoryview, start: int, checksum: int
+    ) -> bool:
+        """Whether a chunk is right; the namenode is told of one that is not."""
+        right = crc32(data) == checksum and self._contents.allows(located, start, checksum)
+        if not right:
+            self._report_bad(located.block, target.node_id)
+        return right
+
+
+@contextmanager
+def _closed_on_error(body: Receiving) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        body.close()
+        raise
 
 
 def hurried(network: NetworkSettings) -> NetworkSettings:
@@ -215,10 +268,11 @@ def _pieces(
     position: int,
     end: int,
     buffer: memoryview,
-    report_bad: Optional[Callable[[], None]],
+    allows: Optional[Callable[[memoryview, int, int], bool]],
     watch: Optional[_RateWatch],
 ) -> Iterator[memoryview]:
-    """The bytes of a replica that a datanode sends, verified where `report_bad` is to be told."""
+    """The bytes of a replica that a datanode sends; `allows` verifies each chunk, at its start and
+    with its checksum."""
     start = position - position % CHUNK_BYTES
     while position < end:
         asked = time.monotonic()
@@ -228,8 +282,7 @@ def _pieces(
         data, checksum = packet
         if len(data) != min(CHUNK_BYTES, block.length - start):
             raise CorruptData(f"a chunk of {len(data)} bytes at byte {start}")
-        if report_bad is not None and crc32(data) != checksum:
-            report_bad()
+        if allows is not None and not allows(data, start, checksum):
             raise CorruptData(f"checksum mismatch at byte {start}")
         came = time.monotonic()
         piece = data[position - start : end - start]

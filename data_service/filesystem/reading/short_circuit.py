@@ -18,20 +18,13 @@ import time
 from functools import partial
 from typing import Callable, Iterator, Optional, Sequence, Tuple
 
+from data_service.filesystem.reading.block_contents import receive_checksums
 from data_service.filesystem.reading.node_memory import NodeMemory
-from data_service.protocol.checksums import (
-    CHECKSUM_BYTES,
-    CHUNK_BYTES,
-    chunk_count,
-    chunk_spans,
-    crc32,
-    unpack_checksums,
-)
+from data_service.protocol.checksums import CHUNK_BYTES, chunk_spans
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
 from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
-from zookeeper.fabric.calls import Receiving
 from zookeeper.fabric.errors import (
     BlockMissing,
     Busy,
@@ -68,7 +61,7 @@ class LocalReplica:
         on_trouble: Callable[[], None],
     ) -> None:
         self._descriptor = descriptor
-        self._checksums = checksums
+        self.checksums = checksums
         self._spans = spans
         self._on_trouble = on_trouble
 
@@ -88,7 +81,7 @@ class LocalReplica:
             raise self._unreadable(error.strerror or str(error)) from None
         if count != size:
             raise self._unreadable(f"{count} bytes where {size} should be")
-        return data, self._checksums[start // CHUNK_BYTES]
+        return data, self.checksums[start // CHUNK_BYTES]
 
     def close(self) -> None:
         """Close the file; may be called again."""
@@ -148,7 +141,7 @@ class ShortCircuit:
             try:
                 if name != target.node_id.encode():
                     raise Unavailable("another datanode has this name on this machine")
-                checksums = _receive_checksums(body, buffer, chunk_count(block.length))
+                checksums = receive_checksums(body, buffer, block.length)
                 _require_bytes(descriptor, block.length)
             except BaseException:
                 os.close(descriptor)
@@ -156,22 +149,6 @@ class ShortCircuit:
         finally:
             body.close()
         return descriptor, checksums
-
-
-def _receive_checksums(body: Receiving, buffer: memoryview, count: int) -> Tuple[int, ...]:
-    """The checksums that follow an open file: so many."""
-    whole = CHECKSUM_BYTES * count
-    data = b""
-    while len(data) <= whole:
-        packet = body.receive(buffer)
-        if packet is None:
-            break
-        if crc32(packet[0]) != packet[1]:
-            raise ProtocolViolation("the checksums of a replica were damaged on their way")
-        data += packet[0]
-    if len(data) != whole:
-        raise CorruptData(f"a replica with other checksums than those of {count} chunks")
-    return unpack_checksums(data)
 
 
 def _require_bytes(descriptor: int, length: int) -> None:
