@@ -49,6 +49,8 @@ TOLERANCE = 1.0
 """How much worse a figure may be than in a saved run, as a fraction, on a machine that others use
 heavily: three runs without a change differed by up to a half there."""
 
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 QUICK = Scale(size=8 * 1024 * 1024, repeat=1, files=50, names=100)
 """A look whether everything works; its figures mean nothing."""
 
@@ -105,6 +107,14 @@ def machine(python: str) -> Dict[str, object]:
         "system": platform.platform(),
         "python": version.split()[-1],
     }
+
+
+def end_once(number: int, _frame: object) -> None:
+    """Stop the daemons and end; whoever asks once more, as `timeout` and impatient people do, must
+    neither interrupt that nor end the process that stops them, which ignores what we ignore."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 class Measured(NamedTuple):
@@ -169,9 +179,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     `--check` found something worse."""
     arguments = parse(argv)
     saved = saved_rows(arguments.check) if arguments.check else None
-    # The end of a terminal's session must stop the daemons, too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for number in ENDINGS:
+        signal.signal(number, end_once)
     before = dict(machine(arguments.python), started=time.strftime("%Y-%m-%d %H:%M:%S"))
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

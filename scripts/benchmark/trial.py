@@ -104,8 +104,15 @@ class TrialCluster:
     def _cluster(self, action: str, *roles: str) -> None:
         command = [self._python, str(ROOT / "scripts" / "cluster.py"), action, *roles]
         command += ["--config", str(self.config)]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
-        if done.returncode:
+        # Ctrl-C is for us: interrupted half-way it would leave daemons that nobody has on record.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True
+        )
+        try:
+            failed = process.wait()
+        finally:
+            process.wait()
+        if failed:
             raise RuntimeError(f"scripts/cluster.py {action} failed")
 
     def _configuration(self) -> str:
