@@ -6,6 +6,9 @@ from typing import Any, Iterator, List
 
 import pytest
 
+# Nothing of what is collected becomes garbage: see `pytest_collection_finish`.
+gc.disable()
+
 pytest.register_assert_rewrite("tests.support")
 
 from tests.support.clusters.cluster import Cluster  # noqa: E402
@@ -64,6 +67,7 @@ def pytest_collection_finish() -> None:
     Tests that look for leaks ask it to collect: 0.4 s each time with the whole suite in memory.
     """
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
