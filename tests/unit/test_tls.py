@@ -7,7 +7,7 @@ import ssl
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, List, Optional
 
 import pytest
 
@@ -15,12 +15,13 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.links import certificates
 from tests.support.links.loopback import ROLE, Loopback, Recorder, credentials_as, works
 from tests.support.links.middle import Middle
+from tests.support.links.proxy import Proxy
 from zookeeper.fabric.auth import SECRET, SIMPLE
 from zookeeper.fabric.errors import AuthenticationFailed, DfsError, SettingsError, Unavailable
 from zookeeper.fabric.handshake import credentials_of, greet
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, USER, ZOOKEEPER, Principal
 from zookeeper.fabric.remote import Remote
-from zookeeper.fabric.settings import SecuritySettings, Settings
+from zookeeper.fabric.settings import Address, SecuritySettings, Settings
 from zookeeper.fabric.sockets import dial
 from zookeeper.fabric.tls import Tls
 
@@ -296,6 +297,29 @@ def test_another_authority_is_taken_as_soon_as_its_file_says_so(
 
 
 # Somebody in between.
+
+
+def flipped(piece: bytes) -> bytes:
+    """The same with another last byte."""
+    return piece[:-1] + bytes([piece[-1] ^ 1])
+
+
+def test_who_listens_learns_nothing_and_changes_nothing(served: Loopback) -> None:
+    heard: List[bytes] = []
+    network, deadline = served.network, time.monotonic() + PATIENCE_SECONDS
+    proxy = served.keep(Proxy(served.address))
+    stream = dial(Address(*proxy.address), network, "zookeeper")
+    secured = served.credentials.tls.call(stream, ROLE, "localhost", deadline)
+    (introduction,) = served.credentials.to(ROLE, served.address)
+    greet(secured, introduction, f"{ROLE}@{served.address}", deadline)
+    remote = served.keep(Remote(secured, network, "zookeeper"))
+    proxy.meddle = lambda piece: heard.append(piece) or piece  # type: ignore[func-returns-value]
+    assert remote.call("echo", "delete /aaaaaaaa", timeout=PATIENCE_SECONDS) == "delete /aaaaaaaa"
+    assert heard and b"aaaa" not in b"".join(heard)
+    proxy.meddle = flipped
+    with pytest.raises(Unavailable):
+        remote.call("echo", "delete /aaaaaaaa", timeout=PATIENCE_SECONDS)
+    assert works(served.remote())
 
 
 def test_who_relays_through_his_own_tls_is_found_out(served: Loopback, folder: Path) -> None:

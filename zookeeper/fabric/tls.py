@@ -133,7 +133,7 @@ def _context(protocol: int, ca_file: str) -> ssl.SSLContext:
     path = _readable("ca_file", ca_file)
     try:
         context.load_verify_locations(path)
-    except ssl.SSLError as error:
+    except OSError as error:
         raise SettingsError(f"{path}: found no certificates, expected some in this ca_file: "
                             f"{_why(error)}") from None
     return context
@@ -143,7 +143,7 @@ def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
         # A password that is asked for is wrong rather than a daemon that waits at a terminal.
         context.load_cert_chain(certificate, key, password="")
-    except ssl.SSLError as error:
+    except OSError as error:
         raise SettingsError(f"{certificate}: found no certificate that goes with the key in {key}: "
                             f"{_why(error)}") from None
 
@@ -167,10 +167,12 @@ def _shown(calling: ssl.SSLContext, answering: ssl.SSLContext, certificate: str)
     return sides[0]
 
 
-def _why(error: ssl.SSLError) -> str:
+def _why(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
-    return (error.reason or "no such content").lower().replace("_", " ")
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "no such content").lower().replace("_", " ")
+    return error.strerror or str(error)
 
 
 def _readable(setting: str, path: str, private: bool = False) -> str:

@@ -201,17 +201,20 @@ class TlsStream(Stream):
             pass  # It did not stay to hear it.
         if isinstance(error, ssl.SSLCertVerificationError):
             why = f"{self.peer} does not prove who it is: {error.verify_message}"
-            return AuthenticationFailed(why)
-        return self._broken_off(error)
+        else:
+            why = f"no TLS with {self.peer}: {_words(error)}"
+        return self._fail(AuthenticationFailed(why))
 
     def _broken(self, error: OSError) -> Exception:
-        if isinstance(error, ssl.SSLError):
-            return self._broken_off(error)
-        return super()._broken(error)
-
-    def _broken_off(self, error: ssl.SSLError) -> DfsError:
-        words = (error.reason or "broken").lower().replace("_", " ")
-        if "alert" in words:
-            # Whose certificate the other side does not accept hears it when he reads.
-            return self._fail(AuthenticationFailed(f"{self.peer} ended TLS: {words}"))
+        if not isinstance(error, ssl.SSLError):
+            return super()._broken(error)
+        words = _words(error)
+        if "certificate" in words or "unknown ca" in words:
+            # Whose certificate a server does not accept hears it when he reads.
+            why = f"{self.peer} does not accept the certificate of this process: {words}"
+            return self._fail(AuthenticationFailed(why))
         return self._fail(Unavailable(f"lost the connection to {self.peer}: {words}"))
+
+
+def _words(error: ssl.SSLError) -> str:
+    return (error.reason or "broken off").lower().replace("_", " ")

@@ -53,6 +53,8 @@ class Proxy:
         self._drained: Set[socket.socket] = set()  # Ends that will send no more.
         self._threads: List[threading.Thread] = []
         self._traps: List[Trap] = []
+        self.meddle: Callable[[bytes], bytes] = lambda piece: piece
+        """What becomes of each piece on its way; nothing is held back for it."""
         self.bytes_passed = 0
         self.connections_made = 0
         self._listener = socket.create_server(listen, backlog=64)
@@ -180,7 +182,7 @@ class Proxy:
                 if not piece:
                     sink.shutdown(socket.SHUT_WR)
                     return True
-                sink.sendall(piece)
+                sink.sendall(self.meddle(piece))
                 self.bytes_passed += len(piece)
         except OSError:
             return False  # One end is gone: the other one must learn it.
