@@ -58,6 +58,15 @@ class Round(NamedTuple):
         return self.events != []
 
 
+class Piece(NamedTuple):
+    """Of what was deleted, taken apart by an edit. `is_whole`: as much as an edit may be, so that
+    there is more. What is left over waits for the next round, and for others to come with it: else
+    each deletion of a file would bring about a second edit of its own."""
+
+    txid: int
+    is_whole: bool
+
+
 class Chores:
     """Those of one term."""
 
@@ -101,15 +110,16 @@ class Chores:
         """Look at some of the replicas of datanodes that were lost; whether there were any."""
         return self._decisions.state.blocks.monitor.sweep()
 
-    def purge(self, wall_ms: int) -> Optional[int]:
-        """Take one piece of what was deleted apart: the edit to wait for; None: nothing to do."""
+    def purge(self, wall_ms: int) -> Optional[Piece]:
+        """Take one piece of what was deleted apart; None: nothing to do."""
         if not self._decisions.log.has_room:
             return None
         outcome = self._decisions.state.purge_step(self.purge_inodes)
         if outcome is None:
             return None
         self._decisions.submit(outcome, wall_ms)
-        return outcome.depends
+        changes = outcome.edit.changes if outcome.edit is not None else ()
+        return Piece(outcome.depends, len(changes) >= self.purge_inodes)
 
     def _tidy(self, now: float, wall_ms: int) -> List[Outcome]:
         """Edits of our own; they would end the term as well as a caller's, so none is made while

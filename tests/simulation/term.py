@@ -213,11 +213,12 @@ class ModelTerm:
             self._ordered.ring()
 
     def _purge(self) -> Script:
-        txid = self.chores.purge(WALL_MS)
-        while txid is not None:
-            yield from self.journal.wait(txid)
+        piece = self.chores.purge(WALL_MS)
+        while piece is not None:
+            yield from self.journal.wait(piece.txid)
             self._ordered.ring()
-            txid = None if self.over else self.chores.purge(WALL_MS)
+            goes_on = piece.is_whole and not self.over
+            piece = self.chores.purge(WALL_MS) if goes_on else None
 
     def _sleep(self, seconds: float) -> Script:
         if seconds > 0:

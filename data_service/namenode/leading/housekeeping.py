@@ -96,15 +96,15 @@ class Housekeeping:
         self._namesystem.in_slices(self.purge_step)
 
     def purge_step(self) -> bool:
-        """Take one piece apart; whether there was any."""
+        """Take one piece apart; whether there is a whole one more."""
         with self._namesystem.lock:
-            txid = None if self._ending.is_set else self._chores.purge(wall_ms())
-        if txid is None:
+            piece = None if self._ending.is_set else self._chores.purge(wall_ms())
+        if piece is None:
             return False
-        self._namesystem.journal.wait(txid, self._edit_seconds)
+        self._namesystem.journal.wait(piece.txid, self._edit_seconds)
         with self._namesystem.lock:
             self._namesystem.wake_ordered()
-        return True
+        return piece.is_whole
 
     def _sweep(self) -> None:
         """A few milliseconds at a time. (With the rounds, a few of a million blocks each time, it
