@@ -137,8 +137,9 @@ class MetadataDatabase:
             known = last + 1 - first_txid
             if known < 0:
                 raise ProtocolViolation(f"edits from {first_txid} come after {last}")
-            with translated():
-                self._edits.compare(first_txid, lines[:known])
+            if known:
+                with translated():
+                    self._edits.compare(first_txid, lines[:known])
             if known < len(edits):
                 self._commit(epoch, edits[known:], lines[known:])
                 self._checkpoint_when_due()

@@ -83,9 +83,10 @@ class Decisions:
 
     def submit(self, outcome: Outcome, wall_ms: int) -> None:
         """Have the edit of an outcome recorded, if it has one."""
-        if outcome.edit is not None:
-            txid = self.log.submit(outcome.edit._replace(wall_ms=wall_ms))
-            assert txid == outcome.edit.txid, "edits are submitted in the order of their making"
+        edit = outcome.edit
+        if edit is not None:
+            txid = self.log.submit(edit._replace(wall_ms=wall_ms))
+            assert txid == edit.txid, "edits are submitted in the order of their making"
 
     def is_decided(self, op: Optional[Op]) -> bool:
         """Whether a call was decided before: to refuse it now would say that it was not done."""

@@ -266,10 +266,13 @@ def _quick_check(kinds: List[Any]) -> Callable[[Any], bool]:
     rules = [get_args(kind)[1:] if get_origin(kind) is Annotated else () for kind in kinds]
     texts = [place for place, base in enumerate(bases) if base is str]
     ranges = []
+    lengths: List[Tuple[int, Length]] = []
     for place, (base, own) in enumerate(zip(bases, rules)):
         if base is int:
             bounds = [rule for rule in own if isinstance(rule, Between)]
             ranges += [(place, rule.low, rule.high) for rule in bounds or (_ANY_INTEGER,)]
+        elif base is str and all(isinstance(rule, (Length, Unread)) for rule in own):
+            lengths += [(place, rule) for rule in own if isinstance(rule, Length)]
         elif own or base not in _SIMPLE:
             return lambda row: False  # Only a closer look can tell.
     exact = tuple(bases)
@@ -281,6 +284,9 @@ def _quick_check(kinds: List[Any]) -> Callable[[Any], bool]:
             return False
         for place, low, high in ranges:
             if not low <= row[place] <= high:
+                return False
+        for place, rule in lengths:
+            if not rule.allows(row[place]):
                 return False
         text = "".join(texts_of(row))
         return "\0" not in text and (text.isascii() or _is_unicode(text))

@@ -209,7 +209,7 @@ class ServerConnection(Connection):
         self, target: Any, name: Any, args: Tuple[Any, ...], kwargs: Tuple[Any, ...] = ()
     ) -> Any:
         """Call a method by name; target None means the root and saves fetching it."""
-        return self._run(self._exposed(target, name), args, kwargs)
+        return self._call(self._exposed(target, name), args, kwargs)
 
     def _exposed(self, target: Any, name: Any) -> Callable[..., Any]:
         if target is not None and target is not self._local_root:
@@ -230,6 +230,11 @@ class ServerConnection(Connection):
     ) -> Any:
         if not self._is_exposed(method):
             raise InvalidArgument("only exposed methods can be called")
+        return self._call(method, args, kwargs)
+
+    def _call(
+        self, method: Callable[..., Any], args: Tuple[Any, ...], kwargs: Tuple[Any, ...]
+    ) -> Any:
         if kwargs:
             raise InvalidArgument("arguments are given by position")
         body = getattr(method, "body", None)

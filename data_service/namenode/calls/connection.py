@@ -2,7 +2,7 @@
 
 import time
 from hashlib import blake2b
-from typing import Any, Callable, Iterable, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 from data_service.namenode.calls.tokens import Tokens
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
@@ -51,7 +51,7 @@ class Connection:
         self._caller = Caller("", frozenset(), False)
         self._identified_until = 0.0
         self._met_in: Optional[Namesystem] = None
-        self._met: Set[str] = set()
+        self._met: Dict[str, str] = {}
 
     @property
     def namesystem(self) -> Namesystem:
@@ -112,12 +112,10 @@ class Connection:
     def own_client(self, client_id: str) -> str:
         """A client's name in the namenode, which tells whose it is: ids are shown to all who meet
         a lease, and another user who presents one reaches neither its files nor its answers."""
-        check_client(client_id)
-        if CLIENT_OF in client_id:
-            raise InvalidArgument(f"a client's id must not contain {CLIENT_OF}")
-        name = f"{client_id}{CLIENT_OF}{self.caller.user}"
-        self._meet(name)
-        return name
+        namesystem = self.namesystem
+        if namesystem is not self._met_in:
+            self._met_in, self._met = namesystem, {}
+        return self._met.get(client_id) or self._meet(client_id, namesystem)
 
     def own_operation(self, op: Operation, args: Tuple[Any, ...]) -> Op:
         """The name of one of this user's calls, which tells of its arguments too: processes that
@@ -134,17 +132,19 @@ class Connection:
         if namesystem is None or namesystem.over:
             return
         try:
-            for client_id in self._met:
+            for client_id in self._met.values():
                 namesystem.read(lambda state: state.writing.part(client_id, by_client, now))
         except DfsError as error:
             # Such as the end of the term: the next one knows nothing of these clients.
             log.info("client.not_parted", host=self.host, error=error.message)
 
-    def _meet(self, client_id: str) -> None:
-        """Tell that the client is here, so that it can be told when it is not."""
-        namesystem = self.namesystem
-        if namesystem is not self._met_in:
-            self._met_in, self._met = namesystem, set()
-        if client_id not in self._met and len(self._met) < CLIENTS_MAX:
-            namesystem.read(lambda state: state.writing.arrive(client_id, self.host))
-            self._met.add(client_id)
+    def _meet(self, client_id: str, namesystem: Namesystem) -> str:
+        """Tell that the client is here, so that it can be told when it is not; its name."""
+        check_client(client_id)
+        if CLIENT_OF in client_id:
+            raise InvalidArgument(f"a client's id must not contain {CLIENT_OF}")
+        name = f"{client_id}{CLIENT_OF}{self.caller.user}"
+        if len(self._met) < CLIENTS_MAX:
+            namesystem.read(lambda state: state.writing.arrive(name, self.host))
+            self._met[client_id] = name
+        return name
