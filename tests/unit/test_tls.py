@@ -132,7 +132,7 @@ def test_a_server_has_the_names_of_its_hosts(served: Loopback, folder: Path, hos
     stream = dial(served.address, served.network, "zookeeper")
     tls = Tls(certificates.settings(folder, ""), USER)
     secured = served.keep(tls.call(stream, ROLE, host, time.monotonic() + SECONDS))
-    assert secured.binding == served.own_credentials.tls._contexts.binding
+    assert secured.binding == served.own_credentials.tls._current().binding
 
 
 def test_a_host_that_is_not_in_the_certificate_is_not_believed(folder: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_server_whose_certificate_expired_is_not_believed(folder: Path) -> Non
     with Loopback(SECRET) as loopback:
         tls = loopback.own_credentials.tls = Tls(certificates.settings(folder, ROLE), ROLE)
         # As if time had passed since it was read.
-        tls._contexts.answering.load_cert_chain(old.certificate_file, old.certificate_key_file)
+        tls._current().answering.load_cert_chain(old.certificate_file, old.certificate_key_file)
         with pytest.raises(AuthenticationFailed, match="who it is: certificate has expired"):
             call(loopback, "user:alice", Tls(certificates.settings(folder, ""), USER))
 
@@ -183,7 +183,7 @@ def test_a_certificate_that_is_shown_must_be_good(
 ) -> None:
     tls = Tls(certificates.settings(other, NAME_NODE), NAME_NODE)
     # It believes the server, which does not believe it.
-    tls._contexts.calling.load_verify_locations(str(folder / "ca.pem"))
+    tls._current().calling.load_verify_locations(str(folder / "ca.pem"))
     for who in ("name_node", "user:alice"):
         with pytest.raises((AuthenticationFailed, Unavailable)):
             call(served, who, tls)

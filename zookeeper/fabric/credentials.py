@@ -54,7 +54,7 @@ class _File(Generic[T]):
 
     def value(self) -> T:
         """What it says now."""
-        if self._state() != self._seen:
+        if state_of(self._path) != self._seen:
             try:
                 self._value = self._look()
             except SettingsError as error:
@@ -66,7 +66,7 @@ class _File(Generic[T]):
         self._value = self._look()
 
     def _look(self) -> T:
-        self._seen = self._state()
+        self._seen = state_of(self._path)
         if self._seen is None and self._without is not None:
             return self._without
         value = self._read(self._path)
@@ -74,15 +74,16 @@ class _File(Generic[T]):
             self._without = None
         return value
 
-    def _state(self) -> Any:
-        """What is another when the file may say something else; None when there is none."""
-        try:
-            found = os.stat(self._path)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            return error.errno
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+
+def state_of(path: str) -> Any:
+    """What is another when the file may say something else; None when there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return error.errno
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
 
 
 class KeyCredentials(Credentials):

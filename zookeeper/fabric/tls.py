@@ -14,10 +14,10 @@ would refuse, or what does not belong together (yet), it does not use, and goes 
 import hashlib
 import os
 import ssl
-import threading
 from typing import Any, Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 from zookeeper.fabric import logs
+from zookeeper.fabric.credentials import state_of
 from zookeeper.fabric.errors import AuthenticationFailed, SettingsError
 from zookeeper.fabric.identity import USER, certified
 from zookeeper.fabric.settings import SecuritySettings
@@ -25,9 +25,6 @@ from zookeeper.fabric.stream import Stream
 from zookeeper.fabric.tls_stream import TlsStream
 
 log = logs.get("tls")
-
-_Seen = Tuple[Optional[Tuple[int, int, int]], ...]
-"""Of each file when and where it was written, and its size; None when it was not there."""
 
 
 class _Contexts(NamedTuple):
@@ -46,9 +43,9 @@ class Tls:
         """Reads the files. Raises SettingsError, which says what is wrong with which of them."""
         self._security = security
         self._role = role
-        self._lock = threading.Lock()
-        self._seen = self._look()
-        self._contexts = self._read()
+        state = self._look()
+        self._made = state, self._read()
+        """What the files were like, and what came of them: one thing, so that no lock is needed."""
 
     def call(self, stream: Stream, server: str, host: str, deadline: float) -> TlsStream:
         """TLS on a connection to a server of this role at the host that was dialled.
@@ -76,19 +73,18 @@ class Tls:
         return secured
 
     def _current(self) -> _Contexts:
-        with self._lock:
-            seen = self._look()
-            if seen != self._seen:
-                self._seen = seen
-                try:
-                    self._contexts = self._read()
-                except SettingsError as error:
-                    log.error("certificate.not_renewed", error=error.message)
-            return self._contexts
+        state, (known, contexts) = self._look(), self._made
+        if state != known:
+            try:
+                contexts = self._read()
+            except SettingsError as error:
+                log.error("certificate.not_renewed", error=error.message)
+            self._made = state, contexts
+        return contexts
 
-    def _look(self) -> _Seen:
+    def _look(self) -> Tuple[object, ...]:
         own = self._security
-        return tuple(map(_seen, (own.ca_file, own.certificate_file, own.certificate_key_file)))
+        return tuple(map(state_of, (own.ca_file, own.certificate_file, own.certificate_key_file)))
 
     def _read(self) -> _Contexts:
         own = self._security
@@ -189,11 +185,3 @@ def _readable(setting: str, path: str, private: bool = False) -> str:
         raise SettingsError(f"{path}: found access for group or others, expected a {setting} that "
                             "only its owner can open (chmod 600)")
     return path
-
-
-def _seen(path: str) -> Optional[Tuple[int, int, int]]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
