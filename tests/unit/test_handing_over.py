@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.clusters.leaks import Leaks
 from tests.support.clusters.waiting import PATIENCE_SECONDS
-from tests.support.links.loopback import ROLE, Loopback, Recorder, works
+from tests.support.links.loopback import ROLE, Loopback, Recorder, credentials_as, works
 from tests.support.links.playground import BUFFER_BYTES
 from zookeeper.fabric.auth import SECRET, SIMPLE
 from zookeeper.fabric.errors import (
@@ -153,7 +153,7 @@ def test_a_file_that_nobody_takes_is_closed(loopback: Loopback, path: str) -> No
 def test_a_mode_that_differs_is_refused_here_as_well(path: str) -> None:
     with Loopback(SECRET) as loopback:
         network = loopback.network
-        stranger = loopback.credentials._replace(key=b"another key that is as long as it is")
+        stranger = credentials_as(SECRET, "user:tester", bytes(range(1, 33)))
         with pytest.raises(AuthenticationFailed):
             Remote.connect(ROLE, loopback.address, stranger, network, here=True)
 

@@ -6,9 +6,16 @@ from typing import List, Optional
 import pytest
 from rpyc.core import consts
 
-from tests.support.links.loopback import Loopback, busy_caller, request, works
+from tests.support.links.loopback import (
+    Loopback,
+    busy_caller,
+    credentials_as,
+    request,
+    works,
+)
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import server as server_module
+from zookeeper.fabric.auth import SIMPLE
 from zookeeper.fabric.errors import Busy, DfsError, Unavailable
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.places import (
@@ -138,9 +145,7 @@ def test_one_principal_does_not_take_all_places_of_its_host() -> None:
         refused = loopback.remote()
         with pytest.raises(Unavailable):
             works(refused)
-        loopback.credentials = loopback.credentials._replace(
-            principal=Principal("user", "other")
-        )
+        loopback.credentials = credentials_as(SIMPLE, "user:other")
         for _ in range(5):
             remote = loopback.remote()
             assert works(remote)
