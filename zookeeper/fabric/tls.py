@@ -94,7 +94,6 @@ class Tls:
         answering = _context(ssl.PROTOCOL_TLS_SERVER, own.ca_file)
         # Verified when it is shown: users have none, and who calls himself a daemon must.
         answering.verify_mode = ssl.CERT_OPTIONAL
-        answering.options |= ssl.OP_NO_RENEGOTIATION
         answering.num_tickets = 0
         certificate = _readable("certificate_file", own.certificate_file)
         key = _readable("certificate_key_file", own.certificate_key_file, private=True)
@@ -148,7 +147,7 @@ def _shown(calling: ssl.SSLContext, answering: ssl.SSLContext, certificate: str)
     """The calling side of a connection with ourselves, which shows what others will make of our
     certificate. Raises SettingsError when they will refuse it."""
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-    calling.check_hostname = False
+    calling.check_hostname = False  # For this once: which host others dial is not known here.
     sides = (calling.wrap_bio(back, there), answering.wrap_bio(there, back, server_side=True))
     try:
         for side in 2 * sides:
