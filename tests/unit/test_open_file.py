@@ -113,24 +113,31 @@ def test_a_dead_first_datanode_is_left_out(client: Client) -> None:
     assert finished(client, file)[1] == [1, 2]
 
 
-def test_an_expired_token_is_replaced_and_nobody_is_blamed(client: Client) -> None:
-    class OnceTooOld:
-        """Lets everybody in, the second time."""
+class TooOld:
+    """Finds so many tokens too old, and lets everybody in then."""
 
-        asked = 0
+    def __init__(self, times: int) -> None:
+        self._left = times
 
-        def check_write(self, *_: object) -> str:
-            """As Access."""
-            self.asked += 1
-            if self.asked == 1:
-                raise TokenExpired("too old")
-            return ""
+    def check_write(self, *_: object) -> str:
+        """As Access."""
+        self._left -= 1
+        if self._left >= 0:
+            raise TokenExpired("too old")
+        return ""
 
-    client.cluster.data_nodes[0]._access = OnceTooOld()  # type: ignore[assignment]
+
+@pytest.mark.parametrize("times, excluded, holders", [
+    (1, [[], []], [0, 1, 2]), (99, [[], [], [0]], [1, 2])
+])
+def test_an_expired_token_is_replaced_and_who_never_has_enough_is_left_out(
+    client: Client, times: int, excluded: List[List[int]], holders: List[int]
+) -> None:
+    client.cluster.data_nodes[0]._access = TooOld(times)  # type: ignore[assignment]
     file = client.create()
     file.write_block(0, len(DATA), client.source)
-    assert client.excluded() == [[], []]
-    assert finished(client, file)[1] == [0, 1, 2]
+    assert client.excluded() == excluded
+    assert finished(client, file)[1] == holders
 
 
 def test_a_dead_datanode_further_down_is_left_out(client: Client) -> None:

@@ -138,6 +138,13 @@ def test_an_expired_token_is_replaced_before_anybody_else_is_asked() -> None:
     assert chooser.asked == 1 and chooser.waits == []
 
 
+def test_a_datanode_with_a_wrong_clock_keeps_nobody_from_the_others() -> None:
+    chooser = Chooser(A, B, found=located(A, B))
+    assert [chooser.fail(EXPIRED), chooser.fail(EXPIRED)] == [A, A]
+    assert chooser.next().target == B
+    assert chooser.memory.avoided == {"a"} and chooser.asked == 1 and chooser.waits == []
+
+
 def test_tokens_that_come_expired_are_given_up_at_last() -> None:
     chooser = Chooser(A, B, found=located(A, B))
     tries = 0

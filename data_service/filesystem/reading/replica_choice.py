@@ -7,8 +7,8 @@ lately last. What happened decides where a replica stands afterwards:
 - the connection broke after bytes came, because the *reader* paused (a pager, slow work on each
   piece): nothing is wrong with it, and it is asked again at once, as often as it takes;
 - it broke after bytes came, or came too slowly: behind all others, and again when they fail;
-- the namenode's word that it may be read is too old: so are those for the others, and the namenode
-  is asked for new ones at once;
+- the token is too old: it is for all of them, so the namenode is asked for another one at once; who
+  finds that too old as well has a wrong clock, and is out as below;
 - no byte came: out, until all others failed and the namenode was asked where the replicas are now.
 
 When that was in vain, too, and somebody may come back (a datanode that restarts, or has its limit
@@ -69,6 +69,7 @@ class ReplicaChoice:
         self._busy_seconds = busy_seconds
         self._began: Optional[float] = None
         self._rounds = 0
+        self._renewed = False
         self._as_they_are = as_they_are
         self._read_as_they_are: Set[Target] = set()
         self._queue = nearest_first(located.targets, memory)
@@ -90,6 +91,7 @@ class ReplicaChoice:
     def came(self, attempt: Attempt) -> None:
         """Bytes came: whatever was in vain before counts no more."""
         self._rounds = 0
+        self._renewed = False
         self._began = None
         self._memory.forgive(attempt.target.node_id)
 
@@ -102,9 +104,10 @@ class ReplicaChoice:
         if some_came and paused:
             self._queue.insert(0, target)
             return
-        if isinstance(error, TokenExpired):
+        if isinstance(error, TokenExpired) and not self._renewed:
             self._queue.clear()
-        if isinstance(error, Unavailable):
+            self._renewed = True
+        elif isinstance(error, (Unavailable, TokenExpired)):
             self._memory.avoid(target.node_id)
         if some_came:
             self._queue.append(target)

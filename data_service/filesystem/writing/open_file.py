@@ -94,6 +94,7 @@ class OpenFile(Forkable):
         self._namenode = namenode
         self._leases = leases
         self._ended = False
+        self._expired = False
         self._datanodes = datanodes
         self._lock = threading.Lock()
         self._blocks: Dict[int, Told] = {}
@@ -305,7 +306,10 @@ class OpenFile(Forkable):
             self._blocks[position] = written
 
     def _give_up(self, position: int, located: LocatedBlock, error: DfsError) -> None:
-        if located.targets and not isinstance(error, (Busy, TokenExpired)):
+        # Twice in a row it is no wait before the block began, but a datanode with a wrong clock.
+        expired, self._expired = self._expired, isinstance(error, TokenExpired)
+        innocent = isinstance(error, Busy) or (self._expired and not expired)
+        if located.targets and not innocent:
             first = located.targets[0].node_id
             with self._lock:
                 self._suspects.blame(error, first)
