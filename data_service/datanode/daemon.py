@@ -20,6 +20,7 @@ from data_service.stubs.datanode_client import DataNodeClient
 from data_service.stubs.tickets import TicketCredentials
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon
+from zookeeper.fabric.auth import Keyring
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, server_at
 from zookeeper.fabric.pools import LeaderPool
@@ -69,9 +70,7 @@ class DataNode(daemon.Daemon):
         )
         self._directory_scanner = DirectoryScanner(self.store, own.block_report_seconds)
         self._trash_emptier = TrashEmptier(self.store.volumes, own.trash_seconds)
-        self._access = Access(
-            self.address, self.credentials.keyring, settings.security.token_seconds
-        )
+        self._access = Access(self.address, self._keyring, settings.security.token_seconds)
         self._server: Optional[Server] = None
         self._coordinator: Optional[Coordinator] = None
 
@@ -114,6 +113,11 @@ class DataNode(daemon.Daemon):
         if self._coordinator is not None:
             self._coordinator.stop()
         self.store.close()
+
+    def _keyring(self) -> Optional[Keyring]:
+        """As the server has it: no file is looked at for each block."""
+        assert self._server is not None, "it serves"
+        return self._server.keyring
 
     def _service(self) -> DataNodeService:
         return DataNodeService(

@@ -4,7 +4,8 @@ Theory of operation. A datanode knows neither files nor users, so what opens a b
 namenode makes it for exactly what its bearer may do, and nobody has to remember it. Its bytes are
 the grant, and behind that a MAC for each datanode that it is for, under the key of that one alone:
 so none of them can make what another believes, and who opens all that one of them holds has gained
-nothing at the others.
+nothing at the others. The MAC is BLAKE2b with a key (RFC 7693): OpenSSL's HMAC takes three times as
+long, and lets other threads run meanwhile, whom a call then waits for.
 
 A token is no secret that opens anything by itself. It is worth something only to its bearer, who
 proved his name when he connected, and, when a block is written, to each datanode of the pipeline
@@ -134,9 +135,9 @@ def _token_key(cluster_key: bytes, target: str) -> bytes:
 
 def _mac(key: bytes, payload: bytes) -> bytes:
     # In mode `simple` nobody waits for the library of ciphers.
-    import hmac
+    import hashlib
 
-    return hmac.digest(key, payload, "sha256")[:MAC_BYTES]
+    return hashlib.blake2b(payload, digest_size=MAC_BYTES, key=key).digest()
 
 
 def _same(expected: bytes, presented: bytes) -> bool:

@@ -83,8 +83,8 @@ def test_a_cluster_key_is_replaced_while_its_holder_runs(tmp_path: Path) -> None
     assert namenode.cluster_key() == FIRST.key
     assert lets_in(namenode, FIRST, SECOND) == [True, True]
     (tmp_path / "old").unlink()
-    assert namenode.cluster_key() == SECOND.key
     assert ids(namenode) == [SECOND_ID] and lets_in(namenode, FIRST, SECOND) == [False, True]
+    assert namenode.cluster_key() == SECOND.key
 
 
 def test_a_keyring_is_made_anew_only_when_a_file_changed(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ class KeyCredentials(Credentials):
             _File(revoked_path, revocation.read, nobody, at_first=True) if revoked_path else None
         )
         self._nobodys_key = os.urandom(key_file.KEY_BYTES_MIN)
+        self._held = self._keys()
         self._made_of: Tuple[object, ...] = ()
         self._keyring: Optional[Keyring] = None
 
@@ -117,7 +118,7 @@ class KeyCredentials(Credentials):
 
     def keyring(self) -> Keyring:
         """See Credentials."""
-        held = self._keys()
+        held = self._held = self._keys()
         revoked = self._revoked_file.value() if self._revoked_file else {}
         made_of = (*held, revoked)
         if self._keyring is None or made_of != self._made_of:
@@ -137,8 +138,12 @@ class KeyCredentials(Credentials):
                 file.read_again()
 
     def cluster_key(self) -> bytes:
-        """See Credentials; the older of two that are valid, which everybody knows."""
-        first = self._keys()[0]
+        """See Credentials; the older of two that are valid, which everybody knows.
+
+        It is that of the last `keyring`, for which servers ask all the time: no file is looked at
+        for each token.
+        """
+        first = self._held[0]
         return first.key if isinstance(first, ClusterKey) else b""
 
     def _keys(self) -> Tuple[Keys, ...]:

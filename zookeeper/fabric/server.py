@@ -110,6 +110,11 @@ class Server:
         if here:
             self._listen_here()
 
+    @property
+    def keyring(self) -> Optional[Keyring]:
+        """With what callers are checked, as it was seen last; None in mode `simple`."""
+        return self._keyring
+
     def start(self) -> None:
         """Begin to accept connections, in a thread."""
         _allow_descriptors(4 * self._network.max_connections)
