@@ -19,7 +19,7 @@ one waits for, is cut off. It opens the block again where it was when it goes on
 import threading
 import time
 from contextlib import contextmanager
-from typing import Callable, Collection, Iterator, List, Optional, Set
+from typing import Callable, Counter, Iterator, List, Optional, Set
 
 from zookeeper.fabric.errors import Busy
 from zookeeper.fabric.places import share_of
@@ -58,6 +58,8 @@ class TransferSlots:
         self._changed = threading.Condition()
         self._running: Set[Transfer] = set()
         self._waiting: List[Transfer] = []
+        self._users: Counter[str] = Counter()
+        """How many run for each user."""
 
     @property
     def running(self) -> int:
@@ -86,10 +88,15 @@ class TransferSlots:
         finally:
             with self._changed:
                 self._running.discard(transfer)
+                self._users[user] -= 1
+                if not self._users[user]:
+                    del self._users[user]
                 self._changed.notify_all()
 
     def _await_slot(self, transfer: Transfer, deadline: float) -> None:
-        if not _has_place(transfer.user, self._waiting, max(self._limit, WAITING_MIN)):
+        most = max(self._limit, WAITING_MIN)
+        own = sum(1 for waiting in self._waiting if waiting.user == transfer.user)
+        if len(self._waiting) >= most or (transfer.user and own >= share_of(most)):
             raise self._busy()
         self._waiting.append(transfer)
         try:
@@ -102,6 +109,7 @@ class TransferSlots:
             # Before anybody else looks: the time that it waited is no idleness.
             transfer.touch()
             self._running.add(transfer)
+            self._users[transfer.user] += 1
         finally:
             self._waiting.remove(transfer)
             self._changed.notify_all()
@@ -109,12 +117,14 @@ class TransferSlots:
     def _first(self) -> Optional[Transfer]:
         """Who of those that wait may begin now; a reader overtakes nobody who has a share left."""
         overtakes = False
-        for transfer in self._waiting:
+        for transfer in self._waiting if len(self._running) < self._limit else ():
             user, after = transfer.user, transfer.nodes_after
-            if _has_place(user, self._running, self._limit, after):
+            if user and self._users[user] >= max(1, share_of(self._limit) - after):
+                continue
+            if len(self._running) < max(1, self._limit - after):
                 if transfer.interrupt is None or not overtakes:
                     return transfer
-            overtakes = overtakes or _has_share(user, self._running, self._limit, after)
+            overtakes = True
         return None
 
     def _cut_idle_off(self) -> None:
@@ -129,14 +139,3 @@ class TransferSlots:
 
     def __repr__(self) -> str:
         return f"<TransferSlots {self.running} of {self._limit} run, {len(self._waiting)} wait>"
-
-
-def _has_place(user: str, taken: Collection[Transfer], limit: int, nodes_after: int = 0) -> bool:
-    """Whether one more transfer of a user, with so many datanodes behind, is within the limit."""
-    free = len(taken) < max(1, limit - nodes_after)
-    return free and _has_share(user, taken, limit, nodes_after)
-
-
-def _has_share(user: str, taken: Collection[Transfer], limit: int, nodes_after: int) -> bool:
-    own = sum(1 for transfer in taken if transfer.user == user)
-    return not user or own < max(1, share_of(limit) - nodes_after)
