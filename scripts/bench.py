@@ -2,6 +2,7 @@
 
     python3 scripts/bench.py [--size 1G] [--repeat 3] [--only GROUP] [--quick] [--json] [--python P]
     python3 scripts/bench.py --namespace 1000000 [--json] [--python P]
+    python3 scripts/bench.py --security [--size 256M] [--repeat 5] [--quick] [--json]
     python3 scripts/bench.py [...] --check FILE
     python3 scripts/bench.py [...] --peer DIR
 
@@ -11,7 +12,8 @@ the same run, in turn with the cluster: figures of a shared machine differ from 
 their ratios hold. Speeds are medians of the rounds, 1 MB is 1,000,000 bytes. The whole takes some
 minutes, and up to five times the size of the large file on the disk. With `--namespace N` only
 a namespace of N files is measured, and how long others wait for `stat` and `mkdir` while it is
-busy with something large: a million take about ten minutes and 2 GB of disk. `--check FILE`
+busy with something large: a million take about ten minutes and 2 GB of disk. With `--security`
+three clusters stand side by side, in the modes simple, secret, and secret with TLS. `--check FILE`
 compares the ratios, and memory, with those of a run whose `--json` was saved, names what is more
 than twice as bad in the median and at its best, and then exits with status 1. `--peer DIR` measures
 an HDFS that runs, too, in alternation, and prints ours : theirs; scripts/benchmark/hdfs.py says
@@ -41,15 +43,23 @@ from scripts.benchmark.latencies import Latency  # noqa: E402
 from scripts.benchmark.latencies import table as latency_table  # noqa: E402
 from scripts.benchmark.measures import GROUPS, Bench, Scale  # noqa: E402
 from scripts.benchmark.namespace import NamespaceBench  # noqa: E402
-from scripts.benchmark.pairs import Pairs  # noqa: E402
 from scripts.benchmark.results import Results  # noqa: E402
+from scripts.benchmark.security import SecurityBench  # noqa: E402
+from scripts.benchmark.side_by_side import SideBySide  # noqa: E402
 from scripts.benchmark.versus import run_versus  # noqa: E402
 
 TOLERANCE = 1.0
 """How much worse a figure may be than in a saved run, as a fraction, on a machine that others use
 heavily: three runs without a change differed by up to a half there."""
 
+ALONE = ("namespace", "security", "peer", "check")
+"""Options that go with no other of them; only what `--namespace` found can be checked, too."""
+
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+USUAL = Scale(size=1 << 30, repeat=3, files=1000, names=2000)
+OF_SECURITY = Scale(size=256 << 20, repeat=5, files=300, names=1000)
+"""Three clusters at once: short measures, so that what disturbs one disturbs the others, too."""
 
 QUICK = Scale(size=8 * 1024 * 1024, repeat=1, files=50, names=100)
 """A look whether everything works; its figures mean nothing."""
@@ -77,19 +87,22 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument("--only", choices=GROUPS, action="append", help="only this group")
     parser.add_argument("--quick", action="store_true", help="small and short, to see it work")
     parser.add_argument("--namespace", type=positive, metavar="N", help="only: a tree of N files")
+    parser.add_argument("--security", action="store_true", help="only: what each mode costs")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
     parser.add_argument("--check", metavar="FILE", help="name what is worse than in a saved run")
     parser.add_argument("--peer", metavar="DIR", help="beside the HDFS that DIR/hdfs.sh started")
     parser.add_argument("--python", default=sys.executable, help="runs daemons and clients")
     arguments = parser.parse_args(argv)
-    if arguments.peer and (arguments.check or arguments.namespace):
-        parser.error("--peer goes with neither --check nor --namespace")
+    alone = [f"--{name}" for name in ALONE if getattr(arguments, name)]
+    if len(alone) > 1 and alone != ["--namespace", "--check"]:
+        parser.error(f"{alone[0]} does not go with {alone[1]}")
     return arguments
 
 
 def scale_of(arguments: argparse.Namespace) -> Scale:
     """How much is to be measured."""
-    scale = QUICK if arguments.quick else Scale(1 << 30, 3, 1000, 2000)
+    usual = OF_SECURITY if arguments.security else USUAL
+    scale = QUICK if arguments.quick else usual
     return scale._replace(
         size=arguments.size or scale.size, repeat=arguments.repeat or scale.repeat
     )
@@ -123,7 +136,7 @@ class Measured(NamedTuple):
     scale: Dict[str, int]
     results: Results
     latencies: Sequence[Latency] = ()
-    pairs: Pairs = Pairs()
+    sides: Optional[SideBySide] = None
 
     def as_json(self) -> Dict[str, object]:
         """Plain values, for a program."""
@@ -131,13 +144,14 @@ class Measured(NamedTuple):
             "scale": self.scale,
             "rows": self.results.as_json(),
             "latencies": [latency.as_json() for latency in self.latencies],
-            "pairs": self.pairs.as_json(),
+            "sides": self.sides.as_json() if self.sides else [],
         }
 
     def table(self) -> str:
         """For a person: what was measured of these."""
         latencies = latency_table(self.latencies) if self.latencies else ""
-        parts = (self.results.table(), latencies, self.pairs.table())
+        sides = self.sides.table() if self.sides else ""
+        parts = (self.results.table(), latencies, sides)
         return "\n\n".join(part for part in parts if part)
 
 
@@ -149,11 +163,15 @@ def measured(arguments: argparse.Namespace, folder: Path) -> Measured:
         scale = {"namespace": arguments.namespace}
         return Measured(scale, namespace.results, namespace.latencies)
     whole = scale_of(arguments)
+    if arguments.security:
+        with SecurityBench(arguments.python, folder, whole) as security:
+            security.run()
+        return Measured(whole._asdict(), Results(), sides=security.sides)
     with Bench(arguments.python, folder, whole) as bench:
         if arguments.peer:
             with Hdfs(Path(arguments.peer), folder / "errors") as hdfs:
-                pairs = run_versus(bench, hdfs, arguments.only or list(GROUPS))
-            return Measured(whole._asdict(), bench.results, pairs=pairs)
+                sides = run_versus(bench, hdfs, arguments.only or list(GROUPS))
+            return Measured(whole._asdict(), bench.results, sides=sides)
         for name, measure in GROUPS.items():
             if name in (arguments.only or GROUPS):
                 measure(bench)

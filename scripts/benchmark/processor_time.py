@@ -1,23 +1,20 @@
 """Processor time by process: what a piece of work costs each daemon, and its client."""
 
-import os
-from pathlib import Path
+import time
 from typing import Dict, Mapping
 
-TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
-
-_USER_FIELD, _SYSTEM_FIELD = 11, 12
-"""Of /proc/PID/stat, counted behind the name, which may have any bytes in it."""
+_SCHEDULED = 2
+"""The clock of a process that counts as its scheduler does, to the nanosecond: what /proc tells
+comes in ticks of 10 ms, in which a hundred calls are over."""
 
 
 def seconds_of(pid: int) -> float:
     """Seconds of processor time that a process used so far; 0 where nobody counts."""
     try:
-        line = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except FileNotFoundError:
+        # As clock_getcpuclockid(3) makes it of the number of a process.
+        return time.clock_gettime(~pid << 3 | _SCHEDULED)
+    except OSError:
         return 0.0
-    fields = line.rpartition(")")[2].split()
-    return (int(fields[_USER_FIELD]) + int(fields[_SYSTEM_FIELD])) * TICK_SECONDS
 
 
 class ProcessorTime:

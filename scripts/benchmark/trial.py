@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Dict, List, Optional, Sequence, Tuple, Type
 
+from scripts.benchmark.secured import SIMPLE, secured
 from scripts.supervision.daemons import Record, run_folder
 from zookeeper.fabric.settings import load
 
@@ -31,7 +32,7 @@ class TrialCluster:
 
     Without `roles` all daemons are started. A `hasty` namenode waits for no replicas when it
     starts, and counts a silent datanode as dead within seconds. With `distant_config` a client
-    reads as one on another machine does.
+    reads as one on another machine does. `security` is one of MODES.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class TrialCluster:
         data_nodes: int = DATA_NODES,
         roles: Sequence[str] = (),
         hasty: bool = False,
+        security: str = SIMPLE,
     ) -> None:
         self._python = python
         self._data_nodes = data_nodes
@@ -48,6 +50,7 @@ class TrialCluster:
         self._hasty = hasty
         self._ports: List[socket.socket] = []
         self._data = folder / "data"
+        self._security = security
         self.config = folder / "config.ini"
         self.config.write_text(self._configuration(), "utf-8")
         self.distant_config = folder / "distant.ini"
@@ -127,7 +130,7 @@ class TrialCluster:
         lines += ["[data_node]"]
         lines += ["data_node_hosts = " + ", ".join(f"{_HOST}:{port}" for port in data_nodes)]
         lines += [f"data_node_dir_{port} = {self._data}/data_node_{port}" for port in data_nodes]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines + secured(self._data, self._security, _HOST)) + "\n"
 
     def _port(self) -> int:
         """A free port. It stays bound, so that nobody else gets it before its daemon listens."""

@@ -13,7 +13,7 @@ from typing import Callable, Dict, Sequence
 
 from scripts.benchmark.hdfs import Hdfs
 from scripts.benchmark.measures import LISTINGS, MANY, SMALL_FILE_BYTES, Bench, make_source
-from scripts.benchmark.pairs import Pairs
+from scripts.benchmark.side_by_side import SideBySide
 from scripts.benchmark.trial import DATA_NODES, MIB
 
 Measure = Callable[[], float]
@@ -21,12 +21,12 @@ Measure = Callable[[], float]
 
 
 class Versus:
-    """A run on both sides; `pairs` has the results so far."""
+    """A run on both sides; `sides` has the results so far."""
 
     def __init__(self, bench: Bench, hdfs: Hdfs) -> None:
         self._bench = bench
         self._hdfs = hdfs
-        self.pairs = Pairs()
+        self.sides = SideBySide(("ours", "theirs"), [("ours", "theirs")])
 
     def large_files(self) -> None:
         """One large file, by replication."""
@@ -152,7 +152,7 @@ class Versus:
             ("largest datanode", "data_node", "datanode"),
         ):
             largest = _largest(ours, our_prefix), _largest(theirs, their_prefix)
-            self.pairs.add("memory at its peak", name, "MiB", *largest)
+            self.sides.add("memory at its peak", name, "MiB", *largest)
 
     def _by_threads(self, round: Callable[[int, int, str], None]) -> None:
         for turn in range(self._bench.scale.repeat):
@@ -175,7 +175,7 @@ class Versus:
         else:
             our_seconds, their_seconds = ours(), theirs()
         rates = amount / our_seconds, amount / their_seconds
-        self.pairs.add(group, name, unit, *rates)
+        self.sides.add(group, name, unit, *rates)
         told = f"{group}: {name}: {rates[0]:,.2f} : {rates[1]:,.2f} {unit}"
         print(told, file=sys.stderr, flush=True)
 
@@ -205,10 +205,10 @@ VERSUS_GROUPS: Dict[str, Callable[[Versus], None]] = {
 """The same names as those of the groups that are measured alone."""
 
 
-def run_versus(bench: Bench, hdfs: Hdfs, chosen: Sequence[str]) -> Pairs:
+def run_versus(bench: Bench, hdfs: Hdfs, chosen: Sequence[str]) -> SideBySide:
     """Measure the groups that are chosen on both sides."""
     versus = Versus(bench, hdfs)
     for name, measure in VERSUS_GROUPS.items():
         if name in chosen:
             measure(versus)
-    return versus.pairs
+    return versus.sides

@@ -13,6 +13,7 @@ from typing import Callable, Optional
 from scripts.benchmark.latency_probe import Probe, Probed
 from scripts.benchmark.worker import Worker, serve
 from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.identity import NAME_NODE, USER, Principal
 
 PAUSE_SECONDS = 0.05
 READ_BYTES = 1 << 20
@@ -144,6 +145,24 @@ class _Verbs:
     def stat(self, folder: str, **share: int) -> None:
         """The status of each of them."""
         _each(lambda number: self._files.stat(f"{folder}/f{number}"), **share)
+
+    def make_each(self, folder: str, **share: int) -> None:
+        """Directories d0, d1, …"""
+        _each(lambda number: self._files.mkdir(f"{folder}/d{number}"), **share)
+
+    def shake_hands(self, **share: int) -> None:
+        """Connections to the namenode, on which nothing is asked."""
+        from zookeeper.fabric.handshake import credentials_of
+        from zookeeper.fabric.remote import Remote
+
+        settings = self._files.settings
+        credentials = credentials_of(settings, Principal(USER, self._files.user))
+        (address,) = settings.name_node.hosts
+
+        def connect(_number: int) -> None:
+            Remote.connect(NAME_NODE, address, credentials, settings.network).close()
+
+        _each(connect, **share)
 
     def list(self, folder: str, **share: int) -> None:
         """The whole directory, `count` times."""

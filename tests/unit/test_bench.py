@@ -13,6 +13,7 @@ from scripts import bench
 from scripts.benchmark import floors, trial
 from scripts.benchmark.processor_time import ProcessorTime, seconds_of
 from scripts.benchmark.results import Goal, Results, number
+from scripts.benchmark.secured import SECRET, SIMPLE, secured
 
 FAST = Goal(0.9)
 SMALL = Goal(150, at_most=True)
@@ -162,4 +163,15 @@ def test_processor_time_is_told_by_kind_of_process() -> None:
     used = time.used()
     assert set(used) == {"data_node", "name_node"}
     assert used["name_node"] >= 0.05 and used["data_node"] >= 2 * 0.05
-    assert seconds_of(own) > 0 and ProcessorTime({"gone": 1 << 30}).used() == {"gone": 0}
+    assert seconds_of(own) > 0 and ProcessorTime({"gone": 1 + (1 << 22)}).used() == {"gone": 0}
+
+
+def test_a_cluster_is_of_the_mode_that_it_is_measured_in(tmp_path: Path) -> None:
+    # The key is made by the first start, as everybody's.
+    assert secured(tmp_path, SIMPLE, "127.0.0.1") == []
+    assert secured(tmp_path, SECRET, "127.0.0.1") == [
+        "[security]",
+        "mode = secret",
+        f"key_file = {tmp_path}/cluster.key",
+    ]
+    assert not list(tmp_path.iterdir())

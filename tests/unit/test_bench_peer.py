@@ -8,7 +8,7 @@ import pytest
 
 from scripts import bench
 from scripts.benchmark.hdfs import Hdfs, parse_answer, peaks
-from scripts.benchmark.pairs import Pairs
+from scripts.benchmark.side_by_side import SideBySide
 
 STATUS = """\
 datanode1 pid=4217 rss_mib=151 peak_rss_mib=195
@@ -71,32 +71,58 @@ def test_memory_is_that_of_daemons_that_run() -> None:
 
 
 def test_ours_stand_beside_theirs() -> None:
-    pairs = Pairs()
+    sides = SideBySide(("ours", "theirs"), [("ours", "theirs")])
     # The second round is of a minute in which the machine was four times slower.
     for ours, theirs in ((900.0, 300.0), (200.0, 100.0), (800.0, 400.0)):
-        pairs.add("large", "put", "MB/s", ours, theirs)
-    pairs.add("memory", "namenode", "MiB", 40.0, 215.0)
-    assert pairs.table().splitlines() == [
+        sides.add("large", "put", "MB/s", ours, theirs)
+    sides.add("memory", "namenode", "MiB", 40.0, 215.0)
+    assert sides.table().splitlines() == [
         "large",
-        "            ours  :  theirs  unit  ratio",
-        "  put        800  :     300  MB/s   2.00",
+        "            ours  theirs  unit  ours : theirs",
+        "  put        800     300  MB/s           2.00",
         "",
         "memory",
-        "            ours  :  theirs  unit  ratio",
-        "  namenode  40.0  :     215  MiB    0.19",
+        "            ours  theirs  unit  ours : theirs",
+        "  namenode  40.0     215  MiB            0.19",
     ]
-    assert json.loads(json.dumps(pairs.as_json()))[0] == {
+    assert json.loads(json.dumps(sides.as_json()))[0] == {
         "group": "large",
         "name": "put",
         "unit": "MB/s",
         "ours": [900, 200, 800],
         "theirs": [300, 100, 400],
-        "ratio": 2,
+        "ratios": {"ours : theirs": 2},
     }
 
 
-@pytest.mark.parametrize("other", [["--check", "saved"], ["--namespace", "10"]])
-def test_a_peer_is_compared_alone(other: List[str]) -> None:
+def test_sides_are_compared_as_asked_and_never_with_nothing() -> None:
+    sides = SideBySide(("plain", "locked", "sealed"), [("locked", "plain"), ("sealed", "plain")])
+    sides.add("small", "put", "us each", 0.0, 1.0, 2.0)
+    sides.add("small", "put", "us each", 2.0, 3.0, 4.0)
+    sides.add("small", "get", "us each", 0.0, 3.0, 4.0)
+    assert sides.table().splitlines() == [
+        "small",
+        "       plain  locked  sealed  unit     locked : plain  sealed : plain",
+        "  put   1.00    2.00    3.00  us each            1.50            2.00",
+        "  get   0.00    3.00    4.00  us each",
+    ]
+
+
+@pytest.mark.parametrize(
+    "together",
+    [
+        ["--peer", "/somewhere", "--check", "saved"],
+        ["--peer", "/somewhere", "--namespace", "10"],
+        ["--security", "--namespace", "10"],
+        ["--security", "--check", "saved"],
+        ["--security", "--peer", "/somewhere"],
+    ],
+)
+def test_what_is_measured_alone_is_asked_for_alone(together: List[str]) -> None:
     with pytest.raises(SystemExit) as refused:
-        bench.parse(["--peer", "/somewhere", *other])
+        bench.parse(together)
     assert refused.value.code == 2
+
+
+def test_a_namespace_is_compared_with_one_before() -> None:
+    assert bench.parse(["--namespace", "10", "--check", "saved"]).namespace == 10
