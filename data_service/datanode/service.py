@@ -1,6 +1,6 @@
 """What clients and other datanodes may ask of a datanode: take a block in, send one, sum one up."""
 
-from typing import Callable, Iterable
+from typing import Any, Callable, Iterable, Optional, Tuple
 
 from data_service.datanode.access import Access
 from data_service.datanode.incremental_report import RECEIVED
@@ -14,8 +14,8 @@ from data_service.protocol.datanode_calls import DataNodeCalls, Holders
 from data_service.protocol.nodes import Targets
 from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
-from zookeeper.fabric.calls import serves
-from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.calls import Call, serves
+from zookeeper.fabric.errors import DfsError, PermissionDenied
 from zookeeper.fabric.packets import PACKET_BYTES_MAX, PacketReader, PacketWriter
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.settings import NetworkSettings
@@ -135,6 +135,15 @@ class DataNodeService(Service):
         with self._slots.hold(self._readers_patience, user=user):
             with self._store.read(block_id, generation) as replica:
                 return replica.checksum(length)
+
+    def note(
+        self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]
+    ) -> None:
+        """Tell also who was refused: he has no token for that, or he would not have asked."""
+        super().note(call, args, seconds, error)
+        if isinstance(error, PermissionDenied):
+            caller, host = self.peer.principal, self.peer.host
+            log.warning("call.refused", call=call.name, caller=caller, host=host, error=error)
 
     @property
     def _readers_patience(self) -> float:

@@ -24,7 +24,8 @@ from data_service.protocol.nodes import Target
 from data_service.stubs.datanode_client import DataNodeClient
 from data_service.stubs.tickets import TicketCredentials
 from tests.support.clusters.cluster import Cluster
-from tests.support.disks.replicas import noise
+from tests.support.clusters.waiting import wait_until
+from tests.support.disks.replicas import noise, role_at
 from zookeeper.fabric.errors import DfsError, InvalidArgument, PermissionDenied, TokenExpired
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, USER, Principal, server_at
@@ -206,6 +207,18 @@ def test_a_stolen_token_is_worth_nothing(site: Site, deed: Deed) -> None:
     thieves = [site.as_user("mallory"), site.as_user("bob"), site.as_datanode(site.own.targets[1])]
     for thief in thieves:
         assert "not given to" in refused(deed, thief, site.own.targets[0], site.own).message
+
+
+def test_who_was_refused_is_told_in_the_log(site: Site) -> None:
+    target = site.own.targets[0]
+    log = site.cluster.folder / f"{role_at(site.cluster, target.port)}.log"
+
+    def is_told() -> bool:
+        # Of a flood of these, such as the one before, not all are.
+        refused(sum_up, site.as_user("mallory"), target, site.own)
+        return "call.refused call=block_checksum caller=user:mallory" in log.read_text()
+
+    wait_until(is_told, what="the line in the log")
 
 
 @pytest.mark.parametrize("deed", READS)
