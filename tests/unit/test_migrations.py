@@ -6,7 +6,7 @@ from typing import Any, List
 
 import pytest
 
-from metadata_service import edit_log, migrations, version_file
+from metadata_service import edit_log, edits, migrations, version_file
 from metadata_service.edits import split_lines
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.opening import NAME
@@ -150,3 +150,20 @@ def test_what_layout_1_was_stays_as_its_program_wrote_it() -> None:
 def test_there_is_a_way_from_every_layout() -> None:
     assert sorted(LAYOUTS) == list(range(1, LAYOUT + 1))
     assert sorted(migrations._STEPS) == list(range(1, LAYOUT))
+
+
+def test_layout_2_gets_a_table_for_the_digests_of_blocks(directory: Path) -> None:
+    opened(directory).close()
+    connection = sqlite3.connect(str(directory / NAME))
+    connection.execute("DROP TABLE digests")
+    crc = edits.checksum(edits.encode_row(("layout", "2")))
+    connection.execute("UPDATE state SET value = '2', crc = ? WHERE name = 'layout'", (crc,))
+    connection.commit()
+    connection.close()
+    found = version_file.read(str(directory))
+    assert found is not None
+    version_file.write(str(directory), found._replace(layout=2))
+    database = opened(directory)
+    assert image_of(database) == image_after(file_edits(1, EDITS))
+    database.close()
+    assert layouts(directory) == [LAYOUT, LAYOUT]

@@ -1,10 +1,11 @@
 """The real block side with datanodes that do what a test tells them, for tests of the namespace."""
 
+import hashlib
 from typing import Dict, Iterable, List, Sequence
 
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
-from data_service.protocol.blocks import Block
+from data_service.protocol.blocks import DIGEST_BYTES, Block, SealedBlock, Told
 from data_service.protocol.nodes import (
     DELETE,
     DELETE_CORRUPT,
@@ -20,8 +21,14 @@ CLUSTER = "cluster-1"
 STATS = NodeStats(1 << 50, 0, 1 << 50, 0, 0, 0)
 
 
+def sealed(block: Block) -> SealedBlock:
+    """The block with the digest of what every writer here writes into it."""
+    content = hashlib.blake2b(repr(tuple(block)).encode(), digest_size=DIGEST_BYTES)
+    return SealedBlock(*block, content.digest())
+
+
 def report_fully(
-    blocks: Blocks, session: int, report_id: int, listed: Sequence[Block], now: float
+    blocks: Blocks, session: int, report_id: int, listed: Sequence[Told], now: float
 ) -> None:
     """A full report of one part, which is taken in as a whole."""
     while not blocks.block_report(session, report_id, 0, 1, listed, now):
@@ -48,13 +55,14 @@ class Datanodes:
         self.blocks.monitor.zookeeper_view(self.addresses, 0.0)
         self.blocks.heartbeat(session, STATS, 0.0, 0)
         held = self.held.setdefault(node_id, {})
-        report_fully(self.blocks, session, 1, list(held.values()), 0.0)
+        report_fully(self.blocks, session, 1, list(map(sealed, held.values())), 0.0)
 
     def receive(self, block: Block, targets: Iterable[Target]) -> None:
         """The pipeline has written the block: each of these datanodes reports it."""
         for target in targets:
             self.held[target.node_id][block.block_id] = block
-            self.blocks.block_changes(self.sessions[target.node_id], [block], [], [], 0.0)
+            session = self.sessions[target.node_id]
+            self.blocks.block_changes(session, [sealed(block)], [], [], 0.0)
 
     def spoil(self, node_id: str, block: Block) -> None:
         """A datanode finds its replica damaged."""
@@ -66,7 +74,8 @@ class Datanodes:
         for node_id, session in self.sessions.items():
             for command in self.blocks.heartbeat(session, STATS, 0.0, durable_txid):
                 if command.action == VERIFY:
-                    self.blocks.block_changes(session, [], [], [], 0.0, command.blocks)
+                    read = list(map(sealed, command.blocks))
+                    self.blocks.block_changes(session, [], [], [], 0.0, read)
                 elif command.action in (DELETE, DELETE_CORRUPT):
                     for block in command.blocks:
                         del self.held[node_id][block.block_id]

@@ -2,11 +2,12 @@
 
 from typing import Optional, Type
 
+from tests.support.models.block_side import sealed
 from tests.support.models.namenode_core import ROOT
 from tests.support.models.namespace_views import refused
 from tests.support.models.namespace_walk import NAMES
 from tests.support.models.nodes import Directory, Node, join
-from tests.support.models.open_tree import BLOCK_SIZE, REPLICATION, Writer
+from tests.support.models.open_tree import BLOCK_SIZE, Writer
 from tests.support.models.rewriting_walk import RewritingWalk
 from zookeeper.fabric import errors
 
@@ -146,9 +147,9 @@ class Walk(RewritingWalk):
             self.tree.renewed[writer.client] = self.now
         op, writing = self.op(writer.client), self.state.writing
         publish = writing.flush if flushed else writing.complete
-        new = writer.file is None
+        new, told = writer.file is None, list(map(sealed, blocks))
         done = self.change(
-            lambda: publish(ROOT, op, writer.file_id, blocks, self.now, 8), error
+            lambda: publish(ROOT, op, writer.file_id, told, self.now, 8), error
         )
         if error is None:
             length = self.tree.publish(writer, flushed).length
@@ -157,7 +158,7 @@ class Walk(RewritingWalk):
     def is_confirmed(self, writer: Writer) -> bool:
         """Whether every block is on the datanodes that it was sent to, or that it must have."""
         held = self.nodes.held.values()
-        wanted = min(writer.file.replication if writer.file else REPLICATION, len(held))
+        wanted = min(writer.replication, len(held))
         return writer.confirmed and all(
             sum(block.block_id in blocks for blocks in held) >= wanted
             for block in writer.presented

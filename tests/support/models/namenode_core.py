@@ -11,7 +11,7 @@ from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import LocatedBlock, OpenedFile, Tail
-from tests.support.models.block_side import Datanodes
+from tests.support.models.block_side import Datanodes, sealed
 from tests.support.models.metadata_model import MetadataModel
 from zookeeper.fabric.errors import DfsError
 
@@ -47,7 +47,16 @@ class Core:
         """Store the outcome's edit, check everything; the outcome's result."""
         result = None if outcome is None else self.metadata.store(outcome)
         self.state.check()
+        self._check_digests()
         return result
+
+    def _check_digests(self) -> None:
+        """The block side knows those of the record, and no others."""
+        digests = self.metadata.tables["digests"]
+        for block_id in self.metadata.tables["blocks"]:
+            known = self.state.blocks.digest(block_id).hex()
+            assert known == digests.get(block_id, (block_id, ""))[1], block_id
+        assert digests.keys() <= self.metadata.tables["blocks"].keys(), "of blocks that are gone"
 
     def create(
         self, path: str, client: str = "client", overwrite: bool = False, replication: int = 2
@@ -84,7 +93,9 @@ class Core:
     def complete(self, file_id: int, blocks: Sequence[Block], client: str = "client") -> Any:
         """Make a file appear."""
         return self.do(
-            self.state.writing.complete(ROOT, self.op(client), file_id, blocks, self.now, 8)
+            self.state.writing.complete(
+                ROOT, self.op(client), file_id, list(map(sealed, blocks)), self.now, 8
+            )
         )
 
     def put(self, path: str, *lengths: int, overwrite: bool = False) -> int:
@@ -127,7 +138,9 @@ class Core:
     def flush(self, file_id: int, blocks: Sequence[Block], client: str = "client") -> Any:
         """Make visible what was written so far."""
         return self.do(
-            self.state.writing.flush(ROOT, self.op(client), file_id, blocks, self.now, 8)
+            self.state.writing.flush(
+                ROOT, self.op(client), file_id, list(map(sealed, blocks)), self.now, 8
+            )
         )
 
     def go_on(

@@ -60,6 +60,8 @@ class Writer:
         self.confirmed = True
         self.presented: Tuple[Block, ...] = ()
         """What was written before a restart: nobody knows any more where it was sent."""
+        self.replication = REPLICATION
+        """How many replicas that is to have, whatever is said of the file since."""
 
     @property
     def replaced(self) -> int:
@@ -284,6 +286,8 @@ class OpenTree(Tree):
 
     def _enlist_again(self, writer: Writer) -> None:
         writer.presented, writer.confirmed = tuple(writer.blocks.values()), True
+        if writer.file is not None:
+            writer.replication = writer.file.replication
         self.enlist(writer)
 
     def _new(self) -> List[Writer]:
