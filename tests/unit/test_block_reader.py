@@ -10,18 +10,19 @@ from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.replica_choice import nearest_first
 from data_service.filesystem.reading.block_reader import BlockReader, hurried
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.checksums import CHUNK_BYTES, block_digest
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
 from data_service.stubs.datanode_client import DataNodeClient
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.clusters.ports import Ports
 from tests.support.disks.replicas import noise
-from tests.support.disks.stores import put
+from tests.support.disks.stores import chunks_of, put
 from zookeeper.fabric.errors import BlockMissing, TokenExpired
 
 DATA = noise(3 * CHUNK_BYTES + 777)
 BLOCK = Block(7, 1, len(DATA))
+DIGEST = block_digest(len(DATA), [checksum for _, checksum in chunks_of(DATA)])
 
 
 class Reader:
@@ -61,7 +62,7 @@ class Reader:
 
     def located(self, *targets: Target, token: bytes = b"") -> LocatedBlock:
         """BLOCK on these."""
-        return LocatedBlock(BLOCK, 0, targets, False, token)
+        return LocatedBlock(BLOCK, 0, targets, False, token, digest=DIGEST)
 
     def read(self, *targets: Target, offset: int = 0, length: int = len(DATA)) -> bytes:
         """The bytes of a range."""
@@ -214,3 +215,67 @@ def test_an_expired_token_is_replaced_unseen_and_once(reader: Reader) -> None:
     assert reader.blocks.checksum(reader.located(*targets)).crc_count
     assert reader.asked == 1 and reader.bad == []
     assert reader.new_reader().checksum(reader.located(*targets)).crc_count and reader.asked == 2
+
+
+FORGED = DATA[:-1] + bytes([DATA[-1] ^ 1])
+"""In its last chunk only."""
+
+
+def forge(reader: Reader, number: int, block: Block = BLOCK, data: bytes = FORGED) -> None:
+    """A datanode has something else, with checksums that fit."""
+    store = reader.cluster.data_nodes[number].store
+    store.remove(block)
+    put(store, block.block_id, data)
+
+
+@pytest.mark.parametrize("offset, length", [(0, len(DATA)), (5, 10), (len(DATA) - 1, 1)])
+def test_a_replica_that_its_writer_did_not_send_is_left_before_a_byte_of_it_is_believed(
+    reader: Reader, offset: int, length: int
+) -> None:
+    forge(reader, 0)
+    read = reader.blocks.read(reader.located(*reader.targets(0, 1)), offset, length)
+    assert bytes(next(read))[:5] == DATA[offset:][: min(5, length)]
+    assert reader.bad == [(BLOCK, reader.cluster.node_id(0))]
+    read.close()  # type: ignore[attr-defined]
+    # What is known from then on needs no further question.
+    assert reader.read(*reader.targets(0, 1)) == DATA
+    assert reader.bad == [(BLOCK, reader.cluster.node_id(0))] * 2
+
+
+def test_a_block_of_which_nobody_has_what_was_sent_is_missing(reader: Reader) -> None:
+    for number in (0, 1):
+        forge(reader, number)
+    with pytest.raises(BlockMissing, match="not what the block's writer sent"):
+        reader.read(*reader.targets(0, 1))
+
+
+def test_a_block_of_one_chunk_is_compared_without_a_question(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("there is only one checksum")
+
+    monkeypatch.setattr(BlockReader, "_ask_checksums", never)
+    small, data = Block(8, 1, 5), b"right"
+    digest = block_digest(5, [checksum for _, checksum in chunks_of(data)])
+    for number, content in enumerate((b"wrong", data)):
+        put(reader.cluster.data_nodes[number].store, 8, content)
+    located = LocatedBlock(small, 0, reader.targets(0, 1), False, b"", digest=digest)
+    assert b"".join(map(bytes, reader.blocks.read(located, 0, 5))) == data
+    assert reader.bad == [(small, reader.cluster.node_id(0))]
+
+
+def test_the_checksums_of_a_block_are_asked_for_once(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: List[Target] = []
+    ask = BlockReader._ask_checksums
+    monkeypatch.setattr(
+        BlockReader, "_ask_checksums",
+        lambda self, target, *rest: (asked.append(target), ask(self, target, *rest)),
+    )  # fmt: skip
+    for position in range(0, len(DATA), CHUNK_BYTES // 2):
+        assert reader.read(*reader.targets(0), offset=position, length=9) == (
+            DATA[position : position + 9]
+        )
+    assert len(asked) == 1

@@ -13,14 +13,14 @@ from data_service.filesystem.reading import short_circuit
 from data_service.filesystem.reading.block_reader import BlockReader, hurried
 from data_service.filesystem.reading.short_circuit import ELSEWHERE_SECONDS, ShortCircuit
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.checksums import CHUNK_BYTES, block_digest
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
 from data_service.stubs.datanode_client import DataNodeClient
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.clusters.leaks import Leaks
 from tests.support.disks.replicas import noise
-from tests.support.disks.stores import put
+from tests.support.disks.stores import chunks_of, put
 from zookeeper.fabric.errors import BlockMissing, DiskFailed, PipelineFailed, TokenExpired
 from zookeeper.fabric.packets import PacketWriter
 
@@ -134,6 +134,19 @@ def test_a_damaged_replica_is_left_in_the_middle_and_told(
     flip(reader.cluster.path(0, BLOCK), position)
     assert reader.read(0, 1) == DATA
     assert reader.bad == [(BLOCK, reader.cluster.node_id(0))]
+    assert calls.counts() == (2, 0)
+
+
+def test_a_replica_that_its_writer_did_not_send_is_left_and_told(
+    reader: Reader, calls: Calls
+) -> None:
+    store = reader.cluster.data_nodes[0].store
+    store.remove(BLOCK)
+    put(store, BLOCK.block_id, bytes([DATA[0] ^ 1]) + DATA[1:])
+    digest = block_digest(len(DATA), [checksum for _, checksum in chunks_of(DATA)])
+    located = reader.located(0, 1)._replace(digest=digest)
+    found = b"".join(map(bytes, reader.blocks.read(located, 0, len(DATA))))
+    assert found == DATA and reader.bad == [(BLOCK, reader.cluster.node_id(0))]
     assert calls.counts() == (2, 0)
 
 
