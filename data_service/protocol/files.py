@@ -93,6 +93,13 @@ class OpenedFile(NamedTuple):
     claim: str = ""
 
 
+class Begun(NamedTuple):
+    """The answer to a `create` that asked for the first block, and gets it with the file."""
+
+    opened: OpenedFile
+    first: LocatedBlock
+
+
 class Tail(NamedTuple):
     """From where on a file is written: behind its first `position` blocks, of `offset` bytes.
 

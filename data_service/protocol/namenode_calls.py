@@ -1,9 +1,10 @@
 """What the namenode answers, and whom: one table for each kind of caller."""
 
-from typing import Annotated, Any, NamedTuple, Optional, Tuple
+from typing import Annotated, Any, NamedTuple, Optional, Tuple, Union
 
 from data_service.protocol.blocks import Block, SealedBlock
 from data_service.protocol.files import (
+    Begun,
     Completed,
     ContentSummary,
     FileStatus,
@@ -140,8 +141,11 @@ class WriterCalls(Calls, who=PEOPLE):
         replication: Natural,
         block_size: Natural,
         mode: Natural,
-    ) -> OpenedFile:
-        """Open a file for writing; replication or block size 0 mean the default."""
+        first_block: Optional[Names] = None,
+    ) -> Union[OpenedFile, Begun]:
+        """Open a file for writing; replication or block size 0 mean the default. Unless
+        `first_block` is None its first block comes with the answer, on none of these datanodes, if
+        there is one to be had: `add_block` tells why there is not."""
 
     @call(CHANGES)
     def append(self, path: Path) -> OpenedFile:

@@ -1,7 +1,7 @@
 """The files that one client writes: how each is opened, completed, and given up with the client."""
 
 import weakref
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional, Union
 
 from data_service.filesystem.namenode_client import NameNodeClient
 from data_service.filesystem.paths import named
@@ -9,10 +9,10 @@ from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.writing.open_file import OpenFile, WriteOptions
-from data_service.protocol.files import FileStatus, OpenedFile
+from data_service.protocol.files import Begun, FileStatus, LocatedBlock, OpenedFile
 from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import PathExists, PathNotFound
+from zookeeper.fabric.errors import InvalidArgument, PathExists, PathNotFound
 
 if TYPE_CHECKING:
     from data_service.filesystem.writing.file_writer import FileWriter
@@ -39,14 +39,31 @@ class FilesBeingWritten:
         self._datanodes = datanodes
         self._memory = memory
         self._on_warning = on_warning
+        self._asks_for_blocks_alone = False
         self._leases = LeaseKeeper(namenode, lease_seconds / 3)
         self._writers: "weakref.WeakSet[FileWriter]" = weakref.WeakSet()
 
-    def create(self, path: str, options: WriteOptions) -> OpenFile:
-        """A new file, which appears when it is completed."""
+    def create(self, path: str, options: WriteOptions, has_bytes: bool = False) -> OpenFile:
+        """A new file, which appears when it is completed. With one that certainly `has_bytes` its
+        first block comes along, which saves a call."""
         with named(path):
-            opened = self._namenode.calls.create(path, *options)
-        return self._open(path, opened, options)
+            answer = self._create(path, options, has_bytes)
+        opened, first = answer if isinstance(answer, Begun) else (answer, None)
+        return self._open(path, opened, options, first)
+
+    def _create(
+        self, path: str, options: WriteOptions, has_bytes: bool
+    ) -> Union[OpenedFile, Begun]:
+        calls = self._namenode.calls
+        if not has_bytes or self._asks_for_blocks_alone:
+            return calls.create(path, *options)
+        try:
+            return calls.create(path, *options, tuple(sorted(self._memory.avoided)))
+        except InvalidArgument:
+            # What is wrong with the rest is refused again; a namenode of an older release takes it.
+            opened = calls.create(path, *options)
+            self._asks_for_blocks_alone = True
+            return opened
 
     def append(self, path: str, options: Optional[WriteOptions] = None) -> OpenFile:
         """A file to go on with behind its end; with `options`, one that is missing is made."""
@@ -109,7 +126,11 @@ class FilesBeingWritten:
         return self._open(path, opened)
 
     def _open(
-        self, path: str, opened: OpenedFile, options: Optional[WriteOptions] = None
+        self,
+        path: str,
+        opened: OpenedFile,
+        options: Optional[WriteOptions] = None,
+        first: Optional[LocatedBlock] = None,
     ) -> OpenFile:
         return OpenFile(
             self._namenode,
@@ -119,4 +140,5 @@ class FilesBeingWritten:
             options,
             self._datanodes,
             self._memory,
+            first,
         )

@@ -85,6 +85,7 @@ class OpenFile(Forkable):
         options: Optional[WriteOptions],
         datanodes: DataNodeClient,
         memory: Optional[NodeMemory] = None,
+        first: Optional[LocatedBlock] = None,
     ) -> None:
         self.path = path
         self._memory = memory or NodeMemory()
@@ -101,6 +102,11 @@ class OpenFile(Forkable):
         self._claims: Dict[int, str] = {}
         self._suspects = Suspects()
         self._opened = opened
+        # The block that came when the file was opened, until somebody writes it.
+        self._first = first
+        if first is not None:
+            self._blocks[opened.position] = first.block
+            self._claims[opened.position] = first.claim
         # Of a file that readers do not see yet: how to create it, should the namenode restart.
         self._options = options
         self.inherited = False
@@ -177,6 +183,9 @@ class OpenFile(Forkable):
 
     def complete(self) -> Completed:
         """Make the file appear, whole; raises NotEnoughReplicas, PathExists, LeaseExpired."""
+        if self._first is not None:
+            # There was nothing to write after all.
+            self._abandon_block(self._opened.position, self._first)
         file_id, blocks = self._opened.file_id, self._written_blocks()
         with self._publishing() as calls:
             completed = self._held(lambda: calls.complete(file_id, blocks))
@@ -256,8 +265,9 @@ class OpenFile(Forkable):
             with self._lock:
                 excluded = self._suspects.excluded
                 remembered = self._memory.avoided - excluded if self._remembers else frozenset()
+                first = self._take_first(position)
             try:
-                located = self._add_block(position, excluded | remembered)
+                located = first or self._add_block(position, excluded | remembered)
             except NotEnoughReplicas:
                 with self._lock:
                     if remembered:
@@ -273,6 +283,12 @@ class OpenFile(Forkable):
             # Too few for all replicas without those that made trouble to another file: try them.
             self._remembers = False
             self._abandon_block(position, located)
+
+    def _take_first(self, position: int) -> Optional[LocatedBlock]:
+        if self._first is None or position != self._opened.position:
+            return None
+        first, self._first = self._first, None
+        return first
 
     def _add_block(self, position: int, excluded: AbstractSet[str]) -> LocatedBlock:
         client_id, file_id = self._namenode.client_id, self._opened.file_id

@@ -61,7 +61,7 @@ class Upload:
         self, stream: BinaryIO, local_path: str, parallel: int, room: Room
     ) -> FileStatus:
         """Of a file whose size is told, and what it grew by then."""
-        file = self._files.create(self._path, self._options)
+        file = self._files.create(self._path, self._options, has_bytes=True)
         try:
             with local_errors(local_path):
                 room.check(file, os.fstat(stream.fileno()).st_size)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple, Union
 
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.dates import wall_ms
@@ -11,8 +11,15 @@ from data_service.namenode.namespace.retries import Op
 from data_service.namenode.state import State
 from data_service.namenode.writers.proofs import Proofs
 from data_service.protocol.blocks import Block, SealedBlock
-from data_service.protocol.files import Completed, LocatedBlock, OpenedFile, Presented, Tail
-from zookeeper.fabric.errors import InvalidArgument
+from data_service.protocol.files import (
+    Begun,
+    Completed,
+    LocatedBlock,
+    OpenedFile,
+    Presented,
+    Tail,
+)
+from zookeeper.fabric.errors import InvalidArgument, NotEnoughReplicas
 
 BLOCK_SIZE_MIN = 4096
 """The least block size that a client may ask for, as in config.ini."""
@@ -28,8 +35,15 @@ class Writers:
         self._block_size = block_size
 
     def create(
-        self, op: Op, path: str, overwrite: bool, replication: int, block_size: int, mode: int
-    ) -> OpenedFile:
+        self,
+        op: Op,
+        path: str,
+        overwrite: bool,
+        replication: int,
+        block_size: int,
+        mode: int,
+        first_block: Optional[Tuple[str, ...]] = None,
+    ) -> Union[OpenedFile, Begun]:
         """See WriterCalls."""
         if 0 < block_size < BLOCK_SIZE_MIN:
             raise InvalidArgument(
@@ -37,7 +51,7 @@ class Writers:
                 f"{block_size}"
             )
         caller = self._on.caller
-        return self._open(
+        opened: OpenedFile = self._open(
             op,
             lambda state: state.writing.create(
                 caller,
@@ -50,6 +64,13 @@ class Writers:
                 time.monotonic(),
             ),
         )
+        if first_block is None:
+            return opened
+        try:
+            first = self.add_block(op.client_id, opened.file_id, opened.position, first_block)
+        except NotEnoughReplicas:
+            return opened  # The file is open: its writer asks again, with others or for the reason.
+        return Begun(opened, first)
 
     def append(self, op: Op, path: str) -> OpenedFile:
         """See WriterCalls."""

@@ -12,6 +12,7 @@ from typing import Any, Deque, Dict, Iterable, List, NamedTuple, Optional, Set, 
 
 from data_service.protocol.blocks import Block, unpack_blocks
 from data_service.protocol.files import (
+    Begun,
     QUOTA_RESET,
     FileStatus,
     LocatedBlock,
@@ -229,17 +230,20 @@ class PlainService(PlainRewriting):
         self._core.enter("copy_failed", (session, block_id, unreached))
 
     def exposed_create(self, op: tuple, path: str, overwrite: bool, replication: int,
-                       block_size: int, mode: int) -> tuple:
+                       block_size: int, mode: int, first_block: Optional[tuple] = None) -> tuple:
         """Open a file for writing."""
         core = self._core
-        core.enter("create", (op, path, overwrite, replication, block_size, mode))
+        core.enter("create", (op, path, overwrite, replication, block_size, mode, first_block))
         with core.lock:
             if path in core.files and not overwrite:
                 raise PathExists(f"create: {path} already exists")
             file = PlainFile(path, core.number(), replication or core.defaults[0],
                              block_size or core.defaults[1], overwrite, {})
             core.open[file.file_id] = file
-            return OpenedFile(file.file_id, file.replication, file.block_size)
+            opened = OpenedFile(file.file_id, file.replication, file.block_size)
+            if first_block is None:
+                return opened
+            return Begun(opened, self._allocate(file, 0, first_block))
 
     def exposed_add_block(self, client_id: str, file_id: int, position: int,
                           excluded: tuple) -> tuple:
@@ -247,18 +251,21 @@ class PlainService(PlainRewriting):
         core = self._core
         core.enter("add_block", (client_id, file_id, position, excluded))
         with core.lock:
-            file = self._open(file_id)
-            targets = [node.target for node in core.chosen() if node.info.node_id not in excluded]
-            if not targets:
-                raise NotEnoughReplicas(
-                    f"File {file.path} could only be written to 0 of the 1 minReplication nodes. "
-                    f"There are {len(core.nodes)} datanode(s) running and {len(excluded)} node(s) "
-                    "are excluded in this operation.")
-            block = file.blocks[position] = Block(core.number(), 1, 0)
-            if core.answers_without_targets:
-                core.answers_without_targets -= 1
-                targets = []
-            return LocatedBlock(block, 0, tuple(targets[: file.replication]), False, b"")
+            return self._allocate(self._open(file_id), position, excluded)
+
+    def _allocate(self, file: PlainFile, position: int, excluded: tuple) -> LocatedBlock:
+        core = self._core
+        targets = [node.target for node in core.chosen() if node.info.node_id not in excluded]
+        if not targets:
+            raise NotEnoughReplicas(
+                f"File {file.path} could only be written to 0 of the 1 minReplication nodes. "
+                f"There are {len(core.nodes)} datanode(s) running and {len(excluded)} node(s) "
+                "are excluded in this operation.")
+        block = file.blocks[position] = Block(core.number(), 1, 0)
+        if core.answers_without_targets:
+            core.answers_without_targets -= 1
+            targets = []
+        return LocatedBlock(block, 0, tuple(targets[: file.replication]), False, b"")
 
     def exposed_abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:
         """Drop a block."""
