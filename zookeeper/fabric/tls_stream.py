@@ -28,8 +28,9 @@ from zookeeper.fabric.stream import DO_NOT_WAIT, Buffer, Stream
 _RECORD_BYTES = 1 << 14
 """What TLS encrypts, and decrypts, at once."""
 
-_PIECE_BYTES = 1 << 18
-"""About what lies encrypted in memory, on its way in or out."""
+_PIECE_BYTES = 1 << 16
+"""About what lies encrypted in memory, on its way in or out. A larger piece would be asked of the
+system, and given back to it, for the smallest message: that costs more than all the rest."""
 
 _FAREWELL_SECONDS = 0.2
 """How long a peer may take to hear why its handshake failed."""
