@@ -1,6 +1,6 @@
 """Whom a datanode lets at its blocks: who presents a token for just that."""
 
-from typing import Callable, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 from data_service.protocol.block_tokens import (
     COPY,
@@ -19,6 +19,14 @@ from zookeeper.fabric.identity import USER, Principal
 from zookeeper.fabric.keys import CLOCK_SKEW_SECONDS
 from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Address
+
+
+class Permit(NamedTuple):
+    """That a block may be written: for whom, which is nobody when that is not known; and the digest
+    that it must have, where the namenode knows that."""
+
+    user: str
+    digest: bytes = b""
 
 
 class Access:
@@ -58,12 +66,12 @@ class Access:
         caller: Principal,
         block: Tuple[int, int, int],
         targets: Targets,
-    ) -> str:
+    ) -> Permit:
         """Whether the caller may write this block (id, generation, bytes at most) here, and have
         it passed on to these targets."""
         keyring = self._keyring()
         if keyring is None:
-            return _named(caller)
+            return Permit(_named(caller))
         *numbers, size = block
         grant = self._opened(token, keyring, (WRITE, COPY), tuple(numbers))
         if size > grant.block.length:
@@ -72,7 +80,7 @@ class Access:
         onwards = [str(Address(target.host, target.port)) for target in targets]
         if onwards != list(behind(grant, self._own)):
             raise PermissionDenied("this token is for other datanodes behind this one")
-        return grant.bearer
+        return Permit(grant.bearer, grant.digest)
 
     def _opened(
         self,

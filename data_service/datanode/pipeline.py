@@ -93,18 +93,22 @@ def receive_block(
     block: Tuple[int, int, int],
     downstream: Downstream,
     report: Callable[[SealedBlock], None],
+    digest: bytes = b"",
 ) -> Holders:
     """Run one datanode's part of a pipeline; the ids of the datanodes that hold the block.
 
     `block` is its id, generation, and how many bytes it may have; `report` tells the namenode of
-    the finished replica. Raises PipelineFailed when a datanode downstream failed, CorruptData when
-    the bytes were damaged on the way, DiskFull, DiskFailed.
+    the finished replica, which has the `digest`, if it is known before. Raises PipelineFailed when
+    a datanode downstream failed, CorruptData when the bytes were damaged on the way, or are others,
+    DiskFull, DiskFailed.
     """
     writer = store.create(*block)
     try:
         try:
             downstream.open()
             _receive_packets(packets, writer, downstream)
+            if digest and writer.digest != digest:
+                raise CorruptData("these are not the bytes of which a copy was ordered")
             downstream.end()
         except BaseException:
             store.discard(writer)

@@ -64,15 +64,16 @@ class DataNodeService(Service):
         The ids of all datanodes that hold it then.
         """
         block = (block_id, generation, size)
-        user = self._access.check_write(token, self.peer.principal, block, targets)
+        permit = self._access.check_write(token, self.peer.principal, block, targets)
         patience = self._network.stall_timeout_seconds * WRITERS_PATIENCE
-        with self._slots.hold(patience, len(targets), user=user):
+        with self._slots.hold(patience, len(targets), user=permit.user):
             return receive_block(
                 packets,
                 self._store,
                 block,
                 self._downstream(*block, token, targets),
                 lambda finished: self._tell(RECEIVED, [finished]),
+                permit.digest,
             )
 
     def read_block(

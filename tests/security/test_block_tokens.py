@@ -17,7 +17,7 @@ import pytest
 from data_service.filesystem import FileSystem
 from data_service.protocol.block_tokens import COPY, MAC_BYTES, READ, WRITE, Grant, seal
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES, crc32
+from data_service.protocol.checksums import CHUNK_BYTES, block_digest, crc32
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.namenode_calls import AdmissionCalls
 from data_service.protocol.nodes import Target
@@ -26,7 +26,13 @@ from data_service.stubs.tickets import TicketCredentials
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.waiting import wait_until
 from tests.support.disks.replicas import noise, role_at
-from zookeeper.fabric.errors import DfsError, InvalidArgument, PermissionDenied, TokenExpired
+from zookeeper.fabric.errors import (
+    CorruptData,
+    DfsError,
+    InvalidArgument,
+    PermissionDenied,
+    TokenExpired,
+)
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, USER, Principal, server_at
 from zookeeper.fabric.key_file import ClusterKey, issue
@@ -329,3 +335,14 @@ def test_a_copy_goes_where_the_namenode_ordered_it(site: Site) -> None:
     refused(write, site.as_datanode(targets[1]), targets[0], ordered)
     refused(partial(write, behind=[]), site.as_datanode(copier), targets[0], ordered)
     assert len(write(site.as_datanode(copier), targets[0], ordered)) == 3
+
+
+def test_only_what_is_a_copy_is_taken_for_one(site: Site) -> None:
+    located = new_block(site, 6)
+    copier, *targets = site.targets()
+    order = partial(site.sealed, located._replace(targets=tuple(targets)), mode=COPY,
+                    bearer=f"data_node:{address(copier)}")
+    with pytest.raises(CorruptData, match="a copy was ordered"):
+        write(site.as_datanode(copier), targets[0], order(digest=bytes(16)))
+    right = block_digest(len(DATA), [crc32(DATA)])
+    assert len(write(site.as_datanode(copier), targets[0], order(digest=right))) == 3

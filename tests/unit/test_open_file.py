@@ -7,6 +7,7 @@ from typing import Any, Iterator, List, Tuple
 import pytest
 
 from data_service.datanode import service
+from data_service.datanode.access import Permit
 from data_service.filesystem.writing import open_file as open_file_module
 from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.namenode_client import NameNodeClient
@@ -119,12 +120,12 @@ class TooOld:
     def __init__(self, times: int) -> None:
         self._left = times
 
-    def check_write(self, *_: object) -> str:
+    def check_write(self, *_: object) -> Permit:
         """As Access."""
         self._left -= 1
         if self._left >= 0:
             raise TokenExpired("too old")
-        return ""
+        return Permit("")
 
 
 @pytest.mark.parametrize("times, excluded, holders", [

@@ -98,11 +98,11 @@ def after(body: Optional[Body]) -> Downstream:
 
 
 def receive(store: BlockStore, packets: Packets, body: Optional[Body] = None,
-            told: Optional[List[SealedBlock]] = None) -> Tuple[str, ...]:
+            told: Optional[List[SealedBlock]] = None, digest: bytes = b"") -> Tuple[str, ...]:
     """Take block 7 in."""
     report = told.append if told is not None else lambda block: None
     return receive_block(packets, store, (7, 1, len(DATA)),  # type: ignore[arg-type]
-                         after(body), report)
+                         after(body), report, digest)
 
 
 def test_the_last_datanode_stores_and_answers_with_itself(store: BlockStore) -> None:
@@ -110,6 +110,16 @@ def test_the_last_datanode_stores_and_answers_with_itself(store: BlockStore) -> 
     assert receive(store, Packets(list(chunks_of(DATA))), None, told) == (store.volumes.node_id,)
     digest = block_digest(len(DATA), [checksum for _, checksum in chunks_of(DATA)])
     assert told == [(7, 1, len(DATA), digest)] and get(store, told[0].block) == DATA
+
+
+def test_only_what_has_the_digest_of_the_block_is_stored(store: BlockStore) -> None:
+    digest = block_digest(len(DATA), [checksum for _, checksum in chunks_of(DATA)])
+    body = Body()
+    with pytest.raises(CorruptData):
+        receive(store, Packets(list(chunks_of(DATA))), body, digest=bytes(len(digest)))
+    assert store.replicas.inventory().good == () and "end" not in body.steps and body.closed
+    receive(store, Packets(list(chunks_of(DATA))), Body(), digest=digest)
+    assert store.replicas.inventory().good == (Block(7, 1, len(DATA)),)
 
 
 def test_every_packet_is_passed_on_and_the_answer_names_all(store: BlockStore) -> None:

@@ -40,10 +40,10 @@ def test_a_writer_may_write_as_much_as_a_block_has() -> None:
 def test_a_datanode_may_make_the_copy_that_it_is_told_to_make() -> None:
     others = (Command(DELETE, (LOCATED.block,), ()), Command(REPORT, (), ()))
     copy = Command(REPLICATE, (LOCATED.block,), TARGETS)
-    *same, given = TOKENS.for_copier(NODE, (*others, copy))
+    *same, given = TOKENS.for_copier(NODE, (*others, copy), {7: bytes(16)}.__getitem__)
     assert tuple(same) == others and given._replace(token=b"") == copy
     assert opened(given.token) == Grant(
-        COPY, NODE, LOCATED.block, ("a:1801", "[::1]:1802"), 0)
+        COPY, NODE, LOCATED.block, ("a:1801", "[::1]:1802"), 0, digest=bytes(16))
 
 
 def test_a_block_without_a_datanode_has_a_token_that_opens_nothing() -> None:
@@ -54,4 +54,5 @@ def test_in_mode_simple_there_are_no_tokens() -> None:
     simple = Tokens(no_key, 10.0)
     # Without the last field: an older release takes no more than it knows.
     assert simple.for_reader(ALICE, [LOCATED]) == (LOCATED[:-1],)
-    assert simple.for_copier(NODE, [Command(REPLICATE, (LOCATED.block,), TARGETS)])[0].token == b""
+    copy = Command(REPLICATE, (LOCATED.block,), TARGETS)
+    assert simple.for_copier(NODE, [copy], lambda _: b"") == (copy,)

@@ -34,8 +34,14 @@ class DataNodes:
     def heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> Orders:
         """See DataNodeReports."""
         wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
-        epoch, commands = self._on.namesystem.heartbeat(session, stats, wait, self._on.gone)
-        return Orders(epoch, self._on.tokens.for_copier(self._on.principal, commands))
+        namesystem = self._on.namesystem
+        epoch, commands = namesystem.heartbeat(session, stats, wait, self._on.gone)
+
+        def digest_of(block_id: int) -> bytes:
+            digest: bytes = namesystem.ask_blocks(lambda blocks: blocks.digest(block_id))
+            return digest
+
+        return Orders(epoch, self._on.tokens.for_copier(self._on.principal, commands, digest_of))
 
     def block_report(
         self,

@@ -42,10 +42,17 @@ class Tokens:
             return _without_digest(located)
         return located._replace(token=self._token(key, WRITE, bearer, block, located.targets))
 
-    def for_copier(self, bearer: str, commands: Iterable[Command]) -> Tuple[Command, ...]:
-        """The commands for a datanode, those to copy a block with what lets it do so."""
+    def for_copier(
+        self, bearer: str, commands: Iterable[Command], digest_of: Callable[[int], bytes]
+    ) -> Tuple[Command, ...]:
+        """The commands for a datanode, those to copy a block with what lets it do so; if the copy
+        has the digest that `digest_of` tells for the block's number."""
+        key = self._cluster_key()
+        if not key:
+            return tuple(commands)
         return tuple([
-            self._with_token(bearer, command) if command.action == REPLICATE else command
+            self._with_token(key, bearer, command, digest_of)
+            if command.action == REPLICATE else command
             for command in commands
         ])
 
@@ -59,18 +66,28 @@ class Tokens:
         key = keys.caller_key(server_key, bearer, issued)
         return Ticket(key, keys.key_id(cluster_key), issued)
 
-    def _with_token(self, bearer: str, command: Command) -> Command:
-        key, (block,) = self._cluster_key(), command.blocks
-        return command._replace(token=self._token(key, COPY, bearer, block, command.targets))
+    def _with_token(
+        self, key: bytes, bearer: str, command: Command, digest_of: Callable[[int], bytes]
+    ) -> Command:
+        (block,) = command.blocks
+        digest = digest_of(block.block_id)
+        return command._replace(
+            token=self._token(key, COPY, bearer, block, command.targets, digest)
+        )
 
     def _token(
-        self, cluster_key: bytes, mode: str, bearer: str, block: Block, targets: Iterable[Target]
+        self,
+        cluster_key: bytes,
+        mode: str,
+        bearer: str,
+        block: Block,
+        targets: Iterable[Target],
+        digest: bytes = b"",
     ) -> bytes:
-        if not cluster_key:
-            return b""
         addresses = tuple([str(Address(target.host, target.port)) for target in targets])
         expires_ms = wall_ms() + self._life_ms
-        return seal(Grant(mode, bearer, block, addresses, expires_ms), cluster_key)
+        grant = Grant(mode, bearer, block, addresses, expires_ms, digest=digest)
+        return seal(grant, cluster_key)
 
 
 def no_key() -> bytes:
