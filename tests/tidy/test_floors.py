@@ -17,7 +17,7 @@ FLOORS = (
     ("data_service.namenode.writers",),
     ("data_service.namenode", "data_service.datanode"),
     ("data_service.filesystem",),
-    ("data_service.shell",),
+    ("data_service.shell", "data_service.web"),
     ("data_service",),
 )
 """From the ground up. An import goes to a lower floor, or stays within its own room."""
@@ -50,6 +50,7 @@ FABRIC = (
     "tls",
     "packets",
     "sockets",
+    "acceptor",
     "handshake",
     "frames",
     "meter",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.links.loopback import Loopback, RawClient, busy_caller, call, works
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from zookeeper.fabric import server as server_module
+from zookeeper.fabric import acceptor as acceptor_module
 from zookeeper.fabric.auth import SECRET
 from zookeeper.fabric.errors import Unavailable
 from zookeeper.fabric.rpc import Service
@@ -209,7 +209,7 @@ def test_a_connection_that_cannot_be_served_costs_only_itself(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     with Loopback() as loopback:
-        made = fail_once(monkeypatch, server_module, "adopt", error)
+        made = fail_once(monkeypatch, acceptor_module, "adopt", error)
         assert loopback.raw().await_end() == b""
         assert works(loopback.remote())
         assert len(made) == 2
@@ -273,7 +273,7 @@ def test_the_limit_of_descriptors_is_raised_as_far_as_it_goes(
     limits = {"now": (100, 1000)}
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.update(now=new))
-    allow: Callable[[int], None] = server_module._allow_descriptors
+    allow: Callable[[int], None] = acceptor_module._allow_descriptors
     for wanted, expected in ((50, 100), (500, 500), (400, 500), (5000, 1000)):
         allow(wanted)
         assert limits["now"] == (expected, 1000)

@@ -2,6 +2,6 @@
 
 errors, kinds, calls, release, standard_streams, log_file, logs, config_file, section, settings,
 identity, keys, moments, auth, key_file, revocation, credentials, disk, spare, forks, budget,
-places, stream, tls_stream, tls, packets, sockets, handshake, frames, meter, rpc, remote, pools,
-server, daemon
+places, stream, tls_stream, tls, packets, sockets, acceptor, handshake, frames, meter, rpc, remote,
+pools, server, daemon
 """
