@@ -9,6 +9,7 @@ may never become true, so it answers nothing more and sends home who waits.
 
 import threading
 import time
+from contextlib import suppress
 from random import Random
 from typing import Any, Callable, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
@@ -117,6 +118,9 @@ class Namesystem:
         """Like `change`, but while replicas of these blocks are not confirmed yet, wait for the
         datanodes; until `gone` says that the caller waits no more (Unavailable)."""
         deadline = time.monotonic() + self._complete_seconds
+        with suppress(NotEnoughReplicas):
+            # Most often they have reported before their writer asks.
+            return self.change(operation, op)
         waiter = Waiter(self.lock, ids(blocks))
         with self.lock:
             self._writers.add(waiter)
