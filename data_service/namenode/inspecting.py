@@ -4,6 +4,7 @@ Nothing here changes anything. What a file in progress or a block would reveal o
 to those only who may look into its directory.
 """
 
+from itertools import islice
 from typing import Iterator
 
 from data_service.namenode.namespace.commits import Commits, Outcome
@@ -18,7 +19,7 @@ from data_service.protocol.files import FILE, FileStatus
 from data_service.protocol.health import BlockHealth, FsckRow
 from zookeeper.fabric.errors import InvalidArgument, NotADirectory, PermissionDenied
 
-PAGE_MAX = 1_000
+PAGE_MAX = 500
 """The most open files of one answer; each may have thousands of blocks."""
 
 
@@ -43,8 +44,9 @@ class Inspecting:
             raise InvalidArgument("a page must have at least one row")
         top = path.rstrip("/") + "/"
         parse(path)
-        found = [row for row in self._files.rows() if row.file_id > after]
-        page = found[: min(limit, PAGE_MAX)]
+        limit = min(limit, PAGE_MAX)
+        found = list(islice(self._files.rows(after), limit + 1))
+        page = found[:limit]
         rows = [
             self._row(row)
             for row in page

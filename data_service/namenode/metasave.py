@@ -30,7 +30,7 @@ def metasave_lines(state: State, live: int, dead: int) -> List[str]:
     lines += _bounded(_block_lines(state, census.waiting()), counts.under_replicated)
     lost = counts.missing + counts.corrupt
     lines.append(f"Metasave: Blocks currently missing: {lost}")
-    lines += _bounded(_block_lines(state, islice(census.lost(), lost)), lost)
+    lines += _bounded(_block_lines(state, census.lost()), lost)
     lines.append(f"Metasave: Blocks being reconstructed: {counts.pending_replication}")
     lines += _bounded(_block_lines(state, census.copied()), counts.pending_replication)
     burdened = [node for node in census.nodes() if len(node.outbox)]

@@ -68,7 +68,7 @@ def unrest(
         return "safe mode"
     if state.image.orphans.children:
         return f"{state.image!r}"
-    if state.open_files.rows() or state.image.deleted_blocks:
+    if list(state.open_files) or state.image.deleted_blocks:
         return f"{state.open_files!r}, deleted blocks: {state.image.deleted_blocks}"
     if any(counts[1:]) or term.journal.durable_txid < term.journal.last_txid:
         return f"{counts}"

@@ -25,7 +25,7 @@ def test_what_is_appended_is_new_blocks_behind_the_last() -> None:
     assert (done.status.length, done.status.inode_id, done.status.mtime_ms) == (237, number, 8)
     assert done.status == core.state.reading.stat(ROOT, "/f").result
     assert core.blocks("/f") == [(1, 0, 100), (2, 100, 30), (3, 130, 100), (4, 230, 7)]
-    assert core.state.open_files.rows() == []
+    assert list(core.state.open_files.rows()) == []
 
 
 def test_a_range_that_begins_in_an_appended_block_is_found() -> None:

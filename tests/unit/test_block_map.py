@@ -58,6 +58,21 @@ def test_an_image_fills_it_as_its_blocks_one_by_one_do(blocks: BlockMap) -> None
     assert vars(loaded) == vars(blocks)
 
 
+def test_lost_blocks_are_found_without_a_look_at_the_others(blocks: BlockMap) -> None:
+    (node,) = nodes(1)
+    for number in range(1, 9):
+        blocks.add(Block(number, 1, 1), number, replicated(1))
+    for number in (1, 2, 4, 5):
+        blocks.put(number, node)
+    blocks.mark(5, node, Mark(LENGTH, 1, 2))
+    blocks.remove(6)
+    blocks.remove(1)
+    assert list(blocks.judged_as(MISSING)) == [3, 7, 8]
+    assert list(blocks.judged_as(CORRUPT)) == [5]
+    blocks.add(Block(9, 1, 1), 9, replicated(1))
+    assert sorted(blocks.judged_as(MISSING)) == [3, 7, 8, 9]
+
+
 def test_a_block_is_judged_by_its_good_replicas(blocks: BlockMap) -> None:
     a, b, c = nodes(3)
     blocks.add(Block(7, 1, 100), 70, replicated(2))

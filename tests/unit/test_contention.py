@@ -51,7 +51,7 @@ def test_who_is_silent_for_long_gives_way_to_what_is_moved() -> None:
     block = core.write(new, 7, client="one")[0]
     core.now = 11.0
     core.rename("/other", "/p")
-    assert core.length("/p") == 5 and core.state.open_files.rows() == []
+    assert core.length("/p") == 5 and list(core.state.open_files.rows()) == []
     refusal(errors.LeaseExpired, lambda: core.complete(new, (block,), client="one"))
     assert core.sweep() == [block.block_id]
 
@@ -65,7 +65,8 @@ def test_one_user_has_only_so_many_files_open(monkeypatch: pytest.MonkeyPatch) -
     refusal(errors.QuotaExceeded, lambda: core.create("/new", client="c@mallory"))
     refusal(errors.QuotaExceeded, lambda: core.append("/f", client="c@mallory"))
     core.create("/new", client="c@alice")
-    core.do(core.state.writing.abandon_file("c1@mallory", core.state.open_files.rows()[1].file_id))
+    second = list(core.state.open_files.rows())[1].file_id
+    core.do(core.state.writing.abandon_file("c1@mallory", second))
     core.append("/f", client="c@mallory")
 
 

@@ -37,11 +37,11 @@ def full(core: Core, deed: Any) -> str:
     HDFS-7587: an append was recorded, and then refused by a quota.
     """
     before = core.state.image.rows()
-    opened, recorded = core.state.open_files.rows(), core.state.commits.last_txid
+    seen = list(core.state.open_files.rows()), core.state.commits.last_txid
     message = refusal(errors.QuotaExceeded, deed)
     after = core.state.image.rows()
     assert {**after, "counters": 0} == {**before, "counters": 0}
-    assert (core.state.open_files.rows(), core.state.commits.last_txid) == (opened, recorded)
+    assert (list(core.state.open_files.rows()), core.state.commits.last_txid) == seen
     core.state.check()
     return message
 

@@ -59,7 +59,7 @@ def test_a_lease_ends_although_all_datanodes_are_down() -> None:
         core.now += 1.0
         core.state.blocks.monitor.tick(core.now, core.random)
     (edit,) = silence(core, 1)
-    assert edit.operation == "expire_lease" and core.state.open_files.rows() == []
+    assert edit.operation == "expire_lease" and list(core.state.open_files.rows()) == []
 
 
 def test_no_lease_ends_in_safe_mode() -> None:

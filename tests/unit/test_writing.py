@@ -22,7 +22,7 @@ def test_a_file_is_seen_when_it_is_complete_and_not_before() -> None:
     assert [(row.block, row.offset, len(row.targets)) for row in located] == [
         (blocks[0], 0, 2), (blocks[1], 100, 2), (blocks[2], 200, 2),
     ]  # fmt: skip
-    assert core.state.open_files.rows() == []
+    assert list(core.state.open_files.rows()) == []
 
 
 def test_complete_is_one_edit() -> None:
@@ -318,5 +318,5 @@ def test_a_rename_that_cannot_be_recorded_ends_nobodys_write(
     assert [row.path for row in core.state.open_files.rows()] == ["/g/a"]
     monkeypatch.undo()
     core.rename("/f", "/g")
-    assert core.state.open_files.rows() == []
+    assert list(core.state.open_files.rows()) == []
     core.state.check()

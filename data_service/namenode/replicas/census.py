@@ -169,7 +169,7 @@ class Census:
 
     def lost(self) -> Iterator[int]:
         """The blocks without a good replica. Nothing else asks for them, so all are looked at."""
-        return self._blocks.judged_as(MISSING, CORRUPT)
+        return chain(*map(self._blocks.judged_as, (MISSING, CORRUPT)))
 
     def tracked(self) -> Iterator[Tuple[Block, int, Redundancy]]:
         """Every committed block, with its inode and how it is kept."""

@@ -31,7 +31,7 @@ BLOCKS_MAX = 10_000_000
 SLICE_BLOCKS = 150
 """Replicas that are judged at once: some 2 ms, and twice as much with cold caches."""
 SLICE_ROWS = 500
-SLICES_OF_ROWS = 40
+SLICES_OF_ROWS = 12
 """So many times rows of the block map are looked at for what is absent, fewer when much is."""
 
 

@@ -227,19 +227,18 @@ class OpenFiles:
         """Every open file."""
         return iter(self._files.values())
 
-    def rows(self) -> List[OpenRow]:
-        """Every open file, the oldest first."""
-        return [
-            OpenRow(
+    def rows(self, after: int = 0) -> Iterator[OpenRow]:
+        """Every open file with a later number than this one, the oldest first."""
+        for file_id in sorted([file_id for file_id in self._files if file_id > after]):
+            file, holder = self._files[file_id], self._leases.holder(file_id)
+            yield OpenRow(
                 self.path(file),
-                self._leases.holder(file_id),
+                holder,
                 file_id,
                 file.new.owner,
                 tuple(block for block, _ in file.allocations()),
-                self._leases.host(self._leases.holder(file_id)),
+                self._leases.host(holder),
             )
-            for file_id, file in sorted(self._files.items())
-        ]
 
     def follow(self, changes: Iterable[Change]) -> None:
         """Directories were made or moved: places that lead through them now start at them."""
