@@ -9,7 +9,7 @@ comes back, and what is indeterminate does not flicker.
 
 from typing import Any, Container, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from metadata_service.edits import Edit
+from metadata_service.edits import TABLES, Edit
 from tests.simulation.auditor import Violation, demand
 from tests.simulation.plain_tree import View, after, is_true, view_of
 from tests.simulation.services import MetadataService, Tables
@@ -87,7 +87,7 @@ class _Explanation:
     def __init__(self, history: History, edits: List[Edit]) -> None:
         self._history = history
         self._edits = edits
-        self._tables: Tables = {"inodes": {}, "blocks": {}, "deleted_blocks": {}, "counters": {}}
+        self._tables: Tables = {name: {} for name in TABLES}
         self._views: List[View] = [{}]
         self._txids: Dict[Op, int] = {}
         self._moments: List[Moment] = [Moment(0, 0)]
