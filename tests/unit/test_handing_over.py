@@ -25,6 +25,7 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.remote import Remote
+from zookeeper.fabric.sockets import dial, dial_here
 
 CONTENT = b"what the file holds"
 
@@ -195,3 +196,13 @@ def test_a_name_is_free_once_its_process_was_killed() -> None:
             process.kill()
         loopback.restart()
         assert works(loopback.remote(here=True))
+
+
+def test_both_sides_know_which_user_serves() -> None:
+    """Or another user could take the name and pass the handshake on, to wherever it is served."""
+    with Loopback() as loopback:
+        here = dial_here(f"{ROLE}@{loopback.address}", loopback.network, "server")
+        there = dial(loopback.address, loopback.network, "server")
+        assert here.binding == b"unix socket of user %d" % os.geteuid() and there.binding == b""
+        here.close()
+        there.close()

@@ -12,7 +12,9 @@ Idle connections are kept alive by the kernel, more often than gateways forget t
 A server may listen on a Unix socket, too, where processes of its machine can be handed open files.
 Its name is that of the server and lies in no directory (Linux calls it abstract): it is gone with
 its process, however that ends, and containers with a network of their own do not see it. Anybody
-may connect, as to a port, and has to prove who he is, as there.
+may connect, as to a port, and has to prove who he is, as there. But anybody may take the name, too,
+where no server has it, and pass on what is said to the server's port: so the handshake is bound to
+the user who serves there, as the kernel tells him.
 """
 
 import errno
@@ -40,6 +42,7 @@ OWN_HOST = "127.0.0.1"
 """The host of those who come by a Unix socket."""
 
 _DESCRIPTOR = struct.Struct("i")
+_CREDENTIALS = struct.Struct("3i")  # Process, user, group: struct ucred.
 
 _NOT_OURS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _REMEDIES = {
@@ -142,10 +145,13 @@ def dial_here(name: str, network: NetworkSettings, peer: str) -> Stream:
         # One that has no room for another caller must not be waited for.
         sock.setblocking(False)
         sock.connect(_local_name(name))
+        told = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     except OSError as error:
         sock.close()
         raise Unavailable(f"cannot reach the {peer} on this machine: {_reason(error)}") from None
-    return adopt(sock, network, peer)
+    stream = adopt(sock, network, peer)
+    stream.binding = _bound_to(_CREDENTIALS.unpack(told)[1])
+    return stream
 
 
 def _first_connected(targets: Sequence[_Target], deadline: float) -> socket.socket:
@@ -273,6 +279,11 @@ def _local_name(name: str) -> str:
     return f"\0pyhdfs/{name}"
 
 
+def _bound_to(user_id: int) -> bytes:
+    """What a handshake is bound to on the Unix socket of a server that runs as this user."""
+    return b"unix socket of user %d" % user_id
+
+
 def accept(listener: Any) -> Tuple[socket.socket, str]:
     """A connection that somebody made, and the host he comes from; raises OSError."""
     sock, place = listener.accept()
@@ -321,7 +332,9 @@ def adopt(sock: socket.socket, network: NetworkSettings, peer: str) -> Stream:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
     if sock.family == socket.AF_UNIX:
-        return LocalStream(sock, stall, peer)
+        local = LocalStream(sock, stall, peer)
+        local.binding = _bound_to(os.geteuid())
+        return local
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     _keep_alive(sock)
     return Stream(sock, stall, peer)

@@ -38,7 +38,8 @@ class Stream:
     local = False
     """Whether it is a Unix socket: what goes over it does not leave this machine."""
     binding = b""
-    """What a handshake on it is bound to: with TLS, the digest of the server's certificate."""
+    """What a handshake on it is bound to: with TLS, the digest of the server's certificate; on a
+    Unix socket, the user who serves there."""
     names: Optional[FrozenSet[str]] = None
     """Those in the client's certificate, if it showed one; None without TLS."""
 
