@@ -13,6 +13,7 @@ from data_service.namenode.namespace.retries import (
     Answer,
     Op,
     RetryCache,
+    user_of,
 )
 from metadata_service.edits import Edit
 from tests.support.models.namespace_tree import commits_of
@@ -55,6 +56,12 @@ def test_nobody_pushes_out_the_answers_of_another_user() -> None:
     assert found(cache, "c@alice", 1) and found(cache, "c@bob", 1)
     assert found(cache, "busy@mallory", 999) and not found(cache, "busy@mallory", 800)
     assert len(cache) == 200
+
+
+def test_a_user_of_a_realm_is_one_of_his_own() -> None:
+    """Else who is called `mallory@alice` could use up what is hers."""
+    users = [user_of(f"c@{user}") for user in ("alice", "mallory@alice", "alice@EXAMPLE.COM")]
+    assert users == ["alice", "mallory@alice", "alice@EXAMPLE.COM"]
 
 
 def test_what_a_client_waits_for_no_more_is_forgotten_and_never_runs_again() -> None:

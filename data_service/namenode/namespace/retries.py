@@ -192,4 +192,5 @@ def check_client(client_id: str) -> None:
 
 def user_of(client_id: str) -> str:
     """Whose client this is."""
-    return client_id.rpartition(CLIENT_OF)[2]
+    # His name may contain the mark, as `alice@EXAMPLE.COM` does; what stands before it does not.
+    return client_id.partition(CLIENT_OF)[2]
