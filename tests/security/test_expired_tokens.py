@@ -9,7 +9,6 @@ import pytest
 from data_service.filesystem import FileSystem
 from data_service.filesystem.reading.download import download
 from data_service.filesystem.reading.file_checksum import checksum_file
-from data_service.protocol.files import LocatedBlock
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.waiting import wait_until
 from tests.support.disks.replicas import noise
@@ -43,8 +42,9 @@ def _fs(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[FileSystem
         yield fs
 
 
-def await_expiry(fs: FileSystem, located: LocatedBlock) -> None:
-    """Wait until the token of a block is refused at all its datanodes."""
+def await_expiry(fs: FileSystem) -> None:
+    """Wait until the tokens that somebody has by now for /f are refused at all datanodes."""
+    located = fs.block_locations("/f").blocks[-1]
 
     def is_over(node: int) -> bool:
         try:
@@ -59,28 +59,25 @@ def await_expiry(fs: FileSystem, located: LocatedBlock) -> None:
 
 
 def test_a_file_is_read_on_from_block_to_block(fs: FileSystem) -> None:
-    located = fs.block_locations("/f").blocks[-1]
     with fs.open("/f") as file:
         first = file.read(10)
-        await_expiry(fs, located)
+        await_expiry(fs)
         assert first + file.read() == DATA
 
 
 def test_a_file_that_was_renamed_or_replaced_is_read_on(fs: FileSystem) -> None:
-    located = fs.block_locations("/f").blocks[-1]
     with fs.open("/f") as file:
         first = file.read(10)
+        await_expiry(fs)
         fs.rename("/f", "/elsewhere")
         fs.write_bytes("/f", b"another one")
-        await_expiry(fs, located)
         assert first + file.read() == DATA
     fs.delete("/elsewhere")
 
 
 def test_a_reader_jumps_to_and_fro(fs: FileSystem) -> None:
-    located = fs.block_locations("/f").blocks[-1]
     with fs.open("/f") as file:
-        await_expiry(fs, located)
+        await_expiry(fs)
         for place in (len(DATA) - 5, 0, BLOCK_SIZE, 0, 4 * BLOCK_SIZE, BLOCK_SIZE - 1):
             file.seek(place)
             assert file.read(5) == DATA[place : place + 5]
@@ -89,17 +86,16 @@ def test_a_reader_jumps_to_and_fro(fs: FileSystem) -> None:
 def test_several_blocks_at_a_time(fs: FileSystem, tmp_path: Path) -> None:
     locations, reader = fs.block_locations("/f"), fs._block_reader("/f")
     expected = fs.file_checksum("/f")
-    await_expiry(fs, locations.blocks[-1])
+    await_expiry(fs)
     download(locations, reader, str(tmp_path / "f"), 3)
     assert (tmp_path / "f").read_bytes() == DATA
     assert checksum_file(locations, fs._block_reader("/f"), 3) == expected
 
 
 def test_a_file_is_written_for_longer_than_a_token_lives(fs: FileSystem) -> None:
-    located = fs.block_locations("/f").blocks[0]
     with fs.open("/slow", "wb") as file:
         file.write(DATA[: BLOCK_SIZE + 5])
-        await_expiry(fs, located)
+        await_expiry(fs)
         file.write(DATA[BLOCK_SIZE + 5 :])
     assert fs.read_bytes("/slow") == DATA
 
@@ -107,10 +103,9 @@ def test_a_file_is_written_for_longer_than_a_token_lives(fs: FileSystem) -> None
 def test_a_reader_without_the_right_any_more_gets_no_other_token(
     cluster: Cluster, fs: FileSystem
 ) -> None:
-    located = fs.block_locations("/f").blocks[-1]
     with cluster.file_system("alice") as alice, alice.open("/f") as file:
         assert file.read(10) == DATA[:10]
         fs.set_mode("/f", 0o600)
-        await_expiry(fs, located)
+        await_expiry(fs)
         with pytest.raises(BlockMissing, match="expired"):
             file.read()
