@@ -10,7 +10,8 @@ A role is a kind of daemon (`data_node`), or one daemon (`data_node_1`, also `da
 a role, all are meant. Each daemon has a log and a record of its process in one folder, `run/<name
 of the config file>` next to the data.
 
-`start` returns when the cluster can be used. `secure` sets mode `secret` in a config.ini that names
+`start` returns when the cluster can be used, or lacks only datanodes that it was not to start: then
+it says so. `secure` sets mode `secret` in a config.ini that names
 no mode; the first start of a cluster whose daemons are all on this machine makes its key.
 Exit statuses: 0 all is well; 1 something does not run as it should, which is said, and the rest
 goes on; 2 a wrong command line or config.ini.

@@ -90,7 +90,8 @@ class Start(NamedTuple):
 
 
 def start(site: Site, chosen: Sequence[Daemon]) -> int:
-    """Start all that do not run and wait; the exit status, 0 when the cluster can be used."""
+    """Start all that do not run and wait; the exit status, 0 when the cluster can be used, or lacks
+    only datanodes that somebody else is going to start."""
     state = Start(site, [], {})
     for daemon in chosen:
         if daemon in site.left:
@@ -100,9 +101,16 @@ def start(site: Site, chosen: Sequence[Daemon]) -> int:
             _begin(state, daemon)
     _await_ready(state)
     namenodes = [daemon for daemon in site.daemons if daemon.kind.name == "name_node"]
-    if any(_serves(state, daemon) for daemon in namenodes) and not await_changes(site.settings):
-        return 1
+    if any(_serves(state, daemon) for daemon in namenodes):
+        if not await_changes(site.settings, _lacks_datanodes(site)):
+            return 1
     return 1 if state.failed else 0
+
+
+def _lacks_datanodes(site: Site) -> bool:
+    """Whether there are datanodes that do not run here: who should and does not, has failed."""
+    running = {daemon.address for daemon in site.daemons if daemon.record() is not None}
+    return not running.issuperset(map(str, site.settings.data_node.hosts))
 
 
 def _serves(state: Start, daemon: Daemon) -> bool:
@@ -227,14 +235,16 @@ def _fail(state: Start, daemon: Daemon, sentence: str) -> None:
     say(sentence)
 
 
-def await_changes(settings: Settings) -> bool:
-    """Wait for the end of safe mode; whether it ended. Says why it does not."""
+def await_changes(settings: Settings, lacks_datanodes: bool) -> bool:
+    """Wait for the end of safe mode; whether it ended, or the cluster `lacks_datanodes`, which
+    have blocks to report. Says why it does not end."""
     # Imported here, because it needs RPyC: who only asks for the status may not have it.
     from data_service.filesystem import FileSystem
 
     trouble: Optional[str] = None
     changed_at = time.monotonic()
     tell_at = changed_at + TELL_SECONDS
+    quiet = QUIET_WITHOUT_NEEDED_SECONDS if lacks_datanodes else QUIET_SAFE_MODE_SECONDS
     with FileSystem(settings) as file_system:
         while True:
             try:
@@ -243,18 +253,19 @@ def await_changes(settings: Settings) -> bool:
                     return True
                 now = f"the cluster is in safe mode, which lets nobody change anything: " \
                       f"{status.safe_mode_reason}"
-                final = "manually" in status.safe_mode_reason
+                answers, final = True, "manually" in status.safe_mode_reason
             except DfsError as error:
-                now, final = f"the namenode does not answer: {error.message}", False
+                now = f"the namenode does not answer: {error.message}"
+                answers = final = False
             if now != trouble:
                 trouble, changed_at = now, time.monotonic()
             if time.monotonic() > tell_at:
                 say(f"waiting: {trouble}")
                 tell_at = math.inf
-            if final or time.monotonic() - changed_at > QUIET_SAFE_MODE_SECONDS:
+            if final or time.monotonic() - changed_at > quiet:
                 say(f"{trouble}\nEverything is left running. What is missing: pyhdfs fsck /; the "
                     "state: pyhdfs safemode get; to end it by hand: pyhdfs safemode leave")
-                return False
+                return answers and lacks_datanodes and not final
             time.sleep(PAUSE_SECONDS)
 
 

@@ -146,6 +146,18 @@ def test_start_says_why_nothing_can_be_changed(site: Site) -> None:
     assert site.cluster("start").status == 0
 
 
+def test_datanodes_that_others_start_may_come_later(site: Site) -> None:
+    assert site.cluster("start").status == 0
+    assert site.client("put", str(site.config), "/kept").status == 0
+    assert site.cluster("stop").status == 0
+    done = site.cluster("start", "zookeeper", "metadata", "name_node")
+    assert done.status == 0 and "in safe mode" in done.err
+    assert site.client("safemode", "get").out.startswith("Safe mode is ON")
+    done = site.cluster("start", "data_node")
+    assert done.status == 0 and "safe mode" not in done.err
+    assert site.client("put", "-f", str(site.config), "/kept").status == 0
+
+
 def test_one_daemon_is_restarted_alone(site: Site) -> None:
     assert site.cluster("start").status == 0
     before = site.records()
