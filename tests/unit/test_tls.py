@@ -5,6 +5,8 @@ import shutil
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
@@ -23,6 +25,7 @@ from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, USER, ZOOKEEPER, Pri
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, SecuritySettings, Settings
 from zookeeper.fabric.sockets import dial
+from zookeeper.fabric.stream import Stream
 from zookeeper.fabric.tls import Tls
 
 SECONDS = 1.0
@@ -320,6 +323,27 @@ def test_who_listens_learns_nothing_and_changes_nothing(served: Loopback) -> Non
     with pytest.raises(Unavailable):
         remote.call("echo", "delete /aaaaaaaa", timeout=PATIENCE_SECONDS)
     assert works(served.remote())
+
+
+def test_a_goodbye_is_an_end_also_of_who_stays_connected(folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    near, far = (Stream(one, PATIENCE_SECONDS, "peer") for one in socket.socketpair())
+    server = Tls(certificates.settings(folder, ROLE), ROLE)
+    user = Tls(certificates.settings(folder, "nobody"), USER)
+    with ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(server.answer, far, deadline)
+        caller = user.call(near, ROLE, "localhost", deadline)
+        answering = answered.result()
+    caller.write(b"word")
+    assert not answering.hung_up() and answering.read(4) == b"word" and not answering.hung_up()
+    with suppress(ssl.SSLWantReadError):  # An answer, which nobody here waits for.
+        caller._tls.unwrap()
+    caller._flush(deadline)
+    assert answering.poll(PATIENCE_SECONDS) and answering.hung_up() and answering.hung_up()
+    with pytest.raises(Unavailable):
+        answering.read_by(1, time.monotonic() + PATIENCE_SECONDS)
+    assert time.monotonic() < deadline, "nobody waited for more"
+    caller.close()
 
 
 def test_who_relays_through_his_own_tls_is_found_out(served: Loopback, folder: Path) -> None:
