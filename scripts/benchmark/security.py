@@ -1,8 +1,8 @@
 """What security costs: the same on three clusters, in the modes simple, secret and TLS.
 
-All three run at once, and each measure is taken on one after the other before the next measure is;
-who is first changes from round to round. On a machine that others use, too, the processor time
-tells more than the clock does: it is that of the client and all daemons.
+All three run at once, and each measure is taken on one after the other before the next measure is,
+small operations a few at a time; who is first changes each time. On a machine that others use, too,
+the processor time tells more than the clock does: it is that of the client and all daemons.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
-from typing import Callable, Dict, NamedTuple, Sequence
+from typing import Callable, Dict, List, NamedTuple, Sequence
 
 from scripts.benchmark.measures import CLIENT, MANY, SMALL_FILE_BYTES, Scale
 from scripts.benchmark.processor_time import ProcessorTime
@@ -21,6 +21,9 @@ from scripts.benchmark.warm_client import warm_client
 from scripts.benchmark.worker import Worker
 
 START = "client.py ls /"
+SLICES = 10
+"""Into so many parts the operations of a round are divided, so that a second in which the machine
+is slow is slow for all modes."""
 STARTS = 5
 """Starts of a command in each round: they are short, and a single one says little."""
 
@@ -90,7 +93,7 @@ class SecurityBench:
     def run(self) -> None:
         """Measure everything."""
         self._source.write_bytes(os.urandom(self._scale.size))
-        for self._turn in range(self._scale.repeat):
+        for _ in range(self._scale.repeat):
             self._large_file()
             for threads, who in ((1, "1 thread"), (MANY, f"{MANY} threads")):
                 self._small_files(threads, who)
@@ -104,7 +107,8 @@ class SecurityBench:
 
         def measure(name: str, one: Measure) -> None:
             amount = self._scale.size / 1e6
-            self._rates(group, name, amount, "MB/s", self._in_turn(one))
+            seconds = {side.mode: one(side) for side in self._in_turn()}
+            self._rates(group, name, amount, "MB/s", seconds)
 
         def get(client: Worker) -> float:
             seconds = client.do("get", path=path, local=copy)
@@ -146,43 +150,38 @@ class SecurityBench:
 
     def _counted(self, rows: _Rows, name: str, verb: str, **more: object) -> None:
         """One verb, again and again, by the warm client, and the processor time of each kind."""
-        used: Dict[str, Dict[str, float]] = {kind: {} for kind in rows.kinds}
-
-        def measure(side: _Side) -> float:
-            time = ProcessorTime(side.pids)
-            share = {"first": 0, "step": 1, "count": rows.count, "threads": rows.threads}
-            seconds = side.client.do(verb, **share, **more)
-            found = time.used()
-            found["in all"] = sum(found.values())
-            for kind in rows.kinds:
-                used[kind][side.mode] = 1e6 * found[kind] / rows.count
-            return seconds
-
+        used = {kind: dict.fromkeys(MODES, 0.0) for kind in rows.kinds}
+        seconds = dict.fromkeys(MODES, 0.0)
+        more.update(step=SLICES, count=rows.count, threads=rows.threads)
+        for first in range(SLICES):
+            for side in self._in_turn():
+                time = ProcessorTime(side.pids)
+                seconds[side.mode] += side.client.do(verb, first=first, **more)
+                found = time.used()
+                found["in all"] = sum(found.values())
+                for kind in rows.kinds:
+                    used[kind][side.mode] += 1e6 * found[kind] / rows.count
         name = f"{name}, {rows.who}"
-        self._rates(rows.group, name, rows.count, "a second", self._in_turn(measure))
+        self._rates(rows.group, name, rows.count, "a second", seconds)
         for kind, spent in used.items():
             self._add(f"{rows.group}: processor time", f"{name}, {kind}", "us each", spent)
 
     def _start(self) -> None:
+        seconds: Dict[str, float] = {}
         used: Dict[str, float] = {}
-
-        def measure(side: _Side) -> float:
+        for side in self._in_turn():
             before = getrusage(RUSAGE_CHILDREN)
-            seconds = side.command("ls", "/")
+            seconds[side.mode] = 1000 * side.command("ls", "/")
             after = getrusage(RUSAGE_CHILDREN)
             spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             used[side.mode] = 1000 * spent
-            return seconds
-
-        seconds = self._in_turn(measure)
-        milliseconds = {mode: 1000 * second for mode, second in seconds.items()}
-        self._add("start of a command", START, "ms", milliseconds)
+        self._add("start of a command", START, "ms", seconds)
         self._add("start of a command", f"{START}, processor time", "ms", used)
 
-    def _in_turn(self, measure: Measure) -> Dict[str, float]:
-        """The seconds of each mode; who is first takes turns."""
-        first = self._turn % len(MODES)
-        return {mode: measure(self._modes[mode]) for mode in (*MODES[first:], *MODES[:first])}
+    def _in_turn(self) -> List[_Side]:
+        """Each mode once; who is first takes turns."""
+        self._turn = (self._turn + 1) % len(MODES)
+        return [self._modes[mode] for mode in (*MODES[self._turn :], *MODES[: self._turn])]
 
     def _rates(
         self, group: str, name: str, amount: float, unit: str, seconds: Dict[str, float]
