@@ -59,10 +59,13 @@ class Overheard:
 
 
 def replicas(state: State, but: Set[int] = frozenset()) -> Dict[int, tuple]:
-    """Each committed block but these: what it is, whose, how often wanted, and who has it how."""
-    census = state.blocks.census
+    """Each committed block but these: what it is, with which content, whose, how often wanted, and
+    who has it how."""
+    census, digest = state.blocks.census, state.blocks.digest
     return {
-        block.block_id: (block, inode_id, wanted, sorted(census.examine(block).holders))
+        block.block_id: (
+            block, digest(block.block_id), inode_id, wanted, sorted(census.examine(block).holders)
+        )
         for block, inode_id, wanted in census.tracked()
         if block.block_id not in but
     }
