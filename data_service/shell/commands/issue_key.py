@@ -15,6 +15,7 @@ from zookeeper.fabric.identity import (
     DATA_NODE,
     GATEWAY,
     METADATA,
+    ROLES,
     USER,
     ZOOKEEPER,
     Principal,
@@ -24,7 +25,11 @@ from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Settings
 
 DATA_NODE_OPTION, GATEWAY_OPTION = "-datanode", "-gateway"
-NAME_CHARACTERS_MAX = 100
+NAME_BYTES_MAX = 100
+"""So that who has the key can introduce himself by the name."""
+
+_APART = "#:/"
+"""What ends a name where it stands in a list of the revoked, a principal, or a home's path."""
 
 
 def issue_key(session: Session, words: List[str]) -> None:
@@ -55,13 +60,19 @@ def _owner(options: Options, settings: Settings) -> Principal:
     if len(named) != 1:
         raise UsageError("expected one of USER, --datanode N, --gateway NAME, --zookeeper, "
                          "--metadata")
-    name = named[0].name
-    if named[0].role in (USER, GATEWAY) and (
-        not name.isprintable() or not 0 < len(name) <= NAME_CHARACTERS_MAX
-    ):
-        raise InvalidArgument(f"found the name {name[:NAME_CHARACTERS_MAX]!a}, expected 1 to "
-                              f"{NAME_CHARACTERS_MAX} printable characters")
+    if named[0].role in (USER, GATEWAY):
+        _check_name(named[0].name)
     return named[0]
+
+
+def _check_name(name: str) -> None:
+    """Raise InvalidArgument for a name that could not be revoked, or told from that of a role."""
+    plain = name.isprintable() and not any(c.isspace() or c in _APART for c in name)
+    size = len(name.encode("utf-8", "replace"))
+    if not plain or not 0 < size <= NAME_BYTES_MAX or name in (*ROLES, ".", ".."):
+        raise InvalidArgument(
+            f"found the name {name[:NAME_BYTES_MAX]!a}, expected 1 to {NAME_BYTES_MAX} bytes of "
+            f"printable text without spaces and {' '.join(_APART)}, which is not that of a role")
 
 
 def _keep(path: str, text: str) -> None:
