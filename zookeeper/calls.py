@@ -73,7 +73,7 @@ class ZooKeeperCalls(Calls):
     def remove(self, session_id: Text, path: Text) -> None:
         """Take back one's own znode."""
 
-    @call(READS)
+    @call(READS, who=DAEMONS)
     def children(self, parent_path: Text) -> Children:
         """The znodes directly below a path."""
 

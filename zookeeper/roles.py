@@ -1,11 +1,11 @@
 """Which place a role has at the zookeeper: a table, and the functions that ask it.
 
-The table of calls says who may call: reading (who is registered, who leads) is for everybody, a
-session for daemons, to campaign for namenodes. Here stands what depends on the arguments: each
-registers and leads in its own place only. A user that led `name_node` would stop the cluster, and
-one znode of his with a dead datanode's id would keep that datanode among the living. In mode
-`secret` the principal was proved; in mode `simple` it is what the client says, and the tables still
-keep the honest from doing by mistake what only a daemon should.
+The table of calls says who may call: everybody may know who leads; sessions, and the lists of who
+is registered, are for daemons, to campaign is for namenodes. Here stands what depends on the
+arguments: each registers and leads in its own place only. A user that led `name_node` would stop
+the cluster, and one znode of his with a dead datanode's id would keep that datanode among the
+living. In mode `secret` the principal was proved; in mode `simple` it is what the client says, and
+the tables still keep the honest from doing by mistake what only a daemon should.
 """
 
 from typing import Dict, NamedTuple, Optional

@@ -37,8 +37,8 @@ PRINCIPALS = (
     "user:mallory", "gateway:web", "name_node", "data_node:127.0.0.9:1801", "metadata",
     "zookeeper", "nobody:knows",
 )  # fmt: skip
-OF_EVERYBODY = {"children", "leader"}
-"""The calls whose table names nobody: who is registered, and who leads."""
+OF_EVERYBODY = {"leader"}
+"""The call whose table names nobody: who leads."""
 
 ADMINISTRATION = {
     "list_open_files", "metasave", "refresh_nodes", "save_namespace", "spread_blocks",
