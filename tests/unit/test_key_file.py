@@ -43,7 +43,7 @@ def test_a_key_that_others_can_open_is_refused(tmp_path: Path, extra: int) -> No
 def test_a_key_of_somebody_else_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "key", b"k" * 32)
     os.chown(path, 12345, 12345)
-    with pytest.raises(SettingsError, match="found a key file of user id 12345"):
+    with pytest.raises(SettingsError, match=f"^{path}: found a key file of user id 12345"):
         key_file.read(path)
 
 

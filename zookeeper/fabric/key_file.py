@@ -162,6 +162,8 @@ def _private_contents(path: str) -> bytes:
             data = os.read(descriptor, FILE_BYTES_MAX + 1)
         finally:
             os.close(descriptor)
+    except SettingsError:
+        raise  # It is an OSError, too, and says all that there is to say.
     except OSError as error:
         raise SettingsError(f"{path}: cannot read this key file: {error.strerror}") from None
     if len(data) > FILE_BYTES_MAX:
