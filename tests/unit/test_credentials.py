@@ -11,7 +11,12 @@ import pytest
 from tests.support.links.loopback import Recorder
 from zookeeper.fabric import key_file, keys
 from zookeeper.fabric.auth import SECRET, Hello
-from zookeeper.fabric.credentials import KEY_FILE_VARIABLE, KeyCredentials, key_credentials
+from zookeeper.fabric.credentials import (
+    KEY_FILE_VARIABLE,
+    KeyCredentials,
+    cluster_keys,
+    key_credentials,
+)
 from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import Principal
@@ -127,6 +132,25 @@ def test_whose_list_of_revoked_is_empty_forgives(tmp_path: Path) -> None:
     assert lets_in(namenode, FIRST) == [False]
     keep(tmp_path / "revoked", b"")
     assert lets_in(namenode, FIRST) == [True]
+
+
+def test_who_was_given_both_keys_comes_with_the_newest(tmp_path: Path) -> None:
+    keep(tmp_path / "key", SECOND.key)
+    keep(tmp_path / "old", FIRST.key)
+    hers = tmp_path / "hers"
+    hers.mkdir()
+    issue(hers / "key", ALICE, *cluster_keys(settings(tmp_path)))
+    assert ids(of(hers, ALICE)) == [SECOND_ID, FIRST_ID]
+
+
+def test_who_has_no_key_reads_where_it_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(SettingsError) as caught:
+        of(tmp_path, ALICE)
+    assert f"cannot read {tmp_path}/key, and found no key" in caught.value.message
+    assert f"{tmp_path}/.pyhdfs/key: ask the administrator" in caught.value.message
 
 
 def test_an_issued_key_is_its_owners_only(tmp_path: Path) -> None:

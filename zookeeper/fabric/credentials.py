@@ -183,8 +183,8 @@ def key_credentials(
     if principal.role == USER and own and not os.access(path, os.R_OK):
         path, own = os.path.expanduser(OWN_KEY_FILE), False
         if not os.path.exists(path):
-            raise SettingsError(f"found no key of yours in {path}: "
-                                + key_file.how_to_get_one(principal))
+            raise SettingsError(f"cannot read {security.key_file}, and found no key of yours in "
+                                f"{path}: " + key_file.how_to_get_one(principal))
     if assumed:
         found = key_file.read(path)
         if isinstance(found, IssuedKeys):
@@ -195,10 +195,14 @@ def key_credentials(
 
 def cluster_keys(settings: Settings) -> Tuple[ClusterKey, ...]:
     """The cluster keys that are valid, from which others are issued. Raises SettingsError when
-    this process has none."""
+    this process has none.
+
+    The newest comes first, so that who was given both is not refused for the old one, each time
+    that he connects, once that is gone.
+    """
     paths = [path for path in (settings.security.old_key_file,) if path and os.path.exists(path)]
     found = []
-    for path in (*paths, place(settings)):
+    for path in (place(settings), *paths):
         one = key_file.read(path)
         if not isinstance(one, ClusterKey):
             raise SettingsError(f"{path}: found the key of {one.principal}, expected that of the "
