@@ -101,7 +101,7 @@ def test_administration_needs_no_names() -> None:
     cluster.metasave("names")
     cluster.trigger_block_report("host", 1801)
     assert line.asked[-2:] == [("metasave", "names"), ("trigger_block_report", "host", 1801)]
-    assert Administration(Line(block_row=pack_rows([])).calls).block_row(7) is None
+    assert Administration(Line(block_row=pack_rows([])).calls, "us").block_row(7) is None
 
 
 def test_a_file_system_says_what_each_of_its_methods_means() -> None:

@@ -100,10 +100,10 @@ def test_a_pool_serves_many_threads_and_keeps_a_bounded_number(pool: RemotePool)
 def test_a_closed_pool_is_closed_for_good(loopback: Loopback) -> None:
     pool = RemotePool(ROLE, loopback.address, loopback.credentials, loopback.network)
     pool.call("echo", 1)
-    taken = pool._connections._take(loopback.address)
+    taken = pool._connections.take(loopback.address)
     pool.close()
     assert works(taken)
-    pool._connections._give_back(loopback.address, taken)
+    pool._connections.give_back(loopback.address, taken)
     assert taken.closed and not idle(pool)
     with pytest.raises(Unavailable, match="closed"):
         pool.call("echo", 1)
@@ -247,7 +247,7 @@ def test_to_close_a_body_again_takes_nobody_elses_connection_away(
 ) -> None:
     body = calls_at(connections, loopback.address).take(b"")
     body.finish()
-    remote = connections._take(loopback.address)
+    remote = connections.take(loopback.address)
     body.close()
     assert works(remote)
     remote.close()

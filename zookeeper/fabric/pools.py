@@ -72,11 +72,11 @@ class ConnectionPool(Forkable):
     ) -> Any:
         """Call once, never again: whether to repeat is the caller's decision."""
         seconds = self._network.call_timeout_seconds if timeout is None else timeout
-        remote = self._take(address)
+        remote = self.take(address)
         try:
             return remote.call(method, *args, timeout=seconds)
         finally:
-            self._give_back(address, remote)
+            self.give_back(address, remote)
 
     def perform(
         self,
@@ -88,14 +88,14 @@ class ConnectionPool(Forkable):
         """Make a call of a table once; what has a body is to be closed, whatever becomes of it."""
         if not call.body:
             return self.call(address, call.name, *args, timeout=seconds)
-        remote = self._take(address)
+        remote = self.take(address)
         try:
             timeout = self._network.call_timeout_seconds if seconds is None else seconds
             body = remote.perform(call, args, timeout)
         except BaseException:
             remote.close()
             raise
-        body.release = partial(self._give_back, address)
+        body.release = partial(self.give_back, address)
         return body
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class ConnectionPool(Forkable):
             idle, self._idle = self._idle, deque()
         _close(idle)
 
-    def _take(self, address: Address) -> Remote:
+    def take(self, address: Address) -> Remote:
         """A connection that was in use a moment ago, or answers, or is new.
 
         A gateway that forgot an idle one drops what is sent on it, silently: the call would wait
@@ -149,7 +149,8 @@ class ConnectionPool(Forkable):
                 f"cannot reach the {self._server} {address}: {error.message}"
             ) from None
 
-    def _give_back(self, address: Address, remote: Remote) -> None:
+    def give_back(self, address: Address, remote: Remote) -> None:
+        """What was taken, for whoever comes next, unless it was closed meanwhile."""
         if remote.closed:
             return
         with self._lock:
@@ -225,11 +226,14 @@ class LeaderPool:
     def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
         """Call the presumed leader once."""
         asked = self._current
+        address = self._addresses[asked]
         seconds = self._call_seconds if timeout is None else timeout
         try:
-            return self._connections.call(
-                self._addresses[asked], method, *args, timeout=seconds
-            )
+            remote = self._connections.take(address)
+            try:
+                return remote.call(method, *args, timeout=seconds)
+            finally:
+                self._connections.give_back(address, remote)
         except (Unavailable, NotLeader):
             self._turn(asked)
             raise
