@@ -28,7 +28,9 @@ def as_principal(coordination: Coordination, principal: str) -> ZooKeeperService
 
 
 @pytest.mark.parametrize("principal", ["user:eve", "anonymous", "metadata", "user", "Name_node"])
-def test_who_is_no_daemon_may_only_know_who_leads(coordination: Coordination, principal: str) -> None:
+def test_who_is_no_daemon_may_only_know_who_leads(
+    coordination: Coordination, principal: str
+) -> None:
     eve = as_principal(coordination, principal)
     session_id = coordination.open_session("localhost:1801", principal=principal)
     for refused in (
