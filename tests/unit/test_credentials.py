@@ -4,12 +4,12 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import List
+from typing import List, Mapping
 
 import pytest
 
 from tests.support.links.loopback import Recorder
-from zookeeper.fabric import key_file, keys
+from zookeeper.fabric import key_file, keys, revocation
 from zookeeper.fabric.auth import SECRET, Hello
 from zookeeper.fabric.credentials import (
     KEY_FILE_VARIABLE,
@@ -123,6 +123,49 @@ def test_what_cannot_be_read_any_more_stays_in_force(
         assert ids(namenode) == [FIRST_ID]
     # Anybody may know who is revoked.
     assert len(log.records) == (0 if (spoiled, how) == ("revoked", "open") else 1)
+
+
+def test_a_list_that_could_not_be_read_for_a_moment_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(tmp_path / "key", FIRST.key)
+    short = [True, True]
+
+    def read(path: str) -> Mapping[str, float]:
+        if short:
+            short.pop()
+            raise SettingsError(f"{path}: cannot read this list: Too many open files")
+        return read_list(path)
+
+    read_list = revocation.read
+    monkeypatch.setattr(revocation, "read", read)
+    namenode = of(tmp_path)
+    with Recorder() as log:
+        keep(tmp_path / "revoked", b"user:alice\n")
+        # Nothing changes between these but that there are descriptors again.
+        assert [lets_in(namenode, FIRST) for _ in range(3)] == [[True], [True], [False]]
+        assert len(log.records) == 1
+
+
+def test_a_list_that_is_replaced_while_a_thread_reads_it_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(tmp_path / "key", FIRST.key)
+
+    def read(path: str) -> Mapping[str, float]:
+        found = read_list(path)
+        if not found:
+            # Here another thread is faster, and learns more.
+            keep(tmp_path / "revoked", b"user:alice\n")
+            assert lets_in(namenode, FIRST) == [False]
+        return found
+
+    read_list = revocation.read
+    monkeypatch.setattr(revocation, "read", read)
+    namenode = of(tmp_path)
+    keep(tmp_path / "revoked", b"")
+    namenode.keyring()
+    assert lets_in(namenode, FIRST) == [False]
 
 
 def test_whose_list_of_revoked_is_empty_forgives(tmp_path: Path) -> None:

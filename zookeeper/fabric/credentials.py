@@ -49,30 +49,36 @@ class _File(Generic[T]):
         self._read = read
         self._without = without
         self._at_first = at_first
-        self._seen: Any = None
-        self._value = self._look()
+        self._known = self._look()
+        """What the file was like, and what it says: one thing, so that no lock is needed."""
+        self._looked_at = self._known[0]
 
     def value(self) -> T:
         """What it says now."""
-        if state_of(self._path) != self._seen:
+        state = state_of(self._path)
+        if state != self._known[0]:
             try:
-                self._value = self._look()
+                self.read_again()
             except SettingsError as error:
-                log.error("file.not_read", error=error.message, effect="what it said is in force")
-        return self._value
+                # It is tried again at the next look: perhaps only descriptors were short.
+                if state != self._looked_at:
+                    effect = "what it said is in force"
+                    log.error("file.not_read", error=error.message, effect=effect)
+            self._looked_at = state
+        return self._known[1]
 
     def read_again(self) -> None:
         """Look at it now; raises SettingsError, and goes on with what it said."""
-        self._value = self._look()
+        self._known = self._look()
 
-    def _look(self) -> T:
-        self._seen = state_of(self._path)
-        if self._seen is None and self._without is not None:
-            return self._without
+    def _look(self) -> Tuple[Any, T]:
+        state = state_of(self._path)
+        if state is None and self._without is not None:
+            return state, self._without
         value = self._read(self._path)
         if self._at_first:
             self._without = None
-        return value
+        return state, value
 
 
 def state_of(path: str) -> Any:
@@ -106,8 +112,8 @@ class KeyCredentials(Credentials):
         )
         self._nobodys_key = os.urandom(key_file.KEY_BYTES_MIN)
         self._held = self._keys()
-        self._made_of: Tuple[object, ...] = ()
-        self._keyring: Optional[Keyring] = None
+        self._made: Tuple[Tuple[object, ...], Optional[Keyring]] = (), None
+        """The last keyring behind what it was made of: one thing, as in `_File`."""
 
     def to(self, server: str, address: Tuple[str, int]) -> Iterator[Introduction]:
         """See Credentials; nothing when there is no key for this server."""
@@ -121,15 +127,16 @@ class KeyCredentials(Credentials):
         held = self._held = self._keys()
         revoked = self._revoked_file.value() if self._revoked_file else {}
         made_of = (*held, revoked)
-        if self._keyring is None or made_of != self._made_of:
+        known, keyring = self._made
+        if keyring is None or made_of != known:
             server_keys: Dict[bytes, bytes] = {}
             for one in held:
                 server_keys.update(one.serving(str(self.principal)))
             # To these the namenode lets users, which knows soon who was revoked.
             seconds = TICKET_SECONDS if self.principal.role == DATA_NODE else float("inf")
-            self._keyring = Keyring(server_keys, revoked, self._nobodys_key, seconds)
-            self._made_of = made_of
-        return self._keyring
+            keyring = Keyring(server_keys, revoked, self._nobodys_key, seconds)
+            self._made = made_of, keyring
+        return keyring
 
     def read_again(self) -> None:
         """See Credentials."""
