@@ -18,6 +18,7 @@ from tests.support.links import certificates
 from tests.support.links.loopback import ROLE, Loopback, Recorder, credentials_as, works
 from tests.support.links.middle import Middle
 from tests.support.links.proxy import Proxy
+from zookeeper.fabric import tls as tls_module
 from zookeeper.fabric.auth import SECRET, SIMPLE
 from zookeeper.fabric.errors import AuthenticationFailed, DfsError, SettingsError, Unavailable
 from zookeeper.fabric.handshake import credentials_of, greet
@@ -285,6 +286,21 @@ def test_a_renewal_that_is_half_done_is_waited_for(served: Loopback, folder: Pat
     assert sum("certificate.not_renewed" in line for line in log.lines) == 1
     new.write_bytes(made)
     os.utime(new, ns=(1, 1))
+    assert binding(served) != before
+
+
+def test_a_renewal_that_could_not_be_read_is_read_later(
+    served: Loopback, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: object, **__: object) -> str:
+        raise SettingsError("cannot read this ca_file: Too many open files")
+
+    before = binding(served)
+    certificates.make(folder, ROLE, ROLE, *certificates.OWN_HOSTS)
+    with monkeypatch.context() as patched:
+        patched.setattr(tls_module, "_readable", short)
+        assert binding(served) == before
+    # Nothing changed but that there are descriptors again.
     assert binding(served) != before
 
 

@@ -46,6 +46,7 @@ class Tls:
         state = self._look()
         self._made = state, self._read()
         """What the files were like, and what came of them: one thing, so that no lock is needed."""
+        self._looked_at = state
 
     def call(self, stream: Stream, server: str, host: str, deadline: float) -> TlsStream:
         """TLS on a connection to a server of this role at the host that was dialled.
@@ -77,9 +78,12 @@ class Tls:
         if state != known:
             try:
                 contexts = self._read()
+                self._made = state, contexts
             except SettingsError as error:
-                log.error("certificate.not_renewed", error=error.message)
-            self._made = state, contexts
+                # It is tried again at the next handshake: perhaps only descriptors were short.
+                if state != self._looked_at:
+                    log.error("certificate.not_renewed", error=error.message)
+            self._looked_at = state
         return contexts
 
     def _look(self) -> Tuple[object, ...]:
