@@ -19,7 +19,7 @@ from typing import Annotated, Callable, NamedTuple, Optional, Sequence, Tuple
 
 from data_service.protocol.blocks import Block
 from zookeeper.fabric import keys
-from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
+from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, TokenExpired
 from zookeeper.fabric.identity import DATA_NODE, server_at
 from zookeeper.fabric.kinds import Length
 
@@ -79,12 +79,15 @@ def unseal(
     """The grant of a token, as the datanode `target` (HOST:PORT) finds it under its own MAC.
 
     `server_key_of` gives this datanode's key under the cluster key with that id, or None. Raises
-    PermissionDenied for everything that the namenode did not make for this datanode.
+    PermissionDenied for everything that the namenode did not make for this datanode; TokenExpired
+    when that key is not valid here: while a cluster's key is replaced, not any more, or not yet.
     """
     grant, payload_bytes = _taken_apart(token)
     server_key = server_key_of(grant.key_id)
-    if target not in grant.targets or server_key is None:
+    if target not in grant.targets:
         raise PermissionDenied("this token is not for this datanode")
+    if server_key is None:
+        raise TokenExpired("the key under which this token was made is not valid here")
     place = payload_bytes + MAC_BYTES * grant.targets.index(target)
     expected = _mac(_own_token_key(server_key), token[:payload_bytes])
     if not _same(expected, token[place : place + MAC_BYTES]):

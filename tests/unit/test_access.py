@@ -132,7 +132,7 @@ def test_an_expired_token_is_told_apart_and_only_if_it_was_right() -> None:
         read(READING, now=late + 1)
     with pytest.raises(TokenExpired):
         write(GRANT, now=late + 1)
-    forged = seal(READING, b"K" * 32)
+    forged = seal(READING, b"K" * 32).replace(keys.key_id(b"K" * 32), keys.key_id(CLUSTER))
     with pytest.raises(PermissionDenied):
         at(A, late + 1).check_read(forged, ALICE, *BLOCK[:2])
 

@@ -236,7 +236,8 @@ class AuthenticationFailed(DfsError, PermissionError):
 
 
 class TokenExpired(DfsError, PermissionError):
-    """A block token was good, and its time is over: the namenode gives out another one."""
+    """A block token was good, and its time, or that of its key, is over: the namenode gives out
+    another one."""
 
     code, retryable = "token_expired", True
     number = errno.EACCES
