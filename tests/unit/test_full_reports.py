@@ -5,7 +5,7 @@ from typing import Callable, List, Tuple
 
 import pytest
 
-from data_service.namenode.replicas import full_reports
+from data_service.namenode.replicas import block_reports, full_reports
 from data_service.protocol.blocks import Block
 from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import POLICY, ModelCluster, ModelDataNode
@@ -248,3 +248,40 @@ def test_a_report_ends_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatc
         world.blocks.block_report(node.session, 7, 1, 9, [Block(4, 1, 1)], world.now)
     with pytest.raises(ProtocolViolation):
         world.blocks.block_report(node.session, 8, 0, 10_001, (), world.now)
+
+
+@pytest.mark.usefixtures("thin_slices")
+def test_of_what_nobody_knows_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A datanode could fill the memory with claims. What is known counts all the same."""
+    monkeypatch.setattr(block_reports, "UNKNOWN_MAX", 3)
+    world = cluster()
+    node = world.nodes["a"]
+    known = tuple(Block(block_id, 1, 100) for block_id in (1, 2))
+    for block in known:
+        world.blocks.track(block, block.block_id, replicated(1))
+    claimed = tuple(Block(block_id, 1, 5) for block_id in range(100, 120))
+    change(world, "a", received=claimed[5:10] + known[:1], corrupt=claimed[10:])
+    assert live(world, 1, 2) == [1, 0] and world.census.counts().unknown == 3
+    for report_id in (5, 6):
+        send(world, node, report_id, 0, 2)
+        part = (node.session, report_id, 1, 2, claimed + known)
+        while not world.blocks.block_report(*part, world.now):
+            pass
+        assert live(world, 1, 2) == [1, 1] and world.census.counts().unknown == 3
+    change(world, "a", deleted=claimed[5:7], received=claimed[:5])
+    assert world.census.counts().unknown == 3, "there is room for as many as went"
+
+
+def test_a_report_that_too_much_news_overtakes_is_begun_anew(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_reports, "NEWS_MAX", 3)
+    world = cluster()
+    node, block = world.nodes["a"], world.put(1, "a", 1)
+    send(world, node, 5, 0, 2)
+    for block_id in range(100, 104):
+        change(world, "a", deleted=(Block(block_id, 1, 5),))
+    with pytest.raises(ProtocolViolation, match="begin a new report"):
+        send(world, node, 5, 1, 2, block)
+    send(world, node, 6, 0, 1, block)
+    assert live(world, 1) == [1]

@@ -31,6 +31,14 @@ from data_service.protocol.blocks import Block, SealedBlock, Told, sealed
 from data_service.protocol.nodes import TRASH
 
 
+UNKNOWN_MAX = 100_000
+"""Replicas of unknown blocks that are remembered of one node: the others stay where they are, until
+a later report finds room for them. So no node can fill the memory with what it claims."""
+
+NEWS_MAX = 100_000
+"""How many replicas may change while a full report is under way; then it is begun anew."""
+
+
 class BlockReports:
     """Turns the news of datanodes into changes of the block map and the others."""
 
@@ -64,6 +72,15 @@ class BlockReports:
         for told in verified:
             touched.add(told.block_id)
             self._has_good(node, told, now)
+        if len(touched) > NEWS_MAX:
+            node.report = None
+
+    def remembers(self, node: Node, block_id: int) -> bool:
+        """Whether it matters that the node has a replica of this block: not when it has too many of
+        blocks that nobody knows."""
+        return (len(node.unknown) < UNKNOWN_MAX or block_id in node.unknown
+                or block_id in self._blocks or block_id in self._opened
+                or block_id in self._deletions)
 
     def _deleted(self, node: Node, block: Block) -> None:
         recorded = self._blocks.get(block.block_id)
@@ -109,7 +126,7 @@ class BlockReports:
             elif self._deletions.may_stay(node, block_id):
                 node.unexpect(block_id)
                 self._opened.has(node, block, digest)
-        else:
+        elif self.remembers(node, block_id):
             self.on_unknown(block_id)
             since, spoilt = now, False
             if unknown is not None:

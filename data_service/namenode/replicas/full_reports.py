@@ -91,6 +91,9 @@ class FullReports:
 
     def _take(self, node: Node, report: OpenReport, blocks: Sequence[Told], now: float) -> None:
         for block in blocks[report.taken : report.taken + SLICE_BLOCKS]:
+            if not self._reports.remembers(node, block.block_id):
+                report.passed_over += 1
+                continue
             # Of two generations the later counts, whatever the order.
             if report.list(block) and block.block_id not in report.touched:
                 self._reports.has(node, block, now, True)
@@ -118,6 +121,9 @@ class FullReports:
         node.reported = True
         self._events.note("report.applied", node=node.info.node_id, blocks=len(report),
                           absent=report.absent)
+        if report.passed_over:
+            self._events.note("report.too_much_unknown", node=node.info.node_id,
+                              passed_over=report.passed_over)
         return True
 
     def _doubtful(self, node: Node) -> List[int]:

@@ -12,11 +12,12 @@ class OpenReport:
 
     `touched` are the ids that changed since its first part: about them the report is old news.
     Behind the last part `doubtful` and `next_row` say where else absent replicas are looked for,
-    and `absent` how many good ones were found to be.
+    and `absent` how many good ones were found to be. `passed_over` are those of unknown blocks that
+    are not remembered, because they are too many.
     """
 
     __slots__ = ("report_id", "parts", "next_part", "taken", "touched", "doubtful", "next_row",
-                 "absent", "_listed")
+                 "absent", "passed_over", "_listed")
 
     def __init__(self, report_id: int, parts: int) -> None:
         self.report_id = report_id
@@ -27,6 +28,7 @@ class OpenReport:
         self.doubtful: Optional[List[int]] = None
         self.next_row = 0
         self.absent = 0
+        self.passed_over = 0
         # In shards: a dict of a million entries takes 90 ms whenever it grows.
         self._listed: Tuple[Dict[int, int], ...] = tuple({} for _ in range(_SHARDS))
 
