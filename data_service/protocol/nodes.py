@@ -60,6 +60,9 @@ class Ticket(NamedTuple):
     key_id: Annotated[bytes, Length(0, KEY_ID_BYTES)]
     issued: Natural
 
+    def __repr__(self) -> str:
+        return f"<Ticket {self.key_id.hex()}, issued {self.issued}>"
+
 
 class NodeStats(NamedTuple):
     """What a datanode tells with every heartbeat; sizes in bytes.

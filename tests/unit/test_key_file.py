@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from data_service.protocol.nodes import Ticket
 from zookeeper.fabric import key_file, keys, revocation
+from zookeeper.fabric.auth import SECRET, Introduction
 from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.key_file import CallerKey, ClusterKey, IssuedKeys
 
 CLUSTER, OTHER = ClusterKey(b"k" * 32), ClusterKey(b"K" * 32)
-NOW = 1764265200
+NOW, ALICE = 1764265200, Principal("user", "alice")
 NAMENODE, ZOOKEEPER = (
     keys.server_key(CLUSTER.key, server) for server in ("name_node", "zookeeper")
 )
@@ -45,6 +47,15 @@ def test_a_key_of_somebody_else_is_refused(tmp_path: Path) -> None:
     os.chown(path, 12345, 12345)
     with pytest.raises(SettingsError, match=f"^{path}: found a key file of user id 12345"):
         key_file.read(path)
+
+
+def test_who_shows_a_key_shows_only_which_one_it_is() -> None:
+    (caller,) = CLUSTER.calling("name_node", "user:alice", NOW)
+    issued = IssuedKeys("user:alice", (("name_node", caller),), {caller.key_id: NAMENODE})
+    shown = repr((CLUSTER, caller, issued, Introduction(SECRET, ALICE, *caller), Ticket(*caller)))
+    assert shown.count(caller.key_id.hex()) == 4 and "user:alice" in shown
+    for secret in (CLUSTER.key, caller.key, NAMENODE):
+        assert repr(secret)[2:-1] not in shown and secret.hex() not in shown
 
 
 @pytest.mark.parametrize("length", [0, 31, 4097])

@@ -55,6 +55,9 @@ class Introduction(NamedTuple):
     key_id: bytes = NO_KEY_ID
     issued: int = 0
 
+    def __repr__(self) -> str:
+        return f"<Introduction of {self.principal}, key {self.key_id.hex()}>"
+
 
 class Caller(NamedTuple):
     """Who got through the handshake, and with which key."""

@@ -37,11 +37,17 @@ class CallerKey(NamedTuple):
     key_id: bytes
     issued: int
 
+    def __repr__(self) -> str:
+        return f"<CallerKey {self.key_id.hex()}, issued {self.issued}>"
+
 
 class ClusterKey(NamedTuple):
     """The cluster's own key: who has it may be anybody."""
 
     key: bytes
+
+    def __repr__(self) -> str:
+        return f"<ClusterKey {keys.key_id(self.key).hex()}>"
 
     def serving(self, server: str) -> Dict[bytes, bytes]:
         """The keys of a server, by the id of the cluster key that each comes from."""
@@ -63,6 +69,9 @@ class IssuedKeys(NamedTuple):
     principal: str
     callers: Tuple[Tuple[str, CallerKey], ...]
     servers: Dict[bytes, bytes]
+
+    def __repr__(self) -> str:
+        return f"<IssuedKeys of {self.principal}>"
 
     def serving(self, server: str) -> Dict[bytes, bytes]:
         """The keys of a server, by the id of the cluster key that each comes from."""
