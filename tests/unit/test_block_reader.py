@@ -7,10 +7,11 @@ from typing import Iterator, List, Optional, Tuple
 import pytest
 
 from data_service.filesystem.reading.node_memory import NodeMemory
-from data_service.filesystem.reading.replica_choice import nearest_first
+from data_service.filesystem.reading.block_contents import BLOCKS_KEPT
 from data_service.filesystem.reading.block_reader import BlockReader, hurried
+from data_service.filesystem.reading.replica_choice import Attempt, nearest_first
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES, block_digest
+from data_service.protocol.checksums import CHUNK_BYTES, block_digest, crc32
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.nodes import Target
 from data_service.stubs.datanode_client import DataNodeClient
@@ -22,7 +23,8 @@ from zookeeper.fabric.errors import BlockMissing, TokenExpired
 
 DATA = noise(3 * CHUNK_BYTES + 777)
 BLOCK = Block(7, 1, len(DATA))
-DIGEST = block_digest(len(DATA), [checksum for _, checksum in chunks_of(DATA)])
+CHECKSUMS = [checksum for _, checksum in chunks_of(DATA)]
+DIGEST = block_digest(len(DATA), CHECKSUMS)
 
 
 class Reader:
@@ -240,6 +242,48 @@ def test_a_replica_that_its_writer_did_not_send_is_left_before_a_byte_of_it_is_b
     # What is known from then on needs no further question.
     assert reader.read(*reader.targets(0, 1)) == DATA
     assert reader.bad == [(BLOCK, reader.cluster.node_id(0))] * 2
+
+
+class Patient:
+    """The body of a datanode that tells the right checksums, and sends the first chunk; and when
+    the reader has learned of so many blocks that he may have forgotten, another one."""
+
+    def __init__(self, blocks: BlockReader) -> None:
+        self._blocks = blocks
+        self._sent = 0
+
+    def receive(self, buffer: memoryview) -> Tuple[memoryview, int]:
+        """A chunk with the checksum that fits."""
+        data, checksum = list(chunks_of(DATA))[0]
+        self._sent += 1
+        if self._sent > 1:
+            for number in range(BLOCKS_KEPT):
+                other = BLOCK._replace(block_id=100 + number)
+                located = LocatedBlock(other, 0, (), False, b"", digest=DIGEST)
+                self._blocks._contents.learn(located, CHECKSUMS)
+            data = bytes(len(data))
+            checksum = crc32(data)
+        return memoryview(data), checksum
+
+    def close(self) -> None:
+        """Nothing to hang up."""
+
+
+def test_who_waits_until_the_reader_knows_other_blocks_is_not_believed_either(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = reader.targets(0, 1)
+    opened = reader.blocks._open
+
+    def opened_first(attempt: Attempt, position: int, length: int) -> object:
+        if attempt.target != first:
+            return opened(attempt, position, length)
+        reader.blocks._learn(first, attempt.located, CHECKSUMS)
+        return Patient(reader.blocks)
+
+    monkeypatch.setattr(reader.blocks, "_open", opened_first)
+    assert reader.read(first, second) == DATA
+    assert [node_id for _, node_id in reader.bad] == [first.node_id]
 
 
 def test_a_block_of_which_nobody_has_what_was_sent_is_missing(reader: Reader) -> None:

@@ -45,16 +45,23 @@ class BlockContents:
         while len(self._checksums) > BLOCKS_KEPT:
             self._checksums.pop(next(iter(list(self._checksums))), None)
 
-    def allows(self, located: LocatedBlock, start: int, checksum: int) -> bool:
-        """Whether the chunk at `start` of a block may have this checksum; any one may where nothing
-        is known of it."""
-        if located.digest and located.block.length <= CHUNK_BYTES:
-            return block_digest(located.block.length, (checksum,)) == located.digest
-        known = self._checksums.get(located.block.block_id)
-        return known is None or known[start // CHUNK_BYTES] == checksum
+    def of(self, located: LocatedBlock) -> Sequence[int]:
+        """The checksums of a block, none where they are not known. Who reads it keeps them: other
+        blocks may take its place here before he is done."""
+        return self._checksums.get(located.block.block_id, ())
 
     def __repr__(self) -> str:
         return f"<BlockContents of {len(self._checksums)} blocks>"
+
+
+def allows(located: LocatedBlock, known: Sequence[int], start: int, checksum: int) -> bool:
+    """Whether the chunk at `start` of a block, whose checksums are `known`, may have this one; any
+    one may where the block's writer told no digest."""
+    if not located.digest:
+        return True
+    if located.block.length <= CHUNK_BYTES:
+        return block_digest(located.block.length, (checksum,)) == located.digest
+    return bool(known) and known[start // CHUNK_BYTES] == checksum
 
 
 def receive_checksums(body: Receiving, buffer: memoryview, length: int) -> Tuple[int, ...]:

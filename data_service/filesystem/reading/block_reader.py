@@ -17,7 +17,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Callable, Dict, Iterator, Optional, Sequence
 
-from data_service.filesystem.reading.block_contents import BlockContents, receive_checksums
+from data_service.filesystem.reading.block_contents import (
+    BlockContents,
+    allows,
+    receive_checksums,
+)
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.replica_choice import Attempt, Relocate, ReplicaChoice
 from data_service.filesystem.reading.short_circuit import ShortCircuit
@@ -177,9 +181,10 @@ class BlockReader:
         target, located, verify, hasty = attempt
         body = self._open(attempt, position, end - position)
         try:
-            allows = partial(self._allows, target, located) if verify else None
+            known = self._contents.of(located)
+            is_right = partial(self._is_right, target, located, known) if verify else None
             watch = _RateWatch(f"the datanode {target.host}:{target.port}") if hasty else None
-            yield from _pieces(body, located.block, position, end, buffer, allows, watch)
+            yield from _pieces(body, located.block, position, end, buffer, is_right, watch)
         finally:
             body.close()
 
@@ -196,7 +201,6 @@ class BlockReader:
         if verify and self._contents.needs(located):
             self._ask_checksums(target, located, node)
         return node.read_block(*located.block[:2], position, length, located.token, not verify)
-
 
     def _ask_checksums(self, target: Target, located: LocatedBlock, node: DataNodeCalls) -> None:
         """Learn those of all chunks of a block before any of them is believed."""
@@ -217,11 +221,17 @@ class BlockReader:
             self._report_bad(located.block, target.node_id)
             raise
 
-    def _allows(
-        self, target: Target, located: LocatedBlock, data: memoryview, start: int, checksum: int
+    def _is_right(
+        self,
+        target: Target,
+        located: LocatedBlock,
+        known: Sequence[int],
+        data: memoryview,
+        start: int,
+        checksum: int,
     ) -> bool:
         """Whether a chunk is right; the namenode is told of one that is not."""
-        right = crc32(data) == checksum and self._contents.allows(located, start, checksum)
+        right = crc32(data) == checksum and allows(located, known, start, checksum)
         if not right:
             self._report_bad(located.block, target.node_id)
         return right
@@ -268,11 +278,11 @@ def _pieces(
     position: int,
     end: int,
     buffer: memoryview,
-    allows: Optional[Callable[[memoryview, int, int], bool]],
+    is_right: Optional[Callable[[memoryview, int, int], bool]],
     watch: Optional[_RateWatch],
 ) -> Iterator[memoryview]:
-    """The bytes of a replica that a datanode sends; `allows` verifies each chunk, at its start and
-    with its checksum."""
+    """The bytes of a replica that a datanode sends; `is_right` verifies each chunk, at its start
+    and with its checksum."""
     start = position - position % CHUNK_BYTES
     while position < end:
         asked = time.monotonic()
@@ -282,7 +292,7 @@ def _pieces(
         data, checksum = packet
         if len(data) != min(CHUNK_BYTES, block.length - start):
             raise CorruptData(f"a chunk of {len(data)} bytes at byte {start}")
-        if allows is not None and not allows(data, start, checksum):
+        if is_right is not None and not is_right(data, start, checksum):
             raise CorruptData(f"checksum mismatch at byte {start}")
         came = time.monotonic()
         piece = data[position - start : end - start]
