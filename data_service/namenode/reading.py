@@ -1,4 +1,5 @@
-"""What readers ask. Nothing here changes the image, and safe mode refuses none of it.
+"""What readers ask. Nothing here changes the image, and safe mode refuses none of it, except to
+tell where a block is of which no datanode has told yet.
 
 Every answer is an Outcome without an edit; its `depends` says which pending edit it would reveal.
 """
@@ -31,7 +32,7 @@ from data_service.protocol.files import (
     QuotaUsage,
 )
 from data_service.protocol.health import FsckRow
-from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.errors import InvalidArgument, SafeMode
 
 PAGE_MAX = 10_000
 """The most rows of one answer, whatever the caller asks for."""
@@ -101,10 +102,17 @@ class Reading:
         start = 0
         for block in file.blocks:
             if max(start, offset) < min(start + block.length, offset + length):
-                located.append(self._blocks.census.locate(block, start))
+                located.append(self._locate(path, block, start))
             start += block.length
         answer = Locations(file.status(), tuple(located))
         return Outcome(answer, None, self._commits.depends_on(file))
+
+    def _locate(self, path: str, block: Block, start: int) -> LocatedBlock:
+        found = self._blocks.census.locate(block, start)
+        if not found.targets and self._blocks.safe_mode:
+            # It is not lost: who has it will say so soon, and the reader waits for that.
+            raise SafeMode(f"Zero blocklocations for {path}. Name node is in safe mode.")
+        return found
 
     def locate_block(self, caller: Caller, block: Block) -> Outcome:
         """A block as a LocatedBlock, no token, wherever its file is by now; None when no file has

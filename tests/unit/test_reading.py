@@ -156,6 +156,23 @@ def test_reads_work_in_safe_mode() -> None:
     assert len(reading.fsck(ROOT, "/", "", 10).result[0]) == 3
 
 
+def test_a_block_of_which_no_datanode_has_told_yet_is_not_called_lost() -> None:
+    core = Core()
+    core.put("/f", 10)
+    core.state = core.metadata.start()
+    core.state.blocks.loaded(0.0)
+    read = core.state.reading.block_locations
+    refused = refusal(errors.SafeMode, lambda: read(ROOT, "/f", 0, 10))
+    assert refused == "Zero blocklocations for /f. Name node is in safe mode."
+    assert isinstance(core.state.explained(errors.SafeMode(refused)), errors.StartingUp)
+    assert read(ROOT, "/f", 0, 0).result.status.length == 10
+    core.state.blocks.leave_safe_mode(0.0)
+    assert read(ROOT, "/f", 0, 10).result.blocks[0].targets == ()
+    core.restart()
+    found = core.state.reading.block_locations(ROOT, "/f", 0, 10).result
+    assert len(found.blocks[0].targets) == 2
+
+
 def test_the_path_of_an_inode_for_logs() -> None:
     core = Core()
     file_id = core.put("/d/f", 1)
