@@ -48,7 +48,8 @@ class _Side:
         self.distant = opening.enter_context(warm_client(python, self.cluster.distant_config))
         self.client.do("warm_up", data_nodes=DATA_NODES, threads=MANY)
         self.distant.do("warm_up", data_nodes=DATA_NODES, threads=1)
-        self.pids = dict(self.cluster.pids(), client=self.client.pid)
+        clients = {"client_0": self.client.pid, "client_1": self.distant.pid}
+        self.pids = dict(self.cluster.pids(), **clients)
 
     def command(self, *words: str) -> float:
         """Seconds that a whole client command takes."""
@@ -62,12 +63,13 @@ class _Side:
 
 
 class _Rows(NamedTuple):
-    """What rows have in common: so many times by so many threads, and whose processor time."""
+    """What rows have in common: their group, how much is done for each, and in which unit that is
+    told, of a second and of the processor time of these kinds of processes."""
 
     group: str
-    who: str
-    count: int
-    threads: int
+    amount: float
+    unit: str
+    time_unit: str
     kinds: Sequence[str]
 
 
@@ -95,20 +97,16 @@ class SecurityBench:
         self._source.write_bytes(os.urandom(self._scale.size))
         for _ in range(self._scale.repeat):
             self._large_file()
-            for threads, who in ((1, "1 thread"), (MANY, f"{MANY} threads")):
-                self._small_files(threads, who)
-                self._names(threads, who)
+            for threads in (1, MANY):
+                self._small_files(threads)
+                self._names(threads)
             for _ in range(STARTS):
                 self._start()
 
     def _large_file(self) -> None:
         source, copy, path = str(self._source), str(self._copy), "/large"
         group = f"a file of {self._scale.size / MIB:,g} MiB, replication {DATA_NODES}"
-
-        def measure(name: str, one: Measure) -> None:
-            amount = self._scale.size / 1e6
-            seconds = {side.mode: one(side) for side in self._in_turn()}
-            self._rates(group, name, amount, "MB/s", seconds)
+        rows = _Rows(group, self._scale.size / 1e6, "MB/s", "us/MB", OF_FILES)
 
         def get(client: Worker) -> float:
             seconds = client.do("get", path=path, local=copy)
@@ -116,55 +114,67 @@ class SecurityBench:
             return seconds
 
         put = {"local": source, "path": path, "replication": DATA_NODES}
-        measure("put", lambda side: side.client.do("put", **put))
-        measure("get, short-circuit", lambda side: get(side.client))
-        measure("get, from the datanode", lambda side: get(side.distant))
-        measure("cat, short-circuit", lambda side: side.client.do("read", path=path))
-        measure("cat, from the datanode", lambda side: side.distant.do("read", path=path))
+        for name, one in (
+            ("put", lambda side: side.client.do("put", **put)),
+            ("get, short-circuit", lambda side: get(side.client)),
+            ("get, from the datanode", lambda side: get(side.distant)),
+            ("cat, short-circuit", lambda side: side.client.do("read", path=path)),
+            ("cat, from the datanode", lambda side: side.distant.do("read", path=path)),
+        ):
+            self._take(rows, name, [one])
         for side in self._modes.values():
             side.remove(path)
 
-    def _small_files(self, threads: int, who: str) -> None:
+    def _small_files(self, threads: int) -> None:
         count, folder = self._scale.files, "/small"
         group = f"{count:,} files of {SMALL_FILE_BYTES:,} bytes, replication {DATA_NODES}"
+        rows = _Rows(group, count, "a second", "us each", OF_FILES)
         for side in self._modes.values():
             side.client.do("make_folder", path=folder)
         share = {"folder": folder, "size": SMALL_FILE_BYTES}
-        rows = _Rows(group, who, count, threads, OF_FILES)
-        self._counted(rows, "put", "write_each", replication=DATA_NODES, **share)
-        self._counted(rows, "get", "read_each", **share)
+        self._count(rows, threads, "put", "write_each", replication=DATA_NODES, **share)
+        self._count(rows, threads, "get", "read_each", **share)
         for side in self._modes.values():
             side.remove(folder)
 
-    def _names(self, threads: int, who: str) -> None:
+    def _names(self, threads: int) -> None:
         count, folder = self._scale.names, "/names"
+        rows = _Rows(f"{count:,} names", count, "a second", "us each", OF_NAMES)
         for side in self._modes.values():
             side.client.do("make_folder", path=folder)
             side.client.do("create", folder=folder, first=0, step=1, count=count, threads=threads)
-        rows = _Rows(f"{count:,} names", who, count, threads, OF_NAMES)
-        self._counted(rows, "stat", "stat", folder=folder)
-        self._counted(rows, "mkdir", "make_each", folder=folder)
-        self._counted(rows, "handshake with the namenode", "shake_hands")
+        self._count(rows, threads, "stat", "stat", folder=folder)
+        self._count(rows, threads, "mkdir", "make_each", folder=folder)
+        self._count(rows, threads, "handshake with the namenode", "shake_hands")
         for side in self._modes.values():
             side.client.do("remove", path=folder)
 
-    def _counted(self, rows: _Rows, name: str, verb: str, **more: object) -> None:
-        """One verb, again and again, by the warm client, and the processor time of each kind."""
+    def _count(self, rows: _Rows, threads: int, name: str, verb: str, **more: object) -> None:
+        """One verb by the warm client, as often as the amount says."""
+        order = {"step": SLICES, "count": int(rows.amount), "threads": threads, **more}
+
+        def part(first: int) -> Measure:
+            return lambda side: side.client.do(verb, first=first, **order)
+
+        who = "1 thread" if threads == 1 else f"{threads} threads"
+        self._take(rows, f"{name}, {who}", [part(first) for first in range(SLICES)])
+
+    def _take(self, rows: _Rows, name: str, parts: Sequence[Measure]) -> None:
+        """Measure each part in every mode, before the next one."""
         used = {kind: dict.fromkeys(MODES, 0.0) for kind in rows.kinds}
         seconds = dict.fromkeys(MODES, 0.0)
-        more.update(step=SLICES, count=rows.count, threads=rows.threads)
-        for first in range(SLICES):
+        for part in parts:
             for side in self._in_turn():
                 time = ProcessorTime(side.pids)
-                seconds[side.mode] += side.client.do(verb, first=first, **more)
+                seconds[side.mode] += part(side)
                 found = time.used()
                 found["in all"] = sum(found.values())
                 for kind in rows.kinds:
-                    used[kind][side.mode] += 1e6 * found[kind] / rows.count
-        name = f"{name}, {rows.who}"
-        self._rates(rows.group, name, rows.count, "a second", seconds)
-        for kind, spent in used.items():
-            self._add(f"{rows.group}: processor time", f"{name}, {kind}", "us each", spent)
+                    used[kind][side.mode] += 1e6 * found[kind] / rows.amount
+        rates = {mode: rows.amount / spent for mode, spent in seconds.items()}
+        self._add(rows.group, name, rows.unit, rates)
+        for kind, times in used.items():
+            self._add(f"{rows.group}: processor time", f"{name}, {kind}", rows.time_unit, times)
 
     def _start(self) -> None:
         seconds: Dict[str, float] = {}
@@ -182,12 +192,6 @@ class SecurityBench:
         """Each mode once; who is first takes turns."""
         self._turn = (self._turn + 1) % len(MODES)
         return [self._modes[mode] for mode in (*MODES[self._turn :], *MODES[: self._turn])]
-
-    def _rates(
-        self, group: str, name: str, amount: float, unit: str, seconds: Dict[str, float]
-    ) -> None:
-        """How much of `amount` a second."""
-        self._add(group, name, unit, {mode: amount / spent for mode, spent in seconds.items()})
 
     def _add(self, group: str, name: str, unit: str, figures: Dict[str, float]) -> None:
         in_order = [figures[mode] for mode in MODES]
