@@ -1,13 +1,14 @@
 """What security costs: the same on three clusters, in the modes simple, secret and TLS.
 
 All three run at once, and each measure is taken on one after the other before the next measure is,
-small operations a few at a time; who is first changes each time. On a machine that others use, too,
+small operations a few at a time, and in another order each time. On a machine that others use, too,
 the processor time tells more than the clock does: it is that of the client and all daemons.
 """
 
 import os
 import sys
 from contextlib import ExitStack
+from itertools import cycle, permutations
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Callable, Dict, List, NamedTuple, Sequence
@@ -21,9 +22,9 @@ from scripts.benchmark.warm_client import warm_client
 from scripts.benchmark.worker import Worker
 
 START = "client.py ls /"
-SLICES = 10
+SLICES = 12
 """Into so many parts the operations of a round are divided, so that a second in which the machine
-is slow is slow for all modes."""
+is slow is slow for all modes; each order of the modes comes as often."""
 STARTS = 5
 """Starts of a command in each round: they are short, and a single one says little."""
 
@@ -80,7 +81,7 @@ class SecurityBench:
         self._scale = scale
         self._source = folder / "source"
         self._copy = folder / "copy"
-        self._turn = 0
+        self._orders = cycle(permutations(MODES))
         self.sides = SideBySide(MODES, [(SECRET, SIMPLE), (TLS, SIMPLE)])
         with ExitStack() as opening:
             self._modes = {mode: _Side(python, folder / mode, mode, opening) for mode in MODES}
@@ -189,9 +190,9 @@ class SecurityBench:
         self._add("start of a command", f"{START}, processor time", "ms", used)
 
     def _in_turn(self) -> List[_Side]:
-        """Each mode once; who is first takes turns."""
-        self._turn = (self._turn + 1) % len(MODES)
-        return [self._modes[mode] for mode in (*MODES[self._turn :], *MODES[: self._turn])]
+        """Each mode once, in another order each time: what one leaves behind, in caches and on its
+        way to the disk, the next one meets."""
+        return [self._modes[mode] for mode in next(self._orders)]
 
     def _add(self, group: str, name: str, unit: str, figures: Dict[str, float]) -> None:
         in_order = [figures[mode] for mode in MODES]
