@@ -124,6 +124,7 @@ class FileSystem(Names, Administration, Conveniences):
         overwrite: bool = True,
         replication: int = 0,
         block_size: int = 0,
+        permission: Optional[int] = None,
         encoding: Optional[str] = None,
         errors: Optional[str] = None,
         newline: Optional[str] = None,
@@ -133,7 +134,8 @@ class FileSystem(Names, Administration, Conveniences):
         `rb` (the default) is seekable and buffered; `wb` appears when it is closed, in the place of
         a file that was there unless `overwrite` is false; `xb` never replaces one; `ab` goes on
         behind the end, and makes a file that is missing. `r`, `w`, `x`, `a` are the same for text,
-        in UTF-8 unless `encoding` names another; `errors` and `newline` as in Python.
+        in UTF-8 unless `encoding` names another; `errors` and `newline` as in Python. A new file
+        gets the bits of `permission`, if any, whatever the umask is.
 
         A with-block that ends with an exception gives a file opened for writing up, also that of a
         wrapper of the standard library, such as io.TextIOWrapper. A `close` in a `finally` cannot
@@ -143,13 +145,13 @@ class FileSystem(Names, Administration, Conveniences):
         path = self.absolute(path)
         if not text and (encoding, errors, newline) != (None, None, None):
             raise ValueError(f"mode {mode!r}: bytes have no encoding, errors or newline")
-        file: Any
         if deed == "r":
-            file = self._buffered_reader(path)
+            file: Any = self._buffered_reader(path)
         elif deed == "a":
             file = self.append(path, create=True, replication=replication, block_size=block_size)
         else:
-            options = self._options(overwrite and deed == "w", replication, block_size)
+            overwrite = overwrite and deed == "w"
+            options = self._options(overwrite, replication, block_size, permission)
             file = self._files.writer(self._files.create(path, options))
         if deed != "r":
             file.mode = f"{deed}b"
@@ -296,10 +298,13 @@ class FileSystem(Names, Administration, Conveniences):
     def _files(self) -> "FilesBeingWritten":
         return self._transport().files
 
-    def _options(self, overwrite: bool, replication: int, block_size: int) -> "WriteOptions":
+    def _options(
+        self, overwrite: bool, replication: int, block_size: int, permission: Optional[int] = None
+    ) -> "WriteOptions":
         from data_service.filesystem.writing.open_file import WriteOptions
 
-        return WriteOptions(overwrite, replication, block_size, FILE_MODE & ~self._umask)
+        mode = FILE_MODE & ~self._umask if permission is None else permission
+        return WriteOptions(overwrite, replication, block_size, mode)
 
     def _buffered_reader(self, path: str) -> io.BufferedReader:
         from data_service.filesystem.reading.file_reader import FileReader

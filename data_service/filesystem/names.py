@@ -55,12 +55,13 @@ class Names:
         with self._named(path) as name:
             return self._calls.stat(name)
 
-    def list(self, path: AnyPath) -> Iterator[FileStatus]:
+    def list(self, path: AnyPath, after: str = "") -> Iterator[FileStatus]:
         """The children of a directory, or the file itself, sorted by name; fetched in pages.
 
-        Errors are raised when the first one is asked for.
+        Those behind the name `after`, which need not be there. Errors are raised when the first one
+        is asked for.
         """
-        after, more = "", True
+        more = True
         while more:
             with self._named(path) as name:
                 rows, more = self._calls.list(name, after, LIST_ROWS)

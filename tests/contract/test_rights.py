@@ -156,6 +156,13 @@ def test_the_umask(fs: Any, umask: Any, file_mode: int, directory_mode: int) -> 
     assert fs.stat(at("a")).mode == directory_mode | 0o300, "or nothing could be made in it"
 
 
+@pytest.mark.parametrize("permission", [0o644, 0o755, 0o1777, 0])
+def test_a_file_is_made_with_bits_of_its_own(fs: Any, permission: int) -> None:
+    with fs.under_umask(0o777).open(at("f"), "wb", permission=permission) as file:
+        file.write(b"x")
+    assert fs.stat(at("f")).mode == permission
+
+
 def test_what_is_made_belongs_to_its_maker(world: World) -> None:
     world.fs.set_mode(HERE, 0o777)
     world.fs.set_owner(HERE, group="staff")

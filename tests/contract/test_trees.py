@@ -65,6 +65,14 @@ def test_listings_are_in_the_order_of_bytes(fs: Any) -> None:
     assert fs.listdir(HERE) == sorted(names, key=str.encode)
 
 
+@pytest.mark.parametrize("after, left", [
+    ("", ["b", "d", "é"]), ("a", ["b", "d", "é"]), ("b", ["d", "é"]), ("c", ["d", "é"]), ("é", []),
+])  # fmt: skip
+def test_a_listing_behind_a_name(fs: Any, after: str, left: List[str]) -> None:
+    plant(fs, "b", "d/", "é")
+    assert [status.name for status in fs.list(HERE, after)] == left
+
+
 def test_what_is_told_of_a_path(fs: Any) -> None:
     plant(fs, "d/f")
     file, directory = fs.stat(at("d/f")), fs.stat(at("d"))

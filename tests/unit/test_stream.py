@@ -109,6 +109,13 @@ def test_reads_are_whole_however_the_bytes_come(ends: Ends, size: int) -> None:
     sender.join()
 
 
+def test_what_has_come_is_read_without_waiting_for_more(ends: Ends) -> None:
+    stream, far = ends
+    far.sendall(b"hello")
+    assert stream.read_some(3, patient()) + stream.read_some(3, patient()) == b"hello"
+    assert not stream.poll(0)
+
+
 def test_a_large_write_is_whole(ends: Ends) -> None:
     stream, far = ends
     writer = in_thread(stream.write_parts, b"head", LARGE, memoryview(b"tail"))

@@ -129,6 +129,15 @@ class Stream:
             count -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def read_some(self, most: int, deadline: float) -> bytes:
+        """What has come, at most so many bytes, at least one by `deadline`; none at the end."""
+        if not self.poll(deadline - time.monotonic()):
+            raise self._fail(DeadlineExceeded(f"{self.peer} did not go on in time"))
+        try:
+            return bytes(self._socket().recv(most))
+        except OSError as error:
+            raise self._broken(error) from None
+
     def peek(self, deadline: float) -> bytes:
         """The next byte without taking it; empty when the peer closed or stayed silent."""
         if not self.poll(deadline - time.monotonic()):

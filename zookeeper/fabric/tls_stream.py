@@ -112,6 +112,20 @@ class TlsStream(Stream):
             count -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def read_some(self, most: int, deadline: float) -> bytes:
+        """See Stream."""
+        if not self.poll(deadline - time.monotonic()):
+            raise self._fail(DeadlineExceeded(f"{self.peer} did not go on in time"))
+        first, self._ahead = self._ahead, b""
+        if not first or most == 1:
+            return first
+        try:
+            return first + self._tls.read(most - 1)
+        except ssl.SSLWantReadError:
+            return first
+        except OSError as error:
+            raise self._broken(error) from None
+
     def peek(self, deadline: float) -> bytes:
         """See Stream."""
         self.poll(deadline - time.monotonic())

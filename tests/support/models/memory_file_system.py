@@ -81,6 +81,7 @@ class MemoryFileSystem(MemoryNames, MemoryCluster, Conveniences):
         overwrite: bool = True,
         replication: int = 0,
         block_size: int = 0,
+        permission: Optional[int] = None,
         encoding: Optional[str] = None,
         errors: Optional[str] = None,
         newline: Optional[str] = None,
@@ -98,7 +99,7 @@ class MemoryFileSystem(MemoryNames, MemoryCluster, Conveniences):
                 file = self.append(name, create=True, **options)
             else:
                 overwrite = overwrite and deed == "w"
-                file = self._create(name, overwrite, replication, block_size)
+                file = self._create(name, overwrite, replication, block_size, permission)
         if not text:
             return file
         try:
@@ -260,12 +261,22 @@ class MemoryFileSystem(MemoryNames, MemoryCluster, Conveniences):
     def _below(self, path: str) -> Iterator[Tuple[str, Any]]:
         return self._tree.walk(path)
 
-    def _file(self, data: bytes, replication: int, block_size: int) -> File:
-        file = File(data, replication or 1, FILE_MODE & ~self._umask, self.user)
+    def _file(
+        self, data: bytes, replication: int, block_size: int, permission: Optional[int] = None
+    ) -> File:
+        mode = FILE_MODE & ~self._umask if permission is None else permission
+        file = File(data, replication or 1, mode, self.user)
         file.block_size = block_size or BLOCK_SIZE
         return file
 
-    def _create(self, path: str, overwrite: bool, replication: int, block_size: int) -> "Writer":
+    def _create(
+        self,
+        path: str,
+        overwrite: bool,
+        replication: int,
+        block_size: int,
+        permission: Optional[int] = None,
+    ) -> "Writer":
         check_replication(path, replication or 1)
         if block_size < 0:
             raise InvalidArgument(f"block size {block_size} is not possible")
@@ -280,7 +291,7 @@ class MemoryFileSystem(MemoryNames, MemoryCluster, Conveniences):
                 file.content = data
                 self._tree.add(path, file, overwrite, self._who)
 
-        file = self._file(b"", replication, block_size)
+        file = self._file(b"", replication, block_size, permission)
         return Writer(path, b"", appear, self._written)
 
     def _take(self, path: str) -> None:

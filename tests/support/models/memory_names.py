@@ -67,11 +67,17 @@ class MemoryNames:
         with self._at("stat", path) as name:
             return self._status(name, self._tree.find(name, self._who))
 
-    def list(self, path: AnyPath) -> Iterator[FileStatus]:
+    @property
+    def home(self) -> str:
+        """As FileSystem.home."""
+        return f"/user/{self.user}"
+
+    def list(self, path: AnyPath, after: str = "") -> Iterator[FileStatus]:
         """As FileSystem.list."""
         with self._at("list", path) as name:
             for child, node in [*self._tree.children(name, self._who)]:
-                yield self._status(child, node)
+                if child.rpartition("/")[2].encode() > after.encode():
+                    yield self._status(child, node)
 
     def mkdir(self, path: AnyPath, parents: bool = False, mode: Optional[int] = None) -> None:
         """As FileSystem.mkdir."""
