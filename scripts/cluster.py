@@ -95,10 +95,11 @@ def calls(site: Site, chosen: Sequence[Daemon]) -> int:
     from scripts.supervision.call_table import metrics_of, table
     from zookeeper.fabric.config_file import parse_address
     from zookeeper.fabric.handshake import credentials_of
-    from zookeeper.fabric.identity import USER, Principal
+    from zookeeper.fabric.identity import GATEWAY, USER, Principal
 
     credentials = credentials_of(site.settings, Principal(USER, getpass.getuser()))
-    for daemon in chosen:
+    # A gateway makes calls and answers none.
+    for daemon in (one for one in chosen if one.kind.name != GATEWAY):
         print(f"{daemon.role} {daemon.address}")
         try:
             address = parse_address(daemon.address)

@@ -62,6 +62,7 @@ KINDS = (
     Kind("name_node", "data_service/name_node.py", "pyhdfs-name-node",
          ("zookeeper", "metadata"), True),
     Kind("data_node", "data_service/data_node.py", "pyhdfs-data-node", ("name_node",), True),
+    Kind("gateway", "data_service/web_gateway.py", "pyhdfs-web-gateway", (), True),
 )  # fmt: skip
 """In the order in which they depend on each other."""
 
@@ -214,6 +215,7 @@ def configured(settings: Settings) -> List[Tuple[Kind, int, Address]]:
         "metadata": settings.metadata.hosts[:1],
         "name_node": settings.name_node.hosts,
         "data_node": settings.data_node.hosts,
+        "gateway": settings.web.hosts,
     }
     return [
         (kind, index, address)

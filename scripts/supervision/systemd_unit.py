@@ -78,6 +78,7 @@ def directories(settings: Settings, role: str) -> List[str]:
         "metadata": [settings.metadata.metadata_dir],
         "name_node": [settings.name_node.name_node_dir],
         "data_node": list(settings.data_node.directories_of(address)),
+        "gateway": [],
     }[kind.name]
 
 

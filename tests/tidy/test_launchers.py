@@ -1,4 +1,4 @@
-"""The five launchers are doors: they open from everywhere, and nothing is behind the frame."""
+"""The six launchers are doors: they open from everywhere, and nothing is behind the frame."""
 
 import ast
 import os

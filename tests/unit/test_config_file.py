@@ -48,7 +48,7 @@ def test_every_interval_can_be_short_and_every_limit_is_checked(tmp_path: Path) 
 MISTAKES = [
     ("[name_nod]", "1: found unknown section 'name_nod', expected 'name_node', the nearest one"),
     ("[DEFAULT]", "1: found unknown section 'DEFAULT', expected one of name_node, data_node, "
-                  "metadata, zookeeper, client, security, network, groups"),
+                  "metadata, zookeeper, client, security, network, web, groups"),
     ("[client]\n[network]\n[client]",
      "3: found section 'client' again, expected each section once"),
     ("[client]\n\nretry_secnds = 1", "3: found unknown key 'retry_secnds' in [client], "
@@ -126,6 +126,7 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, expected: st
         ("security", "mode", ["", "Simple", "kerberos"], "simple or secret"),
         ("network", "bind_host", ["a b", "/x", "é"], "a host or nothing"),
         ("data_node", "rack", ["", "rack", "/a b"], "a path of racks, such as /default-rack"),
+        ("web", "web_user", ["", "x" * 256], "the name of a user"),
     ],
 )
 def test_values_of_a_wrong_type_or_out_of_range(

@@ -150,9 +150,12 @@ def text_that(is_right: Callable[[str], bool], expected: str) -> Kind:
 SECONDS = number("a number of seconds", 0.2, _TEN_YEARS_SECONDS)
 BOOLEAN = Kind("true or false", _read_boolean)
 ADDRESSES = Kind("a list of host:port", lambda text: _read_list(text, parse_address))
+PERHAPS_ADDRESSES = Kind(
+    "a list of host:port or nothing", lambda text: _read_list(text, parse_address) if text else ())
 PATH = Kind("a path", lambda text: _checked(text, text != ""), is_path=True)
 PATHS = Kind("a list of paths", lambda text: _read_list(text, PATH.read), is_path=True)
 OPTIONAL_PATH = Kind("a path or nothing", str, is_path=True)
+USER_NAME = Kind("the name of a user", _read_name)
 NAMES = Kind("a list of names", lambda text: _read_list(text, _read_name) if text else ())
 
 

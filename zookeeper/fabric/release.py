@@ -6,7 +6,9 @@ import sys
 VERSION = "0.1.0"
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-_PROGRAMS = ("zk.py", "metadata.py", "name_node.py", "data_node.py", "client.py")
+_PROGRAMS = (
+    "zk.py", "metadata.py", "name_node.py", "data_node.py", "client.py", "web_gateway.py",
+)  # fmt: skip
 
 
 def release() -> str:

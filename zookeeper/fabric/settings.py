@@ -20,8 +20,10 @@ from zookeeper.fabric.config_file import (
     OPTIONAL_PATH,
     PATH,
     PATHS,
+    PERHAPS_ADDRESSES,
     PORT,
     SECONDS,
+    USER_NAME,
     Address,
     Kind,
     Line,
@@ -42,7 +44,7 @@ from zookeeper.fabric.section import Section
 __all__ = [
     "Address", "parse_address", "Settings", "NameNodeSettings", "DataNodeSettings",
     "MetadataSettings", "ZooKeeperSettings", "ClientSettings", "SecuritySettings",
-    "NetworkSettings", "GroupsSettings", "load", "Setting", "SECTIONS", "table",
+    "NetworkSettings", "WebSettings", "GroupsSettings", "load", "Setting", "SECTIONS", "table",
     "ENVIRONMENT_VARIABLE",
 ]
 
@@ -223,6 +225,18 @@ class NetworkSettings(Section):
 
 
 @dataclass(init=False, repr=False, eq=False)
+class WebSettings(Section):
+    """[web]: the gateway, for those who speak HTTP."""
+
+    hosts: Tuple[Address, ...] = _setting(
+        (), PERHAPS_ADDRESSES, "where the web gateways listen; nothing: there is none", "web_hosts")
+    web_names: Tuple[str, ...] = _setting(
+        (), NAMES, "names by which they may be called besides those, of a proxy say")
+    web_user: str = _setting(
+        "dr.who", USER_NAME, "whose name a request has that says none")
+
+
+@dataclass(init=False, repr=False, eq=False)
 class GroupsSettings(Section):
     """[groups]: who is in which group, a line for each as in /etc/group."""
 
@@ -247,6 +261,7 @@ class Settings(Section):
     client: ClientSettings = field(default_factory=ClientSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
+    web: WebSettings = field(default_factory=WebSettings)
     groups: GroupsSettings = field(default_factory=GroupsSettings)
 
 

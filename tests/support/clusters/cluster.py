@@ -6,10 +6,10 @@
         assert cluster.client("cat", "/a").out == b"hello"
 
 Roles are `zookeeper`, `metadata`, `name_node` (with more than one `name_node_1`, …),
-`data_node_0`, `data_node_1`, … and, as the near end of a link, `client`. Nothing is outside of the
-folder but ports, which are reserved for as long as the cluster lives. Leaving the `with` stops
-every daemon with SIGTERM, and fails the test if one does not exit with status 0, or leaves a
-process behind.
+`data_node_0`, `data_node_1`, …, `gateway_0`, … and, as the near end of a link, `client`. Nothing is
+outside of the folder but ports, which are reserved for as long as the cluster lives. Leaving the
+`with` stops every daemon with SIGTERM, and fails the test if one does not exit with status 0, or
+leaves a process behind.
 """
 
 import os
@@ -41,6 +41,7 @@ _LAUNCHERS = {
     "metadata": "metadata_service/metadata.py",
     "name_node": "data_service/name_node.py",
     "data_node": "data_service/data_node.py",
+    "gateway": "data_service/web_gateway.py",
     "client": "data_service/client.py",
 }
 
@@ -85,6 +86,7 @@ class Cluster:
         data_nodes: int = 3,
         spare_data_nodes: int = 0,
         name_nodes: int = 1,
+        gateways: int = 0,
         directories: Mapping[str, int] = MappingProxyType({}),
         links: Sequence[Link] = (),
         security: str = "",
@@ -94,7 +96,8 @@ class Cluster:
         known = [f"data_node_{index}" for index in range(data_nodes + spare_data_nodes)]
         self.data_nodes = known[:data_nodes]
         self.name_nodes = ["name_node"] + [f"name_node_{index}" for index in range(1, name_nodes)]
-        self.roles = ["zookeeper", "metadata", *self.name_nodes, *known]
+        self.gateways = [f"gateway_{index}" for index in range(gateways)]
+        self.roles = ["zookeeper", "metadata", *self.name_nodes, *known, *self.gateways]
         self.config = folder / "config.ini"
         self.daemons: Dict[str, Daemon] = {}
         self._ports = Ports()
@@ -148,7 +151,7 @@ class Cluster:
 
         Only the first namenode comes before the others, so that it is the one that leads.
         """
-        running = ["zookeeper", "metadata", "name_node", *self.data_nodes]
+        running = ["zookeeper", "metadata", "name_node", *self.data_nodes, *self.gateways]
         for roles in (running, self.name_nodes[1:]):
             for role in roles:
                 self.daemons[role].start()

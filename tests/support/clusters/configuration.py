@@ -35,6 +35,7 @@ _HOSTS_KEYS = {
     "metadata": ("metadata", "metadata_hosts"),
     "name_node": ("name_node", "name_node_hosts"),
     "data_node": ("data_node", "data_node_hosts"),
+    "gateway": ("web", "web_hosts"),
 }
 
 
@@ -57,7 +58,8 @@ def sections_for(
     sections: Sections = {name: dict(keys) for name, keys in IMPATIENT.items()}
     for kind, (section, key) in _HOSTS_KEYS.items():
         hosts = [address for role, address in addresses.items() if kind_of(role) == kind]
-        sections.setdefault(section, {})[key] = ", ".join(hosts)
+        if hosts:
+            sections.setdefault(section, {})[key] = ", ".join(hosts)
     for role in ("zookeeper", "metadata"):
         sections[role][f"{role}_dir"] = data_directories(folder, role, {})[0]
     for role, address in addresses.items():

@@ -1,0 +1,129 @@
+"""The operations on the bytes of files, which are done in two steps.
+
+The first only says where to go: to this gateway again, with a mark in the address. All that the
+second has to know stands in that address, so it may be used again and again.
+"""
+
+import os
+import random
+import time
+from typing import Any, Iterator
+from urllib.parse import quote
+
+from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.web.addresses import PREFIX
+from data_service.web.answers import BYTES, EMPTY, Answer, Piece, answer_json
+from data_service.web.calls import Call
+from data_service.web.remote_exceptions import FILE_NOT_FOUND, IO, RemoteException
+from zookeeper.fabric.errors import AlreadyBeingCreated, CorruptData, PathNotFound
+
+FILE_MODE = 0o644
+
+HOLDER_SECONDS = 5.0
+"""How long an append waits for another one to end: programs send many, one after the other, and do
+not always wait for the answer."""
+
+_PAUSE_SECONDS = 0.1
+
+
+def check_file(call: Call) -> None:
+    """The first step of what needs a file: it must be there."""
+    if call.fs.stat(call.path).is_directory:
+        raise RemoteException(FILE_NOT_FOUND, f"Path is not a file: {call.path}")
+
+
+def open_file(call: Call) -> Answer:
+    """The bytes of a file, or of a range of it, of which what lies behind its end is no part."""
+    offset, length = call.parameters.long("offset"), call.parameters.perhaps_long("length")
+    file = call.fs.open(call.path, "rb")
+    try:
+        size = file.seek(0, os.SEEK_END)
+        if offset and offset >= size > 0:
+            raise RemoteException(
+                IO, f"Offset={offset} out of the range [0, {size}); OPEN, path={call.path}"
+            )
+        left = max(0, size - offset)
+        if length is not None:
+            left = min(left, length)
+        file.seek(offset)
+        pieces = _pieces(file, left)
+        # Where its first bytes cannot be had, the client is told why instead.
+        first = next(pieces, b"")
+    except BaseException:
+        file.close()
+        raise
+    return Answer(200, content_type=BYTES, pieces=_joined(first, pieces), length=left)
+
+
+def get_file_checksum(call: Call) -> Answer:
+    """HDFS's checksum of a file."""
+    found = call.fs.file_checksum(call.path)
+    # HDFS sends the length of what follows with it, as it lies in its memory.
+    told = {"algorithm": found.algorithm, "bytes": found.value, "length": len(found.value) // 2}
+    return answer_json({"FileChecksum": told})
+
+
+def create(call: Call) -> Answer:
+    """A new file with the body of the request; it appears when that came whole."""
+    parameters = call.parameters
+    if not parameters.boolean("createparent", True):
+        _check_parent(call)
+    writer = call.fs.open(
+        call.path,
+        "wb",
+        overwrite=parameters.boolean("overwrite"),
+        replication=parameters.short("replication"),
+        block_size=parameters.long("blocksize", least=1),
+        permission=parameters.mode("permission", FILE_MODE),
+    )
+    _pour(call, writer)
+    return Answer(201, location=f"{call.origin}{PREFIX}{quote(call.path)}")
+
+
+def append(call: Call) -> Answer:
+    """What the body holds, behind the end of a file."""
+    deadline = time.monotonic() + HOLDER_SECONDS
+    while True:
+        try:
+            writer = call.fs.append(call.path)
+            break
+        except AlreadyBeingCreated:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.0))
+    _pour(call, writer)
+    return EMPTY
+
+
+def _pour(call: Call, writer: Any) -> None:
+    with writer:
+        for piece in call.body.pieces():
+            writer.write(piece)
+
+
+def _check_parent(call: Call) -> None:
+    above = call.path.rpartition("/")[0] or "/"
+    try:
+        call.fs.stat(above)
+    except PathNotFound:
+        raise RemoteException(
+            FILE_NOT_FOUND, f"Parent directory doesn't exist: {above}"
+        ) from None
+
+
+def _pieces(file: Any, left: int) -> Iterator[Piece]:
+    with file:
+        while left:
+            piece = file.read1(min(left, CHUNK_BYTES))
+            if not piece:
+                raise CorruptData(f"{file.name} ended before its recorded length")
+            left -= len(piece)
+            yield piece
+
+
+def _joined(first: Piece, rest: Iterator[Piece]) -> Iterator[Piece]:
+    try:
+        yield first
+        yield from rest
+    finally:
+        rest.close()  # type: ignore[attr-defined]

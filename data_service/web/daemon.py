@@ -1,0 +1,68 @@
+"""The gateway's process: what it is made of, and its life."""
+
+import argparse
+from typing import List, Optional
+
+from data_service.filesystem.file_system import FileSystem
+from data_service.web.clients import Clients
+from data_service.web.gateway import Gateway
+from data_service.web.http_server import HttpServer
+from zookeeper.fabric import daemon
+from zookeeper.fabric.auth import SECRET
+from zookeeper.fabric.errors import SettingsError
+from zookeeper.fabric.identity import GATEWAY
+from zookeeper.fabric.settings import Settings
+
+
+class WebGateway(daemon.Daemon):
+    """One gateway: `index` into web_hosts tells which. It owns no state."""
+
+    def __init__(self, settings: Settings, index: int) -> None:
+        own = settings.web
+        if settings.security.mode == SECRET:
+            raise SettingsError(
+                f"{settings.path}: the web gateway cannot tell yet who asks, as mode = secret "
+                "demands: it serves mode = simple only"
+            )
+        self.settings = settings
+        self.address = daemon.address_at(own.hosts, index, "web_hosts")
+        self._clients = Clients(lambda user: FileSystem(settings, user))
+        hosts = {address.host for address in own.hosts} | set(own.web_names)
+        self._gateway = Gateway(self._clients, hosts, own.web_user)
+        self._server: Optional[HttpServer] = None
+
+    def start(self) -> None:
+        """Serve; the cluster need not be there yet."""
+        self._server = HttpServer(
+            f"{GATEWAY}@{self.address}",
+            daemon.bind_host(self.settings, self.address),
+            self.address.port,
+            self._gateway.answering,
+            self.settings.network,
+        )
+        self._server.start()
+        self.ready = f"{self.address} http://{self.address}/webhdfs/v1"
+
+    def stop(self) -> None:
+        """Finish what runs, for a moment; uploads that go on for longer never appear."""
+        if self._server is not None:
+            self._server.stop()
+        self._clients.close()
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "index", type=int, nargs="?", default=0,
+        help="which gateway to be: index into web_hosts; 0 without",
+    )  # fmt: skip
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run one gateway until it is told to stop; the process's exit status."""
+    return daemon.run(
+        GATEWAY,
+        "Serves the files of a cluster over HTTP, as HDFS's WebHDFS does.",
+        argv,
+        lambda settings, arguments: WebGateway(settings, arguments.index),
+        _add_arguments,
+    )

@@ -1,0 +1,137 @@
+"""The head of an HTTP/1.1 request: bytes in, what they say out.
+
+Strict where two readers might disagree on where a request ends, since behind a proxy that would
+hide one request in another: no folded lines, no bare line feeds, no second length, no length beside
+`Transfer-Encoding`, and of that `chunked` only.
+"""
+
+import re
+from typing import Dict, FrozenSet, List, NamedTuple, Optional
+
+from data_service.web.remote_exceptions import refused
+
+LINE_BYTES_MAX = 64 << 10
+"""The longest request line: CONCAT names all of its sources in there."""
+
+HEAD_BYTES_MAX = LINE_BYTES_MAX + (32 << 10)
+HEADERS_MAX = 100
+HEAD_END = b"\r\n\r\n"
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# Some clients send paths as they are, in UTF-8.
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])")
+_HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+_ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+_AUTHORITY = re.compile(
+    r"(?P<host>[A-Za-z0-9]([A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
+)
+_ONCE = ("content-length", "transfer-encoding", "host", "expect")
+_LENGTH_DIGITS_MAX = 18
+
+
+class Head(NamedTuple):
+    """A request without its body. The names of `headers` are in small letters.
+
+    `length` is that of the body in bytes, None when it comes in chunks. `expects` tells that the
+    client waits for `100 Continue` before it sends the body.
+    """
+
+    method: str
+    target: bytes
+    headers: Dict[str, str]
+    length: Optional[int]
+    keeps_open: bool
+    expects: bool
+    version: int
+
+    @property
+    def authority(self) -> str:
+        """Host and port by which the client came, if it says so; through a proxy, to that one."""
+        told = self.headers.get("x-forwarded-host", "").partition(",")[0].strip()
+        return told or self.headers.get("host", "")
+
+    @property
+    def scheme(self) -> str:
+        """`https` if a proxy in front of us says so."""
+        return "https" if self.headers.get("x-forwarded-proto", "").lower() == "https" else "http"
+
+
+def parse(data: bytes) -> Head:
+    """The head that these bytes are, with the empty line at its end. Raises RemoteException."""
+    first, *rest = data[: -len(HEAD_END)].split(b"\r\n")
+    if len(first) > LINE_BYTES_MAX:
+        raise refused(f"the request line is longer than {LINE_BYTES_MAX} bytes", 414)
+    match = _REQUEST_LINE.fullmatch(first)
+    if match is None:
+        status = 505 if b"HTTP/" in first and b" HTTP/1." not in first else 400
+        raise refused("not a request of HTTP/1.1", status)
+    method, target, minor = match.groups()
+    headers = _headers(rest)
+    version = min(int(minor), 1)
+    for name in ("host", "x-forwarded-host"):
+        told = headers.get(name, "").partition(",")[0].strip()
+        if told and not _AUTHORITY.fullmatch(told):
+            raise refused(f"the header {name} names no host")
+    if version and "host" not in headers:
+        raise refused("the header Host is missing")
+    options = _options(headers)
+    return Head(
+        method.decode("ascii"),
+        _ABSOLUTE.sub(b"", target, 1) if target[:1] != b"/" else target,
+        headers,
+        _length(headers, version),
+        bool(version) and "close" not in options,
+        _expects(headers, version),
+        version,
+    )
+
+
+def host_of(authority: str) -> str:
+    """The host of `host:port`, in small letters, an IPv6 address in its brackets."""
+    match = _AUTHORITY.fullmatch(authority)
+    return match["host"].lower() if match else ""
+
+
+def _headers(lines: List[bytes]) -> Dict[str, str]:
+    if len(lines) > HEADERS_MAX:
+        raise refused(f"more than {HEADERS_MAX} headers", 431)
+    headers: Dict[str, str] = {}
+    for line in lines:
+        match = _HEADER.fullmatch(line)
+        if match is None:
+            raise refused("a header is no header")
+        name = match[1].decode("ascii").lower()
+        value = match[2].strip(b" \t").decode("latin-1")
+        if name in headers:
+            if name in _ONCE:
+                raise refused(f"the header {name} comes twice")
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
+    return headers
+
+
+def _options(headers: Dict[str, str]) -> FrozenSet[str]:
+    words = headers.get("connection", "").lower().split(",")
+    return frozenset(word.strip() for word in words)
+
+
+def _length(headers: Dict[str, str], version: int) -> Optional[int]:
+    coding, length = headers.get("transfer-encoding"), headers.get("content-length", "0")
+    if coding is not None:
+        if not version or "content-length" in headers:
+            raise refused("a body has one length, and only HTTP/1.1 has chunks")
+        if coding.lower() != "chunked":
+            raise refused("of transfer encodings only chunked is known", 501)
+        return None
+    if not (length.isascii() and length.isdigit()) or len(length) > _LENGTH_DIGITS_MAX:
+        raise refused("Content-Length is no number of bytes")
+    return int(length)
+
+
+def _expects(headers: Dict[str, str], version: int) -> bool:
+    expected = headers.get("expect")
+    if expected is None:
+        return False
+    if expected.lower() != "100-continue":
+        raise refused("nothing but 100-continue can be expected", 417)
+    return bool(version)

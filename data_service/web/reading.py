@@ -1,0 +1,142 @@
+"""The operations that tell something, without the bytes of a file."""
+
+import json
+from itertools import islice
+from stat import S_IFDIR, filemode
+from typing import Iterator, List
+
+from data_service.filesystem.namenode_client import LIST_ROWS
+from data_service.filesystem.names import READ_WHOLE
+from data_service.protocol.files import FileStatus
+from data_service.web import forms
+from data_service.web.answers import EMPTY, JSON, Answer, answer_json
+from data_service.web.calls import Call
+from data_service.web.parameters import invalid
+from data_service.web.remote_exceptions import ACCESS_CONTROL, RemoteException
+
+PAGE_ROWS = LIST_ROWS - 1
+"""Of a listing in pages: with one row more, which tells that there are more, it is one page of the
+namenode's."""
+
+_ACTIONS = {"r": 4, "w": 2, "x": 1}
+_ACCESS_NAMES = (
+    "NONE", "EXECUTE", "WRITE", "WRITE_EXECUTE", "READ", "READ_EXECUTE", "READ_WRITE", "ALL",
+)  # fmt: skip
+
+
+def get_file_status(call: Call) -> Answer:
+    """What is at a path."""
+    return answer_json({"FileStatus": forms.file_status(call.fs.stat(call.path), "")})
+
+
+def list_status(call: Call) -> Answer:
+    """A whole directory, as it is fetched; or a file, whose name is empty here."""
+    rows = call.fs.list(call.path)
+    first = list(islice(rows, LIST_ROWS))
+    if _is_file_itself(call, first):
+        return answer_json(
+            {"FileStatuses": {"FileStatus": [forms.file_status(first[0], "")]}}
+        )
+    if len(first) < LIST_ROWS:
+        return answer_json(forms.file_statuses(first))
+    return Answer(200, content_type=JSON, pieces=_streamed(first, rows))
+
+
+def list_status_batch(call: Call) -> Answer:
+    """A page of a directory, behind the name that the last one ended with."""
+    rows = list(islice(call.fs.list(call.path, call.parameters.text("startAfter")), LIST_ROWS))
+    if _is_file_itself(call, rows):
+        listing = {"FileStatuses": {"FileStatus": [forms.file_status(rows[0], "")]}}
+    else:
+        listing = forms.file_statuses(rows[:PAGE_ROWS])
+    left = len(rows[PAGE_ROWS:])
+    return answer_json({"DirectoryListing": {"partialListing": listing, "remainingEntries": left}})
+
+
+def get_content_summary(call: Call) -> Answer:
+    """How much a tree holds."""
+    summary = call.fs.content_summary(call.path)
+    return answer_json(forms.content_summary(summary, call.fs.quota_usage(call.path)))
+
+
+def get_quota_usage(call: Call) -> Answer:
+    """The quotas of a directory."""
+    return answer_json(forms.quota_usage(call.fs.quota_usage(call.path)))
+
+
+def get_home_directory(call: Call) -> Answer:
+    """Where the user is at home."""
+    return answer_json({"Path": call.fs.home})
+
+
+def get_trash_root(call: Call) -> Answer:
+    """Where the user's trash is."""
+    return answer_json({"Path": f"{call.fs.home}/.Trash"})
+
+
+def check_access(call: Call) -> Answer:
+    """Nothing, if the user may; else that he may not."""
+    wanted = call.parameters.required("fsaction")
+    if len(wanted) != 3 or any(one not in (letter, "-") for one, letter in zip(wanted, "rwx")):
+        invalid("fsaction", f'Invalid parameter value: fsaction = "{wanted}" does not belong to '
+                            "the domain [r-][w-][x-]")  # fmt: skip
+    bits = sum(_ACTIONS.get(letter, 0) for letter in wanted)
+    if not call.fs.access(call.path, bits):
+        status = call.fs.stat(call.path)
+        mode = filemode(status.mode | (S_IFDIR if status.is_directory else 0))
+        raise RemoteException(
+            ACCESS_CONTROL,
+            f"Permission denied: user={call.fs.user}, access={_ACCESS_NAMES[bits]}, "
+            f'inode="{call.path}":{status.owner}:{status.group}:{mode}',
+        )
+    return EMPTY
+
+
+def get_file_block_locations(call: Call) -> Answer:
+    """Who holds the blocks of a range of a file."""
+    offset, length = call.parameters.long("offset"), call.parameters.long("length", READ_WHOLE)
+    locations = call.fs.block_locations(call.path, offset, length)
+    racks = {node.node_id: node.rack for node in call.fs.datanode_rooms() if node.node_id}
+    return answer_json(forms.block_locations(locations, racks))
+
+
+def get_server_defaults(call: Call) -> Answer:
+    """What a new file gets."""
+    own = call.fs.settings
+    return answer_json(
+        forms.server_defaults(
+            own.name_node.block_size, own.name_node.replication_factor, own.client.trash_minutes
+        )
+    )
+
+
+def get_status(call: Call) -> Answer:
+    """The room that there is."""
+    return answer_json(forms.cluster_status(call.fs.cluster_status()))
+
+
+def get_acl_status(call: Call) -> Answer:
+    """Owner, group and mode: there is no more than these."""
+    return answer_json(forms.acl_status(call.fs.stat(call.path)))
+
+
+def get_delegation_token(_call: Call) -> Answer:
+    """None, as HDFS has it where nobody has to prove who he is."""
+    return answer_json({"Token": None})
+
+
+def _is_file_itself(call: Call, rows: List[FileStatus]) -> bool:
+    """Whether this listing is that of a file. It may also be of a directory that holds one file,
+    with its own name."""
+    name = call.path.rpartition("/")[2]
+    alone = len(rows) == 1 and not rows[0].is_directory and rows[0].name == name
+    return alone and not call.fs.stat(call.path).is_directory
+
+
+def _streamed(first: List[FileStatus], rest: Iterator[FileStatus]) -> Iterator[bytes]:
+    begin, rows = '{"FileStatuses":{"FileStatus":[', first
+    while rows:
+        told = (json.dumps(forms.file_status(row, row.name)) for row in rows)
+        yield (begin + ",\n".join(told)).encode("ascii")
+        begin, rows = ",\n", list(islice(rest, LIST_ROWS))
+    yield b"]}}"

@@ -1,0 +1,205 @@
+"""The gateway as people use it: curl, against a running cluster."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from shutil import which
+from typing import Any, Iterator, List, NamedTuple
+
+import pytest
+
+from tests.support.clusters.cluster import ROOT, Cluster
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.tidy.readme import blocks
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(which("curl") is None, reason="there is no curl"),
+]
+
+GATEWAY = "gateway_0"
+
+
+class Curled(NamedTuple):
+    """What curl printed, and the statuses that it met on the way."""
+
+    body: bytes
+    statuses: str
+
+    @property
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.body)
+
+
+class Curl:
+    """curl to one gateway, in the name of the superuser."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self._root = "http://{}:{}/webhdfs/v1".format(*cluster.address(GATEWAY))
+        self._user = cluster.file_system().user
+        self._heads = folder / "heads"
+
+    def command(self, *options: str, path: str, op: str) -> List[str]:
+        """The words of a person."""
+        url = f"{self._root}{path}?op={op}&user.name={self._user}"
+        return ["curl", "-sS", "-D", str(self._heads), *options, url]
+
+    def __call__(self, *options: str, path: str, op: str) -> Curled:
+        done = subprocess.run(
+            self.command(*options, path=path, op=op),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=2 * PATIENCE_SECONDS,
+        )  # fmt: skip
+        assert done.returncode == 0
+        lines = self._heads.read_text("latin-1").splitlines()
+        statuses = [line.split()[1] for line in lines if line.startswith("HTTP/")]
+        return Curled(done.stdout, " ".join(statuses))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One cluster for all."""
+    folder = tmp_path_factory.mktemp("web")
+    with Cluster(folder, data_nodes=2, gateways=1, security="simple") as made:
+        yield made
+
+
+@pytest.fixture
+def curl(cluster: Cluster, tmp_path: Path) -> Curl:
+    """curl to its gateway."""
+    return Curl(cluster, tmp_path)
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    """A file of five blocks and a bit."""
+    path = tmp_path / "original"
+    path.write_bytes(os.urandom((5 << 20) + 17))
+    return path
+
+
+def test_a_file_goes_up_and_comes_down(cluster: Cluster, curl: Curl, original: Path) -> None:
+    up = curl("-L", "-T", str(original), path="/up/a%20b%2Bc+%25", op="CREATE&overwrite=true")
+    assert (up.body, up.statuses) == (b"", "307 100 201")
+    assert curl("-L", path="/up/a%20b+c%2B%25", op="OPEN").body == original.read_bytes()
+    assert curl("-L", path="/up/a%20b+c%2b%25", op="OPEN&offset=1048570&length=20").body == (
+        original.read_bytes()[1048570:1048590])
+    listed = curl(path="/up", op="LISTSTATUS").json["FileStatuses"]["FileStatus"]
+    assert [row["pathSuffix"] for row in listed] == ["a b+c+%"]
+    assert cluster.client("cat", "/up/a b+c+%").out == original.read_bytes()
+    checksum = curl("-L", path="/up/a%20b+c+%25", op="GETFILECHECKSUM").json["FileChecksum"]
+    assert checksum["bytes"] in cluster.client("checksum", "/up/a b+c+%").text
+
+
+def test_what_comes_in_chunks_is_stored_and_gone_on_with(curl: Curl, original: Path) -> None:
+    chunked = ("-L", "-H", "Transfer-Encoding: chunked", "-T", str(original))
+    assert curl(*chunked, path="/chunks", op="CREATE").statuses.endswith("201")
+    assert curl(*chunked, "-X", "POST", path="/chunks", op="APPEND").statuses.endswith("200")
+    assert curl(*chunked, path="/chunks", op="CREATE&data=true").statuses.endswith("403")
+    assert curl("-L", path="/chunks", op="OPEN").body == 2 * original.read_bytes()
+    assert curl("-X", "POST", path="/chunks", op="TRUNCATE&newlength=3").json == {"boolean": True}
+    assert curl("-L", path="/chunks", op="OPEN").body == original.read_bytes()[:3]
+
+
+def test_an_upload_that_breaks_off_leaves_what_was_there(
+    cluster: Cluster, curl: Curl, original: Path
+) -> None:
+    slow = curl.command("-L", "--limit-rate", "200k", "-T", str(original),
+                        path="/broken", op="CREATE&data=true")
+    upload = subprocess.Popen(slow, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: b"/broken" in cluster.client("dfsadmin", "-listOpenFiles").out)
+    finally:
+        upload.kill()
+        upload.wait()
+    wait_until(lambda: b"/broken" not in cluster.client("dfsadmin", "-listOpenFiles").out)
+    assert curl(path="/broken", op="GETFILESTATUS").statuses == "404"
+
+
+def test_a_datanode_that_dies_costs_nobody_a_byte(
+    cluster: Cluster, curl: Curl, original: Path
+) -> None:
+    up = curl("-L", "-T", str(original), path="/safe", op="CREATE&overwrite=true")
+    assert up.statuses.endswith("201")
+    cluster.kill("data_node_0")
+    try:
+        assert curl("-L", path="/safe", op="OPEN").body == original.read_bytes()
+        again = curl("-L", "-T", str(original), path="/again", op="CREATE&overwrite=true")
+        assert again.statuses.endswith("201")
+    finally:
+        cluster.start_daemon("data_node_0")
+        cluster.wait_live(2)
+    assert curl("-L", path="/again", op="OPEN").body == original.read_bytes()
+
+
+def test_a_namenode_that_starts_anew_is_waited_for(cluster: Cluster, curl: Curl) -> None:
+    assert curl("-X", "PUT", path="/before", op="MKDIRS").json == {"boolean": True}
+    cluster.kill("name_node")
+    asked = subprocess.Popen(
+        curl.command("-X", "PUT", path="/meanwhile", op="MKDIRS"), stdout=subprocess.PIPE
+    )
+    cluster.start_daemon("name_node")
+    assert json.loads(asked.communicate(timeout=2 * PATIENCE_SECONDS)[0]) == {"boolean": True}
+    cluster.wait_live(2)
+
+
+def test_a_large_directory_is_listed_whole(cluster: Cluster, curl: Curl) -> None:
+    names = [f"{number:05d}" for number in range(2100)]
+    with cluster.file_system() as fs:
+        for name in names:
+            fs.mkdir(f"/many/{name}", parents=True)
+    listed = curl(path="/many", op="LISTSTATUS").json["FileStatuses"]["FileStatus"]
+    assert [row["pathSuffix"] for row in listed] == names
+
+
+def test_a_stop_ends_the_upload_that_runs_and_another_gateway_goes_on(
+    cluster: Cluster, curl: Curl, original: Path
+) -> None:
+    slow = curl.command("--limit-rate", "200k", "-T", str(original),
+                        path="/cut", op="CREATE&data=true")
+    upload = subprocess.Popen(slow, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: b"/cut" in cluster.client("dfsadmin", "-listOpenFiles").out)
+    cluster.daemons[GATEWAY].send_signal(signal.SIGTERM)
+    assert cluster.daemons[GATEWAY].wait() == 0
+    assert upload.wait(PATIENCE_SECONDS) != 0
+    cluster.start_daemon(GATEWAY)
+    assert curl(path="/cut", op="GETFILESTATUS").statuses == "404"
+    assert curl("-L", "-T", str(original), path="/cut", op="CREATE").statuses.endswith("201")
+
+
+def test_what_the_readme_shows(cluster: Cluster, tmp_path: Path) -> None:
+    (shown,) = [block for block in blocks((ROOT / "README.md").read_text("utf-8"))
+                if block.language == "sh" and "$web" in block.lines[1]]
+    (tmp_path / "README.md").write_bytes(b"# PyHDFS\n")
+    place = "{}:{}".format(*cluster.address(GATEWAY))
+    commands = "\n".join(shown.lines).replace("localhost:9870", place)
+    done = subprocess.run(
+        ["sh", "-euc", commands.replace("curl ", "curl -sSf ")],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=tmp_path,
+        env={**os.environ, "USER": cluster.file_system().user}, timeout=2 * PATIENCE_SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 0
+    listed, _, rest = done.stdout.partition(b"]}}")
+    assert json.loads(listed + b"]}}")["FileStatuses"]["FileStatus"][0]["length"] == 14
+    assert rest == b'PyHDFS{"boolean":true}{"boolean":true}'
+
+
+def test_mode_secret_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    config = tmp_path / "config.ini"
+    key = tmp_path / "key"
+    key.touch(0o600)
+    key.write_bytes(bytes(32))
+    config.write_text(
+        f"[web]\nweb_hosts = localhost:1\n[security]\nmode = secret\nkey_file = {key}\n", "utf-8"
+    )
+    launcher = ROOT / "data_service" / "web_gateway.py"
+    done = subprocess.run(
+        [sys.executable, str(launcher), "--config", str(config)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        timeout=PATIENCE_SECONDS,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"it serves mode = simple only" in done.stderr.splitlines()[-1]

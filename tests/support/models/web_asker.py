@@ -1,0 +1,66 @@
+"""Somebody who asks a gateway for files, without a socket between them."""
+
+import json
+from typing import Any, List, NamedTuple
+
+from data_service.web.body import Body, Inbox
+from data_service.web.clients import Clients
+from data_service.web.gateway import Gateway
+from data_service.web.http_head import HEAD_END, parse
+from tests.support.models.memory_file_system import MemoryFileSystem
+
+HERE = "http://web:9870/webhdfs/v1"
+
+
+class Reply(NamedTuple):
+    """What came back; `body` is what stands in it as JSON, else bytes."""
+
+    status: int
+    body: Any
+    location: str
+    content_type: str
+
+    @property
+    def error(self) -> str:
+        """Name of the exception and message."""
+        told = self.body["RemoteException"]
+        assert set(told) == {"exception", "javaClassName", "message"}
+        assert told["javaClassName"].endswith("." + told["exception"])
+        return f"{told['exception']}: {told['message']}"
+
+
+class Asker:
+    """Sends requests to a gateway whose cluster is `fs`: a directory, in it a file of five bytes.
+
+    `users` are those for whom the gateway made a client.
+    """
+
+    def __init__(self) -> None:
+        self.fs = MemoryFileSystem("root")
+        self.fs.write("/d/f", b"hello")
+        self.users: List[str] = []
+        self._gateway = Gateway(Clients(self._client), ["web"], "dr.who")  # type: ignore[arg-type]
+
+    def _client(self, user: str) -> MemoryFileSystem:
+        self.users.append(user)
+        return self.fs if user == "root" else self.fs.as_user(user)
+
+    def raw(self, method: str, target: str, body: bytes = b"", **headers: str) -> Reply:
+        """The reply to a request with these headers, a `_` for each dash in their names."""
+        lines = [f"{method} {target} HTTP/1.1"]
+        given = {"Host": "web:9870", "Content_Length": str(len(body)), **headers}
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in given.items() if value]
+        head = parse("\r\n".join(lines).encode() + HEAD_END)
+        pieces = [body] if body else []
+        there = Body(Inbox(lambda: pieces.pop() if pieces else b""), head.length)
+        with self._gateway.answering(head, there) as answer:
+            data = answer.body if answer.pieces is None else b"".join(answer.pieces)
+            assert answer.length in (None, len(data))
+        found = json.loads(data) if answer.content_type == "application/json" else data
+        return Reply(answer.status, found, answer.location, answer.content_type)
+
+    def __call__(
+        self, method: str, path: str, op: str, body: bytes = b"", user: str = "root"
+    ) -> Reply:
+        """The reply to `op`, which may have parameters behind it."""
+        return self.raw(method, f"/webhdfs/v1{path}?op={op}&user.name={user}", body)

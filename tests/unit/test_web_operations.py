@@ -1,0 +1,200 @@
+"""Every operation of WebHDFS, over a file system in memory and without a socket."""
+
+from typing import Any, Dict, List
+
+import pytest
+
+from data_service.web import reading
+from tests.support.models.web_asker import HERE, Asker, Reply
+
+
+@pytest.fixture
+def ask() -> Asker:
+    """A gateway, and who asks it."""
+    return Asker()
+
+
+def status_in(reply: Reply) -> Dict[str, Any]:
+    """The one file status of a reply."""
+    found: Dict[str, Any] = reply.body["FileStatus"]
+    return found
+
+
+def test_what_is_told_of_a_file(ask: Asker) -> None:
+    found = status_in(ask("GET", "/d/f", "GETFILESTATUS"))
+    stat = ask.fs.stat("/d/f")
+    assert found == {
+        "accessTime": stat.atime_ms, "blockSize": 1024, "fileId": stat.inode_id,
+        "group": "supergroup", "length": 5, "modificationTime": stat.mtime_ms, "owner": "root",
+        "pathSuffix": "", "permission": "644", "replication": 1, "storagePolicy": 0, "type": "FILE",
+    }  # fmt: skip
+    directory = status_in(ask("GET", "/d/", "getfilestatus"))
+    zeros = ("length", "blockSize", "replication", "accessTime")
+    assert directory["type"] == "DIRECTORY" and not any(directory[name] for name in zeros)
+
+
+def test_a_listing_has_what_the_status_has(ask: Asker) -> None:
+    rows = ask("GET", "/d", "LISTSTATUS").body["FileStatuses"]["FileStatus"]
+    assert rows == [{**status_in(ask("GET", "/d/f", "GETFILESTATUS")), "pathSuffix": "f"}]
+    itself = ask("GET", "/d/f", "LISTSTATUS").body["FileStatuses"]["FileStatus"]
+    assert [row["pathSuffix"] for row in itself] == [""]
+    ask.fs.write("/d/d")
+    ask.fs.delete("/d/f")
+    alone = ask("GET", "/d", "LISTSTATUS").body["FileStatuses"]["FileStatus"]
+    assert [row["pathSuffix"] for row in alone] == ["d"], "a file with its directory's name"
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 8])
+def test_listings_of_any_length_are_whole(
+    ask: Asker, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LIST_ROWS", 4)
+    monkeypatch.setattr(reading, "PAGE_ROWS", 3)
+    ask.fs.mkdir("/many")
+    names = [f"n{number} é" for number in range(count)]
+    for name in names:
+        ask.fs.write(f"/many/{name}")
+    rows = ask("GET", "/many", "LISTSTATUS").body["FileStatuses"]["FileStatus"]
+    assert [row["pathSuffix"] for row in rows] == names
+    found: List[str] = []
+    left = 1
+    while left:
+        after = found[-1].replace(" ", "+") if found else ""
+        page = ask("GET", "/many", f"LISTSTATUS_BATCH&startAfter={after}").body["DirectoryListing"]
+        rows = page["partialListing"]["FileStatuses"]["FileStatus"]
+        found += [row["pathSuffix"] for row in rows]
+        left = page["remainingEntries"]
+        assert len(rows) <= 3
+    assert found == names
+
+
+def test_a_file_is_read_in_two_steps(ask: Asker) -> None:
+    first = ask("GET", "/d/f", "OPEN&offset=1&length=3")
+    assert (first.status, first.body) == (307, b"")
+    assert first.location.startswith(HERE + "/d/f?") and "data=true" in first.location
+    told = ask("GET", "/d/f", "OPEN&offset=1&length=3&noredirect=true")
+    assert (told.status, set(told.body)) == (200, {"Location"})
+    for _ in range(2):
+        reply = ask.raw("GET", first.location[len("http://web:9870") :])
+        assert (reply.status, reply.body) == (200, b"ell")
+        assert reply.content_type == "application/octet-stream"
+
+
+@pytest.mark.parametrize("query, body", [
+    ("", b"hello"), ("&offset=4", b"o"), ("&length=0", b""), ("&offset=2&length=99", b"llo"),
+    ("&length=null", b"hello"),
+])  # fmt: skip
+def test_what_lies_behind_the_end_is_left_out(ask: Asker, query: str, body: bytes) -> None:
+    reply = ask("GET", "/d/f", "OPEN&data=true" + query)
+    assert (reply.status, reply.body) == (200, body)
+
+
+def test_a_file_is_written_in_two_steps(ask: Asker) -> None:
+    first = ask("PUT", "/n/x%20y", "CREATE&permission=755&replication=2&blocksize=4096")
+    assert (first.status, first.body) == (307, b"") and not ask.fs.exists("/n")
+    assert first.location.startswith(HERE + "/n/x%20y?data=true&op=CREATE&")
+    done = ask.raw("PUT", first.location[len("http://web:9870") :], b"bytes")
+    assert (done.status, done.body, done.location) == (201, b"", HERE + "/n/x%20y")
+    status = ask.fs.stat("/n/x y")
+    assert (status.mode, status.replication, status.block_size) == (0o755, 2, 4096)
+    for data in (b" one", b" two"):
+        reply = ask("POST", "/n/x%20y", "APPEND&data=true", data)
+        assert (reply.status, reply.body) == (200, b"")
+    assert ask.fs.contents("/n/x y") == b"bytes one two"
+    assert ask("PUT", "/n/z", "CREATE&data=true").status == 201
+    assert ask.fs.stat("/n/z").mode == 0o644, "whatever the umask is"
+
+
+def test_a_file_whose_body_is_cut_off_never_appears(ask: Asker) -> None:
+    ask.fs.write("/d/old", b"old")
+    for path in ("/d/old", "/d/new"):
+        target = f"/webhdfs/v1{path}?op=CREATE&overwrite=true&data=true&user.name=root"
+        reply = ask.raw("PUT", target, b"half", Content_Length="8")
+        assert reply.error.startswith("RetriableException: "), "where anybody is left to hear it"
+    assert ask.fs.contents("/d/old") == b"old" and not ask.fs.exists("/d/new")
+
+
+def test_checksums_name_what_they_are(ask: Asker) -> None:
+    assert ask("GET", "/d/f", "GETFILECHECKSUM").status == 307
+    found = ask("GET", "/d/f", "GETFILECHECKSUM&data=true").body["FileChecksum"]
+    assert set(found) == {"algorithm", "bytes", "length"}
+    assert len(found["bytes"]) == 2 * found["length"] == 56
+
+
+def test_what_is_told_of_a_tree_and_of_the_user(ask: Asker) -> None:
+    assert ask("GET", "/", "GETCONTENTSUMMARY").body == {"ContentSummary": {
+        "directoryCount": 2, "fileCount": 1, "length": 5, "quota": 2**63 - 1, "spaceConsumed": 5,
+        "spaceQuota": -1, "typeQuota": {},
+    }}  # fmt: skip
+    assert ask("PUT", "/d", "SETQUOTA&namespacequota=9").body == b""
+    usage = ask("GET", "/d", "GETQUOTAUSAGE").body["QuotaUsage"]
+    assert (usage["quota"], usage["fileAndDirectoryCount"], usage["spaceQuota"]) == (9, 2, -1)
+    assert ask("GET", "/", "GETHOMEDIRECTORY", user="bob").body == {"Path": "/user/bob"}
+    assert ask("GET", "/", "GETTRASHROOT").body == {"Path": "/user/root/.Trash"}
+    assert ask("GET", "/", "GETDELEGATIONTOKEN").body == {"Token": None}
+    defaults = ask("GET", "/", "GETSERVERDEFAULTS").body["FsServerDefaults"]
+    assert (defaults["blockSize"], defaults["encryptDataTransfer"]) == (1024, False)
+    status = ask("GET", "/", "GETSTATUS").body["FsStatus"]
+    assert status == {"used": 300, "remaining": 2700, "capacity": 3000}
+    (block,) = ask("GET", "/d/f", "GETFILEBLOCKLOCATIONS").body["BlockLocations"]["BlockLocation"]
+    assert (block["offset"], block["length"], block["corrupt"]) == (0, 5, False)
+    ask.fs.set_mode("/d", 0o1770)
+    acl = ask("GET", "/d", "GETACLSTATUS").body["AclStatus"]
+    assert (acl["entries"], acl["permission"], acl["stickyBit"]) == ([], "1770", True)
+
+
+@pytest.mark.parametrize("method, path, op, empty", [
+    ("PUT", "/d/f", "SETPERMISSION&permission=0600", True),
+    ("PUT", "/d/f", "SETOWNER&owner=a", True), ("PUT", "/d/f", "SETTIMES&accesstime=5", True),
+    ("GET", "/d/f", "CHECKACCESS&fsaction=rw-", True),
+    ("POST", "/d/f", "CONCAT&sources=/d/g", True),
+    ("POST", "/d/f", "TRUNCATE&newlength=2", False), ("PUT", "/a/b", "MKDIRS", False),
+    ("PUT", "/d", "MKDIRS", False), ("PUT", "/d/f", "SETREPLICATION&replication=2", False),
+    ("DELETE", "/d", "DELETE&recursive=True", False),
+])  # fmt: skip
+def test_what_answers_nothing_and_what_answers_true(
+    ask: Asker, method: str, path: str, op: str, empty: bool
+) -> None:
+    ask.fs.write("/d/g", b"more")
+    reply = ask(method, path, op)
+    assert (reply.status, reply.body) == (200, b"" if empty else {"boolean": True})
+
+
+def test_what_is_changed_is_changed(ask: Asker) -> None:
+    ask("PUT", "/d/f", "SETPERMISSION&permission=1600")
+    ask("PUT", "/d/f", "SETOWNER&owner=a&group=b")
+    ask("PUT", "/d/f", "SETTIMES&modificationtime=7&accesstime=5")
+    ask("PUT", "/m", "MKDIRS&permission=1777")
+    status = ask.fs.stat("/d/f")
+    assert (status.mode, status.owner, status.group) == (0o1600, "a", "b")
+    assert (status.mtime_ms, status.atime_ms, ask.fs.stat("/m").mode) == (7, 5, 0o1777)
+
+
+@pytest.mark.parametrize("method, path, op", [
+    ("DELETE", "/n", "DELETE"), ("DELETE", "/", "DELETE&recursive=true"),
+    ("PUT", "/d", "SETREPLICATION&replication=2"), ("PUT", "/n", "SETREPLICATION&replication=2"),
+    ("PUT", "/n", "RENAME&destination=/m"), ("PUT", "/d/f", "RENAME&destination=/d/g"),
+    ("PUT", "/d/f", "RENAME&destination=/n/m"), ("PUT", "/d", "RENAME&destination=/d/e"),
+    ("PUT", "/d", "RENAME&destination=/d"), ("PUT", "/", "RENAME&destination=/m"),
+    ("PUT", "/d/f", "RENAME&destination=/full"), ("PUT", "/d/f/x", "RENAME&destination=/m"),
+    ("PUT", "/d", "RENAME&destination=/d/g/m"),
+])  # fmt: skip
+def test_what_answers_false(ask: Asker, method: str, path: str, op: str) -> None:
+    ask.fs.write("/d/g")
+    ask.fs.write("/full/f")
+    before = ask.fs.tree()
+    reply = ask(method, path, op)
+    assert (reply.status, reply.body, ask.fs.tree()) == (200, {"boolean": False}, before)
+
+
+@pytest.mark.parametrize("path, op, there", [
+    ("/d/f", "/g", "/g"), ("/d/f", "/e", "/e/f"), ("/d", "/e", "/e/d"), ("/d/f", "/", "/f"),
+    ("/d/f", "/d/f", "/d/f"), ("/d", "//x/", "/x"), ("/d", "/dd", "/dd"),
+    ("/d/f", "/g&renameoptions=NONE", "/g"), ("/d/f", "/g&renameoptions=to_trash,none", "/g"),
+    ("/d/f", "/g&renameoptions=overwrite", "/g"),
+])  # fmt: skip
+def test_where_a_renamed_one_is(ask: Asker, path: str, op: str, there: str) -> None:
+    ask.fs.mkdir("/e")
+    reply = ask("PUT", path, f"RENAME&destination={op}")
+    assert (reply.status, reply.body) == (200, {"boolean": True})
+    assert ask.fs.exists(there) and (path == there or not ask.fs.exists(path))
