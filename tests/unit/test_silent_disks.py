@@ -276,7 +276,7 @@ def test_a_disk_that_was_slow_comes_behind_and_is_told_while_it_hangs(
     system.hangs = str(roots[0] / "finalized")
     removing = threading.Thread(target=store.remove, args=(on(roots[0], blocks),))
     removing.start()
-    wait_until(lambda: store.volumes.working[0].health._running, what="the disk to hang")
+    wait_until(lambda: system.stuck, what="the disk to hang")
     clock.now += health_module.TOLD_SECONDS + 1.0
     assert store.usage().failed_volumes == 1
     for again in range(2):

@@ -12,7 +12,7 @@ from data_service.datanode.store import trash_folder
 from data_service.datanode.store.replica_writer import ReplicaWriter
 from data_service.datanode.store.volume import Stored, Volume
 from data_service.protocol.blocks import Block
-from data_service.protocol.checksums import CHUNK_BYTES
+from data_service.protocol.checksums import CHUNK_BYTES, block_digest
 from tests.support.disks.damage import (
     DAMAGES,
     DAMAGES_OF_TWO,
@@ -155,7 +155,8 @@ def test_a_scan_tells_good_from_damaged(
         for block in (good, *damaged.values()):
             split(path_of(tmp_path / "v", block))
     blocks = sorted((good, *damaged.values()))
-    assert sorted(volume.scan()) == [Stored(block, "", has_meta) for block in blocks]
+    digest = block_digest(len(data), [checksum for _, checksum in chunks_of(data)])
+    assert sorted(volume.scan()) == [Stored(block, "", has_meta, digest) for block in blocks]
     for name, block in damaged.items():
         damages[name](path_of(tmp_path / "v", block))
     found = {stored.block.block_id: stored.problem for stored in volume.scan()}
