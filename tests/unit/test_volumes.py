@@ -3,10 +3,13 @@
 import errno
 import os
 from pathlib import Path
+from typing import List
 
 import pytest
 
+from data_service.datanode.store import space as space_module
 from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.store.disk_threads import DiskCall
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.disks.faulty_disk import FaultyDisk
@@ -54,6 +57,43 @@ def test_directories_on_one_disk_take_turns(
 ) -> None:
     store = opened(tmp_path / "a", tmp_path / "b")
     monkeypatch.setattr(disk, "space", lambda path: disk.Space(1 << 40, 1 << 30))
+    for block_id in range(1, 5):
+        put(store, block_id, DATA)
+    assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 2
+    store.close()
+
+
+@pytest.mark.parametrize("free, measures", [(100 << 30, 2), (1 << 30, 8)])
+def test_blocks_that_come_together_share_a_measure_where_there_is_ample_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, measures: int
+) -> None:
+    """A thread was made for each small block, which cost more than anything else."""
+    store = opened(tmp_path / "a", tmp_path / "b")
+    monkeypatch.setattr(space_module, "RECENT_SECONDS", 3600.0)
+    monkeypatch.setattr(disk, "space", lambda path: disk.Space(1 << 40, free))
+    calls: List[str] = []
+    run = DiskCall._run
+
+    def noted(call: DiskCall) -> None:
+        calls.append(call._what)
+        run(call)
+
+    monkeypatch.setattr(DiskCall, "_run", noted)
+    for block_id in range(1, 5):
+        put(store, block_id, DATA)
+    assert len(calls) == measures and len(set(calls)) == 2
+    assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 2
+    store.usage()
+    assert len(calls) == measures + 2, "what is told to the namenode is measured for that"
+    store.close()
+
+
+def test_directories_take_turns_though_they_were_measured_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path / "a", tmp_path / "b")
+    free = {"a": 100 << 30, "b": (100 << 30) + 4096}
+    monkeypatch.setattr(disk, "space", lambda path: disk.Space(1 << 40, free[path[-1]]))
     for block_id in range(1, 5):
         put(store, block_id, DATA)
     assert len(names(tmp_path / "a")) == len(names(tmp_path / "b")) == 2

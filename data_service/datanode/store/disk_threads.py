@@ -74,16 +74,18 @@ class DiskThread:
                 raise Busy(f"{self._what} does not answer")
             return self._begin(action)
 
-    def join(self, action: Callable[[], Any]) -> DiskCall:
-        """The call that does `action`: the one under way for somebody else, or a new one.
+    def join(self, action: Callable[[], Any], recent_seconds: float = 0.0) -> DiskCall:
+        """The call that does `action`: the one under way for somebody else, or a new one; or the
+        last one, if it began so recently.
 
         Who waits so long after its beginning as is due, and not after his own, shares the wait,
         too: of all who ask a disk that hangs only the first ones wait.
         """
         with self._lock:
-            if self._call is None or self._call.over:
+            last = self._call
+            if last is None or last.over and time.monotonic() - last.began >= recent_seconds:
                 return self._begin(action)
-            return self._call
+            return last
 
     def _begin(self, action: Callable[[], Any]) -> DiskCall:
         try:

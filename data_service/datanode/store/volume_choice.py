@@ -15,6 +15,10 @@ GIVE_UP_SECONDS = 600.0
 """After so long without an answer a directory has failed, as in HDFS (its disk check's timeout):
 its replicas come from elsewhere."""
 
+GRAIN_BYTES = 16 << 20
+"""Directories whose rooms differ by less take turns: those on one disk were not measured at the
+same moment."""
+
 
 class _Room(NamedTuple):
     free: int
@@ -50,7 +54,7 @@ class VolumeChoice:
         settled as they are written, or when they are not. Those on one disk take turns; those whose
         disk is doubtful come last, and none of `besides` is chosen.
         """
-        rooms = list(self._rooms())
+        rooms = list(self._rooms(for_writer=True))
         if not rooms and self._working():
             raise Busy("no directory of this datanode answers")
         if not rooms:
@@ -63,12 +67,13 @@ class VolumeChoice:
             if not fitting:
                 free = max((room.free for room in left), default=0)
                 raise DiskFull(f"{size} bytes do not fit: {free} bytes free besides the reserve")
-            room = max(fitting, key=lambda room: (not room.volume.health.is_doubtful, room.free))
+            room = max(fitting, key=_preference)
             return room.volume, room.volume.space.promise(size)
 
-    def _rooms(self) -> Iterator[_Room]:
+    def _rooms(self, for_writer: bool = False) -> Iterator[_Room]:
         # All are asked before the first answer is waited for.
-        for volume, asked in [(volume, volume.space.ask()) for volume in self._working()]:
+        asked_of = [(volume, volume.space.ask(for_writer)) for volume in self._working()]
+        for volume, asked in asked_of:
             if volume.health.silent_seconds() > GIVE_UP_SECONDS:
                 volume.fail(f"{volume.root} has not answered for {GIVE_UP_SECONDS:.0f} s")
                 continue
@@ -91,6 +96,10 @@ class VolumeChoice:
 
     def __repr__(self) -> str:
         return f"<VolumeChoice among {self._working()}>"
+
+
+def _preference(room: _Room) -> Tuple[bool, int]:
+    return not room.volume.health.is_doubtful, room.free // GRAIN_BYTES
 
 
 def _left(rooms: List[_Room]) -> List[_Room]:
