@@ -106,7 +106,7 @@ def receive_block(
     try:
         try:
             downstream.open()
-            _receive_packets(packets, writer, downstream)
+            _receive_packets(packets, writer, downstream, block[2])
             if digest and writer.digest != digest:
                 raise CorruptData("these are not the bytes of which a copy was ordered")
             downstream.end()
@@ -120,8 +120,11 @@ def receive_block(
         downstream.close()
 
 
-def _receive_packets(packets: PacketReader, writer: ReplicaWriter, downstream: Downstream) -> None:
-    buffer = memoryview(bytearray(CHUNK_BYTES))
+def _receive_packets(
+    packets: PacketReader, writer: ReplicaWriter, downstream: Downstream, size: int
+) -> None:
+    # To clear the memory for a whole chunk takes longer than to write a small block.
+    buffer = memoryview(bytearray(min(CHUNK_BYTES, size)))
     last_size = CHUNK_BYTES
     began = time.monotonic()
     while True:

@@ -38,9 +38,11 @@ class Packets:
         self.packets = list(packets)
         self.whole = whole
         self.error = error
+        self.room = 0
 
     def receive(self, buffer: memoryview) -> Optional[Packet]:
         """The next packet, in `buffer`."""
+        self.room = len(buffer)
         if not self.packets:
             if self.error is not None:
                 raise self.error
@@ -98,11 +100,20 @@ def after(body: Optional[Body]) -> Downstream:
 
 
 def receive(store: BlockStore, packets: Packets, body: Optional[Body] = None,
-            told: Optional[List[SealedBlock]] = None, digest: bytes = b"") -> Tuple[str, ...]:
+            told: Optional[List[SealedBlock]] = None, digest: bytes = b"",
+            size: int = len(DATA)) -> Tuple[str, ...]:
     """Take block 7 in."""
     report = told.append if told is not None else lambda block: None
-    return receive_block(packets, store, (7, 1, len(DATA)),  # type: ignore[arg-type]
+    return receive_block(packets, store, (7, 1, size),  # type: ignore[arg-type]
                          after(body), report, digest)
+
+
+@pytest.mark.parametrize("size, room", [(500, 500), (len(DATA), CHUNK_BYTES)])
+def test_a_small_block_takes_little_memory(store: BlockStore, size: int, room: int) -> None:
+    """A whole chunk was cleared for each: that took longer than to write it."""
+    packets = Packets(list(chunks_of(DATA[:size])))
+    receive(store, packets, size=size)
+    assert packets.room == room
 
 
 def test_the_last_datanode_stores_and_answers_with_itself(store: BlockStore) -> None:

@@ -19,6 +19,7 @@ from data_service.protocol.checksums import (
 from data_service.protocol.files import LocatedBlock
 from zookeeper.fabric.calls import Receiving
 from zookeeper.fabric.errors import CorruptData, ProtocolViolation
+from zookeeper.fabric.packets import PACKET_BYTES_MAX
 
 BLOCKS_KEPT = 64
 """Whose checksums are kept: 16 KiB for a block of 128 MiB."""
@@ -64,10 +65,12 @@ def allows(located: LocatedBlock, known: Sequence[int], start: int, checksum: in
     return bool(known) and known[start // CHUNK_BYTES] == checksum
 
 
-def receive_checksums(body: Receiving, buffer: memoryview, length: int) -> Tuple[int, ...]:
+def receive_checksums(body: Receiving, length: int) -> Tuple[int, ...]:
     """The checksums that a datanode sends of all chunks of a block of `length` bytes."""
     count = chunk_count(length)
     whole = CHECKSUM_BYTES * count
+    # Room for one more than there should be: who has others is told from who sends anything.
+    buffer = memoryview(bytearray(min(PACKET_BYTES_MAX, whole + CHECKSUM_BYTES)))
     data = b""
     while len(data) <= whole:
         packet = body.receive(buffer)

@@ -39,7 +39,6 @@ from zookeeper.fabric.errors import (
     DeadlineExceeded,
     DfsError,
 )
-from zookeeper.fabric.packets import PACKET_BYTES_MAX
 from zookeeper.fabric.settings import NetworkSettings
 
 log = logs.get("reader")
@@ -110,7 +109,7 @@ class BlockReader:
         Each piece is valid until the next one is asked for. Raises BlockMissing.
         """
         if buffer is None:
-            buffer = memoryview(bytearray(CHUNK_BYTES))
+            buffer = memoryview(bytearray(min(CHUNK_BYTES, located.block.length)))
         position, end = offset, min(offset + length, located.block.length)
         choice = self._choice(located)
         while position < end:
@@ -206,8 +205,7 @@ class BlockReader:
         """Learn those of all chunks of a block before any of them is believed."""
         body = node.chunk_checksums(*located.block[:2], located.token)
         try:
-            buffer = memoryview(bytearray(PACKET_BYTES_MAX))
-            checksums = receive_checksums(body, buffer, located.block.length)
+            checksums = receive_checksums(body, located.block.length)
         finally:
             body.close()
         self._learn(target, located, checksums)

@@ -27,7 +27,7 @@ class FileReader(io.RawIOBase):
         self._blocks = locations.blocks
         self._reader = reader
         self._position = 0
-        self._buffer = memoryview(bytearray(CHUNK_BYTES))
+        self._buffer = memoryview(bytearray(min(CHUNK_BYTES, locations.status.length)))
         self._pieces: Optional[Iterator[memoryview]] = None
         self._piece = memoryview(b"")
         self._sequential = False

@@ -36,12 +36,14 @@ from zookeeper.fabric.errors import (
     TokenExpired,
     Unavailable,
 )
-from zookeeper.fabric.packets import PACKET_BYTES_MAX
 
 log = logs.get("reader")
 
 ELSEWHERE_SECONDS = 60.0
 """How long it is remembered that a datanode hands no files over."""
+
+NAME_BYTES_MAX = 1024
+"""What the id of a datanode may have, which comes beside a file that it hands over."""
 
 _OF_THE_REPLICA = (BlockMissing, Busy, CorruptData, DiskFailed)
 """What is the matter with one replica, and says nothing of the others on its datanode."""
@@ -130,7 +132,7 @@ class ShortCircuit:
     def _open(self, target: Target, located: LocatedBlock) -> Tuple[int, Tuple[int, ...]]:
         """The open file of a replica, and the checksums of its chunks."""
         block = located.block
-        buffer = memoryview(bytearray(PACKET_BYTES_MAX))
+        buffer = memoryview(bytearray(NAME_BYTES_MAX))
         node = self._datanodes.here(target)
         body = node.open_replica(block.block_id, block.generation, located.token)
         try:
@@ -141,7 +143,7 @@ class ShortCircuit:
             try:
                 if name != target.node_id.encode():
                     raise Unavailable("another datanode has this name on this machine")
-                checksums = receive_checksums(body, buffer, block.length)
+                checksums = receive_checksums(body, block.length)
                 _require_bytes(descriptor, block.length)
             except BaseException:
                 os.close(descriptor)
