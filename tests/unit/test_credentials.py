@@ -103,7 +103,7 @@ def test_a_keyring_is_made_anew_only_when_a_file_changed(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("spoiled", ["key", "revoked"])
-@pytest.mark.parametrize("how", ["gone", "empty", "open"])
+@pytest.mark.parametrize("how", ["gone", "empty", "open", "pipe"])
 def test_what_cannot_be_read_any_more_stays_in_force(
     tmp_path: Path, spoiled: str, how: str
 ) -> None:
@@ -114,6 +114,10 @@ def test_what_cannot_be_read_any_more_stays_in_force(
     with Recorder() as log:
         if how == "gone":
             (tmp_path / spoiled).unlink()
+        elif how == "pipe":
+            # Who reads it would wait for a writer, and with him everybody who wants to come in.
+            (tmp_path / spoiled).unlink()
+            os.mkfifo(tmp_path / spoiled, 0o600)
         elif how == "empty":
             keep(tmp_path / spoiled, b"" if spoiled == "key" else b"nonsense\n")
         else:

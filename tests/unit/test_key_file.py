@@ -73,10 +73,10 @@ def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="found more than 65536 bytes"):
         key_file.read(written(tmp_path / "long", b"k" * 65537))
     tmp_path.chmod(0o700)
-    with pytest.raises(SettingsError, match="found no regular file"):
+    with pytest.raises(SettingsError, match="it is no regular file"):
         key_file.read(str(tmp_path))
     os.mkfifo(tmp_path / "pipe", 0o600)
-    with pytest.raises(SettingsError, match="found no regular file"):
+    with pytest.raises(SettingsError, match="it is no regular file"):
         key_file.read(str(tmp_path / "pipe"))
 
 

@@ -11,9 +11,10 @@ text, and says whose it is; several of one principal may be written into one fil
     serves KEY-ID SERVER-KEY            (of servers only)
 """
 
+import errno
 import os
 import stat
-from typing import Dict, List, NamedTuple, Sequence, Tuple, Union
+from typing import BinaryIO, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 from zookeeper.fabric import keys
 from zookeeper.fabric.errors import SettingsError
@@ -161,16 +162,22 @@ def _issued(path: str, data: bytes) -> IssuedKeys:
     return IssuedKeys(principal, tuple(callers), servers)
 
 
+def open_regular(path: str) -> BinaryIO:
+    """A file that anybody may have put something else in the place of. Raises OSError, also for
+    what is no file: a pipe would be waited for, by all who wait for the keys."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return open(descriptor, "rb")
+
+
 def _private_contents(path: str) -> bytes:
     try:
-        # A pipe in its place must not block.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
+        with open_regular(path) as file:
             # Of the very file that is read.
-            _check_owner(path, os.fstat(descriptor))
-            data = os.read(descriptor, FILE_BYTES_MAX + 1)
-        finally:
-            os.close(descriptor)
+            _check_owner(path, os.fstat(file.fileno()))
+            data = file.read(FILE_BYTES_MAX + 1)
     except SettingsError:
         raise  # It is an OSError, too, and says all that there is to say.
     except OSError as error:
@@ -181,8 +188,6 @@ def _private_contents(path: str) -> bytes:
 
 
 def _check_owner(path: str, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise SettingsError(f"{path}: found no regular file, expected a key file")
     if found.st_mode & 0o077:
         raise SettingsError(f"{path}: found access for group or others, expected a key file that "
                             "only its owner can open (chmod 600)")

@@ -10,6 +10,7 @@ from typing import Dict, Mapping, Tuple
 
 from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.identity import ROLES, Principal
+from zookeeper.fabric.key_file import open_regular
 from zookeeper.fabric.moments import parse_moment
 
 FILE_BYTES_MAX = 1 << 20
@@ -19,12 +20,13 @@ def read(path: str) -> Mapping[str, float]:
     """Principal -> seconds since 1970 before which his keys are void. Raises SettingsError: what
     nobody understands would revoke nothing, unseen."""
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(FILE_BYTES_MAX + 1)
+        with open_regular(path) as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+        text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot read this list: {error}") from None
-    if len(text) > FILE_BYTES_MAX:
-        raise SettingsError(f"{path}: found more than {FILE_BYTES_MAX} characters")
+    if len(data) > FILE_BYTES_MAX:
+        raise SettingsError(f"{path}: found more than {FILE_BYTES_MAX} bytes")
     revoked: Dict[str, float] = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()

@@ -20,6 +20,7 @@ from zookeeper.fabric import logs
 from zookeeper.fabric.credentials import state_of
 from zookeeper.fabric.errors import AuthenticationFailed, SettingsError
 from zookeeper.fabric.identity import USER, certified
+from zookeeper.fabric.key_file import open_regular
 from zookeeper.fabric.settings import SecuritySettings
 from zookeeper.fabric.stream import Stream
 from zookeeper.fabric.tls_stream import TlsStream
@@ -180,7 +181,7 @@ def _readable(setting: str, path: str, private: bool = False) -> str:
     if not path:
         raise SettingsError(f"found no {setting} in [security], expected one with tls = yes")
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
     except OSError as error:
         raise SettingsError(f"{path}: cannot read this {setting}: {error.strerror}") from None
