@@ -11,7 +11,12 @@ from data_service.namenode.namespace.commits import Commits, Outcome
 from data_service.namenode.namespace.image import Image
 from data_service.namenode.namespace.inodes import File
 from data_service.namenode.namespace.paths import parse
-from data_service.namenode.namespace.permissions import READ_EXECUTE, Caller, allows
+from data_service.namenode.namespace.permissions import (
+    READ_EXECUTE,
+    Caller,
+    allows,
+    denied_block,
+)
 from data_service.namenode.namespace.resolver import Resolver
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.writers.open_files import OpenFile, OpenFiles, OpenRow
@@ -50,7 +55,7 @@ class Inspecting:
         rows = [
             self._row(row)
             for row in page
-            if (row.path + "/").startswith(top) and self._may_see(caller, row)
+            if (row.path + "/").startswith(top) and self._may_see(caller, row.owner, row.path)
         ]
         last = page[-1].file_id if page else after
         return Outcome((rows, last, len(found) > len(page)), None, self._commits.last_txid)
@@ -60,25 +65,26 @@ class Inspecting:
         inode_id = self._blocks.inode_id(block_id)
         file = None if inode_id is None else self._image.inodes.get(inode_id)
         if isinstance(file, File) and not file.is_deleted:
-            self._resolver.find(caller, parse(file.path))
+            if not self._may_see(caller, file.attributes.owner, file.path):
+                raise denied_block(caller, block_id)
             found = [block for block in file.blocks if block.block_id == block_id]
             health = tuple(map(self._blocks.census.examine, found))
             row = FsckRow(file.path, file.status(), health)
             return Outcome(row, None, self._commits.last_txid)
         for open_row in self._files.rows():
             if any(block.block_id == block_id for block in open_row.blocks):
-                if self._may_see(caller, open_row):
+                if self._may_see(caller, open_row.owner, open_row.path):
                     row = self._row(open_row)
                     only = [found for found in row.blocks if found.block.block_id == block_id]
                     row = row._replace(blocks=tuple(only))
                     return Outcome(row, None, self._commits.last_txid)
         return Outcome(None, None, self._commits.last_txid)
 
-    def _may_see(self, caller: Caller, row: OpenRow) -> bool:
-        if caller.user == row.owner:
+    def _may_see(self, caller: Caller, owner: str, path: str) -> bool:
+        if caller.user == owner:
             return True
         try:
-            above, _ = self._resolver.walk(caller, parse(row.path)[:-1])
+            above, _ = self._resolver.walk(caller, parse(path)[:-1])
         except (PermissionDenied, NotADirectory):
             return False
         return allows(above, caller, READ_EXECUTE)

@@ -17,6 +17,7 @@ from data_service.namenode.namespace.permissions import (
     READ_EXECUTE,
     Caller,
     allows,
+    denied_block,
     require,
 )
 from data_service.namenode.namespace.quotas import Quotas
@@ -32,7 +33,7 @@ from data_service.protocol.files import (
     QuotaUsage,
 )
 from data_service.protocol.health import FsckRow
-from zookeeper.fabric.errors import InvalidArgument, SafeMode
+from zookeeper.fabric.errors import InvalidArgument, PermissionDenied, SafeMode
 
 PAGE_MAX = 10_000
 """The most rows of one answer, whatever the caller asks for."""
@@ -121,8 +122,11 @@ class Reading:
         file = None if inode_id is None else self._image.inodes.get(inode_id)
         if not isinstance(file, File) or file.is_deleted:
             return Outcome(None, None, 0)
-        self._resolver.find(caller, parse(file.path))
-        require(file, caller, READ)
+        try:
+            self._resolver.find(caller, parse(file.path))
+            require(file, caller, READ)
+        except PermissionDenied:
+            raise denied_block(caller, block.block_id) from None
         depends = self._commits.depends_on(file)
         if self._blocks.get(block.block_id) != block:
             return Outcome(None, None, depends)

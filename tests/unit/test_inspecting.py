@@ -69,9 +69,12 @@ def test_a_block_tells_its_file() -> None:
         assert [found.block for found in row.blocks] == [located.block]
         assert row.blocks[0].health == (2, 2, 0, 0, 0) and len(row.blocks[0].holders) == 2
     assert core.state.inspecting.block(ROOT, 999).result is None
-    core.do(core.state.set_mode(ROOT, core.op(), "/d", 0o700))
-    with pytest.raises(PermissionDenied):
-        core.state.inspecting.block(STRANGER, blocks[0].block.block_id)
+    assert core.state.inspecting.block(STRANGER, blocks[0].block.block_id).result.path == "/d/f"
+    for mode in (0o700, 0o711):  # Who may pass a directory may not see what is in it.
+        core.do(core.state.set_mode(ROOT, core.op(), "/d", mode))
+        with pytest.raises(PermissionDenied) as caught:
+            core.state.inspecting.block(STRANGER, blocks[0].block.block_id)
+        assert "/d" not in caught.value.message
     core.delete("/d")
     assert core.state.inspecting.block(ROOT, blocks[0].block.block_id).result is None
 
@@ -107,8 +110,9 @@ def test_who_may_not_read_a_file_does_not_complain_of_its_blocks() -> None:
         for path in ("/private/f", "/f")
     )
     may_read = core.state.reading.locate_block
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(PermissionDenied) as caught:
         may_read(STRANGER, hidden)
+    assert "private" not in caught.value.message, "nor does he learn its name"
     assert may_read(STRANGER, plain).result and may_read(ROOT, hidden).result
     core.do(core.state.set_mode(ROOT, core.op(), "/f", 0o600))
     with pytest.raises(PermissionDenied):

@@ -70,6 +70,12 @@ def require(inode: Inode, caller: Caller, access: int) -> None:
         )
 
 
+def denied_block(caller: Caller, block_id: int) -> PermissionDenied:
+    """The error of who asks for a block of a file that he may not read. It tells no path: block
+    numbers are in sequence, and who guesses them must not learn which names there are."""
+    return PermissionDenied(f"Permission denied: user={caller.user}, block={block_id}")
+
+
 def require_way(directory: Directory, caller: Caller) -> None:
     """Raise PermissionDenied unless the caller may pass every directory down to this one."""
     if caller.superuser:
