@@ -71,14 +71,12 @@ class Inspecting:
             health = tuple(map(self._blocks.census.examine, found))
             row = FsckRow(file.path, file.status(), health)
             return Outcome(row, None, self._commits.last_txid)
-        for open_row in self._files.rows():
-            if any(block.block_id == block_id for block in open_row.blocks):
-                if self._may_see(caller, open_row.owner, open_row.path):
-                    row = self._row(open_row)
-                    only = [found for found in row.blocks if found.block.block_id == block_id]
-                    row = row._replace(blocks=tuple(only))
-                    return Outcome(row, None, self._commits.last_txid)
-        return Outcome(None, None, self._commits.last_txid)
+        open_row = self._files.with_block(block_id)
+        if open_row is None or not self._may_see(caller, open_row.owner, open_row.path):
+            return Outcome(None, None, self._commits.last_txid)
+        row = self._row(open_row)
+        only = tuple([found for found in row.blocks if found.block.block_id == block_id])
+        return Outcome(row._replace(blocks=only), None, self._commits.last_txid)
 
     def _may_see(self, caller: Caller, owner: str, path: str) -> bool:
         if caller.user == owner:

@@ -3,6 +3,7 @@
 import pytest
 
 from data_service.namenode.namespace.permissions import Caller
+from data_service.namenode.writers.open_files import OpenFiles
 from data_service.protocol.health import LIVE_REPLICA
 from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core
 from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
@@ -87,6 +88,16 @@ def test_a_block_that_is_being_written_tells_its_file_too() -> None:
     assert (row.path, row.writer) == ("/w", "client") and row.blocks[0].block == block
     core.do(core.state.set_mode(ROOT, core.op(), "/", 0o700))
     assert core.state.inspecting.block(STRANGER, block.block_id).result is None
+
+
+def test_no_path_is_found_for_files_that_have_not_the_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There may be very many, and all others wait meanwhile."""
+    core = Core()
+    core.write(core.create("/w"), 9)
+    monkeypatch.setattr(OpenFiles, "path", None)
+    assert core.state.inspecting.block(ROOT, 999).result is None
 
 
 def test_a_block_that_is_being_written_tells_no_path_that_a_crash_could_take_back() -> None:

@@ -230,15 +230,28 @@ class OpenFiles:
     def rows(self, after: int = 0) -> Iterator[OpenRow]:
         """Every open file with a later number than this one, the oldest first."""
         for file_id in sorted([file_id for file_id in self._files if file_id > after]):
-            file, holder = self._files[file_id], self._leases.holder(file_id)
-            yield OpenRow(
-                self.path(file),
-                holder,
-                file_id,
-                file.new.owner,
-                tuple(block for block, _ in file.allocations()),
-                self._leases.host(holder),
-            )
+            yield self._row(self._files[file_id])
+
+    def with_block(self, block_id: int) -> Optional[OpenRow]:
+        """The open file that was given this block. One look at each block, and no more: there may
+        be ten thousands, and everybody waits."""
+        for file in self._files.values():
+            for block, _ in file.blocks.values():
+                if block.block_id == block_id:
+                    return self._row(file)
+        return None
+
+    def _row(self, file: OpenFile) -> OpenRow:
+        file_id = file.new.file_id
+        holder = self._leases.holder(file_id)
+        return OpenRow(
+            self.path(file),
+            holder,
+            file_id,
+            file.new.owner,
+            tuple(block for block, _ in file.allocations()),
+            self._leases.host(holder),
+        )
 
     def follow(self, changes: Iterable[Change]) -> None:
         """Directories were made or moved: places that lead through them now start at them."""
