@@ -1,6 +1,9 @@
 """Reading a block: verified, from the next replica after any trouble."""
 
 import os
+import socket
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
@@ -20,6 +23,10 @@ from tests.support.clusters.ports import Ports
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import chunks_of, put
 from zookeeper.fabric.errors import BlockMissing, TokenExpired
+from zookeeper.fabric.pools import PING_AFTER_SECONDS, _Idle
+from zookeeper.fabric.remote import Remote
+from zookeeper.fabric.settings import Address
+from zookeeper.fabric.sockets import dial
 
 DATA = noise(3 * CHUNK_BYTES + 777)
 BLOCK = Block(7, 1, len(DATA))
@@ -85,6 +92,25 @@ def _reader(tmp_path: Path) -> Iterator[Reader]:
         reader = Reader(cluster)
         yield reader
         reader.close()
+
+
+@pytest.mark.parametrize("was_used", [False, True])
+def test_a_stopped_datanode_is_not_waited_for_while_another_one_has_the_block(
+    reader: Reader, was_used: bool
+) -> None:
+    """The system takes a connection for it, or has one of before, and nothing is said on that."""
+    patient = replace(reader.network, handshake_timeout_seconds=3600.0)
+    reader.hasty_datanodes.close()
+    reader.hasty_datanodes = DataNodeClient(USER, hurried(patient))
+    reader.blocks = reader.new_reader()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = Address(*listener.getsockname())
+        if was_used:
+            remote = Remote(dial(address, patient, "a stopped one"), patient, "a stopped one")
+            a_moment_ago = time.monotonic() - PING_AFTER_SECONDS - 1.0
+            reader.hasty_datanodes._connections._idle.append(_Idle(address, remote, a_moment_ago))
+        stopped = Target("stopped", *address)
+        assert reader.read(stopped, *reader.targets(0)) == DATA
 
 
 class OnlyNew:

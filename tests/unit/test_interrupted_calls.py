@@ -1,6 +1,7 @@
 """Connections that were forgotten while idle, and calls that a signal handler breaks off."""
 
 import socket
+import time
 from typing import Any, Iterator, List, Type
 
 import pytest
@@ -10,7 +11,7 @@ from tests.support.links.loopback import ROLE, Loopback
 from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric import frames
 from zookeeper.fabric import pools as module
-from zookeeper.fabric.errors import ProtocolViolation
+from zookeeper.fabric.errors import ProtocolViolation, Unavailable
 from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address
@@ -56,6 +57,28 @@ def test_a_connection_that_was_forgotten_while_idle_is_replaced(
     assert pool.call("echo", 1) == 1, "the caller notices nothing"
     assert silent.closed and other.closed, "what was idle for longer is forgotten as well"
     assert len(pool._connections._idle) == 1
+
+
+def test_a_server_that_is_silent_on_a_connection_of_a_moment_ago_is_not_dialled_in_vain(
+    loopback: Loopback, silent: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped process takes new connections, too, and says nothing on them either."""
+    pool = loopback.keep(
+        module.ConnectionPool(ROLE, loopback.credentials, loopback.network, idle_seconds=50.0)
+    )
+    other = loopback.remote()
+    a_moment_ago = time.monotonic() - module.PING_AFTER_SECONDS - 1.0
+    pool._idle.extend(
+        module._Idle(loopback.address, remote, a_moment_ago) for remote in (other, silent)
+    )
+    monkeypatch.setattr(silent, "answers", lambda seconds: Remote.answers(silent, 0.05))
+    with monkeypatch.context() as patched:
+        patched.setattr(Remote, "connect", lambda *_: pytest.fail("it was dialled"))
+        with pytest.raises(Unavailable, match="cannot reach .* did not answer in time") as caught:
+            pool.call(loopback.address, "echo", 1)
+    assert type(caught.value) is Unavailable, "no call was made, which may be told to run again"
+    assert silent.closed and other.closed and not pool._idle
+    assert pool.call(loopback.address, "echo", 1) == 1, "who comes later dials"
 
 
 def test_a_connection_that_answers_is_used_again(

@@ -15,13 +15,16 @@ from typing import Any, Deque, NamedTuple, Optional, Sequence, Tuple
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call
-from zookeeper.fabric.errors import DeadlineExceeded, NotLeader, Unavailable
+from zookeeper.fabric.errors import DeadlineExceeded, DfsError, NotLeader, Unavailable
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
 PING_AFTER_SECONDS = 2.0
 """A connection that was idle for so long is asked whether it still leads anywhere."""
+
+REMEMBERED_SECONDS = 60.0
+"""No gateway forgets a connection that was idle for less."""
 
 IDLE_MAX = 16
 """How many idle connections a pool keeps; one more, and the one that is idle longest is closed."""
@@ -109,7 +112,8 @@ class ConnectionPool(Forkable):
         """A connection that was in use a moment ago, or answers, or is new.
 
         A gateway that forgot an idle one drops what is sent on it, silently: the call would wait
-        for its whole time, and nobody could tell whether it ran.
+        for its whole time, and nobody could tell whether it ran. Where none can have forgotten it
+        a server that is silent does not live: it is Unavailable, and not dialled in vain as well.
         """
         while True:
             idle = self._newest(address)
@@ -119,10 +123,19 @@ class ConnectionPool(Forkable):
                 idle.remote.close()
             elif time.monotonic() - idle.since < PING_AFTER_SECONDS:
                 return idle.remote
-            elif idle.remote.answers(self._network.handshake_timeout_seconds):
+            elif self._answers(idle):
                 return idle.remote
             else:
                 self._forget(address)  # They were idle for longer still.
+
+    def _answers(self, idle: _Idle) -> bool:
+        try:
+            return idle.remote.answers(self._network.handshake_timeout_seconds)
+        except DeadlineExceeded as error:
+            if self._idle_seconds < REMEMBERED_SECONDS:
+                self._forget(idle.address)
+                raise self._unreached(idle.address, error) from None
+            return False
 
     def _newest(self, address: Address) -> Optional[_Idle]:
         with self._lock:
@@ -145,9 +158,10 @@ class ConnectionPool(Forkable):
             )
         except DeadlineExceeded as error:
             # No call was made yet: whoever listens there is no living server.
-            raise Unavailable(
-                f"cannot reach the {self._server} {address}: {error.message}"
-            ) from None
+            raise self._unreached(address, error) from None
+
+    def _unreached(self, address: Address, error: DfsError) -> Unavailable:
+        return Unavailable(f"cannot reach the {self._server} {address}: {error.message}")
 
     def give_back(self, address: Address, remote: Remote) -> None:
         """What was taken, for whoever comes next, unless it was closed meanwhile."""

@@ -5,7 +5,12 @@ from typing import Any, Callable, Optional, Tuple, Type
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import ANSWERS_WITH_BODY, TAKES_BODY, Call
-from zookeeper.fabric.errors import AuthenticationFailed, DfsError, ProtocolViolation
+from zookeeper.fabric.errors import (
+    AuthenticationFailed,
+    DeadlineExceeded,
+    DfsError,
+    ProtocolViolation,
+)
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.frames import Frames, ping_message, reply_outcome, request_message
 from zookeeper.fabric.handshake import greet
@@ -91,13 +96,18 @@ class Remote(Forkable):
         return self.closed or self._stream.poll(0)
 
     def answers(self, seconds: float) -> bool:
-        """Whether the server still answers, within so many seconds; if not, this is closed."""
+        """Whether the server still answers; if not, this is closed.
+
+        Raises DeadlineExceeded when nothing at all came within so many seconds.
+        """
         deadline = time.monotonic() + seconds
         self._sequence += 1
         try:
             with self.guard:
                 self._frames.send(ping_message(self._frames, self._sequence), deadline)
                 self._reply(deadline)
+        except DeadlineExceeded:
+            raise
         except DfsError:
             self.close()
         return not self.closed

@@ -49,6 +49,10 @@ CHECKSUM_BYTES_PER_SECOND = 8 << 20
 HASTY_SECONDS = 5.0
 """How long a datanode may be silent while another one may be faster."""
 
+HASTY_LOOK_SECONDS = 1.0
+"""How long one that is dialled, or asked whether a connection of before still leads to it, may be
+silent while another one may be faster: a stopped process costs no more than this."""
+
 SLOW_BYTES_PER_SECOND = 1 << 20
 """A datanode that sends less is left for another one, once a block: its disk or network is ill."""
 
@@ -248,6 +252,7 @@ def hurried(network: NetworkSettings) -> NetworkSettings:
     """The same, for who does not want to wait for long."""
     return replace(
         network,
+        handshake_timeout_seconds=min(network.handshake_timeout_seconds, HASTY_LOOK_SECONDS),
         call_timeout_seconds=min(network.call_timeout_seconds, HASTY_SECONDS),
         stall_timeout_seconds=min(network.stall_timeout_seconds, HASTY_SECONDS),
     )
