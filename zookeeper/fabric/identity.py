@@ -47,6 +47,7 @@ ANONYMOUS = Principal("anonymous")
 PEOPLE = (USER, GATEWAY, ANONYMOUS.role)
 """Who has files. A daemon needs none, so that its key opens nobody's names to who stole it."""
 
+
 def certified(role: str) -> str:
     """The name by which a certificate says that its owner may be of this role."""
     return f"{role}.pyhdfs"

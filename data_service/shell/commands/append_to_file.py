@@ -12,7 +12,6 @@ from data_service.shell.streams import STANDARD_INPUT
 from zookeeper.fabric.errors import DfsError, PathExists
 
 
-
 def append_to_file(session: Session, words: List[str]) -> None:
     """Write local files, or standard input, behind the end of a file; make it if it is missing."""
     if len(words) < 2:
