@@ -30,7 +30,8 @@ NAME_QUOTA_MAX = (1 << 63) - 1
 
 
 class FileStatus(NamedTuple):
-    """What `stat` and a listing tell of one inode. `name` is the last component only."""
+    """What `stat` and a listing tell of one inode. `name` is the last component only, `children`
+    how many entries a directory has."""
 
     name: str
     inode_id: Natural
@@ -43,6 +44,7 @@ class FileStatus(NamedTuple):
     mode: Mode
     mtime_ms: int
     atime_ms: int
+    children: Natural = 0
 
     @property
     def is_directory(self) -> bool:

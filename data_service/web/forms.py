@@ -13,6 +13,7 @@ def file_status(status: FileStatus, suffix: str) -> Form:
     return {
         "accessTime": 0 if status.is_directory else status.atime_ms,
         "blockSize": status.block_size,
+        "childrenNum": status.children,
         "fileId": status.inode_id,
         "group": status.group,
         "length": status.length,

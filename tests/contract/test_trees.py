@@ -112,6 +112,7 @@ def test_times(fs: Any) -> None:
 def test_what_makes_a_file_younger(fs: Any, change: str) -> None:
     plant(fs, "f", "g")
     fs.set_times(at("f"), 1000, 1000)
+    assert (file.children, directory.children, fs.stat(HERE).children) == (0, 1, 1)
     {
         "write": lambda: fs.write_bytes(at("f"), b"new"),
         "append": lambda: append(fs, at("f")),
