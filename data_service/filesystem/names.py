@@ -87,15 +87,17 @@ class Names:
         except NotADirectory:
             return False  # Below a file there is nothing.
 
-    def rename(self, source: AnyPath, destination: AnyPath) -> None:
+    def rename(self, source: AnyPath, destination: AnyPath, overwrite: bool = False) -> None:
         """Rename atomically; raises PathExists when something is at `destination`.
 
-        As os.rename does, this names the destination itself: a directory there is not moved into.
-        To replace a file, write the new content with `open(path, "wb")`, which is atomic, too.
+        With `overwrite` a file there is replaced by a file, an empty directory by a directory, and
+        nobody ever sees neither. As os.rename does, this names the destination itself: a directory
+        there is not moved into.
         """
         names = self.absolute(source), self.absolute(destination)
         with named(*names):
-            self._calls.rename(*names)
+            # A namenode of an older release knows two arguments only.
+            self._calls.rename(*names, *([True] if overwrite else []))
 
     def concat(self, path: AnyPath, *sources: AnyPath) -> None:
         """Move the content of the sources, in order, to the end of a file, and delete them.

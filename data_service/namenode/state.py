@@ -159,9 +159,17 @@ class State:
         return self.commits.commit("delete", op, changes, True)
 
     def rename(
-        self, caller: Caller, op: Op, source: str, destination: str, wall_ms: int, now: float
+        self,
+        caller: Caller,
+        op: Op,
+        source: str,
+        destination: str,
+        wall_ms: int,
+        now: float,
+        overwrite: bool = False,
     ) -> Outcome:
-        """Move an inode to a path that does not exist, and that nobody writes.
+        """Move an inode to a path that nobody writes, and that does not exist, or with `overwrite`
+        may be replaced.
 
         Constant time, whatever is below it.
         """
@@ -169,7 +177,7 @@ class State:
         if repeated is not None:
             return repeated
         row, changes = self._namespace.rename(
-            caller, parse(source), parse(destination), wall_ms
+            caller, parse(source), parse(destination), wall_ms, overwrite
         )
         ended = self._takeover.give_way(destination, row.parent, row.name, now)
         return self.commits.commit("rename", op, self._ending(changes, ended))

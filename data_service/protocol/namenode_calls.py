@@ -106,8 +106,8 @@ class NamespaceCalls(Calls, who=PEOPLE):
         """Delete a path; whether there was one."""
 
     @call(CHANGES)
-    def rename(self, source: Path, destination: Path) -> None:
-        """Rename; nothing may be at the destination."""
+    def rename(self, source: Path, destination: Path, overwrite: bool = False) -> None:
+        """Rename; nothing may be at the destination, unless it is to be replaced."""
 
     @call(CHANGES)
     def set_replication(self, path: Path, replication: Natural) -> None:

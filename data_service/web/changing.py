@@ -4,11 +4,7 @@ from data_service.protocol.files import QUOTA_UNCHANGED
 from data_service.web.answers import EMPTY, Answer, answer_boolean
 from data_service.web.calls import Call
 from data_service.web.parameters import invalid
-from data_service.web.remote_exceptions import (
-    ILLEGAL_ARGUMENT,
-    UNSUPPORTED,
-    RemoteException,
-)
+from data_service.web.remote_exceptions import ILLEGAL_ARGUMENT, RemoteException
 from zookeeper.fabric.errors import IsADirectory, NotADirectory, PathExists, PathNotFound
 
 DIRECTORY_MODE = 0o755
@@ -55,14 +51,7 @@ def rename(call: Call) -> Answer:
 
 def _rename_exactly(call: Call, destination: str, overwrite: bool) -> Answer:
     """HDFS's second call, whose answer is empty there; but some clients read a boolean."""
-    try:
-        call.fs.rename(call.path, destination)
-    except PathExists:
-        if overwrite and destination != call.path:
-            raise RemoteException(
-                UNSUPPORTED, f"{destination} exists, and a rename that replaces is not supported"
-            ) from None
-        raise
+    call.fs.rename(call.path, destination, overwrite)
     return answer_boolean(True)
 
 

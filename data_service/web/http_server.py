@@ -104,7 +104,6 @@ class HttpServer(Acceptor[Client]):
             # It was promised the rest: a connection that breaks off says that it does not come.
             if not client.stream.closed:
                 log.warning("response.cut", host=client.host, error=error.message)
-                client.stream.close()
             raise Unavailable("the response was cut") from error
 
 

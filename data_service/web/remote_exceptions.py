@@ -132,6 +132,8 @@ def translated(error: DfsError, op: str, path: str) -> RemoteException:
         message = _MISSING[op].format(path)
     elif isinstance(error, IsADirectory) and op in ("CREATE", "APPEND"):
         kind = FILE_EXISTS
+    elif op == "RENAME" and (kind is NOT_EMPTY or message.endswith("must both be directories")):
+        kind = IO
     elif kind is PARENT_NOT_DIRECTORY and op == "MKDIRS":
         if message.startswith("Path is not a directory"):
             kind = FILE_EXISTS

@@ -5,6 +5,14 @@ from typing import Any, Dict, List
 
 import pytest
 
+from data_service.filesystem import (
+    DirectoryNotEmpty,
+    InvalidArgument,
+    IsADirectory,
+    NotADirectory,
+    PathExists,
+    PathNotFound,
+)
 from tests.contract.worlds import HERE, at, plant, tree
 
 
@@ -41,6 +49,29 @@ def test_rename(fs: Any, source: str, target: str, after: Dict[str, Any]) -> Non
             if path != source and not path.startswith(source + "/")}
     assert tree(fs) == {**kept, **after}
     assert fs.stat(at(target)).inode_id == number
+
+
+@pytest.mark.parametrize("source, target, refusal", [
+    ("f", "d/g", None), ("d/g", "f", None), ("d", "x", None), ("d/e", "x", None), ("f", "n", None),
+    ("d/e", "n/e", PathNotFound), ("f", "x", IsADirectory), ("x", "f", NotADirectory),
+    ("x", "d", DirectoryNotEmpty), ("d/g", "d", IsADirectory), ("d/e", "d", DirectoryNotEmpty),
+    ("f", "f", PathExists), ("d", "d/e", InvalidArgument),
+])  # fmt: skip
+def test_a_rename_that_replaces(fs: Any, source: str, target: str, refusal: Any) -> None:
+    plant(fs, "f", "d/g", "d/e/", "x/")
+    before = tree(fs)
+    if refusal is not None:
+        with pytest.raises(refusal):
+            fs.rename(at(source), at(target), overwrite=True)
+        assert tree(fs) == before
+        return
+    number = fs.stat(at(source)).inode_id
+    fs.rename(at(source), at(target), overwrite=True)
+    moved = {target + path[len(source) :]: data for path, data in before.items()
+             if path == source or path.startswith(source + "/")}
+    kept = {path: data for path, data in before.items()
+            if path != target and not (path + "/").startswith(source + "/")}
+    assert tree(fs) == {**kept, **moved} and fs.stat(at(target)).inode_id == number
 
 
 @pytest.mark.parametrize("path, recursive, answer, left", [
@@ -81,6 +112,7 @@ def test_what_is_told_of_a_path(fs: Any) -> None:
     assert file.inode_id != directory.inode_id
     assert file.owner == directory.owner == fs.user
     assert file.group == directory.group == "supergroup"
+    assert (file.children, directory.children, fs.stat(HERE).children) == (0, 1, 1)
     assert fs.stat("/").is_directory and fs.stat("/").name == ""
     assert [status for status in fs.list(at("d"))] == [file]
 
@@ -112,7 +144,6 @@ def test_times(fs: Any) -> None:
 def test_what_makes_a_file_younger(fs: Any, change: str) -> None:
     plant(fs, "f", "g")
     fs.set_times(at("f"), 1000, 1000)
-    assert (file.children, directory.children, fs.stat(HERE).children) == (0, 1, 1)
     {
         "write": lambda: fs.write_bytes(at("f"), b"new"),
         "append": lambda: append(fs, at("f")),

@@ -192,10 +192,12 @@ def test_what_answers_false(ask: Asker, method: str, path: str, op: str) -> None
     ("/d/f", "/g", "/g"), ("/d/f", "/e", "/e/f"), ("/d", "/e", "/e/d"), ("/d/f", "/", "/f"),
     ("/d/f", "/d/f", "/d/f"), ("/d", "//x/", "/x"), ("/d", "/dd", "/dd"),
     ("/d/f", "/g&renameoptions=NONE", "/g"), ("/d/f", "/g&renameoptions=to_trash,none", "/g"),
-    ("/d/f", "/g&renameoptions=overwrite", "/g"),
+    ("/d/f", "/g&renameoptions=overwrite", "/g"), ("/d/f", "/h&renameoptions=OVERWRITE", "/h"),
+    ("/d", "/e&renameoptions=OVERWRITE,TO_TRASH", "/e"),
 ])  # fmt: skip
 def test_where_a_renamed_one_is(ask: Asker, path: str, op: str, there: str) -> None:
     ask.fs.mkdir("/e")
+    ask.fs.write("/h")
     reply = ask("PUT", path, f"RENAME&destination={op}")
     assert (reply.status, reply.body) == (200, {"boolean": True})
     assert ask.fs.exists(there) and (path == there or not ask.fs.exists(path))

@@ -53,6 +53,8 @@ def ask() -> Asker:
      "IllegalArgumentException: Required param destination for op: RENAME is null or empty"),
     ("PUT", "/n", "RENAME&destination=/m&renameoptions=NONE", 404, "FileNotFoundException: "),
     ("PUT", "/d", "RENAME&destination=/e&renameoptions=NONE", 403, "FileAlreadyExistsException: "),
+    ("PUT", "/d/f", "RENAME&destination=/e&renameoptions=OVERWRITE", 403, "IOException: "),
+    ("PUT", "/e", "RENAME&destination=/d&renameoptions=OVERWRITE", 403, "IOException: "),
     ("PUT", "/d", "RENAME&destination=/e&renameoptions=MAYBE", 400, "IllegalArgumentException: "),
     ("POST", "/d/f", "CONCAT", 400,
      "IllegalArgumentException: Required param sources for op: CONCAT is null or empty"),
@@ -192,9 +194,10 @@ def test_clients_of_users_who_ask_no_more_are_closed(monkeypatch: pytest.MonkeyP
                 assert not fs.closed
         assert not busy.closed, "it is at work"
         assert (made["b"].closed, made["c"].closed, made["d"].closed) == (True, True, False)
-    with clients.of("e"):
-        pass
-    assert busy.closed and not made["e"].closed
+    for user in ("e", "d", "f"):
+        with clients.of(user):
+            assert busy.closed
+    assert made["e"].closed and not made["d"].closed, "the one that was used last stays"
     clients.close()
-    assert made["e"].closed and made["d"].closed
+    assert made["f"].closed and made["d"].closed
     assert repr(clients) == "<Clients >"

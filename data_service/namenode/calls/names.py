@@ -103,12 +103,12 @@ class Names:
             lambda state: state.delete(caller, op, path, recursive, wall_ms(), check), op
         )
 
-    def rename(self, op: Op, source: str, destination: str) -> None:
+    def rename(self, op: Op, source: str, destination: str, overwrite: bool = False) -> None:
         """See NamespaceCalls."""
         caller = self._on.caller
         self._on.namesystem.change(
             lambda state: state.rename(
-                caller, op, source, destination, wall_ms(), time.monotonic()
+                caller, op, source, destination, wall_ms(), time.monotonic(), overwrite
             ),
             op,
         )

@@ -29,6 +29,7 @@ from data_service.namenode.namespace.permissions import (
     require_way,
 )
 from data_service.namenode.namespace.quotas import Quotas
+from data_service.namenode.namespace.renames import check_rename, check_replaced
 from data_service.namenode.namespace.resolver import Names, Resolver
 from data_service.namenode.namespace.tree_check import TreeCheck
 from data_service.protocol.blocks import Told
@@ -184,19 +185,33 @@ class Namespace:
         return [unlink(inode), _touch(inode.parent, wall_ms)]
 
     def rename(
-        self, caller: Caller, source: Names, destination: Names, wall_ms: int
+        self,
+        caller: Caller,
+        source: Names,
+        destination: Names,
+        wall_ms: int,
+        overwrite: bool = False,
     ) -> Tuple[InodeRow, List[Change]]:
-        """Move an inode to a path that does not exist, in a directory that does: its row, and all
-        changes."""
-        _check_rename(source, destination)
+        """Move an inode to a path in a directory that exists: its row, and all changes.
+
+        Nothing may be there; with `overwrite` a file takes the place of a file, and a directory
+        that of an empty one, by the same changes.
+        """
+        check_rename(source, destination)
         inode, depth = self._resolver.walk(caller, source)
         if depth < len(source):
             raise PathNotFound(f"rename source {render(source)} is not found.")
         above, matched = self._resolver.walk(caller, destination)
         require(inode.parent, caller, WRITE)
         require_unsticky(inode.parent, inode, caller)
+        changes: List[Change] = []
         if matched == len(destination):
-            raise PathExists(f"rename destination {render(destination)} already exists")
+            if not overwrite:
+                raise PathExists(f"rename destination {render(destination)} already exists")
+            check_replaced(inode, source, above, destination)
+            require_unsticky(above.parent, above, caller)
+            changes.append(unlink(above))
+            above, matched = above.parent, matched - 1
         require(above, caller, WRITE)
         if matched < len(destination) - 1:
             raise PathNotFound(f"rename destination parent {render(destination[:-1])} not found.")
@@ -204,7 +219,7 @@ class Namespace:
             directory = self.room_below(above, destination, matched)
             self._quotas.verify_move(inode, directory)
         moved = inode.row()._replace(parent=above.id, name=destination[-1])
-        changes = [put(moved), _touch(inode.parent, wall_ms)]
+        changes += [put(moved), _touch(inode.parent, wall_ms)]
         if isinstance(above, Directory) and above is not inode.parent:
             changes.append(_touch(above, wall_ms))
         return moved, changes
@@ -327,22 +342,6 @@ def _quota(value: int, present: Optional[int]) -> Optional[int]:
     if value == QUOTA_UNCHANGED:
         return present
     return None if value == QUOTA_RESET else value
-
-
-def _check_rename(source: Names, destination: Names) -> None:
-    if not source:
-        raise InvalidArgument("rename source cannot be the root")
-    if not destination:
-        raise InvalidArgument("rename destination cannot be the root")
-    if source == destination:
-        raise PathExists(
-            f"The source {render(source)} and destination {render(destination)} are the same"
-        )
-    if destination[: len(source)] == source:
-        raise InvalidArgument(
-            f"Rename destination {render(destination)} is a directory or file "
-            f"under source {render(source)}"
-        )
 
 
 def _descend_directories(anchor: Directory, names: Names) -> Tuple[Directory, int]:

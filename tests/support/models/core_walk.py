@@ -38,12 +38,13 @@ class Walk(RewritingWalk):
     def rename(self) -> None:
         """Rename a path, most often to a new one in a directory that is there."""
         source, target = self.random.choice((self.path(), self.likely(Node))), self.path()
+        overwrite = self.random.random() < 0.3
         if self.random.random() < 0.5:
             target = join(self.likely(Directory), self.random.choice(NAMES))
         op, paths = self.op(), (source, target)
         self.both(
-            lambda: self.tree.rename(*paths),
-            lambda: self.state.rename(ROOT, op, *paths, 7, self.now),
+            lambda: self.tree.rename(*paths, overwrite=overwrite),
+            lambda: self.state.rename(ROOT, op, *paths, 7, self.now, overwrite),
         )
 
     def attributes(self) -> None:

@@ -95,10 +95,10 @@ class MemoryNames:
             except NotADirectory:
                 return False
 
-    def rename(self, source: AnyPath, destination: AnyPath) -> None:
+    def rename(self, source: AnyPath, destination: AnyPath, overwrite: bool = False) -> None:
         """As FileSystem.rename."""
         with self._at("rename", source, destination) as name:
-            self._tree.rename(name, self.absolute(destination), self._who)
+            self._tree.rename(name, self.absolute(destination), self._who, overwrite)
 
     def access(self, path: AnyPath, bits: int) -> bool:
         """As FileSystem.access."""

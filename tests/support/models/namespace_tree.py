@@ -71,9 +71,11 @@ class Tree:
         """Delete a tree."""
         self.apply(self.rules.delete(ROOT, parse(path), True, wall_ms))
 
-    def rename(self, source: str, target: str, wall_ms: int = 5) -> None:
+    def rename(
+        self, source: str, target: str, wall_ms: int = 5, overwrite: bool = False
+    ) -> None:
         """Move an inode."""
-        _, changes = self.rules.rename(ROOT, parse(source), parse(target), wall_ms)
+        _, changes = self.rules.rename(ROOT, parse(source), parse(target), wall_ms, overwrite)
         self.apply(changes)
 
     def find(self, path: str) -> Any:

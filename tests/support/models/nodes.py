@@ -2,7 +2,15 @@
 
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple, Type
 
-from zookeeper.fabric.errors import DfsError, InvalidArgument, PathExists, PermissionDenied
+from zookeeper.fabric.errors import (
+    DfsError,
+    DirectoryNotEmpty,
+    InvalidArgument,
+    IsADirectory,
+    NotADirectory,
+    PathExists,
+    PermissionDenied,
+)
 
 READ, WRITE, EXECUTE = 4, 2, 1
 STICKY = 0o1000
@@ -155,3 +163,13 @@ def check_apart(source: str, target: str) -> None:
         refusal = PathExists
     if refusal is not None:
         raise refusal(f"{source} cannot become {target}")
+
+
+def check_replaced(node: Node, old: Node) -> None:
+    """Raise unless a node may take the place of another one."""
+    if isinstance(old, Directory) and not isinstance(node, Directory):
+        raise IsADirectory("must both be directories")
+    if isinstance(node, Directory) and not isinstance(old, Directory):
+        raise NotADirectory("must both be directories")
+    if isinstance(old, Directory) and old.children:
+        raise DirectoryNotEmpty("rename destination directory is not empty")

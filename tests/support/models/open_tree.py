@@ -140,13 +140,15 @@ class OpenTree(Tree):
             self.end(self.obstacles(self.place(path)), errors.NotADirectory)
         super().mkdir(path, parents, mode, who)
 
-    def rename(self, source: str, target: str, who: Caller = ROOT) -> None:
+    def rename(
+        self, source: str, target: str, who: Caller = ROOT, overwrite: bool = False
+    ) -> None:
         """As in every tree, to where nobody writes a file."""
-        self.check_rename(source, target, who)
+        self.check_rename(source, target, who, overwrite)
         above, names = self.place(target)
         self.end([w for w in self._new_below(above) if w.place.names[0] == names[0]],
                  errors.PathExists)
-        super().rename(source, target, who)
+        super().rename(source, target, who, overwrite)
 
     # -- Places.
 

@@ -24,6 +24,7 @@ from tests.support.models.nodes import (
     Node,
     Use,
     check_apart,
+    check_replaced,
     check_replication,
     count,
     join,
@@ -191,7 +192,9 @@ class Tree:
         self._leave(parent, names[-1])
         return True
 
-    def check_rename(self, source: str, target: str, who: Caller = ROOT) -> None:
+    def check_rename(
+        self, source: str, target: str, who: Caller = ROOT, overwrite: bool = False
+    ) -> None:
         """Raise what `rename` would."""
         check_apart(source, target)
         node, old = self.way(source, who)[-1], self.way(source)
@@ -201,7 +204,11 @@ class Tree:
         parent = self._parent(old[:-1], names_of(source), who)
         require_unsticky(parent, node, who)
         if len(way) > len(names):
-            raise PathExists(f"rename destination {target} already exists")
+            if not overwrite:
+                raise PathExists(f"rename destination {target} already exists")
+            check_replaced(node, way[-1])
+            require_unsticky(way[-2], way[-1], who)
+            del way[-1]
         require(way[-1], who, WRITE)
         if len(way) < len(names):
             raise PathNotFound(f"rename destination parent {render(names[:-1])} not found.")
@@ -209,11 +216,13 @@ class Tree:
         use = self.use(node)
         self.check_quota(way, use.names, use.space, spared=old)
 
-    def rename(self, source: str, target: str, who: Caller = ROOT) -> None:
-        """Move a node to a path that is free."""
-        self.check_rename(source, target, who)
+    def rename(
+        self, source: str, target: str, who: Caller = ROOT, overwrite: bool = False
+    ) -> None:
+        """Move a node to a path that is free, or that it may take."""
+        self.check_rename(source, target, who, overwrite)
         parent, node = self.way(source)[-2:]
-        above = self.way(target)[-1]
+        above = self.way(target)[len(names_of(target)) - 1]
         assert isinstance(parent, Directory) and isinstance(above, Directory)
         self._leave(parent, names_of(source)[-1])
         above.children[names_of(target)[-1]] = node
