@@ -214,6 +214,16 @@ def test_an_issued_key_is_its_owners_only(tmp_path: Path) -> None:
         assert ids(alice) == [FIRST_ID] and len(log.records) == 1
 
 
+def test_a_user_needs_no_list_of_the_revoked(tmp_path: Path) -> None:
+    """It may be for the daemons' eyes only."""
+    issue(tmp_path / "key", ALICE)
+    (tmp_path / "revoked").mkdir()
+    assert ids(key_credentials(settings(tmp_path), ALICE)) == [FIRST_ID]
+    keep(tmp_path / "key", FIRST.key)
+    with pytest.raises(SettingsError, match="cannot read this list"):
+        of(tmp_path)
+
+
 def test_who_only_seems_to_be_somebody_is_whom_his_key_names(tmp_path: Path) -> None:
     issue(tmp_path / "key", ALICE)
     somebody = Principal("user", "somebody")

@@ -197,7 +197,9 @@ def key_credentials(
         if isinstance(found, IssuedKeys):
             principal = Principal.parse(found.principal)
     old_path = security.old_key_file if own else ""
-    return KeyCredentials(principal, path, old_path, security.revoked_file)
+    # A user lets nobody in, and may not be able to read who is to be kept out.
+    revoked_path = security.revoked_file if principal.role != USER else ""
+    return KeyCredentials(principal, path, old_path, revoked_path)
 
 
 def cluster_keys(settings: Settings) -> Tuple[ClusterKey, ...]:
