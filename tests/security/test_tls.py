@@ -1,5 +1,6 @@
 """A cluster whose connections are TLS, on real processes: it works, and lets nobody else in."""
 
+import os
 import ssl
 from pathlib import Path
 from typing import Iterator
@@ -7,6 +8,9 @@ from typing import Iterator
 import pytest
 
 from tests.support.clusters.cluster import Cluster, Result
+from tests.support.clusters.crowd import Crowd
+from tests.support.clusters.daemon import Daemon
+from tests.support.clusters.waiting import wait_until
 from tests.support.links import certificates
 from zookeeper.fabric.identity import DATA_NODE, METADATA, NAME_NODE, ZOOKEEPER
 
@@ -56,6 +60,32 @@ def test_commands_work_at_the_prompt(cluster: Cluster) -> None:
 def test_who_speaks_no_tls_is_told_so(cluster: Cluster, tmp_path: Path) -> None:
     done = with_settings(cluster, tmp_path, "tls = yes", "tls = no", "ls", "/")
     assert done.status == 1 and "speaks TLS only: set [security] tls = yes" in done.err
+
+
+HALVES = [
+    b"", b"\x16", b"\x16\x03\x01\x3e\x80\x01\x00\x3e\x7c\x03\x03" + bytes(5000),
+    b"\x15\x03\x03\x00\x02\x02\x28", b"\x16\x03\x01\xff\xff" + bytes(70000),
+]
+"""What begins as TLS does: a part of it, or nothing that goes on so."""
+
+
+def descriptors(daemon: Daemon) -> int:
+    """How many a daemon has open."""
+    return len(os.listdir(f"/proc/{daemon.pid}/fd"))
+
+
+def test_who_only_begins_to_speak_tls_is_sent_away(cluster: Cluster) -> None:
+    running = {role: daemon for role, daemon in cluster.daemons.items() if daemon.running}
+    before = {role: descriptors(daemon) for role, daemon in running.items()}
+    with Crowd(cluster) as crowd:
+        for role in running:
+            for says in 20 * HALVES:
+                crowd.stranger(role, says=says)
+        assert cluster.client("put", "-", "/meanwhile", stdin=b"x").status == 0
+        assert cluster.client("cat", "/meanwhile").out == b"x"
+        for role, daemon in running.items():
+            wait_until(lambda role=role, daemon=daemon:  # type: ignore[misc]
+                       descriptors(daemon) < before[role] + len(HALVES), what=f"quiet at {role}")
 
 
 def test_a_cluster_of_another_authority_is_not_believed(cluster: Cluster, tmp_path: Path) -> None:
