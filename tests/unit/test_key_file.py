@@ -116,6 +116,12 @@ def test_only_the_cluster_key_tells_the_cluster_key(tmp_path: Path) -> None:
         assert (ZOOKEEPER.hex() in text) == (principal == "zookeeper")
 
 
+def test_comments_can_be_left_out(tmp_path: Path) -> None:
+    lines = key_file.issue([CLUSTER], ALICE, NOW).splitlines(keepends=True)
+    found = key_file.read(written(tmp_path / "bare", "".join(lines[1:]).encode()))
+    assert lines[0].startswith("#") and found == issued(tmp_path, "user:alice")
+
+
 def test_while_two_cluster_keys_are_valid_keys_of_both_are_issued(tmp_path: Path) -> None:
     node = issued(tmp_path, "data_node:h:1", CLUSTER, OTHER)
     assert len(node.calling("name_node", "data_node:h:1", 0)) == 2

@@ -26,6 +26,9 @@ KEY_BYTES_MAX = 4096
 FILE_BYTES_MAX = 65536
 
 _TITLE = b"# PyHDFS key of "
+_OWNER = b"principal "
+"""How a file begins whose comments somebody took out: it must not be taken for a cluster's key."""
+
 _SERVES = "serves"
 _SERVERS = (DATA_NODE, METADATA, ZOOKEEPER)
 """Who is given a server key. A namenode, which gives keys out, needs the cluster key itself."""
@@ -94,7 +97,7 @@ def read(path: str) -> Keys:
     """What a key file holds. Raises SettingsError, one line: it is not there, others can open it,
     or nobody can make sense of it."""
     data = _private_contents(path)
-    if data.startswith(_TITLE):
+    if data.startswith((_TITLE, _OWNER)):
         return _issued(path, data)
     if not KEY_BYTES_MIN <= len(data) <= KEY_BYTES_MAX:
         raise SettingsError(f"{path}: found a key of {len(data)} bytes, "
