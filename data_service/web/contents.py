@@ -112,13 +112,15 @@ def _check_parent(call: Call) -> None:
 
 
 def _pieces(file: Any, left: int) -> Iterator[Piece]:
+    # One buffer for all: who is given a piece is done with it when he asks for the next.
+    buffer = memoryview(bytearray(min(left, CHUNK_BYTES)))
     with file:
         while left:
-            piece = file.read1(min(left, CHUNK_BYTES))
-            if not piece:
-                raise CorruptData(f"{file.name} ended before its recorded length")
-            left -= len(piece)
-            yield piece
+            count = file.readinto1(buffer[:left])
+            if not count:
+                raise CorruptData("a file ended before its recorded length")
+            left -= count
+            yield buffer[:count]
 
 
 def _joined(first: Piece, rest: Iterator[Piece]) -> Iterator[Piece]:

@@ -11,7 +11,7 @@ Form = Dict[str, Any]
 def file_status(status: FileStatus, suffix: str) -> Form:
     """One file or directory; `suffix` is its name in a listing, else empty."""
     return {
-        "accessTime": 0 if status.is_directory else status.atime_ms,
+        "accessTime": status.atime_ms,
         "blockSize": status.block_size,
         "childrenNum": status.children,
         "fileId": status.inode_id,

@@ -12,8 +12,8 @@ from data_service.web.http_head import Head, host_of
 from data_service.web.parameters import Parameters
 from data_service.web.remote_exceptions import (
     ACCESS_CONTROL,
-    FILE_NOT_FOUND,
     INVALID_TOKEN,
+    NO_RESOURCE,
     RUNTIME,
     RemoteException,
     refused,
@@ -121,9 +121,8 @@ def _origin(head: Head) -> str:
 def _path_of(path: str) -> str:
     known, found = addresses.file_path(path)
     if not known:
-        raise RemoteException(
-            FILE_NOT_FOUND, f"there is nothing at {path:.200}: files are at {addresses.PREFIX}"
-        )
+        # Not as of a file: who hears that one does not exist may make it, or forget it.
+        raise RemoteException(NO_RESOURCE, f"nothing is at {path:.200}, but at {addresses.PREFIX}")
     return found
 
 

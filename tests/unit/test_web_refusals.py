@@ -135,7 +135,7 @@ def test_who_asks_is_whom_he_names(ask: Asker) -> None:
 @pytest.mark.parametrize("target", ["/", "/etc/passwd", "/webhdfs/v2/d?op=OPEN", "/webhdfs"])
 def test_nothing_is_anywhere_else(ask: Asker, target: str) -> None:
     reply = ask.raw("GET", target)
-    assert reply.status == 404 and reply.error.startswith("FileNotFoundException: ")
+    assert reply.status == 404 and reply.error.startswith("NotFoundException: ")
 
 
 MKDIRS = "/webhdfs/v1/new?op=MKDIRS&user.name=root"

@@ -54,7 +54,7 @@ class Asker:
         pieces = [body] if body else []
         there = Body(Inbox(lambda: pieces.pop() if pieces else b""), head.length)
         with self._gateway.answering(head, there) as answer:
-            data = answer.body if answer.pieces is None else b"".join(answer.pieces)
+            data = answer.body if answer.pieces is None else b"".join(map(bytes, answer.pieces))
             assert answer.length in (None, len(data))
         found = json.loads(data) if answer.content_type == "application/json" else data
         return Reply(answer.status, found, answer.location, answer.content_type)
