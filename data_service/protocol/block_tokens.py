@@ -98,10 +98,9 @@ def unseal(
 def presenter(grant: Grant, target: str) -> str:
     """Who may present a token to this one of its datanodes: the bearer; and to those behind the
     first one of a pipeline, the one before."""
-    place = grant.targets.index(target)
-    if grant.mode == READ or place == 0:
+    if grant.mode == READ or target == grant.targets[0]:
         return grant.bearer
-    return str(server_at(DATA_NODE, grant.targets[place - 1]))
+    return str(server_at(DATA_NODE, grant.targets[grant.targets.index(target) - 1]))
 
 
 def behind(grant: Grant, target: str) -> Sequence[str]:

@@ -60,9 +60,10 @@ def allows(located: LocatedBlock, known: Sequence[int], start: int, checksum: in
     one may where the block's writer told no digest."""
     if not located.digest:
         return True
-    if located.block.length <= CHUNK_BYTES:
-        return block_digest(located.block.length, (checksum,)) == located.digest
-    return bool(known) and known[start // CHUNK_BYTES] == checksum
+    if known:
+        return known[start // CHUNK_BYTES] == checksum
+    several = located.block.length > CHUNK_BYTES
+    return not several and block_digest(located.block.length, (checksum,)) == located.digest
 
 
 def receive_checksums(body: Receiving, length: int) -> Tuple[int, ...]:

@@ -4,6 +4,7 @@ A token is given with the answer that tells where a block is, so what its bearer
 just then.
 """
 
+from functools import lru_cache
 from typing import Callable, Iterable, Tuple, cast
 
 from data_service.namenode.dates import wall_ms
@@ -15,6 +16,10 @@ from zookeeper.fabric import keys
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.identity import DATA_NODE, server_at
 from zookeeper.fabric.settings import Address
+
+
+NODES_KEPT = 4096
+"""Datanodes whose addresses are at hand."""
 
 
 class Tokens:
@@ -84,10 +89,16 @@ class Tokens:
         targets: Iterable[Target],
         digest: bytes = b"",
     ) -> bytes:
-        addresses = tuple([str(Address(target.host, target.port)) for target in targets])
+        addresses = tuple(map(_address_of, targets))
         expires_ms = wall_ms() + self._life_ms
         grant = Grant(mode, bearer, block, addresses, expires_ms, digest=digest)
         return seal(grant, cluster_key)
+
+
+@lru_cache(maxsize=NODES_KEPT)
+def _address_of(target: Target) -> str:
+    """As it stands in tokens, and is not made for each of them."""
+    return str(Address(target.host, target.port))
 
 
 def no_key() -> bytes:
