@@ -1,7 +1,8 @@
 """Keys that become void while their holders are connected: revoked ones, and replaced ones."""
 
 import math
-from typing import Iterator
+import threading
+from typing import Iterator, Optional
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.support.links.loopback import (
     credentials_as,
     works,
 )
-from zookeeper.fabric.auth import SECRET, Credentials
+from zookeeper.fabric.auth import SECRET, Credentials, Keyring
 from zookeeper.fabric.errors import AuthenticationFailed, Unavailable
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.key_file import ClusterKey
@@ -54,6 +55,23 @@ def test_a_connection_ends_when_its_principal_is_revoked(secret: Loopback) -> No
     assert works(bob)
     with pytest.raises(AuthenticationFailed, match="does not hold a valid key of this cluster"):
         connect(secret, credentials_as(SECRET, "user:alice"))
+
+
+def test_a_look_at_keys_that_fails_ends_no_server(
+    secret: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, failed = server_of(secret), threading.Event()
+    keyring = server.keyring
+
+    def defective() -> Optional[Keyring]:
+        if failed.is_set():
+            return keyring()
+        failed.set()
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(server, "keyring", defective)
+    assert failed.wait(PATIENCE_SECONDS)
+    assert works(connect(secret, credentials_as(SECRET, "user:alice")))
 
 
 def test_a_call_of_a_revoked_principal_ends_at_once(secret: Loopback) -> None:

@@ -154,7 +154,10 @@ class Acceptor(Generic[Visitor]):
             for descriptor, _ in poll.poll(pause):
                 self._accept(self._listeners[descriptor])
             if seconds is not None and time.monotonic() >= look_at:
-                self._look()
+                try:
+                    self._look()
+                except Exception:  # A defect in there must not end the loop that lets people in.
+                    log.error("look.failed", exc_info=True, server=self._name)
                 look_at = time.monotonic() + seconds
 
     def _accept(self, listener: Any) -> None:
