@@ -1,7 +1,7 @@
 """Answers, before anything of HTTP is in them but their meaning; and their heads as bytes."""
 
 import json
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Union
+from typing import Any, Dict, Generator, Iterable, Iterator, NamedTuple, Optional, Union
 
 from data_service.web.remote_exceptions import RemoteException
 
@@ -19,6 +19,8 @@ METHODS = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
 _LAST_CHUNK = b"0\r\n\r\n"
 
 Piece = Union[bytes, memoryview]
+Pieces = Generator[Piece, None, None]
+"""Taken one after the other; closing gives up what they come from."""
 
 
 class Answer(NamedTuple):
@@ -29,7 +31,7 @@ class Answer(NamedTuple):
     body: bytes = b""
     content_type: str = ""
     location: str = ""
-    pieces: Optional[Iterator[Piece]] = None
+    pieces: Optional[Pieces] = None
     length: Optional[int] = None
 
 
@@ -77,7 +79,7 @@ def head_of(answer: Answer, keeps_open: bool, chunked: bool) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
-def chunks(pieces: Iterator[Piece]) -> Iterator[Piece]:
+def chunks(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Pieces as chunks of HTTP, with the last one."""
     for piece in pieces:
         if piece:

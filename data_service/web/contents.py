@@ -7,12 +7,12 @@ second has to know stands in that address, so it may be used again and again.
 import os
 import random
 import time
-from typing import Any, Iterator
+from typing import Any
 from urllib.parse import quote
 
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.web.addresses import PREFIX
-from data_service.web.answers import BYTES, EMPTY, Answer, Piece, answer_json
+from data_service.web.answers import BYTES, EMPTY, Answer, Pieces, answer_json
 from data_service.web.calls import Call
 from data_service.web.remote_exceptions import FILE_NOT_FOUND, IO, RemoteException
 from zookeeper.fabric.errors import AlreadyBeingCreated, CorruptData, PathNotFound
@@ -36,23 +36,18 @@ def open_file(call: Call) -> Answer:
     """The bytes of a file, or of a range of it, of which what lies behind its end is no part."""
     offset, length = call.parameters.long("offset"), call.parameters.perhaps_long("length")
     file = call.fs.open(call.path, "rb")
-    try:
-        size = file.seek(0, os.SEEK_END)
-        if offset and offset >= size > 0:
-            raise RemoteException(
-                IO, f"Offset={offset} out of the range [0, {size}); OPEN, path={call.path}"
-            )
-        left = max(0, size - offset)
-        if length is not None:
-            left = min(left, length)
-        file.seek(offset)
-        pieces = _pieces(file, left)
-        # Where its first bytes cannot be had, the client is told why instead.
-        first = next(pieces, b"")
-    except BaseException:
+    size = file.seek(0, os.SEEK_END)
+    if offset and offset >= size > 0:
         file.close()
-        raise
-    return Answer(200, content_type=BYTES, pieces=_joined(first, pieces), length=left)
+        raise RemoteException(
+            IO, f"Offset={offset} out of the range [0, {size}); OPEN, path={call.path}"
+        )
+    left = max(0, size - offset)
+    if length is not None:
+        left = min(left, length)
+    pieces = _pieces(file, offset, left)
+    next(pieces)
+    return Answer(200, content_type=BYTES, pieces=pieces, length=left)
 
 
 def get_file_checksum(call: Call) -> Answer:
@@ -111,21 +106,19 @@ def _check_parent(call: Call) -> None:
         ) from None
 
 
-def _pieces(file: Any, left: int) -> Iterator[Piece]:
+def _pieces(file: Any, offset: int, left: int) -> Pieces:
+    """The bytes, behind an empty piece that comes when the first of them are there: where they
+    cannot be had, the client can still be told why."""
     # One buffer for all: who is given a piece is done with it when he asks for the next.
     buffer = memoryview(bytearray(min(left, CHUNK_BYTES)))
     with file:
+        file.seek(offset)
+        if left:
+            file.peek()
+        yield b""
         while left:
             count = file.readinto1(buffer[:left])
             if not count:
                 raise CorruptData("a file ended before its recorded length")
             left -= count
             yield buffer[:count]
-
-
-def _joined(first: Piece, rest: Iterator[Piece]) -> Iterator[Piece]:
-    try:
-        yield first
-        yield from rest
-    finally:
-        rest.close()  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
 """What a request means, who asks, and the answer: WebHDFS without a word on how it is sent."""
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Collection, Iterator
 
 from data_service.web import addresses, operations
@@ -43,38 +43,28 @@ class Gateway:
     @contextmanager
     def answering(self, head: Head, body: Body) -> Iterator[Answer]:
         """The answer to a request, which is good, with its pieces, until the block ends."""
+        with ExitStack() as held:
+            yield self._answer(head, body, held)
+
+    def _answer(self, head: Head, body: Body, held: ExitStack) -> Answer:
+        op, path = "", ""
         try:
             self._check(head)
             place = addresses.parse(head.target)
             if head.method == "OPTIONS":
-                early = OPTIONS
-            else:
-                path, parameters = _path_of(place.path), Parameters(place.query)
-                user, early = self._user(parameters), None
-        except RemoteException as error:
-            early = answer_error(error)
-        if early is not None:
-            yield early
-            return
-        with self._clients.of(user) as fs:
-            call = Call(path, parameters, fs, body, _origin(head))
-            answer = self._answer(head, call, place.query)
-            try:
-                yield answer
-            finally:
-                if answer.pieces is not None:
-                    answer.pieces.close()  # type: ignore[attr-defined]
-
-    def _answer(self, head: Head, call: Call, query: bytes) -> Answer:
-        try:
-            return _perform(head, call, query)
+                return OPTIONS
+            path, parameters = _path_of(place.path), Parameters(place.query)
+            op = parameters.op
+            fs = held.enter_context(self._clients.of(self._user(parameters)))
+            answer = _perform(head, Call(path, parameters, fs, body, _origin(head)), place.query)
+            if answer.pieces is not None:
+                held.callback(answer.pieces.close)
+            return answer
         except DfsError as error:
-            return answer_error(translated(error, call.parameters.op, call.path))
+            return answer_error(translated(error, op, path))
         except Exception:  # A defect of ours must cost one request, and be seen.
-            log.error("request.failed", exc_info=True, op=call.parameters.op, path=call.path)
-            return answer_error(
-                RemoteException(RUNTIME, "the gateway failed; its log tells more")
-            )
+            log.error("request.failed", exc_info=True, op=op, path=path)
+            return answer_error(RemoteException(RUNTIME, "the gateway failed; its log tells more"))
 
     def _check(self, head: Head) -> None:
         """Raise RemoteException for a request that a stranger made a browser send.

@@ -100,6 +100,8 @@ class HttpServer(Acceptor[Client]):
             for piece in pieces:
                 _write(client, first, piece)
                 first = b""
+            if first:
+                client.stream.write(first)
         except DfsError as error:
             # It was promised the rest: a connection that breaks off says that it does not come.
             if not client.stream.closed:

@@ -9,7 +9,7 @@ from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.filesystem.names import READ_WHOLE
 from data_service.protocol.files import FileStatus
 from data_service.web import forms
-from data_service.web.answers import EMPTY, JSON, Answer, answer_json
+from data_service.web.answers import EMPTY, JSON, Answer, Pieces, answer_json
 from data_service.web.calls import Call
 from data_service.web.parameters import invalid
 from data_service.web.remote_exceptions import ACCESS_CONTROL, RemoteException
@@ -133,7 +133,7 @@ def _is_file_itself(call: Call, rows: List[FileStatus]) -> bool:
     return alone and not call.fs.stat(call.path).is_directory
 
 
-def _streamed(first: List[FileStatus], rest: Iterator[FileStatus]) -> Iterator[bytes]:
+def _streamed(first: List[FileStatus], rest: Iterator[FileStatus]) -> Pieces:
     begin, rows = '{"FileStatuses":{"FileStatus":[', first
     while rows:
         told = (json.dumps(forms.file_status(row, row.name)) for row in rows)

@@ -10,7 +10,7 @@ from typing import Iterator, List, Optional
 import pytest
 
 from data_service.web import http_server
-from data_service.web.answers import Answer, Piece
+from data_service.web.answers import Answer, Pieces
 from data_service.web.body import Body
 from data_service.web.http_head import Head
 from data_service.web.http_server import HttpServer
@@ -57,12 +57,14 @@ class Site:
         if target in ("/large", "/broken"):
             length: Optional[int] = len(LARGE)
             yield Answer(200, pieces=self._pieces(target == "/broken"), length=length)
+        elif target == "/empty":
+            yield Answer(200, pieces=(piece for piece in ()), length=0)
         elif target == "/listing":
             yield Answer(200, pieces=self._pieces(False))
         else:
             yield Answer(200, f"{head.method} {target}".encode("ascii"))
 
-    def _pieces(self, broken: bool) -> Iterator[Piece]:
+    def _pieces(self, broken: bool) -> Pieces:
         for start in range(0, len(LARGE), 1 << 17):
             if broken and start:
                 raise BlockMissing("lost")
@@ -169,8 +171,9 @@ def test_what_has_no_length_comes_in_chunks() -> None:
 
 def test_a_large_answer_is_whole_and_one_that_breaks_is_seen_to_break() -> None:
     with Site() as site:
-        client = site.client(get(b"/large") + get(b"/next"))
-        assert body_from(client) == LARGE and body_from(client) == b"GET /next"
+        client = site.client(get(b"/large") + get(b"/empty") + get(b"/next"))
+        assert body_from(client) == LARGE and body_from(client) == b""
+        assert body_from(client) == b"GET /next"
         broken = site.client(get(b"/broken") + get(b"/next")).await_end()
         head, _, body = broken.partition(b"\r\n\r\n")
         assert b"Content-Length: %d\r\n" % len(LARGE) in head + b"\r\n"
