@@ -30,8 +30,7 @@ NAME_QUOTA_MAX = (1 << 63) - 1
 
 
 class FileStatus(NamedTuple):
-    """What `stat` and a listing tell of one inode. `name` is the last component only, `children`
-    how many entries a directory has."""
+    """What `stat` and a listing tell of one inode. `name` is the last component only."""
 
     name: str
     inode_id: Natural
@@ -44,7 +43,6 @@ class FileStatus(NamedTuple):
     mode: Mode
     mtime_ms: int
     atime_ms: int
-    children: Natural = 0
 
     @property
     def is_directory(self) -> bool:

@@ -13,7 +13,6 @@ def file_status(status: FileStatus, suffix: str) -> Form:
     return {
         "accessTime": status.atime_ms,
         "blockSize": status.block_size,
-        "childrenNum": status.children,
         "fileId": status.inode_id,
         "group": status.group,
         "length": status.length,

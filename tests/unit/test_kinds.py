@@ -67,7 +67,7 @@ def test_a_field_that_is_not_what_it_must_be(message: Any, change: dict) -> None
     assert len(caught.value.message) < 200 and caught.value.message.isprintable()
 
 
-@pytest.mark.parametrize("value", [None, 5, "text", b"bytes", (), (1,), plain(STATUS)[:-2], {}])
+@pytest.mark.parametrize("value", [None, 5, "text", b"bytes", (), (1,), plain(STATUS)[:-1], {}])
 def test_what_is_no_message_at_all(value: Any) -> None:
     for kind in (FileStatus, LocatedBlock, Locations, FsckRow):
         with pytest.raises(ProtocolViolation):

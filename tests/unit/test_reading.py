@@ -19,7 +19,7 @@ def test_stat() -> None:
         "é f", file_id, "f", 130, 2, 100, "root", "supergroup", 0o644, 8, 8
     )
     root = core.state.reading.stat(ROOT, "/").result
-    assert root == FileStatus("", 1, "d", 0, 0, 0, "root", "supergroup", 0o755, 8, 0, 1)
+    assert root == FileStatus("", 1, "d", 0, 0, 0, "root", "supergroup", 0o755, 8, 0)
     assert root.is_directory
     assert refusal(errors.PathNotFound, lambda: core.length("/no")) == "File does not exist: /no"
     assert refusal(errors.NotADirectory, lambda: core.length("/d/é f/x")) == (

@@ -216,7 +216,7 @@ class Directory(Inode):
         owner, group, mode, _, _ = self.attributes
         return FileStatus(
             self.name, self.id, DIRECTORY, 0, 0, 0,
-            owner, group, mode, self.mtime_ms, self.atime_ms, len(self.children),
+            owner, group, mode, self.mtime_ms, self.atime_ms,
         )  # fmt: skip
 
     def summary(self) -> ContentSummary:

@@ -193,16 +193,13 @@ class MemoryNames:
 
     @staticmethod
     def _status(path: str, node: Node) -> FileStatus:
-        kind, length, replication, block_size, children = DIRECTORY, 0, 0, 0, 0
+        kind, length, replication, block_size = DIRECTORY, 0, 0, 0
         if isinstance(node, File):
             kind, length = FILE, node.length
             replication, block_size = node.replication, node.block_size
-        elif isinstance(node, Directory):
-            children = len(node.children)
         return FileStatus(
             path.rpartition("/")[2], node.number, kind, length, replication, block_size,
             node.owner, node.group, node.mode, node.mtime_ms, _atime_ms(node),
-            children,
         )  # fmt: skip
 
 
