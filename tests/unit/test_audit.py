@@ -37,10 +37,13 @@ LINES: Tuple[Tuple[str, tuple, str], ...] = (
     ("safe_mode", ("enter",), "cmd=safemode_enter src=null dst=null"),
     ("metasave", ("name",), "cmd=metaSave src=null dst=null"),
     # Denied before anybody looked at what was given.
+    ("concat", (OP, "/a", ("/b", (("/c",),), 7)), "cmd=concat src=[/b, null, null] dst=/a"),
+    ("concat", (OP, "/a", ("/" + "x" * 7999,) * 1000),
+     f"cmd=concat src=[{', '.join(['/' + 'x' * 7999] * 9)}, ...] dst=/a"),
     ("stat", ("x" * 9000,), f"cmd=getfileinfo src={'x' * 8000}... dst=null"),
     ("stat", (b"/a",), "cmd=getfileinfo src=null dst=null"),
     ("stat", (10**5000,), "cmd=getfileinfo src=null dst=null"),
-    ("rename", (OP, (("/a", 1.5),)), "cmd=rename src=[[/a, null]] dst=null"),
+    ("rename", (OP, (("/a", 1.5),)), "cmd=rename src=[null] dst=null"),
     ("concat", (), "cmd=concat src=null dst=null"),
 )  # fmt: skip
 

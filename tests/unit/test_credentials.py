@@ -172,6 +172,20 @@ def test_a_list_that_is_replaced_while_a_thread_reads_it_is_read_again(
     assert lets_in(namenode, FIRST) == [False]
 
 
+def test_who_names_a_list_that_is_not_there_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under a name that was written wrongly it would revoke nobody, unseen."""
+    keep(tmp_path / "key", FIRST.key)
+    of(tmp_path)
+    assert len(caplog.records) == 1 and "nobody is revoked" in caplog.text
+    caplog.clear()
+    keep(tmp_path / "revoked", b"")
+    of(tmp_path)
+    of(tmp_path, ALICE)
+    assert not caplog.records
+
+
 def test_whose_list_of_revoked_is_empty_forgives(tmp_path: Path) -> None:
     keep(tmp_path / "key", FIRST.key)
     namenode = of(tmp_path)

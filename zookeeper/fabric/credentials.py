@@ -110,6 +110,9 @@ class KeyCredentials(Credentials):
         self._revoked_file = (
             _File(revoked_path, revocation.read, nobody, at_first=True) if revoked_path else None
         )
+        if revoked_path and state_of(revoked_path) is None:
+            # It may come yet; but under a name that is written wrongly it would revoke nobody.
+            log.warning("file.not_there", path=revoked_path, effect="nobody is revoked")
         self._nobodys_key = os.urandom(key_file.KEY_BYTES_MIN)
         self._held = self._keys()
         self._made: Tuple[Tuple[object, ...], Optional[Keyring]] = (), None

@@ -45,6 +45,9 @@ Besides these, every call about a path is an operation, and every one that is fo
 _SHOWN_CHARACTERS = 8000
 """No path is longer. What is denied before anybody looked at it may be."""
 
+_LIST_CHARACTERS = 64_000
+"""Of several paths together: the sources of a concat may have megabytes."""
+
 _NOTHING = "null"
 
 
@@ -89,7 +92,7 @@ def _shown(values: Sequence[Any], place: Optional[int]) -> str:
 def _word(value: Any) -> str:
     """A value as a field of a line: no name can end it and begin another."""
     if type(value) in (tuple, list):
-        return f"[{', '.join([_word(item) for item in value])}]"
+        return _list(value)
     if type(value) is not str:
         return _NOTHING  # It was denied before anybody saw that it is no path.
     text: str = value
@@ -98,6 +101,19 @@ def _word(value: Any) -> str:
     if text.isprintable() and "\\" not in text:
         return text
     return text.encode("unicode_escape").decode("ascii")
+
+
+def _list(values: Sequence[Any]) -> str:
+    """Paths as one field. What stands in them is no path, and they end where a line would be so
+    long that a few of them push all others out of the files that are kept."""
+    words, left = [], _LIST_CHARACTERS
+    for value in values:
+        words.append(_word(value) if type(value) is str else _NOTHING)
+        left -= len(words[-1])
+        if left < 0:
+            words.append("...")
+            break
+    return f"[{', '.join(words)}]"
 
 
 class AuditLog:
