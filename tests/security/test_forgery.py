@@ -121,6 +121,35 @@ def test_who_claims_every_block_has_none_deleted(
             assert cluster.client("cat", path).out == data
 
 
+def test_nor_who_knows_the_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader of the files may have told them; and each claims to have more room than others."""
+    monkeypatch.setenv("CLAIMS", str(tmp_path / "claims"))
+    overrides = {"replication_factor": 2, "replication_interval_seconds": 0.2}
+    cluster = Cluster(
+        tmp_path, data_nodes=2, spare_data_nodes=2, security="secret", name_node=overrides
+    )
+    with cluster, cluster.file_system() as fs:
+        contents = {f"/f{number}": noise(1000, number) for number in range(5)}
+        claims = []
+        for path, data in contents.items():
+            fs.write_bytes(path, data)
+            (found,) = fs.block_locations(path).blocks
+            claims.append("{} {} {} {}\n".format(*found.block, found.digest.hex()))
+        (tmp_path / "claims").write_text("".join(claims))
+        for role in ("data_node_2", "data_node_3"):
+            make_false(cluster, role, CLAIMS)
+            cluster.start_daemon(role)
+        cluster.wait_live(4)
+        cluster.daemons["name_node"].wait_for_log("deletion.planned")
+        # In the end there are as many as there shall be: the true ones.
+        wait_until(lambda: all(len(block.holders) == 2 for row in fs.fsck("/")
+                               for block in row.blocks))
+        for role in cluster.data_nodes:
+            assert len(stored(cluster, role)) == len(contents)
+        for path, data in contents.items():
+            assert fs.read_bytes(path) == data
+
+
 def test_what_a_new_namenode_deletes_is_set_aside(tmp_path: Path) -> None:
     """It may be none that should lead at all: see case who_j."""
     overrides = {"replication_factor": 2}

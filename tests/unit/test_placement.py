@@ -96,8 +96,22 @@ def test_the_same_seed_gives_the_same_choice() -> None:
 def test_surplus_goes_from_a_crowded_rack_then_the_fullest_node() -> None:
     lone = node(0, rack="/b", remaining=1)
     wide, tight = node(1, remaining=900), node(2, remaining=800)
-    assert choose_surplus([lone, wide, tight], [lone, wide, tight]) is tight
-    assert choose_surplus([lone], [lone, wide, tight]) is lone
+    assert choose_surplus([lone, wide, tight], [lone, wide, tight], 2, 1) is tight
+    assert choose_surplus([lone], [lone, wide, tight], 2, 1) is lone
+
+
+def test_what_came_unasked_goes_first_unless_only_it_is_on_another_rack() -> None:
+    """It may be a lie, of a node that tells of room and racks what it likes."""
+    true = [node(index, rack="/a", remaining=1) for index in range(2)]
+    other, false = node(2, rack="/b", remaining=1), node(3, rack="/x", remaining=9999)
+    false.unasked.add(7)
+    for others, wanted, victim in (
+        ([*true, other], 3, false), ([true[0], other], 2, false), ([true[0]], 1, false),
+        (true, 2, true[0]),
+    ):  # fmt: skip
+        holders = [*others, false]
+        assert choose_surplus(holders, holders, wanted, 7) is victim
+        assert choose_surplus(holders, holders, wanted, 8) is not false
 
 
 def test_the_refusal_is_hdfs_sentence() -> None:

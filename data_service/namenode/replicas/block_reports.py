@@ -97,6 +97,7 @@ class BlockReports:
         elif block_id in self._opened:
             self._opened.lacks(node, block_id)
         node.unknown.pop(block_id, None)
+        node.unasked.discard(block_id)
         self._verifications.found_bad(node, block_id)
         self._deletions.gone(node, block_id)
 
@@ -190,6 +191,8 @@ class BlockReports:
                 self._verifications.ask(node, block, now)
             if not (holds or spoilt) and self._deletions.may_stay(node, block_id):
                 self._blocks.put(block_id, node)
+                if block_id in self._blocks.excess:
+                    node.unasked.add(block_id)
         elif not holds or in_full_report or block.generation >= recorded.generation:
             reason = LENGTH if block.generation == recorded.generation else GENERATION
             self._mark(node, block, reason)

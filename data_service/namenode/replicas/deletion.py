@@ -8,7 +8,8 @@ stale knowledge (HDFS-1972, HDFS-4799, HDFS-15200), so there are four reasons an
   that is down may hold one too: for a grace time after it died, and after a start, when nobody
   knows who is missing, all ids are kept.
 - it is *surplus*: every holder has fully reported in its present session, and as many other good
-  replicas as wanted count, and their nodes have read them lately. One at a time for each block.
+  replicas as wanted count, and their nodes have read them lately. One at a time for each block;
+  what came unasked, when enough were there, goes first, for it may be a lie about the others.
   From the decision on, the replica counts for nothing; the decision is made again whenever the
   order is (re)sent. When a repetition finds too few others, the node's session is ended: then it
   drops all its orders and reports what it still has, and only then its replica counts again.
@@ -180,7 +181,7 @@ class Deletions:
         candidates = [node for node in holders if spare or not node.replicas_count]
         if not candidates:
             return 0
-        victim = choose_surplus(candidates, holders)
+        victim = choose_surplus(candidates, holders, wanted, block_id)
         block = self._blocks.get(block_id)
         if block is None or not victim.session or not self._is_surplus(block_id, victim):
             return 0

@@ -1,7 +1,7 @@
 """One datanode as the namenode knows it."""
 
 from math import inf
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional, Set
 
 from data_service.namenode.replicas.open_report import OpenReport
 from data_service.namenode.replicas.orders import Outbox
@@ -35,7 +35,8 @@ class UnknownReplica(NamedTuple):
 class Node:
     """One datanode. `Nodes` changes its identity, `Liveness` its liveness; the others what they
     own: `replicas` (good ones, counted by the block map), `unknown`, `expected`, `streams`,
-    `outbox`; `verifying` and `verified` (block id -> when), see `verification.py`. `former` is the
+    `outbox`; `verifying` and `verified` (block id -> when), see `verification.py`. `unasked` are
+    the blocks that were there often enough when it told that it has one, too. `former` is the
     process that served its disk before; `principal` is who registered it last, and alone may speak
     in its session; `removed` when another disk is served at its address.
     `misses` and `avoided_until` are about copies that did not reach it.
@@ -43,8 +44,8 @@ class Node:
 
     __slots__ = ("index", "info", "target", "session", "stats", "liveness", "service_state",
                  "last_heartbeat", "zookeeper_lost", "reported", "last_report", "last_report_id",
-                 "report", "replicas", "unknown", "expected", "scheduled", "streams", "outbox",
-                 "verifying", "verified", "former", "principal", "removed", "misses",
+                 "report", "replicas", "unknown", "unasked", "expected", "scheduled", "streams",
+                 "outbox", "verifying", "verified", "former", "principal", "removed", "misses",
                  "avoided_until")
 
     def __init__(self, index: int, info: NodeInfo, now: float) -> None:
@@ -63,6 +64,7 @@ class Node:
         self.report: Optional[OpenReport] = None
         self.replicas = 0
         self.unknown: Dict[int, UnknownReplica] = {}
+        self.unasked: Set[int] = set()
         self.expected: Dict[int, int] = {}
         self.scheduled = 0
         self.streams = 0

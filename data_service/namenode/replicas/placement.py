@@ -69,12 +69,22 @@ def _draw(nodes: List[Node], random: Random) -> Node:
     return nodes[-1]
 
 
-def choose_surplus(candidates: Sequence[Node], holders: Sequence[Node]) -> Node:
-    """Which of the candidates among the holders of a block goes when there are too many: not the
-    only one of its rack while others share one, then the one whose node has the least room."""
+def choose_surplus(
+    candidates: Sequence[Node], holders: Sequence[Node], wanted: int, block_id: int
+) -> Node:
+    """Which of the candidates among the holders of a block goes when there are too many.
+
+    First of all one that came unasked to enough others, if these are on two racks, or are to be
+    only one: it may be a lie, told to have the others removed. Else not the only one of its rack
+    while others share one, then the one whose node has the least room.
+    """
     racks = [node.info.rack for node in holders]
     crowded = [node for node in candidates if racks.count(node.info.rack) > 1]
-    return min(crowded or candidates, key=lambda node: (node.stats.remaining, node.index))
+    unasked = [node for node in candidates if block_id in node.unasked
+               and len({other.info.rack for other in holders if other is not node})
+               >= min(2, wanted, len(set(racks)))]
+    return min(unasked or crowded or candidates,
+               key=lambda node: (node.stats.remaining, node.index))
 
 
 def refusal(label: str, running: int, excluded: AbstractSet[str], full: int,

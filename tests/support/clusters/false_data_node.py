@@ -12,13 +12,16 @@ from typing import Any, Iterable, Optional, Tuple
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 sys.path[0] = str(ROOT)
 
-from data_service.datanode import daemon, pipeline  # noqa: E402
+from data_service.datanode import daemon, description, pipeline  # noqa: E402
 from data_service.datanode.background.verifier import Verifier  # noqa: E402
 from data_service.datanode.store.replica_map import Inventory, ReplicaMap  # noqa: E402
-from data_service.protocol.blocks import DIGEST_BYTES, Block, SealedBlock  # noqa: E402
+from data_service.protocol.blocks import DIGEST_BYTES, SealedBlock  # noqa: E402
 from data_service.protocol.checksums import crc32  # noqa: E402
+from data_service.protocol.nodes import NodeStats  # noqa: E402
 
 CHANGES, CLAIMS = "changes", "claims"
+GUESS = b"\1" * DIGEST_BYTES
+"""The digest of a block that it knows nothing of."""
 
 
 class Changing:
@@ -50,21 +53,31 @@ def change_what_comes() -> None:
     )
 
 
-def claim_all(claims: Iterable[Block]) -> None:
-    """Have reports list these blocks, and each order to read one answered well."""
-    claimed = tuple(claims)
-    guess = b"\1" * DIGEST_BYTES
+def claim_all(claims: Iterable[SealedBlock]) -> None:
+    """Have reports list these blocks, and each order to read one answered well; say, too, that
+    there is more room than anywhere else."""
+    claimed = {sealed.block: sealed.digest for sealed in claims}
     inventory = ReplicaMap.inventory
 
     def more(self: ReplicaMap) -> Inventory:
         true = inventory(self)
-        digests = true.digests + (guess,) * len(claimed)
-        return Inventory(true.good + claimed, true.corrupt, digests)
+        digests = true.digests + tuple(claimed.values())
+        return Inventory(true.good + tuple(claimed), true.corrupt, digests)
+
+    def roomy(*stats: int) -> NodeStats:
+        return NodeStats(*stats)._replace(capacity=1 << 60, remaining=1 << 60)
 
     ReplicaMap.inventory = more  # type: ignore[method-assign]
     Verifier.verify = (  # type: ignore[method-assign]
-        lambda _self, block: SealedBlock(*block, guess)
+        lambda _self, block: SealedBlock(*block, claimed[block])
     )
+    description.NodeStats = roomy  # type: ignore[assignment, misc]
+
+
+def claim_of(line: str) -> SealedBlock:
+    """What a line claims: number, generation, length, and the digest where it is known."""
+    numbers, digest = line.split()[:3], line.split()[3:]
+    return SealedBlock(*map(int, numbers), bytes.fromhex(*digest) if digest else GUESS)
 
 
 def main() -> int:
@@ -73,8 +86,7 @@ def main() -> int:
     if lie == CHANGES:
         change_what_comes()
     else:
-        lines = Path(os.environ["CLAIMS"]).read_text("ascii").split("\n")
-        claim_all(Block(*map(int, line.split())) for line in lines if line)
+        claim_all(map(claim_of, Path(os.environ["CLAIMS"]).read_text("ascii").splitlines()))
     return daemon.main(sys.argv[1:])
 
 
