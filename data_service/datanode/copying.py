@@ -24,7 +24,7 @@ def copy_block(
     Raises CorruptData when it turns out to be damaged, which the store then knows: damage must
     never be copied. The same error can come from a target, and says nothing of this replica.
     """
-    buffer = memoryview(bytearray(CHUNK_BYTES))
+    buffer = memoryview(bytearray(min(CHUNK_BYTES, block.length)))
     with store.read(block.block_id, block.generation) as replica:
         if replica.block != block:
             raise BlockMissing(f"{block.name} has {replica.block.length} bytes here")

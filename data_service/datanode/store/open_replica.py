@@ -76,7 +76,7 @@ class OpenReplica:
         """
         if length > self.block.length:
             raise CorruptData(f"{self.block.name} has {self.block.length} bytes, not {length}")
-        buffer = memoryview(bytearray(CHUNK_BYTES))
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, self.block.length)))
         md5 = hashlib.md5(usedforsecurity=False)
         for chunk in self.chunks(0, length):
             md5.update(small_crcs(self.verified(chunk, buffer)[: length - chunk.offset]))
