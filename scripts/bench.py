@@ -13,11 +13,11 @@ their ratios hold. Speeds are medians of the rounds, 1 MB is 1,000,000 bytes. Th
 minutes, and up to five times the size of the large file on the disk. With `--namespace N` only
 a namespace of N files is measured, and how long others wait for `stat` and `mkdir` while it is
 busy with something large: a million take about ten minutes and 2 GB of disk. With `--security`
-three clusters stand side by side, in the modes simple, secret, and secret with TLS. `--check FILE`
-compares the ratios, and memory, with those of a run whose `--json` was saved, names what is more
-than twice as bad in the median and at its best, and then exits with status 1. `--peer DIR` measures
-an HDFS that runs, too, in alternation, and prints ours : theirs; scripts/benchmark/hdfs.py says
-what DIR/hdfs.sh does.
+three clusters stand side by side, in the modes simple, secret, and secret with TLS. `--only web`
+measures WebHDFS through a gateway, beside the library. `--check FILE` compares the ratios, and
+memory, with those of a run whose `--json` was saved, names what is more than twice as bad in the
+median and at its best, and then exits with status 1. `--peer DIR` measures an HDFS that runs, too,
+in alternation, and prints ours : theirs; scripts/benchmark/hdfs.py says what DIR/hdfs.sh does.
 """
 
 import argparse
@@ -47,6 +47,7 @@ from scripts.benchmark.results import Results  # noqa: E402
 from scripts.benchmark.security import SecurityBench  # noqa: E402
 from scripts.benchmark.side_by_side import SideBySide  # noqa: E402
 from scripts.benchmark.versus import run_versus  # noqa: E402
+from scripts.benchmark.web import web  # noqa: E402
 
 TOLERANCE = 1.0
 """How much worse a figure may be than in a saved run, as a fraction, on a machine that others use
@@ -54,6 +55,9 @@ heavily: three runs without a change differed by up to a half there."""
 
 ALONE = ("namespace", "security", "peer", "check")
 """Options that go with no other of them; only what `--namespace` found can be checked, too."""
+
+MEASURES = {**GROUPS, "web": web}
+"""By their names on the command line. The last one has a daemon more than the others."""
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -84,7 +88,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the cluster against the machine.")
     parser.add_argument("--size", type=byte_count, metavar="BYTES", help="large file (1G)")
     parser.add_argument("--repeat", type=positive, metavar="N", help="rounds (3)")
-    parser.add_argument("--only", choices=GROUPS, action="append", help="only this group")
+    parser.add_argument("--only", choices=MEASURES, action="append", help="only this group")
     parser.add_argument("--quick", action="store_true", help="small and short, to see it work")
     parser.add_argument("--namespace", type=positive, metavar="N", help="only: a tree of N files")
     parser.add_argument("--security", action="store_true", help="only: what each mode costs")
@@ -96,6 +100,8 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     alone = [f"--{name}" for name in ALONE if getattr(arguments, name)]
     if len(alone) > 1 and alone != ["--namespace", "--check"]:
         parser.error(f"{alone[0]} does not go with {alone[1]}")
+    if arguments.peer and "web" in (arguments.only or ()):
+        parser.error("--only web does not go with --peer")
     return arguments
 
 
@@ -172,8 +178,8 @@ def measured(arguments: argparse.Namespace, folder: Path) -> Measured:
             with Hdfs(Path(arguments.peer), folder / "errors") as hdfs:
                 sides = run_versus(bench, hdfs, arguments.only or list(GROUPS))
             return Measured(whole._asdict(), bench.results, sides=sides)
-        for name, measure in GROUPS.items():
-            if name in (arguments.only or GROUPS):
+        for name, measure in MEASURES.items():
+            if name in (arguments.only or MEASURES):
                 measure(bench)
     return Measured(whole._asdict(), bench.results)
 

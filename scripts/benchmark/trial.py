@@ -83,6 +83,10 @@ class TrialCluster:
             for port in self._ports:
                 port.close()
 
+    def free_address(self) -> Tuple[str, int]:
+        """Where one more daemon can listen."""
+        return _HOST, self._port()
+
     def memory(self) -> Dict[str, Tuple[float, float]]:
         """Role -> MiB of memory that each daemon has now, and had at its peak."""
         return {role: memory_of(pid) for role, pid in self.pids().items()}
