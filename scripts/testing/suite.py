@@ -55,8 +55,10 @@ class Job:
         self.output = folder / f"output_{number}"
         self._failures_told = 0
         command = [sys.executable, "-m", "pytest", "-p", "scripts.testing.turns"]
-        command += ["--turns", str(folder / "turns"), "--tally", str(self.tally)]
-        command += ["--basetemp", str(folder / f"files_{number}"), "-p", "no:cacheprovider"]
+        # Each in one word: a path that stands alone and exists would be taken for where the tests
+        # are, by who starts when another job has made it.
+        command += [f"--turns={folder / 'turns'}", f"--tally={self.tally}"]
+        command += [f"--basetemp={folder / f'files_{number}'}", "-p", "no:cacheprovider"]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 command + arguments,

@@ -132,3 +132,15 @@ def test_a_test_that_hangs_is_interrupted_and_fails_the_suite(
     monkeypatch.setattr(suite, "_WORD_SECONDS", 0.2)
     text = "import threading\ndef test_it():\n    threading.Event().wait()\n"
     assert run_suite(tmp_path, text, capfd) == ["0 passed, 0 failed", "1"]
+
+
+def test_no_path_of_the_suites_own_is_taken_for_where_the_tests_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever started after the first job found its files there, took their folder for the root of
+    all tests, and had two modules of one name."""
+    begun: List[List[str]] = []
+    monkeypatch.setattr(suite.subprocess, "Popen", lambda words, **_: begun.append(words))
+    suite.Job(1, [], tmp_path)
+    assert not [word for word in begun[0] if word.startswith(str(tmp_path))]
+    assert len([word for word in begun[0] if f"={tmp_path}" in word]) == 3
