@@ -26,7 +26,9 @@ log = logs.get("gateway")
 BYTES_PER_SECOND_MIN = 4096
 """Who sends slower than that, on average, is not waited for."""
 
-RECEIVE_BYTES = 1 << 18
+RECEIVE_BYTES = 1 << 16
+"""What is asked for at once: for more, the system would map and clear memory each time."""
+
 DROP_BYTES_MAX = 64 << 20
 """What is read and dropped so that a client hears an answer that it did not wait for."""
 
