@@ -4,7 +4,7 @@ HDFS's own most-reported fault is to decode a path twice, or a plus in it as a b
 what stands in the target, with each %XX taken for a byte of UTF-8, and nothing else.
 """
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional
 from urllib.parse import quote, unquote_to_bytes
 
 from data_service.web.remote_exceptions import INVALID_PATH, RemoteException, refused
@@ -34,14 +34,14 @@ def decoded(raw: bytes, what: str) -> str:
         raise refused(f"the {what} is not in UTF-8") from None
 
 
-def file_path(path: str) -> Tuple[bool, str]:
-    """Whether this is a path of WebHDFS, and the path in the cluster that it stands for."""
+def file_path(path: str) -> Optional[str]:
+    """The path in the cluster that one of WebHDFS stands for; None for any other."""
     if path != PREFIX and not path.startswith(f"{PREFIX}/"):
-        return False, ""
+        return None
     names = [name for name in path[len(PREFIX) :].split("/") if name]
     if "." in names or ".." in names:
         raise RemoteException(INVALID_PATH, f"Invalid path name {path[len(PREFIX) :]}")
-    return True, "/" + "/".join(names)
+    return "/" + "/".join(names)
 
 
 def location(origin: str, path: str, query: bytes) -> str:

@@ -31,6 +31,11 @@ def file_statuses(rows: Iterable[FileStatus]) -> Form:
     return {"FileStatuses": {"FileStatus": [file_status(row, row.name) for row in rows]}}
 
 
+def listed_file(status: FileStatus) -> Form:
+    """The listing of a file, whose name is empty there."""
+    return {"FileStatuses": {"FileStatus": [file_status(status, "")]}}
+
+
 def content_summary(summary: ContentSummary, usage: QuotaUsage) -> Form:
     """How much a tree holds, and may hold."""
     return {

@@ -109,8 +109,8 @@ def _origin(head: Head) -> str:
 
 
 def _path_of(path: str) -> str:
-    known, found = addresses.file_path(path)
-    if not known:
+    found = addresses.file_path(path)
+    if found is None:
         # Not as of a file: who hears that one does not exist may make it, or forget it.
         raise RemoteException(NO_RESOURCE, f"nothing is at {path:.200}, but at {addresses.PREFIX}")
     return found

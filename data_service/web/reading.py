@@ -34,9 +34,7 @@ def list_status(call: Call) -> Answer:
     rows = call.fs.list(call.path)
     first = list(islice(rows, LIST_ROWS))
     if _is_file_itself(call, first):
-        return answer_json(
-            {"FileStatuses": {"FileStatus": [forms.file_status(first[0], "")]}}
-        )
+        return answer_json(forms.listed_file(first[0]))
     if len(first) < LIST_ROWS:
         return answer_json(forms.file_statuses(first))
     return Answer(200, content_type=JSON, pieces=_streamed(first, rows))
@@ -45,10 +43,8 @@ def list_status(call: Call) -> Answer:
 def list_status_batch(call: Call) -> Answer:
     """A page of a directory, behind the name that the last one ended with."""
     rows = list(islice(call.fs.list(call.path, call.parameters.text("startAfter")), LIST_ROWS))
-    if _is_file_itself(call, rows):
-        listing = {"FileStatuses": {"FileStatus": [forms.file_status(rows[0], "")]}}
-    else:
-        listing = forms.file_statuses(rows[:PAGE_ROWS])
+    itself = _is_file_itself(call, rows)
+    listing = forms.listed_file(rows[0]) if itself else forms.file_statuses(rows[:PAGE_ROWS])
     left = len(rows[PAGE_ROWS:])
     return answer_json({"DirectoryListing": {"partialListing": listing, "remainingEntries": left}})
 

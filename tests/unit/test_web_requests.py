@@ -155,7 +155,7 @@ def test_a_head_is_waited_for_and_has_an_end(piece: int) -> None:
 ])  # fmt: skip
 def test_a_path_is_decoded_exactly_once(target: bytes, path: str) -> None:
     place = addresses.parse(b"/webhdfs/v1" + target + b"?op=x?y")
-    assert addresses.file_path(place.path) == (True, path) and place.query == b"op=x?y"
+    assert addresses.file_path(place.path) == path and place.query == b"op=x?y"
 
 
 def test_every_character_survives_the_way_to_the_second_step() -> None:
@@ -163,14 +163,14 @@ def test_every_character_survives_the_way_to_the_second_step() -> None:
     there = addresses.location("http://a:1", "/" + name, "op=é&a=%2B+".encode())
     assert there.isascii() and there.isprintable() and " " not in there
     place = addresses.parse(there[len("http://a:1") :].encode())
-    assert addresses.file_path(place.path) == (True, "/" + name)
+    assert addresses.file_path(place.path) == "/" + name
     parameters = Parameters(place.query)
     assert (parameters.op, parameters.text("a")) == ("É", "+ ") and parameters.boolean("data")
 
 
 @pytest.mark.parametrize("path", ["/", "/x", "/webhdfs", "/webhdfs/v10/a", "/webhdfs/v2"])
 def test_other_places_are_no_files(path: str) -> None:
-    assert addresses.file_path(path) == (False, "")
+    assert addresses.file_path(path) is None
 
 
 @pytest.mark.parametrize("target", [b"/webhdfs/v1/a/../b", b"/webhdfs/v1/%2e%2e", b"/webhdfs/v1/."])
