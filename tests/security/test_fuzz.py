@@ -37,9 +37,9 @@ HOLES = {
         "except KeyError as error:  # Whatever brine", "ERROR",
     ),
     "a thread that stays behind": (
-        "zookeeper/fabric/server.py", "            self._forget(client)\n\n    def _serve_requests",
+        "zookeeper/fabric/acceptor.py", "            self._forget(client)\n\n    def _has_left",
         "            self._forget(client)\n            threading.Event().wait()\n\n"
-        "    def _serve_requests", "threads",
+        "    def _has_left", "threads",
     ),
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.state import State
-from data_service.protocol.files import OpenedFile
+from data_service.protocol.files import LocatedBlock, OpenedFile
 from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core
 from zookeeper.fabric.errors import (
     DfsError,
@@ -113,7 +113,7 @@ def test_after_a_restart_a_writer_gets_back_what_was_given_to_him_and_nobody_els
     core: Core,
 ) -> None:
     alice, hers = opened_by_alice(core)
-    located = alice.exposed_add_block(CLIENT, HERS, 0, ())
+    located = LocatedBlock(*alice.exposed_add_block(CLIENT, HERS, 0, ()))
     block, block_claim = tuple(located.block), located.claim
     mallory = connect(core, "mallory")
     his = mallory.exposed_create((CLIENT, 1), "/all/his", False, 0, 0, 0o600)

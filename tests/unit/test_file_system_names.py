@@ -36,7 +36,8 @@ def test_an_umask_of_ones_own(
 
     def note(call: Call, arguments: Tuple[Any, ...], seconds: Optional[float]) -> object:
         if call.name in ("create", "mkdir"):
-            asked.append(oct(arguments[-1]))
+            names = [parameter.name for parameter in call.parameters]
+            asked.append(oct(arguments[names.index("mode") - names.index("op") - 1]))
         return None if call.name == "mkdir" else perform(call, arguments, seconds)
 
     monkeypatch.setattr(fs._namenode.calls, "_perform", note)

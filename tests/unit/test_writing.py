@@ -32,8 +32,8 @@ def test_complete_is_one_edit() -> None:
     before = core.metadata.last_txid
     core.complete(file_id, blocks)
     assert core.metadata.last_txid == before + 1
-    # The parent's time, two new directories, the file and its two blocks.
-    assert len(core.metadata.edits[-1].changes) == 6
+    # The parent's time, two new directories, the file and its two blocks with their digests.
+    assert len(core.metadata.edits[-1].changes) == 8
 
 
 def test_overwriting_keeps_the_old_content_until_the_new_is_complete() -> None:
@@ -103,7 +103,7 @@ def test_any_block_may_end_early_but_none_is_shorter_than_its_replicas() -> None
     file_id = core.create("/f")
     first, second, third = core.write(file_id, 40, 100, 60)
     short = first._replace(length=39)
-    refusal(errors.NotEnoughReplicas, lambda: core.complete(file_id, [short, second, third]))
+    refusal(errors.CorruptData, lambda: core.complete(file_id, [short, second, third]))
     core.complete(file_id, [first, second, third])
     assert core.length("/f") == 200
     core.state.check()

@@ -60,6 +60,7 @@ class Term:
         self._ending = ending
         self._journal = journal
         self._decisions = Decisions(state, journal, random)
+        self._lease, self._elected = lease, elected
         self._lease_keeper = LeaseKeeper(lease, journal.prove, elected, ending)
         self.namesystem = Namesystem(
             settings, self._decisions, journal, self._lease_keeper, ending, on_later_epoch
@@ -75,7 +76,10 @@ class Term:
         started = time.monotonic()
         with memory.of_an_image():
             self._load_image()
+        asked_at, before = time.monotonic(), self._elected()
         self._journal.confirm()
+        # That is a proof: a metadata service that hangs from now on keeps no reader waiting.
+        self._lease.proved(asked_at, before)
         self._decisions.state.blocks.loaded(time.monotonic())
         seconds = round(time.monotonic() - started, 3)
         log.info("image.loaded", seconds=seconds, txid=self._journal.durable_txid)
