@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Optional
 
+from data_service.shell.reports.cluster_report import DEAD
 from scripts.benchmark.latency_probe import Probe, Probed
 from scripts.benchmark.worker import Worker, serve
 from zookeeper.fabric.errors import DfsError
@@ -88,13 +89,19 @@ class _Verbs:
         _poll(lambda: self._files.cluster_status().blocks <= at_most, seconds)
 
     def await_loss(self) -> None:
-        """Until blocks lack replicas."""
-        status = self._files.cluster_status
-        self._await("a datanode is dead", lambda: status().under_replicated > 0)
+        """Until a datanode is dead: it stays so, while what it had may soon be copied."""
+        nodes = self._files.datanodes
+        self._await("a datanode is dead", lambda: any(node.state == DEAD for node in nodes()))
 
     def await_copies(self, seconds: float) -> None:
         """Until no block lacks replicas, or so much time is over."""
-        _poll(lambda: not self._files.cluster_status().under_replicated, seconds)
+
+        def copied() -> bool:
+            # What a dead datanode had is looked for step by step, from the next moment on.
+            time.sleep(PAUSE_SECONDS)
+            return not self._files.cluster_status().under_replicated
+
+        _poll(copied, seconds)
 
     def begin_probe(self, path: str, folder: str) -> None:
         """Ask for the status of `path`, and make directories in `folder`, at a steady pace."""
