@@ -36,10 +36,7 @@ The exit status is 0 when everything held, 1 on a violation, 2 when the trial it
 
 import argparse
 import logging
-import shutil
-import signal
 import sys
-import tempfile
 from pathlib import Path
 from random import SystemRandom
 from typing import List, Optional
@@ -47,6 +44,7 @@ from typing import List, Optional
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from scripts.testing.trials import in_own_folder, say  # noqa: E402
 from tests.chaos.evidence import judge_again  # noqa: E402
 from tests.chaos.trial import Trial  # noqa: E402
 
@@ -81,7 +79,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
 
 def run(folder: Path, seed: int, seconds: float) -> int:
     """The exit status of one run in this directory."""
-    trial = Trial(folder, seed, _say)
+    trial = Trial(folder, seed, say)
     try:
         with trial:
             try:
@@ -127,24 +125,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     arguments = parse(argv)
     if arguments.replay is not None:
         return replay(arguments.replay)
-    # The end of a terminal's session must stop the daemons, too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
-    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    _say(f"seed {arguments.seed}, in {folder}")
-    status = FAILED
-    try:
-        status = run(folder, arguments.seed, arguments.minutes * 60)
-    finally:
-        if status or arguments.keep:
-            print(f"logs and disks are in {folder}")
-        else:
-            shutil.rmtree(folder)
-    return status
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
+    seed, seconds = arguments.seed, arguments.minutes * 60
+    return in_own_folder("chaos", seed, arguments.keep, lambda folder: run(folder, seed, seconds))
 
 
 if __name__ == "__main__":

@@ -27,10 +27,7 @@ something was found, and 2 when the attack itself failed.
 
 import argparse
 import logging
-import shutil
-import signal
 import sys
-import tempfile
 from pathlib import Path
 from random import SystemRandom
 from typing import List, Optional
@@ -38,6 +35,7 @@ from typing import List, Optional
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from scripts.testing.trials import in_own_folder, say  # noqa: E402
 from tests.fuzzing.campaign import Campaign, Found, Report  # noqa: E402
 from tests.support.clusters.cluster import Cluster  # noqa: E402
 
@@ -73,7 +71,7 @@ def run(folder: Path, arguments: argparse.Namespace) -> int:
     seed = arguments.seed
     try:
         with Cluster(folder, security=arguments.security) as cluster:
-            campaign = Campaign(cluster, seed, _say if arguments.show else None)
+            campaign = Campaign(cluster, seed, say if arguments.show else None)
             report = campaign.run(arguments.first, arguments.count, arguments.seconds)
     except Found as found:
         count = found.last - found.first + 1
@@ -85,8 +83,8 @@ def run(folder: Path, arguments: argparse.Namespace) -> int:
         print(f"seed {seed}: the attack itself failed: {error!r}")
         return FAILED
     for line in told(report):
-        _say(line)
-    _say(f"seed {seed}: all held")
+        say(line)
+    say(f"seed {seed}: all held")
     return HELD
 
 
@@ -105,24 +103,9 @@ def told(report: Report) -> List[str]:
 def main(argv: Optional[List[str]] = None) -> int:
     """The exit status."""
     arguments = parse(argv)
-    # The end of a terminal's session must stop the daemons, too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    _say(f"seed {arguments.seed}, in {folder}")
-    status = FAILED
-    try:
-        status = run(folder, arguments)
-    finally:
-        if status or arguments.keep:
-            print(f"logs and disks are in {folder}")
-        else:
-            shutil.rmtree(folder)
-    return status
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
+    return in_own_folder(
+        "fuzz", arguments.seed, arguments.keep, lambda folder: run(folder, arguments)
+    )
 
 
 if __name__ == "__main__":

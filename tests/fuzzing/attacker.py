@@ -3,8 +3,7 @@
 import socket
 import struct
 import time
-from types import TracebackType
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, Type
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from rpyc.core import brine, consts
 
@@ -55,12 +54,7 @@ class Attacker:
     def __enter__(self) -> "Attacker":
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.hang_up()
 
     def hang_up(self) -> None:

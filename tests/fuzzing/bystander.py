@@ -3,8 +3,7 @@
 import logging
 import threading
 import time
-from types import TracebackType
-from typing import Callable, List, NamedTuple, Optional, Type
+from typing import Callable, List, NamedTuple
 
 from data_service.filesystem import FileSystem
 
@@ -42,12 +41,7 @@ class Bystander:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._over.set()
         self._thread.join()
 

@@ -4,8 +4,7 @@ import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import List, Optional, Tuple, Type
+from typing import List, Tuple
 
 import pytest
 
@@ -35,12 +34,7 @@ class Squatter:
     def __enter__(self) -> "Squatter":
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for one in self._open:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

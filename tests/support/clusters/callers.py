@@ -7,7 +7,6 @@
 import itertools
 import os
 from contextlib import closing
-from types import TracebackType
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 from data_service.protocol.datanode_calls import DataNodeCalls
@@ -127,12 +126,7 @@ class Callers:
     def __enter__(self) -> "Callers":
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for caller in self._known.values():
             caller.close()
 

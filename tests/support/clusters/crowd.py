@@ -3,8 +3,7 @@
 import socket
 import time
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, List, Optional, Type
+from typing import Any, List, Optional
 
 from tests.support.clusters.callers import Caller
 from tests.support.clusters.cluster import Cluster
@@ -56,12 +55,7 @@ class Crowd:
     def __enter__(self) -> "Crowd":
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for remote in self._remotes:
             remote.close()
         for made in self._sockets:
