@@ -8,6 +8,7 @@ from rpyc.core import consts
 
 from tests.support.links.loopback import (
     Loopback,
+    await_busy,
     busy_caller,
     credentials_as,
     request,
@@ -135,6 +136,7 @@ def test_a_running_call_keeps_its_place_among_waiting_ones() -> None:
         waiting_calls(loopback, 2)
         for _ in range(4):
             assert works(loopback.remote())
+            await_busy(loopback, 2)
         loopback.stage.gate.set()
         assert caller.outcome() == "waited"
 
@@ -156,6 +158,7 @@ def test_ones_own_idle_connection_makes_room_for_ones_own() -> None:
     with Loopback(max_connections_per_host=4) as loopback:
         first, second = loopback.remote(), loopback.remote()
         assert works(first) and works(second)
+        await_busy(loopback, 0)
         assert works(loopback.remote())
         # The server may have noticed in the other order that they are idle.
         wait_until(lambda: first.stale or second.stale, what="the end of one")

@@ -8,7 +8,14 @@ from typing import Any, Callable, List, Optional
 
 import pytest
 
-from tests.support.links.loopback import Loopback, RawClient, busy_caller, call, works
+from tests.support.links.loopback import (
+    Loopback,
+    RawClient,
+    await_busy,
+    busy_caller,
+    call,
+    works,
+)
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import acceptor as acceptor_module
 from zookeeper.fabric.auth import SECRET
@@ -85,8 +92,8 @@ def test_when_everybody_is_busy_a_newcomer_is_turned_away() -> None:
             loopback.remote()
         loopback.stage.gate.set()
         assert [caller.outcome() for caller in callers] == ["waited"] * 2
-        # Who has had his answer is not idle before the server has looked away from him.
-        assert wait_until(lambda: served(loopback.raw()))
+        await_busy(loopback, 0)
+        assert works(loopback.remote())
 
 
 def test_one_host_cannot_take_the_place_of_others() -> None:

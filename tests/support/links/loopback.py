@@ -12,6 +12,7 @@ is gone again: what leaks fails the test.
 import dataclasses
 import logging
 import random
+import re
 import socket
 import struct
 import threading
@@ -22,7 +23,7 @@ from rpyc.core import brine, consts
 
 from tests.support.clusters.leaks import Leaks
 from tests.support.clusters.ports import Ports
-from tests.support.clusters.waiting import PATIENCE_SECONDS
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.links.key_holder import holder
 from tests.support.links.playground import FRAME_BYTES_MAX, Playground, Stage
 from zookeeper.fabric.auth import SECRET, SIMPLE, Credentials
@@ -242,6 +243,17 @@ class Caller(threading.Thread):
         """What it returned, or the error that it raised."""
         self.join(PATIENCE_SECONDS)
         return self.result
+
+
+def await_busy(loopback: Loopback, most: int) -> None:
+    """Wait until calls run, as the server sees it, on so many connections at most: who has his
+    answer is not idle before the server has looked away from him."""
+
+    def settled() -> bool:
+        found = re.search(r"(\d+) busy", repr(loopback.server))
+        return found is not None and int(found.group(1)) <= most
+
+    wait_until(settled, what=f"no more than {most} busy connections")
 
 
 def busy_caller(loopback: Loopback) -> Caller:
