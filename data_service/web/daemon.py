@@ -5,8 +5,10 @@ from typing import List, Optional
 
 from data_service.filesystem.file_system import FileSystem
 from data_service.web.clients import Clients
-from data_service.web.gateway import Gateway
-from data_service.web.http_server import HttpServer
+from data_service.web.exchange.http_server import HttpServer
+from data_service.web.front import Front
+from data_service.web.visitors import Visitors
+from data_service.web.webhdfs.webhdfs_door import WebHdfsDoor
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import SECRET
 from zookeeper.fabric.errors import SettingsError
@@ -28,7 +30,8 @@ class WebGateway(daemon.Daemon):
         self.address = daemon.address_at(own.hosts, index, "web_hosts")
         self._clients = Clients(lambda user: FileSystem(settings, user))
         hosts = {address.host for address in own.hosts} | set(own.web_names)
-        self._gateway = Gateway(self._clients, hosts, own.web_user)
+        visitors = Visitors(self._clients, own.web_user)
+        self._front = Front({"webhdfs": WebHdfsDoor(visitors)}, hosts)
         self._server: Optional[HttpServer] = None
 
     def start(self) -> None:
@@ -37,7 +40,7 @@ class WebGateway(daemon.Daemon):
             f"{GATEWAY}@{self.address}",
             daemon.bind_host(self.settings, self.address),
             self.address.port,
-            self._gateway.answering,
+            self._front.answering,
             self.settings.network,
         )
         self._server.start()

@@ -29,13 +29,15 @@ PURE_MODULES = {
     "metadata_service.edits",
     "metadata_service.epochs",
     "data_service.datanode.store.layout",
-    "data_service.web.addresses",
-    "data_service.web.answers",
-    "data_service.web.body",
-    "data_service.web.forms",
-    "data_service.web.http_head",
-    "data_service.web.parameters",
-    "data_service.web.remote_exceptions",
+    "data_service.web.exchange.answers",
+    "data_service.web.exchange.body",
+    "data_service.web.exchange.http_head",
+    "data_service.web.exchange.parameters",
+    "data_service.web.exchange.remote_exceptions",
+    "data_service.web.exchange.request",
+    "data_service.web.exchange.targets",
+    "data_service.web.webhdfs.addresses",
+    "data_service.web.webhdfs.forms",
 }
 
 PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
@@ -75,7 +77,7 @@ def impure_imports(source: Source, known: Iterable[str]) -> List[str]:
         if not {top, item.module} & PURE_LIBRARY and top not in PRODUCT:
             found.append(source.at(item.node, f"imports {top}, which is not known to be pure"))
     packages = {"zookeeper", "zookeeper.fabric", "metadata_service", "data_service",
-                "data_service.web"}
+                "data_service.web", "data_service.web.exchange", "data_service.web.webhdfs"}
     for module, line in imported_modules(source, known).items():
         if not is_pure(module) and module not in packages:
             found.append(f"{source.path}:{line}: imports {module}, which is not pure")

@@ -4,7 +4,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from data_service.web import reading
+from data_service.web.webhdfs import reading
 from tests.support.models.web_asker import HERE, Asker, Reply
 
 

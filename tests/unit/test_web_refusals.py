@@ -5,8 +5,8 @@ from typing import Any, Dict
 import pytest
 
 from data_service.web.clients import Clients
-from data_service.web.operations import MISSING, OPERATIONS
-from data_service.web.remote_exceptions import translated
+from data_service.web.exchange.remote_exceptions import translated
+from data_service.web.webhdfs.operations import MISSING, OPERATIONS
 from tests.support.models.memory_file_system import MemoryFileSystem
 from tests.support.models.web_asker import Asker
 from zookeeper.fabric import errors

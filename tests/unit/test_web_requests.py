@@ -4,11 +4,18 @@ from typing import Callable, List
 
 import pytest
 
-from data_service.web import addresses
-from data_service.web.body import Body, Inbox
-from data_service.web.http_head import HEAD_END, HEADERS_MAX, LINE_BYTES_MAX, host_of, parse
-from data_service.web.parameters import PARAMETERS_MAX, Parameters
-from data_service.web.remote_exceptions import RemoteException
+from data_service.web.exchange.body import Body, Inbox
+from data_service.web.exchange.http_head import (
+    HEAD_END,
+    HEADERS_MAX,
+    LINE_BYTES_MAX,
+    host_of,
+    parse,
+)
+from data_service.web.exchange.parameters import PARAMETERS_MAX, Parameters
+from data_service.web.exchange.remote_exceptions import RemoteException
+from data_service.web.exchange.targets import parse_target
+from data_service.web.webhdfs import addresses
 from zookeeper.fabric.errors import Unavailable
 
 
@@ -154,7 +161,7 @@ def test_a_head_is_waited_for_and_has_an_end(piece: int) -> None:
     (b"/%C3%A9", "/é"), ("/é".encode(), "/é"), (b"/a%2Fb", "/a/b"), (b"/a=b;c&d", "/a=b;c&d"),
 ])  # fmt: skip
 def test_a_path_is_decoded_exactly_once(target: bytes, path: str) -> None:
-    place = addresses.parse(b"/webhdfs/v1" + target + b"?op=x?y")
+    place = parse_target(b"/webhdfs/v1" + target + b"?op=x?y")
     assert addresses.file_path(place.path) == path and place.query == b"op=x?y"
 
 
@@ -162,7 +169,7 @@ def test_every_character_survives_the_way_to_the_second_step() -> None:
     name = "".join(map(chr, [*range(1, 0x2F), *range(0x30, 0x180), 0x1F600]))
     there = addresses.location("http://a:1", "/" + name, "op=é&a=%2B+".encode())
     assert there.isascii() and there.isprintable() and " " not in there
-    place = addresses.parse(there[len("http://a:1") :].encode())
+    place = parse_target(there[len("http://a:1") :].encode())
     assert addresses.file_path(place.path) == "/" + name
     parameters = Parameters(place.query)
     assert (parameters.op, parameters.text("a")) == ("É", "+ ") and parameters.boolean("data")
@@ -176,13 +183,13 @@ def test_other_places_are_no_files(path: str) -> None:
 @pytest.mark.parametrize("target", [b"/webhdfs/v1/a/../b", b"/webhdfs/v1/%2e%2e", b"/webhdfs/v1/."])
 def test_no_path_climbs(target: bytes) -> None:
     with pytest.raises(RemoteException, match="^Invalid path name /") as caught:
-        addresses.file_path(addresses.parse(target).path)
+        addresses.file_path(parse_target(target).path)
     assert caught.value.kind.name == "InvalidPathException"
 
 
 def test_a_path_that_is_no_text_is_refused() -> None:
     with pytest.raises(RemoteException, match="UTF-8"):
-        addresses.parse(b"/webhdfs/v1/%FF")
+        parse_target(b"/webhdfs/v1/%FF")
     with pytest.raises(RemoteException, match="UTF-8"):
         Parameters(b"op=%C3")
 

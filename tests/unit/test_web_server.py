@@ -9,11 +9,11 @@ from typing import Iterator, List, Optional
 
 import pytest
 
-from data_service.web import http_server
-from data_service.web.answers import Answer, Pieces
-from data_service.web.body import Body
-from data_service.web.http_head import Head
-from data_service.web.http_server import HttpServer
+from data_service.web.exchange import http_server
+from data_service.web.exchange.answers import Answer, Pieces
+from data_service.web.exchange.body import Body
+from data_service.web.exchange.http_head import Head
+from data_service.web.exchange.http_server import HttpServer
 from tests.support.clusters.leaks import Leaks
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.links.loopback import RawClient, mutate

@@ -3,10 +3,12 @@
 import json
 from typing import Any, List, NamedTuple
 
-from data_service.web.body import Body, Inbox
 from data_service.web.clients import Clients
-from data_service.web.gateway import Gateway
-from data_service.web.http_head import HEAD_END, parse
+from data_service.web.exchange.body import Body, Inbox
+from data_service.web.exchange.http_head import HEAD_END, parse
+from data_service.web.front import Front
+from data_service.web.visitors import Visitors
+from data_service.web.webhdfs.webhdfs_door import WebHdfsDoor
 from tests.support.models.memory_file_system import MemoryFileSystem
 
 HERE = "http://web:9870/webhdfs/v1"
@@ -39,7 +41,9 @@ class Asker:
         self.fs = MemoryFileSystem("root")
         self.fs.write("/d/f", b"hello")
         self.users: List[str] = []
-        self._gateway = Gateway(Clients(self._client), ["web"], "dr.who")  # type: ignore[arg-type]
+        clients = Clients(self._client)  # type: ignore[arg-type]
+        doors = {"webhdfs": WebHdfsDoor(Visitors(clients, "dr.who"))}
+        self._front = Front(doors, ["web"])
 
     def _client(self, user: str) -> MemoryFileSystem:
         self.users.append(user)
@@ -53,7 +57,7 @@ class Asker:
         head = parse("\r\n".join(lines).encode() + HEAD_END)
         pieces = [body] if body else []
         there = Body(Inbox(lambda: pieces.pop() if pieces else b""), head.length)
-        with self._gateway.answering(head, there) as answer:
+        with self._front.answering(head, there) as answer:
             data = answer.body if answer.pieces is None else b"".join(map(bytes, answer.pieces))
             assert answer.length in (None, len(data))
         found = json.loads(data) if answer.content_type == "application/json" else data

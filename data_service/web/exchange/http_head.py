@@ -8,7 +8,7 @@ hide one request in another: no folded lines, no bare line feeds, no second leng
 import re
 from typing import Dict, FrozenSet, List, NamedTuple, Optional
 
-from data_service.web.remote_exceptions import refused
+from data_service.web.exchange.remote_exceptions import refused
 
 LINE_BYTES_MAX = 64 << 10
 """The longest request line: CONCAT names all of its sources in there."""

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from data_service.protocol.checksums import CHUNK_BYTES
-from data_service.web.addresses import PREFIX
-from data_service.web.answers import BYTES, EMPTY, Answer, Pieces, answer_json
-from data_service.web.calls import Call
-from data_service.web.remote_exceptions import FILE_NOT_FOUND, IO, RemoteException
+from data_service.web.exchange.answers import BYTES, EMPTY, Answer, Pieces, answer_json
+from data_service.web.exchange.remote_exceptions import FILE_NOT_FOUND, IO, RemoteException
+from data_service.web.webhdfs.addresses import PREFIX
+from data_service.web.webhdfs.calls import Call
 from zookeeper.fabric.errors import AlreadyBeingCreated, CorruptData, PathNotFound
 
 FILE_MODE = 0o644

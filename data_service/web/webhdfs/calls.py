@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from data_service.web.body import Body
-from data_service.web.parameters import Parameters
+from data_service.web.exchange.body import Body
+from data_service.web.exchange.parameters import Parameters
 
 if TYPE_CHECKING:
     from data_service.filesystem.file_system import FileSystem

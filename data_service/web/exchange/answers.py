@@ -3,7 +3,7 @@
 import json
 from typing import Any, Dict, Generator, Iterable, Iterator, NamedTuple, Optional, Union
 
-from data_service.web.remote_exceptions import RemoteException
+from data_service.web.exchange.remote_exceptions import RemoteException
 
 JSON = "application/json"
 BYTES = "application/octet-stream"

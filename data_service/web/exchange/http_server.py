@@ -11,10 +11,10 @@ another.
 import time
 from typing import Callable, ContextManager, Optional
 
-from data_service.web.answers import Answer, Piece, answer_error, chunks, head_of
-from data_service.web.body import Body, Inbox
-from data_service.web.http_head import HEAD_BYTES_MAX, HEAD_END, Head, parse
-from data_service.web.remote_exceptions import RemoteException, refused
+from data_service.web.exchange.answers import Answer, Piece, answer_error, chunks, head_of
+from data_service.web.exchange.body import Body, Inbox
+from data_service.web.exchange.http_head import HEAD_BYTES_MAX, HEAD_END, Head, parse
+from data_service.web.exchange.remote_exceptions import RemoteException, refused
 from zookeeper.fabric import logs
 from zookeeper.fabric.acceptor import Acceptor, Client
 from zookeeper.fabric.errors import DfsError, Unavailable

@@ -6,7 +6,7 @@ Whatever gives bytes will do: `Inbox` asks a function for more, which gives none
 import re
 from typing import Callable, Iterator, Optional
 
-from data_service.web.remote_exceptions import refused
+from data_service.web.exchange.remote_exceptions import refused
 from zookeeper.fabric.errors import Unavailable
 
 PIECE_BYTES_MAX = 1 << 20

@@ -3,8 +3,8 @@
 import re
 from typing import Dict, NoReturn, Optional, Tuple
 
-from data_service.web.addresses import decoded
-from data_service.web.remote_exceptions import ILLEGAL_ARGUMENT, RemoteException, refused
+from data_service.web.exchange.remote_exceptions import ILLEGAL_ARGUMENT, RemoteException, refused
+from data_service.web.exchange.targets import decoded
 
 PARAMETERS_MAX = 200
 LONG_MAX = (1 << 63) - 1

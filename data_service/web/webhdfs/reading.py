@@ -8,11 +8,11 @@ from typing import Iterator, List
 from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.filesystem.names import READ_WHOLE
 from data_service.protocol.files import FileStatus
-from data_service.web import forms
-from data_service.web.answers import EMPTY, JSON, Answer, Pieces, answer_json
-from data_service.web.calls import Call
-from data_service.web.parameters import invalid
-from data_service.web.remote_exceptions import ACCESS_CONTROL, RemoteException
+from data_service.web.exchange.answers import EMPTY, JSON, Answer, Pieces, answer_json
+from data_service.web.exchange.parameters import invalid
+from data_service.web.exchange.remote_exceptions import ACCESS_CONTROL, RemoteException
+from data_service.web.webhdfs import forms
+from data_service.web.webhdfs.calls import Call
 
 PAGE_ROWS = LIST_ROWS - 1
 """Of a listing in pages: with one row more, which tells that there are more, it is one page of the

@@ -2,11 +2,11 @@
 
 from typing import Callable, Dict, NamedTuple, NoReturn, Optional
 
-from data_service.web import changing, contents, reading
-from data_service.web.answers import Answer
-from data_service.web.calls import Call
-from data_service.web.parameters import invalid
-from data_service.web.remote_exceptions import UNSUPPORTED, RemoteException
+from data_service.web.exchange.answers import Answer
+from data_service.web.exchange.parameters import invalid
+from data_service.web.exchange.remote_exceptions import UNSUPPORTED, RemoteException
+from data_service.web.webhdfs import changing, contents, reading
+from data_service.web.webhdfs.calls import Call
 
 
 def _nothing(_call: Call) -> None:

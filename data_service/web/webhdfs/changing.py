@@ -1,10 +1,10 @@
 """The operations that change names and what is known of them."""
 
 from data_service.protocol.files import QUOTA_UNCHANGED
-from data_service.web.answers import EMPTY, Answer, answer_boolean
-from data_service.web.calls import Call
-from data_service.web.parameters import invalid
-from data_service.web.remote_exceptions import ILLEGAL_ARGUMENT, RemoteException
+from data_service.web.exchange.answers import EMPTY, Answer, answer_boolean
+from data_service.web.exchange.parameters import invalid
+from data_service.web.exchange.remote_exceptions import ILLEGAL_ARGUMENT, RemoteException
+from data_service.web.webhdfs.calls import Call
 from zookeeper.fabric.errors import IsADirectory, NotADirectory, PathExists, PathNotFound
 
 DIRECTORY_MODE = 0o755

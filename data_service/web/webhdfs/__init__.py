@@ -1,0 +1,1 @@
+"""WebHDFS: what each operation means, and what is told of it."""
