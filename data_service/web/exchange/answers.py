@@ -1,7 +1,7 @@
 """Answers, before anything of HTTP is in them but their meaning; and their heads as bytes."""
 
 import json
-from typing import Any, Dict, Generator, Iterable, Iterator, NamedTuple, Optional, Union
+from typing import Any, Dict, Generator, Iterable, Iterator, NamedTuple, Optional, Tuple, Union
 
 from data_service.web.exchange.remote_exceptions import RemoteException
 
@@ -9,8 +9,9 @@ JSON = "application/json"
 BYTES = "application/octet-stream"
 
 REASONS = {
-    200: "OK", 201: "Created", 307: "Temporary Redirect", 400: "Bad Request", 403: "Forbidden",
-    404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 414: "URI Too Long",
+    200: "OK", 201: "Created", 304: "Not Modified", 307: "Temporary Redirect",
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 408: "Request Timeout", 414: "URI Too Long",
     417: "Expectation Failed", 431: "Request Header Fields Too Large",
     500: "Internal Server Error", 501: "Not Implemented", 505: "HTTP Version Not Supported",
 }  # fmt: skip
@@ -25,7 +26,8 @@ Pieces = Generator[Piece, None, None]
 
 class Answer(NamedTuple):
     """`pieces` are the body where it is not `body`; `length` is theirs in bytes, None when nobody
-    knows yet. They are taken while they are sent, and may fail: then the connection is cut."""
+    knows yet. They are taken while they are sent, and may fail: then the connection is cut.
+    `headers` are further ones, each name and value of ASCII without line ends."""
 
     status: int
     body: bytes = b""
@@ -33,6 +35,7 @@ class Answer(NamedTuple):
     location: str = ""
     pieces: Optional[Pieces] = None
     length: Optional[int] = None
+    headers: Tuple[Tuple[str, str], ...] = ()
 
 
 EMPTY = Answer(200)
@@ -64,7 +67,7 @@ def head_of(answer: Answer, keeps_open: bool, chunked: bool) -> bytes:
         headers["Location"] = answer.location
     if chunked:
         headers["Transfer-Encoding"] = "chunked"
-    elif answer.pieces is None or answer.length is not None:
+    elif answer.status != 304 and (answer.pieces is None or answer.length is not None):
         length = len(answer.body) if answer.length is None else answer.length
         headers["Content-Length"] = str(length)
     if answer.status == 405 or answer == OPTIONS:
@@ -72,6 +75,7 @@ def head_of(answer: Answer, keeps_open: bool, chunked: bool) -> bytes:
     # A browser must neither keep what changes, nor take a file of somebody for a page of ours.
     headers["Cache-Control"] = "no-cache"
     headers["X-Content-Type-Options"] = "nosniff"
+    headers.update(answer.headers)
     if not keeps_open:
         headers["Connection"] = "close"
     lines = [f"HTTP/1.1 {answer.status} {REASONS[answer.status]}"]
