@@ -16,7 +16,7 @@ from tests.support.clusters.ports import Ports  # noqa: E402
 from tests.support.clusters.scripted import Site  # noqa: E402
 
 _TESTS = Path(__file__).parent
-_MARKED_FOLDERS = ("cluster", "faults", "security")
+_MARKED_FOLDERS = ("cluster", "faults", "security", "web")
 
 
 @pytest.fixture

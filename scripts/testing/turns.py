@@ -14,12 +14,15 @@ import fcntl
 import json
 import os
 from pathlib import Path
-from typing import Counter, Iterator, List, Optional
+from typing import Counter, Dict, Iterator, List, Optional
 
 import pytest
 
 SLOW_FOLDERS = ("cluster", "faults", "security", "simulation")
 """Below tests/: whose tests take seconds each, so that a turn is one test."""
+
+ONE_TURN_FOLDERS = ("web",)
+"""Below tests/: whose tests are all one turn, because they share a browser and its clusters."""
 
 NEIGHBOURS = 25
 """Tests of the other folders in one turn: a turn costs a lock, and module fixtures are kept."""
@@ -46,17 +49,20 @@ class Turns:
 
 def turns_of(items: List[pytest.Item]) -> List[List[pytest.Item]]:
     """The tests, cut into turns: slow ones alone and first, the others with their neighbours."""
+    whole: Dict[str, List[pytest.Item]] = {}
     slow: List[List[pytest.Item]] = []
     quick: List[List[pytest.Item]] = []
     for item in items:
-        if set(SLOW_FOLDERS) & set(item.path.parts):
+        if item.path.parent.name in ONE_TURN_FOLDERS:
+            whole.setdefault(item.path.parent.name, []).append(item)
+        elif set(SLOW_FOLDERS) & set(item.path.parts):
             slow.append([item])
         elif quick and len(quick[-1]) < NEIGHBOURS and quick[-1][-1].path == item.path:
             quick[-1].append(item)
         else:
             quick.append([item])
     # What takes long begins early: otherwise the others wait for it at the end.
-    return slow + quick
+    return [*whole.values(), *slow, *quick]
 
 
 class Sharing:

@@ -34,12 +34,14 @@ def test_each_number_is_taken_once_whoever_asks(tmp_path: Path) -> None:
     assert sorted(taken) == list(range(400))
 
 
-def test_slow_tests_come_first_and_alone_and_no_test_is_left_out() -> None:
+def test_slow_tests_come_first_and_alone_but_those_of_one_browser_and_none_is_left_out() -> None:
     items: List[Any] = [Item("/r/tests/unit/test_a.py")] * (NEIGHBOURS + 1)
     items += [Item("/r/tests/faults/test_b.py")] * 2 + [Item("/r/tests/unit/test_c.py")]
+    items += [Item("/r/tests/web/test_d.py"), Item("/r/tests/web/test_e.py")]
     turns = turns_of(items)
-    assert [len(turn) for turn in turns] == [1, 1, NEIGHBOURS, 1, 1]
-    assert [turn[0].path.stem for turn in turns] == ["test_b"] * 2 + ["test_a"] * 2 + ["test_c"]
+    assert [len(turn) for turn in turns] == [2, 1, 1, NEIGHBOURS, 1, 1]
+    stems = [turn[0].path.stem for turn in turns]
+    assert stems == ["test_d"] + ["test_b"] * 2 + ["test_a"] * 2 + ["test_c"]
 
 
 @pytest.mark.parametrize(

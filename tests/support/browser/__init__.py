@@ -1,0 +1,1 @@
+"""A real browser that tests drive: the page as people see it."""
