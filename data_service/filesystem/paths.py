@@ -24,6 +24,11 @@ def normalise(path: str) -> str:
     return "/" + "/".join(parts)
 
 
+def parent(path: str) -> str:
+    """The directory that an absolute path lies in; `/` lies in itself."""
+    return path.rpartition("/")[0] or "/"
+
+
 def resolve(path: str, directory: str) -> str:
     """The absolute form of a path that is relative to `directory`."""
     return normalise(path if path.startswith("/") else f"{directory}/{path}")

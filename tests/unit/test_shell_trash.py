@@ -6,7 +6,7 @@ from typing import Iterator, List, Tuple
 
 import pytest
 
-from data_service.shell import trash
+from data_service.filesystem import trash
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.errors import DfsError, PathExists, PathNotFound, PermissionDenied
 

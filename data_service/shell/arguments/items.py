@@ -5,7 +5,7 @@ from typing import Iterator, List, Optional, Union
 
 from data_service.filesystem import globs
 from data_service.filesystem.matching import look, matching
-from data_service.filesystem.paths import resolve
+from data_service.filesystem.paths import parent, resolve
 from data_service.protocol.files import FileStatus
 from data_service.shell.arguments import paths
 from data_service.shell.arguments.cluster_store import ClusterStore
@@ -126,7 +126,7 @@ class Item:
 
     def parent_exists(self) -> bool:
         """Whether the directory that it lies in (or is, by its text) is there."""
-        path = self.path if self.names_directory else paths.parent(self.path)
+        path = self.path if self.names_directory else parent(self.path)
         return look(self.store, path) is not None
 
 

@@ -87,11 +87,6 @@ def child(text: str, name: str) -> str:
     return f"{text}{name}" if text.endswith("/") else f"{text}/{name}"
 
 
-def parent(path: str) -> str:
-    """The directory that an absolute path lies in; `/` lies in itself."""
-    return path.rpartition("/")[0] or "/"
-
-
 def base_name(path: str) -> str:
     """The last component of a normalised path; empty for `/`."""
     return path.rpartition("/")[2]

@@ -5,7 +5,8 @@ import struct
 import zlib
 from typing import List
 
-from data_service.shell.arguments import local_targets, paths
+from data_service.filesystem.paths import parent
+from data_service.shell.arguments import local_targets
 from data_service.shell.arguments.items import Item
 from data_service.shell.arguments.options import parse
 from data_service.shell.arguments.stores import Creation
@@ -50,7 +51,7 @@ def get(session: Session, words: List[str]) -> None:
 
 def _write_checksums(target: Item) -> None:
     """`.name.crc` beside a local file: a header, then the CRC32 of every 512 bytes."""
-    path = os.path.join(paths.parent(target.path), f".{target.name}.crc")
+    path = os.path.join(parent(target.path), f".{target.name}.crc")
     with target.store.open(target.path) as file, target.store.create(path) as sums:
         sums.write(CHECKSUM_MAGIC + struct.pack(">I", CHECKSUM_CHUNK))
         for chunk in iter(lambda: file.read(CHECKSUM_CHUNK), b""):

@@ -2,7 +2,7 @@
 
 from typing import List
 
-from data_service.shell.arguments import paths
+from data_service.filesystem.paths import parent
 from data_service.shell.arguments.items import Item
 from data_service.shell.arguments.options import parse
 from data_service.shell.failures import IS_A_DIRECTORY, PathError
@@ -27,7 +27,7 @@ def getmerge(session: Session, words: List[str]) -> None:
     if session.failures:
         return
     if target.store.is_local:
-        target.store.mkdir(paths.parent(target.path), parents=True)
+        target.store.mkdir(parent(target.path), parents=True)
     with target.store.create(target.landing) as sink:
         for item in files:
             item.store.cat(item.path, sink.write)

@@ -3,7 +3,7 @@
 from typing import List
 
 from data_service.filesystem.matching import look
-from data_service.shell.arguments import paths
+from data_service.filesystem.paths import parent
 from data_service.shell.arguments.items import Item
 from data_service.shell.arguments.options import parse
 from data_service.shell.failures import FILE_EXISTS, NO_SUCH_FILE, NOT_A_DIRECTORY, PathError
@@ -21,7 +21,7 @@ def mkdir(session: Session, words: List[str]) -> None:
             raise PathError(item.text, FILE_EXISTS)
 
     def make(item: Item) -> None:
-        above = paths.parent(item.path)
+        above = parent(item.path)
         if not options.has("p") and look(item.store, above) is None:
             raise PathError(item.store.uri + above, NO_SUCH_FILE)
         item.store.mkdir(item.path, parents=options.has("p"))

@@ -9,7 +9,7 @@ from data_service.shell.arguments.options import parse
 from data_service.shell.failures import INPUT_OUTPUT, IS_A_DIRECTORY, NO_SUCH_FILE, PathError
 from data_service.shell.session import Session
 from data_service.shell.streams import complain
-from data_service.shell.trash import Trash
+from data_service.shell.trash import take
 
 DELETE_LIMIT_FILES = 100
 
@@ -18,14 +18,14 @@ def rm(session: Session, words: List[str]) -> None:
     """Delete files, with -r trees."""
     options = parse(words, "f r R skipTrash safely", least=1)
     recursive, force = options.has("r", "R"), options.has("f")
-    trash = None if options.has("skipTrash") else Trash.of(session)
+    to_trash = not options.has("skipTrash")
 
     def remove(item: Item) -> None:
         if item.is_directory and not recursive:
             raise PathError(item.text, IS_A_DIRECTORY)
         if item.path == "/":
             raise PathError(item.text, INPUT_OUTPUT)
-        if trash is not None and trash.take(item):
+        if to_trash and take(session, item):
             return
         if options.has("safely") and item.is_directory and not _may_delete(session, item):
             return
