@@ -161,23 +161,28 @@ class Names:
         check_covered(name, locations, offset, length)
         return locations
 
-    def fsck(self, path: AnyPath) -> Iterator[FsckRow]:
-        """The health of every file and directory in a tree, fetched in pages."""
-        after, more = "", True
+    def fsck(self, path: AnyPath, after: str = "") -> Iterator[FsckRow]:
+        """The health of every file and directory in a tree, fetched in pages.
+
+        Those behind the path `after`, in the order of the tree.
+        """
+        more = True
         while more:
             with self._named(path) as name:
                 rows, more = self._calls.fsck(name, after, LIST_ROWS)
             yield from rows
             after = rows[-1].path if rows else after
 
-    def open_files(self, path: AnyPath = "/", everywhere: bool = False) -> Iterator[FsckRow]:
+    def open_files(
+        self, path: AnyPath = "/", everywhere: bool = False, after: int = 0
+    ) -> Iterator[FsckRow]:
         """Files below a path that are being written, each with its writer and blocks so far.
 
         Of those in directories that the caller may look into; with `everywhere` all of them, which
-        is for administrators.
+        is for administrators. Those behind the one whose inode has the number `after`.
         """
         page = self._calls.list_open_files if everywhere else self._calls.open_files
-        after, more = 0, True
+        more = True
         while more:
             with self._named(path) as name:
                 rows, after, more = page(name, after, LIST_ROWS)

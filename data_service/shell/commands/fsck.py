@@ -2,17 +2,17 @@
 
 import re
 import time
-from typing import Iterator, List, NamedTuple
+from typing import List, NamedTuple
 
+from data_service.filesystem.tree_health import HEALTHY, Racks, tree_rows
 from data_service.protocol.health import FsckRow
 from data_service.protocol.visible import visible
 from data_service.shell.arguments.options import JSON, Options, parse
 from data_service.shell.failures import UsageError
 from data_service.shell.formats import calendar
 from data_service.shell.records import document
-from data_service.shell.reports import cluster_report
 from data_service.shell.reports.fsck_block import block_lines, block_record, block_status
-from data_service.shell.reports.fsck_report import HEALTHY, Cluster, Detail, Findings
+from data_service.shell.reports.fsck_report import Cluster, Detail, Findings
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import DfsError, PathNotFound
 
@@ -54,33 +54,20 @@ def fsck(session: Session, words: List[str]) -> int:
     is_report = not options.has(JSON, "list-corruptfileblocks")
     if is_report:
         _begin(session, f"path {visible(item.path)} ")
-    for row in _rows(session, item.path):
+    for row in tree_rows(session.filesystem, item.path):
         lines = findings.add(row)
         for line in lines if is_report else ():
             session.out.line(line)
     queued = _spread(session, findings) if options.has("replicate") else 0
     if options.has(JSON):
-        document(session.out, findings.record(item.path, queued))
+        document(session.out, findings.tree.record(item.path, queued))
     elif options.has("list-corruptfileblocks"):
         return _list_corrupt(session, findings, item.path)
     else:
         policies = findings.storage_policies() if options.has("storagepolicies") else []
         _summarise(session, findings, item.path, queued, policies, time.monotonic() - start)
-    _mend(session, options, findings.corrupt_files)
-    return 0 if findings.verdict == HEALTHY else LOST
-
-
-def _rows(session: Session, path: str) -> Iterator[FsckRow]:
-    """The tree, then the files that will appear in it. One that grows has both kinds of blocks."""
-    written = {row.status.inode_id: row for row in session.filesystem.open_files(path)}
-    for row in session.filesystem.fsck(path):
-        growth = written.pop(row.status.inode_id, None)
-        if growth is not None:
-            length = row.status.length + growth.status.length
-            status = row.status._replace(length=length)
-            row = FsckRow(row.path, status, row.blocks + growth.blocks, growth.writer)
-        yield row
-    yield from written.values()
+    _mend(session, options, findings.tree.corrupt_files)
+    return 0 if findings.tree.verdict == HEALTHY else LOST
 
 
 def _parse(words: List[str]) -> Request:
@@ -116,13 +103,10 @@ def _detail(options: Options) -> Detail:
 
 
 def _cluster(session: Session) -> Cluster:
-    nodes = session.filesystem.datanode_rooms()
-    usable = [node for node in nodes if node.state != cluster_report.DEAD]
     return Cluster(
         f"BP-{session.filesystem.cluster_status().cluster_id}",
         session.filesystem.settings.name_node.replication_factor,
-        len(usable),
-        frozenset(node.rack for node in usable),
+        Racks.of(session.filesystem.datanode_rooms()),
     )
 
 
@@ -136,13 +120,13 @@ def _begin(session: Session, what: str) -> None:
 
 def _list_corrupt(session: Session, findings: Findings, path: str) -> int:
     shown = visible(path)
-    found = [pair for pairs in findings.lost.values() for pair in pairs]
+    found = [pair for pairs in findings.tree.lost.values() for pair in pairs]
     if found:
         session.out.line(f"The list of corrupt files under path '{shown}' are:")
     for health, name in found:
         session.out.line(f"blk_{health.block.block_id}\t{visible(name)}")
     session.out.line(
-        f"The filesystem under path '{shown}' has {len(findings.corrupt_files)} CORRUPT files"
+        f"The filesystem under path '{shown}' has {len(findings.tree.corrupt_files)} CORRUPT files"
     )
     return LISTED_ANY if found else 0
 
@@ -163,15 +147,15 @@ def _summarise(
     )
     session.out.line()
     session.out.line()
-    session.out.line(f"The filesystem under path '{visible(path)}' is {findings.verdict}")
+    session.out.line(f"The filesystem under path '{visible(path)}' is {findings.tree.verdict}")
 
 
 def _spread(session: Session, findings: Findings) -> int:
     """Have blocks copied that are on too few racks; how many copies were ordered."""
     queued: List[int] = [0]
-    if findings.misplaced:
+    if findings.tree.misplaced:
         session.attempt(
-            lambda: queued.append(session.filesystem.spread_blocks(findings.misplaced))
+            lambda: queued.append(session.filesystem.spread_blocks(findings.tree.misplaced))
         )
     return queued[-1]
 

@@ -50,18 +50,25 @@ class MemoryCluster:
         self._called("datanode_rooms")
         return self.nodes
 
-    def fsck(self, path: AnyPath) -> Iterator[FsckRow]:
+    def fsck(self, path: AnyPath, after: str = "") -> Iterator[FsckRow]:
         """As FileSystem.fsck; a file that `health` does not name has one good replica."""
         with self._at("fsck", path) as top:
             below = [*self._below(top)]
-        for name, node in below:
+        names = [name for name, _ in below]
+        for name, node in below[names.index(after) + 1 if after else 0 :]:
             blocks = tuple(self._blocks(name, node)) if isinstance(node, File) else ()
             yield FsckRow(name, self._status(name, node), blocks)
 
-    def open_files(self, path: str = "/", everywhere: bool = False) -> Iterator[FsckRow]:
-        """As FileSystem.open_files: those that `written` names."""
+    def open_files(
+        self, path: str = "/", everywhere: bool = False, after: int = 0
+    ) -> Iterator[FsckRow]:
+        """As FileSystem.open_files: those that `written` names, by their numbers."""
         self._called("list_open_files" if everywhere else "open_files")
-        return (row for row in self.written if row.path.startswith(path))
+        return (
+            row
+            for row in self.written
+            if row.path.startswith(path) and row.status.inode_id > after
+        )
 
     def block_row(self, block_id: int) -> Optional[FsckRow]:
         """As FileSystem.block_row."""
