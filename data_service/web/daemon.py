@@ -1,12 +1,14 @@
 """The gateway's process: what it is made of, and its life."""
 
 import argparse
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 from data_service.filesystem.file_system import FileSystem
 from data_service.web.clients import Clients
+from data_service.web.doors import Door
 from data_service.web.exchange.http_server import HttpServer
 from data_service.web.front import Front
+from data_service.web.page.page_door import PageDoor
 from data_service.web.visitors import Visitors
 from data_service.web.webhdfs.webhdfs_door import WebHdfsDoor
 from zookeeper.fabric import daemon
@@ -31,7 +33,9 @@ class WebGateway(daemon.Daemon):
         self._clients = Clients(lambda user: FileSystem(settings, user))
         hosts = {address.host for address in own.hosts} | set(own.web_names)
         visitors = Visitors(self._clients, own.web_user)
-        self._front = Front({"webhdfs": WebHdfsDoor(visitors)}, hosts)
+        page = PageDoor()
+        doors: Dict[str, Door] = {"": page, "page": page, "webhdfs": WebHdfsDoor(visitors)}
+        self._front = Front(doors, hosts)
         self._server: Optional[HttpServer] = None
 
     def start(self) -> None:

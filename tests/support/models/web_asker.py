@@ -4,6 +4,7 @@ import json
 from typing import Any, List, NamedTuple
 
 from data_service.web.clients import Clients
+from data_service.web.exchange.answers import Answer
 from data_service.web.exchange.body import Body, Inbox
 from data_service.web.exchange.http_head import HEAD_END, parse
 from data_service.web.front import Front
@@ -31,6 +32,23 @@ class Reply(NamedTuple):
         return f"{told['exception']}: {told['message']}"
 
 
+def asked(front: Front, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+    """The answer to a request with these headers, a `_` for each dash in their names, all of whose
+    pieces are in its body."""
+    lines = [f"{method} {target} HTTP/1.1"]
+    given = {"Host": "web:9870", "Content_Length": str(len(body)), **headers}
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in given.items() if value]
+    head = parse("\r\n".join(lines).encode() + HEAD_END)
+    pieces = [body] if body else []
+    there = Body(Inbox(lambda: pieces.pop() if pieces else b""), head.length)
+    with front.answering(head, there) as answer:
+        if answer.pieces is None:
+            return answer
+        data = b"".join(map(bytes, answer.pieces))
+        assert answer.length in (None, len(data))
+        return answer._replace(body=data, pieces=None)
+
+
 class Asker:
     """Sends requests to a gateway whose cluster is `fs`: a directory, in it a file of five bytes.
 
@@ -51,15 +69,8 @@ class Asker:
 
     def raw(self, method: str, target: str, body: bytes = b"", **headers: str) -> Reply:
         """The reply to a request with these headers, a `_` for each dash in their names."""
-        lines = [f"{method} {target} HTTP/1.1"]
-        given = {"Host": "web:9870", "Content_Length": str(len(body)), **headers}
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in given.items() if value]
-        head = parse("\r\n".join(lines).encode() + HEAD_END)
-        pieces = [body] if body else []
-        there = Body(Inbox(lambda: pieces.pop() if pieces else b""), head.length)
-        with self._front.answering(head, there) as answer:
-            data = answer.body if answer.pieces is None else b"".join(map(bytes, answer.pieces))
-            assert answer.length in (None, len(data))
+        answer = asked(self._front, method, target, body, **headers)
+        data = answer.body
         found = json.loads(data) if answer.content_type == "application/json" else data
         return Reply(answer.status, found, answer.location, answer.content_type)
 

@@ -1,0 +1,5 @@
+import { el, replace } from "./dom.js";
+
+export function show(place) {
+  replace(place, el("h1", {}, "Datanodes"));
+}

@@ -1,0 +1,71 @@
+// Elements, made of tags, attributes and texts. Text never becomes markup: names of files, hosts
+// and errors come from strangers.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// Everything after the attributes is a child: a node, a text, a number, or a list of those; what is
+// null, undefined or false is left out. `onclick: f` listens; `style: {width: "3%"}` styles.
+export function el(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
+}
+
+// Puts these children into a node, in place of what is there.
+export function replace(node, ...children) {
+  node.replaceChildren(...flat(children));
+  return node;
+}
+
+export function icon(name) {
+  const shape = SHAPES[name];
+  return svg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" },
+    svg("path", { d: shape }));
+}
+
+// What a person reads instead of nothing, while something is fetched.
+export function waiting(what) {
+  return el("p", { class: "muted waiting", role: "status" }, what);
+}
+
+// An error in words, where the person looks; `again` is what a button tries once more.
+export function failure(error, again) {
+  return el("div", { class: "notice bad", role: "alert" }, icon("bad"),
+    el("p", {}, error.message),
+    again && el("button", { type: "button", onclick: again }, "Try again"));
+}
+
+// A bar of a share between 0 and 1, with words for who does not see it.
+export function bar(share, words, state = "") {
+  const percent = `${Math.max(0, Math.min(1, share || 0)) * 100}%`;
+  return el("div", { class: `bar ${state}`, role: "img", "aria-label": words },
+    el("i", { style: { width: percent } }));
+}
+
+const SHAPES = {
+  good: "M4 12.5l5 5L20 6.5",
+  warn: "M12 3.5L1.8 20.5h20.4zM12 10v5M12 17.6v.4",
+  bad: "M12 2.5a9.5 9.5 0 100 19 9.5 9.5 0 000-19zM12 7v6M12 16.4v.4",
+  info: "M12 2.5a9.5 9.5 0 100 19 9.5 9.5 0 000-19zM12 11v6M12 7v.4",
+  close: "M6 6l12 12M18 6L6 18",
+};
+
+function filled(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "style") {
+      for (const [property, to] of Object.entries(value)) node.style.setProperty(property, to);
+    } else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...flat(children));
+  return node;
+}
+
+function flat(children) {
+  return children.flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (child instanceof Node ? child : String(child)));
+}
