@@ -56,8 +56,9 @@ WALL_CLOCK = (
     "data_service/filesystem/trash.py",
     "data_service/shell/",
 )
-"""Who tells people the time: that of files (also to those that are touched), of a checkpoint of the trash, and of a report. And
-who judges whether a key or token that another machine made is too old, with minutes to spare."""
+"""Who tells people the time: that of files (also to those that are touched), of a checkpoint of the
+trash, and of a report. And who judges whether a key or token that another machine made is too old,
+with minutes to spare."""
 
 _TIMES = {"time", "time_ns", "ctime", "localtime", "gmtime", "now", "utcnow", "today"}
 
