@@ -6,6 +6,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional, Union
 
+from data_service.filesystem.acting import ByKey, credentials_for
 from data_service.filesystem.administration import Administration
 from data_service.filesystem.conveniences import Conveniences
 from data_service.filesystem.late import Late
@@ -14,13 +15,10 @@ from data_service.filesystem.namenode_client import NameNodeClient
 from data_service.filesystem.names import FILE_MODE, Names
 from data_service.filesystem.open_modes import ENCODING, TextWriter, parse_mode
 from data_service.filesystem.paths import AnyPath
-from data_service.filesystem.users import current_user, named_user
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.files import FileStatus
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.handshake import credentials_of
-from zookeeper.fabric.identity import USER, Principal
 from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -43,9 +41,9 @@ class FileSystem(Names, Administration, Conveniences):
 
     Without a config it is the cluster of $PYHDFS_CONFIG, or of the config.ini beside the packages;
     without a user the caller is $PYHDFS_USER, $HADOOP_USER_NAME, whom the key file names, or who
-    runs the program. Close it, or use it in a `with`. Threads may share it; a forked process may go
-    on with it, as a client of its own, but for files that were open then, which stay the parent's.
-    A program may have several.
+    runs the program; with `acting`, whoever that says. Close it, or use it in a `with`. Threads may
+    share it; a forked process may go on with it, as a client of its own, but for files that were
+    open then, which stay the parent's. A program may have several.
 
     Paths are text or os.PathLike; relative ones begin in the home directory, `/user/NAME`; `//`,
     `.` and `..` mean what they mean elsewhere. Every method raises errors of
@@ -64,14 +62,12 @@ class FileSystem(Names, Administration, Conveniences):
         config: Union[AnyPath, Settings, None] = None,
         user: Optional[str] = None,
         on_warning: Optional[Callable[[str], None]] = None,
+        acting: Optional[ByKey] = None,
     ) -> None:
         if not isinstance(config, Settings):
             config = load(None if config is None else os.fspath(config))
         self.settings = config
-        named = user or named_user()
-        credentials = credentials_of(
-            config, Principal(USER, named or current_user()), assumed=not named
-        )
+        credentials = credentials_for(config, user or "", acting)
         user = credentials.principal.user
         self._namenode = NameNodeClient(config, credentials)
         Names.__init__(self, self._namenode.calls, user)

@@ -188,7 +188,8 @@ COMMANDS: Dict[str, Command] = {
     ),
     "issueKey": _row(
         "issue_key",
-        "[-o <file>] <user> | --datanode <index> | --gateway <name> | --zookeeper | --metadata",
+        "[-o <file>] <user> | --datanode <index> | --gateway <name> | --zookeeper | --metadata | "
+        "--web [<user>]",
         "write a key file, made from the key of the cluster", "dfsadmin",
     ),
     "getconf": _row(

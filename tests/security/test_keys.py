@@ -7,6 +7,7 @@ from typing import Callable, Iterator, List, Optional
 import pytest
 
 from data_service.filesystem import AuthenticationFailed, FileSystem
+from data_service.filesystem.acting import ByKey
 from data_service.protocol.namenode_calls import DataNodeReports
 from data_service.protocol.nodes import NodeInfo
 from tests.support.clusters.cluster import Cluster
@@ -225,3 +226,18 @@ def test_the_clusters_key_is_replaced_while_everybody_works(keys: KeyFiles) -> N
     with keys.used_by("mallory"):
         assert "does not hold a valid key" in cluster.client("ls", "/").err
     assert b"HEALTHY" in cluster.client("fsck", "/").out
+
+
+def test_a_web_password_is_its_users_key_to_the_namenode(keys: KeyFiles) -> None:
+    with keys.used_by("alice"):
+        word = keys.cluster.client("issueKey", "--web").out.decode().rstrip("\n")
+    settings = load(str(keys.cluster.config))
+    with FileSystem(settings, acting=ByKey("alice", word)) as fs:
+        assert fs.user == "alice" and fs.home == "/user/alice"
+        fs.write_bytes("by_web", BYTES)
+        assert fs.read_bytes("by_web") == BYTES and fs.stat("by_web").owner == "alice"
+        assert "user=alice, access=WRITE" in refused(lambda: fs.mkdir("/user/bob/x"))
+    for user, other in (("bob", word), ("alice", word[:-1] + ("A" if word[-1] != "A" else "B"))):
+        with FileSystem(settings, acting=ByKey(user, other)) as fs:
+            assert "does not hold a valid key" in refused(lambda: fs.stat("/"))
+    assert word not in repr(ByKey("alice", word))

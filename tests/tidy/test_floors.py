@@ -35,6 +35,7 @@ FABRIC = (
     "settings",
     "identity",
     "keys",
+    "web_password",
     "moments",
     "auth",
     "key_file",

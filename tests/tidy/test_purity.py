@@ -18,6 +18,7 @@ PURE_MODULES = {
     "zookeeper.fabric.calls",
     "zookeeper.fabric.identity",
     "zookeeper.fabric.keys",
+    "zookeeper.fabric.web_password",
     "zookeeper.fabric.auth",
     "zookeeper.roles",
     "zookeeper.calls",

@@ -3,13 +3,18 @@
 import io
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, List, cast
 
 import pytest
 
 from data_service.shell.commands.issue_key import issue_key
-from zookeeper.fabric import revocation
-from zookeeper.fabric.errors import InvalidArgument
+from data_service.shell.failures import UsageError
+from zookeeper.fabric import key_file, revocation, web_password
+from zookeeper.fabric.credentials import KEY_FILE_VARIABLE
+from zookeeper.fabric.errors import InvalidArgument, SettingsError
+from zookeeper.fabric.identity import Principal
+from zookeeper.fabric.key_file import ClusterKey
+from zookeeper.fabric.keys import CallerKey
 from zookeeper.fabric.settings import load
 
 
@@ -26,7 +31,8 @@ def issued(folder: Path, *words: str) -> str:
     out = io.StringIO()
     settings = load(str(folder / "config.ini"))
     session = SimpleNamespace(
-        filesystem=SimpleNamespace(settings=settings), out=SimpleNamespace(text=out.write)
+        filesystem=SimpleNamespace(settings=settings, user="alice"),
+        out=SimpleNamespace(text=out.write),
     )
     issue_key(cast(Any, session), list(words))
     return out.getvalue()
@@ -54,3 +60,52 @@ def test_a_name_that_could_be_taken_for_something_else_gets_none(
 ) -> None:
     with pytest.raises(InvalidArgument, match="expected 1 to 100 bytes"):
         issued(folder, *filter(None, [option]), name)
+
+
+CLUSTER = ClusterKey(b"k" * 32)
+
+
+def key_of(user: str, key: CallerKey) -> CallerKey:
+    """What a user's key of this moment must be."""
+    (own,) = CLUSTER.calling("name_node", f"user:{user}", key.issued)
+    return own
+
+
+@pytest.mark.parametrize("words", [["alice"], []])
+def test_who_has_the_clusters_key_has_everybodys_web_password(
+    folder: Path, words: List[str]
+) -> None:
+    text = issued(folder, "--web", *words)
+    key = web_password.parse(text.rstrip("\n"))
+    assert text.endswith("\n") and key == key_of("alice", key) and key.issued > 1764265200
+
+
+def test_a_user_finds_his_web_password_in_his_key_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "alice.key").touch(0o600)
+    (folder / "alice.key").write_text(
+        key_file.issue([CLUSTER], Principal("user", "alice"), 1764265200)
+    )
+    monkeypatch.setenv(KEY_FILE_VARIABLE, str(folder / "alice.key"))
+    for words in (["--web"], ["--web", "alice"]):
+        key = web_password.parse(issued(folder, *words).rstrip("\n"))
+        assert key == key_of("alice", key) and key.issued == 1764265200
+    with pytest.raises(SettingsError, match="found the key of user:alice, expected that of user:b"):
+        issued(folder, "--web", "bob")
+
+
+def test_the_web_password_comes_from_the_newest_key(folder: Path) -> None:
+    (folder / "old.key").touch(0o600)
+    (folder / "old.key").write_bytes(b"o" * 32)
+    with open(folder / "config.ini", "a", encoding="ascii") as file:
+        file.write("old_key_file = old.key\n")
+    key = web_password.parse(issued(folder, "--web").rstrip("\n"))
+    assert key == key_of("alice", key)
+
+
+def test_only_users_have_a_web_password(folder: Path) -> None:
+    with pytest.raises(UsageError):
+        issued(folder, "--web", "--gateway", "hue")
+    with pytest.raises(InvalidArgument, match="expected 1 to 100 bytes"):
+        issued(folder, "--web", "name_node")

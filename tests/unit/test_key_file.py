@@ -12,7 +12,8 @@ from zookeeper.fabric import key_file, keys, revocation
 from zookeeper.fabric.auth import SECRET, Introduction
 from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.identity import Principal
-from zookeeper.fabric.key_file import CallerKey, ClusterKey, IssuedKeys
+from zookeeper.fabric.key_file import ClusterKey, IssuedKeys
+from zookeeper.fabric.keys import CallerKey
 
 CLUSTER, OTHER = ClusterKey(b"k" * 32), ClusterKey(b"K" * 32)
 NOW, ALICE = 1764265200, Principal("user", "alice")

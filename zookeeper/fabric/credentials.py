@@ -13,12 +13,12 @@ does not matter.
 import os
 from typing import Any, Callable, Dict, Generic, Iterator, Mapping, Optional, Tuple, TypeVar
 
-from zookeeper.fabric import key_file, logs, revocation
+from zookeeper.fabric import key_file, logs, revocation, web_password
 from zookeeper.fabric.auth import SECRET, Credentials, Introduction, Keyring
 from zookeeper.fabric.errors import SettingsError
-from zookeeper.fabric.identity import DATA_NODE, USER, Principal, server_at
+from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, USER, Principal, server_at
 from zookeeper.fabric.key_file import ClusterKey, IssuedKeys, Keys
-from zookeeper.fabric.keys import TICKET_SECONDS
+from zookeeper.fabric.keys import TICKET_SECONDS, CallerKey
 from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Settings
 
@@ -118,6 +118,13 @@ class KeyCredentials(Credentials):
         self._made: Tuple[Tuple[object, ...], Optional[Keyring]] = (), None
         """The last keyring behind what it was made of: one thing, as in `_File`."""
 
+    def newest(self, server: str) -> CallerKey:
+        """The newest key to a server that is alone of its role. Raises SettingsError without."""
+        calling = self._key_file.value().calling(server, str(self.principal), int(now()))
+        if not calling:
+            raise SettingsError(f"the key file of {self.principal} has no key to the {server}")
+        return calling[0]
+
     def to(self, server: str, address: Tuple[str, int]) -> Iterator[Introduction]:
         """See Credentials; nothing when there is no key for this server."""
         name, own = str(server_at(server, address)), str(self.principal)
@@ -169,6 +176,26 @@ class KeyCredentials(Credentials):
 
     def _read_old(self, path: str) -> Tuple[Keys, ...]:
         return (self._read_own(path),)
+
+
+class PasswordCredentials(Credentials):
+    """Those of a user who gave his one key, to the namenode, as a word. He lets nobody in."""
+
+    mode = SECRET
+
+    def __init__(self, user: str, password: str) -> None:
+        """Raises AuthenticationFailed for what is no web password."""
+        super().__init__(Principal(USER, user))
+        self._key = web_password.parse(password)
+
+    def to(self, server: str, address: Tuple[str, int]) -> Iterator[Introduction]:
+        """See Credentials; nothing for other servers."""
+        if server == NAME_NODE:
+            yield Introduction(SECRET, self.principal, *self._key)
+
+    def keyring(self) -> Keyring:
+        """See Credentials."""
+        return Keyring({}, {}, os.urandom(key_file.KEY_BYTES_MIN))
 
 
 def place(settings: Settings) -> str:

@@ -14,7 +14,12 @@ from zookeeper.fabric.auth import (
     Introduction,
     Keyring,
 )
-from zookeeper.fabric.errors import AuthenticationFailed, SettingsError, Unavailable
+from zookeeper.fabric.errors import (
+    AuthenticationFailed,
+    InvalidArgument,
+    SettingsError,
+    Unavailable,
+)
 from zookeeper.fabric.identity import ANONYMOUS, USER, Principal, certified
 from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Settings
@@ -38,11 +43,24 @@ def credentials_of(
     # Nobody waits for what he does not use: keys, and with them TLS.
     from zookeeper.fabric.credentials import key_credentials
 
-    credentials = key_credentials(settings, principal, assumed)
-    if security.tls:
+    return _with_tls(settings, key_credentials(settings, principal, assumed))
+
+
+def credentials_by_password(settings: Settings, user: str, password: str) -> Credentials:
+    """How a user introduces himself whose key to the namenode came as a word. Raises
+    AuthenticationFailed for what is none, InvalidArgument where nobody has keys."""
+    if settings.security.mode != SECRET:
+        raise InvalidArgument("in mode simple nobody has a key, so none can be shown")
+    from zookeeper.fabric.credentials import PasswordCredentials
+
+    return _with_tls(settings, PasswordCredentials(user, password))
+
+
+def _with_tls(settings: Settings, credentials: Credentials) -> Credentials:
+    if settings.security.tls:
         from zookeeper.fabric.tls import Tls
 
-        credentials.tls = Tls(security, credentials.principal.role)
+        credentials.tls = Tls(settings.security, credentials.principal.role)
     return credentials
 
 

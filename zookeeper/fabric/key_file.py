@@ -19,6 +19,7 @@ from typing import BinaryIO, Dict, List, NamedTuple, Sequence, Tuple, Union
 from zookeeper.fabric import keys
 from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.identity import DATA_NODE, METADATA, NAME_NODE, ZOOKEEPER, Principal
+from zookeeper.fabric.keys import CallerKey
 from zookeeper.fabric.moments import shown
 
 KEY_BYTES_MIN = 32
@@ -32,17 +33,6 @@ _OWNER = b"principal "
 _SERVES = "serves"
 _SERVERS = (DATA_NODE, METADATA, ZOOKEEPER)
 """Who is given a server key. A namenode, which gives keys out, needs the cluster key itself."""
-
-
-class CallerKey(NamedTuple):
-    """A key to one server: from which cluster key, and the second since 1970 of its issue."""
-
-    key: bytes
-    key_id: bytes
-    issued: int
-
-    def __repr__(self) -> str:
-        return f"<CallerKey {self.key_id.hex()}, issued {self.issued}>"
 
 
 class ClusterKey(NamedTuple):

@@ -9,6 +9,7 @@ others; a caller holds nothing but his own keys; and there is no list of users t
 """
 
 import struct
+from typing import NamedTuple
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 8
@@ -18,6 +19,17 @@ TICKET_SECONDS = 600.0
 
 CLOCK_SKEW_SECONDS = 300.0
 """How far the clocks of two machines may be apart, of which one checks what the other made."""
+
+
+class CallerKey(NamedTuple):
+    """A key to one server: from which cluster key, and the second since 1970 of its issue."""
+
+    key: bytes
+    key_id: bytes
+    issued: int
+
+    def __repr__(self) -> str:
+        return f"<CallerKey {self.key_id.hex()}, issued {self.issued}>"
 
 
 def key_id(cluster_key: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""issueKey: a key file for a user, a gateway or a daemon, made from the cluster's key."""
+"""issueKey: a key file for a user, a gateway or a daemon, made from the cluster's key; or a user's
+key as one word."""
 
 import os
 from typing import List
@@ -6,8 +7,8 @@ from typing import List
 from data_service.shell.arguments.options import Options, parse
 from data_service.shell.failures import UsageError
 from data_service.shell.session import Session
-from zookeeper.fabric import key_file
-from zookeeper.fabric.credentials import cluster_keys
+from zookeeper.fabric import key_file, web_password
+from zookeeper.fabric.credentials import cluster_keys, key_credentials
 from zookeeper.fabric.daemon import address_at
 from zookeeper.fabric.disk import write_file
 from zookeeper.fabric.errors import InvalidArgument
@@ -15,6 +16,7 @@ from zookeeper.fabric.identity import (
     DATA_NODE,
     GATEWAY,
     METADATA,
+    NAME_NODE,
     ROLES,
     USER,
     ZOOKEEPER,
@@ -24,7 +26,7 @@ from zookeeper.fabric.identity import (
 from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Settings
 
-DATA_NODE_OPTION, GATEWAY_OPTION = "-datanode", "-gateway"
+DATA_NODE_OPTION, GATEWAY_OPTION, WEB_OPTION = "-datanode", "-gateway", "-web"
 NAME_BYTES_MAX = 100
 """So that who has the key can introduce himself by the name."""
 
@@ -33,17 +35,34 @@ _APART = "#:/"
 
 
 def issue_key(session: Session, words: List[str]) -> None:
-    """Print a key file; nobody else is told, and nothing is kept."""
+    """Print a key; nobody else is told, and nothing is kept."""
     options = parse(
-        words, f"-{ZOOKEEPER} -{METADATA}", f"o {DATA_NODE_OPTION} {GATEWAY_OPTION}", most=1
+        words,
+        f"-{ZOOKEEPER} -{METADATA} {WEB_OPTION}",
+        f"o {DATA_NODE_OPTION} {GATEWAY_OPTION}",
+        most=1,
     )
     settings: Settings = session.filesystem.settings
-    text = key_file.issue(cluster_keys(settings), _owner(options, settings), int(now()))
+    if options.has(WEB_OPTION):
+        text = _web_password(options, session)
+    else:
+        text = key_file.issue(cluster_keys(settings), _owner(options, settings), int(now()))
     path = options.value("o")
     if path is None:
         session.out.text(text)
     else:
         _keep(path, text)
+
+
+def _web_password(options: Options, session: Session) -> str:
+    """The key of the user whom the words name, or of the caller, who may have an issued one."""
+    settings: Settings = session.filesystem.settings
+    if not options.arguments:
+        options.arguments.append(session.filesystem.user)
+    owner = _owner(options, settings)
+    if owner.role != USER:
+        raise UsageError("--web is for users only")
+    return web_password.render(key_credentials(settings, owner).newest(NAME_NODE)) + "\n"
 
 
 def _owner(options: Options, settings: Settings) -> Principal:
