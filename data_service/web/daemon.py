@@ -4,6 +4,7 @@ import argparse
 from typing import Dict, List, Optional
 
 from data_service.filesystem.file_system import FileSystem
+from data_service.web.border import Border
 from data_service.web.clients import Clients
 from data_service.web.doors import Door
 from data_service.web.exchange.http_server import HttpServer
@@ -35,7 +36,7 @@ class WebGateway(daemon.Daemon):
         visitors = Visitors(self._clients, own.web_user)
         page = PageDoor()
         doors: Dict[str, Door] = {"": page, "page": page, "webhdfs": WebHdfsDoor(visitors)}
-        self._front = Front(doors, hosts)
+        self._front = Front(doors, Border(hosts, own.web_origins))
         self._server: Optional[HttpServer] = None
 
     def start(self) -> None:

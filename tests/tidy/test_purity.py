@@ -30,6 +30,8 @@ PURE_MODULES = {
     "metadata_service.edits",
     "metadata_service.epochs",
     "data_service.datanode.store.layout",
+    "data_service.web.border",
+    "data_service.web.claims",
     "data_service.web.exchange.answers",
     "data_service.web.exchange.body",
     "data_service.web.exchange.http_head",

@@ -127,6 +127,8 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, expected: st
         ("network", "bind_host", ["a b", "/x", "é"], "a host or nothing"),
         ("data_node", "rack", ["", "rack", "/a b"], "a path of racks, such as /default-rack"),
         ("web", "web_user", ["", "x" * 256], "the name of a user"),
+        ("web", "web_origins", ["*", "null", "hue:8888", "ftp://hue", "http://", "http://hue/x"],
+         "a list of origins, such as https://hue.example.org:8888, or nothing"),
     ],
 )
 def test_values_of_a_wrong_type_or_out_of_range(

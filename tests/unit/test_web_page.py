@@ -6,6 +6,7 @@ from typing import Dict
 
 import pytest
 
+from data_service.web.border import Border
 from data_service.web.exchange.answers import Answer
 from data_service.web.front import Front
 from data_service.web.page.page_door import ASSETS, CONTENT_TYPES, PageDoor
@@ -28,7 +29,7 @@ def assets() -> Dict[str, str]:
 def front() -> Front:
     """What answers for the page."""
     door = PageDoor()
-    return Front({"": door, "page": door}, ["web"])
+    return Front({"": door, "page": door}, Border(["web"]))
 
 
 def headers_of(answer: Answer) -> Dict[str, str]:

@@ -114,6 +114,12 @@ def _read_name(text: str) -> str:
     return str(_checked(text, is_name(text)))
 
 
+def _read_origin(text: str) -> str:
+    scheme, _, place = text.lower().partition("://")
+    host = place.replace("[", "", 1).replace("]", "", 1)
+    return f"{scheme}://{_checked(place, scheme in ('http', 'https') and is_host(host))}"
+
+
 def _read_boolean(text: str) -> bool:
     return _checked(text.lower(), text.lower() in _TRUE + _FALSE) in _TRUE
 
@@ -156,6 +162,8 @@ PATH = Kind("a path", lambda text: _checked(text, text != ""), is_path=True)
 PATHS = Kind("a list of paths", lambda text: _read_list(text, PATH.read), is_path=True)
 OPTIONAL_PATH = Kind("a path or nothing", str, is_path=True)
 USER_NAME = Kind("the name of a user", _read_name)
+ORIGINS = Kind("a list of origins, such as https://hue.example.org:8888, or nothing",
+               lambda text: _read_list(text, _read_origin) if text else ())
 NAMES = Kind("a list of names", lambda text: _read_list(text, _read_name) if text else ())
 
 

@@ -18,6 +18,7 @@ from zookeeper.fabric.config_file import (
     NAME,
     NAMES,
     OPTIONAL_PATH,
+    ORIGINS,
     PATH,
     PATHS,
     PERHAPS_ADDRESSES,
@@ -234,6 +235,8 @@ class WebSettings(Section):
         (), NAMES, "names by which they may be called besides those, of a proxy say")
     web_user: str = _setting(
         "dr.who", USER_NAME, "whose name a request has that says none")
+    web_origins: Tuple[str, ...] = _setting(
+        (), ORIGINS, "sites whose pages may use them in a browser, each with scheme and port")
 
 
 @dataclass(init=False, repr=False, eq=False)

@@ -17,6 +17,17 @@ REASONS = {
 }  # fmt: skip
 
 METHODS = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
+FOR_BROWSERS = {
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+"""What every answer tells a browser, unless it says otherwise: not to keep what changes; not to
+take somebody's file for a page of ours, or run what is in it; not to show it within a page of
+another site; and not to tell others our addresses, in which a token may stand."""
+
 _LAST_CHUNK = b"0\r\n\r\n"
 
 Piece = Union[bytes, memoryview]
@@ -39,7 +50,7 @@ class Answer(NamedTuple):
 
 
 EMPTY = Answer(200)
-OPTIONS = Answer(200, content_type="text/plain")
+OPTIONS = Answer(200, content_type="text/plain", headers=(("Allow", METHODS),))
 
 
 def answer_json(value: Any) -> Answer:
@@ -70,11 +81,9 @@ def head_of(answer: Answer, keeps_open: bool, chunked: bool) -> bytes:
     elif answer.status != 304 and (answer.pieces is None or answer.length is not None):
         length = len(answer.body) if answer.length is None else answer.length
         headers["Content-Length"] = str(length)
-    if answer.status == 405 or answer == OPTIONS:
+    if answer.status == 405:
         headers["Allow"] = METHODS
-    # A browser must neither keep what changes, nor take a file of somebody for a page of ours.
-    headers["Cache-Control"] = "no-cache"
-    headers["X-Content-Type-Options"] = "nosniff"
+    headers.update(FOR_BROWSERS)
     headers.update(answer.headers)
     if not keeps_open:
         headers["Connection"] = "close"

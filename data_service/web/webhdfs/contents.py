@@ -47,7 +47,9 @@ def open_file(call: Call) -> Answer:
         left = min(left, length)
     pieces = _pieces(file, offset, left)
     next(pieces)
-    return Answer(200, content_type=BYTES, pieces=pieces, length=left)
+    # A browser keeps it as a file, whatever it takes it for.
+    kept = (("Content-Disposition", "attachment"),)
+    return Answer(200, content_type=BYTES, pieces=pieces, length=left, headers=kept)
 
 
 def get_file_checksum(call: Call) -> Answer:

@@ -1,8 +1,9 @@
 """Somebody who asks a gateway for files, without a socket between them."""
 
 import json
-from typing import Any, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
+from data_service.web.border import Border
 from data_service.web.clients import Clients
 from data_service.web.exchange.answers import Answer
 from data_service.web.exchange.body import Body, Inbox
@@ -22,6 +23,7 @@ class Reply(NamedTuple):
     body: Any
     location: str
     content_type: str
+    headers: Dict[str, str] = {}
 
     @property
     def error(self) -> str:
@@ -61,7 +63,7 @@ class Asker:
         self.users: List[str] = []
         clients = Clients(self._client)  # type: ignore[arg-type]
         doors = {"webhdfs": WebHdfsDoor(Visitors(clients, "dr.who"))}
-        self._front = Front(doors, ["web"])
+        self._front = Front(doors, Border(["web"], ["https://hue:8888"]))
 
     def _client(self, user: str) -> MemoryFileSystem:
         self.users.append(user)
@@ -72,7 +74,8 @@ class Asker:
         answer = asked(self._front, method, target, body, **headers)
         data = answer.body
         found = json.loads(data) if answer.content_type == "application/json" else data
-        return Reply(answer.status, found, answer.location, answer.content_type)
+        return Reply(answer.status, found, answer.location, answer.content_type,
+                     dict(answer.headers))
 
     def __call__(
         self, method: str, path: str, op: str, body: bytes = b"", user: str = "root"
