@@ -44,24 +44,29 @@ class Racks(NamedTuple):
 
 
 class TreeHealth:
-    """Counts over all rows of a tree; with `open_files` also over those being written."""
+    """Counts over all rows of a tree; with `open_files` also over those being written.
 
-    def __init__(self, where: Racks, open_files: bool = False) -> None:
+    Which blocks and files are damaged or misplaced it `remembers`, unless it is to stay small.
+    """
+
+    def __init__(self, where: Racks, open_files: bool = False, remembers: bool = True) -> None:
         self.where = where
         self.directories = self.files = self.blocks = self.size = 0
         self.live = self.wanted = self.missing_replicas = self.queued = 0
-        self.minimal = self.excess = self.under = 0
+        self.minimal = self.excess = self.under = self.damaged_files = 0
+        self.faults: Dict[str, int] = {}
         self.misplaced: List[int] = []
         self.lost: Dict[str, List[Tuple[BlockHealth, str]]] = {MISSING: [], CORRUPT: []}
         self.corrupt_files: List[FsckRow] = []
         self.by_replicas: Dict[int, int] = {}
         self.open = OpenFiles()
         self._open_files = open_files
+        self._remembers = remembers
 
     @property
     def verdict(self) -> str:
         """HEALTHY, or CORRUPT when the bytes of any file are not all there."""
-        return CORRUPT if self.corrupt_files else HEALTHY
+        return CORRUPT if self.damaged_files else HEALTHY
 
     def checks(self, row: FsckRow) -> bool:
         """Whether the blocks of a row are looked at: it is a file that nobody writes, or that."""
@@ -79,12 +84,21 @@ class TreeHealth:
         self.files += 1
         self.size += row.status.length
         faults = [Fault(kind, found) for found in reported(row) for kind in self._count(found)]
-        lost = [fault for fault in faults if fault.kind in self.lost]
-        for kind, found in lost:
-            self.lost[kind].append((found, row.path))
-        if lost:
-            self.corrupt_files.append(row)
+        for kind, _ in faults:
+            self.faults[kind] = self.faults.get(kind, 0) + 1
+        self.damaged_files += any(kind in self.lost for kind, _ in faults)
+        if self._remembers:
+            self._remember(row, faults)
         return faults
+
+    def _remember(self, row: FsckRow, faults: List[Fault]) -> None:
+        for kind, found in faults:
+            if kind == MISPLACED:
+                self.misplaced.append(found.block.block_id)
+            elif kind in self.lost:
+                self.lost[kind].append((found, row.path))
+        if any(kind in self.lost for kind, _ in faults):
+            self.corrupt_files.append(row)
 
     def _count(self, found: BlockHealth) -> Iterator[str]:
         """Count a block; what is wrong with it."""
@@ -104,7 +118,6 @@ class TreeHealth:
             self.missing_replicas += health.wanted - health.live
             yield UNDER_REPLICATED
         if self.where.is_misplaced(found):
-            self.misplaced.append(found.block.block_id)
             yield MISPLACED
 
     def record(self, path: str, queued: int = 0) -> Dict[str, Any]:

@@ -8,6 +8,7 @@ from data_service.web.border import Border
 from data_service.web.clients import Clients
 from data_service.web.doors import Door
 from data_service.web.exchange.http_server import HttpServer
+from data_service.web.files.files_door import FilesDoor
 from data_service.web.front import Front
 from data_service.web.page.page_door import PageDoor
 from data_service.web.visitors import Visitors
@@ -35,7 +36,12 @@ class WebGateway(daemon.Daemon):
         hosts = {address.host for address in own.hosts} | set(own.web_names)
         visitors = Visitors(self._clients, own.web_user)
         page = PageDoor()
-        doors: Dict[str, Door] = {"": page, "page": page, "webhdfs": WebHdfsDoor(visitors)}
+        doors: Dict[str, Door] = {
+            "": page,
+            "page": page,
+            "files": FilesDoor(visitors),
+            "webhdfs": WebHdfsDoor(visitors),
+        }
         self._front = Front(doors, Border(hosts, own.web_origins))
         self._server: Optional[HttpServer] = None
 

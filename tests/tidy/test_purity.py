@@ -32,6 +32,7 @@ PURE_MODULES = {
     "data_service.datanode.store.layout",
     "data_service.web.border",
     "data_service.web.claims",
+    "data_service.filesystem.tree_health",
     "data_service.web.exchange.answers",
     "data_service.web.exchange.body",
     "data_service.web.exchange.http_head",
@@ -39,6 +40,7 @@ PURE_MODULES = {
     "data_service.web.exchange.remote_exceptions",
     "data_service.web.exchange.request",
     "data_service.web.exchange.targets",
+    "data_service.web.files.health_forms",
     "data_service.web.webhdfs.addresses",
     "data_service.web.webhdfs.forms",
 }
@@ -80,7 +82,8 @@ def impure_imports(source: Source, known: Iterable[str]) -> List[str]:
         if not {top, item.module} & PURE_LIBRARY and top not in PRODUCT:
             found.append(source.at(item.node, f"imports {top}, which is not known to be pure"))
     packages = {"zookeeper", "zookeeper.fabric", "metadata_service", "data_service",
-                "data_service.web", "data_service.web.exchange", "data_service.web.webhdfs"}
+                "data_service.filesystem", "data_service.web", "data_service.web.exchange",
+                "data_service.web.files", "data_service.web.webhdfs"}
     for module, line in imported_modules(source, known).items():
         if not is_pure(module) and module not in packages:
             found.append(f"{source.path}:{line}: imports {module}, which is not pure")

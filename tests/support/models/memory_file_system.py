@@ -259,6 +259,7 @@ class MemoryFileSystem(MemoryNames, MemoryCluster, Conveniences):
     # Within.
 
     def _below(self, path: str) -> Iterator[Tuple[str, Any]]:
+        self._tree.find(path, self._who)
         return self._tree.walk(path)
 
     def _file(

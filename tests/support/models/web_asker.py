@@ -5,9 +5,11 @@ from typing import Any, Dict, List, NamedTuple
 
 from data_service.web.border import Border
 from data_service.web.clients import Clients
+from data_service.web.doors import Door
 from data_service.web.exchange.answers import Answer
 from data_service.web.exchange.body import Body, Inbox
 from data_service.web.exchange.http_head import HEAD_END, parse
+from data_service.web.files.files_door import FilesDoor
 from data_service.web.front import Front
 from data_service.web.visitors import Visitors
 from data_service.web.webhdfs.webhdfs_door import WebHdfsDoor
@@ -62,7 +64,8 @@ class Asker:
         self.fs.write("/d/f", b"hello")
         self.users: List[str] = []
         clients = Clients(self._client)  # type: ignore[arg-type]
-        doors = {"webhdfs": WebHdfsDoor(Visitors(clients, "dr.who"))}
+        visitors = Visitors(clients, "dr.who")
+        doors: Dict[str, Door] = {"files": FilesDoor(visitors), "webhdfs": WebHdfsDoor(visitors)}
         self._front = Front(doors, Border(["web"], ["https://hue:8888"]))
 
     def _client(self, user: str) -> MemoryFileSystem:
