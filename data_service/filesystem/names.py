@@ -1,13 +1,14 @@
 """The names of a cluster: what is asked about them and done to them, without a byte of a file."""
 
 from contextlib import contextmanager
-from typing import Iterator, Optional
+from typing import Callable, Iterator, List, Optional, Tuple, TypeVar
 
 from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.filesystem.paths import AnyPath, named, resolve, text_of
 from data_service.protocol.files import (
     QUOTA_UNCHANGED,
     ContentSummary,
+    Entry,
     FileStatus,
     Locations,
     QuotaUsage,
@@ -22,6 +23,8 @@ UMASK = 0o022
 """The bits that new files and directories do not get, unless somebody says otherwise."""
 
 READ_WHOLE = 2**62
+
+Row = TypeVar("Row")
 
 
 class Names:
@@ -55,20 +58,38 @@ class Names:
         with self._named(path) as name:
             return self._calls.stat(name)
 
+    def entry(self, path: AnyPath) -> Entry:
+        """The same, with how many children a directory has."""
+        with self._named(path) as name:
+            return self._calls.entry(name)
+
     def list(self, path: AnyPath, after: str = "") -> Iterator[FileStatus]:
         """The children of a directory, or the file itself, sorted by name; fetched in pages.
 
         Those behind the name `after`, which need not be there. Errors are raised when the first one
         is asked for.
         """
+        return self._paged(path, after, self._calls.list, lambda row: row.name)
+
+    def entries(self, path: AnyPath, after: str = "") -> Iterator[Entry]:
+        """The same, each with how many children a directory has."""
+        return self._paged(path, after, self._calls.entries, lambda row: row.status.name)
+
+    def _paged(
+        self,
+        path: AnyPath,
+        after: str,
+        page: Callable[[str, str, int], Tuple[List[Row], bool]],
+        name_of: Callable[[Row], str],
+    ) -> Iterator[Row]:
         more = True
         while more:
             with self._named(path) as name:
-                rows, more = self._calls.list(name, after, LIST_ROWS)
+                rows, more = page(name, after, LIST_ROWS)
             for row in rows:
-                check_name(row.name)
+                after = name_of(row)
+                check_name(after)
                 yield row
-            after = rows[-1].name if rows else after
 
     def mkdir(self, path: AnyPath, parents: bool = False, mode: Optional[int] = None) -> None:
         """Make a directory; with `parents` also those above it, and an existing one is fine."""

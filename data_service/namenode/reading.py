@@ -4,7 +4,7 @@ tell where a block is of which no datanode has told yet.
 Every answer is an Outcome without an edit; its `depends` says which pending edit it would reveal.
 """
 
-from typing import List, Optional
+from typing import Any, Callable, List, Optional
 
 from data_service.namenode.namespace.access_times import AccessTimes
 from data_service.namenode.namespace.commits import Commits, Outcome
@@ -28,6 +28,7 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.files import (
     NAME_QUOTA_MAX,
     QUOTA_RESET,
+    Entry,
     LocatedBlock,
     Locations,
     QuotaUsage,
@@ -62,6 +63,11 @@ class Reading:
         inode = self._resolver.find(caller, parse(path))
         return Outcome(inode.status(), None, self._commits.depends_on(inode))
 
+    def entry(self, caller: Caller, path: str) -> Outcome:
+        """The Entry of a path."""
+        inode = self._resolver.find(caller, parse(path))
+        return Outcome(_entry(inode), None, self._commits.depends_on(inode))
+
     def access(self, caller: Caller, path: str, bits: int) -> Outcome:
         """Whether the caller may do all of `bits` (READ, WRITE, EXECUTE) to a path."""
         if type(bits) is not int or not 0 <= bits <= ALL:
@@ -75,17 +81,26 @@ class Reading:
         The page starts behind the name `after`; that name need not exist (any more). The path of
         a file gives its own status.
         """
+        return self._page(caller, path, after, limit, lambda inode: inode.status())
+
+    def entries(self, caller: Caller, path: str, after: str, limit: int) -> Outcome:
+        """The same page with an Entry for each FileStatus."""
+        return self._page(caller, path, after, limit, _entry)
+
+    def _page(
+        self, caller: Caller, path: str, after: str, limit: int, tell: Callable[[Inode], Any]
+    ) -> Outcome:
         limit = _check_limit(limit)
         if type(after) is not str:
             raise InvalidArgument("a page starts behind a name")
         inode = self._resolver.find(caller, parse(path))
         depends = self._commits.depends_on(inode)
         if not isinstance(inode, Directory):
-            return Outcome(([inode.status()], False), None, depends)
+            return Outcome(([tell(inode)], False), None, depends)
         require(inode, caller, READ_EXECUTE)
         page, more = inode.page(after, limit)
         depends = max(depends, self._commits.depends_on_all(page))
-        return Outcome(([child.status() for child in page], more), None, depends)
+        return Outcome(([tell(child) for child in page], more), None, depends)
 
     def block_locations(
         self, caller: Caller, path: str, offset: int, length: int, wall_ms: int = 0
@@ -211,3 +226,8 @@ def _check_limit(limit: int) -> int:
     if type(limit) is not int or limit < 1:
         raise InvalidArgument("a page must have at least one row")
     return min(limit, PAGE_MAX)
+
+
+def _entry(inode: Inode) -> Entry:
+    children = len(inode.children) if isinstance(inode, Directory) else 0
+    return Entry(inode.status(), children)

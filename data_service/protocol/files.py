@@ -50,6 +50,16 @@ class FileStatus(NamedTuple):
         return self.kind == DIRECTORY
 
 
+class Entry(NamedTuple):
+    """A status with how many `children` the directory has: 0 of a file.
+
+    It is told in a message of its own, since older releases take no FileStatus that has grown.
+    """
+
+    status: FileStatus
+    children: Natural
+
+
 class LocatedBlock(NamedTuple):
     """A block of a file and the datanodes that hold it (or, when writing, shall hold it).
 

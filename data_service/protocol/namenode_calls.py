@@ -7,6 +7,7 @@ from data_service.protocol.files import (
     Begun,
     Completed,
     ContentSummary,
+    Entry,
     FileStatus,
     LocatedBlock,
     Locations,
@@ -75,6 +76,14 @@ class NamespaceCalls(Calls, who=PEOPLE):
     @call(READS)
     def list(self, path: Path, after: Path, limit: Natural) -> Tuple[Rows[FileStatus], bool]:
         """A page of a directory behind the name `after`, and whether more follow."""
+
+    @call(READS)
+    def entry(self, path: Path) -> Entry:
+        """What `stat` tells, and how many children a directory has."""
+
+    @call(READS)
+    def entries(self, path: Path, after: Path, limit: Natural) -> Tuple[Rows[Entry], bool]:
+        """What `list` tells, and how many children each directory has."""
 
     @call(READS)
     def quota_usage(self, path: Path) -> QuotaUsage:

@@ -19,6 +19,8 @@ LONG = "n" * 256
 
 BY_PATH: Any = {
     "stat": lambda fs, path: fs.stat(path),
+    "entry": lambda fs, path: fs.entry(path),
+    "entries": lambda fs, path: [*fs.entries(path)],
     "list": lambda fs, path: list(fs.list(path)),
     "listdir": lambda fs, path: fs.listdir(path),
     "access": lambda fs, path: fs.access(path, 4),

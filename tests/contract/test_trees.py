@@ -116,6 +116,16 @@ def test_what_is_told_of_a_path(fs: Any) -> None:
     assert [status for status in fs.list(at("d"))] == [file]
 
 
+def test_how_many_children_a_directory_has(fs: Any) -> None:
+    plant(fs, "d/f", "d/e/", "x")
+    file, directory = fs.entry(at("d/f")), fs.entry(at("d"))
+    assert (file.status, file.children) == (fs.stat(at("d/f")), 0)
+    assert (directory.status, directory.children) == (fs.stat(at("d")), 2)
+    assert [entry.children for entry in fs.entries(HERE)] == [2, 0]
+    assert [entry.status for entry in fs.entries(HERE)] == [*fs.list(HERE)]
+    assert [*fs.entries(HERE, "d")] == [fs.entry(at("x"))] == [*fs.entries(at("x"))]
+
+
 @pytest.mark.parametrize("path, found", [
     ("", (3, 3, 11, 14)), ("d", (2, 2, 10, 13)), ("d/three", (0, 1, 3, 6)), ("d/e", (1, 1, 7, 7)),
     ("x", (0, 1, 1, 1)),

@@ -26,8 +26,10 @@ class Deed(NamedTuple):
 
 DEEDS: Dict[str, Deed] = {
     "stat": Deed(lambda he, _: he.call("stat", "/d/f"), 0, 1),
+    "entry": Deed(lambda he, _: he.call("entry", "/d/f"), 0, 1),
     "access": Deed(lambda he, _: he.call("access", "/d/f", 0), 0, 1),
     "list": Deed(lambda he, _: he.call("list", "/d", "", 10), 0, 5),
+    "entries": Deed(lambda he, _: he.call("entries", "/d", "", 10), 0, 5),
     "quota_usage": Deed(lambda he, _: he.call("quota_usage", "/d"), 0, 5),
     "content_summary": Deed(lambda he, _: he.call("content_summary", "/d"), 0, 5),
     "block_locations": Deed(lambda he, _: he.call("block_locations", "/d/f", 0, 1), 4, 1),

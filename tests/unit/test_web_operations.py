@@ -24,11 +24,12 @@ def test_what_is_told_of_a_file(ask: Asker) -> None:
     found = status_in(ask("GET", "/d/f", "GETFILESTATUS"))
     stat = ask.fs.stat("/d/f")
     assert found == {
-        "accessTime": stat.atime_ms, "blockSize": 1024, "fileId": stat.inode_id,
+        "accessTime": stat.atime_ms, "blockSize": 1024, "childrenNum": 0, "fileId": stat.inode_id,
         "group": "supergroup", "length": 5, "modificationTime": stat.mtime_ms, "owner": "root",
         "pathSuffix": "", "permission": "644", "replication": 1, "storagePolicy": 0, "type": "FILE",
     }  # fmt: skip
     directory = status_in(ask("GET", "/d/", "getfilestatus"))
+    assert directory["childrenNum"] == 1
     zeros = ("length", "blockSize", "replication")
     assert directory["type"] == "DIRECTORY" and not any(directory[name] for name in zeros)
 

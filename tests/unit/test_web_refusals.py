@@ -113,7 +113,7 @@ def test_a_defect_costs_one_request_and_tells_nothing(
     def fail(*_: Any) -> None:
         raise KeyError("secret")
 
-    monkeypatch.setattr(ask.fs, "stat", fail)
+    monkeypatch.setattr(ask.fs, "entry", fail)
     reply = ask("GET", "/d", "GETFILESTATUS")
     assert (reply.status, reply.error) == (
         500, "RuntimeException: the gateway failed; its log tells more")

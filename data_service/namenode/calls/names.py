@@ -10,6 +10,7 @@ from data_service.namenode.namespace.tree_check import TreeCheck
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import (
     ContentSummary,
+    Entry,
     FileStatus,
     LocatedBlock,
     Locations,
@@ -42,6 +43,18 @@ class Names:
         caller = self._on.caller
         return self._on.namesystem.read(
             lambda state: state.reading.list(caller, path, after, limit)
+        )
+
+    def entry(self, path: str) -> Entry:
+        """See NamespaceCalls."""
+        caller = self._on.caller
+        return self._on.namesystem.read(lambda state: state.reading.entry(caller, path))
+
+    def entries(self, path: str, after: str, limit: int) -> Tuple[List[Entry], bool]:
+        """See NamespaceCalls."""
+        caller = self._on.caller
+        return self._on.namesystem.read(
+            lambda state: state.reading.entries(caller, path, after, limit)
         )
 
     def quota_usage(self, path: str) -> QuotaUsage:

@@ -2,17 +2,25 @@
 
 from typing import Any, Dict, Iterable, List
 
-from data_service.protocol.files import ContentSummary, FileStatus, Locations, QuotaUsage
+from data_service.protocol.files import (
+    ContentSummary,
+    Entry,
+    FileStatus,
+    Locations,
+    QuotaUsage,
+)
 from data_service.protocol.health import ClusterStatus
 
 Form = Dict[str, Any]
 
 
-def file_status(status: FileStatus, suffix: str) -> Form:
+def file_status(entry: Entry, suffix: str) -> Form:
     """One file or directory; `suffix` is its name in a listing, else empty."""
+    status = entry.status
     return {
         "accessTime": status.atime_ms,
         "blockSize": status.block_size,
+        "childrenNum": entry.children,
         "fileId": status.inode_id,
         "group": status.group,
         "length": status.length,
@@ -26,14 +34,19 @@ def file_status(status: FileStatus, suffix: str) -> Form:
     }
 
 
-def file_statuses(rows: Iterable[FileStatus]) -> Form:
+def listed(entry: Entry) -> Form:
+    """One of the entries of a directory."""
+    return file_status(entry, entry.status.name)
+
+
+def file_statuses(rows: Iterable[Entry]) -> Form:
     """The entries of a directory, or a part of them."""
-    return {"FileStatuses": {"FileStatus": [file_status(row, row.name) for row in rows]}}
+    return {"FileStatuses": {"FileStatus": [listed(row) for row in rows]}}
 
 
-def listed_file(status: FileStatus) -> Form:
+def listed_file(entry: Entry) -> Form:
     """The listing of a file, whose name is empty there."""
-    return {"FileStatuses": {"FileStatus": [file_status(status, "")]}}
+    return {"FileStatuses": {"FileStatus": [file_status(entry, "")]}}
 
 
 def content_summary(summary: ContentSummary, usage: QuotaUsage) -> Form:

@@ -7,7 +7,7 @@ from typing import Iterator, List
 
 from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.filesystem.names import READ_WHOLE
-from data_service.protocol.files import FileStatus
+from data_service.protocol.files import Entry
 from data_service.web.exchange.answers import EMPTY, JSON, Answer, Pieces, answer_json
 from data_service.web.exchange.parameters import invalid
 from data_service.web.exchange.remote_exceptions import ACCESS_CONTROL, RemoteException
@@ -26,12 +26,12 @@ _ACCESS_NAMES = (
 
 def get_file_status(call: Call) -> Answer:
     """What is at a path."""
-    return answer_json({"FileStatus": forms.file_status(call.fs.stat(call.path), "")})
+    return answer_json({"FileStatus": forms.file_status(call.fs.entry(call.path), "")})
 
 
 def list_status(call: Call) -> Answer:
     """A whole directory, as it is fetched; or a file, whose name is empty here."""
-    rows = call.fs.list(call.path)
+    rows = call.fs.entries(call.path)
     first = list(islice(rows, LIST_ROWS))
     if _is_file_itself(call, first):
         return answer_json(forms.listed_file(first[0]))
@@ -42,7 +42,7 @@ def list_status(call: Call) -> Answer:
 
 def list_status_batch(call: Call) -> Answer:
     """A page of a directory, behind the name that the last one ended with."""
-    rows = list(islice(call.fs.list(call.path, call.parameters.text("startAfter")), LIST_ROWS))
+    rows = list(islice(call.fs.entries(call.path, call.parameters.text("startAfter")), LIST_ROWS))
     itself = _is_file_itself(call, rows)
     listing = forms.listed_file(rows[0]) if itself else forms.file_statuses(rows[:PAGE_ROWS])
     left = len(rows[PAGE_ROWS:])
@@ -121,18 +121,19 @@ def get_delegation_token(_call: Call) -> Answer:
     return answer_json({"Token": None})
 
 
-def _is_file_itself(call: Call, rows: List[FileStatus]) -> bool:
+def _is_file_itself(call: Call, rows: List[Entry]) -> bool:
     """Whether this listing is that of a file. It may also be of a directory that holds one file,
     with its own name."""
     name = call.path.rpartition("/")[2]
-    alone = len(rows) == 1 and not rows[0].is_directory and rows[0].name == name
-    return alone and not call.fs.stat(call.path).is_directory
+    alone = [row.status for row in rows] if len(rows) == 1 else []
+    like = any(status.name == name and not status.is_directory for status in alone)
+    return like and not call.fs.stat(call.path).is_directory
 
 
-def _streamed(first: List[FileStatus], rest: Iterator[FileStatus]) -> Pieces:
+def _streamed(first: List[Entry], rest: Iterator[Entry]) -> Pieces:
     begin, rows = '{"FileStatuses":{"FileStatus":[', first
     while rows:
-        told = (json.dumps(forms.file_status(row, row.name)) for row in rows)
+        told = (json.dumps(forms.listed(row)) for row in rows)
         yield (begin + ",\n".join(told)).encode("ascii")
         begin, rows = ",\n", list(islice(rest, LIST_ROWS))
     yield b"]}}"

@@ -1,7 +1,7 @@
 """The names of a MemoryFileSystem: a FileSystem's calls about them, over a plain tree."""
 
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from data_service.filesystem.names import DIRECTORY_MODE, UMASK
 from data_service.filesystem.paths import AnyPath, named, resolve, text_of
@@ -11,6 +11,7 @@ from data_service.protocol.files import (
     NAME_QUOTA_MAX,
     QUOTA_UNCHANGED,
     ContentSummary,
+    Entry,
     FileStatus,
     QuotaUsage,
 )
@@ -67,6 +68,11 @@ class MemoryNames:
         with self._at("stat", path) as name:
             return self._status(name, self._tree.find(name, self._who))
 
+    def entry(self, path: AnyPath) -> Entry:
+        """As FileSystem.entry."""
+        with self._at("entry", path) as name:
+            return self._entry(name, self._tree.find(name, self._who))
+
     @property
     def home(self) -> str:
         """As FileSystem.home."""
@@ -74,10 +80,13 @@ class MemoryNames:
 
     def list(self, path: AnyPath, after: str = "") -> Iterator[FileStatus]:
         """As FileSystem.list."""
-        with self._at("list", path) as name:
-            for child, node in [*self._tree.children(name, self._who)]:
-                if child.rpartition("/")[2].encode() > after.encode():
-                    yield self._status(child, node)
+        for child, node in self._children("list", path, after):
+            yield self._status(child, node)
+
+    def entries(self, path: AnyPath, after: str = "") -> Iterator[Entry]:
+        """As FileSystem.entries."""
+        for child, node in self._children("entries", path, after):
+            yield self._entry(child, node)
 
     def mkdir(self, path: AnyPath, parents: bool = False, mode: Optional[int] = None) -> None:
         """As FileSystem.mkdir."""
@@ -190,6 +199,16 @@ class MemoryNames:
 
     def _tick(self) -> None:
         self._tree.now_ms += MINUTE_MS
+
+    def _children(self, method: str, path: AnyPath, after: str) -> Iterator[Tuple[str, Node]]:
+        with self._at(method, path) as name:
+            for child, node in [*self._tree.children(name, self._who)]:
+                if child.rpartition("/")[2].encode() > after.encode():
+                    yield child, node
+
+    def _entry(self, path: str, node: Node) -> Entry:
+        children = len(node.children) if isinstance(node, Directory) else 0
+        return Entry(self._status(path, node), children)
 
     @staticmethod
     def _status(path: str, node: Node) -> FileStatus:
