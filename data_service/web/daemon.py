@@ -14,9 +14,10 @@ from data_service.web.page.page_door import PageDoor
 from data_service.web.visitors import Visitors
 from data_service.web.webhdfs.webhdfs_door import WebHdfsDoor
 from zookeeper.fabric import daemon
-from zookeeper.fabric.auth import SECRET
+from zookeeper.fabric.auth import SECRET, Credentials
 from zookeeper.fabric.errors import SettingsError
-from zookeeper.fabric.identity import GATEWAY
+from zookeeper.fabric.handshake import credentials_of
+from zookeeper.fabric.identity import GATEWAY, Principal
 from zookeeper.fabric.settings import Settings
 
 
@@ -43,25 +44,37 @@ class WebGateway(daemon.Daemon):
             "webhdfs": WebHdfsDoor(visitors),
         }
         self._front = Front(doors, Border(hosts, own.web_origins))
+        self._tls = _own_credentials(settings).tls
         self._server: Optional[HttpServer] = None
 
     def start(self) -> None:
         """Serve; the cluster need not be there yet."""
         self._server = HttpServer(
             f"{GATEWAY}@{self.address}",
-            daemon.bind_host(self.settings, self.address),
+            daemon.bind_host(self.settings, self.address, hears_passwords=True),
             self.address.port,
             self._front.answering,
             self.settings.network,
+            self._tls,
         )
         self._server.start()
-        self.ready = f"{self.address} http://{self.address}/webhdfs/v1"
+        scheme = "http" if self._tls is None else "https"
+        self.ready = f"{self.address} {scheme}://{self.address}/webhdfs/v1"
 
     def stop(self) -> None:
         """Finish what runs, for a moment; uploads that go on for longer never appear."""
         if self._server is not None:
             self._server.stop()
         self._clients.close()
+
+
+def _own_credentials(settings: Settings) -> Credentials:
+    """Who the gateway is itself. Raises SettingsError, also for the key of somebody else."""
+    found = credentials_of(settings, Principal(GATEWAY), assumed=True)
+    if found.principal.role != GATEWAY:
+        raise SettingsError(f"{settings.path}: found the key of {found.principal}, expected that "
+                            "of a gateway, as `issueKey --gateway web` writes it")
+    return found
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,10 +11,12 @@ from zookeeper.fabric.errors import StartRefused, Unavailable
 from zookeeper.fabric.settings import Address, NetworkSettings, SecuritySettings, Settings
 
 
-def settings(mode: str = SIMPLE, bind_host: str = "", allow_insecure: bool = False) -> Settings:
+def settings(
+    mode: str = SIMPLE, bind_host: str = "", allow_insecure: bool = False, tls: bool = False
+) -> Settings:
     """Settings that differ from the defaults in what decides where to listen."""
     return Settings(
-        security=SecuritySettings(mode=mode, allow_insecure=allow_insecure),
+        security=SecuritySettings(mode=mode, allow_insecure=allow_insecure, tls=tls),
         network=NetworkSettings(bind_host=bind_host),
     )
 
@@ -44,6 +46,21 @@ def test_more_than_loopback_needs_a_key_or_an_explicit_word(
     with Recorder() as log:
         assert daemon.bind_host(settings(SIMPLE, bind_host, True), address) == expected
     assert len(log.lines) == 1 and f"address.insecure host={expected}" in log.lines[0]
+
+
+def test_passwords_are_not_heard_on_a_network_without_tls() -> None:
+    address, everywhere = Address("127.0.0.1", 1), "0.0.0.0"
+    with pytest.raises(StartRefused, match="would hear passwords that everybody on the way"):
+        daemon.bind_host(settings(SECRET, everywhere), address, hears_passwords=True)
+    with Recorder() as log:
+        daemon.bind_host(settings(SECRET, everywhere, True), address, hears_passwords=True)
+    assert len(log.lines) == 1 and "passwords go over the network" in log.lines[0]
+    for good in (settings(SECRET, everywhere, tls=True), settings(SECRET)):
+        with Recorder() as log:
+            daemon.bind_host(good, address, hears_passwords=True)
+        assert not log.lines
+    with pytest.raises(StartRefused, match="would be open to everybody"):
+        daemon.bind_host(settings(SIMPLE, everywhere), address, hears_passwords=True)
 
 
 @pytest.mark.parametrize("numbers", [

@@ -168,13 +168,14 @@ def address_at(hosts: Sequence[Address], index: int, key: str) -> Address:
     return hosts[index]
 
 
-def bind_host(settings: Settings, advertised: Address) -> str:
+def bind_host(settings: Settings, advertised: Address, hears_passwords: bool = False) -> str:
     """Where a daemon that others know as `advertised` shall listen.
 
     The setting `bind_host` decides when given; else the advertised host when it is of this
     machine, else (a public address in front of this machine, as on EC2) every interface. In mode
     `simple` anybody who can connect owns the data, so only loopback is allowed unless the setting
-    `allow_insecure` says otherwise. A name that cannot be resolved (a machine boots, the name
+    `allow_insecure` says otherwise; nor does one that hears passwords hear them over a network
+    without TLS. A name that cannot be resolved (a machine boots, the name
     service is not up yet) is waited for, and at last refused: to listen everywhere instead would
     open what was meant to be private. Raises StartRefused.
     """
@@ -185,18 +186,37 @@ def bind_host(settings: Settings, advertised: Address) -> str:
     if not numbers:
         raise StartRefused(f"[network] bind_host = {host} is no address of this machine")
     loopback = all(ipaddress.ip_address(number).is_loopback for number in numbers)
-    if not loopback and settings.security.mode != SECRET:
-        if not settings.security.allow_insecure:
-            raise StartRefused(
-                f"{advertised} would be open to everybody who can reach {host}: set [security] "
-                "mode = secret and key_file, or allow_insecure = true if the network is trusted"
-            )
-        log.warning("address.insecure", host=host, effect="all who can reach it may do everything")
+    if not loopback:
+        _check_open(settings, advertised, host, hears_passwords)
     if loopback and not host.startswith("localhost") and host not in numbers:
         # As Debian has it in /etc/hosts: 127.0.1.1 for the machine's own name.
         log.warning("address.loopback_only", host=host, address=numbers[0], effect=(
             "other machines cannot connect; if they shall, set [network] bind_host"))
     return host
+
+
+def _check_open(
+    settings: Settings, advertised: Address, host: str, hears_passwords: bool
+) -> None:
+    """Refuse what is not safe on a network, unless it is trusted, which the log tells then."""
+    security = settings.security
+    if security.mode != SECRET:
+        effect = "all who can reach it may do everything"
+        refusal = (
+            f"{advertised} would be open to everybody who can reach {host}: set [security] "
+            "mode = secret and key_file, or allow_insecure = true if the network is trusted"
+        )
+    elif hears_passwords and not security.tls:
+        effect = "passwords go over the network as they are"
+        refusal = (
+            f"{advertised} would hear passwords that everybody on the way to {host} can read: set "
+            "[security] tls = yes, or allow_insecure = true if the network is trusted"
+        )
+    else:
+        return
+    if not security.allow_insecure:
+        raise StartRefused(refusal)
+    log.warning("address.insecure", host=host, effect=effect)
 
 
 def _own_numbers(host: str) -> Tuple[str, ...]:

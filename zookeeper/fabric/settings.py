@@ -200,7 +200,8 @@ class SecuritySettings(Section):
         "how long a reader or writer may begin with what the namenode told of a block; clocks may "
         "differ by half of it, but 5 minutes")
     allow_insecure: bool = _setting(
-        False, BOOLEAN, "let mode simple listen on more than the loopback interface")
+        False, BOOLEAN, "let mode simple, and passwords without tls, be heard on more "
+        "than the loopback interface")
     tls: bool = _setting(False, BOOLEAN, "encrypt what goes over the network; needs mode secret")
     ca_file: str = _setting("", OPTIONAL_PATH, "PEM file of who signs the cluster's certificates")
     certificate_file: str = _setting(

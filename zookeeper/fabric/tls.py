@@ -19,7 +19,7 @@ from typing import Any, Dict, FrozenSet, NamedTuple, Optional, Tuple
 from zookeeper.fabric import logs
 from zookeeper.fabric.credentials import state_of
 from zookeeper.fabric.errors import AuthenticationFailed, SettingsError
-from zookeeper.fabric.identity import USER, certified
+from zookeeper.fabric.identity import GATEWAY, USER, certified
 from zookeeper.fabric.key_file import open_regular
 from zookeeper.fabric.settings import SecuritySettings
 from zookeeper.fabric.stream import Stream
@@ -97,8 +97,10 @@ class Tls:
         if self._role == USER:
             return _Contexts(calling, None, b"")
         answering = _context(ssl.PROTOCOL_TLS_SERVER, own.ca_file)
-        # Verified when it is shown: users have none, and who calls himself a daemon must.
-        answering.verify_mode = ssl.CERT_OPTIONAL
+        # Verified when it is shown: users have none, and who calls himself a daemon must. A
+        # gateway answers browsers only, which would ask each visitor to choose one.
+        asks = self._role != GATEWAY
+        answering.verify_mode = ssl.CERT_OPTIONAL if asks else ssl.CERT_NONE
         answering.num_tickets = 0
         certificate = _readable("certificate_file", own.certificate_file)
         key = _readable("certificate_key_file", own.certificate_key_file, private=True)

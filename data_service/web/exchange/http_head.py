@@ -33,7 +33,7 @@ class Head(NamedTuple):
     """A request without its body. The names of `headers` are in small letters.
 
     `length` is that of the body in bytes, None when it comes in chunks. `expects` tells that the
-    client waits for `100 Continue` before it sends the body.
+    client waits for `100 Continue` before it sends the body; `secure`, that it came over TLS.
     """
 
     method: str
@@ -43,6 +43,7 @@ class Head(NamedTuple):
     keeps_open: bool
     expects: bool
     version: int
+    secure: bool = False
 
     @property
     def authority(self) -> str:
@@ -52,8 +53,9 @@ class Head(NamedTuple):
 
     @property
     def scheme(self) -> str:
-        """`https` if a proxy in front of us says so."""
-        return "https" if self.headers.get("x-forwarded-proto", "").lower() == "https" else "http"
+        """`https` over TLS, or if a proxy in front of us says so."""
+        told = self.headers.get("x-forwarded-proto", "").lower()
+        return "https" if self.secure or told == "https" else "http"
 
 
 def parse(data: bytes) -> Head:

@@ -5,11 +5,11 @@ request has to make room when others want in. A head has its time in all. A body
 bytes come at a rate that is worth waiting for, and so may a response; only what a client makes us
 wait counts against it, not what the cluster does. After an error with bytes still to come, these
 are dropped up to a limit, or the connection ends: what is left of one request must never be read as
-another.
+another. Hands of TLS are shaken in the connection's own thread, within the time of a handshake.
 """
 
 import time
-from typing import Callable, ContextManager, Optional
+from typing import Any, Callable, ContextManager, Optional
 
 from data_service.web.exchange.answers import Answer, Piece, answer_error, chunks, head_of
 from data_service.web.exchange.body import Body, Inbox
@@ -17,6 +17,7 @@ from data_service.web.exchange.http_head import HEAD_BYTES_MAX, HEAD_END, Head, 
 from data_service.web.exchange.remote_exceptions import RemoteException, refused
 from zookeeper.fabric import logs
 from zookeeper.fabric.acceptor import Acceptor, Client
+from zookeeper.fabric.auth import begins_tls
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import Stream
@@ -39,18 +40,28 @@ Answering = Callable[[Head, Body], ContextManager[Answer]]
 
 
 class HttpServer(Acceptor[Client]):
-    """Serves HTTP at one address until `stop`; `answering` says what."""
+    """Serves HTTP at one address until `stop`; `answering` says what. With `tls`, a Tls of the
+    gateway's, it serves HTTPS."""
 
     def __init__(
-        self, name: str, bind_host: str, port: int, answering: Answering, network: NetworkSettings
+        self,
+        name: str,
+        bind_host: str,
+        port: int,
+        answering: Answering,
+        network: NetworkSettings,
+        tls: Any = None,
     ) -> None:
         super().__init__(name, bind_host, port, network)
         self._answering = answering
+        self._tls = tls
 
     def _client(self, stream: Stream, host: str) -> Client:
         return Client(stream, host)
 
     def _converse(self, client: Client) -> None:
+        if self._tls is not None and not self._secure(client):
+            return
         receiver = _Receiver(client)
         inbox = Inbox(receiver.receive)
         while not inbox.empty or client.stream.poll(self._network.idle_timeout_seconds):
@@ -63,6 +74,18 @@ class HttpServer(Acceptor[Client]):
                 return
             self._end(client)
 
+    def _secure(self, client: Client) -> bool:
+        """Begin TLS; whether the client speaks it, who else is told in plain HTTP."""
+        deadline = time.monotonic() + self._network.handshake_timeout_seconds
+        first = client.stream.peek(deadline)
+        if begins_tls(first):
+            client.stream = self._tls.answer(client.stream, deadline)
+            return True
+        if first:
+            _tell(client, refused("this is a port of HTTPS: the address begins with https://"))
+            client.stream.linger_and_close(LINGER_SECONDS)
+        return False
+
     def _answer_one(
         self, client: Client, inbox: Inbox, receiver: "_Receiver", data: Optional[bytes]
     ) -> bool:
@@ -71,11 +94,9 @@ class HttpServer(Acceptor[Client]):
         try:
             if data is None:
                 raise refused(f"the head of the request is longer than {HEAD_BYTES_MAX} bytes", 431)
-            head = parse(data)
+            head = parse(data)._replace(secure=self._tls is not None)
         except RemoteException as error:
-            client.stream.write_parts(
-                head_of(answer_error(error), keeps_open=False, chunked=False), error.body
-            )
+            _tell(client, error)
             return False
         receiver.begin()
         invite = (lambda: client.stream.write(CONTINUE)) if head.expects else (lambda: None)
@@ -109,6 +130,12 @@ class HttpServer(Acceptor[Client]):
             if not client.stream.closed:
                 log.warning("response.cut", host=client.host, error=error.message)
             raise Unavailable("the response was cut") from error
+
+
+def _tell(client: Client, error: RemoteException) -> None:
+    client.stream.write_parts(
+        head_of(answer_error(error), keeps_open=False, chunked=False), error.body
+    )
 
 
 def _write(client: Client, *parts: Piece) -> None:
