@@ -147,8 +147,8 @@ _HANDLERS = [getattr(consts, name) for name in dir(consts) if name.startswith("H
 
 _ATTRIBUTES = (
     "__class__", "__init__", "__dict__", "__getattribute__", "__globals__", "__reduce_ex__",
-    "_audit", "_connection", "exposed_metrics", "peer", "answer", "get_service_name", "note",
-    "on_connect", "mro", "format", "__mul__", "",
+    "_audit", "_connection", "exposed_metrics", "server_figures", "peer", "answer",
+    "get_service_name", "note", "on_connect", "mro", "format", "__mul__", "",
 )  # fmt: skip
 _STOCK = ("peer", "answer", "note", "on_connect", "mro", "format")
 

@@ -51,6 +51,8 @@ FABRIC = (
     "tls",
     "packets",
     "sockets",
+    "figures",
+    "process",
     "acceptor",
     "handshake",
     "frames",

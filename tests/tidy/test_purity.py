@@ -16,6 +16,7 @@ PURE_MODULES = {
     "zookeeper.fabric.errors",
     "zookeeper.fabric.kinds",
     "zookeeper.fabric.calls",
+    "zookeeper.fabric.figures",
     "zookeeper.fabric.identity",
     "zookeeper.fabric.keys",
     "zookeeper.fabric.web_password",

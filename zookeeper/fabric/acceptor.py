@@ -12,10 +12,11 @@ import resource
 import select
 import threading
 import time
-from typing import Any, Generic, Iterable, List, Optional, Set, TypeVar
+from typing import Any, Generic, Iterable, List, Optional, Set, Tuple, TypeVar
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, Unavailable
+from zookeeper.fabric.figures import Family, counter, gauge
 from zookeeper.fabric.places import Place, plain_host, who_makes_room
 from zookeeper.fabric.settings import Address, NetworkSettings
 from zookeeper.fabric.sockets import accept, adopt, listen
@@ -76,6 +77,7 @@ class Acceptor(Generic[Visitor]):
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._clients: Set[Visitor] = set()
+        self._accepted = self._evicted = 0
         self._stopping = False
         self._acceptor = threading.Thread(target=self._accept_all, name="accept", daemon=True)
         self._listeners = {one.fileno(): one for one in listen(bind_host, port)}
@@ -120,6 +122,18 @@ class Acceptor(Generic[Visitor]):
             for client in self._clients:
                 client.stream.interrupt()
             self._changed.wait_for(lambda: not self._clients, _FAREWELL_SECONDS)
+
+    def figures(self) -> Tuple[Family, ...]:
+        """Who is there, and how many came and had to go."""
+        with self._lock:
+            there, busy = len(self._clients), sum(client.busy for client in self._clients)
+        return (
+            gauge("pyhdfs_connections", "Open connections.", there),
+            gauge("pyhdfs_connections_busy", "Those with a call that runs.", busy),
+            counter("pyhdfs_connections_accepted_total", "Connections so far.", self._accepted),
+            counter("pyhdfs_connections_evicted_total",
+                    "Connections that had to make room, or found none.", self._evicted),
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         with self._lock:
@@ -192,6 +206,8 @@ class Acceptor(Generic[Visitor]):
             rivals = self._rivals(client.neighbourhood)
             victim = self._dismiss(rivals)
             admitted = not self._stopping and (victim is not None or not rivals)
+            self._accepted += admitted
+            self._evicted += bool(rivals)
             if admitted:
                 self._clients.add(client)
         self._note_eviction(victim)

@@ -40,6 +40,7 @@ from zookeeper.fabric.errors import (
     PermissionDenied,
     ProtocolViolation,
 )
+from zookeeper.fabric.figures import Family
 from zookeeper.fabric.frames import Frames, plain, request_in
 from zookeeper.fabric.identity import ANONYMOUS, Principal
 from zookeeper.fabric.packets import PacketReader, PacketWriter
@@ -106,6 +107,18 @@ class Service(rpyc.Service):
         """See ServerCalls."""
         return self.meter.metrics()
 
+    def figures(self) -> Tuple[Family, ...]:
+        """See ServerCalls."""
+        return (*self.server_figures(), *self.own_figures())
+
+    def server_figures(self) -> Tuple[Family, ...]:
+        """What every server tells; it replaces this by what it knows."""
+        return self.meter.figures()
+
+    def own_figures(self) -> Tuple[Family, ...]:
+        """What only this kind of service tells."""
+        return ()
+
     def own(self, call: Call, values: Tuple[Any, ...], args: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """The values that a call's method gets for these checked ones, which came as `args`."""
         return values
@@ -137,6 +150,7 @@ class ServerConnection(Connection):
         super().__init__(root, channel, config)
         self._account = account
         self._stream = channel.stream
+        self._received = 0
         self._body: Optional[PacketReader] = None
         self._handlers: Dict[int, Callable[..., Any]] = {
             consts.HANDLE_PING: lambda data: data,
@@ -161,6 +175,7 @@ class ServerConnection(Connection):
             self._stream.linger_and_close(LINGER_SECONDS)
             raise
         handler, boxed = content
+        self._received = len(message)
         return None if handler == consts.HANDLE_CLOSE else [number, handler, boxed]
 
     def answer(self, request: List[Any]) -> None:
@@ -178,6 +193,7 @@ class ServerConnection(Connection):
             self._account.hold_reply(len(reply))
         except DfsError as error:
             reply = self._channel.encode(consts.MSG_EXCEPTION, number, _exception(error))
+        self._local_root.meter.carry(self._received, len(reply))
         self._channel.send(reply, time.monotonic() + self._stream.stall_seconds)
         self._account.release()
         if self._body is not None and not self._body.ended:

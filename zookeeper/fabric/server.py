@@ -7,17 +7,19 @@ first refuses new calls, then waits for the running ones, then closes what is le
 """
 
 import time
-from typing import Callable, Optional
+from typing import Callable, Optional, Tuple
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.acceptor import Acceptor, Client
 from zookeeper.fabric.auth import Caller, Credentials, Keyring
 from zookeeper.fabric.budget import Account, Budget
 from zookeeper.fabric.errors import StartRefused
+from zookeeper.fabric.figures import Family
 from zookeeper.fabric.handshake import secure, welcome
 from zookeeper.fabric.identity import ANONYMOUS
 from zookeeper.fabric.meter import Meter
 from zookeeper.fabric.places import crowd_of, idle_longest
+from zookeeper.fabric.process import process_figures
 from zookeeper.fabric.rpc import Peer, Service, serve
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.sockets import listen_here
@@ -76,6 +78,10 @@ class Server(Acceptor[_Caller]):
     def keyring(self) -> Optional[Keyring]:
         """With what callers are checked, as it was seen last; None in mode `simple`."""
         return self._keyring
+
+    def figures(self) -> Tuple[Family, ...]:
+        """What every server tells: of its process, its connections, its calls."""
+        return (*process_figures(), *super().figures(), *self._meter.figures())
 
     def _client(self, stream: Stream, host: str) -> _Caller:
         return _Caller(stream, host)
@@ -153,6 +159,7 @@ class Server(Acceptor[_Caller]):
         service = self._factory()
         service.peer = Peer(caller.principal, client.host, self._keyring is not None)
         service.meter = self._meter
+        service.server_figures = self.figures  # type: ignore[method-assign]
         service.gone = client.gone  # type: ignore[method-assign]
         service.note_waiting = client.note_waiting  # type: ignore[method-assign]
         account = Account(self._budget, client.group, client.end)
