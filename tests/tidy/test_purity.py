@@ -41,6 +41,11 @@ PURE_MODULES = {
     "data_service.web.exchange.remote_exceptions",
     "data_service.web.exchange.request",
     "data_service.web.exchange.targets",
+    "data_service.web.figures.condition",
+    "data_service.web.figures.datanode_rows",
+    "data_service.web.figures.history",
+    "data_service.web.figures.overview",
+    "data_service.web.figures.sightings",
     "data_service.web.files.health_forms",
     "data_service.web.webhdfs.addresses",
     "data_service.web.webhdfs.forms",
@@ -84,7 +89,7 @@ def impure_imports(source: Source, known: Iterable[str]) -> List[str]:
             found.append(source.at(item.node, f"imports {top}, which is not known to be pure"))
     packages = {"zookeeper", "zookeeper.fabric", "metadata_service", "data_service",
                 "data_service.filesystem", "data_service.web", "data_service.web.exchange",
-                "data_service.web.files", "data_service.web.webhdfs"}
+                "data_service.web.figures", "data_service.web.files", "data_service.web.webhdfs"}
     for module, line in imported_modules(source, known).items():
         if not is_pure(module) and module not in packages:
             found.append(f"{source.path}:{line}: imports {module}, which is not pure")

@@ -8,8 +8,10 @@ import pytest
 
 from tests.support.links.loopback import Loopback
 from zookeeper.fabric.figures import (
+    CALL_SECONDS,
     SECONDS,
     SIZES,
+    START_TIME,
     Family,
     Histogram,
     counter,
@@ -19,8 +21,8 @@ from zookeeper.fabric.figures import (
     value_in,
 )
 from zookeeper.fabric.kinds import decode
-from zookeeper.fabric.meter import CALL_SECONDS, CALLS_FAILED, Meter, ServerCalls
-from zookeeper.fabric.process import START_TIME, process_figures
+from zookeeper.fabric.meter import CALLS_FAILED, Meter, ServerCalls
+from zookeeper.fabric.process import process_figures
 
 
 @pytest.mark.parametrize("bounds", [SECONDS, SIZES, (1.0,)])

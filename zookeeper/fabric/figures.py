@@ -24,6 +24,15 @@ SECONDS = (
 SIZES = tuple([float(1 << power) for power in range(13)])
 """Upper bounds of buckets, of how many things were done at once."""
 
+START_TIME = "process_start_time_seconds"
+INFO = "pyhdfs_info"
+"""Two that every process has; the second has its release as a tag."""
+
+VERSION_TAG = "version"
+
+CALL_SECONDS, CALL_TAG = "pyhdfs_call_seconds", "call"
+"""What every server has of its calls, and the tag that names one."""
+
 Tags = Tuple[Tuple[Label, Text], ...]
 """Name and value of each."""
 

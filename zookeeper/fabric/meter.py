@@ -5,6 +5,8 @@ from typing import Dict, NamedTuple, Tuple
 
 from zookeeper.fabric.calls import READS, Calls, call
 from zookeeper.fabric.figures import (
+    CALL_SECONDS,
+    CALL_TAG,
     COUNTER,
     HISTOGRAM,
     SECONDS,
@@ -15,9 +17,7 @@ from zookeeper.fabric.figures import (
 )
 from zookeeper.fabric.kinds import Label, Natural
 
-CALL_SECONDS = "pyhdfs_call_seconds"
 CALLS_FAILED = "pyhdfs_calls_failed_total"
-CALL_TAG = "call"
 
 
 class CallMetric(NamedTuple):

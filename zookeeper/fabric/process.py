@@ -7,13 +7,18 @@ import threading
 import time
 from typing import Tuple
 
-from zookeeper.fabric.figures import GAUGE, Family, Sample, counter, gauge
+from zookeeper.fabric.figures import (
+    GAUGE,
+    INFO,
+    START_TIME,
+    VERSION_TAG,
+    Family,
+    Sample,
+    counter,
+    gauge,
+)
 from zookeeper.fabric.moments import now
 from zookeeper.fabric.release import VERSION
-
-START_TIME = "process_start_time_seconds"
-INFO = "pyhdfs_info"
-VERSION_TAG = "version"
 
 _started = now()
 
