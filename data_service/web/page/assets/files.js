@@ -1,5 +1,276 @@
-import { el, replace } from "./dom.js";
+// The view of a directory.
 
-export function show(place) {
-  replace(place, el("h1", {}, "Files"));
+import { address, isAbort, webhdfs } from "./api.js";
+import { openDialog } from "./dialogs.js";
+import { el, failure, replace } from "./dom.js";
+import { bytes, counted, visible } from "./format.js";
+import { announce } from "./messages.js";
+import * as deeds from "./deeds.js";
+import { details } from "./details.js";
+import { entryOf } from "./entries.js";
+import { Grid } from "./grid.js";
+import { baseName, crumbs, isBelow, join, normal, parent, route } from "./paths.js";
+import { preview } from "./preview.js";
+import { remove, restore, trash } from "./removal.js";
+import { session } from "./session.js";
+import { ofDrop, ofInput, upload } from "./upload.js";
+
+const KEYS = [
+  ["↑ ↓ Home End PageUp PageDown", "go to a row"], ["Shift with these", "select up to there"],
+  ["Space", "select or unselect"], ["Ctrl A", "select all"], ["Escape", "select nothing"],
+  ["Enter", "open a directory, look at a file"], ["Backspace", "go to the directory above"],
+  ["Letters, /", "look for a name"], ["F2", "rename"], ["Delete", "move to the trash"],
+  ["Shift Delete", "delete for good"], ["?", "this help"],
+];
+
+// Fetches a directory page by page; `progress` gets what there is so far.
+async function fetchAll(path, signal, progress) {
+  const found = [];
+  let after = "";
+  let pause = 0;
+  for (;;) {
+    const query = after ? { startAfter: after } : {};
+    const told = (await webhdfs(path, "LISTSTATUS_BATCH", query, { signal })).DirectoryListing;
+    const rows = told.partialListing.FileStatuses.FileStatus;
+    if (!after && rows.length === 1 && rows[0].pathSuffix === "") return null;
+    for (const row of rows) found.push(entryOf(row));
+    const more = told.remainingEntries > 0 && rows.length > 0;
+    // Many pages come faster than they can be sorted and shown.
+    if (!more || performance.now() > pause) {
+      const began = performance.now();
+      progress(found, more);
+      pause = performance.now() + 5 * (performance.now() - began) + 100;
+    }
+    if (!more) return found;
+    after = rows[rows.length - 1].pathSuffix;
+  }
+}
+
+export async function show(place, { path: named, signal }) {
+  const path = normal(named);
+  const view = new View(path, signal);
+  replace(place, view.node);
+  await view.load();
+  view.grid.table.focus({ preventScroll: true });
+}
+
+class View {
+  constructor(path, signal) {
+    Object.assign(this, { path, signal, inTrash: false });
+    this.grid = new Grid({
+      open: (entry) => this.open(entry), changed: () => this.tell(), key: (event) => this.onKey(event),
+      link: (entry) => (entry.isDirectory ? route(this.at(entry)) : this.downloadAddress(entry)),
+    });
+    this.find = el("input", { type: "search", placeholder: "Find a name", "aria-label":
+      "Find a name in this directory", oninput: () => this.grid.filter(this.find.value),
+    onkeydown: (event) => this.onFind(event) });
+    this.count = el("p", { class: "muted count", role: "status" });
+    this.chosen = el("div", { class: "chosen", role: "toolbar", "aria-label": "Selection" });
+    this.trouble = el("div");
+    this.node = el("div", { class: "browser" }, this.head(), this.bar(), this.chosen, this.trouble,
+      this.grid.node, this.count);
+    this.listen();
+  }
+
+  at(entry) {
+    return join(this.path, entry.name);
+  }
+
+  head() {
+    const links = crumbs(this.path).map(([name, path], at, all) => el("li", {},
+      el("a", { href: route(path), "aria-current": at === all.length - 1 && "page", dir: "auto" },
+        at ? visible(name) : "Root")));
+    return el("div", { class: "head" },
+      el("h1", { class: "unseen" }, `Files in ${visible(this.path)}`),
+      el("nav", { "aria-label": "Path" }, el("ol", { class: "crumbs" }, links)),
+      el("a", { class: "button", href: route(session.home) }, "Home"));
+  }
+
+  bar() {
+    const picker = (label, more) => {
+      const input = el("input", { type: "file", multiple: true, class: "unseen", tabindex: "-1",
+        "aria-label": label, ...more, onchange: () => {
+          upload(this.path, ofInput(input.files));
+          input.value = "";
+        } });
+      const kind = more.webkitdirectory ? "" : "primary";
+      return [el("button", { type: "button", class: kind, onclick: () => input.click() }, label),
+        input];
+    };
+    return el("div", { class: "tools" }, picker("Upload files", { id: "upload" }),
+      picker("Upload a folder", { webkitdirectory: true }),
+      el("button", { type: "button", onclick: () => this.after(deeds.makeDirectory(this.path)) },
+        "New directory"),
+      el("button", { type: "button", class: "quiet", onclick: () => this.load() }, "Refresh"),
+      el("button", { type: "button", class: "quiet", "aria-label": "Keys", onclick: help }, "?"),
+      this.find);
+  }
+
+  listen() {
+    const { signal } = this;
+    document.addEventListener("uploaded", ({ detail }) => {
+      if (detail.some((path) => path === this.path || isBelow(path, this.path))) this.load();
+    }, { signal });
+    document.addEventListener("keydown", (event) => {
+      if (event.target.closest("input, textarea, select, dialog, [role=grid]")) return;
+      if (event.key === "/" || event.key === "?") this.onKey(event);
+    }, { signal });
+    const files = (event) => event.dataTransfer?.types.includes("Files");
+    const over = (event) => {
+      if (!files(event)) return;
+      event.preventDefault();
+      this.node.classList.add("drop");
+    };
+    document.addEventListener("dragover", over, { signal });
+    document.addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) this.node.classList.remove("drop");
+    }, { signal });
+    document.addEventListener("drop", async (event) => {
+      if (!files(event)) return;
+      event.preventDefault();
+      this.node.classList.remove("drop");
+      upload(this.path, await ofDrop(event.dataTransfer));
+    }, { signal });
+  }
+
+  async load() {
+    replace(this.trouble);
+    try {
+      const shown = (entries, more) => {
+        this.loading = more;
+        this.grid.fill([...entries]);
+      };
+      const found = await fetchAll(this.path, this.signal, shown);
+      if (found === null) {
+        location.replace(route(parent(this.path)));
+        await this.look(this.path);
+        return;
+      }
+      const { root } = await trash({ signal: this.signal });
+      this.inTrash = isBelow(this.path, root);
+      this.tell();
+    } catch (error) {
+      if (isAbort(error) || this.signal.aborted) return;
+      replace(this.trouble, failure(error, () => this.load()));
+    }
+  }
+
+  async look(path) {
+    const { FileStatus: status } = await webhdfs(path, "GETFILESTATUS");
+    await preview(path, status.length);
+  }
+
+  open(entry) {
+    if (entry.isDirectory) location.hash = route(this.at(entry));
+    else preview(this.at(entry), entry.size).then(() => this.grid.table.focus());
+  }
+
+  downloadAddress(entry) {
+    return address("/files/download", { path: this.at(entry) });
+  }
+
+  // Loads again when a dialog has changed something, and gives the keys back to the table.
+  async after(change) {
+    const result = await change;
+    if (result !== null && result !== false) await this.load();
+    if (!this.signal.aborted) this.grid.table.focus({ preventScroll: true });
+    return result;
+  }
+
+  // What is chosen, else the row that the person is at.
+  targets() {
+    const chosen = this.grid.chosen();
+    return chosen.length ? chosen
+      : this.grid.rows.filter((entry) => entry.name === this.grid.selection.cursor);
+  }
+
+  async renameChosen() {
+    const [entry] = this.targets();
+    if (!entry) return;
+    const name = await this.after(deeds.renameEntry(this.at(entry)));
+    if (name) this.grid.find(name);
+  }
+
+  removeChosen(forGood) {
+    const paths = this.targets().map((entry) => this.at(entry));
+    if (!paths.length) return;
+    // Undo comes from a message, when the person may be elsewhere.
+    const done = () => !this.signal.aborted && this.load();
+    this.after(remove(paths, done, forGood)
+      .catch((error) => replace(this.trouble, failure(error)) && false));
+  }
+
+  tell() {
+    const { rows, entries, text } = this.grid;
+    const all = counted(entries.length, "entry", "entries");
+    this.count.textContent = (text ? `${counted(rows.length, "match", "matches")} in ${all}`
+      : entries.length ? all : "Nothing is in this directory.") + (this.loading ? ", more come…" : "");
+    const chosen = this.grid.chosen();
+    this.chosen.hidden = !chosen.length;
+    const key = chosen.map((entry) => entry.name).join("/");
+    if (key === this.told && !this.loading) return;
+    this.told = key;
+    if (chosen.length) replace(this.chosen, this.choices(chosen));
+  }
+
+  choices(chosen) {
+    const one = chosen.length === 1 && chosen[0];
+    const files = chosen.every((entry) => !entry.isDirectory);
+    const size = chosen.reduce((sum, entry) => sum + entry.size, 0);
+    const button = (label, run, kind = "") => el("button",
+      { type: "button", class: kind, onclick: () => run().catch?.(() => {}) }, label);
+    const change = (deed) => () => this.after(deed(chosen, this.path))
+      .catch((error) => replace(this.trouble, failure(error)));
+    const paths = chosen.map((entry) => this.at(entry));
+    announce(`${counted(chosen.length, "row")} selected`);
+    return [
+      el("strong", {}, one ? visible(one.name)
+        : `${chosen.length} selected${files ? `, ${bytes(size)}` : ""}`),
+      one && !one.isDirectory && [button("Preview", () => preview(paths[0], one.size)),
+        el("a", { class: "button", href: this.downloadAddress(one), download: "" }, "Download")],
+      one && [button("Details", () => details(paths[0])),
+        button("Rename", () => this.renameChosen())],
+      this.inTrash && button("Restore", () => restore(paths, () => this.load()), "primary"),
+      button("Move", () => this.after(deeds.move(paths, this.path))),
+      button("Permissions", change(deeds.permissionsOf)),
+      button("Owner", change(deeds.ownerOf)),
+      files && button("Replicas", change(deeds.replicationOf)),
+      one && one.isDirectory && button("Quota", change(deeds.quotaOf)),
+      button("Delete", async () => this.removeChosen(false), "danger"),
+      button("Clear", async () => {
+        this.grid.selection.clear();
+        this.grid.refresh();
+      }, "quiet"),
+    ];
+  }
+
+  onFind(event) {
+    if (event.key === "Escape") {
+      this.find.value = "";
+      this.grid.filter("");
+    } else if (event.key !== "Enter" && event.key !== "ArrowDown") return;
+    event.preventDefault();
+    if (event.key !== "Escape") this.grid.goTo(0);
+    this.grid.refresh();
+    this.grid.table.focus();
+  }
+
+  onKey(event) {
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (event.key === "Delete") this.removeChosen(event.shiftKey);
+    else if (event.key === "F2") this.renameChosen();
+    else if (event.key === "Backspace") location.hash = route(parent(this.path));
+    else if (event.key === "?") help();
+    else if (plain && event.key.length === 1) {
+      this.find.focus();
+      if (event.key !== "/") return; // The letter itself goes into the field.
+      this.find.select();
+    } else return;
+    event.preventDefault();
+  }
+}
+
+function help() {
+  return openDialog({ title: "Keys", content: el("dl", { class: "facts keys" },
+    KEYS.map(([keys, what]) => [el("dt", {}, el("kbd", {}, keys)), el("dd", {}, what)])) });
 }

@@ -1,0 +1,95 @@
+// Removing things: to the trash, from where they come back, or for good.
+
+import { address, askJson, webhdfs } from "./api.js";
+import { confirmed } from "./dialogs.js";
+import { bytes, counted, visible } from "./format.js";
+import { toast } from "./messages.js";
+import { baseName, isBelow } from "./paths.js";
+
+// What the gateway tells of the trash: its root, its checkpoints, and for how many minutes it keeps
+// things, 0 when it is not used.
+export const trash = (options) => askJson(address("/files/trashed"), options);
+
+const tell = (path) => `“${visible(baseName(path))}”`;
+export const named = (paths) => (paths.length === 1 ? tell(paths[0])
+  : counted(paths.length, "thing"));
+
+// Does something to each path, one after the other; gives what came of those that it went well
+// with, and tells of the first that it did not.
+export async function each(paths, deed) {
+  const done = [];
+  const failed = [];
+  for (const path of paths) {
+    try {
+      done.push([path, await deed(path)]);
+    } catch (error) {
+      failed.push(error);
+    }
+  }
+  if (failed.length) {
+    const more = failed.length > 1 ? ` And ${counted(failed.length - 1, "more")} failed.` : "";
+    toast(failed[0].message + more, { kind: "bad" });
+  }
+  return done;
+}
+
+// A rename to this path exactly, which fails when something is there.
+export const rename = (path, destination) =>
+  webhdfs(path, "RENAME", { destination, renameoptions: "NONE" }, { method: "PUT" });
+
+// Removes things, after asking where that cannot be undone; `done` is called after each change.
+export async function remove(paths, done, forGood = false) {
+  const { root, minutes } = await trash();
+  const lies = (path) => path === root || isBelow(path, root);
+  if (forGood || !minutes || paths.some(lies)) {
+    if (await deleteForGood(paths)) done();
+    return;
+  }
+  const post = (path) => askJson(address("/files/trash", { path }), { method: "POST" });
+  const moved = await each(paths, post);
+  done();
+  if (!moved.length) return;
+  const undo = async () => {
+    const back = await each(moved.map(([path]) => path),
+      (path) => rename(moved.find(([from]) => from === path)[1].place, path));
+    if (back.length) toast(`${named(back.map(([path]) => path))} is back.`, { kind: "good" });
+    done();
+  };
+  toast(`Moved ${named(moved.map(([path]) => path))} to the trash.`,
+    { kind: "good", action: { label: "Undo", run: undo } });
+}
+
+async function deleteForGood(paths) {
+  const what = named(paths);
+  if (!await confirmed(`Delete ${what}?`, "It does not go to the trash: it cannot be undone.",
+    { confirm: "Delete…", danger: true })) return false;
+  const sums = await each(paths, (path) => webhdfs(path, "GETCONTENTSUMMARY"));
+  const sum = (key) => sums.reduce((all, [, told]) => all + told.ContentSummary[key], 0);
+  const holds = `${counted(sum("fileCount"), "file")} with ${bytes(sum("length"))}`;
+  if (!await confirmed(`Really delete ${what} for good?`, `That is ${holds}. Nobody can bring this
+    back.`, { confirm: "Delete for good", danger: true })) return false;
+  const gone = await each(paths, (path) =>
+    webhdfs(path, "DELETE", { recursive: true }, { method: "DELETE", seconds: 600 }));
+  if (gone.length) toast(`Deleted ${named(gone.map(([path]) => path))} for good.`, { kind: "good" });
+  return true;
+}
+
+// Brings things back from the trash to where they were.
+export async function restore(paths, done) {
+  const back = await each(paths, (path) =>
+    askJson(address("/files/restore", { path }), { method: "POST" }));
+  if (back.length) {
+    const where = back.length === 1 ? visible(back[0][1].place) : "their places";
+    toast(`${named(back.map(([path]) => path))} is back at ${where}.`, { kind: "good" });
+  }
+  done();
+}
+
+// Empties the trash, after asking.
+export async function emptyTrash(done) {
+  if (!await confirmed("Empty the trash?", "Everything in your trash is deleted for good.",
+    { confirm: "Empty the trash", danger: true })) return;
+  await askJson(address("/files/expunge", { immediate: true }), { method: "POST", seconds: 600 });
+  toast("The trash is empty.", { kind: "good" });
+  done();
+}
