@@ -1,5 +1,6 @@
 """The page as it is sent: what it is made of, how a browser must treat it, and nothing else."""
 
+import gzip
 import re
 from pathlib import Path
 from typing import Dict
@@ -12,7 +13,8 @@ from data_service.web.front import Front
 from data_service.web.page.page_door import ASSETS, CONTENT_TYPES, PageDoor
 from tests.support.models.web_asker import asked
 
-PAGE_BYTES_MAX = 100_000
+PAGE_BYTES_MAX = 50_000
+"""All files of the page together, as they are sent."""
 NO_MARKUP = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|\beval\(|"
     r"new Function|createContextualFragment|setHTML"
@@ -75,9 +77,21 @@ def test_the_page_cannot_be_changed(front: Front) -> None:
     assert asked(front, "DELETE", "/").status == 405
 
 
-def test_the_page_is_small_enough_for_a_slow_line() -> None:
-    sizes = {name: len(text.encode()) for name, text in assets().items()}
+def test_the_page_is_small_enough_for_a_slow_line(front: Front) -> None:
+    sizes = {}
+    for name, text in assets().items():
+        answer = asked(front, "GET", f"/page/{name}", Accept_Encoding="deflate, gzip, br")
+        assert headers_of(answer)["Content-Encoding"] == "gzip"
+        assert gzip.decompress(answer.body) == text.encode()
+        sizes[name] = len(answer.body)
     assert sum(sizes.values()) < PAGE_BYTES_MAX, sizes
+
+
+def test_who_knows_no_packed_answers_gets_none(front: Front) -> None:
+    for told in ("", "identity", "gzip;q=0", "x-gzip"):
+        answer = asked(front, "GET", "/page/app.js", Accept_Encoding=told)
+        assert "Content-Encoding" not in headers_of(answer)
+        assert headers_of(answer)["Vary"].startswith("Accept-Encoding")
 
 
 def test_text_never_becomes_markup_and_nothing_is_from_elsewhere() -> None:

@@ -5,10 +5,11 @@ at the start. What the page may do is told to the browser with each of them: not
 no code but that of the table, no markup made of text, in nobody's frame.
 """
 
+import gzip
 import hashlib
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Dict, List, NamedTuple
 
 from data_service.web.exchange.answers import Answer
 from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException, refused
@@ -47,6 +48,7 @@ _SAFETY = (
 
 class _Asset(NamedTuple):
     content: bytes
+    packed: bytes
     content_type: str
     tag: str
 
@@ -68,18 +70,23 @@ class PageDoor:
         asset = self._assets.get(name)
         if asset is None:
             raise RemoteException(NO_RESOURCE, f"the page has nothing at {path:.200}")
-        headers = (("ETag", asset.tag), *_SAFETY)
-        if _knows(request.head.headers.get("if-none-match", ""), asset.tag):
+        told = request.head.headers
+        headers = (("ETag", asset.tag), ("Vary", "Accept-Encoding, Origin"), *_SAFETY)
+        if asset.tag in _words(told.get("if-none-match", "")):
             return Answer(304, headers=headers)
+        if "gzip" in _words(told.get("accept-encoding", "")):
+            packed = (*headers, ("Content-Encoding", "gzip"))
+            return Answer(200, asset.packed, asset.content_type, headers=packed)
         return Answer(200, asset.content, asset.content_type, headers=headers)
 
 
 def _asset(path: Path) -> _Asset:
     content = path.read_bytes()
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    return _Asset(content, CONTENT_TYPES[path.suffix], tag)
+    # A weak tag, for it is that of the content as it is and of the packed one.
+    tag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
+    return _Asset(content, gzip.compress(content, mtime=0), CONTENT_TYPES[path.suffix], tag)
 
 
-def _knows(told: str, tag: str) -> bool:
-    """Whether a browser has told, in If-None-Match, that it has what this tag is of."""
-    return tag in (known.strip() for known in told.split(","))
+def _words(told: str) -> List[str]:
+    """The words of a header that is a list."""
+    return [word.strip() for word in told.split(",")]
