@@ -1,5 +1,89 @@
-import { el, replace } from "./dom.js";
+// The datanodes, one in a row: which live, what they hold, what has failed.
 
-export function show(place) {
-  replace(place, el("h1", {}, "Datanodes"));
+import { address, askJson } from "./api.js";
+import { bar, el, icon, replace } from "./dom.js";
+import { bytes, counted, duration, number, percent, visible } from "./format.js";
+import { keepFresh } from "./refresh.js";
+import { sortedTable } from "./tables.js";
+
+const SECONDS = 5;
+
+// What a state looks like, the worst first.
+const STATES = { absent: "bad", dead: "bad", stale: "warn", live: "good" };
+
+const COLUMNS = [
+  { key: "address", title: "Datanode", look: "title", value: (node) => node.address,
+    show: (node) => el("b", {}, visible(node.address) || "not told") },
+  { key: "state", title: "State", value: (node) => Object.keys(STATES).indexOf(node.state),
+    show: state },
+  { key: "rack", title: "Rack", value: (node) => node.rack, show: (node) => visible(node.rack) },
+  { key: "used", title: "Used", value: share, show: capacity },
+  { key: "blocks", title: "Blocks", look: "right", value: (node) => node.blocks,
+    show: (node) => number(node.blocks) },
+  { key: "volumes", title: "Volumes", value: (node) => -node.failed_directories, show: volumes },
+  { key: "contact", title: "Last contact", look: "right",
+    value: (node) => node.last_contact_seconds ?? Infinity,
+    show: (node) => (node.last_contact_seconds === null ? "never"
+      : `${duration(node.last_contact_seconds)} ago`) },
+  { key: "version", title: "Version", value: (node) => node.version ?? "", show: (node) =>
+    el("div", {}, visible(node.version ?? "–"), node.uptime_seconds !== null
+      && el("p", { class: "muted" }, `up ${duration(node.uptime_seconds)}`)) },
+];
+
+export async function show(place, { signal }) {
+  const table = sortedTable({
+    caption: "Datanodes", columns: COLUMNS, empty: "No datanode has reported yet.",
+    id: (node) => node.node_id || node.address,
+    text: (node) => [node.address, node.state, node.rack, node.version].join(" "),
+  });
+  const search = el("input", { type: "search", placeholder: "Host, state, rack …",
+    "aria-label": "Search datanodes", oninput: () => table.search(search.value) });
+  const summary = el("p", { class: "muted" });
+  let shown = false;
+  await keepFresh(SECONDS, signal, async () => {
+    const { answers, datanodes } = await askJson(address("/cluster/datanodes"), { signal });
+    table.draw(datanodes);
+    const counts = Object.keys(STATES).reverse().map(
+      (word) => [datanodes.filter((node) => node.state === word).length, word]);
+    summary.textContent = answers
+      ? counts.filter(([count, word]) => count || word === "live")
+        .map((one) => one.join(" ")).join(" · ")
+      : "No namenode leads: this is what the datanodes say themselves.";
+    if (shown) return;
+    shown = true;
+    replace(place, el("div", { class: "head" }, el("div", {}, el("h1", {}, "Datanodes"), summary),
+      search), el("div", { class: "card table" }, table));
+  });
+}
+
+function share(node) {
+  return node.capacity ? node.used / node.capacity : 0;
+}
+
+function capacity(node) {
+  const words = `${bytes(node.used)} of ${bytes(node.capacity)} used`;
+  const full = node.capacity ? 1 - node.remaining / node.capacity : 0;
+  return el("div", { class: "usage" }, el("span", {}, `${bytes(node.used)} `,
+    el("span", { class: "muted" }, `of ${bytes(node.capacity)}`)),
+  bar(share(node), `${words}, ${percent(share(node))}`,
+    full > 0.97 ? "bad" : full > 0.9 ? "warn" : ""));
+}
+
+function state(node) {
+  const look = STATES[node.state] || "warn";
+  const service = node.service_state === "In Service" ? "" : visible(node.service_state);
+  return [el("span", { class: `badge ${look}`, title: node.error }, icon(look), node.state),
+    service && el("p", { class: "muted" }, service)];
+}
+
+// The directories of a datanode, each with its state; those that it does not tell are only counted.
+function volumes(node) {
+  const failed = node.failed_directories;
+  const sum = failed ? el("span", { class: "badge bad" }, icon("bad"), `${number(failed)} failed`)
+    : node.directories.length ? counted(node.directories.length, "volume") : "–";
+  if (!node.directories.length) return sum;
+  return el("details", {}, el("summary", {}, sum), el("ul", { class: "volumes" },
+    node.directories.map(({ path, state: how, capacity: size, remaining, blocks }) => el("li", {},
+      el("code", {}, visible(path)), el("p", { class: how === "working" ? "muted" : "trouble" },
+        `${how}, ${counted(blocks, "block")}, ${bytes(remaining)} of ${bytes(size)} free`)))));
 }

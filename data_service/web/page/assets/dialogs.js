@@ -2,9 +2,9 @@
 
 import { el, failure, replace } from "./dom.js";
 
-// Opens a dialog and waits until it ends: what `submit` gave, or null for a cancelled one. `content`
-// is what stands in its form. `submit` gets the form's values; while it runs the dialog waits, and
-// what it throws is shown there. Without `confirm` there is only the button that closes it.
+// Opens a dialog and waits until it ends: what `submit` gave, or null for a cancelled one.
+// `content` is what stands in its form. `submit` gets the form's values; while it runs the dialog
+// waits, and what it throws is shown there. Without `confirm` it has only a button to close it.
 export function openDialog({ title, content, confirm, cancel = "Cancel", danger = false,
   wide = false, submit = () => true }) {
   return new Promise((resolve) => {

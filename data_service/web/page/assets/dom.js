@@ -19,6 +19,27 @@ export function replace(node, ...children) {
   return node;
 }
 
+// Puts these children in the place of those that are there, but leaves each that looks the same:
+// what a person has focused, marked or unfolded stays so, when figures come every few seconds.
+export function renew(node, ...children) {
+  const old = [...node.childNodes];
+  flat(children).forEach((child, at) => {
+    const fresh = child instanceof Node ? child : document.createTextNode(child);
+    if (!old[at]) node.append(fresh);
+    else if (!looksAs(old[at], fresh)) old[at].replaceWith(fresh);
+  });
+  old.slice(flat(children).length).forEach((child) => child.remove());
+}
+
+function looksAs(old, fresh) {
+  const folds = (node) => [...(node.querySelectorAll?.("details") || [])];
+  const before = folds(old);
+  folds(fresh).forEach((fold, at) => {
+    fold.open = Boolean(before[at]?.open);
+  });
+  return old.isEqualNode(fresh);
+}
+
 export function icon(name) {
   const shape = SHAPES[name];
   return svg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" },

@@ -33,11 +33,13 @@ export function counted(count, one, many = `${one}s`) {
 // A length of time, in its two largest units: 3 d 4 h, 12 min, 5 s, 40 ms.
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return "–";
+  if (seconds < 0.01) return `${Number((seconds * 1000).toPrecision(2))} ms`;
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 10) return `${Number(seconds.toFixed(1))} s`;
   const whole = Math.round(seconds);
   const parts = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]]
-    .map(([size, unit], at, all) => [Math.floor((at ? whole % all[at - 1][0] : whole) / size), unit]);
+    .map(([size, unit], at, all) =>
+      [Math.floor((at ? whole % all[at - 1][0] : whole) / size), unit]);
   const first = parts.findIndex(([value]) => value > 0);
   return parts.slice(first, first + 2).filter(([value]) => value > 0)
     .map((part) => part.join(" ")).join(" ");

@@ -1,5 +1,5 @@
-// Who looks at the page. In mode simple a name is believed, and the browser keeps it; in mode secret
-// a cookie proves it, which this code never sees.
+// Finds out who looks at the page. In mode simple a name is believed, and the browser keeps it; in
+// mode secret a cookie proves it, which this code never sees.
 
 import { address, ApiError, askJson } from "./api.js";
 import { session } from "./session.js";
