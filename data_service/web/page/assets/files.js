@@ -4,7 +4,6 @@ import { address, isAbort, webhdfs } from "./api.js";
 import { openDialog } from "./dialogs.js";
 import { el, failure, replace } from "./dom.js";
 import { bytes, counted, visible } from "./format.js";
-import { announce } from "./messages.js";
 import * as deeds from "./deeds.js";
 import { details } from "./details.js";
 import { entryOf } from "./entries.js";
@@ -206,11 +205,12 @@ class View {
     this.count.textContent = (text ? `${counted(rows.length, "match", "matches")} in ${all}`
       : entries.length ? all : "Nothing is in this directory.") + (this.loading ? ", more come…" : "");
     const chosen = this.grid.chosen();
-    this.chosen.hidden = !chosen.length;
-    const key = chosen.map((entry) => entry.name).join("/");
-    if (key === this.told && !this.loading) return;
-    this.told = key;
-    if (chosen.length) replace(this.chosen, this.choices(chosen));
+    // Buttons stay as long as they are about the same rows: the focus may be on one.
+    if (chosen.length === this.told?.length && chosen.every((one, at) => one === this.told[at])) return;
+    this.told = chosen;
+    this.chosen.classList.toggle("none", !chosen.length);
+    replace(this.chosen, chosen.length ? this.choices(chosen) : el("span", { class: "muted" },
+      "Select rows by their boxes or with Space; ? shows all keys."));
   }
 
   choices(chosen) {
@@ -222,7 +222,6 @@ class View {
     const change = (deed) => () => this.after(deed(chosen, this.path))
       .catch((error) => replace(this.trouble, failure(error)));
     const paths = chosen.map((entry) => this.at(entry));
-    announce(`${counted(chosen.length, "row")} selected`);
     return [
       el("strong", {}, one ? visible(one.name)
         : `${chosen.length} selected${files ? `, ${bytes(size)}` : ""}`),
