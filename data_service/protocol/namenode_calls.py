@@ -242,7 +242,8 @@ class AdministrationCalls(Calls, who=PEOPLE):
 
     @call(READS)
     def datanode_reports(self) -> Tuple[DataNodeStatus, ...]:
-        """Every known datanode; for who is no administrator, without their names.
+        """Every known datanode; for who is no administrator, without their names. A gateway, of its
+        own, is told them as well: it shows how the cluster is, and reads nobody's files by that.
 
         Clients of all releases ask how much room each has before they send a large file.
         """

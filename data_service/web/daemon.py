@@ -8,6 +8,12 @@ from data_service.web.border import Border
 from data_service.web.clients import Clients
 from data_service.web.doors import Door
 from data_service.web.exchange.http_server import HttpServer
+from data_service.web.figures.asker import Asker, daemons_of
+from data_service.web.figures.cluster_door import ClusterDoor
+from data_service.web.figures.health_door import HealthDoor
+from data_service.web.figures.log_lines import LogLines
+from data_service.web.figures.sightings import Sighting
+from data_service.web.figures.watcher import Watcher
 from data_service.web.files.files_door import FilesDoor
 from data_service.web.front import Front
 from data_service.web.page.page_door import PageDoor
@@ -18,6 +24,8 @@ from zookeeper.fabric.auth import SECRET, Credentials
 from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import GATEWAY, Principal
+from zookeeper.fabric.meter import Meter
+from zookeeper.fabric.process import process_figures
 from zookeeper.fabric.settings import Settings
 
 
@@ -37,14 +45,21 @@ class WebGateway(daemon.Daemon):
         hosts = {address.host for address in own.hosts} | set(own.web_names)
         visitors = Visitors(self._clients, own.web_user)
         page = PageDoor()
+        credentials = _own_credentials(settings)
+        self._asker = Asker(settings, credentials)
+        self._watcher = Watcher(daemons_of(settings), self._asker, self._seen)
+        self._lines = LogLines()
         doors: Dict[str, Door] = {
             "": page,
             "page": page,
             "files": FilesDoor(visitors),
+            "cluster": ClusterDoor(visitors, self._watcher, self._lines),
+            "health": HealthDoor(self._watcher),
             "webhdfs": WebHdfsDoor(visitors),
         }
-        self._front = Front(doors, Border(hosts, own.web_origins))
-        self._tls = _own_credentials(settings).tls
+        self._meter = Meter()
+        self._front = Front(doors, Border(hosts, own.web_origins), self._meter)
+        self._tls = credentials.tls
         self._server: Optional[HttpServer] = None
 
     def start(self) -> None:
@@ -56,7 +71,10 @@ class WebGateway(daemon.Daemon):
             self._front.answering,
             self.settings.network,
             self._tls,
+            self._meter,
         )
+        self._lines.begin()
+        self._watcher.start()
         self._server.start()
         scheme = "http" if self._tls is None else "https"
         self.ready = f"{self.address} {scheme}://{self.address}/webhdfs/v1"
@@ -65,7 +83,16 @@ class WebGateway(daemon.Daemon):
         """Finish what runs, for a moment; uploads that go on for longer never appear."""
         if self._server is not None:
             self._server.stop()
+        self._watcher.stop()
+        self._asker.close()
+        self._lines.end()
         self._clients.close()
+
+    def _seen(self) -> Sighting:
+        """What this gateway tells of itself."""
+        served = () if self._server is None else self._server.figures()
+        families = (*process_figures(), *served, *self._meter.figures())
+        return Sighting(GATEWAY, str(self.address), families=families)
 
 
 def _own_credentials(settings: Settings) -> Credentials:

@@ -19,6 +19,7 @@ from zookeeper.fabric import logs
 from zookeeper.fabric.acceptor import Acceptor, Client
 from zookeeper.fabric.auth import begins_tls
 from zookeeper.fabric.errors import DfsError, Unavailable
+from zookeeper.fabric.meter import Meter
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import Stream
 
@@ -41,7 +42,7 @@ Answering = Callable[[Head, Body], ContextManager[Answer]]
 
 class HttpServer(Acceptor[Client]):
     """Serves HTTP at one address until `stop`; `answering` says what. With `tls`, a Tls of the
-    gateway's, it serves HTTPS."""
+    gateway's, it serves HTTPS. The bytes of requests and answers are counted by `meter`."""
 
     def __init__(
         self,
@@ -51,10 +52,12 @@ class HttpServer(Acceptor[Client]):
         answering: Answering,
         network: NetworkSettings,
         tls: Any = None,
+        meter: Optional[Meter] = None,
     ) -> None:
         super().__init__(name, bind_host, port, network)
         self._answering = answering
         self._tls = tls
+        self._meter = meter or Meter()
 
     def _client(self, stream: Stream, host: str) -> Client:
         return Client(stream, host)
@@ -62,7 +65,7 @@ class HttpServer(Acceptor[Client]):
     def _converse(self, client: Client) -> None:
         if self._tls is not None and not self._secure(client):
             return
-        receiver = _Receiver(client)
+        receiver = _Receiver(client, self._meter)
         inbox = Inbox(receiver.receive)
         while not inbox.empty or client.stream.poll(self._network.idle_timeout_seconds):
             receiver.begin()
@@ -116,12 +119,15 @@ class HttpServer(Acceptor[Client]):
         chunked = answer.pieces is not None and answer.length is None and head.version > 0
         first = head_of(answer, goes_on, chunked)
         if answer.pieces is None or head.method == "HEAD":
-            client.stream.write_parts(first, b"" if head.method == "HEAD" else answer.body)
+            body = b"" if head.method == "HEAD" else answer.body
+            client.stream.write_parts(first, body)
+            self._meter.carry(0, len(first) + len(body))
             return
         pieces = chunks(answer.pieces) if chunked else answer.pieces
         try:
             for piece in pieces:
                 _write(client, first, piece)
+                self._meter.carry(0, len(first) + len(piece))
                 first = b""
             if first:
                 client.stream.write(first)
@@ -147,8 +153,9 @@ def _write(client: Client, *parts: Piece) -> None:
 class _Receiver:
     """What a client sends, with the patience that it has deserved so far."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, meter: Meter) -> None:
         self._client = client
+        self._meter = meter
         self._budget = 0.0
 
     def begin(self) -> None:
@@ -161,5 +168,6 @@ class _Receiver:
         self._client.note_waiting(True)
         data = stream.read_some(RECEIVE_BYTES, began + min(self._budget, stream.stall_seconds))
         self._client.note_waiting(False)
+        self._meter.carry(len(data), 0)
         self._budget += len(data) / BYTES_PER_SECOND_MIN - (time.monotonic() - began)
         return data

@@ -1,0 +1,45 @@
+"""The door to what the page shows of the cluster: `/cluster/overview` and its neighbours."""
+
+from contextlib import ExitStack
+from typing import Any, Callable, Dict
+
+from data_service.web.exchange.answers import Answer, answer_json
+from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException, refused
+from data_service.web.exchange.request import Request
+from data_service.web.figures.datanode_rows import datanode_rows
+from data_service.web.figures.log_lines import LogLines
+from data_service.web.figures.overview import overview
+from data_service.web.figures.watcher import Watcher
+from data_service.web.visitors import Visitors
+
+LOG = "/cluster/log"
+
+
+class ClusterDoor:
+    """Answers visitors, whoever they are; of the log only administrators hear."""
+
+    def __init__(self, visitors: Visitors, watcher: Watcher, lines: LogLines) -> None:
+        self._visitors = visitors
+        self._told: Dict[str, Callable[[], Any]] = {
+            "/cluster/overview": lambda: overview(watcher.look()),
+            "/cluster/datanodes": lambda: datanode_rows(watcher.look()),
+            "/cluster/history": watcher.history,
+            LOG: lines.record,
+        }
+
+    def answer(self, request: Request, held: ExitStack) -> Answer:
+        """See Door."""
+        require_get(request)
+        tell = self._told.get(request.path)
+        if tell is None:
+            raise RemoteException(NO_RESOURCE, f"nothing is at {request.path:.200}")
+        client = self._visitors.client(request, held)
+        if request.path == LOG:
+            client.datanodes()  # Which the namenode refuses to everybody else.
+        return answer_json(tell())
+
+
+def require_get(request: Request) -> None:
+    """Raise RemoteException for what is more than a question."""
+    if request.method != "GET":
+        raise refused(f"{request.path:.200} can only be read", 405)
