@@ -60,7 +60,10 @@ class MetadataCalls(Calls, who=(NAME_NODE,)):
 
     @call(READS)
     def load(self, table: str, after: Union[int, str, None], limit: Limit) -> bytes:
-        """Lines of rows behind key `after` (None: from the first), in order; none at the end."""
+        """Lines of rows behind key `after` (None: from the first), in order; none at the end.
+
+        Of an image table, of the log (`journal`), or of what is known of it (`state`).
+        """
 
     @call(READS)
     def edits_since(self, txid: Natural, limit: Limit) -> bytes:

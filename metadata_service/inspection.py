@@ -33,6 +33,9 @@ ROWS_CHECKED = 50_000
 """Rows of each table whose checksums are compared at a start (about half a second). Those of the
 others are when they are read, which a namenode does with all of them when it starts."""
 
+EVERY_ROW = -1
+"""As SQL has it, where it asks for a limit."""
+
 ADVICE = "restore the whole directory from a backup; nothing was changed here"
 
 
@@ -131,11 +134,17 @@ def _match(path: str, found: Version, version: Version) -> None:
         )
 
 
-def check_rows(connection: Any, layout: Layout = LAYOUTS[LAYOUT]) -> None:
-    """Compare the first ROWS_CHECKED rows of each table with their checksums; CorruptData."""
+def check_rows(
+    connection: Any, layout: Layout = LAYOUTS[LAYOUT], rows: Optional[int] = None
+) -> None:
+    """Compare the first `rows` of each table with their checksums; CorruptData.
+
+    EVERY_ROW are all of them; without a number it is a sample.
+    """
+    limit = ROWS_CHECKED if rows is None else rows
     for table in layout.tables:
-        rows = connection.execute(statements(table).first, (ROWS_CHECKED,))
-        for _ in verified(table, rows):
+        found = connection.execute(statements(table).first, (limit,))
+        for _ in verified(table, found):
             pass
     if layout.journal is JOURNAL:
-        check_chain(connection, ROWS_CHECKED)
+        check_chain(connection, limit)

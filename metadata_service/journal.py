@@ -17,7 +17,7 @@ import math
 import os
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
 
 from metadata_service.append_queue import ATTEMPTS, AppendQueue, next_pause
 from metadata_service.backlog import Pending
@@ -121,6 +121,10 @@ class Journal:
                 raise ProtocolViolation(f"the metadata service sent odd rows of {table}")
             yield from rows
             after = rows[-1][0]
+
+    def rows(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
+        """Lines of at most so many rows behind a key, as `load` of MetadataCalls gives them."""
+        return self._patiently.load(table, after, limit)
 
     def recent_edits(self, limit: int, seconds: float = math.inf) -> Iterator[Edit]:
         """The newest durable edits, at most `limit`, oldest first; fewer when fewer are kept.

@@ -25,6 +25,9 @@ from zookeeper.fabric.errors import Busy, CorruptData, StartRefused
 
 NAME = "metadata.db"
 
+RESTORING = NAME + ".restoring"
+"""What the database of a backup is called while it is put in the place of a lost one."""
+
 
 @contextmanager
 def opened_whole(directory: str) -> Iterator[Connection]:
@@ -35,9 +38,13 @@ def opened_whole(directory: str) -> Iterator[Connection]:
     that: then nothing has been changed.
     """
     path = os.path.join(directory, NAME)
+    if os.path.exists(os.path.join(directory, RESTORING)):
+        # An empty record would be begun where somebody's whole one is missing.
+        raise StartRefused(f"{directory}: a backup was being put back, and that was cut short: "
+                           "begin again with --restore")
     version = version_file.read(directory)
     try:
-        connection = connect(path, WRITE) if _inspect(path, version) else _create(path)
+        connection = connect(path, WRITE) if _inspect(path, version) else create(path)
         with closed_on_error(connection):
             _carry_forward(connection)
             yield connection
@@ -60,7 +67,8 @@ def _inspect(path: str, version: Optional[Version]) -> bool:
         connection.close()
 
 
-def _create(path: str) -> Connection:
+def create(path: str) -> Connection:
+    """A new database without any edit, of a cluster of its own."""
     # Made here, and not by SQLite, which would open it to everybody; its log follows it.
     disk.write_file(path, b"")
     connection = connect(path, WRITE)

@@ -6,9 +6,11 @@ import threading
 import time
 from typing import List, Optional, Union
 
+from metadata_service.backup import restore
 from metadata_service.calls import Appended, MetadataCalls, Status
 from metadata_service.edits import TABLES, split_lines
 from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.schema import JOURNAL, STATE
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import serves
@@ -20,6 +22,9 @@ from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
 
 log = logs.get("metadata")
+
+READABLE = {table.name: table for table in (*TABLES.values(), JOURNAL, STATE)}
+"""What can be read of the record row by row: a backup takes the log, and whose it is, as well."""
 
 ROWS_MAX = 10_000
 RESERVE_BYTES = 8 << 20
@@ -54,7 +59,7 @@ class MetadataService(Service):
 
     def load(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
         """See MetadataCalls."""
-        known = TABLES.get(table)
+        known = READABLE.get(table)
         if known is None or not (after is None or type(after) is known.key.kind):
             raise InvalidArgument(f"there is no table {table:.40} with a key {after!a:.40}")
         return self._database.load(known, after, min(limit, ROWS_MAX), self._reply_bytes_max)
@@ -80,8 +85,11 @@ class MetadataService(Service):
 class Metadata(daemon.Daemon):
     """The metadata service's process: directory, database, listening address."""
 
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
-        """Nothing is touched before `start`."""
+    def __init__(
+        self, settings: Settings, credentials: Credentials, restore_from: str = ""
+    ) -> None:
+        """Nothing is touched before `start`, which first restores the backup at this path."""
+        self._restore_from = restore_from
         self._settings = settings
         self._credentials = credentials
         self._advertised = settings.metadata.hosts[0]
@@ -105,6 +113,9 @@ class Metadata(daemon.Daemon):
                 return
         directory_lock = disk.take_directory(metadata.metadata_dir)
         try:
+            if self._restore_from:
+                restore(self._restore_from, metadata.metadata_dir)
+                log.info("record.restored", backup=self._restore_from)
             database = MetadataDatabase.open(metadata.metadata_dir, metadata.keep_edits)
         except BaseException:
             directory_lock.close()
@@ -150,8 +161,16 @@ class Metadata(daemon.Daemon):
         return f"<Metadata {self.ready}>"
 
 
-def _build(settings: Settings, _arguments: argparse.Namespace) -> Metadata:
-    return Metadata(settings, credentials_of(settings, Principal(METADATA)))
+def _build(settings: Settings, arguments: argparse.Namespace) -> Metadata:
+    credentials = credentials_of(settings, Principal(METADATA))
+    return Metadata(settings, credentials, arguments.restore)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--restore", metavar="DIR", default="",
+        help="begin with the backup in DIR, in a metadata_dir where there is no record yet",
+    )  # fmt: skip
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -161,4 +180,5 @@ def main(argv: Optional[List[str]] = None) -> int:
         description="Keeps the durable record of the namespace.",
         argv=argv,
         build=_build,
+        add_arguments=_add_arguments,
     )

@@ -1,11 +1,14 @@
 """The cluster as a whole: what is asked about it, and what its administrators tell it."""
 
-from typing import Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Optional, Sequence, Tuple
 
 from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
 from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric.errors import PermissionDenied
+
+if TYPE_CHECKING:
+    from metadata_service.backup import BackedUp
 
 
 class Administration:
@@ -59,6 +62,14 @@ class Administration:
         Only in safe mode, and for administrators, as all that follow.
         """
         return self._calls.save_namespace()
+
+    def back_up(self, directory: str) -> "BackedUp":
+        """Copy the record of the namespace, while it changes, into a local directory that is empty
+        or not there; what is in the copy. Raises LocalFileError, DiskFull, CorruptData."""
+        # Only here is a client in need of a database.
+        from data_service.filesystem.backing_up import back_up
+
+        return back_up(self._calls, directory)
 
     def refresh_nodes(self) -> None:
         """Read again which datanodes belong to the cluster."""

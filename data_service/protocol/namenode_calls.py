@@ -31,6 +31,8 @@ Time = Annotated[int, Between(-1, INTEGER_MAX)]
 Quota = Annotated[int, Between(-INTEGER_MAX, INTEGER_MAX)]
 """Which of these can be one, the namenode says in HDFS's words."""
 
+Positive = Annotated[int, Between(1, INTEGER_MAX)]
+
 Blocks = Tuple[Block, ...]
 SealedBlocks = Tuple[SealedBlock, ...]
 BlockNumbers = Annotated[Tuple[Natural, ...], Length(0, 1000)]
@@ -284,6 +286,15 @@ class AdministrationCalls(Calls, who=PEOPLE):
         read, and tells of damage while the namenode still has the whole image. As in HDFS, only
         in safe mode.
         """
+
+    @call(READS, superuser=True)
+    def record_txid(self) -> Natural:
+        """The newest edit that is durable in the record."""
+
+    @call(READS, superuser=True)
+    def record_rows(self, table: Text, after: Union[int, str, None], limit: Positive) -> bytes:
+        """A page of the record, for a backup: lines of rows of one of its tables behind the key
+        `after` (None: from the first), in order; none at the end."""
 
     @call(TELLS, superuser=True)
     def refresh_nodes(self) -> None:

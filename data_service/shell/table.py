@@ -166,6 +166,10 @@ COMMANDS: Dict[str, Command] = {
         "save_namespace", "[-beforeShutdown]",
         "make the record of the namespace compact, in safe mode", "dfsadmin",
     ),
+    "backup": _row(
+        "backup", "<localdir>",
+        "copy the record of the namespace into a local directory, while it is used", "dfsadmin",
+    ),
     "refreshNodes": _row(
         "refresh_nodes", "",
         "read again whose keys are void, and send them away", "dfsadmin",

@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import Callable, List, Tuple
+from typing import Callable, List, Tuple, Union
 
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.metasave import metasave_lines
@@ -98,6 +98,14 @@ class Administration:
                 "Safe mode should be turned ON in order to create namespace image."
             )
         return namesystem.journal.checkpoint()
+
+    def record_txid(self) -> int:
+        """See AdministrationCalls."""
+        return self._on.namesystem.journal.durable_txid
+
+    def record_rows(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
+        """See AdministrationCalls."""
+        return self._on.namesystem.journal.rows(table, after, limit)
 
     def refresh_nodes(self) -> None:
         """See AdministrationCalls."""
