@@ -4,11 +4,8 @@ What a flood takes is free again when it is over: memory, threads and descriptor
 """
 
 import struct
-import threading
-import time
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple
 
 import pytest
 from rpyc.core import consts
@@ -16,89 +13,16 @@ from rpyc.core import consts
 from tests.support.clusters.callers import Caller, Callers
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.crowd import Crowd
-from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.footprint import Footprint
+from tests.support.clusters.honest import Honest
+from tests.support.clusters.waiting import wait_until
 from tests.support.links.loopback import request
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.rpc import REQUEST_BYTES_MAX
 
-ROUNDS = 5
-"""So often the honest put, list and read while a flood goes on."""
-
-ROUND_SECONDS = 20.0
-"""A round takes tens of milliseconds; on a machine that others use too, and under a flood, more."""
-
 SLOTS = 8
 MEGABYTES = 1 << 20
 DAEMONS = ("zookeeper", "metadata", "name_node", "data_node_0")
-
-
-class Footprint(NamedTuple):
-    """What a daemon holds; megabytes of memory."""
-
-    memory: int
-    threads: int
-    descriptors: int
-
-    @classmethod
-    def of(cls, cluster: Cluster, role: str) -> "Footprint":
-        """Of a daemon as of now."""
-        process = Path(f"/proc/{cluster.daemons[role].pid}")
-        lines = (line.partition(":") for line in process.joinpath("status").read_text().split("\n"))
-        told = {key: value.split() for key, _, value in lines}
-        descriptors = len(list(process.joinpath("fd").iterdir()))
-        return cls(int(told["VmRSS"][0]) // 1024, int(told["Threads"][0]), descriptors)
-
-    def is_back_at(self, before: "Footprint") -> bool:
-        """Whether a flood has left nothing: a few connections of the honest come and go."""
-        return (
-            self.memory <= before.memory + 60
-            and self.threads <= before.threads + 8
-            and self.descriptors <= before.descriptors + 12
-        )
-
-
-class Honest:
-    """A user who works all the time, in a thread."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self.rounds = 0
-        self.longest = 0.0
-        self.failures: List[BaseException] = []
-
-    def _work(self) -> None:
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            try:
-                # As a command, which has no connection yet.
-                with self._cluster.file_system("alice") as fs:
-                    fs.write_bytes("/alice/f", b"hers" * 1000)
-                    assert fs.listdir("/alice") == ["f"]
-                    assert fs.read_bytes("/alice/f") == b"hers" * 1000
-            except (OSError, AssertionError) as error:
-                self.failures.append(error)
-                return
-            self.longest = max(self.longest, time.monotonic() - began)
-            self.rounds += 1
-
-    def __enter__(self) -> "Honest":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join(2 * PATIENCE_SECONDS)
-
-    def work_on(self) -> None:
-        """Wait until so many rounds are done from now on; none may fail."""
-        wanted = self.rounds + ROUNDS
-        wait_until(
-            lambda: self.failures or self.rounds >= wanted, ROUNDS * ROUND_SECONDS, "honest work"
-        )
-        assert not self.failures, self.failures
-        assert self.longest < ROUND_SECONDS
 
 
 class Flood(NamedTuple):
@@ -214,9 +138,17 @@ def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield started
 
 
+def put_list_and_read(cluster: Cluster) -> None:
+    """An honest user's round, as of a command, which has no connection yet."""
+    with cluster.file_system("alice") as fs:
+        fs.write_bytes("/alice/f", b"hers" * 1000)
+        assert fs.listdir("/alice") == ["f"]
+        assert fs.read_bytes("/alice/f") == b"hers" * 1000
+
+
 @pytest.mark.parametrize("name", sorted(FLOODS))
 def test_whoever_means_well_is_served_and_nothing_stays(cluster: Cluster, name: str) -> None:
-    with Callers(cluster) as callers, Honest(cluster) as honest:
+    with Callers(cluster) as callers, Honest(lambda: put_list_and_read(cluster)) as honest:
         honest.work_on()
         before = {role: Footprint.of(cluster, role) for role in DAEMONS}
         with Crowd(cluster) as crowd:

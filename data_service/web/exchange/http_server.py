@@ -73,6 +73,7 @@ class HttpServer(Acceptor[Client]):
             if data == b"" or not self._begin(client):
                 return
             if not self._answer_one(client, inbox, receiver, data):
+                client.note_waiting(True)  # What is left to be done for it keeps nobody out.
                 client.stream.linger_and_close(LINGER_SECONDS)
                 return
             self._end(client)
