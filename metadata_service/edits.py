@@ -103,6 +103,18 @@ TABLES: Dict[str, Table] = {
         Table("deleted_blocks", Column("id", int), Column("generation", int)),
         Table("digests", Column("id", int), Column("digest", str)),
         Table("counters", Column("name", str), Column("value", int)),
+        Table(
+            "delegations",
+            Column("id", int),
+            Column("owner", str),
+            Column("renewer", str),
+            Column("proxy", str),
+            Column("issued_ms", int),
+            Column("max_ms", int),
+            Column("proved_at", int),
+            Column("key_id", str),
+            Column("expires_ms", int),
+        ),
     )
 }
 

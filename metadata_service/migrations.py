@@ -46,19 +46,21 @@ class Layout(NamedTuple):
 
 
 _EDITS_1 = Table("edits", Column("txid", int), Column("epoch", int), Column("edit", str))
-_DIGESTS = TABLES["digests"]
+_DIGESTS, _DELEGATIONS = TABLES["digests"], TABLES["delegations"]
 _IMAGE = tuple(TABLES.values())
 """Of the current layout. Who changes one of TABLES writes down here what it was."""
-_IMAGE_2 = tuple(table for table in _IMAGE if table is not _DIGESTS)
-"""Of both layouts before."""
+_IMAGE_3 = tuple(table for table in _IMAGE if table is not _DELEGATIONS)
+_IMAGE_2 = tuple(table for table in _IMAGE_3 if table is not _DIGESTS)
+"""Of layout 1, too."""
 
 LAYOUTS: Dict[int, Layout] = {
     1: Layout(_EDITS_1, _IMAGE_2, ("cluster_id", "layout", "log", "epoch", "owner")),
     2: Layout(JOURNAL, _IMAGE_2, STATE_NAMES),
+    3: Layout(JOURNAL, _IMAGE_3, STATE_NAMES),
     LAYOUT: Layout(JOURNAL, _IMAGE, STATE_NAMES),
 }
 """Layout 2 chains the edits by digests, and tells the digest before the first kept one. Layout 3
-has a table for the digests of blocks."""
+has a table for the digests of blocks, layout 4 one for delegation tokens."""
 
 
 def migrate(connection: Connection, layout: int) -> None:
@@ -85,10 +87,17 @@ def _add_digests(connection: Connection) -> None:
     connection.execute(SQL[_DIGESTS.name].create)
 
 
+def _add_delegations(connection: Connection) -> None:
+    """From 3 to 4: nobody had any."""
+    connection.execute(SQL[_DELEGATIONS.name].create)
+
+
 def _edits_of_layout_1(connection: Connection) -> Iterator[Tuple[int, int, str]]:
     rows = connection.execute("SELECT txid, epoch, edit, crc FROM edits ORDER BY txid")
     for (txid, epoch, line), _ in verified(_EDITS_1, rows):
         yield txid, epoch, line
 
 
-_STEPS: Dict[int, Callable[[Connection], None]] = {1: _chain_edits, 2: _add_digests}
+_STEPS: Dict[int, Callable[[Connection], None]] = {
+    1: _chain_edits, 2: _add_digests, 3: _add_delegations,
+}  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 from metadata_service.edits import TABLES, Column, Row, Table, checksum, encode_row
 from zookeeper.fabric.errors import CorruptData
 
-LAYOUT = 3
+LAYOUT = 4
 """The arrangement of directory and database that this program writes."""
 
 JOURNAL = Table(

@@ -1,8 +1,9 @@
-"""As whom a client of the cluster acts, when that is not simply who runs the program."""
+"""For whom a client of the cluster acts, when that is not simply who runs the program."""
 
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Tuple, Union
 
 from data_service.filesystem.users import current_user, named_user
+from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.handshake import credentials_by_password, credentials_of
@@ -20,12 +21,48 @@ class ByKey(NamedTuple):
         return f"<ByKey {self.user!a}>"
 
 
-def credentials_for(settings: Settings, user: str, acting: Optional[ByKey]) -> Credentials:
+class ByToken(NamedTuple):
+    """For the owner of a delegation token, which is shown on each connection to a namenode."""
+
+    token: str
+
+    def __repr__(self) -> str:
+        return "<ByToken>"
+
+
+Acting = Union[ByKey, ByToken, None]
+
+Greeting = Callable[[NameNodeCalls], None]
+"""What is said to a namenode on each new connection, before all else."""
+
+
+def credentials_for(settings: Settings, user: str, acting: Acting) -> Credentials:
     """With which one connects: by a key of his own, or else as `user`, if it is not empty, or as
     whoever runs the program. Raises SettingsError, AuthenticationFailed, InvalidArgument."""
-    if acting is not None:
+    if isinstance(acting, ByKey):
         if user:
             raise InvalidArgument("found both a user and a key of one, expected one of them")
         return credentials_by_password(settings, acting.user, acting.password)
     named = user or named_user()
     return credentials_of(settings, Principal(USER, named or current_user()), assumed=not named)
+
+
+def acted_for(
+    principal: Principal, acting: Acting, on_behalf_of: str
+) -> Tuple[str, Optional[Greeting]]:
+    """Whose calls they are that a principal makes, and what has to be said for that to be so.
+
+    Raises AuthenticationFailed for what is no token, InvalidArgument for two to act for.
+    """
+    if isinstance(acting, ByToken):
+        from data_service.protocol.delegation_tokens import read
+
+        token, owner = acting.token, read(acting.token).owner
+        if on_behalf_of:
+            raise InvalidArgument(
+                f"found both a token of {owner} and {on_behalf_of!a:.80} to act for, expected one"
+            )
+        return owner, lambda namenode: namenode.show_token(token)
+    if on_behalf_of:
+        return on_behalf_of, lambda namenode: namenode.act_as(on_behalf_of)
+    return principal.user, None

@@ -6,9 +6,10 @@ import io
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional, Union
 
-from data_service.filesystem.acting import ByKey, credentials_for
+from data_service.filesystem.acting import Acting, acted_for, credentials_for
 from data_service.filesystem.administration import Administration
 from data_service.filesystem.conveniences import Conveniences
+from data_service.filesystem.delegation import Delegation
 from data_service.filesystem.late import Late
 from data_service.filesystem.local import Progress, local_errors
 from data_service.filesystem.namenode_client import NameNodeClient
@@ -36,14 +37,15 @@ log = logs.get("filesystem")
 BUFFER_BYTES = CHUNK_BYTES
 
 
-class FileSystem(Names, Administration, Conveniences):
+class FileSystem(Names, Administration, Delegation, Conveniences):
     """A client of one cluster: that of a `config` file, for a `user`.
 
     Without a config it is the cluster of $PYHDFS_CONFIG, or of the config.ini beside the packages;
     without a user the caller is $PYHDFS_USER, $HADOOP_USER_NAME, whom the key file names, or who
-    runs the program; with `acting`, whoever that says. Close it, or use it in a `with`. Threads may
-    share it; a forked process may go on with it, as a client of its own, but for files that were
-    open then, which stay the parent's. A program may have several.
+    runs the program. With `acting` (see there) he acts for another by that one's web password or
+    token; and a proxy of the cluster's settings for the user whom `on_behalf_of` names. Close it,
+    or use it in a `with`. Threads may share it; a forked process may go on with it, as a client of
+    its own, but for files that were open then, which stay the parent's. A program may have several.
 
     Paths are text or os.PathLike; relative ones begin in the home directory, `/user/NAME`; `//`,
     `.` and `..` mean what they mean elsewhere. Every method raises errors of
@@ -62,16 +64,18 @@ class FileSystem(Names, Administration, Conveniences):
         config: Union[AnyPath, Settings, None] = None,
         user: Optional[str] = None,
         on_warning: Optional[Callable[[str], None]] = None,
-        acting: Optional[ByKey] = None,
+        acting: Acting = None,
+        on_behalf_of: str = "",
     ) -> None:
         if not isinstance(config, Settings):
             config = load(None if config is None else os.fspath(config))
         self.settings = config
         credentials = credentials_for(config, user or "", acting)
-        user = credentials.principal.user
-        self._namenode = NameNodeClient(config, credentials)
+        user, greeting = acted_for(credentials.principal, acting, on_behalf_of)
+        self._namenode = NameNodeClient(config, credentials, greeting)
         Names.__init__(self, self._namenode.calls, user)
         Administration.__init__(self, self._namenode.calls, user)
+        Delegation.__init__(self, self._namenode.calls)
         self._as_they_are = False
         self._transport = Late(lambda: self._connect(credentials, on_warning or _warn))
 

@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Iterator, Optional, Set, Tuple, Type
+from typing import Any, Callable, Iterator, Optional, Set, Tuple, Type
 
 from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric import logs
@@ -34,6 +34,7 @@ from zookeeper.fabric.errors import (
 from zookeeper.fabric.forks import Forkable, watch
 from zookeeper.fabric.identity import NAME_NODE
 from zookeeper.fabric.pools import LeaderPool
+from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import ClientSettings, Settings
 
 log = logs.get("client")
@@ -95,10 +96,15 @@ class NameNodeClient(Forkable):
     `calls` are repeated while the namenode is out of reach, and raise what it answers. Those of
     `persistent`, for a write in progress, also wait for the end of a restarted namenode's safe
     mode. Those of `parting` are made once, briefly: for what it finds out by itself if it does not
-    hear it.
+    hear it. `greeting` is said on each new connection, before all calls.
     """
 
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        greeting: Optional[Callable[[NameNodeCalls], None]] = None,
+    ) -> None:
         self._settings = settings.client
         # Calls that wait on purpose, at the namenode, before they answer that it was in vain.
         self._waiting_seconds = (
@@ -108,8 +114,9 @@ class NameNodeClient(Forkable):
         self._closed = threading.Event()
         self._servers = len(settings.name_node.hosts)
         self._pool = LeaderPool(
-            NAME_NODE, settings.name_node.hosts, credentials, settings.network
-        )
+            NAME_NODE, settings.name_node.hosts, credentials, settings.network,
+            None if greeting is None else _on_each(greeting, settings),
+        )  # fmt: skip
         self.calls = NameNodeCalls(self._repeat)
         self.persistent = NameNodeCalls(partial(self._repeat, awaited=(SafeMode,)))
         self.parting = NameNodeCalls(self._pool.perform, PARTING_SECONDS)
@@ -221,3 +228,14 @@ class NameNodeClient(Forkable):
             log.warning("namenode.awaited", method=call.name, error=error.message)
         else:
             log.debug("call.repeated", method=call.name, error=error.message)
+
+
+def _on_each(
+    greeting: Callable[[NameNodeCalls], None], settings: Settings
+) -> Callable[[Remote], None]:
+    seconds = settings.network.call_timeout_seconds
+
+    def greet(remote: Remote) -> None:
+        greeting(NameNodeCalls(lambda call, args, _: remote.perform(call, args, seconds)))
+
+    return greet

@@ -15,6 +15,7 @@ from data_service.namenode.replicas.service_state import DEAD
 PURGE_INODES = 200
 FORGET_BLOCKS = 1000
 ACCESS_TIMES = 1000
+TOKENS = 1000
 
 SAFE_MODE_PATIENCE_SECONDS = 10.0
 """What safe mode takes at a start of which there is nothing to tell."""
@@ -130,7 +131,11 @@ class Chores:
         if not log.has_room or self._kept_txid > log.durable_txid:
             return []
         outcomes = state.writing.expire_leases(now)
-        steps = (state.forget_deleted(FORGET_BLOCKS), state.store_access_times(ACCESS_TIMES))
+        steps = (
+            state.forget_deleted(FORGET_BLOCKS),
+            state.store_access_times(ACCESS_TIMES),
+            state.delegating.forget_expired(wall_ms, TOKENS),
+        )
         outcomes += [step for step in steps if step is not None]
         for outcome in outcomes:
             self._decisions.submit(outcome, wall_ms)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Dict, List, Optional
 
 from data_service.namenode.calls.audit import AuditLog
+from data_service.namenode.calls.delegations import Seals
 from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.calls.tokens import Tokens
 from data_service.namenode.groups import Groups
@@ -28,7 +29,7 @@ from metadata_service.journal import Journal
 from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership as Word
 from zookeeper.fabric import daemon, logs
-from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.auth import Credentials, Keyring
 from zookeeper.fabric.errors import DfsError, NotLeader, StartRefused
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import METADATA, NAME_NODE, Principal
@@ -73,6 +74,8 @@ class NameNode(daemon.Daemon):
         groups = Groups(self._settings.groups)
         if own.audit_log:
             self._audit = AuditLog(own.audit_log, own.audit_log_bytes, own.audit_log_files)
+        security, credentials = self._settings.security, self._credentials
+        seals = Seals(credentials.cluster_key, self._keyring, security)
         self._server = Server(
             f"{NAME_NODE}@{self.address}",
             host,
@@ -84,10 +87,11 @@ class NameNode(daemon.Daemon):
                 (own.replication_factor, own.block_size),
                 own.name_node_dir,
                 self._audit,
-                Tokens(self._credentials.cluster_key, self._settings.security.token_seconds),
+                Tokens(credentials.cluster_key, security.token_seconds),
                 self._refresh,
+                seals,
             ),
-            self._credentials,
+            credentials,
             self._settings.network,
         )
         self._server.start()
@@ -128,6 +132,11 @@ class NameNode(daemon.Daemon):
             reason = f": it {trouble}" if trouble else ""
             raise NotLeader(f"the namenode {self.address} does not lead (yet){reason}")
         return namesystem
+
+    def _keyring(self) -> Optional[Keyring]:
+        """That of the server, which looks at its files every moment."""
+        assert self._server is not None, "whoever calls was let in by it"
+        return self._server.keyring
 
     def _refresh(self) -> None:
         """Read keys and the list of the revoked again, and act on them. Raises SettingsError."""

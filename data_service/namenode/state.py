@@ -17,6 +17,7 @@ of the moment when it was raised.
 
 from typing import Iterable, List, Mapping, Optional, Sequence
 
+from data_service.namenode.delegating import Delegating
 from data_service.namenode.inspecting import Inspecting
 from data_service.namenode.namespace.commits import Commits, Outcome, require_recordable
 from data_service.namenode.namespace.effects import Effects, Kept, digests_in, effects_of_all
@@ -67,6 +68,7 @@ class State:
         self.open_files = OpenFiles(self.image, leases)
         reservations = Reservations(self.image, leases, self.open_files)
         quotas = Quotas(self.image.usage, reservations.of)
+        self.delegating = Delegating(self.image, self.commits)
         self._namespace = Namespace(resolver, quotas, replication_max)
         self.reading = Reading(self.image, resolver, self.commits, blocks, quotas)
         self.inspecting = Inspecting(

@@ -317,7 +317,35 @@ class AdmissionCalls(Calls, who=(*PEOPLE, DATA_NODE)):
         """The caller's key to the datanode at an address."""
 
 
-class NameNodeCalls(NamespaceCalls, WriterCalls, AdministrationCalls, AdmissionCalls):
+class DelegationCalls(Calls, who=PEOPLE):
+    """One acts for another: by a token that he was given, or as his proxy."""
+
+    @call(CHANGES)
+    def get_delegation_token(self, renewer: Text) -> Text:
+        """A token that lets its bearer act for the caller; `renewer`, a user, may prolong it.
+        Empty in mode `simple`, where nobody needs one."""
+
+    @call(CHANGES)
+    def renew_delegation_token(self, token: Text) -> Natural:
+        """Prolong a token; until when it is good now, in milliseconds since 1970."""
+
+    @call(CHANGES)
+    def cancel_delegation_token(self, token: Text) -> None:
+        """Make a token void, for its owner or its renewer."""
+
+    @call(TELLS)
+    def show_token(self, token: Text) -> None:
+        """All further calls of this connection are those of the token's owner, with his rights and
+        no others, as long as it is good. Before any call that depends on who calls; once."""
+
+    @call(TELLS)
+    def act_as(self, user: Text) -> None:
+        """The same for a user whose proxy the caller is, by the settings."""
+
+
+class NameNodeCalls(
+    NamespaceCalls, WriterCalls, AdministrationCalls, AdmissionCalls, DelegationCalls
+):
     """All that a client may ask."""
 
 

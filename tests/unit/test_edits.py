@@ -70,6 +70,8 @@ def test_the_tables_are_these() -> None:
         "<Table deleted_blocks(id, generation)>",
         "<Table digests(id, digest)>",
         "<Table counters(name, value)>",
+        "<Table delegations(id, owner, renewer, proxy, issued_ms, max_ms, proved_at, key_id, "
+        "expires_ms)>",
     ]
 
 

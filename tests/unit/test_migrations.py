@@ -152,17 +152,23 @@ def test_there_is_a_way_from_every_layout() -> None:
     assert sorted(migrations._STEPS) == list(range(1, LAYOUT))
 
 
-def test_layout_2_gets_a_table_for_the_digests_of_blocks(directory: Path) -> None:
+@pytest.mark.parametrize("layout, later", [(2, ["digests", "delegations"]), (3, ["delegations"])])
+def test_the_layouts_before_get_the_tables_that_they_lack(
+    directory: Path, layout: int, later: List[str]
+) -> None:
     opened(directory).close()
     connection = sqlite3.connect(str(directory / NAME))
-    connection.execute("DROP TABLE digests")
-    crc = edits.checksum(edits.encode_row(("layout", "2")))
-    connection.execute("UPDATE state SET value = '2', crc = ? WHERE name = 'layout'", (crc,))
+    for table in later:
+        connection.execute(f"DROP TABLE {table}")
+    crc = edits.checksum(edits.encode_row(("layout", str(layout))))
+    connection.execute(
+        "UPDATE state SET value = ?, crc = ? WHERE name = 'layout'", (str(layout), crc)
+    )
     connection.commit()
     connection.close()
     found = version_file.read(str(directory))
     assert found is not None
-    version_file.write(str(directory), found._replace(layout=2))
+    version_file.write(str(directory), found._replace(layout=layout))
     database = opened(directory)
     assert image_of(database) == image_after(file_edits(1, EDITS))
     database.close()

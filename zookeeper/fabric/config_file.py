@@ -114,6 +114,11 @@ def _read_name(text: str) -> str:
     return str(_checked(text, is_name(text)))
 
 
+def _read_proxy(text: str) -> Tuple[str, str]:
+    proxy, _, user = text.rpartition("=")
+    return _read_name(proxy.strip()), _read_name(user.strip())
+
+
 def _read_origin(text: str) -> str:
     scheme, _, place = text.lower().partition("://")
     host = place.replace("[", "", 1).replace("]", "", 1)
@@ -161,6 +166,12 @@ PERHAPS_ADDRESSES = Kind(
 PATH = Kind("a path", lambda text: _checked(text, text != ""), is_path=True)
 PATHS = Kind("a list of paths", lambda text: _read_list(text, PATH.read), is_path=True)
 OPTIONAL_PATH = Kind("a path or nothing", str, is_path=True)
+MODE = text_that(lambda text: text in ("simple", "secret"), "simple or secret")
+PERHAPS_HOST = text_that(lambda text: not text or is_host(text.lower()), "a host or nothing")
+RACK = text_that(lambda text: text[:1] == "/" and " " not in text and len(text) <= 255,
+                 "a path of racks, such as /default-rack")
+PROXIES = Kind("a list of PROXY=USER, such as hue=alice, etl=*, or nothing",
+               lambda text: _read_list(text, _read_proxy) if text else ())
 USER_NAME = Kind("the name of a user", _read_name)
 ORIGINS = Kind("a list of origins, such as https://hue.example.org:8888, or nothing",
                lambda text: _read_list(text, _read_origin) if text else ())

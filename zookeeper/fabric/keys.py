@@ -2,7 +2,8 @@
 
     cluster key ─┬─ key id                     public: tells which cluster key, and which cluster
                  └─ server key, one a server ─┬─ caller key, one for each who calls that server
-                                              └─ token key, with which a datanode checks tokens
+                                              ├─ token key, with which a datanode checks tokens
+                                             └─ delegation key, with which a namenode does
 
 So a server, which holds its own server key, can check everybody who calls it and mint nothing for
 others; a caller holds nothing but his own keys; and there is no list of users to keep anywhere.
@@ -52,6 +53,12 @@ def caller_key(server_key: bytes, principal: str, issued: int) -> bytes:
 def token_key(server_key: bytes) -> bytes:
     """With what the holder of `server_key`, a datanode, checks the tokens of its blocks."""
     return _derived(server_key, b"block tokens")
+
+
+def delegation_key(server_key: bytes) -> bytes:
+    """With what the holder of `server_key`, a namenode, seals the tokens that let their bearer act
+    for a user."""
+    return _derived(server_key, b"delegation tokens")
 
 
 def _derived(key: bytes, *fields: bytes) -> bytes:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from functools import partial
-from typing import Any, Deque, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, NamedTuple, Optional, Sequence, Tuple
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call
@@ -43,7 +43,8 @@ class ConnectionPool(Forkable):
 
     Those that are idle for longer than `idle_seconds` are closed when the pool is used next: each
     keeps a thread busy at its server. With `here` they lead to servers on this machine only, by
-    their Unix sockets. A forked process begins with none.
+    their Unix sockets. `greet` says on each new one what it needs to know before all calls; what it
+    raises is their error. A forked process begins with none.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class ConnectionPool(Forkable):
         network: NetworkSettings,
         idle_seconds: float = float("inf"),
         here: bool = False,
+        greet: Optional[Callable[[Remote], None]] = None,
     ) -> None:
         self._server = server
         self._credentials = credentials
         self._network = network
         self._idle_seconds = idle_seconds
         self._here = here
+        self._greet = greet
         # By the moment since when; the one that was used last is taken first.
         self._idle: Deque[_Idle] = deque()
         self._lock = threading.Lock()
@@ -153,12 +156,19 @@ class ConnectionPool(Forkable):
 
     def _dial(self, address: Address) -> Remote:
         try:
-            return Remote.connect(
+            remote = Remote.connect(
                 self._server, address, self._credentials, self._network, self._here
             )
         except DeadlineExceeded as error:
             # No call was made yet: whoever listens there is no living server.
             raise self._unreached(address, error) from None
+        if self._greet is not None:
+            try:
+                self._greet(remote)
+            except BaseException:
+                remote.close()
+                raise
+        return remote
 
     def _unreached(self, address: Address, error: DfsError) -> Unavailable:
         return Unavailable(f"cannot reach the {self._server} {address}: {error.message}")
@@ -222,7 +232,8 @@ class LeaderPool:
 
     `call` asks the one that answered last. When it is out of reach or does not lead, the error
     reaches the caller as usual, and the next call asks the next server: who repeats a call (with
-    the same operation id, where it changes something) finds the leader by repeating.
+    the same operation id, where it changes something) finds the leader by repeating. `greet`: see
+    ConnectionPool.
     """
 
     def __init__(
@@ -231,8 +242,9 @@ class LeaderPool:
         addresses: Sequence[Address],
         credentials: Credentials,
         network: NetworkSettings,
+        greet: Optional[Callable[[Remote], None]] = None,
     ) -> None:
-        self._connections = ConnectionPool(server, credentials, network)
+        self._connections = ConnectionPool(server, credentials, network, greet=greet)
         self._call_seconds = network.call_timeout_seconds
         self._addresses = tuple(addresses)
         self._current = 0

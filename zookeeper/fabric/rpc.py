@@ -65,11 +65,13 @@ LINGER_SECONDS = 2.0
 
 
 class Peer(NamedTuple):
-    """Who is at the other end: the name it gave, its address, and whether it proved the name."""
+    """Who is at the other end: the name it gave, its address, whether it proved the name, and the
+    second since 1970 of the issue of the key that it did so with."""
 
     principal: Principal
     host: str
     proved: bool = False
+    issued: int = 0
 
 
 @serves(ServerCalls)

@@ -157,7 +157,8 @@ class Server(Acceptor[_Caller]):
         if caller is None or not self._settle(client, caller):
             return
         service = self._factory()
-        service.peer = Peer(caller.principal, client.host, self._keyring is not None)
+        proved = self._keyring is not None
+        service.peer = Peer(caller.principal, client.host, proved, caller.issued)
         service.meter = self._meter
         service.server_figures = self.figures  # type: ignore[method-assign]
         service.gone = client.gone  # type: ignore[method-assign]

@@ -15,6 +15,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Type, get_ty
 from zookeeper.fabric.config_file import (
     ADDRESSES,
     BOOLEAN,
+    MODE,
     NAME,
     NAMES,
     OPTIONAL_PATH,
@@ -22,7 +23,10 @@ from zookeeper.fabric.config_file import (
     PATH,
     PATHS,
     PERHAPS_ADDRESSES,
+    PERHAPS_HOST,
     PORT,
+    PROXIES,
+    RACK,
     SECONDS,
     USER_NAME,
     Address,
@@ -30,14 +34,12 @@ from zookeeper.fabric.config_file import (
     Line,
     count,
     error_at,
-    is_host,
     number,
     parse_address,
     read_file,
     row_of,
     shown,
     size,
-    text_that,
 )
 from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.section import Section
@@ -56,11 +58,6 @@ FRAME_BYTES_MIN = 4 << 20
 
 Found = Dict[str, Dict[str, Line]]
 """Section -> key -> line: what a file says before anybody understands it."""
-
-_MODE = text_that(lambda text: text in ("simple", "secret"), "simple or secret")
-_HOST = text_that(lambda text: not text or is_host(text.lower()), "a host or nothing")
-_RACK = text_that(lambda text: text[:1] == "/" and " " not in text and len(text) <= 255,
-                  "a path of racks, such as /default-rack")
 
 
 class Setting(NamedTuple):
@@ -139,7 +136,7 @@ class DataNodeSettings(Section):
     scan_bytes_per_second: int = _setting(4 << 20, size("4K", "1T"), "bytes a second read for that")
     max_streams: int = _setting(
         256, count(1, 65536), "transfers of blocks at once; one user has half")
-    rack: str = _setting("/default-rack", _RACK, "where this machine stands in the network")
+    rack: str = _setting("/default-rack", RACK, "where this machine stands in the network")
 
     def directories_of(self, address: Address) -> Tuple[str, ...]:
         """Where the datanode at this address keeps its blocks; paths, at least one."""
@@ -188,7 +185,7 @@ class ClientSettings(Section):
 class SecuritySettings(Section):
     """[security]: who may speak to the cluster."""
 
-    mode: str = _setting("simple", _MODE, "simple (names are believed) or secret (keys)")
+    mode: str = _setting("simple", MODE, "simple (names are believed) or secret (keys)")
     key_file: str = _setting(
         "", OPTIONAL_PATH, "file of the cluster's key, or of one that issueKey wrote")
     old_key_file: str = _setting(
@@ -199,6 +196,12 @@ class SecuritySettings(Section):
         600.0, number("a number of seconds", 0.2, 86400.0),
         "how long a reader or writer may begin with what the namenode told of a block; clocks may "
         "differ by half of it, but 5 minutes")
+    delegation_token_renew_seconds: float = _setting(
+        86400.0, SECONDS, "how long a delegation token is good without being renewed")
+    delegation_token_max_seconds: float = _setting(
+        604800.0, SECONDS, "how long it is good at most")
+    proxy_users: Tuple[Tuple[str, str], ...] = _setting(
+        (), PROXIES, "who acts for whom, such as hue=alice, etl=*; never for superusers")
     allow_insecure: bool = _setting(
         False, BOOLEAN, "let mode simple, and passwords without tls, be heard on more "
         "than the loopback interface")
@@ -214,7 +217,8 @@ class SecuritySettings(Section):
 class NetworkSettings(Section):
     """[network]: limits of every listening process and every connection."""
 
-    bind_host: str = _setting("", _HOST, "listen here instead of on the host that is advertised")
+    bind_host: str = _setting(
+        "", PERHAPS_HOST, "listen here instead of on the host that is advertised")
     call_timeout_seconds: float = _setting(30.0, SECONDS, "how long an answer may take")
     handshake_timeout_seconds: float = _setting(3.0, SECONDS, "how long authentication may take")
     idle_timeout_seconds: float = _setting(3600.0, SECONDS, "silence that closes a connection")

@@ -21,8 +21,10 @@ log = logs.get("namenode")
 _COMMANDS = {
     "access": "checkAccess",
     "block_locations": "open",
+    "cancel_delegation_token": "cancelDelegationToken",
     "content_summary": "contentSummary",
     "datanode_reports": "datanodeReport",
+    "get_delegation_token": "getDelegationToken",
     "list": "listStatus",
     "list_open_files": "listOpenFiles",
     "metasave": "metaSave",
@@ -30,6 +32,7 @@ _COMMANDS = {
     "open_files": "listOpenFiles",
     "quota_usage": "quotaUsage",
     "refresh_nodes": "refreshNodes",
+    "renew_delegation_token": "renewDelegationToken",
     "safe_mode": "safemode_",
     "save_namespace": "saveNamespace",
     "set_mode": "setPermission",

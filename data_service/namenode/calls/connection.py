@@ -1,18 +1,19 @@
-"""One connection to the namenode: who calls, in which namesystem, and with which rights."""
+"""One connection to the namenode: who calls, for whom, in which namesystem, with which rights."""
 
 import time
 from hashlib import blake2b
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
 from data_service.namenode.calls.tokens import Tokens
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
 from data_service.namenode.namespace.retries import CLIENT_OF, Op, check_client
 from data_service.namenode.namesystem import Namesystem
+from data_service.protocol.delegation_tokens import Delegation
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Operation
 from zookeeper.fabric.errors import DfsError, InvalidArgument, PermissionDenied
-from zookeeper.fabric.identity import DATA_NODE, server_at
-from zookeeper.fabric.rpc import Service
+from zookeeper.fabric.identity import DATA_NODE, USER, Principal, server_at
+from zookeeper.fabric.rpc import Peer, Service
 from zookeeper.fabric.settings import Address
 
 log = logs.get("namenode")
@@ -26,6 +27,20 @@ DIGEST_BYTES = 8
 SUPERGROUP = "supergroup"
 GROUPS_SECONDS = 60.0
 """How long a connection's user keeps the groups that were found."""
+
+
+TOKEN, PROXY = "TOKEN", "PROXY"
+"""How HDFS calls the ways to act for another."""
+
+
+class Acting(NamedTuple):
+    """For whom a connection's calls are, when that is not its own end: a user; TOKEN or PROXY; the
+    proxy who acts for him, or got the token in his place; and the token."""
+
+    user: str
+    way: str
+    proxy: Optional[Principal] = None
+    delegation: Optional[Delegation] = None
 
 
 class Connection:
@@ -48,6 +63,7 @@ class Connection:
         self._namesystem_of = namesystem_of
         self.groups_of = groups_of
         self._superuser = superuser
+        self.acting: Optional[Acting] = None
         self._caller = Caller("", frozenset(), False)
         self._identified_until = 0.0
         self._met_in: Optional[Namesystem] = None
@@ -59,14 +75,46 @@ class Connection:
         return self._namesystem_of()
 
     @property
+    def peer(self) -> Peer:
+        """Who is at its other end, whomever he acts for."""
+        return self._service.peer
+
+    @property
     def host(self) -> str:
         """Where the caller is."""
         return self._service.peer.host
 
     @property
     def principal(self) -> str:
-        """Who the caller is: proved in mode `secret`."""
+        """Who is at its other end: proved in mode `secret`. It is he who dials datanodes."""
         return str(self._service.peer.principal)
+
+    @property
+    def user(self) -> str:
+        """Whose calls these are."""
+        return self.acting.user if self.acting is not None else self.peer.principal.user
+
+    @property
+    def shown(self) -> str:
+        """The user, and by whom he is acted for, as HDFS writes it."""
+        acting, principal = self.acting, self.peer.principal
+        if acting is None:
+            return self.user
+        way = [principal]
+        if acting.proxy not in (None, principal):
+            way.insert(0, acting.proxy)
+        via = [one.name if one.role == USER else str(one) for one in way]
+        return f"{acting.user} (auth:{acting.way}) via {' via '.join(via)}"
+
+    def act(self, acting: Acting) -> None:
+        """Its calls are from now on for somebody else. Raises PermissionDenied for who says that a
+        second time, or after a call that was his own, or by proxy of a superuser."""
+        if self.acting is not None or self._identified_until or self._met_in is not None:
+            raise PermissionDenied(
+                "for whom a connection calls is said once, before everything else"
+            )
+        self._identify(acting)
+        self.acting = acting
 
     @property
     def caller(self) -> Caller:
@@ -76,10 +124,19 @@ class Connection:
         """
         now = time.monotonic()
         if now >= self._identified_until:
-            user = self._service.peer.principal.user
-            self._caller = identify(user, self.groups_of, self._superuser, SUPERGROUP)
+            self._caller = self._identify(self.acting)
             self._identified_until = now + GROUPS_SECONDS
         return self._caller
+
+    def _identify(self, acting: Optional[Acting]) -> Caller:
+        user = acting.user if acting is not None else self.peer.principal.user
+        caller = identify(user, self.groups_of, self._superuser, SUPERGROUP)
+        if acting is not None and acting.proxy is not None and caller.superuser:
+            raise PermissionDenied(
+                f"User: {acting.proxy.user} is not allowed to impersonate {user}: nobody acts for "
+                "a superuser"
+            )
+        return caller
 
     def require_superuser(self) -> None:
         """Raise PermissionDenied unless an administrator calls."""

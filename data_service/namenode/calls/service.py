@@ -6,6 +6,7 @@ from data_service.namenode.calls.administration import Administration
 from data_service.namenode.calls.audit import AuditLog
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.calls.datanodes import DataNodes
+from data_service.namenode.calls.delegations import Delegations, Seals, nobody_acts
 from data_service.namenode.calls.names import Names
 from data_service.namenode.calls.tokens import Tokens, no_key
 from data_service.namenode.calls.writers import Writers
@@ -14,6 +15,7 @@ from data_service.protocol.namenode_calls import (
     AdministrationCalls,
     AdmissionCalls,
     DataNodeReports,
+    DelegationCalls,
     NamespaceCalls,
     WriterCalls,
 )
@@ -28,12 +30,13 @@ from zookeeper.fabric.settings import Address
 @serves(WriterCalls, by="writers")
 @serves(AdministrationCalls, by="administration")
 @serves(AdmissionCalls)
+@serves(DelegationCalls, by="delegations")
 @serves(DataNodeReports, by="datanodes")
 class NameNodeService(Service):
     """One connection. `namesystem_of` gives the one that serves, or raises NotLeader; `defaults`
     are replication and block size of new files; `directory` is where `metasave` writes; `audit` is
     told of calls about paths; `tokens` are given out with blocks; `refresh` reads again who is
-    revoked."""
+    revoked; by `seals` one acts for another."""
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class NameNodeService(Service):
         audit: Optional[AuditLog] = None,
         tokens: Tokens = Tokens(no_key, 0.0),
         refresh: Callable[[], None] = lambda: None,
+        seals: Optional[Seals] = None,
     ) -> None:
         self._audit = audit
         self._connection = connection = Connection(
@@ -54,12 +58,18 @@ class NameNodeService(Service):
         self.writers = Writers(connection, *defaults)
         self.administration = Administration(connection, directory, refresh)
         self.datanodes = DataNodes(connection)
+        self.delegations = Delegations(connection, seals or nobody_acts())
         self.require_superuser = connection.require_superuser  # type: ignore[method-assign]
         self.ended = connection.ended  # type: ignore[method-assign]
 
     def ticket(self, host: str, port: int) -> Ticket:
         """See AdmissionCalls. A namenode that does not lead (yet) gives it as well."""
         return self._connection.tokens.ticket(self._connection.principal, Address(host, port))
+
+    def answer(self, call: Call, method: Callable[..., Any], args: Tuple[Any, ...]) -> Any:
+        """See Service; of who acts for another, whether he still may."""
+        self.delegations.check()
+        return super().answer(call, method, args)
 
     def note(
         self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]
@@ -68,8 +78,8 @@ class NameNodeService(Service):
         super().note(call, args, seconds, error)
         denied = isinstance(error, PermissionDenied)
         if self._audit is not None and (denied or error is None):
-            user, host = self.peer.principal.user, self.peer.host
-            self._audit.note(call, args, user, host, allowed=not denied)
+            shown, host = self._connection.shown, self.peer.host
+            self._audit.note(call, args, shown, host, allowed=not denied)
 
     def own(self, call: Call, values: Tuple[Any, ...], args: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """Who names a client, by an operation or by its id, or a session, names his own."""

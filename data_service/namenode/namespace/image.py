@@ -1,11 +1,11 @@
 """The image in memory: the rows of the tables, and the one function that changes them.
 
 Theory of operation. The namenode's hard state is tables of rows (inodes, blocks, deleted blocks,
-counters; and digests, which only the block side keeps). An operation first looks whether it may
-happen, then says what it does as a list of row changes, and `apply` carries them out. The same
-changes are stored by the metadata service, so that live, after a restart and on a standby the same
-function has made the same tree. `apply` has no condition that could fail for a reason of the world:
-a failed assertion in it is our defect.
+counters, delegation tokens; and digests, which only the block side keeps). An operation first looks
+whether it may happen, then says what it does as a list of row changes, and `apply` carries them
+out. The same changes are stored by the metadata service, so that live, after a restart and on a
+standby the same function has made the same tree. `apply` has no condition that could fail for a
+reason of the world: a failed assertion in it is our defect.
 
 Three rules make row changes enough:
 - An edit that changes a file's blocks also names the file's inode row. Blocks whose rows go are
@@ -19,6 +19,7 @@ Three rules make row changes enough:
 from operator import itemgetter
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from data_service.namenode.namespace.given_tokens import GivenTokens
 from data_service.namenode.namespace.inodes import (
     ORPHANS_ID,
     ROOT_ID,
@@ -42,6 +43,8 @@ INODES, BLOCKS, DELETED_BLOCKS, COUNTERS = "inodes", "blocks", "deleted_blocks",
 
 DIGESTS = "digests"
 """What the blocks of files hold, by the word of who wrote them; nothing of it is kept here."""
+
+DELEGATIONS = "delegations"
 
 INODE_NUMBERS = "inode_id"
 BLOCK_NUMBERS = "block_id"
@@ -71,6 +74,7 @@ class Image:
         self.usage = Usage()
         self.changes = RecentChanges()
         self.deleted_blocks: Dict[int, int] = {}
+        self.given_tokens = GivenTokens()
         self.counters: Dict[str, int] = {INODE_NUMBERS: ROOT_ID + 1, BLOCK_NUMBERS: 1}
 
     def apply(self, changes: Iterable[Change]) -> None:
@@ -89,6 +93,8 @@ class Image:
                 blocks[key] = row
             elif table == DELETED_BLOCKS:
                 _put(self.deleted_blocks, key, row)
+            elif table == DELEGATIONS:
+                self.given_tokens.put(key, row)
             elif table != DIGESTS:
                 assert table == COUNTERS, f"no table {table}"
                 _put(self.counters, key, row)
@@ -110,6 +116,7 @@ class Image:
                 inode.put_in_order()
         self.deleted_blocks.update((row[0], row[1]) for row in tables[DELETED_BLOCKS])
         self.counters.update((row[0], row[1]) for row in tables[COUNTERS])
+        self.given_tokens.load(tables[DELEGATIONS])
 
     def rows(self) -> Dict[str, List[Row]]:
         """All rows but the digests, ordered by key: what the metadata service holds when all edits
@@ -123,6 +130,7 @@ class Image:
             BLOCKS: sorted(row for inode in inodes for row in block_rows(inode)),
             DELETED_BLOCKS: sorted(self.deleted_blocks.items()),
             COUNTERS: sorted(self.counters.items()),
+            DELEGATIONS: self.given_tokens.rows(),
         }
 
     def files(self) -> Iterator[File]:
@@ -274,6 +282,7 @@ class Image:
 
     def check(self) -> None:
         """Assert that tree, blocks and counters fit together."""
+        self.given_tokens.check()
         seen = {ROOT_ID, ORPHANS_ID}
         limited = 0
         waiting: List[Directory] = [self.root, self.orphans]
