@@ -237,6 +237,15 @@ def test_a_block_that_is_being_written_is_not_missing(ask: Asker) -> None:
     assert [block["state"] for block in closed] == ["MISSING"]
 
 
+def test_that_nothing_is_there_is_no_error(ask: Asker) -> None:
+    for missing in ("/d/x", "/d/f/below", "/x/y"):
+        assert get(ask, "there", path=missing).body == {"type": None}
+    assert get(ask, "there", path="/d/f").body == {"type": "FILE"}
+    assert get(ask, "there", path="/d").body == {"type": "DIRECTORY"}
+    ask.fs.set_mode("/d", 0o700)
+    assert get(ask, "there", user="eve", path="/d/x").status == 403
+
+
 def test_a_download_is_saved_under_its_name(ask: Asker) -> None:
     path = f"/d/{HOSTILE}"
     ask.fs.write(path, b"body")

@@ -5,7 +5,8 @@ from typing import Callable, Dict, Tuple
 from urllib.parse import quote
 
 from data_service.filesystem.file_system import FileSystem
-from data_service.web.exchange.answers import Answer
+from data_service.filesystem.matching import look
+from data_service.web.exchange.answers import Answer, answer_json
 from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException, refused
 from data_service.web.exchange.request import Request
 from data_service.web.files import trash_deeds, tree_checks
@@ -25,6 +26,13 @@ def download(request: Request, fs: FileSystem) -> Answer:
     return answer._replace(headers=(disposition,))
 
 
+def there(request: Request, fs: FileSystem) -> Answer:
+    """The type of what is at `path`, FILE or DIRECTORY; null for nothing, which is no error."""
+    status = look(fs, fs.absolute(request.parameters.path("path")))
+    kind = status and ("DIRECTORY" if status.is_directory else "FILE")
+    return answer_json({"type": kind})
+
+
 DEEDS: Dict[str, Tuple[str, Deed]] = {
     "blocks": ("GET", tree_checks.blocks),
     "download": ("GET", download),
@@ -32,6 +40,7 @@ DEEDS: Dict[str, Tuple[str, Deed]] = {
     "fsck": ("GET", tree_checks.fsck),
     "open": ("GET", tree_checks.open_files),
     "restore": ("POST", trash_deeds.restore),
+    "there": ("GET", there),
     "trash": ("POST", trash_deeds.put),
     "trashed": ("GET", trash_deeds.listing),
     "under_replicated": ("GET", tree_checks.under_replicated),

@@ -6,7 +6,7 @@ import { el } from "./dom.js";
 import { visible } from "./format.js";
 import { toast } from "./messages.js";
 import { baseName, join, nameFault, normal, parent } from "./paths.js";
-import { each, named, rename } from "./removal.js";
+import { each, named, rename, typeOf } from "./removal.js";
 
 const put = (path, op, query) => webhdfs(path, op, query, { method: "PUT" });
 const title = (word, entries) => `${word} ${named(entries.map((entry) => entry.name))}`;
@@ -20,10 +20,7 @@ function checked(name) {
 export function makeDirectory(directory) {
   return askText("New directory", "Name", { confirm: "Make", check: async (name) => {
     const path = join(directory, checked(name));
-    const there = await webhdfs(path, "GETFILESTATUS").catch((error) => {
-      if (error.status !== 404) throw error;
-    });
-    if (there) throw new ApiError(`${visible(name)} is there already.`);
+    if (await typeOf(path)) throw new ApiError(`${visible(name)} is there already.`);
     await put(path, "MKDIRS");
   } });
 }
@@ -39,8 +36,9 @@ export function move(paths, directory) {
   return askText(`Move ${named(paths)}`, "To the directory", { value: directory, confirm: "Move",
     check: async (text) => {
       const to = normal(text, directory);
-      const told = await webhdfs(to, "GETFILESTATUS");
-      if (told.FileStatus.type !== "DIRECTORY") throw new ApiError(`${to} is no directory.`);
+      if (await typeOf(to) !== "DIRECTORY") {
+        throw new ApiError(`There is no directory ${visible(to)}.`);
+      }
       if (paths.length === 1) await rename(paths[0], join(to, baseName(paths[0])));
       else await each(paths, (path) => rename(path, join(to, baseName(path))));
       toast(`Moved ${named(paths)} to ${visible(to)}.`, { kind: "good" });

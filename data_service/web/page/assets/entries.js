@@ -1,11 +1,12 @@
 // The entries of a directory: what they are, their order, and which of them are seen. Pure.
 
-// An entry of what WebHDFS tells of a file or directory.
+// An entry of what WebHDFS tells of a file or directory, whose `size` is how many entries it has.
 export function entryOf(status) {
+  const isDirectory = status.type === "DIRECTORY";
   return {
     name: status.pathSuffix,
-    isDirectory: status.type === "DIRECTORY",
-    size: status.length,
+    isDirectory,
+    size: isDirectory ? status.childrenNum : status.length,
     modified: status.modificationTime,
     owner: status.owner,
     group: status.group,

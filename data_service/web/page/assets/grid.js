@@ -3,7 +3,7 @@
 
 import { Selection, matching, sorted, windowOf } from "./entries.js";
 import { el, replace } from "./dom.js";
-import { bytes, date, permissions, visible } from "./format.js";
+import { bytes, counted, date, permissions, visible } from "./format.js";
 
 export const ROW_PIXELS = 40;
 
@@ -123,7 +123,8 @@ export class Grid {
     const name = visible(entry.name);
     const kind = entry.isDirectory ? "d" : "-";
     const values = [
-      entry.isDirectory ? "–" : bytes(entry.size), date(entry.modified), entry.owner,
+      entry.isDirectory ? el("span", { class: "muted" }, counted(entry.size, "entry", "entries"))
+        : bytes(entry.size), date(entry.modified), entry.owner,
       entry.group, el("code", {}, kind + permissions(entry.mode)), entry.replication || "–",
     ];
     const mark = el("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${name}` });

@@ -10,6 +10,9 @@ import { baseName, isBelow } from "./paths.js";
 // things, 0 when it is not used.
 export const trash = (options) => askJson(address("/files/trashed"), options);
 
+// FILE or DIRECTORY, whichever is at a path, null when nothing is.
+export const typeOf = async (path) => (await askJson(address("/files/there", { path }))).type;
+
 const tell = (path) => `“${visible(baseName(path))}”`;
 export const named = (paths) => (paths.length === 1 ? tell(paths[0])
   : counted(paths.length, "thing"));

@@ -1,12 +1,13 @@
 // Uploads: a queue that goes on while the person looks elsewhere in the page. Each file is sent by
 // the browser from its disk as it is read, so it may be larger than memory.
 
-import { webhdfs, webhdfsAddress } from "./api.js";
+import { webhdfsAddress } from "./api.js";
 import { openDialog } from "./dialogs.js";
 import { bar, el, replace } from "./dom.js";
 import { bytes, counted, duration, percent, visible } from "./format.js";
 import { announce, toast } from "./messages.js";
 import { baseName, join, nameFault, parent } from "./paths.js";
+import { typeOf } from "./removal.js";
 
 const AT_ONCE = 2;
 const SHOWN_MAX = 200;
@@ -55,8 +56,8 @@ export async function upload(directory, files) {
     }
     let overwrite = false;
     try {
-      const told = await status(path);
-      if (told?.type === "DIRECTORY") throw new Error("a directory of that name is there.");
+      const told = await typeOf(path);
+      if (told === "DIRECTORY") throw new Error("a directory of that name is there.");
       if (told) {
         const answer = forAll || await askReplace(path, files.length > 1);
         if (answer?.all) forAll = answer;
@@ -69,15 +70,6 @@ export async function upload(directory, files) {
     }
     waiting.push({ path, file, overwrite });
     next();
-  }
-}
-
-async function status(path) {
-  try {
-    return (await webhdfs(path, "GETFILESTATUS")).FileStatus;
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
   }
 }
 
@@ -112,7 +104,7 @@ function send(task) {
     const total = task.file.size;
     const seconds = (performance.now() - began) / 1000;
     const rate = loaded / Math.max(seconds, 0.001);
-    const left = loaded < total ? `, ${duration((total - loaded) / rate)} left` : "";
+    const left = total - loaded > rate ? `, ${duration((total - loaded) / rate)} left` : "";
     const words = `${percent(total ? loaded / total : 1)} of ${bytes(total)}, `
       + `${bytes(rate)}/s${left}`;
     tell(task, loaded >= total ? "Storing…" : words, bar(total ? loaded / total : 1, words));
