@@ -198,7 +198,7 @@ export class Grid {
 
 function gap(body, rows) {
   const height = `${rows * ROW_PIXELS}px`;
-  if (!body.firstChild) body.append(el("tr", {}, el("td", { colspan: COLUMNS.length + 1 })));
+  if (!body.firstChild) body.append(el("tr", {}, el("td")));
   body.firstChild.style.height = height;
   body.hidden = rows === 0;
 }
