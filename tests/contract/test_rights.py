@@ -213,6 +213,18 @@ def test_a_quota_on_space(fs: Any) -> None:
     fs.write_bytes(at("d/n"), b"n" * 2 * BLOCK)
 
 
+def test_what_is_replaced_makes_room_for_what_comes_in_its_place(fs: Any) -> None:
+    plant(fs, "d/f", "d/e/", "g", "e/")
+    fs.write_bytes(at("large"), b"of more than three bytes")
+    fs.set_quota(at("d"), names=3, space=3)
+    assert outcome(lambda: fs.rename(at("g"), at("d/g")))[1] is QuotaExceeded
+    large = outcome(lambda: fs.rename(at("large"), at("d/f"), overwrite=True))
+    assert large[1] is QuotaExceeded
+    fs.rename(at("g"), at("d/f"), overwrite=True)
+    fs.rename(at("e"), at("d/e"), overwrite=True)
+    assert tuple(fs.quota_usage(at("d"))) == (3, 3, 3, 3)
+
+
 def test_what_counts_for_a_quota(fs: Any) -> None:
     plant(fs, "d/f", "d/e/")
     assert tuple(fs.quota_usage(at("d"))) == (-1, 0, -1, 0)

@@ -205,19 +205,20 @@ class Namespace:
         require(inode.parent, caller, WRITE)
         require_unsticky(inode.parent, inode, caller)
         changes: List[Change] = []
+        replaced = None
         if matched == len(destination):
             if not overwrite:
                 raise PathExists(f"rename destination {render(destination)} already exists")
             check_replaced(inode, source, above, destination)
             require_unsticky(above.parent, above, caller)
             changes.append(unlink(above))
-            above, matched = above.parent, matched - 1
+            replaced, above, matched = above, above.parent, matched - 1
         require(above, caller, WRITE)
         if matched < len(destination) - 1:
             raise PathNotFound(f"rename destination parent {render(destination[:-1])} not found.")
         if inode.parent is not above:
             directory = self.room_below(above, destination, matched)
-            self._quotas.verify_move(inode, directory)
+            self._quotas.verify_move(inode, directory, replaced)
         moved = inode.row()._replace(parent=above.id, name=destination[-1])
         changes += [put(moved), _touch(inode.parent, wall_ms)]
         if isinstance(above, Directory) and above is not inode.parent:

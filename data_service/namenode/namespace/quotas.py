@@ -6,7 +6,7 @@ on: the file's name at its creation, a whole block with each block, whatever its
 `complete` only makes of a reservation what is mostly less, and need not ask.
 """
 
-from typing import Callable, Collection
+from typing import Callable, Collection, Optional
 
 from data_service.namenode.namespace.inodes import Directory, File, Inode
 from data_service.namenode.namespace.usage import Usage, Use
@@ -45,16 +45,17 @@ class Quotas:
             if above not in spared:
                 self._verify_one(above, names, space)
 
-    def verify_move(self, inode: Inode, target: Directory) -> None:
-        """Raise QuotaExceeded unless `target` can take an inode with all below it.
+    def verify_move(self, inode: Inode, target: Directory, replaced: Optional[Inode]) -> None:
+        """Raise QuotaExceeded unless `target` can take an inode with all below it, in the place of
+        what is `replaced` there, if anything is.
 
-        A quota above both places sees no difference.
+        A quota above both places sees no difference but what that makes.
         """
         spared = self._usage.limited(inode.parent)
         if all(above in spared for above in self._usage.limited(target)):
             return
-        use = self.use(inode)
-        self.verify(target, use.names, use.space, spared)
+        use, freed = self.use(inode), Use(0, 0) if replaced is None else self.use(replaced)
+        self.verify(target, use.names - freed.names, use.space - freed.space, spared)
 
     def verify_redundancy(self, file: File, redundancy: Redundancy) -> None:
         """Raise QuotaExceeded unless a file can be kept like that."""

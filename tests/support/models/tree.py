@@ -201,6 +201,7 @@ class Tree:
         if self.missing(source):
             raise PathNotFound(f"rename source {source} is not found.")
         names, way = names_of(target), self.way(target, who)
+        replaced: List[Node] = []
         parent = self._parent(old[:-1], names_of(source), who)
         require_unsticky(parent, node, who)
         if len(way) > len(names):
@@ -208,13 +209,15 @@ class Tree:
                 raise PathExists(f"rename destination {target} already exists")
             check_replaced(node, way[-1])
             require_unsticky(way[-2], way[-1], who)
-            del way[-1]
+            replaced.append(way.pop())
         require(way[-1], who, WRITE)
         if len(way) < len(names):
             raise PathNotFound(f"rename destination parent {render(names[:-1])} not found.")
         self._parent(way, names, who)
-        use = self.use(node)
-        self.check_quota(way, use.names, use.space, spared=old)
+        use, freed = self.use(node), [self.use(one) for one in replaced]
+        names_more = use.names - sum(one.names for one in freed)
+        space_more = use.space - sum(one.space for one in freed)
+        self.check_quota(way, names_more, space_more, spared=old)
 
     def rename(
         self, source: str, target: str, who: Caller = ROOT, overwrite: bool = False
