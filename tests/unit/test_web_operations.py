@@ -4,7 +4,10 @@ from typing import Any, Dict, List
 
 import pytest
 
-from data_service.web.webhdfs import reading
+from data_service.protocol.blocks import Block
+from data_service.protocol.files import FileStatus, LocatedBlock, Locations
+from data_service.protocol.nodes import Target
+from data_service.web.webhdfs import forms, reading
 from tests.support.models.web_asker import HERE, Asker, Reply
 
 
@@ -106,6 +109,16 @@ def test_a_file_is_written_in_two_steps(ask: Asker) -> None:
     assert ask.fs.stat("/n/z").mode == 0o644, "whatever the umask is"
 
 
+@pytest.mark.parametrize("flags, status", [
+    ("create,overwrite", 201), ("OVERWRITE", 201), ("CREATE,sync_block", 403), ("", 403),
+])  # fmt: skip
+def test_a_flag_says_what_a_parameter_of_its_own_does(
+    ask: Asker, flags: str, status: int
+) -> None:
+    assert ask("PUT", "/d/f", f"CREATE&data=true&createflag={flags}", b"new").status == status
+    assert ask.fs.contents("/d/f") == (b"new" if status == 201 else b"hello")
+
+
 def test_a_file_whose_body_is_cut_off_never_appears(ask: Asker) -> None:
     ask.fs.write("/d/old", b"old")
     for path in ("/d/old", "/d/new"):
@@ -139,9 +152,40 @@ def test_what_is_told_of_a_tree_and_of_the_user(ask: Asker) -> None:
     assert status == {"used": 300, "remaining": 2700, "capacity": 3000}
     (block,) = ask("GET", "/d/f", "GETFILEBLOCKLOCATIONS").body["BlockLocations"]["BlockLocation"]
     assert (block["offset"], block["length"], block["corrupt"]) == (0, 5, False)
+    located = ask("GET", "/d/f", "GET_BLOCK_LOCATIONS").body["LocatedBlocks"]
+    assert located["fileLength"] == 5 and located["lastLocatedBlock"] == located["locatedBlocks"][0]
+    assert ask("GET", "/d/f", "GETFILELINKSTATUS").body == ask("GET", "/d/f", "GETFILESTATUS").body
     ask.fs.set_mode("/d", 0o1770)
     acl = ask("GET", "/d", "GETACLSTATUS").body["AclStatus"]
     assert (acl["entries"], acl["permission"], acl["stickyBit"]) == ([], "1770", True)
+
+
+def test_what_counts_for_quotas_is_counted_without_one(ask: Asker) -> None:
+    for path, names in (("/d", 2), ("/d/f", 1)):
+        assert ask("GET", path, "GETQUOTAUSAGE").body == {"QuotaUsage": {
+            "fileAndDirectoryCount": names, "quota": -1, "spaceConsumed": 5, "spaceQuota": -1,
+            "typeQuota": {},
+        }}  # fmt: skip
+
+
+def test_where_blocks_are_is_told_as_the_name_node_of_hdfs_does() -> None:
+    status = FileStatus("f", 3, "f", 7, 1, 4, "me", "us", 0o644, 0, 0)
+    held = LocatedBlock(Block(9, 2, 4), 0, (Target("node", "host", 80),), False, b"")
+    lost = LocatedBlock(Block(10, 2, 3), 4, (), True, b"")
+    told = forms.located_blocks(Locations(status, (held, lost)), {"node": "/r"}, "pool")
+    found = told["LocatedBlocks"]
+    first, second = found["locatedBlocks"]
+    assert first["block"] == {
+        "blockPoolId": "pool", "blockId": 9, "generationStamp": 2, "numBytes": 4,
+    }  # fmt: skip
+    (node,) = first["locations"]
+    assert (node["ipAddr"], node["xferPort"], node["name"]) == ("host", 80, "host:80")
+    assert (node["storageID"], node["networkLocation"]) == ("node", "/r")
+    assert (second["startOffset"], second["isCorrupt"], second["locations"]) == (4, True, [])
+    assert found["lastLocatedBlock"] == second and found["isLastBlockComplete"]
+    assert not found["isUnderConstruction"] and found["fileLength"] == 7
+    none = forms.located_blocks(Locations(status, ()), {}, "pool")["LocatedBlocks"]
+    assert (none["locatedBlocks"], none["lastLocatedBlock"]) == ([], None)
 
 
 @pytest.mark.parametrize("method, path, op, empty", [
@@ -192,13 +236,14 @@ def test_what_answers_false(ask: Asker, method: str, path: str, op: str) -> None
 
 @pytest.mark.parametrize("path, op, there", [
     ("/d/f", "/g", "/g"), ("/d/f", "/e", "/e/f"), ("/d", "/e", "/e/d"), ("/d/f", "/", "/f"),
-    ("/d/f", "/d/f", "/d/f"), ("/d", "//x/", "/x"), ("/d", "/dd", "/dd"),
+    ("/d/f", "/d/f", "/d/f"), ("/d/f", "/d", "/d/f"), ("/e/b", "/e", "/e/b"),
+    ("/d", "//x/", "/x"), ("/d", "/dd", "/dd"),
     ("/d/f", "/g&renameoptions=NONE", "/g"), ("/d/f", "/g&renameoptions=to_trash,none", "/g"),
     ("/d/f", "/g&renameoptions=overwrite", "/g"), ("/d/f", "/h&renameoptions=OVERWRITE", "/h"),
     ("/d", "/e&renameoptions=OVERWRITE,TO_TRASH", "/e"),
 ])  # fmt: skip
 def test_where_a_renamed_one_is(ask: Asker, path: str, op: str, there: str) -> None:
-    ask.fs.mkdir("/e")
+    ask.fs.mkdir("/e/b" if path == "/e/b" else "/e", parents=True)
     ask.fs.write("/h")
     reply = ask("PUT", path, f"RENAME&destination={op}")
     assert (reply.status, reply.body) == (200, {"boolean": True})

@@ -67,6 +67,22 @@ def ask() -> Asker:
     ("PUT", "/l", "CREATESYMLINK&destination=/d", 400,
      "UnsupportedOperationException: Symlinks not supported"),
     ("GET", "/a/../b", "OPEN", 400, "InvalidPathException: Invalid path name /a/../b"),
+    ("PUT", "/d/f", "RENAME&destination=/a/../b", 400,
+     "InvalidPathException: Invalid path name /a/../b"),
+    ("POST", "/d/f", "CONCAT&sources=/d/./g", 400,
+     "InvalidPathException: Invalid path name /d/./g"),
+    ("PUT", "/:/x", "MKDIRS", 400, "InvalidPathException: Invalid path name /:/x"),
+    ("PUT", "/a:b", "CREATE", 400, "InvalidPathException: Invalid path name /a:b"),
+    ("PUT", "/a:b", "CREATE&data=true", 400, "InvalidPathException: Invalid path name /a:b"),
+    ("PUT", "/d/f", "RENAME&destination=/a:b", 400,
+     "InvalidPathException: Invalid path name /a:b"),
+    ("PUT", "/d/f", "RENAME&destination=/a:b&renameoptions=NONE", 400,
+     "InvalidPathException: Invalid path name /a:b"),
+    ("PUT", "/d", "RENAME&destination=/d/e&renameoptions=NONE", 403, "IOException: "),
+    ("PUT", "/d", "RENAME&destination=/&renameoptions=NONE", 403, "IOException: "),
+    ("PUT", "/d/g", "CREATE&data=true&createflag=sometimes", 400,
+     'IllegalArgumentException: Invalid value for webhdfs parameter "createflag": '
+     "No enum constant org.apache.hadoop.fs.CreateFlag.SOMETIMES"),
 ])  # fmt: skip
 def test_an_error_has_hdfs_name_status_and_words(
     ask: Asker, method: str, path: str, op: str, status: int, error: str
@@ -77,6 +93,12 @@ def test_an_error_has_hdfs_name_status_and_words(
     assert reply.error.startswith(error) and reply.status == status
     assert reply.error == error or error.endswith(": ")
     assert ask.fs.tree() == before
+
+
+def test_a_name_that_hdfs_does_not_know_can_be_used_but_not_made(ask: Asker) -> None:
+    ask.fs.write("/a:b", b"old")
+    assert ask("GET", "/a:b", "OPEN&data=true").body == b"old"
+    assert ask("PUT", "/a:b", "RENAME&destination=/ab").body == {"boolean": True}
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])

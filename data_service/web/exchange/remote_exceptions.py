@@ -133,7 +133,7 @@ def translated(error: DfsError, op: str, path: str) -> RemoteException:
         message = _MISSING[op].format(path)
     elif isinstance(error, IsADirectory) and op in ("CREATE", "APPEND"):
         kind = FILE_EXISTS
-    elif op == "RENAME" and (kind is NOT_EMPTY or message.endswith("must both be directories")):
+    elif op == "RENAME" and _forbids_a_rename(kind, message):
         kind = IO
     elif kind is PARENT_NOT_DIRECTORY and op == "MKDIRS":
         if message.startswith("Path is not a directory"):
@@ -150,6 +150,13 @@ def translated(error: DfsError, op: str, path: str) -> RemoteException:
         elif op in ("CONCAT", "TRUNCATE"):
             kind = HADOOP_ILLEGAL_ARGUMENT
     return RemoteException(kind, message)
+
+
+def _forbids_a_rename(kind: Kind, message: str) -> bool:
+    """Whether HDFS has no class of its own for what stands in the way of a rename."""
+    if kind is ILLEGAL_ARGUMENT:
+        return not message.startswith("Invalid path name")
+    return kind is NOT_EMPTY or message.endswith("must both be directories")
 
 
 def refused(message: str, status: int = 400) -> RemoteException:

@@ -1,6 +1,6 @@
 """Where a file of the cluster is in WebHDFS, and which file an address leads to."""
 
-from typing import Optional
+from typing import NoReturn, Optional
 from urllib.parse import quote
 
 from data_service.web.exchange.remote_exceptions import INVALID_PATH, RemoteException
@@ -13,10 +13,30 @@ def file_path(path: str) -> Optional[str]:
     """The path in the cluster that one of WebHDFS stands for; None for any other."""
     if path != PREFIX and not path.startswith(f"{PREFIX}/"):
         return None
-    names = [name for name in path[len(PREFIX) :].split("/") if name]
+    return plain_path(path[len(PREFIX) :])
+
+
+def plain_path(path: str) -> str:
+    """An absolute path without empty names; one with `.` or `..` is none. Raises
+    RemoteException."""
+    names = [name for name in path.split("/") if name]
     if "." in names or ".." in names:
-        raise RemoteException(INVALID_PATH, f"Invalid path name {path[len(PREFIX) :]}")
+        _refuse(path)
     return "/" + "/".join(names)
+
+
+def check_new(path: str) -> None:
+    """Raise RemoteException for a path that must not be made here.
+
+    HDFS has no name with a colon, and its clients fail on a directory in which they meet one. What
+    was made by other ways can be used all the same.
+    """
+    if ":" in path:
+        _refuse(path)
+
+
+def _refuse(path: str) -> NoReturn:
+    raise RemoteException(INVALID_PATH, f"Invalid path name {path}")
 
 
 def location(origin: str, path: str, query: bytes) -> str:

@@ -4,6 +4,7 @@ from data_service.protocol.files import QUOTA_UNCHANGED
 from data_service.web.exchange.answers import EMPTY, Answer, answer_boolean
 from data_service.web.exchange.parameters import invalid
 from data_service.web.exchange.remote_exceptions import ILLEGAL_ARGUMENT, RemoteException
+from data_service.web.webhdfs.addresses import check_new, plain_path
 from data_service.web.webhdfs.calls import Call
 from zookeeper.fabric.errors import IsADirectory, NotADirectory, PathExists, PathNotFound
 
@@ -14,6 +15,7 @@ _RENAME_OPTIONS = ("NONE", "OVERWRITE", "TO_TRASH")
 def make_directories(call: Call) -> Answer:
     """A directory with those above it; one that is there is fine, too."""
     mode = call.parameters.mode("permission", DIRECTORY_MODE)
+    check_new(call.path)
     call.fs.mkdir(call.path, parents=True, mode=mode)
     return answer_boolean(True)
 
@@ -27,7 +29,8 @@ def delete(call: Call) -> Answer:
 def rename(call: Call) -> Answer:
     """Whether it was renamed, as HDFS's first call of that name has it: into a directory that is
     there, and with a plain no where its second raises an error."""
-    source, destination = call.path, call.fs.absolute(call.parameters.path("destination"))
+    source, destination = call.path, plain_path(call.parameters.path("destination"))
+    check_new(destination)
     options = [word.upper() for word in call.parameters.text("renameoptions").split(",") if word]
     if not set(options) <= set(_RENAME_OPTIONS):
         invalid("renameoptions", f"No enum constant Options.Rename.{options[0]}")
@@ -41,6 +44,8 @@ def rename(call: Call) -> Answer:
             return answer_boolean(not status.is_directory)
         if _is_directory(call, destination):
             destination = f"{destination.rstrip('/')}/{source.rpartition('/')[2]}"
+        if destination == source:
+            return answer_boolean(True)
         if f"{destination}/".startswith(f"{source}/"):
             return answer_boolean(False)
         call.fs.rename(source, destination)
@@ -64,7 +69,7 @@ def _is_directory(call: Call, path: str) -> bool:
 
 def concat(call: Call) -> Answer:
     """The sources go behind the end of a file, and are gone."""
-    call.fs.concat(call.path, *call.parameters.paths("sources"))
+    call.fs.concat(call.path, *map(plain_path, call.parameters.paths("sources")))
     return EMPTY
 
 

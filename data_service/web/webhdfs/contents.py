@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.web.exchange.answers import BYTES, EMPTY, Answer, Pieces, answer_json
+from data_service.web.exchange.parameters import Parameters, invalid
 from data_service.web.exchange.remote_exceptions import FILE_NOT_FOUND, IO, RemoteException
-from data_service.web.webhdfs.addresses import PREFIX
+from data_service.web.webhdfs.addresses import PREFIX, check_new
 from data_service.web.webhdfs.calls import Call
 from zookeeper.fabric.errors import AlreadyBeingCreated, CorruptData, PathNotFound
 
@@ -24,6 +25,11 @@ HOLDER_SECONDS = 5.0
 not always wait for the answer."""
 
 _PAUSE_SECONDS = 0.1
+
+_CREATE_FLAGS = (
+    "CREATE", "OVERWRITE", "APPEND", "SYNC_BLOCK", "LAZY_PERSIST", "NEW_BLOCK", "NO_LOCAL_WRITE",
+    "SHOULD_REPLICATE", "IGNORE_CLIENT_LOCALITY", "NO_LOCAL_RACK",
+)  # fmt: skip
 
 
 def check_file(call: Call) -> None:
@@ -63,18 +69,24 @@ def get_file_checksum(call: Call) -> Answer:
 def create(call: Call) -> Answer:
     """A new file with the body of the request; it appears when that came whole."""
     parameters = call.parameters
+    check_new(call.path)
     if not parameters.boolean("createparent", True):
         _check_parent(call)
     writer = call.fs.open(
         call.path,
         "wb",
-        overwrite=parameters.boolean("overwrite"),
+        overwrite=_overwrites(parameters),
         replication=parameters.short("replication"),
         block_size=parameters.long("blocksize", least=1),
         permission=parameters.mode("permission", FILE_MODE),
     )
     _pour(call, writer)
     return Answer(201, location=f"{call.origin}{PREFIX}{quote(call.path)}")
+
+
+def check_creatable(call: Call) -> None:
+    """The first step of `create`, after which nothing is there yet."""
+    check_new(call.path)
 
 
 def append(call: Call) -> Answer:
@@ -96,6 +108,16 @@ def _pour(call: Call, writer: Any) -> None:
     with writer:
         for piece in call.body.pieces():
             writer.write(piece)
+
+
+def _overwrites(parameters: Parameters) -> bool:
+    """Whether a file that is there is replaced: a parameter says so, or a flag among others, which
+    here are always so, or never."""
+    flags = [word.upper() for word in parameters.text("createflag").split(",") if word]
+    for flag in flags:
+        if flag not in _CREATE_FLAGS:
+            invalid("createflag", f"No enum constant org.apache.hadoop.fs.CreateFlag.{flag}")
+    return parameters.boolean("overwrite") or "OVERWRITE" in flags
 
 
 def _check_parent(call: Call) -> None:

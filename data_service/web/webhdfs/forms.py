@@ -6,12 +6,20 @@ from data_service.protocol.files import (
     ContentSummary,
     Entry,
     FileStatus,
+    LocatedBlock,
     Locations,
     QuotaUsage,
 )
 from data_service.protocol.health import ClusterStatus
+from data_service.protocol.nodes import Target
 
 Form = Dict[str, Any]
+
+_RACK = "/default-rack"
+"""Of datanodes of which none is told."""
+
+_NO_TOKEN = {"urlString": "AAAAAA"}
+"""To the blocks, which none of HDFS's clients could read here with any."""
 
 
 def file_status(entry: Entry, suffix: str) -> Form:
@@ -82,7 +90,7 @@ def block_locations(locations: Locations, racks: Dict[str, str]) -> Form:
     found: List[Form] = []
     for located in locations.blocks:
         names = [f"{target.host}:{target.port}" for target in located.targets]
-        rows = [racks.get(target.node_id, "/default-rack") for target in located.targets]
+        rows = [racks.get(target.node_id, _RACK) for target in located.targets]
         found.append({
             "cachedHosts": [],
             "corrupt": located.corrupt,
@@ -94,6 +102,54 @@ def block_locations(locations: Locations, racks: Dict[str, str]) -> Form:
             "topologyPaths": [f"{rack}/{name}" for rack, name in zip(rows, names)],
         })  # fmt: skip
     return {"BlockLocations": {"BlockLocation": found}}
+
+
+def located_blocks(locations: Locations, racks: Dict[str, str], pool: str) -> Form:
+    """The same as the namenode of HDFS tells its own clients; `pool` is whose blocks they are."""
+    found = [_located_block(located, racks, pool) for located in locations.blocks]
+    return {
+        "LocatedBlocks": {
+            "fileLength": locations.status.length,
+            "isUnderConstruction": False,
+            "isLastBlockComplete": True,
+            "lastLocatedBlock": found[-1] if found else None,
+            "locatedBlocks": found,
+        }
+    }
+
+
+def _located_block(located: LocatedBlock, racks: Dict[str, str], pool: str) -> Form:
+    block = located.block
+    return {
+        "block": {
+            "blockPoolId": pool,
+            "blockId": block.block_id,
+            "generationStamp": block.generation,
+            "numBytes": block.length,
+        },
+        "blockToken": _NO_TOKEN,
+        "cachedLocations": [],
+        "isCorrupt": located.corrupt,
+        "locations": [
+            _datanode(target, racks.get(target.node_id, _RACK)) for target in located.targets
+        ],
+        "startOffset": located.offset,
+        "storageTypes": ["DISK"] * len(located.targets),
+    }
+
+
+def _datanode(target: Target, rack: str) -> Form:
+    return {
+        "adminState": "NORMAL",
+        "hostName": target.host,
+        "infoPort": 0,
+        "ipAddr": target.host,
+        "ipcPort": target.port,
+        "name": f"{target.host}:{target.port}",
+        "networkLocation": rack,
+        "storageID": target.node_id,
+        "xferPort": target.port,
+    }
 
 
 def cluster_status(status: ClusterStatus) -> Form:

@@ -9,10 +9,6 @@ from data_service.web.webhdfs import changing, contents, reading
 from data_service.web.webhdfs.calls import Call
 
 
-def _nothing(_call: Call) -> None:
-    """The first step of what is looked at in the second only."""
-
-
 class Operation(NamedTuple):
     """`first` is of those that are done in two steps: what the first one makes sure of."""
 
@@ -24,6 +20,7 @@ class Operation(NamedTuple):
 OPERATIONS: Dict[str, Operation] = {
     "OPEN": Operation("GET", contents.open_file, contents.check_file),
     "GETFILESTATUS": Operation("GET", reading.get_file_status),
+    "GETFILELINKSTATUS": Operation("GET", reading.get_file_status),  # There are no links.
     "LISTSTATUS": Operation("GET", reading.list_status),
     "LISTSTATUS_BATCH": Operation("GET", reading.list_status_batch),
     "GETCONTENTSUMMARY": Operation("GET", reading.get_content_summary),
@@ -33,11 +30,12 @@ OPERATIONS: Dict[str, Operation] = {
     "GETTRASHROOT": Operation("GET", reading.get_trash_root),
     "CHECKACCESS": Operation("GET", reading.check_access),
     "GETFILEBLOCKLOCATIONS": Operation("GET", reading.get_file_block_locations),
+    "GET_BLOCK_LOCATIONS": Operation("GET", reading.get_located_blocks),
     "GETSERVERDEFAULTS": Operation("GET", reading.get_server_defaults),
     "GETSTATUS": Operation("GET", reading.get_status),
     "GETACLSTATUS": Operation("GET", reading.get_acl_status),
     "GETDELEGATIONTOKEN": Operation("GET", reading.get_delegation_token),
-    "CREATE": Operation("PUT", contents.create, _nothing),
+    "CREATE": Operation("PUT", contents.create, contents.check_creatable),
     "MKDIRS": Operation("PUT", changing.make_directories),
     "RENAME": Operation("PUT", changing.rename),
     "SETREPLICATION": Operation("PUT", changing.set_replication),
@@ -53,9 +51,8 @@ OPERATIONS: Dict[str, Operation] = {
 
 MISSING: Dict[str, str] = {
     "GET": "GETXATTRS LISTXATTRS GETSTORAGEPOLICY GETALLSTORAGEPOLICY GETECPOLICY GETECPOLICIES "
-           "GETECCODECS GETLINKTARGET GETFILELINKSTATUS GETSNAPSHOTDIFF GETSNAPSHOTDIFFLISTING "
-           "GETSNAPSHOTTABLEDIRECTORYLIST GETSNAPSHOTLIST GETDELEGATIONTOKENS "
-           "GET_BLOCK_LOCATIONS",
+           "GETECCODECS GETLINKTARGET GETSNAPSHOTDIFF GETSNAPSHOTDIFFLISTING "
+           "GETSNAPSHOTTABLEDIRECTORYLIST GETSNAPSHOTLIST GETDELEGATIONTOKENS",
     "PUT": "SETACL MODIFYACLENTRIES REMOVEACLENTRIES REMOVEACL REMOVEDEFAULTACL SETXATTR "
            "REMOVEXATTR ALLOWSNAPSHOT DISALLOWSNAPSHOT CREATESNAPSHOT RENAMESNAPSHOT "
            "SETQUOTABYSTORAGETYPE SETSTORAGEPOLICY SATISFYSTORAGEPOLICY ENABLEECPOLICY "

@@ -3,11 +3,11 @@
 import json
 from itertools import islice
 from stat import S_IFDIR, filemode
-from typing import Iterator, List
+from typing import Dict, Iterator, List, Tuple
 
 from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.filesystem.names import READ_WHOLE
-from data_service.protocol.files import Entry
+from data_service.protocol.files import QUOTA_RESET, Entry, Locations
 from data_service.web.exchange.answers import EMPTY, JSON, Answer, Pieces, answer_json
 from data_service.web.exchange.parameters import invalid
 from data_service.web.exchange.remote_exceptions import ACCESS_CONTROL, RemoteException
@@ -56,8 +56,12 @@ def get_content_summary(call: Call) -> Answer:
 
 
 def get_quota_usage(call: Call) -> Answer:
-    """The quotas of a directory."""
-    return answer_json(forms.quota_usage(call.fs.quota_usage(call.path)))
+    """The quotas of a directory, and what counts for them, which is also told without one."""
+    usage = call.fs.quota_usage(call.path)
+    if usage.name_quota == usage.space_quota == QUOTA_RESET:
+        tree = call.fs.content_summary(call.path)
+        usage = usage._replace(names=tree.directories + tree.files, space=tree.space)
+    return answer_json(forms.quota_usage(usage))
 
 
 def get_home_directory(call: Call) -> Answer:
@@ -90,10 +94,20 @@ def check_access(call: Call) -> Answer:
 
 def get_file_block_locations(call: Call) -> Answer:
     """Who holds the blocks of a range of a file."""
+    return answer_json(forms.block_locations(*_located(call)))
+
+
+def get_located_blocks(call: Call) -> Answer:
+    """The same in HDFS's older, private words."""
+    cluster = call.fs.cluster_status().cluster_id
+    return answer_json(forms.located_blocks(*_located(call), cluster))
+
+
+def _located(call: Call) -> Tuple[Locations, Dict[str, str]]:
+    """The blocks of the range that is asked for, and the racks of datanodes by their ids."""
     offset, length = call.parameters.long("offset"), call.parameters.long("length", READ_WHOLE)
     locations = call.fs.block_locations(call.path, offset, length)
-    racks = {node.node_id: node.rack for node in call.fs.datanode_rooms() if node.node_id}
-    return answer_json(forms.block_locations(locations, racks))
+    return locations, {node.node_id: node.rack for node in call.fs.datanode_rooms() if node.node_id}
 
 
 def get_server_defaults(call: Call) -> Answer:
