@@ -214,13 +214,13 @@ def test_a_quota_on_space(fs: Any) -> None:
 
 
 def test_what_is_replaced_makes_room_for_what_comes_in_its_place(fs: Any) -> None:
-    plant(fs, "d/f", "d/e/", "g", "e/")
+    plant(fs, "d/f", "d/e/", "g.x", "e/")
     fs.write_bytes(at("large"), b"of more than three bytes")
     fs.set_quota(at("d"), names=3, space=3)
-    assert outcome(lambda: fs.rename(at("g"), at("d/g")))[1] is QuotaExceeded
+    assert outcome(lambda: fs.rename(at("g.x"), at("d/g")))[1] is QuotaExceeded
     large = outcome(lambda: fs.rename(at("large"), at("d/f"), overwrite=True))
     assert large[1] is QuotaExceeded
-    fs.rename(at("g"), at("d/f"), overwrite=True)
+    fs.rename(at("g.x"), at("d/f"), overwrite=True)
     fs.rename(at("e"), at("d/e"), overwrite=True)
     assert tuple(fs.quota_usage(at("d"))) == (3, 3, 3, 3)
 
