@@ -38,11 +38,11 @@ def content(spool: Spool) -> bytes:
 
 
 @pytest.mark.parametrize("size", [
-    0, 1, CHUNK_BYTES, MEMORY_BYTES - 1, MEMORY_BYTES, MEMORY_BYTES + 1, len(DATA)])
+    0, 1, CHUNK_BYTES, MEMORY_BYTES - 1, MEMORY_BYTES, MEMORY_BYTES + CHUNK_BYTES, len(DATA)])
 def test_what_goes_in_comes_out(size: int) -> None:
     with Spool(len(DATA)) as spool:
         assert fill(spool, size) == size and content(spool) == DATA[:size]
-        assert spool.full == (size == len(DATA))
+        assert spool.full == (size == len(DATA)) and spool.in_file == (size > MEMORY_BYTES)
 
 
 def test_it_takes_no_more_than_its_size() -> None:
@@ -76,7 +76,7 @@ def test_without_room_for_a_file_it_is_full_early_and_loses_nothing(
     monkeypatch.setattr(os, "pwrite", _full_at(room))
     with Spool(len(DATA)) as spool:
         length = fill(spool, len(DATA))
-        assert length == room // MEMORY_BYTES * MEMORY_BYTES + MEMORY_BYTES_MAX
+        assert length == room // CHUNK_BYTES * CHUNK_BYTES + MEMORY_BYTES_MAX
         assert spool.full and content(spool) == DATA[:length]
 
 
@@ -88,3 +88,31 @@ def test_a_file_that_somebody_cuts_is_an_error(monkeypatch: pytest.MonkeyPatch) 
         os.truncate(spool._file.fileno(), CHUNK_BYTES)
         with pytest.raises(LocalFileError):
             content(spool)
+
+
+def test_a_file_whose_bytes_changed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "MEMORY_BYTES", CHUNK_BYTES)
+    with Spool(len(DATA)) as spool:
+        fill(spool, 3 * CHUNK_BYTES)
+        assert spool._file is not None
+        os.pwrite(spool._file.fileno(), b"other bytes", 100)
+        with pytest.raises(LocalFileError, match="damaged"):
+            content(spool)
+
+
+@pytest.mark.parametrize("memory", [CHUNK_BYTES, MEMORY_BYTES])
+def test_it_can_be_followed(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole chunks can be had while it fills, from any of them on."""
+    monkeypatch.setattr(spool_module, "MEMORY_BYTES", memory)
+    pieces: List[bytes] = []
+    size = 5 * CHUNK_BYTES + 7
+    with Spool(size) as spool:
+        for start in range(0, size, 100_000):
+            view = memoryview(DATA)[start : min(start + 100_000, size)]
+            while view:
+                view = view[spool.write(view) :]
+            if start % 300_000 == 0:
+                pieces += [bytes(data) for data, _ in spool.whole_chunks(len(pieces))]
+                assert len(pieces) == spool.length // CHUNK_BYTES
+        pieces += [bytes(data) for data, _ in spool.chunks(len(pieces))]
+    assert b"".join(pieces) == DATA[:size]

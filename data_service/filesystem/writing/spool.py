@@ -1,15 +1,21 @@
 """The bytes of one block, set aside so that they can be sent again when a pipeline fails.
 
-Theory of operation. What comes is kept in memory, and moved to a temporary file each time that a
-few megabytes have gathered. Where there is no room for such a file, or no place that may be written
-(a container's /tmp), the spool takes a little more into memory, and then says that it is full: the
+Theory of operation. Bytes gather in a buffer until they are a chunk, whose checksum is computed
+then and there: whatever becomes of the chunk later, it is sent with that one. The first chunks of a
+block are kept in memory, and when there are more of them than a few megabytes, all go to a
+temporary file. Where there is no room for such a file, or no place that may be written (a
+container's /tmp), the spool takes a little more into memory, and then says that it is full: the
 writer ends its block there and goes on with another. So a client needs no disk at all, and never
 more than a few megabytes of memory (HADOOP-1707).
+
+Each chunk is written to the file by itself, while it is in the processor's cache, and read there
+only when it has to be sent again (measured: four megabytes at a time take four to seven times as
+much processor time).
 """
 
 import os
 import tempfile
-from typing import BinaryIO, Iterator, Optional, Tuple
+from typing import BinaryIO, Iterator, List, Optional, Tuple
 
 from data_service.filesystem.local import local_errors
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
@@ -19,7 +25,7 @@ from zookeeper.fabric.errors import LocalFileError
 log = logs.get("spool")
 
 MEMORY_BYTES = 16 * CHUNK_BYTES
-"""What gathers in memory before it goes to the temporary file; a whole number of chunks."""
+"""What is kept in memory before there is a temporary file; a whole number of chunks."""
 
 MEMORY_BYTES_MAX = 64 * CHUNK_BYTES
 """What is kept in memory where there is no room for a temporary file."""
@@ -32,55 +38,78 @@ class Spool:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._memory = bytearray()
-        self._file: Optional[BinaryIO] = None
+        # Of the chunk that is not whole yet; else the last whole one still stands there.
+        self._buffer = memoryview(b"")
+        self._filled = 0
+        self._checksums: List[int] = []
         self._stored = 0
+        """How many chunks are in the file; those behind them are in memory."""
+        self._memory: List[bytes] = []
+        self._file: Optional[BinaryIO] = None
         self._roomless = False
         self.closed = False
 
     @property
     def length(self) -> int:
         """Bytes that were taken so far."""
-        return self._stored + len(self._memory)
+        return len(self._checksums) * CHUNK_BYTES + self._filled
+
+    @property
+    def in_file(self) -> bool:
+        """Whether there was so much that a part of it is in a file."""
+        return self._stored > 0
 
     @property
     def full(self) -> bool:
         """Whether it takes no more: it has its size, or there is no room for more."""
-        if self.length == self._size:
-            return True
-        if len(self._memory) < MEMORY_BYTES:
-            return False
-        if not self._roomless:
-            self._move_to_file()
-        return self._roomless and len(self._memory) >= MEMORY_BYTES_MAX
+        return self.length == self._size or (
+            self._roomless and len(self._memory) * CHUNK_BYTES >= MEMORY_BYTES_MAX
+        )
 
     def write(self, data: memoryview) -> int:
         """Take some of `data`: how many bytes; none only when it is full."""
         if self.full:
             return 0
-        limit = MEMORY_BYTES_MAX if self._roomless else MEMORY_BYTES
-        part = data[: min(limit - len(self._memory), self._size - self.length)]
-        self._memory += part
+        if not self._buffer:
+            self._buffer = memoryview(bytearray(min(CHUNK_BYTES, self._size)))
+        start = self._filled
+        part = data[: min(CHUNK_BYTES - start, self._size - self.length)]
+        self._buffer[start : start + len(part)] = part
+        self._filled += len(part)
+        if self._filled == CHUNK_BYTES:
+            self._keep()
         return len(part)
 
-    def chunks(self) -> Iterator[Tuple[memoryview, int]]:
-        """All bytes from the first one, a chunk at a time, each with its CRC32.
+    def chunks(self, first: int = 0) -> Iterator[Tuple[memoryview, int]]:
+        """All bytes from the chunk with the number `first` on, a chunk at a time, with its CRC32.
 
         A chunk is valid until the next one is asked for. Raises LocalFileError.
         """
-        buffer = memoryview(bytearray(CHUNK_BYTES if self._stored else 0))
-        for position in range(0, self._stored, CHUNK_BYTES):
-            self._read(buffer, position)
-            yield buffer, crc32(buffer)
-        memory = memoryview(self._memory)
-        for start in range(0, len(memory), CHUNK_BYTES):
-            chunk = memory[start : start + CHUNK_BYTES]
-            yield chunk, crc32(chunk)
+        yield from self.whole_chunks(first)
+        if self._filled:
+            last = self._buffer[: self._filled]
+            yield last, crc32(last)
+
+    def whole_chunks(self, first: int) -> Iterator[Tuple[memoryview, int]]:
+        """As `chunks`, without the last one while it lacks bytes."""
+        read = memoryview(b"")
+        for number in range(first, len(self._checksums)):
+            checksum = self._checksums[number]
+            if number == len(self._checksums) - 1 and not self._filled:
+                yield self._buffer, checksum
+            elif number >= self._stored:
+                yield memoryview(self._memory[number - self._stored]), checksum
+            else:
+                read = read or memoryview(bytearray(CHUNK_BYTES))
+                self._read(read, number * CHUNK_BYTES)
+                if crc32(read) != checksum:
+                    raise LocalFileError(f"{_NAME} was damaged")
+                yield read, checksum
 
     def close(self) -> None:
         """Forget the bytes."""
         self.closed = True
-        self._memory = bytearray()
+        self._buffer, self._memory = memoryview(b""), []
         if self._file is not None:
             self._file.close()
 
@@ -91,23 +120,42 @@ class Spool:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Spool {self._stored} bytes in a file, {len(self._memory)} in memory>"
+        return f"<Spool of {self.length} bytes, {self._stored} chunks in a file>"
+
+    def _keep(self) -> None:
+        """The chunk in the buffer is whole: it goes where it can be had again."""
+        if not self._stored and (len(self._memory) + 1) * CHUNK_BYTES > MEMORY_BYTES:
+            self._move_to_file()
+        if not (self._stored and self._store(self._buffer)):
+            self._memory.append(bytes(self._buffer))
+        self._checksums.append(crc32(self._buffer))
+        self._filled = 0
 
     def _move_to_file(self) -> None:
-        """What is in memory goes to the file, all of it or nothing that counts."""
+        """As much of what is in memory as there is room for."""
+        kept = 0
+        while kept < len(self._memory) and self._store(memoryview(self._memory[kept])):
+            kept += 1
+        del self._memory[:kept]
+
+    def _store(self, chunk: memoryview) -> bool:
+        """Write the next chunk of the file; whether there was room. Once there was none, never."""
+        if self._roomless:
+            return False
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(buffering=0)
-            descriptor, data, done = self._file.fileno(), memoryview(self._memory), 0
-            while done < len(data):
-                done += os.pwrite(descriptor, data[done:], self._stored + done)
+            descriptor, position = self._file.fileno(), self._stored * CHUNK_BYTES
+            while chunk:
+                done = os.pwrite(descriptor, chunk, position)
+                chunk, position = chunk[done:], position + done
         except OSError as error:
             # No directory, no room, no quota, no more open files: all the same from here.
             log.info("spool.no_room", reason=error.strerror or error)
             self._roomless = True
-            return
-        self._stored += done
-        self._memory = bytearray()
+            return False
+        self._stored += 1
+        return True
 
     def _read(self, buffer: memoryview, position: int) -> None:
         assert self._file is not None, "nothing was moved to a file"
