@@ -112,6 +112,32 @@ def test_a_block_that_fails_gives_the_file_up(stored: Stored, position: int) -> 
     writer.close()
 
 
+def test_blocks_that_are_sent_while_they_fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "MEMORY_BYTES", CHUNK_BYTES)
+    stored = Stored()
+    with opened(stored) as writer:
+        writer.write(DATA)
+    assert stored.data() == DATA and [attempt.chunks for attempt in stored.attempts] == [3, 3]
+    assert list(stored.threads) == [2], "the short one at the end"
+
+
+def test_a_writer_that_ends_hangs_up_amid_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "MEMORY_BYTES", CHUNK_BYTES)
+    for end in ("abandon", "forget"):
+        stored = Stored()
+        writer = opened(stored)
+        writer.write(DATA[: BLOCK_SIZE - 1])
+        (attempt,) = stored.attempts
+        assert attempt.chunks == 2 and not attempt.closed
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            if end == "abandon":
+                writer.abandon()
+            del writer
+            gc.collect()
+        assert attempt.closed and stored.blocks == {}
+
+
 def test_a_failure_meets_the_next_write(stored: Stored) -> None:
     """Not only the end of the next block, which may be long in coming."""
     stored.errors = {0: NotEnoughReplicas("no")}
@@ -185,7 +211,9 @@ def test_spools_and_threads_are_closed_on_every_path(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(spool, "MEMORY_BYTES", CHUNK_BYTES)
     for end in ("close", "abandon", "fail"):
         stored = Stored()
-        stored.errors = {1: NotEnoughReplicas("no")} if end == "fail" else {}
+        if end == "fail":
+            stored.attempt_errors = {1: {1: Unavailable("gone")}}
+            stored.errors = {1: NotEnoughReplicas("no")}
         writer = opened(stored)
         writer.write(DATA)
         if end == "fail":

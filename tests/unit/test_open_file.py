@@ -2,13 +2,14 @@
 
 import threading
 from pathlib import Path
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import pytest
 
 from data_service.datanode import service
 from data_service.datanode.access import Permit
 from data_service.filesystem.writing import open_file as open_file_module
+from data_service.filesystem.writing.block_attempt import BlockAttempt
 from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.namenode_client import NameNodeClient
 from data_service.filesystem.writing.suspects import Suspects
@@ -21,6 +22,7 @@ from tests.support.models.plain_namenode import BLOCK_SIZE
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import chunks_of, get
 from zookeeper.fabric.errors import (
+    DfsError,
     DiskFull,
     LeaseExpired,
     LocalFileError,
@@ -92,6 +94,54 @@ def test_a_block_goes_to_all_and_the_file_appears(client: Client) -> None:
     assert client.cluster.namenode.files == {}
     assert finished(client, file)[1] == [0, 1, 2]
     assert repr(client.leases) == "<LeaseKeeper of 0 files>"
+
+
+def sent_along(client: Client, file: OpenFile) -> BlockAttempt:
+    """A block that was begun before its bytes were there, and has all of them."""
+    attempt = file.begin_block(0)
+    for chunk in client.source():
+        attempt.send(*chunk)
+    return attempt
+
+
+def test_a_block_may_begin_before_its_bytes_are_there(client: Client) -> None:
+    file = client.create()
+    attempt = sent_along(client, file)
+    file.end_block(attempt)
+    attempt.close()
+    assert finished(client, file)[1] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("error, excluded", [
+    (None, []), (DiskFull("it wanted too much"), []), (Unavailable("lost"), [0])])
+def test_a_block_that_was_begun_can_be_abandoned_and_written_whole(
+    client: Client, error: Optional[DfsError], excluded: List[int]
+) -> None:
+    file = client.create()
+    attempt = sent_along(client, file)
+    attempt.close()
+    file.abandon_attempt(attempt, error)
+    file.write_block(0, len(DATA), client.source)
+    assert client.excluded() == [[], excluded]
+    assert finished(client, file)[1] == [number for number in (0, 1, 2) if number not in excluded]
+
+
+def test_a_block_that_cannot_begin_has_a_suspect(client: Client) -> None:
+    client.cluster.data_nodes[0].stop()
+    file = client.create()
+    with pytest.raises(Unavailable):
+        file.begin_block(0)
+    file.write_block(0, len(DATA), client.source)
+    assert client.excluded() == [[], [0]] and finished(client, file)[1] == [1, 2]
+
+
+def test_nothing_more_is_sent_of_a_file_that_was_given_up(client: Client) -> None:
+    file = client.create()
+    attempt = file.begin_block(0)
+    file.abandon()
+    with pytest.raises(LeaseExpired, match="/f was given up"):
+        attempt.send(*next(client.source()))
+    attempt.close()
 
 
 def test_blocks_may_be_written_in_any_order_by_several_threads(client: Client) -> None:

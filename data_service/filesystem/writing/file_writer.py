@@ -5,12 +5,11 @@ import io
 import threading
 import warnings
 import weakref
-from functools import partial
 from typing import Callable, Optional, Union
 
 from data_service.filesystem.parallel import Task
+from data_service.filesystem.writing.filling_block import FillingBlock
 from data_service.filesystem.writing.open_file import OpenFile, say_never_closed
-from data_service.filesystem.writing.spool import Spool
 from data_service.filesystem.writing.with_blocks import with_block_failed
 from data_service.protocol.files import FileStatus
 from zookeeper.fabric import logs
@@ -25,12 +24,14 @@ _open_writers: "weakref.WeakSet[FileWriter]" = weakref.WeakSet()
 class FileWriter(io.RawIOBase, Forkable):
     """`close` makes the file appear. Threads may share it: each write goes in whole.
 
-    Each block is set aside until it is full, and sent while the next one fills: a failed pipeline
-    can then be repeated from the block's first byte. Where there is little room to set bytes aside,
-    a block ends early. `flush` does nothing: a file appears whole or not at all, unless `hflush`
-    asks for more. A writer that is given up by `abandon`, by an exception in its with-block (also
-    in that of a wrapper, such as io.TextIOWrapper), or by being forgotten before it was closed,
-    leaves no file, or the file as it was appended to or flushed.
+    Each block is set aside until its datanodes have it: a failed pipeline can then be repeated from
+    the block's first byte. What is large is sent while it is written, and the next block begins
+    while a block's datanodes make it durable. A writer holds a few megabytes of memory, and at most
+    two blocks in temporary files; where there is little room for those, a block ends early. `flush`
+    does nothing: a file appears whole or not at all, unless `hflush` asks for more. A writer that
+    is given up by `abandon`, by an exception in its with-block (also in that of a wrapper, such as
+    io.TextIOWrapper), or by being forgotten before it was closed, leaves no file, or the file as it
+    was appended to or flushed.
 
     `complete` makes the file appear once all of its blocks are written; `status` tells of it then.
     The first `written` blocks, of `length` bytes, are written already.
@@ -53,7 +54,7 @@ class FileWriter(io.RawIOBase, Forkable):
         self._given_up = ""
         self._position = file.position + written
         self._sender: Optional[Task] = None
-        self._spool = Spool(file.block_size)
+        self._block = FillingBlock(file, self._position)
         self.forked()
         self.length = file.offset + length
         self.status: Optional[FileStatus] = None
@@ -103,10 +104,10 @@ class FileWriter(io.RawIOBase, Forkable):
             if self._sender is not None and self._sender.done():
                 self._sender.result()
             while view:
-                taken = self._spool.write(view)
+                taken = self._block.write(view)
                 self.length += taken
                 view = view[taken:]
-                if self._spool.full:
+                if self._block.full:
                     self._send_block()
         return total
 
@@ -120,7 +121,7 @@ class FileWriter(io.RawIOBase, Forkable):
         with self._lock:
             self._check_open()
             try:
-                if self._spool.length:
+                if self._block.length:
                     self._send_block()
                 self._await_sender()
                 self._file.flush()
@@ -150,10 +151,10 @@ class FileWriter(io.RawIOBase, Forkable):
                 return
             try:
                 self._check_open()
-                if self._spool.length:
+                if self._block.length:
                     # A small file needs no thread.
                     self._await_sender()
-                    _write_block(self._file, self._position, self._spool)
+                    self._block.settle()
                 self._await_sender()
                 self.status = self._complete()
             except BaseException:
@@ -208,25 +209,20 @@ class FileWriter(io.RawIOBase, Forkable):
 
     def _release(self) -> None:
         super().close()
-        self._spool.close()
+        self._block.close()
         _open_writers.discard(self)
 
     def _send_block(self) -> None:
         self._await_sender()
-        spool, position = self._spool, self._position
-        self._spool, self._position = Spool(self._file.block_size), position + 1
+        block, self._position = self._block, self._position + 1
+        self._block = FillingBlock(self._file, self._position)
         # Not of this object: a writer that is forgotten must not live on in its own thread.
-        self._sender = Task(partial(_write_block, self._file, position, spool), "put")
+        self._sender = Task(block.settle, "put")
 
     def _await_sender(self) -> None:
         if self._sender is not None:
             self._sender.result()
             self._sender = None
-
-
-def _write_block(file: OpenFile, position: int, spool: Spool) -> None:
-    with spool:
-        file.write_block(position, spool.length, spool.chunks)
 
 
 def _give_up_all() -> None:

@@ -10,6 +10,7 @@ that was restarted has forgotten the lease: the writer presents the file and its
 """
 
 import threading
+from contextlib import closing
 from typing import (
     AbstractSet,
     Any,
@@ -27,10 +28,11 @@ from data_service.filesystem.namenode_client import NameNodeClient
 from data_service.filesystem.reading.block_reader import BlockReader
 from data_service.filesystem.reading.node_memory import NodeMemory
 from data_service.filesystem.reading.patience import Patience
+from data_service.filesystem.writing.block_attempt import BlockAttempt
 from data_service.filesystem.writing.lease_keeper import LeaseKeeper
 from data_service.filesystem.writing.suspects import Suspects
-from data_service.protocol.blocks import Block, SealedBlock, Told
-from data_service.protocol.checksums import block_digest, crc32
+from data_service.protocol.blocks import Block, Told
+from data_service.protocol.checksums import crc32
 from data_service.protocol.failures import failure_reason
 from data_service.protocol.files import Completed, LocatedBlock, OpenedFile, Presented, Tail
 from data_service.protocol.namenode_calls import NameNodeCalls
@@ -40,6 +42,7 @@ from zookeeper.fabric.errors import (
     BlockMissing,
     Busy,
     DfsError,
+    DiskFull,
     LeaseExpired,
     LocalFileError,
     NotEnoughReplicas,
@@ -181,6 +184,30 @@ class OpenFile(Forkable):
                         f"{failure_reason(error)}"
                     ) from None
 
+    def begin_block(self, position: int) -> BlockAttempt:
+        """One attempt to write a block whose bytes still come, which ends with `end_block` or
+        `abandon_attempt`; raises DfsError."""
+        located = self._allocate(position)
+        try:
+            return self._attempt(position, located, self.block_size)
+        except DfsError as error:
+            self._give_up(position, located, error)
+            raise
+
+    def end_block(self, attempt: BlockAttempt) -> None:
+        """Wait until all datanodes of an attempt have the block: it is written."""
+        written = attempt.finish()
+        with self._lock:
+            self._blocks[attempt.position] = written
+
+    def abandon_attempt(self, attempt: BlockAttempt, error: Optional[DfsError]) -> None:
+        """The block did not become whole, because of `error` or for no fault of a datanode's."""
+        # Room was asked for as if the block would be a full one.
+        if error is None or isinstance(error, DiskFull):
+            self._abandon_block(attempt.position, attempt.located)
+        else:
+            self._give_up(attempt.position, attempt.located, error)
+
     def complete(self) -> Completed:
         """Make the file appear, whole; raises NotEnoughReplicas, PathExists, LeaseExpired."""
         if self._first is not None:
@@ -296,30 +323,17 @@ class OpenFile(Forkable):
         return self._held(lambda: calls.add_block(client_id, file_id, position, nodes))
 
     def _stream(self, position: int, located: LocatedBlock, size: int, source: Source) -> None:
-        if not located.targets:
-            raise Unavailable("the namenode was restarted and does not know where the block goes")
-        pipeline = self._datanodes.write_block(
-            *located.block[:2], size, located.token, located.targets
-        )
-        try:
-            length, checksums = 0, []
+        with closing(self._attempt(position, located, size)) as attempt:
             for data, checksum in source():
-                if self._ended:
-                    raise LeaseExpired(f"{self.path} was given up")
-                pipeline.send(data, checksum)
-                length += len(data)
-                checksums.append(checksum)
-            holders = pipeline.finish()
-        finally:
-            pipeline.close()
-        if set(holders) != {target.node_id for target in located.targets}:
-            raise NotEnoughReplicas(f"only {len(holders)} datanodes confirmed the block")
-        block = located.block._replace(length=length)
-        # Where there are no tokens there may be namenodes of a release without digests.
-        digest = block_digest(length, checksums) if located.token else b""
-        written: Told = SealedBlock(*block, digest) if digest else block
-        with self._lock:
-            self._blocks[position] = written
+                attempt.send(data, checksum)
+            self.end_block(attempt)
+
+    def _attempt(self, position: int, located: LocatedBlock, size: int) -> BlockAttempt:
+        return BlockAttempt(self._datanodes, position, located, size, self._check_wanted)
+
+    def _check_wanted(self) -> None:
+        if self._ended:
+            raise LeaseExpired(f"{self.path} was given up")
 
     def _give_up(self, position: int, located: LocatedBlock, error: DfsError) -> None:
         # Twice in a row it is no wait before the block began, but a datanode with a wrong clock.
