@@ -19,25 +19,25 @@ export function replace(node, ...children) {
   return node;
 }
 
-// Puts these children in the place of those that are there, but leaves each that looks the same:
-// what a person has focused, marked or unfolded stays so, when figures come every few seconds.
+// Puts these children in the place of those that are there, but leaves each that looks the same, on
+// every level: what a person has focused, marked or unfolded stays so, when figures come every few
+// seconds. What listens stays, too, even if the new one would listen otherwise.
 export function renew(node, ...children) {
   const old = [...node.childNodes];
-  flat(children).forEach((child, at) => {
-    const fresh = child instanceof Node ? child : document.createTextNode(child);
-    if (!old[at]) node.append(fresh);
-    else if (!looksAs(old[at], fresh)) old[at].replaceWith(fresh);
+  const fresh = flat(children);
+  fresh.forEach((child, at) => {
+    if (!old[at]) node.append(child);
+    else if (child instanceof Element && isAlike(old[at], child)) {
+      renew(old[at], [...child.childNodes]);
+    } else if (!(child instanceof Node && old[at].isEqualNode(child))) old[at].replaceWith(child);
   });
-  old.slice(flat(children).length).forEach((child) => child.remove());
+  old.slice(fresh.length).forEach((child) => child.remove());
 }
 
-function looksAs(old, fresh) {
-  const folds = (node) => [...(node.querySelectorAll?.("details") || [])];
-  const before = folds(old);
-  folds(fresh).forEach((fold, at) => {
-    fold.open = Boolean(before[at]?.open);
-  });
-  return old.isEqualNode(fresh);
+// Whether two elements are the same but for their children.
+function isAlike(old, fresh) {
+  if (old.localName === "details") fresh.open = old.open;
+  return old.cloneNode(false).isEqualNode(fresh.cloneNode(false));
 }
 
 export function icon(name) {

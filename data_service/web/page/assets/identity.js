@@ -6,24 +6,32 @@ import { session } from "./session.js";
 
 const KEPT = "pyhdfs.user";
 
-// Finds out who is there. Raises ApiError when the gateway does not answer.
-export async function recognise() {
-  session.mode = "simple";
-  session.user = localStorage.getItem(KEPT) || "";
+// Finds out who is there; in mode simple it is `name`. Raises ApiError.
+export async function recognise(name = localStorage.getItem(KEPT) || "") {
+  Object.assign(session, { mode: "simple", user: name });
   try {
-    become(await askJson(address("/who")));
+    const { user, mode, superuser, home } = await askJson(address("/who"));
+    Object.assign(session, {
+      mode, user: mode === "simple" && !name ? "" : user, superuser: Boolean(superuser),
+      home: home || `/user/${user}`,
+    });
   } catch (error) {
-    if (error.status === 401) Object.assign(session, { mode: "secret", user: "" });
-    else if (error.status !== 404) throw error;
+    session.user = error.status === 404 ? name : "";
+    if (error.status === 401) session.mode = "secret";
+    else if (error.status === 400) localStorage.removeItem(KEPT);
+    if (![401, 404].includes(error.status)) throw error;
   }
 }
 
 // Logs in, by name, and in mode secret by web password. Raises ApiError.
 export async function logIn(user, password) {
-  if (session.mode === "simple") {
-    localStorage.setItem(KEPT, user);
+  if (session.mode === "secret") {
+    await askJson("/login", { method: "POST", json: { user, password } });
     await recognise();
-  } else become(await askJson("/login", { method: "POST", json: { user, password } }));
+  } else {
+    await recognise(user);
+    localStorage.setItem(KEPT, user);
+  }
   if (!session.user) throw new ApiError("The gateway did not recognise you.");
 }
 
@@ -31,11 +39,4 @@ export async function logOut() {
   localStorage.removeItem(KEPT);
   if (session.mode === "secret") await askJson("/logout", { method: "POST" });
   session.user = "";
-}
-
-function become({ user, mode, superuser, home }) {
-  const named = mode !== "simple" || localStorage.getItem(KEPT);
-  Object.assign(session, {
-    mode, user: named ? user : "", superuser: Boolean(superuser), home: home || `/user/${user}`,
-  });
 }

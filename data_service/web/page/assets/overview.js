@@ -43,14 +43,15 @@ export async function show(place, { signal }) {
 function healthPanel({ severity, sentence, advice, more }) {
   const [look, word] = SEVERITIES[severity];
   return el("div", { class: `card health ${look}` }, icon(look), el("div", {},
-    el("p", { class: "word" }, word), el("p", { class: "sentence" }, sentence),
-    advice && el("p", {}, advice), more.length > 0 && el("ul", {}, more.map(finding))));
+    el("p", { class: "word" }, word), el("p", { class: "sentence" }, visible(sentence)),
+    advice && el("p", {}, visible(advice)), more.length > 0 && el("ul", {}, more.map(finding))));
 }
 
 function finding({ severity, sentence, advice }) {
   const [look, word] = SEVERITIES[severity];
   return el("li", { class: look }, icon(look), el("div", {},
-    el("span", { class: "unseen" }, `${word}: `), el("b", {}, sentence), " ", advice));
+    el("span", { class: "unseen" }, `${word}: `), el("b", {}, visible(sentence)), " ",
+    visible(advice)));
 }
 
 function cardsOf({ answers, capacity, namespace, blocks, safe_mode: safeMode, datanodes, daemons,
