@@ -55,7 +55,7 @@ export async function show(place, { path: named, signal }) {
 
 class View {
   constructor(path, signal) {
-    Object.assign(this, { path, signal, inTrash: false });
+    Object.assign(this, { path, signal, inTrash: false, loads: 0 });
     this.grid = new Grid({
       open: (entry) => this.open(entry), changed: () => this.tell(), key: (event) => this.onKey(event),
       link: (entry) => (entry.isDirectory ? route(this.at(entry)) : this.downloadAddress(entry)),
@@ -134,11 +134,15 @@ class View {
 
   async load() {
     replace(this.trouble);
+    const mine = (this.loads += 1);
+    const first = !this.grid.entries.length;
+    // What is shown stays until all is there anew; of two looks the later one counts.
+    const shown = (entries, more) => {
+      if (mine !== this.loads || (more && !first)) return;
+      this.loading = more;
+      this.grid.fill([...entries]);
+    };
     try {
-      const shown = (entries, more) => {
-        this.loading = more;
-        this.grid.fill([...entries]);
-      };
       const found = await fetchAll(this.path, this.signal, shown);
       if (found === null) {
         location.replace(route(parent(this.path)));
@@ -193,10 +197,14 @@ class View {
   removeChosen(forGood) {
     const paths = this.targets().map((entry) => this.at(entry));
     if (!paths.length) return;
+    const gone = (names) => {
+      const all = new Set(names);
+      this.grid.fill(this.grid.entries.filter((entry) => !all.has(this.at(entry))));
+      this.grid.table.focus({ preventScroll: true });
+    };
     // Undo comes from a message, when the person may be elsewhere.
     const done = () => !this.signal.aborted && this.load();
-    this.after(remove(paths, done, forGood)
-      .catch((error) => replace(this.trouble, failure(error)) && false));
+    remove(paths, gone, done, forGood).catch((error) => replace(this.trouble, failure(error)));
   }
 
   tell() {

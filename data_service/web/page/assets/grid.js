@@ -162,8 +162,14 @@ export class Grid {
     const page = Math.max(1, Math.floor(this.node.clientHeight / ROW_PIXELS) - 2);
     const to = { ArrowDown: at + 1, ArrowUp: Math.max(0, at - 1), Home: 0,
       End: this.rows.length - 1, PageDown: at + page, PageUp: at - page }[event.key];
-    if (to !== undefined && this.rows.length) this.goTo(to, event.shiftKey);
-    else if (event.key === "Enter" && at >= 0) this.open(this.rows[at]);
+    if (to !== undefined && this.rows.length) {
+      event.preventDefault();
+      this.goTo(to, event.shiftKey);
+      if (event.shiftKey) this.refresh();
+      else this.draw();
+      return;
+    }
+    if (event.key === "Enter" && at >= 0) this.open(this.rows[at]);
     else if (event.key === " " && at >= 0) this.selection.toggle(this.rows[at].name);
     else if (event.key === "a" && (event.ctrlKey || event.metaKey)) this.selection.all(this.rows);
     else if (event.key === "Escape") this.selection.clear();
