@@ -35,6 +35,7 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
+from zookeeper.fabric.figures import SIZES, Family, Histogram, gauge, histogram
 
 log = logs.get("journal")
 
@@ -65,6 +66,7 @@ class Journal:
         self._lock = threading.Lock()
         self._waiters = Waiters(self._lock)
         self._queue = AppendQueue(0, frame_bytes_max // 2, append_timeout_seconds)
+        self._appends, self._batches = Histogram(), Histogram(SIZES)
         self._failure_told = False
         self._closed = threading.Event()
         self.epoch = 0
@@ -207,6 +209,19 @@ class Journal:
         """Have everything that is durable copied from the log into the database; the last txid."""
         return self._patiently.checkpoint(self.epoch)
 
+    def figures(self) -> Tuple[Family, ...]:
+        """How far it has come, and how long appends take."""
+        with self._lock:
+            waiting = self.last_txid - self.durable_txid
+            return (
+                gauge("pyhdfs_last_txid", "The last edit that was made.", self.last_txid),
+                gauge("pyhdfs_edits_waiting", "Edits that are not durable yet.", waiting),
+                gauge("pyhdfs_epoch", "In which epoch this namenode leads.", self.epoch),
+                histogram("pyhdfs_append_seconds",
+                          "How long the metadata service took for an append.", self._appends),
+                histogram("pyhdfs_edits_in_append", "Edits of an append.", self._batches),
+            )  # fmt: skip
+
     def close(self) -> None:
         """Take no more edits and send every waiting thread home. The pool stays the caller's."""
         self._closed.set()
@@ -256,6 +271,8 @@ class Journal:
         except DfsError as error:
             failure = error
         with self._lock:
+            self._appends.note(time.monotonic() - started)
+            self._batches.note(len(batch))
             if failure is None:
                 self._queue.appended(appended.durable_txid, appended.room)
             else:

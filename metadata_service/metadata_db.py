@@ -18,6 +18,7 @@ kernel forgets that pages were dirty, so a second sync that succeeds proves noth
 
 import os
 import threading
+import time
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional, Sequence, Tuple
 
@@ -41,6 +42,7 @@ from zookeeper.fabric.errors import (
     Fenced,
     ProtocolViolation,
 )
+from zookeeper.fabric.figures import SIZES, Family, Histogram, gauge, histogram
 
 log = logs.get("metadata_db")
 
@@ -67,6 +69,7 @@ class MetadataDatabase:
         self.cluster_id = state["cluster_id"]
         self._log_number = int(state["log"])
         noted = int(state["epoch"]), state["owner"]
+        self._commits, self._batches = Histogram(), Histogram(SIZES)
         self._spare = SpareEpoch(directory, self.cluster_id)
         self._epoch, self._owner = max(noted, self._spare.read())
         # Whether the database itself has the newest epoch.
@@ -174,6 +177,28 @@ class MetadataDatabase:
                 check_rows(self._connection)
             return self._edits.place.last
 
+    def figures(self) -> Tuple[Family, ...]:
+        """How far the record has come, how large it is, how long its disk takes."""
+        with self._lock:
+            place, epoch = self._edits.place, self._epoch
+            commits = histogram("pyhdfs_commit_seconds",
+                                "How long it took to make a change durable.", self._commits)
+            batches = histogram("pyhdfs_edits_in_commit",
+                                "How many edits became durable at once.", self._batches)
+        kept = place.last - place.first + 1 if place.last else 0
+        path = os.path.join(self._directory, NAME)
+        return (
+            gauge("pyhdfs_last_txid", "The last edit that is durable.", place.last),
+            gauge("pyhdfs_epoch", "The newest epoch that a namenode has claimed.", epoch),
+            gauge("pyhdfs_edits_kept", "Edits that are kept behind the image.", kept),
+            gauge("pyhdfs_database_bytes", "Size of the database.", _size(path)),
+            gauge("pyhdfs_database_log_bytes", "Size of its log.", _size(path + "-wal")),
+            gauge("pyhdfs_database_failed", "Whether it takes no edits any more.",
+                  self._failure is not None),
+            commits,
+            batches,
+        )  # fmt: skip
+
     def close(self) -> None:
         """End the last running call, then close; SQLite copies the log into the database."""
         with self._lock:
@@ -212,6 +237,7 @@ class MetadataDatabase:
                 self._note_epoch(self._epoch, self._owner)
             place = self._edits.append(epoch, lines)
             rows = image_tables.apply(self._connection, edits)
+        self._batches.note(len(edits))
         self._edits.place, self._epoch_noted = place, True
         self._log_rows += len(lines) + rows
 
@@ -228,7 +254,9 @@ class MetadataDatabase:
             with translated():
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
+                began = time.monotonic()
                 self._connection.execute("COMMIT")
+                self._commits.note(time.monotonic() - began)
             self._files.require_present()
         except Exception as error:
             self._roll_back()
@@ -297,3 +325,10 @@ class MetadataDatabase:
         self._log_number = number
         self._log_rows = 0
         version_file.write(self._directory, Version(self.cluster_id, LAYOUT, number))
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0  # Nobody has written a log yet; or the file is gone, which commits tell.

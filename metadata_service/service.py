@@ -45,6 +45,7 @@ class MetadataService(Service):
         self._reply_bytes_max = frame_bytes_max // 2
         self._room = True
         self._measure_at = -math.inf
+        self.own_figures = database.figures  # type: ignore[method-assign]
         self.claim_epoch = database.claim_epoch
         self.checkpoint = database.checkpoint
 

@@ -24,6 +24,7 @@ from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call, serves
 from zookeeper.fabric.errors import Unavailable
+from zookeeper.fabric.figures import GAUGE, Family, tagged
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import ZOOKEEPER, Principal
 from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS, Service
@@ -177,6 +178,19 @@ class Coordination:
             leader = self._state.election.leader(role)
         return Elected(leader.epoch, leader.data) if leader else None
 
+    def figures(self) -> Tuple[Family, ...]:
+        """Who is here, and which epoch of each role leads."""
+        with self._lock:
+            epochs = self._state.election.epochs()
+            led = {role: float(self._state.election.leader(role) is not None) for role in epochs}
+            sessions = self._state.sessions.figures()
+        known = {role: float(epoch) for role, epoch in epochs.items()}
+        return (
+            *sessions,
+            tagged(GAUGE, "pyhdfs_role_epoch", "The newest epoch of a role.", "of", known),
+            tagged(GAUGE, "pyhdfs_role_led", "Whether somebody leads a role.", "of", led),
+        )
+
     def stop(self) -> None:
         """Send all watchers home."""
         with self._lock:
@@ -198,6 +212,7 @@ class ZooKeeperService(Service):
         self.heartbeat, self.close_session = coordination.heartbeat, coordination.close_session
         self.remove, self.resign = coordination.remove, coordination.resign
         self.children, self.leader = coordination.children, coordination.leader
+        self.own_figures = coordination.figures  # type: ignore[method-assign]
 
     def own(self, call: Call, values: Tuple[Any, ...], args: Tuple[Any, ...]) -> Tuple[Any, ...]:
         """Who names a session names one of his own."""

@@ -26,6 +26,7 @@ from types import MappingProxyType
 from typing import Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from zookeeper.fabric.errors import Busy, InvalidArgument, PathExists, PathNotFound, SessionExpired
+from zookeeper.fabric.figures import GAUGE, Family, counter, gauge, tagged
 from zookeeper.fabric.kinds import Text
 
 SESSIONS_MAX = 10_000
@@ -110,7 +111,7 @@ class Sessions:
         self._base_version = base_version
         self._last_version = base_version
         self._last_tick = now
-        self._opened = 0
+        self._opened = self._expired = 0
         self._sessions: Dict[str, _Session] = {}
         self._parents: Dict[str, _Parent] = {}
 
@@ -175,6 +176,7 @@ class Sessions:
         )
         for _, session_id, _ in silent:
             self.close(session_id)
+        self._expired += len(silent)
         return {session_id: owner for _, session_id, owner in silent}
 
     def is_open(self, session_id: str) -> bool:
@@ -311,6 +313,16 @@ class Sessions:
                 stored[path] = znode.session_id
         assert stored == held, "a znode without its session, or the reverse"
         assert len(set(versions)) == len(versions), "two parents share a version"
+
+    def figures(self) -> Tuple[Family, ...]:
+        """How many there are, and were."""
+        below = {path: float(len(parent.znodes)) for path, parent in self._parents.items()}
+        return (
+            gauge("pyhdfs_sessions", "Open sessions.", len(self._sessions)),
+            counter("pyhdfs_sessions_opened_total", "Sessions so far.", self._opened),
+            counter("pyhdfs_sessions_expired_total", "Sessions that fell silent.", self._expired),
+            tagged(GAUGE, "pyhdfs_znodes", "Who is registered.", "parent", below),
+        )
 
     def __repr__(self) -> str:
         znodes = sum(len(parent.znodes) for parent in self._parents.values())

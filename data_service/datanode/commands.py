@@ -14,6 +14,7 @@ from data_service.datanode.actor import NameNodeActor
 from data_service.datanode.background.verifier import Verifier
 from data_service.datanode.copying import copy_block, unreached_targets
 from data_service.datanode.incremental_report import DELETED, VERIFIED
+from data_service.datanode.store.activity import COPIED, COPIES_FAILED
 from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block, SealedBlock
 from data_service.protocol.nodes import DELETE_CORRUPT, REPLICATE, TRASH, VERIFY, Command
@@ -125,8 +126,10 @@ class Commands:
         started = time.monotonic()
         try:
             copy_block(self._store, block, command.targets, self._peers, command.token)
+            self._store.activity.note(COPIED)
             log.info("copy.done", block=block.name, seconds=round(time.monotonic() - started, 3))
         except DfsError as error:
+            self._store.activity.note(COPIES_FAILED)
             log.warning("copy.failed", block=block.name, error=error.message)
             self._actor.tell_failure(block, unreached_targets(error, command.targets))
         finally:

@@ -1,10 +1,18 @@
 """What clients and other datanodes may ask of a datanode: take a block in, send one, sum one up."""
 
-from typing import Any, Callable, Iterable, Optional, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Iterable, Iterator, Optional, Tuple
 
 from data_service.datanode.access import Access
 from data_service.datanode.incremental_report import RECEIVED
 from data_service.datanode.pipeline import Downstream, receive_block
+from data_service.datanode.store.activity import (
+    BYTES_READ,
+    HANDED_OVER,
+    READ,
+    READS_FAILED,
+    WRITES_FAILED,
+)
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.open_replica import Chunk, OpenReplica
 from data_service.datanode.transfer_slots import TransferSlots
@@ -16,6 +24,7 @@ from data_service.stubs.datanode_client import DataNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Call, serves
 from zookeeper.fabric.errors import DfsError, PermissionDenied
+from zookeeper.fabric.figures import Family
 from zookeeper.fabric.packets import PACKET_BYTES_MAX, PacketReader, PacketWriter
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.settings import NetworkSettings
@@ -67,14 +76,15 @@ class DataNodeService(Service):
         permit = self._access.check_write(token, self.peer.principal, block, targets)
         patience = self._network.stall_timeout_seconds * WRITERS_PATIENCE
         with self._slots.hold(patience, len(targets), user=permit.user):
-            return receive_block(
-                packets,
-                self._store,
-                block,
-                self._downstream(*block, token, targets),
-                lambda finished: self._tell(RECEIVED, [finished]),
-                permit.digest,
-            )
+            with self._failures_counted(WRITES_FAILED):
+                return receive_block(
+                    packets,
+                    self._store,
+                    block,
+                    self._downstream(*block, token, targets),
+                    lambda finished: self._tell(RECEIVED, [finished]),
+                    permit.digest,
+                )
 
     def read_block(
         self,
@@ -92,9 +102,12 @@ class DataNodeService(Service):
         who wants them `as_it_is`, since nothing better is left.
         """
         user = self._access.check_read(token, self.peer.principal, block_id, generation)
+        activity = self._store.activity
         with self._slots.hold(
             self._readers_patience, interrupt=packets.interrupt, user=user
-        ) as transfer, self._store.read(block_id, generation, as_it_is) as replica:
+        ) as transfer, self._failures_counted(READS_FAILED), self._store.read(
+            block_id, generation, as_it_is
+        ) as replica:
             for chunk in replica.chunks(offset, length):
                 transfer.touch()
                 try:
@@ -103,6 +116,8 @@ class DataNodeService(Service):
                     # The reader went away, or the disk failed: sendfile does not tell which.
                     _look_again(replica, chunk)
                     raise
+                activity.note(BYTES_READ, chunk.size)
+            activity.note(READ)
 
     def open_replica(
         self, packets: PacketWriter, block_id: int, generation: int, token: bytes
@@ -116,6 +131,7 @@ class DataNodeService(Service):
         with self._store.read(block_id, generation) as replica:
             packets.hand_over(replica.descriptor, self._store.volumes.node_id.encode())
             _send_checksums(packets, replica)
+        self._store.activity.note(HANDED_OVER)
 
     def chunk_checksums(
         self, packets: PacketWriter, block_id: int, generation: int, token: bytes
@@ -136,6 +152,18 @@ class DataNodeService(Service):
         with self._slots.hold(self._readers_patience, user=user):
             with self._store.read(block_id, generation) as replica:
                 return replica.checksum(length)
+
+    def own_figures(self) -> Tuple[Family, ...]:
+        """See Service."""
+        return (*self._store.figures(), *self._slots.figures())
+
+    @contextmanager
+    def _failures_counted(self, deed: str) -> Iterator[None]:
+        try:
+            yield
+        except DfsError:
+            self._store.activity.note(deed)
+            raise
 
     def note(
         self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]

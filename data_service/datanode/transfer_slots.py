@@ -19,9 +19,10 @@ one waits for, is cut off. It opens the block again where it was when it goes on
 import threading
 import time
 from contextlib import contextmanager
-from typing import Callable, Counter, Iterator, List, Optional, Set
+from typing import Callable, Counter, Iterator, List, Optional, Set, Tuple
 
 from zookeeper.fabric.errors import Busy
+from zookeeper.fabric.figures import Family, gauge
 from zookeeper.fabric.places import share_of
 
 YIELD_SECONDS = 3.0
@@ -65,6 +66,14 @@ class TransferSlots:
     def running(self) -> int:
         """How many transfers run."""
         return len(self._running)
+
+    def figures(self) -> Tuple[Family, ...]:
+        """How busy they are."""
+        return (
+            gauge("pyhdfs_transfers", "Transfers of blocks that run.", len(self._running)),
+            gauge("pyhdfs_transfers_waiting", "Those that wait for a slot.", len(self._waiting)),
+            gauge("pyhdfs_transfers_max", "How many may run at once.", self._limit),
+        )
 
     @contextmanager
     def hold(

@@ -15,6 +15,7 @@ from typing import Any, Callable, FrozenSet, Iterable, List, Mapping, Optional, 
 
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.decisions import Decided, Decisions, Operation
+from data_service.namenode.figures import figures_of
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.epoch_floor import require_own
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
@@ -27,6 +28,7 @@ from data_service.protocol.health import ClusterStatus
 from data_service.protocol.nodes import NodeStats
 from metadata_service.journal import Journal
 from zookeeper.fabric.errors import NotEnoughReplicas, NotLeader, Unavailable
+from zookeeper.fabric.figures import Family
 from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS
 from zookeeper.fabric.settings import Settings
 
@@ -240,6 +242,14 @@ class Namesystem:
         with self.lock:
             self._require_term()
             return self.decisions.cluster_status(time.monotonic())
+
+    def figures(self) -> Tuple[Family, ...]:
+        """What it tells of itself, as of now."""
+        self._lease.require()
+        with self.lock:
+            self._require_term()
+            found = figures_of(self.decisions, time.monotonic())
+        return (*found, *self.journal.figures())
 
     def see_zookeeper(self, registered: Optional[Mapping[str, str]]) -> None:
         """What the zookeeper says of datanodes (address -> node id), or None: out of reach."""

@@ -85,12 +85,12 @@ class Histogram:
 
 def gauge(name: str, meaning: str, value: float) -> Family:
     """A family of one value that goes up and down."""
-    return Family(name, GAUGE, meaning, (Sample((), (value,)),))
+    return Family(name, GAUGE, meaning, (Sample((), (float(value),)),))
 
 
 def counter(name: str, meaning: str, value: float) -> Family:
     """A family of one value that only grows."""
-    return Family(name, COUNTER, meaning, (Sample((), (value,)),))
+    return Family(name, COUNTER, meaning, (Sample((), (float(value),)),))
 
 
 def tagged(kind: str, name: str, meaning: str, tag: str, values: Dict[str, float]) -> Family:

@@ -8,8 +8,10 @@ served to nobody who wants it to be right. A datanode without a working volume s
 replicas and no room.
 """
 
-from typing import Callable, Dict, List, NamedTuple, Sequence
+import time
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
+from data_service.datanode.store.activity import DAMAGED, REMOVED, VERIFIED, Activity
 from data_service.datanode.store.found_replicas import Replica, collect
 from data_service.datanode.store.open_replica import OpenReplica
 from data_service.datanode.store.replica_map import ReplicaMap
@@ -20,6 +22,7 @@ from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import BlockMissing, Busy, CorruptData, DiskFailed, DiskFull
+from zookeeper.fabric.figures import Family, gauge
 
 log = logs.get("block_store")
 
@@ -58,6 +61,7 @@ class BlockStore:
     ) -> None:
         self.volumes = Volumes(directories, reserved_bytes, self._drop_failed, system)
         self.replicas = ReplicaMap()
+        self.activity = Activity()
         self._on_corrupt = on_corrupt
 
     def open(self) -> None:
@@ -96,9 +100,11 @@ class BlockStore:
 
     def finish(self, writer: ReplicaWriter) -> Block:
         """Make a written replica real and durable; after any error it is not there."""
+        began = time.monotonic()
         try:
             block = writer.finish()
             self.replicas.enter(Replica(block, writer.volume, digest=writer.digest))
+            self.activity.wrote(block.length, time.monotonic() - began)
         except BaseException:
             writer.discard()
             raise
@@ -135,6 +141,7 @@ class BlockStore:
         if marked is None:
             return False
         log.warning("replica.corrupt", block=block.name, problem=problem)
+        self.activity.note(DAMAGED)
         self._on_corrupt(marked)
         return True
 
@@ -160,6 +167,7 @@ class BlockStore:
         problem = self.replicas.heal(replica._replace(block=stored, digest=digest))
         if problem:
             log.warning("replica.healed", block=stored.name, problem=problem)
+        self.activity.note(VERIFIED)
         return digest
 
     def settle_double(self, block: Block) -> bytes:
@@ -197,6 +205,15 @@ class BlockStore:
         self._take_out(block, holds, lambda volume, one: volume.trash.take_in(one))
 
     # Telling.
+
+    def figures(self) -> Tuple[Family, ...]:
+        """What became of replicas, how many there are, and how each directory is."""
+        return (
+            gauge("pyhdfs_replicas", "Replicas on this datanode.", len(self.replicas)),
+            gauge("pyhdfs_replica_bytes", "What they take of its disks.", self.replicas.used),
+            *self.volumes.figures(),
+            *self.activity.figures(),
+        )
 
     def usage(self) -> Usage:
         """How full the datanode is; a volume that cannot say that has failed, or is silent."""
@@ -241,6 +258,7 @@ class BlockStore:
             # It is still there, and must not be told as gone: the order will be repeated.
             self.replicas.put_back(found[0], found[1:])
             raise
+        self.activity.note(REMOVED, len(found))
 
     def _drop_failed(self) -> None:
         """A volume has failed: forget its replicas. The next full report is silent about them."""

@@ -6,6 +6,7 @@ When none works any more, the datanode stays up without room.
 
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Callable, Dict, List, Sequence, Tuple, Type, TypeVar
 
@@ -16,11 +17,18 @@ from data_service.datanode.store.volume import Volume
 from data_service.datanode.store.volume_choice import VolumeChoice
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import Busy, CorruptData, DfsError, DiskFailed, DiskFull, StartRefused
+from zookeeper.fabric.figures import GAUGE, Family, tagged
 
 log = logs.get("volumes")
 
 RECORD_SECONDS = 5.0
 """How long a small record may take in all directories together, while its writer waits."""
+
+WORKING, SILENT, FAILED = 0, 1, 2
+"""How a directory is, in figures."""
+
+DIRECTORY = "directory"
+"""The tag that names one."""
 
 _LOOK_SECONDS = 0.5
 
@@ -85,6 +93,27 @@ class Volumes:
     def in_trouble(self) -> int:
         """How many directories have failed or do not answer."""
         return sum(v.health.is_in_trouble or v.root in self.choice.silent for v in self._volumes)
+
+    def figures(self) -> Tuple[Family, ...]:
+        """How each directory is, and the room of its disk; a silent one is not measured."""
+        states: Dict[str, float] = {}
+        total: Dict[str, float] = {}
+        left: Dict[str, float] = {}
+        for volume in self._volumes:
+            root, states[volume.root] = volume.root, FAILED if volume.failed else SILENT
+            if not volume.health.is_in_trouble and root not in self.choice.silent:
+                with suppress(DiskFailed, Busy):
+                    _, total[root], left[root] = volume.space.measured()
+                    states[root] = WORKING
+        return (
+            tagged(GAUGE, "pyhdfs_directory_state",
+                   "0: it works, 1: its disk does not answer, 2: it has failed.",
+                   DIRECTORY, states),
+            tagged(GAUGE, "pyhdfs_directory_capacity_bytes", "Size of its disk.",
+                   DIRECTORY, total),
+            tagged(GAUGE, "pyhdfs_directory_remaining_bytes",
+                   "What may still be written there.", DIRECTORY, left),
+        )  # fmt: skip
 
     def for_each(self, action: Callable[[Volume], None], *refusals: Type[DfsError]) -> None:
         """Do what every directory needs at start; one that cannot do it has failed.

@@ -10,6 +10,7 @@ from data_service.namenode.calls.delegations import Delegations, Seals, nobody_a
 from data_service.namenode.calls.names import Names
 from data_service.namenode.calls.tokens import Tokens, no_key
 from data_service.namenode.calls.writers import Writers
+from data_service.namenode.figures import leading
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.namenode_calls import (
     AdministrationCalls,
@@ -21,7 +22,8 @@ from data_service.protocol.namenode_calls import (
 )
 from data_service.protocol.nodes import Ticket
 from zookeeper.fabric.calls import CHANGES, Call, serves
-from zookeeper.fabric.errors import PermissionDenied
+from zookeeper.fabric.errors import NotLeader, PermissionDenied
+from zookeeper.fabric.figures import Family
 from zookeeper.fabric.rpc import Service
 from zookeeper.fabric.settings import Address
 
@@ -70,6 +72,13 @@ class NameNodeService(Service):
         """See Service; of who acts for another, whether he still may."""
         self.delegations.check()
         return super().answer(call, method, args)
+
+    def own_figures(self) -> Tuple[Family, ...]:
+        """See Service; one that does not lead has little to tell."""
+        try:
+            return leading(self._connection.namesystem.figures())
+        except NotLeader:
+            return leading(())
 
     def note(
         self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]

@@ -268,6 +268,9 @@ class OpenFiles:
                 if len(names) > 1:
                     self._leases.move(file_id, place)
 
+    def __len__(self) -> int:
+        return len(self._files)
+
     def check(self) -> None:
         """Assert that leases and open files belong together, and own their blocks."""
         self._leases.check()
