@@ -25,8 +25,8 @@ export function takeLines(text) {
 
 function table(title, heads) {
   const body = el("tbody");
-  const node = el("table", { class: "stack", "aria-label": title },
-    el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), body);
+  const node = el("div", { class: "rows" }, el("table", { class: "stack", "aria-label": title },
+    el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), body));
   node.hidden = true;
   const add = (...cells) => {
     node.hidden = false;
@@ -90,7 +90,7 @@ const openFiles = (signal) => pages({
 });
 
 const poorFiles = (signal) => pages({
-  title: "Files with too few replicas", name: "under_replicated", signal,
+  title: "Files that lack replicas", name: "under_replicated", signal,
   none: "Every block has its replicas",
   heads: ["File", "Size", "Owner", "Wanted", "What is wrong"],
   one: (row) => [fileLink(row.path), bytes(row.length), row.owner,

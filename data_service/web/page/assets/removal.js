@@ -71,7 +71,7 @@ export async function remove(paths, gone, done, forGood = false) {
   const undo = async () => {
     const places = new Map(moved);
     const back = await each([...places.keys()], (path) => rename(places.get(path).place, path));
-    if (back.length) toast(`${named(back.map(([path]) => path))} is back.`, { kind: "good" });
+    if (back.length) toast(`Brought ${named(back.map(([path]) => path))} back.`, { kind: "good" });
     done();
   };
   toast(`Moved ${named(moved.map(([path]) => path))} to the trash.`,
@@ -100,7 +100,7 @@ export async function restore(paths, done) {
     askJson(address("/files/restore", { path }), { method: "POST" }));
   if (back.length) {
     const where = back.length === 1 ? visible(back[0][1].place) : "their places";
-    toast(`${named(back.map(([path]) => path))} is back at ${where}.`, { kind: "good" });
+    toast(`Brought ${named(back.map(([path]) => path))} back to ${where}.`, { kind: "good" });
   }
   done();
 }
