@@ -23,6 +23,7 @@ from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
+    from data_service.filesystem.name_nodes import NameNodes
     from data_service.filesystem.reading.block_reader import BlockReader
     from data_service.filesystem.reading.file_checksum import FileChecksum
     from data_service.filesystem.transport import Transport
@@ -76,6 +77,7 @@ class FileSystem(Names, Administration, Delegation, Conveniences):
         Names.__init__(self, self._namenode.calls, user)
         Administration.__init__(self, self._namenode.calls, user)
         Delegation.__init__(self, self._namenode.calls)
+        self._credentials = credentials
         self._as_they_are = False
         self._transport = Late(lambda: self._connect(credentials, on_warning or _warn))
 
@@ -113,6 +115,12 @@ class FileSystem(Names, Administration, Delegation, Conveniences):
         other = copy.copy(self)
         other._umask = umask
         return other
+
+    def name_nodes(self) -> "NameNodes":
+        """The namenodes, each by itself, until that is closed."""
+        from data_service.filesystem.name_nodes import NameNodes
+
+        return NameNodes(self.settings, self._credentials)
 
     # Bytes.
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Dict, List, Optional
 
 from data_service.namenode.calls.audit import AuditLog
+from data_service.namenode.calls.availability import Availability
 from data_service.namenode.calls.delegations import Seals
 from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.calls.tokens import Tokens
@@ -25,12 +26,13 @@ from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.leadership import Leadership
 from data_service.namenode.leading.term import Term
 from data_service.namenode.namesystem import Namesystem
+from data_service.protocol.availability_calls import ACTIVE, STANDBY, ServiceState
 from metadata_service.journal import Journal
 from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership as Word
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials, Keyring
-from zookeeper.fabric.errors import DfsError, NotLeader, StartRefused
+from zookeeper.fabric.errors import Busy, DfsError, InvalidArgument, NotLeader, StartRefused
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import METADATA, NAME_NODE, Principal
 from zookeeper.fabric.pools import RemotePool
@@ -90,6 +92,7 @@ class NameNode(daemon.Daemon):
                 Tokens(credentials.cluster_key, security.token_seconds),
                 self._refresh,
                 seals,
+                Availability(self._state, self._hand_over),
             ),
             credentials,
             self._settings.network,
@@ -137,6 +140,25 @@ class NameNode(daemon.Daemon):
         """That of the server, which looks at its files every moment."""
         assert self._server is not None, "whoever calls was let in by it"
         return self._server.keyring
+
+    def _state(self) -> ServiceState:
+        try:
+            journal = self.namesystem().journal
+        except NotLeader:
+            return ServiceState(STANDBY, 0, self._leadership.trouble)
+        full = "" if journal.has_room else "records no change: the metadata service's disk is full"
+        return ServiceState(ACTIVE, journal.epoch, journal.trouble or full)
+
+    def _hand_over(self) -> None:
+        if len(self._settings.name_node.hosts) == 1:
+            raise InvalidArgument("there is no other namenode in name_node_hosts to hand over to")
+        self.namesystem()
+        self._inbox.put(leadership.HandOver())
+        with self._changed:
+            if not self._changed.wait_for(
+                lambda: self._namesystem is None or self._stopping, leadership.HAND_OVER_SECONDS
+            ):
+                raise Busy("this namenode is busy with its leadership: see its log")
 
     def _refresh(self) -> None:
         """Read keys and the list of the revoked again, and act on them. Raises SettingsError."""
@@ -264,6 +286,7 @@ class NameNode(daemon.Daemon):
     def _end_term(self) -> None:
         with self._changed:
             term, self._term, self._namesystem = self._term, None, None
+            self._changed.notify_all()
         if term is not None:
             log.info("term.ended", epoch=term.namesystem.journal.epoch)
             term.end()

@@ -17,7 +17,8 @@ NOBODY_READS = 141
 """What a shell shows of a program that a closed pipe ended."""
 
 CHECK = "fsck"
-ADMINISTRATION, CONFIGURATION = "dfsadmin", "getconf"
+ADMINISTRATION = "dfsadmin"
+STRICT = (ADMINISTRATION, "getconf", "haadmin")
 """Programs of HDFS in which any error is exit status 255."""
 
 
@@ -86,7 +87,7 @@ def _call(name: str, session: Session, words: List[str]) -> int:
         session.complain(one_line(error.strerror or str(error)))
     if session.failures:
         session.explain_home()
-        return MISUSE if command.tool in (ADMINISTRATION, CONFIGURATION) else FAILURE
+        return MISUSE if command.tool in STRICT else FAILURE
     return status or SUCCESS
 
 

@@ -210,6 +210,11 @@ COMMANDS: Dict[str, Command] = {
         "[-blockId <blk_Id> ...] [-replicate]",
         "check that the blocks of a tree are all there", "fsck",
     ),
+    "haadmin": _row(
+        "haadmin",
+        "[-getServiceState <id>] [-getAllServiceState] [-checkHealth <id>] [-failover <id> <id>]",
+        "ask which namenode leads, and have another one lead", "haadmin",
+    ),
     "groups": _row(
         "groups", "[<user> ...]",
         "show the groups that the namenode finds for users", "groups",

@@ -12,7 +12,7 @@ from data_service.protocol.files import FileStatus
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.replicas import block_names, holders, noise, wait_gone, wait_replicas
 from tests.support.clusters.waiting import wait_until
-from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, Unavailable
+from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, PermissionDenied, Unavailable
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.pools import RemotePool
@@ -168,3 +168,53 @@ def test_a_leader_that_stops_hands_over_at_once(pair: Pair) -> None:
         put(file_system, "/after")
         assert pair.leads(1)
         assert [status.name for status in file_system.list("/")] == ["after", "before"]
+
+
+def test_an_administrator_has_the_other_one_lead_under_load(pair: Pair) -> None:
+    haadmin = pair.cluster.client
+    first, second = (str(address) for address in pair.addresses)
+    states = haadmin("haadmin", "-getAllServiceState")
+    assert [line.split() for line in states.text.splitlines()] == [
+        [first, "active"], [second, "standby"],
+    ]  # fmt: skip
+    with pair.cluster.file_system() as file_system:
+        put(file_system, "/before")
+        with file_system.open("/through", "wb", block_size=65536) as file:
+            file.write(CONTENT[:70_000])
+            done = haadmin("haadmin", "-failover", "nn0", "nn1")
+            assert (done.status, done.text) == (0, "Failover from nn0 to nn1 successful\n"), done
+            file.write(CONTENT[70_000:])
+        assert pair.leads(1) and not pair.leads(0)
+        for path in ("/before", "/through"):
+            with file_system.open(path) as file:
+                assert file.read() == CONTENT
+    assert haadmin("haadmin", "-getServiceState", "nn1").text == "active\n"
+    assert haadmin("haadmin", "-getServiceState", second).text == "active\n"
+    assert haadmin("haadmin", "-checkHealth", "0").status == 0
+    again = haadmin("haadmin", "-failover", "nn0", "nn1")
+    assert again.status == 255 and "Can't failover to an active service" in again.err
+    # And back: who handed over is a candidate again, after a while.
+    assert haadmin("haadmin", "-failover", "nn1", "nn0").status == 0
+    assert pair.leads(0)
+
+
+def test_what_haadmin_cannot_do_it_says(pair: Pair) -> None:
+    haadmin = pair.cluster.client
+    for words, said in (
+        (("-getServiceState", "nn7"), "Unable to determine service address for namenode 'nn7'"),
+        (("-failover", "nn0"), "failover: incorrect number of arguments"),
+        (("-transitionToActive", "nn1"), "use -failover"),
+        (("-levitate",), "levitate: Unknown command"),
+    ):
+        done = haadmin("haadmin", *words)
+        assert done.status == 255 and said in done.err, done
+    with pair.cluster.file_system("alice") as file_system, file_system.name_nodes() as nodes:
+        assert nodes.state(pair.addresses[0]).state == "active"
+        with pytest.raises(PermissionDenied):
+            nodes.hand_over(pair.addresses[0])
+    pair.daemons[1].kill()
+    done = haadmin("haadmin", "-failover", "nn0", "nn1")
+    assert done.status == 255 and "Unable to get service state for NameNode at" in done.err
+    down = haadmin("haadmin", "-getAllServiceState")
+    assert down.status == 0 and "Failed to connect: " in down.text
+    assert pair.leads(0)

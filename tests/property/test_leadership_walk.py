@@ -15,6 +15,7 @@ from data_service.namenode.leading.leadership import (
     EndTerm,
     Event,
     Failed,
+    HandOver,
     Leadership,
     Loaded,
     LoadFailed,
@@ -133,7 +134,7 @@ class Town:
         elif number in self.serving and self.fails(0.1):
             self.mail[number].append(self.chance.choice([
                 TermOver(attempt - 1, FENCED), Outlived(attempt, self.epoch + 5, self.epoch),
-                Failed(DEFECT),
+                Failed(DEFECT), HandOver(),
             ]))  # fmt: skip
         if self.mail[number]:
             self.deliver(number, self.mail[number].pop(0))

@@ -9,6 +9,7 @@ import pytest
 from data_service.datanode.service import DataNodeService
 from data_service.namenode.calls.service import NameNodeService
 from data_service.protocol.datanode_calls import DataNodeCalls
+from data_service.protocol.availability_calls import AvailabilityCalls
 from data_service.protocol.namenode_calls import (
     AdministrationCalls,
     AdmissionCalls,
@@ -41,8 +42,8 @@ OF_EVERYBODY = {"leader"}
 """The call whose table names nobody: who leads."""
 
 ADMINISTRATION = {
-    "list_open_files", "metasave", "record_rows", "record_txid", "refresh_nodes", "save_namespace",
-    "spread_blocks", "trigger_block_report",
+    "hand_over", "list_open_files", "metasave", "record_rows", "record_txid", "refresh_nodes",
+    "save_namespace", "spread_blocks", "trigger_block_report",
 }  # fmt: skip
 """For superusers, as in HDFS. Where one call is for both, such as `safe_mode`, its method decides:
 see tests/cluster/test_administration.py."""
@@ -52,6 +53,7 @@ ROLES = {
     WriterCalls: ("user", "gateway", "anonymous"),
     AdministrationCalls: ("user", "gateway", "anonymous"),
     AdmissionCalls: ("user", "gateway", "anonymous", "data_node"),
+    AvailabilityCalls: ("user", "gateway", "anonymous"),
     DataNodeCalls: ("user", "gateway", "anonymous", "data_node"),
     DataNodeReports: ("data_node",),
     MetadataCalls: ("name_node",),

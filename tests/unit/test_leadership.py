@@ -9,6 +9,7 @@ import pytest
 from data_service.namenode.leading.leadership import (
     FAILED_PAUSE_SECONDS_MAX,
     FENCED_PAUSE_SECONDS,
+    HAND_OVER_SECONDS,
     LASTING_SECONDS,
     RETRY_SECONDS,
     Action,
@@ -18,6 +19,7 @@ from data_service.namenode.leading.leadership import (
     EndTerm,
     Event,
     Failed,
+    HandOver,
     Leadership,
     Loaded,
     LoadFailed,
@@ -263,3 +265,17 @@ def test_pauses_grow_to_a_limit_and_a_good_term_ends_them() -> None:
     assert pauses.after_term(LASTING_SECONDS / 2) > 20
     assert pauses.after_term(LASTING_SECONDS) == 0.0
     assert pauses.after_failure() <= RETRY_SECONDS
+
+
+def test_who_is_told_to_hand_over_ends_his_term_and_is_no_candidate_for_a_while() -> None:
+    member = Member().lead()
+    assert member.on(HandOver(), 5.0) == [EndTerm(), Resign(), ReleaseMemory()]
+    assert member.machine.standing is Standing.RESTING
+    assert member.on(Woke(), 5.0 + HAND_OVER_SECONDS - 0.1) == []
+    assert member.on(Woke(), 5.0 + HAND_OVER_SECONDS) == [Campaign(1)]
+
+
+def test_nobody_hands_over_what_he_has_not_or_what_nobody_else_could_take() -> None:
+    assert Member().on(HandOver()) == []
+    alone = Member(alone=True).lead()
+    assert alone.on(HandOver()) == [] and alone.machine.serves

@@ -4,6 +4,7 @@ from typing import Any, Callable, Iterable, Optional, Tuple
 
 from data_service.namenode.calls.administration import Administration
 from data_service.namenode.calls.audit import AuditLog
+from data_service.namenode.calls.availability import ALWAYS_ACTIVE, Availability
 from data_service.namenode.calls.connection import Connection
 from data_service.namenode.calls.datanodes import DataNodes
 from data_service.namenode.calls.delegations import Delegations, Seals, nobody_acts
@@ -12,6 +13,7 @@ from data_service.namenode.calls.tokens import Tokens, no_key
 from data_service.namenode.calls.writers import Writers
 from data_service.namenode.figures import leading
 from data_service.namenode.namesystem import Namesystem
+from data_service.protocol.availability_calls import AvailabilityCalls
 from data_service.protocol.namenode_calls import (
     AdministrationCalls,
     AdmissionCalls,
@@ -33,12 +35,13 @@ from zookeeper.fabric.settings import Address
 @serves(AdministrationCalls, by="administration")
 @serves(AdmissionCalls)
 @serves(DelegationCalls, by="delegations")
+@serves(AvailabilityCalls, by="availability")
 @serves(DataNodeReports, by="datanodes")
 class NameNodeService(Service):
     """One connection. `namesystem_of` gives the one that serves, or raises NotLeader; `defaults`
     are replication and block size of new files; `directory` is where `metasave` writes; `audit` is
     told of calls about paths; `tokens` are given out with blocks; `refresh` reads again who is
-    revoked; by `seals` one acts for another."""
+    revoked; by `seals` one acts for another; `availability` knows whether this namenode leads."""
 
     def __init__(
         self,
@@ -51,7 +54,9 @@ class NameNodeService(Service):
         tokens: Tokens = Tokens(no_key, 0.0),
         refresh: Callable[[], None] = lambda: None,
         seals: Optional[Seals] = None,
+        availability: Availability = ALWAYS_ACTIVE,
     ) -> None:
+        self.availability = availability
         self._audit = audit
         self._connection = connection = Connection(
             self, namesystem_of, groups_of, superuser, tokens

@@ -28,6 +28,10 @@ FENCED_PAUSE_SECONDS = 1.0
 """How long a fenced namenode is no candidate, so that another one can be elected."""
 
 FAILED_PAUSE_SECONDS_MAX = 30.0
+HAND_OVER_SECONDS = 10.0
+"""How long a namenode that handed over is no candidate: another one takes the role at once, and if
+none can, this one must have it again."""
+
 LASTING_SECONDS = 60.0
 """A term that lasted for so long was no failure: the next pause is a short one again."""
 
@@ -68,6 +72,10 @@ class Outlived(NamedTuple):
     own: int
 
 
+class HandOver(NamedTuple):
+    """An administrator wants another namenode to lead."""
+
+
 class Failed(NamedTuple):
     """An action met a defect."""
 
@@ -78,7 +86,7 @@ class Woke(NamedTuple):
     """The moment `wake_at` has come, perhaps."""
 
 
-Event = Union[Elected, Loaded, LoadFailed, TermOver, Outlived, Failed, Woke]
+Event = Union[Elected, Loaded, LoadFailed, TermOver, Outlived, HandOver, Failed, Woke]
 
 
 class Campaign(NamedTuple):
@@ -188,6 +196,8 @@ class Leadership:
             return self._told(event, now)
         if isinstance(event, Woke):
             return self._woken(now)
+        if isinstance(event, HandOver):
+            return self._hand_over(now)
         if isinstance(event, Failed):
             return self._failed(event.error, now)
         if event.attempt != self._attempt:
@@ -278,6 +288,12 @@ class Leadership:
         ended = self._ended()
         self._wait_after_term(now)
         return ended
+
+    def _hand_over(self, now: float) -> List[Action]:
+        if self._alone or not self.serves:
+            return []
+        ended = self._ended()
+        return ended[:1] + self._rest(HAND_OVER_SECONDS, now) + ended[1:]
 
     def _failed(self, error: Exception, now: float) -> List[Action]:
         """Also a defect must not leave us elected, serving nothing, in everybody's way."""

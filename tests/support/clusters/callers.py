@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 from data_service.protocol.datanode_calls import DataNodeCalls
+from data_service.protocol.availability_calls import AvailabilityCalls
 from data_service.protocol.namenode_calls import DataNodeReports, NameNodeCalls
 from metadata_service.calls import MetadataCalls
 from tests.support.clusters.cluster import Cluster
@@ -31,7 +32,7 @@ from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, load
 
 TABLES: Dict[str, Tuple[Type[Calls], ...]] = {
-    "name_node": (NameNodeCalls, DataNodeReports),
+    "name_node": (NameNodeCalls, AvailabilityCalls, DataNodeReports),
     "metadata": (MetadataCalls,),
     "zookeeper": (ZooKeeperCalls,),
     "data_node": (DataNodeCalls,),

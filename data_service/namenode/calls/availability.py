@@ -1,0 +1,32 @@
+"""Whether this namenode leads, and how another one comes to lead: AvailabilityCalls."""
+
+from typing import Callable, NoReturn
+
+from data_service.protocol.availability_calls import ACTIVE, ServiceState
+from zookeeper.fabric.errors import InvalidArgument
+
+
+class Availability:
+    """Answers AvailabilityCalls from what the daemon knows; one for all connections."""
+
+    def __init__(
+        self, state_of: Callable[[], ServiceState], hand_over: Callable[[], None]
+    ) -> None:
+        self._state_of = state_of
+        self._hand_over = hand_over
+
+    def service_state(self) -> ServiceState:
+        """See AvailabilityCalls."""
+        return self._state_of()
+
+    def hand_over(self) -> None:
+        """See AvailabilityCalls."""
+        self._hand_over()
+
+
+def _to_nobody() -> NoReturn:
+    raise InvalidArgument("there is no other namenode to hand over to")
+
+
+ALWAYS_ACTIVE = Availability(lambda: ServiceState(ACTIVE, 0, ""), _to_nobody)
+"""That of a core without a daemon around it."""

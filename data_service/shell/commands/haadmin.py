@@ -1,0 +1,125 @@
+"""haadmin: which namenode leads, and having another one lead."""
+
+import time
+from typing import Callable, Dict, List, Tuple
+
+from data_service.filesystem.name_nodes import NameNodes
+from data_service.protocol.availability_calls import ACTIVE
+from data_service.shell.failures import UsageError
+from data_service.shell.session import Session
+from zookeeper.fabric.errors import DfsError, InvalidArgument, Unavailable
+from zookeeper.fabric.settings import Address
+
+FAILURE = 255
+TAKE_OVER_SECONDS = 60.0
+"""How long the one that shall lead may take: a dead leader must be missed first, and one that did
+not stand by in memory has all names to load."""
+
+_PAUSE_SECONDS = 0.1
+
+
+def haadmin(session: Session, words: List[str]) -> int:
+    """Ask or tell single namenodes; the exit status."""
+    action, names = (words[0], words[1:]) if words else ("", [])
+    if action in ("-transitionToActive", "-transitionToStandby", "-transitionToObserver"):
+        session.complain(f"{action[1:]}: the zookeeper decides who leads, so that never two do: "
+                         "use -failover")  # fmt: skip
+        return FAILURE
+    if action not in _ACTIONS:
+        raise UsageError(f"{action[1:]}: Unknown command" if action else "expected what to do")
+    forced = [name for name in names if name in ("--forcefence", "--forceactive")]
+    names = [name for name in names if name not in forced]
+    count, perform = _ACTIONS[action]
+    if len(names) != count:
+        raise UsageError(f"{action[1:]}: incorrect number of arguments")
+    with session.filesystem.name_nodes() as name_nodes:
+        try:
+            addresses = [name_nodes.named(name) for name in names]
+        except InvalidArgument as error:
+            session.complain(f"Illegal argument: {error.message}")
+            return FAILURE
+        try:
+            return perform(session, name_nodes, names, addresses)
+        except DfsError as error:
+            session.complain(f"Operation failed: {error.message}")
+            return FAILURE
+
+
+def _state(
+    session: Session, name_nodes: NameNodes, _names: List[str], addresses: List[Address]
+) -> int:
+    session.out.line(name_nodes.state(addresses[0]).state)
+    return 0
+
+
+def _all_states(
+    session: Session, name_nodes: NameNodes, _names: List[str], _addresses: List[Address]
+) -> int:
+    for address in name_nodes.addresses:
+        try:
+            told = name_nodes.state(address).state
+        except DfsError as error:
+            told = f"Failed to connect: {error.message}"
+        session.out.line(f"{address!s:50} {told:10}")
+    return 0
+
+
+def _health(
+    session: Session, name_nodes: NameNodes, names: List[str], addresses: List[Address]
+) -> int:
+    trouble = name_nodes.state(addresses[0]).trouble
+    if trouble:
+        session.complain(f"Health check failed: {names[0]} {trouble}")
+    return FAILURE if trouble else 0
+
+
+def _fail_over(
+    session: Session, name_nodes: NameNodes, names: List[str], addresses: List[Address]
+) -> int:
+    former, chosen = addresses
+    try:
+        state = name_nodes.state(chosen).state
+    except Unavailable:
+        session.complain(
+            f"Failover failed: Unable to get service state for NameNode at {chosen}"
+        )
+        return FAILURE
+    if state == ACTIVE or former == chosen:
+        session.complain("Failover failed: Can't failover to an active service")
+        return FAILURE
+    deadline = time.monotonic() + TAKE_OVER_SECONDS
+    while name_nodes.state(chosen).state != ACTIVE:
+        if time.monotonic() > deadline:
+            session.complain(f"Failover failed: {names[1]} did not take over within "
+                             f"{TAKE_OVER_SECONDS:g} s")  # fmt: skip
+            return FAILURE
+        _clear_the_way(name_nodes, chosen)
+        time.sleep(_PAUSE_SECONDS)
+    session.out.line(f"Failover from {names[0]} to {names[1]} successful")
+    return 0
+
+
+def _clear_the_way(name_nodes: NameNodes, chosen: Address) -> None:
+    """Have whoever leads, and is not the chosen one, hand over: of several that stand by, another
+    may have been faster."""
+    for address in name_nodes.addresses:
+        if address != chosen and _leads(name_nodes, address):
+            name_nodes.hand_over(address)
+
+
+def _leads(name_nodes: NameNodes, address: Address) -> bool:
+    try:
+        return name_nodes.state(address).state == ACTIVE
+    except Unavailable:
+        return False
+
+
+_Perform = Callable[[Session, NameNodes, List[str], List[Address]], int]
+
+_ACTIONS: Dict[str, Tuple[int, _Perform]] = {
+    "-getServiceState": (1, _state),
+    "-getAllServiceState": (0, _all_states),
+    "-checkHealth": (1, _health),
+    "-failover": (2, _fail_over),
+}
+"""How many namenodes each names, and what does it."""
