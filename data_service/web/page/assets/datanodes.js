@@ -66,7 +66,7 @@ function capacity(node) {
   return el("div", { class: "usage" }, el("span", {}, `${bytes(node.used)} `,
     el("span", { class: "muted" }, `of ${bytes(node.capacity)}`)),
   bar(share(node), `${words}, ${percent(share(node))}`,
-    full > 0.97 ? "bad" : full > 0.9 ? "warn" : ""));
+    full > 0.97 ? "bad" : full > 0.9 ? "warn" : "", node.other / node.capacity));
 }
 
 function state(node) {
@@ -80,7 +80,7 @@ function state(node) {
 function volumes(node) {
   const failed = node.failed_directories;
   const sum = failed ? el("span", { class: "badge bad" }, icon("bad"), `${number(failed)} failed`)
-    : node.directories.length ? counted(node.directories.length, "volume") : "–";
+    : node.directories.length ? counted(node.directories.length, "volume") : "none failed";
   if (!node.directories.length) return sum;
   return el("details", {}, el("summary", {}, sum), el("ul", { class: "volumes" },
     node.directories.map(({ path, state: how, capacity: size, remaining, blocks }) => el("li", {},

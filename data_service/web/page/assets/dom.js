@@ -58,11 +58,13 @@ export function failure(error, again) {
     again && el("button", { type: "button", onclick: again }, "Try again"));
 }
 
-// A bar of a share between 0 and 1, with words for who does not see it.
-export function bar(share, words, state = "") {
-  const percent = `${Math.max(0, Math.min(1, share || 0)) * 100}%`;
+// A bar of a share between 0 and 1, with words for who does not see it; `other` is a second share,
+// which is somebody else's.
+export function bar(share, words, state = "", other = 0) {
+  const width = (part) => ({ width: `${Math.max(0, Math.min(1, part || 0)) * 100}%` });
   return el("div", { class: `bar ${state}`, role: "img", "aria-label": words },
-    el("i", { style: { width: percent } }));
+    el("i", { style: width(share) }),
+    other > 0 && el("i", { class: "other", style: width(other) }));
 }
 
 const SHAPES = {

@@ -80,8 +80,8 @@ function capacityCard({ total, used, other, remaining }) {
   const left = total ? remaining / total : 1;
   const state = left < 0.03 ? "bad" : left < 0.1 ? "warn" : "";
   return card("Capacity", big(bytes(used), `of ${bytes(total)} used`),
-    bar(total ? used / total : 0, `${percent(used / total)} used`, state),
-    facts(["Used", percent(total ? used / total : 0)], ["Free", bytes(remaining)],
+    bar(used / total, `${percent(used / total)} used`, state, other / total),
+    facts(["Used", percent(used / total)], ["Free", bytes(remaining)],
       ["Other than blocks", bytes(other)]));
 }
 
