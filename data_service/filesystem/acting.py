@@ -22,15 +22,23 @@ class ByKey(NamedTuple):
 
 
 class ByToken(NamedTuple):
-    """For the owner of a delegation token, which is shown on each connection to a namenode."""
+    """For the owner of a delegation token, which is shown on each connection to a namenode; `role`
+    is that of a process which is no user's, and shows it as what it is itself."""
 
     token: str
+    role: str = USER
 
     def __repr__(self) -> str:
         return "<ByToken>"
 
 
-Acting = Union[ByKey, ByToken, None]
+class ByRole(NamedTuple):
+    """As what this process is itself, which is no user's: a gateway, by its own key."""
+
+    role: str
+
+
+Acting = Union[ByKey, ByToken, ByRole, None]
 
 Greeting = Callable[[NameNodeCalls], None]
 """What is said to a namenode on each new connection, before all else."""
@@ -43,6 +51,8 @@ def credentials_for(settings: Settings, user: str, acting: Acting) -> Credential
         if user:
             raise InvalidArgument("found both a user and a key of one, expected one of them")
         return credentials_by_password(settings, acting.user, acting.password)
+    if acting is not None and acting.role != USER:
+        return credentials_of(settings, Principal(acting.role), assumed=True)
     named = user or named_user()
     return credentials_of(settings, Principal(USER, named or current_user()), assumed=not named)
 

@@ -6,16 +6,16 @@ Nothing of it is believed here. None of it appears in a `repr`, and so in no log
 import base64
 import binascii
 import hashlib
-from typing import Dict, NamedTuple, Optional, Union
+from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 from data_service.web.exchange.http_head import Head
+from data_service.web.exchange.parameters import USER_CHARACTERS_MAX
 from data_service.web.exchange.remote_exceptions import refused
 
 COOKIE = "pyhdfs-session"
 SECURE_COOKIE = f"__Host-{COOKIE}"
 """Its name under TLS: with that in front, a browser takes it from nobody but us, over TLS."""
 
-USER_CHARACTERS_MAX = 255
 SECRET_CHARACTERS_MAX = 4096
 """Of a password or a token: so much a browser keeps in a cookie."""
 
@@ -84,6 +84,15 @@ def cookie(token: str, secure: bool) -> str:
     value = f"{name}={token}; Path=/; HttpOnly; SameSite=Strict"
     value += "; Secure" if secure else ""
     return value if token else f"{value}; Max-Age=0"
+
+
+def challenge_of(head: Head) -> Tuple[Tuple[str, str], ...]:
+    """The header that asks for a password; not what a page asked for, which has a form of its own:
+    the browser would show a box besides."""
+    script = head.headers.get("sec-fetch-mode", "navigate") != "navigate"
+    if script or "x-requested-by" in head.headers:
+        return ()
+    return (("WWW-Authenticate", 'Basic realm="PyHDFS", charset="UTF-8"'),)
 
 
 def checked(user: str, password: str) -> Password:

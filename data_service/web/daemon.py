@@ -3,6 +3,7 @@
 import argparse
 from typing import Dict, List, Optional
 
+from data_service.filesystem.acting import Acting
 from data_service.filesystem.file_system import FileSystem
 from data_service.web.border import Border
 from data_service.web.clients import Clients
@@ -16,8 +17,10 @@ from data_service.web.figures.sightings import Sighting
 from data_service.web.figures.watcher import Watcher
 from data_service.web.files.files_door import FilesDoor
 from data_service.web.front import Front
+from data_service.web.identity_door import IdentityDoor
 from data_service.web.page.page_door import PageDoor
-from data_service.web.visitors import Visitors
+from data_service.web.proven_visitors import ProvenVisitors
+from data_service.web.visitors import NamedVisitors, Visitors
 from data_service.web.webhdfs.webhdfs_door import WebHdfsDoor
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import SECRET, Credentials
@@ -34,16 +37,12 @@ class WebGateway(daemon.Daemon):
 
     def __init__(self, settings: Settings, index: int) -> None:
         own = settings.web
-        if settings.security.mode == SECRET:
-            raise SettingsError(
-                f"{settings.path}: the web gateway cannot tell yet who asks, as mode = secret "
-                "demands: it serves mode = simple only"
-            )
         self.settings = settings
         self.address = daemon.address_at(own.hosts, index, "web_hosts")
-        self._clients = Clients(lambda user: FileSystem(settings, user))
+        self._clients = Clients()
         hosts = {address.host for address in own.hosts} | set(own.web_names)
-        visitors = Visitors(self._clients, own.web_user)
+        visitors = _visitors(settings, self._clients)
+        identity = IdentityDoor(visitors)
         page = PageDoor()
         credentials = _own_credentials(settings)
         self._asker = Asker(settings, credentials)
@@ -56,6 +55,9 @@ class WebGateway(daemon.Daemon):
             "cluster": ClusterDoor(visitors, self._watcher, self._lines),
             "health": HealthDoor(self._watcher),
             "webhdfs": WebHdfsDoor(visitors),
+            "login": identity,
+            "logout": identity,
+            "who": identity,
         }
         self._meter = Meter()
         self._front = Front(doors, Border(hosts, own.web_origins), self._meter)
@@ -93,6 +95,17 @@ class WebGateway(daemon.Daemon):
         served = () if self._server is None else self._server.figures()
         families = (*process_figures(), *served, *self._meter.figures())
         return Sighting(GATEWAY, str(self.address), families=families)
+
+
+def _visitors(settings: Settings, clients: Clients) -> Visitors:
+    """Who asks, as far as the cluster's mode lets anybody know."""
+
+    def connect(user: str, acting: Acting, other: str) -> FileSystem:
+        return FileSystem(settings, user, acting=acting, on_behalf_of=other)
+
+    if settings.security.mode == SECRET:
+        return ProvenVisitors(clients, connect)
+    return NamedVisitors(clients, connect, settings.web.web_user)
 
 
 def _own_credentials(settings: Settings) -> Credentials:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Iterator, Mapping, Optional
 
 from data_service.web.border import Border
-from data_service.web.claims import session_of
+from data_service.web.claims import challenge_of, session_of
 from data_service.web.doors import Door
 from data_service.web.exchange.answers import METHODS, OPTIONS, Answer, answer_error
 from data_service.web.exchange.body import Body
@@ -15,6 +15,7 @@ from data_service.web.exchange.parameters import Parameters
 from data_service.web.exchange.remote_exceptions import (
     NO_RESOURCE,
     RUNTIME,
+    UNAUTHENTICATED,
     RemoteException,
     translated,
 )
@@ -46,7 +47,10 @@ class Front:
             with ExitStack() as held:
                 answer = self._answer(head, body, held)
                 # An error is told in the same way: a page that may ask may know what is wrong.
-                yield answer._replace(headers=answer.headers + self._border.headers_for(head))
+                besides = self._border.headers_for(head)
+                if answer.status == UNAUTHENTICATED.status:
+                    besides += challenge_of(head)
+                yield answer._replace(headers=answer.headers + besides)
             failed = answer.status >= 400
         finally:
             self._meter.note(self._kind(head), time.monotonic() - began, failed)
@@ -60,9 +64,12 @@ class Front:
                 return OPTIONS
             origin = f"{head.scheme}://{head.authority or 'localhost'}"
             request = Request(head, path, query, Parameters(query), body, origin)
-            answer = self._door(path).answer(request, held)
-            if answer.pieces is not None:
-                held.callback(answer.pieces.close)
+            # What fails behind the door is told to those, too, who hold something for it.
+            with ExitStack() as needed:
+                answer = self._door(path).answer(request, needed)
+                if answer.pieces is not None:
+                    needed.callback(answer.pieces.close)
+                held.enter_context(needed.pop_all())
             return answer
         except DfsError as error:
             return answer_error(translated(error, "", path))

@@ -14,6 +14,8 @@ import pytest
 from tests.support.clusters.cluster import ROOT, Cluster
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.tidy.readme import blocks
+from zookeeper.fabric import key_file
+from zookeeper.fabric.identity import USER, Principal
 
 pytestmark = [
     pytest.mark.cluster,
@@ -172,7 +174,7 @@ def test_a_stop_ends_the_upload_that_runs_and_another_gateway_goes_on(
 
 def test_what_the_readme_shows(cluster: Cluster, tmp_path: Path) -> None:
     (shown,) = [block for block in blocks((ROOT / "README.md").read_text("utf-8"))
-                if block.language == "sh" and "$web" in block.lines[1]]
+                if block.language == "sh" and block.lines[0].startswith("web=")]
     (tmp_path / "README.md").write_bytes(b"# PyHDFS\n")
     place = "{}:{}".format(*cluster.address(GATEWAY))
     commands = "\n".join(shown.lines).replace("localhost:9870", place)
@@ -187,11 +189,11 @@ def test_what_the_readme_shows(cluster: Cluster, tmp_path: Path) -> None:
     assert rest == b'PyHDFS{"boolean":true}{"boolean":true}'
 
 
-def test_mode_secret_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    config = tmp_path / "config.ini"
-    key = tmp_path / "key"
+def test_the_key_of_somebody_else_makes_no_gateway(tmp_path: Path) -> None:
+    config, key = tmp_path / "config.ini", tmp_path / "key"
     key.touch(0o600)
-    key.write_bytes(bytes(32))
+    cluster_key = key_file.ClusterKey(os.urandom(32))
+    key.write_text(key_file.issue([cluster_key], Principal(USER, "alice"), 1))
     config.write_text(
         f"[web]\nweb_hosts = localhost:1\n[security]\nmode = secret\nkey_file = {key}\n", "utf-8"
     )
@@ -202,4 +204,6 @@ def test_mode_secret_is_refused_in_a_sentence(tmp_path: Path) -> None:
         timeout=PATIENCE_SECONDS,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"it serves mode = simple only" in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].endswith(
+        b"found the key of user:alice, expected that of a gateway, as `issueKey --gateway web` "
+        b"writes it")

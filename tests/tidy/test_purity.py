@@ -31,6 +31,7 @@ PURE_MODULES = {
     "metadata_service.edits",
     "metadata_service.epochs",
     "data_service.datanode.store.layout",
+    "data_service.web.attempts",
     "data_service.web.border",
     "data_service.web.claims",
     "data_service.filesystem.tree_health",

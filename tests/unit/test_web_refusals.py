@@ -209,17 +209,17 @@ def test_clients_of_users_who_ask_no_more_are_closed(monkeypatch: pytest.MonkeyP
         made[user] = MemoryFileSystem(user)
         return made[user]
 
-    clients = Clients(make)
-    with clients.of("a") as busy:
+    clients = Clients()
+    with clients.of("a", lambda: make("a")) as busy:
         for user in ("b", "c", "d"):
-            with clients.of(user) as fs:
+            with clients.of(user, lambda: make(user)) as fs:
                 assert not fs.closed
         assert not busy.closed, "it is at work"
         assert (made["b"].closed, made["c"].closed, made["d"].closed) == (True, True, False)
     for user in ("e", "d", "f"):
-        with clients.of(user):
+        with clients.of(user, lambda: make(user)):
             assert busy.closed
     assert made["e"].closed and not made["d"].closed, "the one that was used last stays"
     clients.close()
     assert made["f"].closed and made["d"].closed
-    assert repr(clients) == "<Clients >"
+    assert repr(clients) == "<Clients: 0>"

@@ -19,7 +19,7 @@ from data_service.protocol.delegation_tokens import NAME_BYTES_MAX, Delegation, 
 from zookeeper.fabric import keys
 from zookeeper.fabric.auth import Keyring
 from zookeeper.fabric.errors import AuthenticationFailed, InvalidArgument, PermissionDenied
-from zookeeper.fabric.identity import ROLES, USER, Principal
+from zookeeper.fabric.identity import GATEWAY, ROLES, USER, Principal
 from zookeeper.fabric.settings import SecuritySettings
 
 
@@ -103,7 +103,8 @@ class Delegations:
         key_id = self._seals.key_id()
         if not key_id:
             return ""
-        if renewer:
+        if renewer not in ("", GATEWAY):
+            # Gateways, which prolong the sessions that they began, have no names of users.
             _check(renewer)
         peer, owner = self._on.peer, self._on.caller.user
         acting = self._on.acting

@@ -34,6 +34,7 @@ class Head(NamedTuple):
 
     `length` is that of the body in bytes, None when it comes in chunks. `expects` tells that the
     client waits for `100 Continue` before it sends the body; `secure`, that it came over TLS.
+    `peer` is the host, or with IPv6 the network, that it came from.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Head(NamedTuple):
     expects: bool
     version: int
     secure: bool = False
+    peer: str = ""
 
     @property
     def authority(self) -> str:

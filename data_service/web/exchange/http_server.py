@@ -98,7 +98,9 @@ class HttpServer(Acceptor[Client]):
         try:
             if data is None:
                 raise refused(f"the head of the request is longer than {HEAD_BYTES_MAX} bytes", 431)
-            head = parse(data)._replace(secure=self._tls is not None)
+            head = parse(data)._replace(
+                secure=self._tls is not None, peer=client.neighbourhood
+            )
         except RemoteException as error:
             _tell(client, error)
             return False

@@ -10,6 +10,7 @@ PARAMETERS_MAX = 200
 LONG_MAX = (1 << 63) - 1
 SHORT_MAX = (1 << 15) - 1
 MODE_MAX = 0o1777
+USER_CHARACTERS_MAX = 255
 
 _RADIX_8 = re.compile(r"[+-]?[0-7]{1,20}")
 _RADIX_10 = re.compile(r"[+-]?[0-9]{1,20}")
@@ -90,11 +91,7 @@ class Parameters:
 
     def user(self, name: str, default: str = "") -> str:
         """The name of a user."""
-        value = self.text(name, default)
-        if value and not re.fullmatch(_USER, value):
-            invalid(name, f'Invalid parameter value: {name} = "{value}" does not belong to the '
-                          f"domain {_USER}")  # fmt: skip
-        return value
+        return user_name(name, self.text(name, default))
 
     def _number(self, name: str, least: int, most: int, kind: str) -> Optional[int]:
         text = self.text(name)
@@ -112,6 +109,14 @@ class Parameters:
         if not value.startswith("/"):
             invalid(name, f'Invalid parameter value: {name} = "{value}" is not an absolute path.')
         return value
+
+
+def user_name(name: str, value: str) -> str:
+    """The value of `name`, a user's name or empty."""
+    if value and not (len(value) <= USER_CHARACTERS_MAX and re.fullmatch(_USER, value)):
+        invalid(name, f'Invalid parameter value: {name} = "{value:.300}" does not belong to the '
+                      f"domain {_USER}")  # fmt: skip
+    return value
 
 
 def invalid(name: str, what: str) -> NoReturn:

@@ -43,6 +43,7 @@ HADOOP_ILLEGAL_ARGUMENT = Kind("HadoopIllegalArgumentException", "org.apache.had
 INVALID_PATH = Kind("InvalidPathException", "org.apache.hadoop.fs", 400)
 UNSUPPORTED = Kind("UnsupportedOperationException", "java.lang", 400)
 ACCESS_CONTROL = Kind("AccessControlException", "org.apache.hadoop.security", 403)
+UNAUTHENTICATED = Kind("SecurityException", "java.lang", 401)
 INVALID_TOKEN = Kind("InvalidToken", "org.apache.hadoop.security.token.SecretManager", 403)
 FILE_NOT_FOUND = Kind("FileNotFoundException", "java.io", 404)
 NO_RESOURCE = Kind("NotFoundException", "com.sun.jersey.api", 404)
@@ -89,7 +90,7 @@ _KINDS: Tuple[Tuple[Type[DfsError], Kind], ...] = (
     (IsADirectory, FILE_NOT_FOUND),
     (DirectoryNotEmpty, NOT_EMPTY),
     (PermissionDenied, ACCESS_CONTROL),
-    (AuthenticationFailed, ACCESS_CONTROL),
+    (AuthenticationFailed, UNAUTHENTICATED),
     (InvalidArgument, ILLEGAL_ARGUMENT),
     (QuotaExceeded, SPACE_QUOTA),
     (AlreadyBeingCreated, BEING_CREATED),

@@ -5,7 +5,7 @@ from typing import Callable, Dict, NamedTuple, NoReturn, Optional
 from data_service.web.exchange.answers import Answer
 from data_service.web.exchange.parameters import invalid
 from data_service.web.exchange.remote_exceptions import UNSUPPORTED, RemoteException
-from data_service.web.webhdfs import changing, contents, reading
+from data_service.web.webhdfs import changing, contents, delegation, reading
 from data_service.web.webhdfs.calls import Call
 
 
@@ -34,7 +34,7 @@ OPERATIONS: Dict[str, Operation] = {
     "GETSERVERDEFAULTS": Operation("GET", reading.get_server_defaults),
     "GETSTATUS": Operation("GET", reading.get_status),
     "GETACLSTATUS": Operation("GET", reading.get_acl_status),
-    "GETDELEGATIONTOKEN": Operation("GET", reading.get_delegation_token),
+    "GETDELEGATIONTOKEN": Operation("GET", delegation.get_delegation_token),
     "CREATE": Operation("PUT", contents.create, contents.check_creatable),
     "MKDIRS": Operation("PUT", changing.make_directories),
     "RENAME": Operation("PUT", changing.rename),
@@ -43,6 +43,8 @@ OPERATIONS: Dict[str, Operation] = {
     "SETPERMISSION": Operation("PUT", changing.set_permission),
     "SETTIMES": Operation("PUT", changing.set_times),
     "SETQUOTA": Operation("PUT", changing.set_quota),
+    "RENEWDELEGATIONTOKEN": Operation("PUT", delegation.renew_delegation_token),
+    "CANCELDELEGATIONTOKEN": Operation("PUT", delegation.cancel_delegation_token),
     "APPEND": Operation("POST", contents.append, contents.check_file),
     "CONCAT": Operation("POST", changing.concat),
     "TRUNCATE": Operation("POST", changing.truncate),
@@ -56,7 +58,7 @@ MISSING: Dict[str, str] = {
     "PUT": "SETACL MODIFYACLENTRIES REMOVEACLENTRIES REMOVEACL REMOVEDEFAULTACL SETXATTR "
            "REMOVEXATTR ALLOWSNAPSHOT DISALLOWSNAPSHOT CREATESNAPSHOT RENAMESNAPSHOT "
            "SETQUOTABYSTORAGETYPE SETSTORAGEPOLICY SATISFYSTORAGEPOLICY ENABLEECPOLICY "
-           "DISABLEECPOLICY SETECPOLICY CREATESYMLINK RENEWDELEGATIONTOKEN CANCELDELEGATIONTOKEN",
+           "DISABLEECPOLICY SETECPOLICY CREATESYMLINK",
     "POST": "UNSETSTORAGEPOLICY UNSETECPOLICY",
     "DELETE": "DELETESNAPSHOT",
 }  # fmt: skip

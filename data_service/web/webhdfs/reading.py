@@ -130,11 +130,6 @@ def get_acl_status(call: Call) -> Answer:
     return answer_json(forms.acl_status(call.fs.stat(call.path)))
 
 
-def get_delegation_token(_call: Call) -> Answer:
-    """None, as HDFS has it where nobody has to prove who he is."""
-    return answer_json({"Token": None})
-
-
 def _is_file_itself(call: Call, rows: List[Entry]) -> bool:
     """Whether this listing is that of a file. It may also be of a directory that holds one file,
     with its own name."""

@@ -50,6 +50,10 @@ class MemoryCluster:
         self._called("datanode_rooms")
         return self.nodes
 
+    def delegation_token(self, renewer: str = "") -> str:
+        """None: nobody has to prove here who he is."""
+        return ""
+
     def fsck(self, path: AnyPath, after: str = "") -> Iterator[FsckRow]:
         """As FileSystem.fsck; a file that `health` does not name has one good replica."""
         with self._at("fsck", path) as top:

@@ -3,6 +3,7 @@
 import json
 from typing import Any, Dict, List, NamedTuple
 
+from data_service.filesystem.acting import Acting
 from data_service.web.border import Border
 from data_service.web.clients import Clients
 from data_service.web.doors import Door
@@ -11,9 +12,11 @@ from data_service.web.exchange.body import Body, Inbox
 from data_service.web.exchange.http_head import HEAD_END, parse
 from data_service.web.files.files_door import FilesDoor
 from data_service.web.front import Front
-from data_service.web.visitors import Visitors
+from data_service.web.identity_door import IdentityDoor
+from data_service.web.visitors import NamedVisitors, Visitors
 from data_service.web.webhdfs.webhdfs_door import WebHdfsDoor
 from tests.support.models.memory_file_system import MemoryFileSystem
+from zookeeper.fabric.errors import PermissionDenied
 
 HERE = "http://web:9870/webhdfs/v1"
 
@@ -63,12 +66,20 @@ class Asker:
         self.fs = MemoryFileSystem("root")
         self.fs.write("/d/f", b"hello")
         self.users: List[str] = []
-        clients = Clients(self._client)  # type: ignore[arg-type]
-        visitors = Visitors(clients, "dr.who")
-        doors: Dict[str, Door] = {"files": FilesDoor(visitors), "webhdfs": WebHdfsDoor(visitors)}
+        visitors = self._visitors()
+        identity = IdentityDoor(visitors)
+        doors: Dict[str, Door] = {
+            "files": FilesDoor(visitors), "webhdfs": WebHdfsDoor(visitors),
+            "login": identity, "logout": identity, "who": identity,
+        }  # fmt: skip
         self._front = Front(doors, Border(["web"], ["https://hue:8888"]))
 
-    def _client(self, user: str) -> MemoryFileSystem:
+    def _visitors(self) -> Visitors:
+        return NamedVisitors(Clients(), self._connect, "dr.who")
+
+    def _connect(self, user: str, acting: Acting, other: str) -> Any:
+        if other:
+            raise PermissionDenied(f"User: {user} is not allowed to impersonate {other}")
         self.users.append(user)
         return self.fs if user == "root" else self.fs.as_user(user)
 

@@ -1,0 +1,162 @@
+"""Visitors of a cluster of mode `secret`, each of whom proves who he is.
+
+Theory of operation. The gateway judges nobody, and has no power of its own. A user's web password
+is his key to the namenode: with that the gateway dials as he, and the namenode tells whether it is
+good. A delegation token is shown to the namenode on connections of the gateway's, whose calls are
+then those of the token's owner. A session's cookie is such a token, which the user gets with his
+password, and which the gateway, as its renewer, prolongs while it is used. A client that was made
+so is kept, by a digest of what proved it, and serves until its key or token is refused.
+"""
+
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from typing import Callable, Iterator
+from weakref import WeakKeyDictionary
+
+from data_service.filesystem.acting import Acting, ByKey, ByRole, ByToken
+from data_service.filesystem.file_system import FileSystem
+from data_service.web.attempts import Attempts
+from data_service.web.claims import Claim, Password, Token, checked, claim_of, session_of
+from data_service.web.clients import Clients
+from data_service.web.exchange.remote_exceptions import (
+    ACCESS_CONTROL,
+    INVALID_TOKEN,
+    UNAUTHENTICATED,
+    RemoteException,
+    refused,
+    translated,
+)
+from data_service.web.exchange.request import Request
+from data_service.web.visitors import Connect, Entered, on_behalf_of
+from zookeeper.fabric import logs
+from zookeeper.fabric.auth import SECRET
+from zookeeper.fabric.errors import AuthenticationFailed, DfsError
+from zookeeper.fabric.identity import GATEWAY
+
+log = logs.get("gateway")
+
+RENEW_SECONDS = 3600.0
+"""How often the token of a session in use is prolonged: it lives a day without."""
+
+
+class ProvenVisitors:
+    """See Visitors."""
+
+    mode = SECRET
+
+    def __init__(
+        self, clients: Clients, connect: Connect, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._clients = clients
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._attempts = Attempts()
+        self._renewed_at: "WeakKeyDictionary[FileSystem, float]" = WeakKeyDictionary()
+
+    def client(self, request: Request, held: ExitStack) -> FileSystem:
+        """See Visitors."""
+        parameters = request.parameters
+        claim = claim_of(request.head, parameters.text("delegation"))
+        if claim is None:
+            raise RemoteException(
+                UNAUTHENTICATED, "say who you are: by user and web password, or by a token"
+            )
+        user = claim.user if isinstance(claim, Password) else ""
+        other = on_behalf_of(parameters, user)
+        if other and not user:
+            raise refused("found both a token and doas: a token says for whom it is")
+        fs = held.enter_context(self._served(claim, other, request.head.peer))
+        named, proved = parameters.user("user.name"), user or fs.user
+        if named and named != proved:
+            raise RemoteException(
+                ACCESS_CONTROL, f"user.name is {named}, but it is {proved} who proved who he is"
+            )
+        return fs
+
+    def enter(self, user: str, password: str, request: Request, held: ExitStack) -> Entered:
+        """See Visitors."""
+        claim = checked(user, password)
+        fs = held.enter_context(self._served(claim, "", request.head.peer))
+        return Entered(fs, fs.delegation_token(renewer=GATEWAY))
+
+    def leave(self, request: Request) -> None:
+        """See Visitors."""
+        session = session_of(request.head)
+        if not session:
+            return
+        claim = Token(session, in_session=True)
+        try:
+            with self._served(claim, "", request.head.peer) as fs:
+                fs.cancel_delegation_token(session)
+        except RemoteException as error:
+            if error.kind is not UNAUTHENTICATED:
+                raise  # Else it is over already, which is what was asked for.
+        self._clients.forget((claim.digest, ""))
+
+    @contextmanager
+    def _served(self, claim: Claim, other: str, host: str) -> Iterator[FileSystem]:
+        """The client that a claim is good for. Raises RemoteException when it is not, also when
+        that turns out within the block."""
+        visitor = (claim.digest, other)
+        try:
+            with self._clients.of(visitor, lambda: self._proved(claim, other, host)) as fs:
+                if isinstance(claim, Token) and claim.in_session:
+                    self._renew(claim.token, fs)
+                yield fs
+        except DfsError as error:
+            if translated(error, "", "").kind is not UNAUTHENTICATED:
+                raise
+            self._clients.forget(visitor)
+            own_word = isinstance(claim, Token) and not claim.in_session
+            # As HDFS: who hears that of his token gets himself another one.
+            kind = INVALID_TOKEN if own_word else UNAUTHENTICATED
+            raise RemoteException(kind, error.message) from None
+
+    def _proved(self, claim: Claim, other: str, host: str) -> FileSystem:
+        """A new client, whose first call the namenode has answered. Raises AuthenticationFailed."""
+        with self._lock:
+            allowed = self._attempts.may_try(host, claim.digest, self._now())
+        if not allowed:
+            raise AuthenticationFailed(
+                "too many attempts from your host were wrong lately: wait for some seconds"
+            )
+        try:
+            fs = self._connect("", _acting(claim), other)
+            try:
+                fs.stat("/")
+            except BaseException:
+                fs.close()
+                raise
+        except AuthenticationFailed as error:
+            log.warning("visitor.refused", host=host, claim=claim, error=error.message)
+            with self._lock:
+                self._attempts.failed(host, claim.digest, self._now())
+            raise
+        with self._lock:
+            self._attempts.succeeded(host, claim.digest, self._now())
+        return fs
+
+    def _renew(self, token: str, fs: FileSystem) -> None:
+        """Prolong the token of a session, unless that was done not long ago."""
+        now = self._now()
+        with self._lock:
+            if now < self._renewed_at.get(fs, -RENEW_SECONDS) + RENEW_SECONDS:
+                return
+            self._renewed_at[fs] = now
+        try:
+            own = self._connect("", ByRole(GATEWAY), "")
+            try:
+                own.renew_delegation_token(token)
+            finally:
+                own.close()
+        except DfsError as error:
+            # It is good as yet: when it is not, it is refused.
+            log.warning("session.not_renewed", user=fs.user, error=error.message)
+
+
+def _acting(claim: Claim) -> Acting:
+    if isinstance(claim, Password):
+        return ByKey(claim.user, claim.password)
+    return ByToken(claim.token, GATEWAY)
