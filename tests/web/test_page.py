@@ -24,13 +24,14 @@ from zookeeper.fabric.key_file import ClusterKey, issue
 from zookeeper.fabric.web_password import parse
 
 HOSTILE = "<img src=x onerror=document.title='hacked'>\u202e"
+ALICE = {"user": "alice", "mode": "simple", "superuser": False, "home": "/user/alice"}
 
 
 @pytest.fixture
 def gateway() -> Iterator[PlayedGateway]:
     """A gateway in mode simple, whose cluster is well."""
     with PlayedGateway() as played:
-        played.answers["/who"] = {"user": "alice", "mode": "simple", "superuser": False}
+        played.answers["/who"] = ALICE
         played.answers["/cluster/history"] = History().record()
         show(played, look())
         yield played
@@ -159,7 +160,7 @@ def test_in_mode_simple_a_name_is_enough(browser: Browser, gateway: PlayedGatewa
     browser.write("input", "a b", "User name")
     browser.press("Enter")
     browser.wait_for("no user has such a name", "[role=alert]")
-    gateway.answers["/who"] = {"user": "alice", "mode": "simple", "superuser": False}
+    gateway.answers["/who"] = ALICE
     browser.write("input", "alice", "User name")
     browser.click("button", "Log in")
     browser.wait_for("3 live", ".datanodes")
@@ -170,6 +171,18 @@ def test_in_mode_simple_a_name_is_enough(browser: Browser, gateway: PlayedGatewa
     browser.click("button", "Log out")
     browser.wait_for("This cluster believes names")
     assert browser.text("#who") == "" and browser.find("#navigation") == []
+
+
+def test_who_was_here_before_sees_that_the_cluster_is_down(
+    browser: Browser, gateway: PlayedGateway
+) -> None:
+    show(gateway, look(down=("localhost:1800",), leads=False))
+    gateway.answers["/who"] = refusal("the namenode does not answer", 403)
+    browser.open(gateway.url)
+    browser.wait_for("the namenode does not answer", "[role=alert]")
+    enter(browser, gateway)
+    browser.wait_for("The namenode localhost:1800 does not answer.", ".health")
+    assert browser.text("#who") == "alice"
 
 
 def test_in_mode_secret_a_password_is_proved(browser: Browser, gateway: PlayedGateway) -> None:

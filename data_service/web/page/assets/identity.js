@@ -5,31 +5,27 @@ import { address, ApiError, askJson } from "./api.js";
 import { session } from "./session.js";
 
 const KEPT = "pyhdfs.user";
+const SECONDS = 10;
 
-// Finds out who is there; in mode simple it is `name`. Raises ApiError.
-export async function recognise(name = localStorage.getItem(KEPT) || "") {
-  Object.assign(session, { mode: "simple", user: name });
+// Finds out who is there. Raises ApiError.
+export async function recognise() {
+  const name = localStorage.getItem(KEPT) || "";
   try {
-    const { user, mode, superuser, home } = await askJson(address("/who"));
-    Object.assign(session, {
-      mode, user: mode === "simple" && !name ? "" : user, superuser: Boolean(superuser),
-      home: home || `/user/${user}`,
-    });
+    await identify(name);
   } catch (error) {
-    session.user = error.status === 404 ? name : "";
-    if (error.status === 401) session.mode = "secret";
-    else if (error.status === 400) localStorage.removeItem(KEPT);
-    if (![401, 404].includes(error.status)) throw error;
+    if (error.status === 400) localStorage.removeItem(KEPT);
+    if (error.status === 400 || !name) throw error;
+    // The cluster does not answer just now; who was believed before may see that.
+    Object.assign(session, { mode: "simple", user: name, superuser: false });
   }
 }
 
 // Logs in, by name, and in mode secret by web password. Raises ApiError.
 export async function logIn(user, password) {
   if (session.mode === "secret") {
-    await askJson("/login", { method: "POST", json: { user, password } });
-    await recognise();
+    become(await askJson("/login", { method: "POST", json: { user, password } }), user);
   } else {
-    await recognise(user);
+    await identify(user);
     localStorage.setItem(KEPT, user);
   }
   if (!session.user) throw new ApiError("The gateway did not recognise you.");
@@ -39,4 +35,20 @@ export async function logOut() {
   localStorage.removeItem(KEPT);
   if (session.mode === "secret") await askJson("/logout", { method: "POST" });
   session.user = "";
+}
+
+// In mode simple it is `name`, and nobody while there is none.
+async function identify(name) {
+  Object.assign(session, { mode: "simple", user: name });
+  try {
+    become(await askJson(address("/who"), { seconds: SECONDS }), name);
+  } catch (error) {
+    session.user = "";
+    if (error.status !== 401) throw error;
+    session.mode = "secret";
+  }
+}
+
+function become({ user, mode, superuser, home }, name) {
+  Object.assign(session, { mode, user: mode === "simple" && !name ? "" : user, superuser, home });
 }
