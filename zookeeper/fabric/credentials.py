@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Generic, Iterator, Mapping, Optional, Tu
 from zookeeper.fabric import key_file, logs, revocation, web_password
 from zookeeper.fabric.auth import SECRET, Credentials, Introduction, Keyring
 from zookeeper.fabric.errors import SettingsError
-from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, USER, Principal, server_at
+from zookeeper.fabric.identity import DATA_NODE, GATEWAY, NAME_NODE, USER, Principal, server_at
 from zookeeper.fabric.key_file import ClusterKey, IssuedKeys, Keys
 from zookeeper.fabric.keys import TICKET_SECONDS, CallerKey
 from zookeeper.fabric.moments import now
@@ -227,8 +227,8 @@ def key_credentials(
         if isinstance(found, IssuedKeys):
             principal = Principal.parse(found.principal)
     old_path = security.old_key_file if own else ""
-    # A user lets nobody in, and may not be able to read who is to be kept out.
-    revoked_path = security.revoked_file if principal.role != USER else ""
+    # These let nobody in, and may not be able to read who is to be kept out.
+    revoked_path = security.revoked_file if principal.role not in (USER, GATEWAY) else ""
     return KeyCredentials(principal, path, old_path, revoked_path)
 
 
