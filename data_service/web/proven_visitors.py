@@ -36,6 +36,9 @@ from zookeeper.fabric.identity import GATEWAY
 
 log = logs.get("gateway")
 
+PROOF_SECONDS = 10.0
+"""For how long a proof is believed by itself: not every answer needs the namenode."""
+
 RENEW_SECONDS = 3600.0
 """How often the token of a session in use is prolonged: it lives a day without."""
 
@@ -53,6 +56,7 @@ class ProvenVisitors:
         self._connect = connect
         self._lock = threading.Lock()
         self._attempts = Attempts()
+        self._proved_at: "WeakKeyDictionary[FileSystem, float]" = WeakKeyDictionary()
         self._renewed_at: "WeakKeyDictionary[FileSystem, float]" = WeakKeyDictionary()
 
     def client(self, request: Request, held: ExitStack) -> FileSystem:
@@ -102,6 +106,8 @@ class ProvenVisitors:
         visitor = (claim.digest, other)
         try:
             with self._clients.of(visitor, lambda: self._proved(claim, other, host)) as fs:
+                if self._is_time(self._proved_at, fs, PROOF_SECONDS):
+                    fs.stat("/")
                 if isinstance(claim, Token) and claim.in_session:
                     self._renew(claim.token, fs)
                 yield fs
@@ -136,15 +142,13 @@ class ProvenVisitors:
             raise
         with self._lock:
             self._attempts.succeeded(host, claim.digest, self._now())
+            self._proved_at[fs] = self._now()
         return fs
 
     def _renew(self, token: str, fs: FileSystem) -> None:
         """Prolong the token of a session, unless that was done not long ago."""
-        now = self._now()
-        with self._lock:
-            if now < self._renewed_at.get(fs, -RENEW_SECONDS) + RENEW_SECONDS:
-                return
-            self._renewed_at[fs] = now
+        if not self._is_time(self._renewed_at, fs, RENEW_SECONDS):
+            return
         try:
             own = self._connect("", ByRole(GATEWAY), "")
             try:
@@ -154,6 +158,17 @@ class ProvenVisitors:
         except DfsError as error:
             # It is good as yet: when it is not, it is refused.
             log.warning("session.not_renewed", user=fs.user, error=error.message)
+
+    def _is_time(
+        self, done_at: "WeakKeyDictionary[FileSystem, float]", fs: FileSystem, seconds: float
+    ) -> bool:
+        """Whether something is to be done for a client now, which is noted as done."""
+        now = self._now()
+        with self._lock:
+            is_time = now >= done_at.get(fs, -seconds) + seconds
+            if is_time:
+                done_at[fs] = now
+        return is_time
 
 
 def _acting(claim: Claim) -> Acting:

@@ -12,7 +12,7 @@ from tests.support.clusters.crowd import Crowd
 from tests.support.clusters.daemon import Daemon
 from tests.support.clusters.waiting import wait_until
 from tests.support.links import certificates
-from zookeeper.fabric.identity import DATA_NODE, METADATA, NAME_NODE, ZOOKEEPER
+from zookeeper.fabric.identity import DATA_NODE, GATEWAY, METADATA, NAME_NODE, ZOOKEEPER
 
 DATA = bytes(range(256)) * 12_000
 """Three blocks."""
@@ -23,7 +23,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """All daemons, each with its certificate; what is read comes over the network."""
     folder = tmp_path_factory.mktemp("tls") / "cluster"
     own = {"short_circuit": "no"}
-    with Cluster(folder, 2, spare_data_nodes=1, security="tls", client=own) as made:
+    with Cluster(
+        folder, 2, spare_data_nodes=1, gateways=1, security="tls", client=own
+    ) as made:
         yield made
 
 
@@ -111,7 +113,7 @@ def test_certificates_are_renewed_while_everybody_works(cluster: Cluster) -> Non
     running = [role for role, daemon in cluster.daemons.items() if daemon.running]
     before = {role: shown(cluster, role) for role in running}
     assert cluster.client("put", "-", "/before", stdin=DATA).status == 0
-    for kind in (ZOOKEEPER, METADATA, NAME_NODE, DATA_NODE):
+    for kind in (ZOOKEEPER, METADATA, NAME_NODE, DATA_NODE, GATEWAY):
         certificates.make(cluster.folder / "certificates", kind, kind, *certificates.OWN_HOSTS)
     for role, old in before.items():
         assert shown(cluster, role) != old, role

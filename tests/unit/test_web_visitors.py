@@ -114,6 +114,17 @@ def test_a_key_that_is_void_from_now_on_opens_nothing(ask: ProvingAsker) -> None
     assert ask.status("alice").status == 200
 
 
+@pytest.mark.parametrize("target", ["/who", "/webhdfs/v1/?op=GETHOMEDIRECTORY"])
+def test_a_void_key_is_noticed_also_where_the_namenode_is_not_needed(
+    ask: ProvingAsker, target: str
+) -> None:
+    old = ask.basic("alice", "pa")
+    assert ask.raw("GET", target, Authorization=old).status == 200
+    ask.passwords["alice"] = "new"
+    ask.moment += proven_visitors.PROOF_SECONDS
+    assert ask.raw("GET", target, Authorization=old).status == 401
+
+
 def test_who_errs_often_is_refused_without_asking_and_others_are_not(ask: ProvingAsker) -> None:
     wrong = ask.basic("alice", "wrong")
     errors = [ask.raw("GET", "/who", Authorization=wrong).error for _ in range(20)]
