@@ -70,6 +70,7 @@ def status(site: Site, chosen: Sequence[Daemon]) -> int:
             state = f"running pid {record.pid}, not in config.ini any more: stop ends it"
         elif record:
             state = f"{'running' if record.ready else 'starting'} pid {record.pid}"
+            state += f", {daemon.page}" if daemon.page else ""
         elif listener and daemon.kind.is_run_by(listener.command):
             state = f"running pid {listener.pid}, not started by cluster.py"
         else:

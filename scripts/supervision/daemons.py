@@ -20,6 +20,7 @@ from scripts.supervision.processes import (
     is_of_this_machine,
     listener_at,
 )
+from zookeeper.fabric.identity import GATEWAY
 from zookeeper.fabric.settings import (
     Address,
     DataNodeSettings,
@@ -95,6 +96,8 @@ class Daemon:
         self.log_path = stem.with_name(f"{stem.name}.log")
         self.orphan: Optional[Record] = None
         """The process, when it is known by its log only."""
+        self.page = ""
+        """Where a browser finds it, if it is for browsers."""
         self._record_path = stem.with_name(f"{stem.name}.pid")
 
     def record(self) -> Optional[Record]:
@@ -151,6 +154,8 @@ class Site:
                 stem = self._free_stem(kind, index)
                 known = Daemon(kind, index, str(address), stem, role_of(kind, index))
             if known:
+                if kind.name == GATEWAY:
+                    known.page = f"http{'s' if settings.security.tls else ''}://{address}/"
                 self.daemons.append(known)
         self.left = list(recorded.values())
         """Those that were started here and run, but stand in config.ini no more."""

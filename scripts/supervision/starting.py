@@ -104,6 +104,9 @@ def start(site: Site, chosen: Sequence[Daemon]) -> int:
     if any(_serves(state, daemon) for daemon in namenodes):
         if not await_changes(site.settings, _lacks_datanodes(site)):
             return 1
+    for daemon in chosen:
+        if daemon.page and _serves(state, daemon):
+            print(f"The cluster in a browser: {daemon.page}", flush=True)
     return 1 if state.failed else 0
 
 

@@ -5,12 +5,14 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.support.clusters.fresh_copy import FreshCopy
-from tests.support.clusters.scripted import ROOT, SECONDS_MAX, Site
+from tests.support.clusters.scripted import ROLES, ROOT, SECONDS_MAX, Site
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 
 
 def test_quickstart_does_the_main_job(site: Site) -> None:
@@ -27,12 +29,19 @@ def test_quickstart_does_the_main_job(site: Site) -> None:
     assert site.pids() == []
 
 
+@pytest.mark.parametrize("site", [{"roles": (*ROLES, "gateway")}], indirect=True)
 def test_quickstart_can_be_repeated(site: Site) -> None:
     for argv in (("--stop-after",), ("--stop-after",), ()):
         done = site.quickstart(*argv)
         assert done.status == 0, done
     assert "cluster.py stop" in done.out
     assert site.cluster("status").status == 0
+    # It also says where a browser finds all that, and how one enters there.
+    page = f"http://{site.addresses['gateway']}/"
+    assert f"The cluster in a browser: {page}\n" in done.out
+    assert f"    {page}  " in done.out and "pyhdfs issueKey --web  " in done.out
+    with urllib.request.urlopen(page, timeout=PATIENCE_SECONDS) as answer:
+        assert b"<title>PyHDFS</title>" in answer.read()
 
 
 def test_quickstart_uses_a_cluster_that_runs_already(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""README's five terminals: its very commands, on a config file with free ports."""
+"""README's six terminals: its very commands, on a config file with free ports."""
 
 import os
 import subprocess
@@ -9,14 +9,15 @@ from tests.support.clusters.cluster import ROOT, Cluster
 from tests.support.clusters.daemon import Daemon
 
 
-def test_the_five_terminals_of_the_readme_store_and_fetch_a_file(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, data_nodes=1, name_node={"replication_factor": 1})
+def test_the_six_terminals_of_the_readme_store_and_fetch_a_file(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, data_nodes=1, gateways=1, name_node={"replication_factor": 1})
     environment = dict(os.environ, PYHDFS_CONFIG=str(cluster.config))
     terminals = [
         ["zookeeper/zk.py"],
         ["metadata_service/metadata.py"],
         ["data_service/name_node.py"],
         ["data_service/data_node.py", "0"],
+        ["data_service/web_gateway.py"],
     ]
     daemons = [
         Daemon(
@@ -43,7 +44,7 @@ def test_the_five_terminals_of_the_readme_store_and_fetch_a_file(tmp_path: Path)
             )
             assert done.returncode == 0, done.stderr
         assert done.stdout == (ROOT / "README.md").read_bytes()
-        assert [daemon.terminate() for daemon in daemons] == [0, 0, 0, 0]
+        assert [daemon.terminate() for daemon in daemons] == [0] * len(daemons)
     finally:
         for daemon in daemons:
             if daemon.running:

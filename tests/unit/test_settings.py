@@ -253,7 +253,10 @@ def test_the_shipped_file_states_the_defaults(tmp_path: Path) -> None:
                                        in shipped_lines().items() if other == section)
              for section in SECTIONS]
     with_all_active = loaded(tmp_path, "".join(lines))
-    assert with_all_active == loaded(tmp_path, "")
+    # Who begins with this file gets a gateway; clusters of older files get none unasked.
+    default = replace(with_all_active.web, hosts=())
+    assert replace(with_all_active, web=default) == loaded(tmp_path, "")
+    assert [str(host) for host in with_all_active.web.hosts] == ["localhost:9870"]
     assert replace(load(str(SHIPPED)), path="").client == Settings().client
 
 
@@ -262,7 +265,7 @@ def test_the_original_keys_are_the_active_ones() -> None:
     assert sorted(active) == sorted([
         "name_node_hosts", "block_size", "replication_factor", "data_node_hosts",
         "data_node_dir_1801", "data_node_dir_1802", "data_node_dir_1803", "metadata_hosts",
-        "zookeeper_hosts"])
+        "zookeeper_hosts", "web_hosts"])
 
 
 def test_the_shipped_file_keeps_all_data_below_one_folder() -> None:
