@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 from shutil import which
-from typing import Any, Iterator, List, NamedTuple
+from typing import Iterator
 
 import pytest
 
 from tests.support.clusters.cluster import ROOT, Cluster
+from tests.support.clusters.curl import Curl
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.tidy.readme import blocks
 from zookeeper.fabric import key_file
@@ -23,42 +24,6 @@ pytestmark = [
 ]
 
 GATEWAY = "gateway_0"
-
-
-class Curled(NamedTuple):
-    """What curl printed, and the statuses that it met on the way."""
-
-    body: bytes
-    statuses: str
-
-    @property
-    def json(self) -> Any:
-        """The body."""
-        return json.loads(self.body)
-
-
-class Curl:
-    """curl to one gateway, in the name of the superuser."""
-
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
-        self._root = "http://{}:{}/webhdfs/v1".format(*cluster.address(GATEWAY))
-        self._user = cluster.file_system().user
-        self._heads = folder / "heads"
-
-    def command(self, *options: str, path: str, op: str) -> List[str]:
-        """The words of a person."""
-        url = f"{self._root}{path}?op={op}&user.name={self._user}"
-        return ["curl", "-sS", "-D", str(self._heads), *options, url]
-
-    def __call__(self, *options: str, path: str, op: str) -> Curled:
-        done = subprocess.run(
-            self.command(*options, path=path, op=op),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=2 * PATIENCE_SECONDS,
-        )  # fmt: skip
-        assert done.returncode == 0
-        lines = self._heads.read_text("latin-1").splitlines()
-        statuses = [line.split()[1] for line in lines if line.startswith("HTTP/")]
-        return Curled(done.stdout, " ".join(statuses))
 
 
 @pytest.fixture(scope="module")
