@@ -102,6 +102,14 @@ class FileSystem(Names, Administration, Delegation, Conveniences):
         self._transport.close()
         self._namenode.close()
 
+    def knock(self) -> None:
+        """Ask the namenode once, briefly, whether it lets this user in.
+
+        Raises AuthenticationFailed when it does not (any more), and whatever keeps it from saying:
+        Unavailable, NotLeader and so on.
+        """
+        self._namenode.parting.stat("/")
+
     def ignoring_checksums(self) -> "FileSystem":
         """The same, on the same connections, for who wants what is left of damaged files: where a
         block has no good replica, the bytes of a damaged one are read as they are."""

@@ -107,7 +107,7 @@ class ProvenVisitors:
         try:
             with self._clients.of(visitor, lambda: self._proved(claim, other, host)) as fs:
                 if self._is_time(self._proved_at, fs, PROOF_SECONDS):
-                    fs.stat("/")
+                    _prove_again(fs)
                 if isinstance(claim, Token) and claim.in_session:
                     self._renew(claim.token, fs)
                 yield fs
@@ -169,6 +169,17 @@ class ProvenVisitors:
             if is_time:
                 done_at[fs] = now
         return is_time
+
+
+def _prove_again(fs: FileSystem) -> None:
+    """Raise AuthenticationFailed for whom the namenode lets in no more."""
+    try:
+        fs.knock()
+    except AuthenticationFailed:
+        raise
+    except DfsError as error:
+        # While it is out of reach, who was known may see that it is; what needs it fails anyway.
+        log.debug("visitor.not_proved_again", user=fs.user, error=error.message)
 
 
 def _acting(claim: Claim) -> Acting:

@@ -3,14 +3,18 @@
 import json
 import os
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from shutil import which
 from typing import Any, Dict, Iterator, List, NamedTuple
 
 import pytest
 
+from data_service.filesystem import FileSystem
+from data_service.filesystem.acting import ByKey
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from zookeeper.fabric.errors import AuthenticationFailed
 
 pytestmark = [
     pytest.mark.cluster,
@@ -186,13 +190,17 @@ def test_a_session_is_good_at_every_gateway_and_over_at_all(cluster: Cluster, cu
 def test_whose_key_is_revoked_is_out_at_once(cluster: Cluster, curl: Curl) -> None:
     page, own = curl.log_in("carol"), curl.by("carol")
     assert curl("/who", *page).status == curl("/who", *own).status == "200"
-    (cluster.folder / "revoked").write_text("user:carol\n")
-    try:
+    acting = ByKey("carol", curl.password("carol"))
+    with ExitStack() as held:
+        known = held.enter_context(FileSystem(str(cluster.config), acting=acting))
+        known.knock()
+        (cluster.folder / "revoked").write_text("user:carol\n")
+        held.callback((cluster.folder / "revoked").write_text, "")
         for options in (page, own):
             wait_until(lambda options=options: curl("/who", *options).status == "401",
                        what="the end of a revoked key")  # type: ignore[misc]
-    finally:
-        (cluster.folder / "revoked").write_text("")
+        with pytest.raises(AuthenticationFailed):
+            known.knock()
     assert curl("/who", *curl.by("bob")).status == "200"
 
 

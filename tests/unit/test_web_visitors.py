@@ -125,6 +125,20 @@ def test_a_void_key_is_noticed_also_where_the_namenode_is_not_needed(
     assert ask.raw("GET", target, Authorization=old).status == 401
 
 
+def test_while_the_namenode_does_not_answer_who_is_known_is_let_in(ask: ProvingAsker) -> None:
+    ask.status("alice")
+    ask.down = True
+    ask.moment += proven_visitors.PROOF_SECONDS
+    alice = ask.basic("alice", "pa")
+    home = ask.raw("GET", "/webhdfs/v1/?op=GETHOMEDIRECTORY", Authorization=alice)
+    assert home.status == 200, "what needs no namenode is told"
+    assert ask.status("alice").error.startswith("RetriableException: ")
+    assert ask.status("bob").error.startswith("RetriableException: "), "nobody can say who he is"
+    ask.down = False
+    for _ in range(2):
+        assert ask.status("bob").status == 200, "which was no failure of his"
+
+
 def test_who_errs_often_is_refused_without_asking_and_others_are_not(ask: ProvingAsker) -> None:
     wrong = ask.basic("alice", "wrong")
     errors = [ask.raw("GET", "/who", Authorization=wrong).error for _ in range(20)]

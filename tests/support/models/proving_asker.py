@@ -9,14 +9,14 @@ from data_service.web.proven_visitors import ProvenVisitors
 from data_service.web.visitors import Visitors
 from tests.support.models.memory_file_system import MemoryFileSystem
 from tests.support.models.web_asker import Asker, Reply
-from zookeeper.fabric.errors import AuthenticationFailed, PermissionDenied
+from zookeeper.fabric.errors import AuthenticationFailed, PermissionDenied, Unavailable
 
 
 class ProvingAsker(Asker):
     """Its users and their passwords are `passwords`, its tokens and their owners `tokens`; of whom
     a key or token was taken away since hears so at his next call. `hue` may act for everybody but
     root. `tried` is what was shown of whom the namenode was asked about, `renewed` which tokens
-    were; `moment` is now."""
+    were; `moment` is now; `down` tells that the namenode does not answer."""
 
     def __init__(self) -> None:
         self.moment = 1000.0
@@ -26,6 +26,7 @@ class ProvingAsker(Asker):
         self.tried: List[str] = []
         self.renewed: List[str] = []
         self.clients: List[_Client] = []
+        self.down = False
 
     def _visitors(self) -> Visitors:
         return ProvenVisitors(Clients(), self._connect, lambda: self.moment)
@@ -36,6 +37,8 @@ class ProvingAsker(Asker):
 
     def judge(self, acting: Acting) -> str:
         """Whose key or token it is; the gateway's own without one."""
+        if self.down:
+            raise Unavailable("cannot reach the name_node")
         if acting is None or isinstance(acting, ByRole):
             return "gateway"
         self.tried.append(acting[1] if isinstance(acting, ByKey) else acting.token)
@@ -75,6 +78,10 @@ class _Client(MemoryFileSystem):
         if self._other and (real != "hue" or self._other == "root"):
             raise PermissionDenied(f"User: {real} is not allowed to impersonate {self._other}")
         super()._called(method)
+
+    def knock(self) -> None:
+        """Asked of the namenode."""
+        self._called("knock")
 
     def datanode_rooms(self) -> Any:
         """With their names for the superuser only."""
