@@ -7,9 +7,10 @@
 
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Dict, List, Optional, Type
+from typing import Dict, List, Mapping, Optional, Type
 
 from data_service.web.border import Border
+from data_service.web.doors import Door
 from data_service.web.exchange.answers import Answer, answer_json
 from data_service.web.exchange.http_server import HttpServer
 from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException
@@ -22,13 +23,17 @@ _PLAYED = ("who", "login", "logout", "cluster", "files", "webhdfs")
 
 
 class PlayedGateway:
-    """`answers` are, by path, JSON, or the error that is told; `asked` are the requests so far."""
+    """`answers` are, by path, JSON, or the error that is told; `asked` are the requests so far.
 
-    def __init__(self) -> None:
+    What `doors` are for goes to these, and is not played.
+    """
+
+    def __init__(self, doors: Optional[Mapping[str, Door]] = None) -> None:
         self.answers: Dict[str, object] = {}
         self.asked: List[Request] = []
         page = PageDoor()
-        front = Front({"": page, "page": page, **dict.fromkeys(_PLAYED, self)}, Border([]))
+        played: Dict[str, Door] = dict.fromkeys(_PLAYED, self)
+        front = Front({"": page, "page": page, **played, **(doors or {})}, Border([]))
         self._server = HttpServer("played", "127.0.0.1", 0, front.answering, NetworkSettings())
         self.url = ""
 

@@ -68,11 +68,11 @@ class Asker:
         self.users: List[str] = []
         visitors = self._visitors()
         identity = IdentityDoor(visitors)
-        doors: Dict[str, Door] = {
+        self.doors: Dict[str, Door] = {
             "files": FilesDoor(visitors), "webhdfs": WebHdfsDoor(visitors),
             "login": identity, "logout": identity, "who": identity,
         }  # fmt: skip
-        self._front = Front(doors, Border(["web"], ["https://hue:8888"]))
+        self._front = Front(self.doors, Border(["web"], ["https://hue:8888"]))
 
     def _visitors(self) -> Visitors:
         return NamedVisitors(Clients(), self._connect, "dr.who")

@@ -103,7 +103,8 @@ async function start() {
 async function goTo() {
   await show();
   if (location.hash === "#main") return;
-  main.focus({ preventScroll: true });
+  // A view may have put the person where its keys work.
+  if (!main.querySelector(":focus")) main.focus({ preventScroll: true });
   announce(document.title);
 }
 

@@ -55,7 +55,7 @@ export async function show(place, { path: named, signal }) {
 
 class View {
   constructor(path, signal) {
-    Object.assign(this, { path, signal, inTrash: false, loads: 0 });
+    Object.assign(this, { path, signal, inTrash: false, loads: 0, loading: true });
     this.grid = new Grid({
       open: (entry) => this.open(entry), changed: () => this.tell(), key: (event) => this.onKey(event),
       link: (entry) => (entry.isDirectory ? route(this.at(entry)) : this.downloadAddress(entry)),
@@ -165,17 +165,23 @@ class View {
 
   open(entry) {
     if (entry.isDirectory) location.hash = route(this.at(entry));
-    else preview(this.at(entry), entry.size).then(() => this.grid.table.focus());
+    else this.back(preview(this.at(entry), entry.size));
   }
 
   downloadAddress(entry) {
     return address("/files/download", { path: this.at(entry) });
   }
 
-  // Loads again when a dialog has changed something, and gives the keys back to the table.
+  // Loads again when a dialog has changed something.
   async after(change) {
     const result = await change;
-    if (result !== null && result !== false) await this.load();
+    if (result !== null) await this.load();
+    return this.back(result);
+  }
+
+  // Gives the keys back to the table when a dialog has ended.
+  async back(ending) {
+    const result = await ending;
     if (!this.signal.aborted) this.grid.table.focus({ preventScroll: true });
     return result;
   }
@@ -211,7 +217,8 @@ class View {
     const { rows, entries, text } = this.grid;
     const all = counted(entries.length, "entry", "entries");
     this.count.textContent = (text ? `${counted(rows.length, "match", "matches")} in ${all}`
-      : entries.length ? all : "Nothing is in this directory.") + (this.loading ? ", more come…" : "");
+      : entries.length || this.loading ? all : "Nothing is in this directory.")
+      + (this.loading ? ", more come…" : "");
     const chosen = this.grid.chosen();
     // Buttons stay as long as they are about the same rows: the focus may be on one.
     if (chosen.length === this.told?.length && chosen.every((one, at) => one === this.told[at])) return;
@@ -233,9 +240,9 @@ class View {
     return [
       el("strong", {}, one ? visible(one.name)
         : `${chosen.length} selected${files ? `, ${bytes(size)}` : ""}`),
-      one && !one.isDirectory && [button("Preview", () => preview(paths[0], one.size)),
+      one && !one.isDirectory && [button("Preview", () => this.back(preview(paths[0], one.size))),
         el("a", { class: "button", href: this.downloadAddress(one), download: "" }, "Download")],
-      one && [button("Details", () => details(paths[0])),
+      one && [button("Details", () => this.back(details(paths[0]))),
         button("Rename", () => this.renameChosen())],
       this.inTrash && button("Restore", () => restore(paths, () => this.load()), "primary"),
       button("Move", () => this.after(deeds.move(paths, this.path))),
