@@ -42,9 +42,6 @@ def fs(asker: Asker) -> MemoryFileSystem:
 def gateway(asker: Asker, browser: Browser) -> Iterator[PlayedGateway]:
     """A gateway that root is looking at."""
     with PlayedGateway(asker.doors) as played:
-        played.answers["/who"] = {
-            "user": "root", "mode": "simple", "superuser": True, "home": "/user/root"
-        }  # fmt: skip
         browser.open(played.url)
         browser.script("localStorage.setItem('pyhdfs.user', 'root')")
         yield played
@@ -54,7 +51,8 @@ def look(browser: Browser, gateway: PlayedGateway, path: str, rows: int) -> None
     """Go to a directory, and wait for its rows."""
     browser.open(f"{gateway.url}#/files{path}")
     browser.reload()
-    browser.wait(f"return document.querySelectorAll({json.dumps(ROWS)}).length === {rows}")
+    browser.wait(f"return document.querySelectorAll({json.dumps(ROWS)}).length === {rows}"
+                 " && document.activeElement.role === 'grid'")  # fmt: skip
 
 
 def click_row(browser: Browser, name: str, modifier: str = "") -> None:

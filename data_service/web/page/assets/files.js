@@ -49,8 +49,8 @@ export async function show(place, { path: named, signal }) {
   const path = normal(named);
   const view = new View(path, signal);
   replace(place, view.node);
-  await view.load();
   view.grid.table.focus({ preventScroll: true });
+  await view.load();
 }
 
 class View {
