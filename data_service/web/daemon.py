@@ -13,6 +13,7 @@ from data_service.web.figures.asker import Asker, daemons_of
 from data_service.web.figures.cluster_door import ClusterDoor
 from data_service.web.figures.health_door import HealthDoor
 from data_service.web.figures.log_lines import LogLines
+from data_service.web.figures.metrics_door import MetricsDoor
 from data_service.web.figures.sightings import Sighting
 from data_service.web.figures.watcher import Watcher
 from data_service.web.files.files_door import FilesDoor
@@ -48,12 +49,16 @@ class WebGateway(daemon.Daemon):
         self._asker = Asker(settings, credentials)
         self._watcher = Watcher(daemons_of(settings), self._asker, self._seen)
         self._lines = LogLines()
+        secured = settings.security.mode == SECRET
+        metrics = MetricsDoor(visitors, self._watcher, own.metrics_public, secured)
         doors: Dict[str, Door] = {
             "": page,
             "page": page,
             "files": FilesDoor(visitors),
             "cluster": ClusterDoor(visitors, self._watcher, self._lines),
             "health": HealthDoor(self._watcher),
+            "metrics": metrics,
+            "jmx": metrics,
             "webhdfs": WebHdfsDoor(visitors),
             "login": identity,
             "logout": identity,

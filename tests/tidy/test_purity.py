@@ -42,10 +42,16 @@ PURE_MODULES = {
     "data_service.web.exchange.remote_exceptions",
     "data_service.web.exchange.request",
     "data_service.web.exchange.targets",
+    "data_service.web.figures.bean_query",
+    "data_service.web.figures.call_counts",
     "data_service.web.figures.condition",
+    "data_service.web.figures.datanode_beans",
     "data_service.web.figures.datanode_rows",
+    "data_service.web.figures.exposition",
     "data_service.web.figures.history",
+    "data_service.web.figures.namenode_beans",
     "data_service.web.figures.overview",
+    "data_service.web.figures.process_beans",
     "data_service.web.figures.sightings",
     "data_service.web.files.health_forms",
     "data_service.web.webhdfs.addresses",
@@ -69,7 +75,7 @@ IMPURE = {
 PURE_LIBRARY = set(
     """__future__ abc array base64 binascii bisect collections contextlib copy dataclasses enum
     errno fractions functools hashlib heapq hmac inspect itertools json math operator random re
-    string struct textwrap types typing unicodedata urllib.parse zlib""".split()
+    statistics string struct textwrap types typing unicodedata urllib.parse zlib""".split()
 )
 """Standard library modules that only compute. `random` stands for the type `random.Random`."""
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support.links.loopback import Loopback
 from zookeeper.fabric.figures import (
     CALL_SECONDS,
+    CALLS_FAILED,
     SECONDS,
     SIZES,
     START_TIME,
@@ -21,7 +22,7 @@ from zookeeper.fabric.figures import (
     value_in,
 )
 from zookeeper.fabric.kinds import decode
-from zookeeper.fabric.meter import CALLS_FAILED, Meter, ServerCalls
+from zookeeper.fabric.meter import Meter, ServerCalls
 from zookeeper.fabric.process import process_figures
 
 

@@ -30,7 +30,8 @@ INFO = "pyhdfs_info"
 
 VERSION_TAG = "version"
 
-CALL_SECONDS, CALL_TAG = "pyhdfs_call_seconds", "call"
+CALL_SECONDS, CALLS_FAILED = "pyhdfs_call_seconds", "pyhdfs_calls_failed_total"
+CALL_TAG = "call"
 """What every server has of its calls, and the tag that names one."""
 
 Tags = Tuple[Tuple[Label, Text], ...]

@@ -18,7 +18,14 @@ from typing import BinaryIO, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 from zookeeper.fabric import keys
 from zookeeper.fabric.errors import SettingsError
-from zookeeper.fabric.identity import DATA_NODE, METADATA, NAME_NODE, ZOOKEEPER, Principal
+from zookeeper.fabric.identity import (
+    DATA_NODE,
+    GATEWAY,
+    METADATA,
+    NAME_NODE,
+    ZOOKEEPER,
+    Principal,
+)
 from zookeeper.fabric.keys import CallerKey
 from zookeeper.fabric.moments import shown
 
@@ -33,6 +40,14 @@ _OWNER = b"principal "
 _SERVES = "serves"
 _SERVERS = (DATA_NODE, METADATA, ZOOKEEPER)
 """Who is given a server key. A namenode, which gives keys out, needs the cluster key itself."""
+
+_CALLED: Dict[str, Tuple[str, ...]] = {
+    ZOOKEEPER: (),
+    METADATA: (),
+    # A metadata service tells it how it is, and answers nothing else but to a namenode.
+    GATEWAY: (NAME_NODE, ZOOKEEPER, METADATA),
+}
+"""Whom one is given keys to; who is not named here, to namenode and zookeeper."""
 
 
 class ClusterKey(NamedTuple):
@@ -105,8 +120,7 @@ def issue(cluster: Sequence[ClusterKey], principal: Principal, now: int) -> str:
         f"principal {owner}",
         f"issued {now}",
     ]
-    calls = () if principal.role in (ZOOKEEPER, METADATA) else (NAME_NODE, ZOOKEEPER)
-    for server in calls:
+    for server in _CALLED.get(principal.role, (NAME_NODE, ZOOKEEPER)):
         for one in cluster:
             lines += [f"{server} {key.key_id.hex()} {key.key.hex()}"
                       for key in one.calling(server, owner, now)]
@@ -136,7 +150,7 @@ def _issued(path: str, data: bytes) -> IssuedKeys:
                 issued = int(rest)
                 if not 0 <= issued < 1 << 63:
                     raise ValueError
-            elif word in (NAME_NODE, ZOOKEEPER, _SERVES):
+            elif word in (NAME_NODE, ZOOKEEPER, METADATA, _SERVES):
                 key_id, key = map(bytes.fromhex, rest.split())
                 if (len(key_id), len(key)) != (keys.KEY_ID_BYTES, KEY_BYTES_MIN):
                     raise ValueError

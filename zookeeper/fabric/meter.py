@@ -7,6 +7,7 @@ from zookeeper.fabric.calls import READS, Calls, call
 from zookeeper.fabric.figures import (
     CALL_SECONDS,
     CALL_TAG,
+    CALLS_FAILED,
     COUNTER,
     HISTOGRAM,
     SECONDS,
@@ -16,8 +17,6 @@ from zookeeper.fabric.figures import (
     counter,
 )
 from zookeeper.fabric.kinds import Label, Natural
-
-CALLS_FAILED = "pyhdfs_calls_failed_total"
 
 
 class CallMetric(NamedTuple):

@@ -238,10 +238,10 @@ class WebSettings(Section):
         (), PERHAPS_ADDRESSES, "where the web gateways listen; nothing: there is none", "web_hosts")
     web_names: Tuple[str, ...] = _setting(
         (), NAMES, "names by which they may be called besides those, of a proxy say")
-    web_user: str = _setting(
-        "dr.who", USER_NAME, "whose name a request has that says none")
+    web_user: str = _setting("dr.who", USER_NAME, "whose name a request has that says none")
     web_origins: Tuple[str, ...] = _setting(
         (), ORIGINS, "sites whose pages may use them in a browser, each with scheme and port")
+    metrics_public: bool = _setting(False, BOOLEAN, "let everybody read /metrics and /jmx")
 
 
 @dataclass(init=False, repr=False, eq=False)
