@@ -223,7 +223,7 @@ def test_spools_and_threads_are_closed_on_every_path(monkeypatch: pytest.MonkeyP
             getattr(writer, end)()
     wait_until(lambda: all(file.closed for file in made))
     wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("put")])
-    assert len(made) == 6
+    assert 3 <= len(made) <= 6
 
 
 def test_the_next_block_fills_while_one_is_sent(stored: Stored) -> None:

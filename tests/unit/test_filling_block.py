@@ -6,6 +6,7 @@ import pytest
 
 from data_service.filesystem.writing import filling_block, spool
 from data_service.filesystem.writing.filling_block import FillingBlock, comes_fast
+from data_service.filesystem.writing.spool import SpareFiles
 from data_service.protocol.checksums import CHUNK_BYTES
 from tests.support.disks.replicas import noise
 from tests.support.models.stored import Stored
@@ -15,20 +16,29 @@ DATA = noise(6 * CHUNK_BYTES + 1000, 3)
 LOST = Unavailable("the datanode is gone")
 
 
+class Along(Stored):
+    """With what its blocks need besides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block_size = 8 * CHUNK_BYTES
+        self.files = SpareFiles()
+
+
 @pytest.fixture(name="stored")
-def _stored(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stored]:
+def _stored(monkeypatch: pytest.MonkeyPatch) -> Iterator[Along]:
     monkeypatch.setattr(spool, "MEMORY_BYTES", 2 * CHUNK_BYTES)
     monkeypatch.setattr(filling_block, "GRACE_SECONDS", 600.0)
     monkeypatch.setattr(filling_block, "PAUSE_SECONDS_MAX", 600.0)
-    stored = Stored()
-    stored.block_size = 8 * CHUNK_BYTES
+    stored = Along()
     yield stored
+    stored.files.close()
     assert all(attempt.closed for attempt in stored.attempts)
 
 
-def filled(stored: Stored, size: int = len(DATA)) -> FillingBlock:
+def filled(stored: Along, size: int = len(DATA)) -> FillingBlock:
     """A block with so many of the bytes."""
-    block = FillingBlock(stored, 0)  # type: ignore[arg-type]
+    block = FillingBlock(stored, 0, stored.files)  # type: ignore[arg-type]
     write(block, 0, size)
     return block
 
@@ -41,13 +51,13 @@ def write(block: FillingBlock, start: int, end: int) -> None:
             view = view[block.write(view) :]
 
 
-def settled(stored: Stored, block: FillingBlock) -> None:
+def settled(stored: Along, block: FillingBlock) -> None:
     """It ends well, with all of its bytes."""
     block.settle()
     assert stored.data() == DATA[: block.length]
 
 
-def test_a_large_block_is_sent_while_it_fills(stored: Stored) -> None:
+def test_a_large_block_is_sent_while_it_fills(stored: Along) -> None:
     block = filled(stored, 4 * CHUNK_BYTES + 5)
     (attempt,) = stored.attempts
     assert attempt.chunks == 4
@@ -56,7 +66,7 @@ def test_a_large_block_is_sent_while_it_fills(stored: Stored) -> None:
     assert attempt.chunks == 7 and stored.threads == {}, "nothing was sent again"
 
 
-def test_a_small_block_is_sent_at_its_end(stored: Stored) -> None:
+def test_a_small_block_is_sent_at_its_end(stored: Along) -> None:
     block = filled(stored, 2 * CHUNK_BYTES + 5)
     settled(stored, block)
     assert stored.attempts == [] and list(stored.threads) == [0]
@@ -64,7 +74,7 @@ def test_a_small_block_is_sent_at_its_end(stored: Stored) -> None:
 
 @pytest.mark.parametrize("chunk", [0, 1, 4, 7, -1])
 def test_a_block_whose_pipeline_fails_is_written_when_it_is_whole(
-    stored: Stored, chunk: int
+    stored: Along, chunk: int
 ) -> None:
     stored.attempt_errors = {0: {chunk: LOST}}
     settled(stored, filled(stored))
@@ -72,7 +82,7 @@ def test_a_block_whose_pipeline_fails_is_written_when_it_is_whole(
     assert stored.attempts[0].ended_by == (None if chunk == 0 else LOST)
 
 
-def test_that_it_cannot_be_written_at_all_is_told_at_its_end(stored: Stored) -> None:
+def test_that_it_cannot_be_written_at_all_is_told_at_its_end(stored: Along) -> None:
     stored.attempt_errors = {0: {2: LOST}}
     stored.errors = {0: NotEnoughReplicas("no")}
     block = filled(stored)
@@ -88,7 +98,7 @@ def test_what_counts_as_fast(length: int, seconds: float, pause: float, fast: bo
 
 
 def test_who_becomes_slow_loses_his_pipeline_and_nobody_is_blamed(
-    stored: Stored, monkeypatch: pytest.MonkeyPatch
+    stored: Along, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     block = filled(stored, 4 * CHUNK_BYTES)
     (attempt,) = stored.attempts
@@ -102,14 +112,14 @@ def test_who_becomes_slow_loses_his_pipeline_and_nobody_is_blamed(
 
 
 def test_who_is_slow_from_the_beginning_gets_none(
-    stored: Stored, monkeypatch: pytest.MonkeyPatch
+    stored: Along, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(filling_block, "GRACE_SECONDS", -1e9)
     settled(stored, filled(stored))
     assert stored.attempts == []
 
 
-def test_after_an_interruption_it_is_written_when_it_is_whole(stored: Stored) -> None:
+def test_after_an_interruption_it_is_written_when_it_is_whole(stored: Along) -> None:
     """Half a chunk may have gone out, and nobody knows."""
     stored.attempt_errors = {0: {4: KeyboardInterrupt()}}
     block = filled(stored, 3 * CHUNK_BYTES)
@@ -122,7 +132,7 @@ def test_after_an_interruption_it_is_written_when_it_is_whole(stored: Stored) ->
     settled(stored, block)
 
 
-def test_a_block_that_is_forgotten_hangs_up(stored: Stored) -> None:
+def test_a_block_that_is_forgotten_hangs_up(stored: Along) -> None:
     block = filled(stored)
     assert not stored.attempts[0].closed
     block.close()

@@ -2,17 +2,26 @@
 
 import os
 import tempfile
-from typing import Any, Callable, List
+from contextlib import closing, contextmanager
+from typing import Any, Callable, Iterator, List
 
 import pytest
 
 from data_service.filesystem.writing import spool as spool_module
-from data_service.filesystem.writing.spool import MEMORY_BYTES, MEMORY_BYTES_MAX, Spool
+from data_service.filesystem.writing.spool import MEMORY_BYTES, MEMORY_BYTES_MAX, SpareFiles, Spool
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from tests.support.disks.replicas import noise
 from zookeeper.fabric.errors import LocalFileError
 
 DATA = noise(MEMORY_BYTES_MAX + 2 * MEMORY_BYTES + 777, 5)
+
+
+@contextmanager
+def spooled(size: int) -> Iterator[Spool]:
+    """A spool whose file is closed with it."""
+    files = SpareFiles()
+    with closing(files), Spool(size, files) as spool:
+        yield spool
 
 
 def fill(spool: Spool, size: int) -> int:
@@ -40,13 +49,13 @@ def content(spool: Spool) -> bytes:
 @pytest.mark.parametrize("size", [
     0, 1, CHUNK_BYTES, MEMORY_BYTES - 1, MEMORY_BYTES, MEMORY_BYTES + CHUNK_BYTES, len(DATA)])
 def test_what_goes_in_comes_out(size: int) -> None:
-    with Spool(len(DATA)) as spool:
+    with spooled(len(DATA)) as spool:
         assert fill(spool, size) == size and content(spool) == DATA[:size]
         assert spool.full == (size == len(DATA)) and spool.in_file == (size > MEMORY_BYTES)
 
 
 def test_it_takes_no_more_than_its_size() -> None:
-    with Spool(1000) as spool:
+    with spooled(1000) as spool:
         assert fill(spool, 5000) == 1000 and spool.full
         assert spool.write(memoryview(b"x")) == 0
 
@@ -74,7 +83,7 @@ def test_without_room_for_a_file_it_is_full_early_and_loses_nothing(
     if not room:
         monkeypatch.setattr(tempfile, "TemporaryFile", _refuse)
     monkeypatch.setattr(os, "pwrite", _full_at(room))
-    with Spool(len(DATA)) as spool:
+    with spooled(len(DATA)) as spool:
         length = fill(spool, len(DATA))
         assert length == room // CHUNK_BYTES * CHUNK_BYTES + MEMORY_BYTES_MAX
         assert spool.full and content(spool) == DATA[:length]
@@ -82,7 +91,7 @@ def test_without_room_for_a_file_it_is_full_early_and_loses_nothing(
 
 def test_a_file_that_somebody_cuts_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "MEMORY_BYTES", CHUNK_BYTES)
-    with Spool(len(DATA)) as spool:
+    with spooled(len(DATA)) as spool:
         fill(spool, 3 * CHUNK_BYTES)
         assert spool._file is not None
         os.truncate(spool._file.fileno(), CHUNK_BYTES)
@@ -92,7 +101,7 @@ def test_a_file_that_somebody_cuts_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_file_whose_bytes_changed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "MEMORY_BYTES", CHUNK_BYTES)
-    with Spool(len(DATA)) as spool:
+    with spooled(len(DATA)) as spool:
         fill(spool, 3 * CHUNK_BYTES)
         assert spool._file is not None
         os.pwrite(spool._file.fileno(), b"other bytes", 100)
@@ -106,7 +115,7 @@ def test_it_can_be_followed(memory: int, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(spool_module, "MEMORY_BYTES", memory)
     pieces: List[bytes] = []
     size = 5 * CHUNK_BYTES + 7
-    with Spool(size) as spool:
+    with spooled(size) as spool:
         for start in range(0, size, 100_000):
             view = memoryview(DATA)[start : min(start + 100_000, size)]
             while view:
@@ -116,3 +125,21 @@ def test_it_can_be_followed(memory: int, monkeypatch: pytest.MonkeyPatch) -> Non
                 assert len(pieces) == spool.length // CHUNK_BYTES
         pieces += [bytes(data) for data, _ in spool.chunks(len(pieces))]
     assert b"".join(pieces) == DATA[:size]
+
+
+def test_the_file_of_one_block_serves_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "MEMORY_BYTES", CHUNK_BYTES)
+    spare, size = SpareFiles(), 3 * CHUNK_BYTES
+    with Spool(size, spare) as first:
+        fill(first, size)
+        file = first._file
+    with Spool(size, spare) as second, Spool(size, spare) as third:
+        for start, spool in ((CHUNK_BYTES, second), (2 * CHUNK_BYTES, third)):
+            view = memoryview(DATA)[start : start + 2 * CHUNK_BYTES]
+            while view:
+                view = view[spool.write(view) :]
+            assert content(spool) == DATA[start : start + 2 * CHUNK_BYTES]
+        assert file is not None and second._file is file is not third._file
+        spare.close()
+        assert not file.closed
+    assert file.closed

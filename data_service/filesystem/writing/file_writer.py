@@ -10,6 +10,7 @@ from typing import Callable, Optional, Union
 from data_service.filesystem.parallel import Task
 from data_service.filesystem.writing.filling_block import FillingBlock
 from data_service.filesystem.writing.open_file import OpenFile, say_never_closed
+from data_service.filesystem.writing.spool import SpareFiles
 from data_service.filesystem.writing.with_blocks import with_block_failed
 from data_service.protocol.files import FileStatus
 from zookeeper.fabric import logs
@@ -54,7 +55,8 @@ class FileWriter(io.RawIOBase, Forkable):
         self._given_up = ""
         self._position = file.position + written
         self._sender: Optional[Task] = None
-        self._block = FillingBlock(file, self._position)
+        self._files = SpareFiles()
+        self._block = FillingBlock(file, self._position, self._files)
         self.forked()
         self.length = file.offset + length
         self.status: Optional[FileStatus] = None
@@ -210,12 +212,13 @@ class FileWriter(io.RawIOBase, Forkable):
     def _release(self) -> None:
         super().close()
         self._block.close()
+        self._files.close()
         _open_writers.discard(self)
 
     def _send_block(self) -> None:
         self._await_sender()
         block, self._position = self._block, self._position + 1
-        self._block = FillingBlock(self._file, self._position)
+        self._block = FillingBlock(self._file, self._position, self._files)
         # Not of this object: a writer that is forgotten must not live on in its own thread.
         self._sender = Task(block.settle, "put")
 

@@ -15,7 +15,7 @@ from typing import Optional
 
 from data_service.filesystem.writing.block_attempt import BlockAttempt
 from data_service.filesystem.writing.open_file import OpenFile
-from data_service.filesystem.writing.spool import Spool
+from data_service.filesystem.writing.spool import SpareFiles, Spool
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 
@@ -39,12 +39,13 @@ def comes_fast(length: int, seconds: float, pause: float) -> bool:
 
 
 class FillingBlock:
-    """The block at `position`. One thread at a time; it ends with `settle` or `close`."""
+    """The block at `position`, which may use temporary `files`. One thread at a time; it ends with
+    `settle` or `close`."""
 
-    def __init__(self, file: OpenFile, position: int) -> None:
+    def __init__(self, file: OpenFile, position: int, files: SpareFiles) -> None:
         self._file = file
         self._position = position
-        self._spool = Spool(file.block_size)
+        self._spool = Spool(file.block_size, files)
         self._attempt: Optional[BlockAttempt] = None
         self._waits = False
         """Whether it is sent only when it is whole."""

@@ -15,6 +15,7 @@ much processor time).
 
 import os
 import tempfile
+import threading
 from typing import BinaryIO, Iterator, List, Optional, Tuple
 
 from data_service.filesystem.local import local_errors
@@ -33,11 +34,43 @@ MEMORY_BYTES_MAX = 64 * CHUNK_BYTES
 _NAME = "the temporary file of a block"
 
 
+class SpareFiles:
+    """The temporary files of one writer that no block needs just now. May be used by any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: List[BinaryIO] = []
+        self._closed = False
+
+    def take(self) -> BinaryIO:
+        """One with any bytes in it, or a new one; raises OSError."""
+        with self._lock:
+            if self._files:
+                return self._files.pop()
+        return tempfile.TemporaryFile(buffering=0)
+
+    def give_back(self, file: BinaryIO) -> None:
+        """What was taken, for another block."""
+        with self._lock:
+            if not self._closed:
+                self._files.append(file)
+                return
+        file.close()
+
+    def close(self) -> None:
+        """Close them, and from now on all that come back."""
+        with self._lock:
+            self._closed, files, self._files = True, self._files, []
+        for file in files:
+            file.close()
+
+
 class Spool:
     """Takes up to `size` bytes; they can be read from the start as often as it takes."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, files: SpareFiles) -> None:
         self._size = size
+        self._files = files
         # Of the chunk that is not whole yet; else the last whole one still stands there.
         self._buffer = memoryview(b"")
         self._filled = 0
@@ -110,8 +143,9 @@ class Spool:
         """Forget the bytes."""
         self.closed = True
         self._buffer, self._memory = memoryview(b""), []
-        if self._file is not None:
-            self._file.close()
+        file, self._file = self._file, None
+        if file is not None:
+            self._files.give_back(file)
 
     def __enter__(self) -> "Spool":
         return self
@@ -144,7 +178,7 @@ class Spool:
             return False
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(buffering=0)
+                self._file = self._files.take()
             descriptor, position = self._file.fileno(), self._stored * CHUNK_BYTES
             while chunk:
                 done = os.pwrite(descriptor, chunk, position)
