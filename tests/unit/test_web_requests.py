@@ -4,7 +4,7 @@ from typing import Callable, List
 
 import pytest
 
-from data_service.web.exchange.body import Body, Inbox
+from data_service.web.exchange.body import BUFFER_BYTES, Body, Inbox
 from data_service.web.exchange.http_head import (
     HEAD_END,
     HEADERS_MAX,
@@ -16,6 +16,8 @@ from data_service.web.exchange.parameters import PARAMETERS_MAX, Parameters
 from data_service.web.exchange.remote_exceptions import RemoteException
 from data_service.web.exchange.targets import parse_target
 from data_service.web.webhdfs import addresses
+from tests.support.disks.replicas import noise
+from tests.support.models.web_asker import inbox_of
 from zookeeper.fabric.errors import Unavailable
 
 
@@ -31,10 +33,9 @@ def status_of(data: bytes) -> int:
     return caught.value.kind.status
 
 
-def inbox_of(data: bytes, piece: int) -> Inbox:
+def dripping(data: bytes, piece: int) -> Inbox:
     """What gives these bytes, so many at a time."""
-    pieces = [data[start : start + piece] for start in range(0, len(data), piece)]
-    return Inbox(lambda: pieces.pop(0) if pieces else b"")
+    return inbox_of(*[data[start : start + piece] for start in range(0, len(data), piece)])
 
 
 def test_a_head_says_what_is_wanted() -> None:
@@ -100,7 +101,7 @@ pieces_of_any_size = pytest.mark.parametrize("piece", [1, 2, 7, 1000])
 def test_a_body_ends_where_it_says(piece: int) -> None:
     for data, length, whole in ((b"hello", 5, b"hello"), (b"", 0, b""),
                                 (CHUNKED, None, b"hello, world\r\n!\r\n")):
-        inbox = inbox_of(data + b"GET / next", piece)
+        inbox = dripping(data + b"GET / next", piece)
         body = Body(inbox, length)
         assert b"".join(body.pieces()) == whole
         assert body.finished and not [*body.pieces()]
@@ -114,7 +115,7 @@ def test_a_body_ends_where_it_says(piece: int) -> None:
     b"5;" + b"x" * 2000 + b"\r\nhello", b"0\r\n" + b"A: b\r\n" * 5000,
 ])  # fmt: skip
 def test_chunks_that_are_none_are_refused(data: bytes, piece: int) -> None:
-    body = Body(inbox_of(data + b" " * 50, piece), None)
+    body = Body(dripping(data + b" " * 50, piece), None)
     with pytest.raises(RemoteException):
         list(body.pieces())
     assert not body.finished
@@ -125,7 +126,7 @@ def test_chunks_that_are_none_are_refused(data: bytes, piece: int) -> None:
     (b"5\r\nhello\r\n0\r\n", None),
 ])  # fmt: skip
 def test_a_body_that_is_cut_off_is_no_body(data: bytes, length: int) -> None:
-    body = Body(inbox_of(data, 3), length)
+    body = Body(dripping(data, 3), length)
     with pytest.raises((Unavailable, RemoteException)):
         list(body.pieces())
     assert not body.finished
@@ -133,26 +134,26 @@ def test_a_body_that_is_cut_off_is_no_body(data: bytes, length: int) -> None:
 
 def test_who_waits_is_invited_once_and_only_by_who_reads() -> None:
     asked: List[str] = []
-    body = Body(inbox_of(b"hello", 2), 5, lambda: asked.append("continue"))
+    body = Body(dripping(b"hello", 2), 5, lambda: asked.append("continue"))
     assert not asked and not body.invited
     assert next(body.pieces()) == b"he"
     assert body.drop(10) and asked == ["continue"]
 
 
 def test_no_more_is_dropped_than_is_worth_it() -> None:
-    assert Body(inbox_of(b"x" * 100, 10), 100).drop(100)
-    assert not Body(inbox_of(b"x" * 100, 10), 100).drop(50)
+    assert Body(dripping(b"x" * 100, 10), 100).drop(100)
+    assert not Body(dripping(b"x" * 100, 10), 100).drop(50)
 
 
 @pieces_of_any_size
 def test_a_head_is_waited_for_and_has_an_end(piece: int) -> None:
-    inbox = inbox_of(b"one\r\n\r\ntwo\r\n\r\n" + b"x" * 20, piece)
+    inbox = dripping(b"one\r\n\r\ntwo\r\n\r\n" + b"x" * 20, piece)
     assert inbox.until(HEAD_END, 100) == b"one\r\n\r\n"
     assert inbox.until(HEAD_END, 7) == b"two\r\n\r\n"
     assert inbox.until(HEAD_END, 20) is None
-    assert inbox_of(b"", piece).until(HEAD_END, 20) == b""
+    assert dripping(b"", piece).until(HEAD_END, 20) == b""
     with pytest.raises(Unavailable):
-        inbox_of(b"half a head\r\n", piece).until(HEAD_END, 100)
+        dripping(b"half a head\r\n", piece).until(HEAD_END, 100)
 
 
 @pytest.mark.parametrize("target, path", [
@@ -244,3 +245,26 @@ def test_a_value_that_must_be_there() -> None:
 def test_there_are_not_more_parameters_than_anybody_needs() -> None:
     with pytest.raises(RemoteException):
         Parameters(b"&".join([b"a=b"] * (PARAMETERS_MAX + 1)))
+
+
+@pytest.mark.parametrize("chunk", [1000, 65536, 300_000])
+@pytest.mark.parametrize("piece", [777, 70_000, 1 << 20])
+def test_a_large_body_goes_through_one_buffer(chunk: int, piece: int) -> None:
+    whole = noise(700_001, 3)
+    lines = [b"%x\r\n%b\r\n" % (len(part), part)
+             for part in (whole[start : start + chunk] for start in range(0, len(whole), chunk))]
+    for data, length in ((whole, len(whole)), (b"".join(lines) + b"0\r\n\r\n", None)):
+        inbox = dripping(data + b"GET / next", piece)
+        body = Body(inbox, length)
+        assert b"".join(body.pieces()) == whole and body.finished
+        inbox.rest()
+        assert inbox.until(b"next", BUFFER_BYTES) == b"GET / next" and inbox.empty
+        inbox.rest()
+
+
+def test_what_is_awaited_may_take_the_whole_buffer() -> None:
+    """Behind what was taken already: what is held moves to the front."""
+    long = b"x" * (BUFFER_BYTES - 4) + HEAD_END
+    inbox = dripping(b"one" + HEAD_END + long + long, 100_000)
+    assert inbox.until(HEAD_END, 100) == b"one" + HEAD_END
+    assert inbox.until(HEAD_END, BUFFER_BYTES) == long == inbox.until(HEAD_END, BUFFER_BYTES)

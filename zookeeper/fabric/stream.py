@@ -129,12 +129,13 @@ class Stream:
             count -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def read_some(self, most: int, deadline: float) -> bytes:
-        """What has come, at most so many bytes, at least one by `deadline`; none at the end."""
+    def read_some(self, view: memoryview, deadline: float) -> int:
+        """What has come, as much as fits into `view`, at least one byte by `deadline`: how many;
+        none at the end."""
         if not self.poll(deadline - time.monotonic()):
             raise self._fail(DeadlineExceeded(f"{self.peer} did not go on in time"))
         try:
-            return bytes(self._socket().recv(most))
+            return int(self._socket().recv_into(view))
         except OSError as error:
             raise self._broken(error) from None
 

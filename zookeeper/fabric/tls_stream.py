@@ -112,17 +112,18 @@ class TlsStream(Stream):
             count -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def read_some(self, most: int, deadline: float) -> bytes:
+    def read_some(self, view: memoryview, deadline: float) -> int:
         """See Stream."""
         if not self.poll(deadline - time.monotonic()):
             raise self._fail(DeadlineExceeded(f"{self.peer} did not go on in time"))
         first, self._ahead = self._ahead, b""
-        if not first or most == 1:
-            return first
+        if not first:
+            return 0
+        view[:1], rest = first, view[1:]
         try:
-            return first + self._tls.read(most - 1)
+            return 1 + (int(self._tls.read(len(rest), rest)) if rest else 0)
         except ssl.SSLWantReadError:
-            return first
+            return 1
         except OSError as error:
             raise self._broken(error) from None
 

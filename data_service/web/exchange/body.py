@@ -1,6 +1,6 @@
 """The body of an HTTP request, read as it is asked for; what comes behind it stays where it is.
 
-Whatever gives bytes will do: `Inbox` asks a function for more, which gives none at the end.
+Whatever gives bytes will do: `Inbox` has a function put more of them into its buffer.
 """
 
 import re
@@ -9,58 +9,81 @@ from typing import Callable, Iterator, Optional
 from data_service.web.exchange.remote_exceptions import refused
 from zookeeper.fabric.errors import Unavailable
 
-PIECE_BYTES_MAX = 1 << 20
+BUFFER_BYTES = 1 << 18
+"""What is received at once, at most, and held."""
+
 _CHUNK_LINE_BYTES_MAX = 1 << 10
 _TRAILER_BYTES_MAX = 8 << 10
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 
 
 class Inbox:
-    """What a client sent and nobody has taken yet."""
+    """What a client sent and nobody has taken yet. `receive` puts what comes next into a view, as
+    much as has come, and tells how many bytes: none at the end."""
 
-    def __init__(self, receive: Callable[[], bytes]) -> None:
+    def __init__(self, receive: Callable[[memoryview], int]) -> None:
         self._receive = receive
-        self._held = bytearray()
+        # One buffer for all that comes: what is held stands in it from `start` to `end`.
+        self._buffer = bytearray()
+        self._view = memoryview(self._buffer)
+        self._start = self._end = 0
 
     @property
     def empty(self) -> bool:
         """Whether the next byte is still to come."""
-        return not self._held
+        return self._start == self._end
+
+    def rest(self) -> None:
+        """Nothing is awaited soon: an empty one takes no memory meanwhile."""
+        if self.empty:
+            self._buffer = bytearray()
 
     def until(self, mark: bytes, most: int) -> Optional[bytes]:
         """All up to and with `mark`; None when that does not end within `most` bytes.
 
         Empty when the client left without a word. Raises Unavailable when it left amid one.
         """
-        held, searched = self._held, 0
+        assert most <= BUFFER_BYTES, "so much is never held"
+        searched = 0
         while True:
-            end = held.find(mark, searched, most)
+            held, first = self._end - self._start, self._start + searched
+            end = self._buffer.find(mark, first, self._start + min(held, most))
             if end >= 0:
-                return self._taken(end + len(mark))
-            if len(held) >= most:
+                return bytes(self._taken(end + len(mark) - self._start))
+            if held >= most:
                 return None
-            searched = max(0, len(held) - len(mark) + 1)
-            more = self._receive()
-            if not more:
+            searched = max(0, held - len(mark) + 1)
+            if not self._more():
                 if held:
                     raise Unavailable("the client hung up amid a request")
                 return b""
-            held += more
 
-    def take(self, most: int) -> bytes:
-        """At least one byte, at most so many. Raises Unavailable when none comes any more."""
-        if self._held:
-            return self._taken(most)
-        data = self._receive()
-        if not data:
+    def take(self, most: int) -> memoryview:
+        """At least one byte, at most so many, which stay until something is asked for again.
+
+        Raises Unavailable when none comes any more.
+        """
+        if self.empty and not self._more():
             raise Unavailable("the client hung up amid the body of its request")
-        self._held += data[most:]
-        return data[:most]
+        return self._taken(most)
 
-    def _taken(self, count: int) -> bytes:
-        data = bytes(self._held[:count])
-        del self._held[:count]
-        return data
+    def _taken(self, most: int) -> memoryview:
+        start, self._start = self._start, min(self._start + most, self._end)
+        return self._view[start : self._start]
+
+    def _more(self) -> int:
+        if not self._buffer:
+            self._buffer = bytearray(BUFFER_BYTES)
+            self._view = memoryview(self._buffer)
+        if self.empty:
+            self._start = self._end = 0
+        elif self._end == BUFFER_BYTES:
+            held = bytes(self._view[self._start :])
+            self._start, self._end = 0, len(held)
+            self._view[: self._end] = held
+        count = self._receive(self._view[self._end :])
+        self._end += count
+        return count
 
 
 class Body:
@@ -83,6 +106,10 @@ class Body:
     def pieces(self) -> Iterator[bytes]:
         """What is left of it, in order. Raises RemoteException for what are no chunks, Unavailable
         when the client goes before the end."""
+        return map(bytes, self.views())
+
+    def views(self) -> Iterator[memoryview]:
+        """The same without a copy: each piece is valid until the next one is asked for."""
         if not (self.finished or self.invited):
             self.invited = True
             self._invite()
@@ -91,17 +118,16 @@ class Body:
                 self._left = self._next_chunk()
                 self.finished = not self._left
                 continue
-            piece = self._inbox.take(min(self._left, PIECE_BYTES_MAX))
+            piece = self._inbox.take(self._left)
             self._left -= len(piece)
-            if not self._chunked:
-                self.finished = not self._left
-            elif not self._left and self._line() != b"\r\n":
-                raise refused("a chunk of the body is longer than it says")
+            self.finished = not self._chunked and not self._left
             yield piece
+            if self._chunked and not self._left and self._line() != b"\r\n":
+                raise refused("a chunk of the body is longer than it says")
 
     def drop(self, most: int) -> bool:
         """Read what is left and forget it, if it is at most so much; whether that was all."""
-        for piece in self.pieces():
+        for piece in self.views():
             most -= len(piece)
             if most < 0:
                 break

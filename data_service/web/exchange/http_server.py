@@ -28,9 +28,6 @@ log = logs.get("gateway")
 BYTES_PER_SECOND_MIN = 4096
 """Who sends slower than that, on average, is not waited for."""
 
-RECEIVE_BYTES = 1 << 16
-"""What is asked for at once: for more, the system would map and clear memory each time."""
-
 DROP_BYTES_MAX = 64 << 20
 """What is read and dropped so that a client hears an answer that it did not wait for."""
 
@@ -165,12 +162,12 @@ class _Receiver:
         """A head, or a body, begins: its client has time again."""
         self._budget = self._client.stream.stall_seconds
 
-    def receive(self) -> bytes:
-        """Some bytes; none at the end. Raises DeadlineExceeded."""
+    def receive(self, view: memoryview) -> int:
+        """Some bytes into `view`; how many, none at the end. Raises DeadlineExceeded."""
         stream, began = self._client.stream, time.monotonic()
         self._client.note_waiting(True)
-        data = stream.read_some(RECEIVE_BYTES, began + min(self._budget, stream.stall_seconds))
+        count = stream.read_some(view, began + min(self._budget, stream.stall_seconds))
         self._client.note_waiting(False)
-        self._meter.carry(len(data), 0)
-        self._budget += len(data) / BYTES_PER_SECOND_MIN - (time.monotonic() - began)
-        return data
+        self._meter.carry(count, 0)
+        self._budget += count / BYTES_PER_SECOND_MIN - (time.monotonic() - began)
+        return count

@@ -106,7 +106,7 @@ def append(call: Call) -> Answer:
 
 def _pour(call: Call, writer: Any) -> None:
     with writer:
-        for piece in call.body.pieces():
+        for piece in call.body.views():
             writer.write(piece)
 
 

@@ -39,6 +39,23 @@ class Reply(NamedTuple):
         return f"{told['exception']}: {told['message']}"
 
 
+def inbox_of(*pieces: bytes) -> Inbox:
+    """What gives these bytes, a piece at a time."""
+    left = list(pieces)
+
+    def receive(view: memoryview) -> int:
+        if not left:
+            return 0
+        piece = left.pop(0)
+        count = min(len(piece), len(view))
+        view[:count] = piece[:count]
+        if piece[count:]:
+            left.insert(0, piece[count:])
+        return count
+
+    return Inbox(receive)
+
+
 def asked(front: Front, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
     """The answer to a request with these headers, a `_` for each dash in their names, all of whose
     pieces are in its body."""
@@ -46,8 +63,7 @@ def asked(front: Front, method: str, target: str, body: bytes = b"", **headers: 
     given = {"Host": "web:9870", "Content_Length": str(len(body)), **headers}
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in given.items() if value]
     head = parse("\r\n".join(lines).encode() + HEAD_END)
-    pieces = [body] if body else []
-    there = Body(Inbox(lambda: pieces.pop() if pieces else b""), head.length)
+    there = Body(inbox_of(*[body] if body else []), head.length)
     with front.answering(head, there) as answer:
         if answer.pieces is None:
             return answer
