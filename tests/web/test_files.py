@@ -265,7 +265,7 @@ def test_what_goes_on_is_shown_and_checked(
                      ".operations")  # fmt: skip
     faulty = browser.text("[aria-label='Faulty files']")
     assert re.search(r"/d/g.*98 blocks too few replicas", faulty, re.DOTALL)
-    assert "nothing is at /cluster/log" in browser.text(".operations"), "said where one looks"
+    assert "Nothing is at /cluster/log" in browser.text(".operations"), "said where one looks"
 
 
 def test_what_paths_and_names_are(browser: Browser, gateway: PlayedGateway) -> None:

@@ -106,7 +106,7 @@ def test_a_lost_gateway_is_told_and_found_again(browser: Browser, gateway: Playe
     browser.wait_for("All is well")
     hasten(browser)
     gateway.answers["/cluster/overview"] = refusal("the cluster sleeps", 403)
-    browser.wait_for("the cluster sleeps What you see is of ", "#contact")
+    browser.wait_for("The cluster sleeps What you see is of ", "#contact")
     assert "All is well" in browser.text(".health")
     show(gateway, look())
     browser.wait_without("sleeps", "#contact")
@@ -159,7 +159,7 @@ def test_in_mode_simple_a_name_is_enough(browser: Browser, gateway: PlayedGatewa
     gateway.answers["/who"] = refusal("no user has such a name", 400)
     browser.write("input", "a b", "User name")
     browser.press("Enter")
-    browser.wait_for("no user has such a name", "[role=alert]")
+    browser.wait_for("No user has such a name", "[role=alert]")
     gateway.answers["/who"] = ALICE
     browser.write("input", "alice", "User name")
     browser.click("button", "Log in")
@@ -171,6 +171,7 @@ def test_in_mode_simple_a_name_is_enough(browser: Browser, gateway: PlayedGatewa
     browser.click("button", "Log out")
     browser.wait_for("This cluster believes names")
     assert browser.text("#who") == "" and browser.find("#navigation") == []
+    assert browser.script("return location.hash") == "#/"
 
 
 def test_who_was_here_before_sees_that_the_cluster_is_down(
@@ -179,7 +180,7 @@ def test_who_was_here_before_sees_that_the_cluster_is_down(
     show(gateway, look(down=("localhost:1800",), leads=False))
     gateway.answers["/who"] = refusal("the namenode does not answer", 403)
     browser.open(gateway.url)
-    browser.wait_for("the namenode does not answer", "[role=alert]")
+    browser.wait_for("The namenode does not answer", "[role=alert]")
     enter(browser, gateway)
     browser.wait_for("The namenode localhost:1800 does not answer.", ".health")
     assert browser.text("#who") == "alice"
@@ -193,7 +194,7 @@ def test_in_mode_secret_a_password_is_proved(browser: Browser, gateway: PlayedGa
     browser.write("input", "alice", "User name")
     browser.write("input", "wrong", "Web password")
     browser.click("button", "Log in")
-    browser.wait_for("this is not the key of alice", "[role=alert]")
+    browser.wait_for("This is not the key of alice", "[role=alert]")
     gateway.answers["/login"] = gateway.answers["/who"] = {
         "user": "alice", "mode": "secret", "superuser": True, "home": "/user/alice"}
     browser.click("button", "Log in")

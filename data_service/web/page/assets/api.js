@@ -104,5 +104,7 @@ async function refusal(response) {
   }
   const message = told.message || `The gateway answered ${response.status} ${response.statusText}`;
   if (response.status === 401) document.dispatchEvent(new CustomEvent("unknown-visitor"));
-  return new ApiError(message, told.exception, response.status);
+  // Programs put it behind a colon; here it begins a sentence.
+  const sentence = message[0].toUpperCase() + message.slice(1);
+  return new ApiError(sentence, told.exception, response.status);
 }

@@ -69,6 +69,8 @@ async function leave() {
   } catch (error) {
     toast(error.message, { kind: "bad" });
   }
+  // Where one person was is of no concern to the next.
+  history.replaceState(null, "", "#/");
   show();
 }
 

@@ -16,7 +16,8 @@ const COLUMNS = [
     show: (node) => el("b", {}, visible(node.address) || "not told") },
   { key: "state", title: "State", value: (node) => Object.keys(STATES).indexOf(node.state),
     show: state },
-  { key: "rack", title: "Rack", value: (node) => node.rack, show: (node) => visible(node.rack) },
+  { key: "rack", title: "Rack", value: (node) => node.rack, show: (node) =>
+    el("span", { class: "whole" }, visible(node.rack)) },
   { key: "used", title: "Used", value: share, show: capacity },
   { key: "blocks", title: "Blocks", look: "right", value: (node) => node.blocks,
     show: (node) => number(node.blocks) },
@@ -27,7 +28,7 @@ const COLUMNS = [
       : `${duration(node.last_contact_seconds)} ago`) },
   { key: "version", title: "Version", value: (node) => node.version ?? "", show: (node) =>
     el("div", {}, visible(node.version ?? "–"), node.uptime_seconds !== null
-      && el("p", { class: "muted" }, `up ${duration(node.uptime_seconds)}`)) },
+      && el("p", { class: "muted whole" }, `up ${duration(node.uptime_seconds)}`)) },
 ];
 
 export async function show(place, { signal }) {
@@ -85,5 +86,6 @@ function volumes(node) {
   return el("details", {}, el("summary", {}, sum), el("ul", { class: "volumes" },
     node.directories.map(({ path, state: how, capacity: size, remaining, blocks }) => el("li", {},
       el("code", {}, visible(path)), el("p", { class: how === "working" ? "muted" : "trouble" },
-        `${how}, ${counted(blocks, "block")}, ${bytes(remaining)} of ${bytes(size)} free`)))));
+        how, blocks !== null && `, ${counted(blocks, "block")}`,
+        `, ${bytes(remaining)} of ${bytes(size)} free`)))));
 }

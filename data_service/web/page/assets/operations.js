@@ -7,13 +7,16 @@ import { el, failure, icon, replace } from "./dom.js";
 import { bytes, clock, counted, date, duration, number, visible } from "./format.js";
 import { baseName, normal, parent, route } from "./paths.js";
 import { emptyTrash, trash } from "./removal.js";
+import { session } from "./session.js";
 
 const SHOWN_MAX = 1000;
 const SECONDS_OF_A_CHECK = 24 * 3600;
 
 export function show(place, { signal }) {
   replace(place, el("div", { class: "view operations" }, el("h1", {}, "Operations"),
-    check(signal), poorFiles(signal), openFiles(signal), trashCard(signal), logCard(signal)));
+    check(signal), poorFiles(signal), openFiles(signal), trashCard(signal),
+    // To others the gateway does not show it.
+    session.superuser && logCard(signal)));
 }
 
 // The parts of a stream of lines that are whole so far, and what is left: [values, rest]. Pure.
