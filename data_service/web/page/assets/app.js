@@ -27,7 +27,7 @@ export function parseRoute(hash) {
   } catch {
     // Somebody typed a percent sign: then it is the root.
   }
-  return [VIEWS[name] ? name : "overview", path];
+  return [Object.hasOwn(VIEWS, name) ? name : "overview", path];
 }
 
 async function show() {
