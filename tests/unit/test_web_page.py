@@ -13,7 +13,7 @@ from data_service.web.front import Front
 from data_service.web.page.page_door import ASSETS, CONTENT_TYPES, PageDoor
 from tests.support.models.web_asker import asked
 
-PAGE_BYTES_MAX = 50_000
+PAGE_BYTES_MAX = 60_000
 """All files of the page together, as they are sent."""
 
 NO_MARKUP = re.compile(

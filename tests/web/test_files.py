@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -9,9 +10,11 @@ from typing import Any, Iterator, List
 import pytest
 
 from data_service.protocol.health import FsckRow, Health
+from data_service.web.webhdfs import contents
+from data_service.web.webhdfs.calls import Call
 from tests.support.browser.browser import Browser
 from tests.support.browser.played_gateway import PlayedGateway
-from tests.support.clusters.waiting import wait_until
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.memory_file_system import MemoryFileSystem
 from tests.support.models.web_asker import Asker
 
@@ -198,6 +201,39 @@ def test_uploads_ask_before_they_replace(
     browser.wait_for("Uploads are done", ".uploads")
 
 
+def test_what_is_dropped_is_uploaded_and_what_is_cancelled_never_appears(
+    browser: Browser,
+    gateway: PlayedGateway,
+    fs: MemoryFileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look(browser, gateway, "/d/sub", 0)
+    drop = """
+        const files = new DataTransfer();
+        files.items.add(new File([new Uint8Array(arguments[1])], arguments[0]));
+        document.dispatchEvent(new DragEvent("drop", {dataTransfer: files, cancelable: true}));"""
+    browser.script(drop, "dropped #1", 3)
+    browser.wait_for("dropped #1", ".grid")
+    assert fs.contents("/d/sub/dropped #1") == b"\0\0\0"
+    pour, goes_on, ended = contents._pour, threading.Event(), threading.Event()
+
+    def late(upload: Call, writer: Any) -> None:
+        assert goes_on.wait(PATIENCE_SECONDS)
+        try:
+            pour(upload, writer)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(contents, "_pour", late)
+    browser.script(drop, "cancelled", 50_000_000)
+    browser.click(".uploads button", "Cancel cancelled")
+    browser.wait_for("Cancelled: nothing was stored.", ".uploads")
+    goes_on.set()
+    assert ended.wait(PATIENCE_SECONDS)
+    browser.click(".uploads button", "Close")
+    assert [status.name for status in fs.list("/d/sub")] == ["dropped #1"]
+
+
 def test_a_file_is_looked_at_and_never_run(browser: Browser, gateway: PlayedGateway) -> None:
     look(browser, gateway, "/d", 4)
     click_row(browser, "g")
@@ -273,7 +309,8 @@ def test_what_paths_and_names_are(browser: Browser, gateway: PlayedGateway) -> N
         ("/a//b/../c/.",), ("x", "/h"), ("/..",), ("../y", "/a/b"),
     )] == ["/a/c", "/h/x", "/", "/a/y"]  # fmt: skip
     assert call(browser, "paths", "it.crumbs('/a/b')") == [["", "/"], ["a", "/a"], ["b", "/a/b"]]
-    assert call(browser, "paths", "it.route(given[0])", "/ä %#?+") == "#/files/%C3%A4%20%25%23%3F%2B"
+    route = call(browser, "paths", "it.route(given[0])", "/ä %#?+")
+    assert route == "#/files/%C3%A4%20%25%23%3F%2B"
     assert call(browser, "paths", "[it.isBelow('/ab', '/a'), it.isBelow('/a/b', '/a')]") == [
         False, True]  # fmt: skip
     for bad in ("", ".", "..", "a/b", "\0", "é" * 128):

@@ -26,6 +26,7 @@ export function ofInput(files) {
 // The same of what was dropped, folders with all that is in them.
 export async function ofDrop(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.length) return ofInput(transfer.files);
   const found = [];
   const walk = async (entry, above) => {
     const path = above + entry.name;
