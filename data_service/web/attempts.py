@@ -7,7 +7,7 @@ for the host. A claim that was good here lately is not met by what others on its
 """
 
 from collections import OrderedDict
-from typing import Hashable, NamedTuple
+from typing import Hashable, NamedTuple, Optional
 
 
 class Limit(NamedTuple):
@@ -40,22 +40,27 @@ class Attempts:
     def __init__(self) -> None:
         self._vessels: "OrderedDict[Hashable, _Vessel]" = OrderedDict()
 
-    def may_try(self, host: str, claim: bytes, now: float) -> bool:
-        """Whether this claim (its digest) from this host is worth asking the namenode about."""
+    def begin(self, host: str, claim: bytes, now: float) -> bool:
+        """Whether this claim (its digest) from this host may be tried: then `end` says how that
+        went. Until then it counts as a failure, or many at once would pass."""
         own, shared = self._of(host, claim), self._of(host)
-        if own.leaked(CLAIM, now) > CLAIM.failures - 1:
+        level, others = own.leaked(CLAIM, now), shared.leaked(HOST, now)
+        if level > CLAIM.failures - 1 or not own.good and others > HOST.failures - 1:
             return False
-        return own.good or shared.leaked(HOST, now) <= HOST.failures - 1
+        self._put((host, claim), _Vessel(level + 1, now, own.good))
+        self._put((host, b""), _Vessel(others + 1, now))
+        return True
 
-    def failed(self, host: str, claim: bytes, now: float) -> None:
-        """It was not good."""
+    def end(self, host: str, claim: bytes, good: Optional[bool], now: float) -> None:
+        """Whether it was good; None when nobody could tell."""
         own, shared = self._of(host, claim), self._of(host)
-        self._put((host, claim), _Vessel(own.leaked(CLAIM, now) + 1, now))
-        self._put((host, b""), _Vessel(shared.leaked(HOST, now) + 1, now))
-
-    def succeeded(self, host: str, claim: bytes, now: float) -> None:
-        """It was good."""
-        self._put((host, claim), _Vessel(0.0, now, good=True))
+        level, others = own.leaked(CLAIM, now), shared.leaked(HOST, now)
+        if good is False:
+            self._put((host, claim), _Vessel(level, now))
+            return
+        undone = _Vessel(max(0.0, level - 1), now, own.good)
+        self._put((host, claim), _Vessel(0.0, now, True) if good else undone)
+        self._put((host, b""), _Vessel(max(0.0, others - 1), now))
 
     def _of(self, host: str, claim: bytes = b"") -> _Vessel:
         return self._vessels.get((host, claim), _Vessel())

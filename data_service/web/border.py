@@ -59,8 +59,8 @@ class Border:
             if changes:
                 raise _refused_page(head, "change anything here")
             # Where a browser tells so much, it also tells a link that somebody followed.
-            mode = head.headers.get("sec-fetch-mode")
-            if mode is not None and mode != "navigate":
+            link = head.headers.get("sec-fetch-mode", "navigate") == "navigate"
+            if not link or head.headers.get("sec-fetch-dest", "document") != "document":
                 raise _refused_page(head, "use what is here")
         if changes and has_session and not any(name in head.headers for name in PROOFS):
             raise RemoteException(

@@ -112,6 +112,8 @@ def _basic(encoded: str) -> Password:
 
 
 def _bounded(secret: str) -> str:
-    if len(secret) > SECRET_CHARACTERS_MAX:
-        raise refused(f"a password or token has at most {SECRET_CHARACTERS_MAX} characters")
+    if len(secret) > SECRET_CHARACTERS_MAX or not secret.isprintable():
+        raise refused(
+            f"a password or token has at most {SECRET_CHARACTERS_MAX} printable characters"
+        )
     return secret

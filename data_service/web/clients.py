@@ -2,8 +2,9 @@
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Callable, Hashable, Iterator, List, Optional
+from typing import Callable, Dict, Hashable, Iterator, List
 
 from data_service.filesystem.file_system import FileSystem
 
@@ -24,6 +25,7 @@ class Clients:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: "OrderedDict[Hashable, _Held]" = OrderedDict()
+        self._being_made: Dict[Hashable, "Future[None]"] = {}
 
     def __repr__(self) -> str:
         with self._lock:
@@ -32,8 +34,8 @@ class Clients:
     @contextmanager
     def of(self, visitor: Hashable, make: Callable[[], FileSystem]) -> Iterator[FileSystem]:
         """The client of a visitor, which is not closed before the block ends; `make` makes one
-        where there is none yet, and may refuse to."""
-        held = self._taken(visitor) or self._kept(visitor, make())
+        where there is none yet, and may refuse to: that is told to all who wait for it."""
+        held = self._taken(visitor, make)
         try:
             yield held.fs
         finally:
@@ -61,21 +63,35 @@ class Clients:
         for one in held:
             one.fs.close()
 
-    def _taken(self, visitor: Hashable) -> Optional[_Held]:
-        with self._lock:
-            held = self._held.get(visitor)
-            if held is not None:
-                self._held.move_to_end(visitor)
-                held.uses += 1
-            return held
+    def _taken(self, visitor: Hashable, make: Callable[[], FileSystem]) -> _Held:
+        while True:
+            with self._lock:
+                held = self._held.get(visitor)
+                if held is not None:
+                    self._held.move_to_end(visitor)
+                    held.uses += 1
+                    return held
+                made = self._being_made.get(visitor)
+                if made is None:
+                    self._being_made[visitor] = Future()
+            if made is None:
+                return self._made(visitor, make)
+            made.result()
 
-    def _kept(self, visitor: Hashable, fs: FileSystem) -> _Held:
+    def _made(self, visitor: Hashable, make: Callable[[], FileSystem]) -> _Held:
+        try:
+            held = _Held(make())
+        except BaseException as error:
+            with self._lock:
+                made = self._being_made.pop(visitor)
+            made.set_exception(error)
+            raise
+        held.uses = 1
         with self._lock:
-            # Another thread may have been faster.
-            held = self._held.setdefault(visitor, _Held(fs))
-            self._held.move_to_end(visitor)
-            held.uses += 1
-            over = self._too_many() + ([fs] if held.fs is not fs else [])
+            self._held[visitor] = held
+            made = self._being_made.pop(visitor)
+            over = self._too_many()
+        made.set_result(None)
         for old in over:
             old.close()
         return held

@@ -11,7 +11,7 @@ so is kept, by a digest of what proved it, and serves until its key or token is 
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Optional
 from weakref import WeakKeyDictionary
 
 from data_service.filesystem.acting import Acting, ByKey, ByRole, ByToken
@@ -123,11 +123,12 @@ class ProvenVisitors:
     def _proved(self, claim: Claim, other: str, host: str) -> FileSystem:
         """A new client, whose first call the namenode has answered. Raises AuthenticationFailed."""
         with self._lock:
-            allowed = self._attempts.may_try(host, claim.digest, self._now())
-        if not allowed:
+            begun = self._attempts.begin(host, claim.digest, self._now())
+        if not begun:
             raise AuthenticationFailed(
                 "too many attempts from your host were wrong lately: wait for some seconds"
             )
+        good: Optional[bool] = None
         try:
             fs = self._connect("", _acting(claim), other)
             try:
@@ -135,14 +136,15 @@ class ProvenVisitors:
             except BaseException:
                 fs.close()
                 raise
+            good = True
         except AuthenticationFailed as error:
+            good = False
             log.warning("visitor.refused", host=host, claim=claim, error=error.message)
-            with self._lock:
-                self._attempts.failed(host, claim.digest, self._now())
             raise
-        with self._lock:
-            self._attempts.succeeded(host, claim.digest, self._now())
-            self._proved_at[fs] = self._now()
+        finally:
+            with self._lock:
+                self._attempts.end(host, claim.digest, good, self._now())
+        self._is_time(self._proved_at, fs, PROOF_SECONDS)
         return fs
 
     def _renew(self, token: str, fs: FileSystem) -> None:

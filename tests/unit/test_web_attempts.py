@@ -11,10 +11,18 @@ from data_service.web.attempts import CLAIM, HOST, Attempts
 
 def tried(found: Attempts, host: str, claim: bytes, now: float) -> bool:
     """Whether an attempt was let through; it is in vain."""
-    allowed = found.may_try(host, claim, now)
-    if allowed:
-        found.failed(host, claim, now)
-    return allowed
+    begun = found.begin(host, claim, now)
+    if begun:
+        found.end(host, claim, False, now)
+    return begun
+
+
+def could_try(found: Attempts, host: str, claim: bytes, now: float) -> bool:
+    """Whether one would be let through, of which nobody can tell whether it is good."""
+    begun = found.begin(host, claim, now)
+    if begun:
+        found.end(host, claim, None, now)
+    return begun
 
 
 def test_one_claim_that_is_wrong_is_tried_some_times_and_then_now_and_then() -> None:
@@ -22,19 +30,29 @@ def test_one_claim_that_is_wrong_is_tried_some_times_and_then_now_and_then() -> 
     assert sum(tried(found, "h", b"a", 0.0) for _ in range(100)) == CLAIM.failures
     passed = sum(tried(found, "h", b"a", second / 10) for second in range(1, 1001))
     assert passed == pytest.approx(100 * CLAIM.per_second, abs=2)
-    assert found.may_try("other", b"a", 0.0), "another host is another matter"
+    assert could_try(found, "other", b"a", 0.0), "another host is another matter"
 
 
 def test_a_host_that_tries_many_is_held_back_and_who_was_good_there_is_not() -> None:
     found = Attempts()
-    found.succeeded("h", b"good", 0.0)
+    assert found.begin("h", b"good", 0.0)
+    found.end("h", b"good", True, 0.0)
     passed = sum(tried(found, "h", b"%d" % number, number / 1000) for number in range(59_900))
     assert passed == pytest.approx(HOST.failures + 60 * HOST.per_second, abs=2)
-    assert found.may_try("h", b"good", 59.9)
-    assert not found.may_try("h", b"new", 59.9)
-    assert found.may_try("h", b"new", 59.9 + 1 / HOST.per_second)
-    found.failed("h", b"good", 59.9)
-    assert not found.may_try("h", b"good", 59.9), "it is good no more"
+    assert could_try(found, "h", b"good", 59.9)
+    assert not could_try(found, "h", b"new", 59.9)
+    assert could_try(found, "h", b"new", 59.9 + 1 / HOST.per_second)
+    assert tried(found, "h", b"good", 59.9)
+    assert not could_try(found, "h", b"good", 59.9), "it is good no more"
+
+
+def test_those_that_are_being_tried_count() -> None:
+    found = Attempts()
+    begun = sum(found.begin("h", b"%d" % number, 0.0) for number in range(100))
+    assert begun == HOST.failures
+    for number in range(begun):
+        found.end("h", b"%d" % number, None if number % 2 else True, 0.0)
+    assert sum(found.begin("h", b"new%d" % number, 0.0) for number in range(100)) == begun
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

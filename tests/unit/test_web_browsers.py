@@ -28,6 +28,10 @@ def ask() -> Asker:
     ({"Origin": HUE, "Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "cors"}, True, True),
     # A link that somebody follows shows what is here, to him.
     ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}, False, True),
+    ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate",
+      "Sec_Fetch_Dest": "document"}, False, True),
+    ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate",
+      "Sec_Fetch_Dest": "iframe"}, False, False),
     ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}, False, False),
     ({"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors"}, False, False),
     ({"Origin": "http://web:9870", "Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "cors"},

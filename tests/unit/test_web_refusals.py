@@ -1,12 +1,14 @@
 """What a gateway does not do, and how it says so: HDFS's errors, users, browsers; its clients."""
 
-from typing import Any, Dict
+import threading
+from typing import Any, Dict, List
 
 import pytest
 
 from data_service.web.clients import Clients
 from data_service.web.exchange.remote_exceptions import translated
 from data_service.web.webhdfs.operations import MISSING, OPERATIONS
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.memory_file_system import MemoryFileSystem
 from tests.support.models.web_asker import Asker
 from zookeeper.fabric import errors
@@ -199,6 +201,41 @@ def test_an_append_waits_a_moment_for_the_one_before(
     monkeypatch.setattr("time.sleep", lambda _: writer.close())
     assert ask("POST", "/d/f", "APPEND&data=true", b"!").status == 200
     assert ask.fs.contents("/d/f") == b"hello!"
+
+
+def test_a_client_is_made_once_for_all_who_want_it_at_the_same_time() -> None:
+    clients, gate = Clients(), threading.Event()
+    begun: List[int] = []
+    heard: List[object] = []
+
+    def make() -> Any:
+        begun.append(len(begun))
+        gate.wait(PATIENCE_SECONDS)
+        assert len(begun) - len(ended) == 1, "nobody else makes one meanwhile"
+        ended.append(0)
+        if len(ended) == 1:
+            raise errors.Unavailable("not now")
+        return MemoryFileSystem("a")
+
+    def ask() -> None:
+        try:
+            with clients.of("a", make) as fs:
+                heard.append(fs)
+        except errors.Unavailable as error:
+            heard.append(error.message)
+
+    ended: List[int] = []
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: bool(begun))
+    gate.set()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    with clients.of("a", make) as last:
+        assert set(heard) <= {"not now", last} and len(heard) == 8 and "not now" in heard
+    assert len(begun) == 2
+    clients.close()
 
 
 def test_clients_of_users_who_ask_no_more_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:

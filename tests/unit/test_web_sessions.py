@@ -101,9 +101,10 @@ def test_a_session_that_cannot_be_prolonged_goes_on_while_it_lasts(ask: ProvingA
     b"", b"{", b"[]", b"null", b"\xff", b'{"password": "x"}', b'{"user": 1, "password": "x"}',
     b'{"user": "alice", "password": {}}', b'{"user": "", "password": "x"}',
     b'{"user": "a\\nb", "password": "x"}', b'{"user": "a\\ud800", "password": "x"}',
+    b'{"user": "alice", "password": "\\ud800"}',
     b"[" * 10_000, b" " * (BODY_BYTES_MAX + 1), b'{"user": "' + b"x" * 300 + b'"}',
     b'{"user": "alice", "password": "' + b"x" * 5000 + b'"}',
-], ids=range(15))  # fmt: skip
+], ids=range(16))  # fmt: skip
 def test_what_names_nobody_logs_nobody_in(ask: ProvingAsker, body: bytes) -> None:
     reply = ask.raw("POST", "/login", body, **PAGE)
     assert reply.status == 400 and reply.error.startswith("IllegalArgumentException: ")
