@@ -38,6 +38,9 @@ class Delegating:
             delegation = self._known.find(repeated.result)
             if delegation is None:
                 raise _not_known()
+            if (delegation.owner, delegation.proxy) != (asked.owner, asked.proxy):
+                # Who guesses a call of the user that he acts for must not get that one's own.
+                raise PermissionDenied("this call was made by somebody else")
             return repeated._replace(result=delegation)
         if self._known.count_of(asked.owner) >= USERS_TOKENS_MAX:
             raise QuotaExceeded(

@@ -1,15 +1,13 @@
 """Whose client it is: the namenode shows the ids of clients, so an id must open nothing."""
 
 import json
-from typing import Any, Callable, Tuple
+from typing import Any, Tuple
 
 import pytest
 
-from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.calls.service import NameNodeService
-from data_service.namenode.state import State
 from data_service.protocol.files import LocatedBlock, OpenedFile
-from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core
+from tests.support.models.namenode_core import BLOCK_SIZE, ROOT, Core, Term
 from zookeeper.fabric.errors import (
     DfsError,
     InvalidArgument,
@@ -22,20 +20,6 @@ from zookeeper.fabric.rpc import Peer
 CLIENT = "0123456789abcdef"
 HERS = 3
 """The number of the file that Alice writes: the first below `/all`."""
-
-
-class Term:
-    """As much of a term as these calls need: every edit is durable at once."""
-
-    def __init__(self, core: Core) -> None:
-        self.random = core.random
-        self._core = core
-
-    def change(self, operation: Callable[[State], Outcome], *_: Any) -> Any:
-        """Run an operation and store its edit; nothing has to be waited for."""
-        return self._core.do(operation(self._core.state))
-
-    read = change_when_confirmed = change
 
 
 @pytest.fixture(name="core")

@@ -6,6 +6,8 @@ or the role alone. Only this module takes such a text apart.
 
 from typing import NamedTuple
 
+from zookeeper.fabric.errors import InvalidArgument
+
 USER = "user"
 NAME_NODE = "name_node"
 DATA_NODE = "data_node"
@@ -13,6 +15,24 @@ METADATA = "metadata"
 GATEWAY = "gateway"
 ZOOKEEPER = "zookeeper"
 ROLES = (USER, NAME_NODE, DATA_NODE, METADATA, ZOOKEEPER, GATEWAY)
+
+
+NAME_BYTES_MAX = 100
+"""So that who has the name, and a key, can introduce himself by it."""
+
+_APART = "#:/"
+"""What ends a name where it stands in a list of the revoked, a principal, or a home's path."""
+
+
+def check_plain_name(name: str) -> None:
+    """Raise InvalidArgument for the name of a user or a gateway that could not be revoked, or told
+    from that of a role, or from what stands beside it in a line."""
+    plain = name.isprintable() and not any(c.isspace() or c in _APART for c in name)
+    size = len(name.encode("utf-8", "replace"))
+    if not plain or not 0 < size <= NAME_BYTES_MAX or name in (*ROLES, ".", ".."):
+        raise InvalidArgument(
+            f"found the name {name[:NAME_BYTES_MAX]!a}, expected 1 to {NAME_BYTES_MAX} bytes of "
+            f"printable text without spaces and {' '.join(_APART)}, which is not that of a role")
 
 
 class Principal(NamedTuple):

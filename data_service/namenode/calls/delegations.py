@@ -12,14 +12,13 @@ from typing import Callable, Optional
 from data_service.namenode.calls.connection import PROXY, TOKEN, Acting, Connection
 from data_service.namenode.calls.tokens import no_key
 from data_service.namenode.dates import wall_ms
-from data_service.namenode.namespace.permissions import check_name
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.proxies import Proxies
-from data_service.protocol.delegation_tokens import NAME_BYTES_MAX, Delegation, seal, unseal
+from data_service.protocol.delegation_tokens import Delegation, seal, unseal
 from zookeeper.fabric import keys
 from zookeeper.fabric.auth import Keyring
-from zookeeper.fabric.errors import AuthenticationFailed, InvalidArgument, PermissionDenied
-from zookeeper.fabric.identity import GATEWAY, ROLES, USER, Principal
+from zookeeper.fabric.errors import AuthenticationFailed, PermissionDenied
+from zookeeper.fabric.identity import GATEWAY, USER, Principal, check_plain_name
 from zookeeper.fabric.settings import SecuritySettings
 
 
@@ -105,7 +104,7 @@ class Delegations:
             return ""
         if renewer not in ("", GATEWAY):
             # Gateways, which prolong the sessions that they began, have no names of users.
-            _check(renewer)
+            check_plain_name(renewer)
         peer, owner = self._on.peer, self._on.caller.user
         acting = self._on.acting
         if acting is None and peer.principal.role != USER:
@@ -153,7 +152,7 @@ class Delegations:
         proxy = self._on.peer.principal
         if not self._seals.proxies.allows(proxy, user):
             raise _not_allowed(proxy, user)
-        _check(user)
+        check_plain_name(user)
         self._on.act(Acting(user, PROXY, proxy))
 
     def check(self) -> None:
@@ -179,13 +178,6 @@ class Delegations:
             raise PermissionDenied(
                 f"a delegation token cannot be {deed} by one who shows a delegation token"
             )
-
-
-def _check(name: str) -> None:
-    """Raise InvalidArgument for what is the name of no user, or of a role."""
-    check_name(name)
-    if len(name.encode("utf-8", "replace")) > NAME_BYTES_MAX or name in ROLES:
-        raise InvalidArgument(f"not a name of a user: {name!a:.80}")
 
 
 def _not_allowed(proxy: Principal, user: str) -> PermissionDenied:

@@ -11,28 +11,21 @@ from zookeeper.fabric import key_file, web_password
 from zookeeper.fabric.credentials import cluster_keys, key_credentials
 from zookeeper.fabric.daemon import address_at
 from zookeeper.fabric.disk import write_file
-from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.identity import (
     DATA_NODE,
     GATEWAY,
     METADATA,
     NAME_NODE,
-    ROLES,
     USER,
     ZOOKEEPER,
     Principal,
+    check_plain_name,
     server_at,
 )
 from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Settings
 
 DATA_NODE_OPTION, GATEWAY_OPTION, WEB_OPTION = "-datanode", "-gateway", "-web"
-NAME_BYTES_MAX = 100
-"""So that who has the key can introduce himself by the name."""
-
-_APART = "#:/"
-"""What ends a name where it stands in a list of the revoked, a principal, or a home's path."""
-
 
 def issue_key(session: Session, words: List[str]) -> None:
     """Print a key; nobody else is told, and nothing is kept."""
@@ -80,18 +73,8 @@ def _owner(options: Options, settings: Settings) -> Principal:
         raise UsageError("expected one of USER, --datanode N, --gateway NAME, --zookeeper, "
                          "--metadata")
     if named[0].role in (USER, GATEWAY):
-        _check_name(named[0].name)
+        check_plain_name(named[0].name)
     return named[0]
-
-
-def _check_name(name: str) -> None:
-    """Raise InvalidArgument for a name that could not be revoked, or told from that of a role."""
-    plain = name.isprintable() and not any(c.isspace() or c in _APART for c in name)
-    size = len(name.encode("utf-8", "replace"))
-    if not plain or not 0 < size <= NAME_BYTES_MAX or name in (*ROLES, ".", ".."):
-        raise InvalidArgument(
-            f"found the name {name[:NAME_BYTES_MAX]!a}, expected 1 to {NAME_BYTES_MAX} bytes of "
-            f"printable text without spaces and {' '.join(_APART)}, which is not that of a role")
 
 
 def _keep(path: str, text: str) -> None:

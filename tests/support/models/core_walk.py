@@ -2,6 +2,7 @@
 
 from typing import Optional, Type
 
+from data_service.protocol.delegation_tokens import Delegation
 from tests.support.models.block_side import sealed
 from tests.support.models.namenode_core import ROOT
 from tests.support.models.namespace_views import refused
@@ -174,6 +175,24 @@ class Walk(RewritingWalk):
                     lambda: self.state.writing.abandon_file(writer.client, writer.file_id)
                 ) == (None, None)
 
+    def delegate(self) -> None:
+        """Give a token out, prolong one, cancel one, or forget those that are over."""
+        known, delegating = self.state.image.given_tokens, self.state.delegating
+        wall_ms, op = int(self.now), self.op()
+        asked = Delegation(0, "u", "r", "", wall_ms, wall_ms + 60, 0, "00" * 8)
+        given = [Delegation(*row[:-1]) for row in known.rows()]
+        choice = self.random.randrange(4)
+        if choice == 3:
+            self.store(delegating.forget_expired(wall_ms, 3))
+        elif choice == 0 or not given:
+            self.call(lambda: delegating.issue(op, asked, wall_ms + 20))
+        else:
+            one = self.random.choice(given)
+            if choice == 1:
+                self.call(lambda: delegating.renew(op, "r", one, wall_ms + 40, wall_ms))
+            else:
+                self.change(lambda: delegating.cancel(op, "u", one), None)
+
     def pass_time(self) -> None:
         """Let clients be silent: up to a soft or a hard limit."""
         silent = self.random.choice(("x", "y", ""))
@@ -234,6 +253,7 @@ class Walk(RewritingWalk):
             (self.mkdir, self.mkdir, self.delete, self.rename, self.rename, self.attributes,
              self.replicate, self.create, self.create, self.write, self.write, self.write,
              self.complete, self.complete, self.complete, self.abandon, self.pass_time, self.sweep,
+             self.delegate,
              self.put, self.put, self.append, self.append, self.truncate,
              self.truncate, self.concat, self.concat,
              self.limit if self.limiting else self.sweep)

@@ -193,3 +193,17 @@ class Core:
         deleted = self.nodes.obey(self.metadata.last_txid)
         self.do(self.state.forget_deleted(1000))
         return sorted(set(deleted))
+
+
+class Term:
+    """As much of a term as these calls need: every edit is durable at once."""
+
+    def __init__(self, core: Core) -> None:
+        self.random = core.random
+        self._core = core
+
+    def change(self, operation: Callable[[State], Outcome], *_: Any) -> Any:
+        """Run an operation and store its edit; nothing has to be waited for."""
+        return self._core.do(operation(self._core.state))
+
+    read = change_when_confirmed = change
