@@ -56,7 +56,7 @@ function pages({ title, name, heads, one, none, signal, note }) {
   const said = el("p", { class: "muted", role: "status" });
   const more = el("button", { type: "button", hidden: true }, "Look on");
   let busy = false;
-  const look = async (after, scanned, found) => {
+  const look = async (after, scanned, before) => {
     if (busy) return;
     busy = true;
     more.hidden = true;
@@ -65,16 +65,17 @@ function pages({ title, name, heads, one, none, signal, note }) {
     try {
       const told = await askJson(address(`/files/${name}`, { path: "/", after }), { signal });
       for (const row of told.rows) rows.add(...one(row));
-      const all = found + told.rows.length;
+      const all = before + told.rows.length;
       const looked = scanned + (told.scanned || 0);
       const among = looked ? ` Looked at ${counted(looked, "file or directory",
         "files and directories")}.` : "";
-      replace(said, (all ? counted(all, "file") : none) + (told.more ? ", and more may come." : ".")
-        + among);
+      const found = all ? `${counted(all, "file")}${told.more ? " so far" : ""}`
+        : told.more ? "None so far" : none;
+      replace(said, `${found}.${among}`);
       more.hidden = !told.more;
       more.onclick = () => look(told.after, looked, all);
     } catch (error) {
-      if (!isAbort(error)) replace(said, failure(error, () => look(after, scanned, found)));
+      if (!isAbort(error)) replace(said, failure(error, () => look(after, scanned, before)));
     } finally {
       busy = false;
     }

@@ -2,19 +2,15 @@
 
 import json
 import re
-import threading
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Iterator, List
 
 import pytest
 
 from data_service.protocol.health import FsckRow, Health
-from data_service.web.webhdfs import contents
-from data_service.web.webhdfs.calls import Call
 from tests.support.browser.browser import Browser
 from tests.support.browser.played_gateway import PlayedGateway
-from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.clusters.waiting import wait_until
 from tests.support.models.memory_file_system import MemoryFileSystem
 from tests.support.models.web_asker import Asker
 
@@ -184,54 +180,18 @@ def test_nothing_is_lost_for_good_without_two_answers(
     assert not fs.exists("/d/g") and not fs.exists("/user/root/.Trash")
 
 
-def test_uploads_ask_before_they_replace(
-    browser: Browser, gateway: PlayedGateway, fs: MemoryFileSystem, tmp_path: Path
-) -> None:
-    (tmp_path / "f").write_bytes(b"new content")
-    (tmp_path / "é <b>").write_bytes(b"other")
-    look(browser, gateway, "/d", 4)
-    browser.choose_files("#upload", tmp_path / "f", tmp_path / "é <b>")
-    browser.wait_for("f is there already", "dialog")
-    browser.click("dialog button", "Skip")
-    browser.wait_for("é <b>", ".grid")
-    assert fs.contents("/d/f") == b"hello" and fs.contents("/d/é <b>") == b"other"
-    browser.choose_files("#upload", tmp_path / "f")
-    browser.click("dialog button", "Replace")
-    wait_until(lambda: fs.contents("/d/f") == b"new content", what="the new content")
-    browser.wait_for("Uploads are done", ".uploads")
-
-
-def test_what_is_dropped_is_uploaded_and_what_is_cancelled_never_appears(
-    browser: Browser,
-    gateway: PlayedGateway,
-    fs: MemoryFileSystem,
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_is_dropped_on_the_page_is_uploaded(
+    browser: Browser, gateway: PlayedGateway, fs: MemoryFileSystem
 ) -> None:
     look(browser, gateway, "/d/sub", 0)
-    drop = """
+    browser.script("""
         const files = new DataTransfer();
-        files.items.add(new File([new Uint8Array(arguments[1])], arguments[0]));
-        document.dispatchEvent(new DragEvent("drop", {dataTransfer: files, cancelable: true}));"""
-    browser.script(drop, "dropped #1", 3)
-    browser.wait_for("dropped #1", ".grid")
-    assert fs.contents("/d/sub/dropped #1") == b"\0\0\0"
-    pour, goes_on, ended = contents._pour, threading.Event(), threading.Event()
-
-    def late(upload: Call, writer: Any) -> None:
-        assert goes_on.wait(PATIENCE_SECONDS)
-        try:
-            pour(upload, writer)
-        finally:
-            ended.set()
-
-    monkeypatch.setattr(contents, "_pour", late)
-    browser.script(drop, "cancelled", 50_000_000)
-    browser.click(".uploads button", "Cancel cancelled")
-    browser.wait_for("Cancelled: nothing was stored.", ".uploads")
-    goes_on.set()
-    assert ended.wait(PATIENCE_SECONDS)
-    browser.click(".uploads button", "Close")
-    assert [status.name for status in fs.list("/d/sub")] == ["dropped #1"]
+        files.items.add(new File(["1"], "first #1"));
+        files.items.add(new File(["22"], "second <b>"));
+        document.dispatchEvent(new DragEvent("drop", {dataTransfer: files, cancelable: true}));""")
+    browser.wait_for("2 entries", ".count")
+    assert names(browser) == ["first #1", "second <b>"]
+    assert fs.contents("/d/sub/first #1") == b"1" and fs.contents("/d/sub/second <b>") == b"22"
 
 
 def test_a_file_is_looked_at_and_never_run(browser: Browser, gateway: PlayedGateway) -> None:
