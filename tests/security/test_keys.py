@@ -7,7 +7,7 @@ from typing import Callable, Iterator, List, Optional
 import pytest
 
 from data_service.filesystem import AuthenticationFailed, FileSystem
-from data_service.filesystem.acting import ByKey
+from data_service.filesystem.acting import ByKey, ByToken
 from data_service.protocol.namenode_calls import DataNodeReports
 from data_service.protocol.nodes import NodeInfo
 from tests.support.clusters.cluster import Cluster
@@ -203,19 +203,33 @@ class Work(threading.Thread):
         assert self.error is None and not self.is_alive(), self.error
 
 
+def opens(keys: KeyFiles, token: str) -> bool:
+    """Whether a delegation token is good, for who has the cluster's key."""
+    with FileSystem(str(keys.cluster.config), acting=ByToken(token)) as fs:
+        try:
+            return fs.exists("/")
+        except AuthenticationFailed:
+            return False
+
+
 def test_the_clusters_key_is_replaced_while_everybody_works(keys: KeyFiles) -> None:
     """The procedure of the README, step by step."""
     cluster = keys.cluster
     stolen = keys.issue("mallory")
     work: List[Work] = [Work(keys, "alice")]
     work[0].goes_on()
+    with keys.used_by("alice"):
+        with FileSystem(str(cluster.config)) as fs:
+            token = fs.delegation_token()
     keys.replace_cluster_key()
     work[0].goes_on()
+    assert opens(keys, token)
     for owner in (*keys.servers, "alice"):
         keys.issue(owner)
     work[0].goes_on()
     keys.old_cluster_key.unlink()
     work[0].goes_on()
+    wait_until(lambda: not opens(keys, token), 5, "the end of the old key's tokens")
     for owner in (*keys.servers, "alice"):
         keys.issue(owner)
     work[0].goes_on()
