@@ -208,6 +208,43 @@ def test_in_mode_secret_a_password_is_proved(browser: Browser, gateway: PlayedGa
     browser.wait_for("web password")
 
 
+def test_colours_are_the_systems_until_somebody_chooses(
+    browser: Browser, gateway: PlayedGateway
+) -> None:
+    def ground() -> str:
+        return str(browser.script("return getComputedStyle(document.body).backgroundColor"))
+
+    enter(browser, gateway)
+    browser.wait_for("All is well")
+    light = ground()
+    browser.look(dark=True)
+    dark = ground()
+    assert light != dark
+    browser.click("button", "Light colours")
+    assert ground() == light
+    browser.reload()
+    browser.wait_for("All is well")
+    assert ground() == light
+    browser.click("button", "Dark colours")
+    assert ground() == dark
+    browser.look(dark=False)
+    assert ground() == light, "the system's choice counts again"
+
+
+def test_a_telephone_shows_it_all_without_moving_sideways(
+    browser: Browser, gateway: PlayedGateway
+) -> None:
+    long = node(1803, "dead", host="a-host-of-a-long-name.in.a.far.away.region.example.org")
+    show(gateway, look(nodes=(*NODES[:2], long), status=STATUS._replace(missing=2)))
+    browser.look(width=360, height=780)
+    for route, shown in (("", "2 blocks are missing"), ("#/datanodes", "1 dead")):
+        enter(browser, gateway, route)
+        browser.wait_for(shown)
+        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert browser.script(wide) == 0
+    assert len(browser.find("th button", "State")) == 1, "it is sorted there, too"
+
+
 def test_a_key_file_holds_the_web_password(browser: Browser, gateway: PlayedGateway) -> None:
     browser.open(gateway.url)
     key, issued = ClusterKey(bytes(range(32))), 1764265200

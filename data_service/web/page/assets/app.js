@@ -74,20 +74,24 @@ async function leave() {
   show();
 }
 
-// The colours are those of the system, until the person chooses.
+// The colours are those of the system, until the person chooses others.
+const night = matchMedia("(prefers-color-scheme: dark)");
+
 function paint() {
-  const kept = localStorage.getItem("pyhdfs.theme");
-  const dark = kept ? kept === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  const theme = localStorage.getItem("pyhdfs.theme");
+  const dark = theme ? theme === "dark" : night.matches;
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
   const button = document.getElementById("theme");
   button.textContent = dark ? "☀" : "☾";
-  button.setAttribute("aria-label", dark ? "Light colours" : "Dark colours");
-  button.title = button.getAttribute("aria-label");
+  button.title = dark ? "Light colours" : "Dark colours";
+  button.setAttribute("aria-label", button.title);
 }
 
 function turn() {
-  const dark = document.documentElement.dataset.theme === "dark";
-  localStorage.setItem("pyhdfs.theme", dark ? "light" : "dark");
+  const chosen = localStorage.getItem("pyhdfs.theme");
+  if (chosen) localStorage.removeItem("pyhdfs.theme");
+  else localStorage.setItem("pyhdfs.theme", night.matches ? "light" : "dark");
   paint();
 }
 
@@ -111,7 +115,7 @@ async function goTo() {
 }
 
 paint();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+night.addEventListener("change", paint);
 document.getElementById("theme").addEventListener("click", turn);
 document.getElementById("leave").addEventListener("click", leave);
 document.querySelector(".skip").addEventListener("click", (event) => {
