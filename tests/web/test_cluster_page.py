@@ -46,17 +46,6 @@ def test_a_datanode_that_is_lost_is_told_while_one_watches(
     browser.wait_for("All is well", ".health")
 
 
-def test_the_theme_is_the_systems_until_one_chooses(visitor: Visitor) -> None:
-    browser = visitor.browser
-    theme = "return document.documentElement.dataset.theme"
-    assert browser.script(theme) == "light"
-    browser.look(dark=True)
-    browser.wait(f"{theme} === 'dark'")
-    browser.click("button", "Light colours")
-    browser.reload()
-    browser.wait(f"{theme} === 'light'")
-
-
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_nobody_is_kept_out(visitor: Visitor, home: str, watched: Cluster, dark: bool) -> None:
     with watched.file_system() as fs:
