@@ -3,7 +3,7 @@
 import json
 import re
 from math import inf, nan
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict
 
 import pytest
 
@@ -15,6 +15,7 @@ from data_service.web.figures.exposition import exposition
 from data_service.web.figures.metrics_door import MetricsDoor
 from data_service.web.figures.sightings import Look, Sighting
 from data_service.web.front import Front
+from tests.support.models.scraped import of, parsed
 from tests.support.models.seen_cluster import (
     NODES,
     STATUS,
@@ -25,48 +26,6 @@ from tests.support.models.seen_cluster import (
 )
 from tests.support.models.web_asker import asked
 from zookeeper.fabric.figures import Family, Sample, gauge
-
-SAMPLE = re.compile(
-    r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\S+)'
-)
-LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\\n]|\\["\\n])*)"')
-
-Samples = Dict[Tuple[str, Tuple[Tuple[str, str], ...]], float]
-
-
-def parsed(text: bytes) -> Samples:
-    """The samples of a text, which must keep the rules of the format."""
-    found: Samples = {}
-    kind, family, seen = "", "", set()
-    lines = text.decode().split("\n")
-    assert lines.pop() == "", "the last line has no end"
-    for line in lines:
-        if line.startswith("# HELP "):
-            family = line.split(" ")[2]
-            assert family not in seen, f"{family} comes in two pieces"
-            seen.add(family)
-        elif line.startswith("# TYPE "):
-            _, _, name, kind = line.split(" ")
-            assert name == family and kind in ("counter", "gauge", "histogram")
-        else:
-            match = SAMPLE.fullmatch(line)
-            assert match is not None, line
-            name = match[1]
-            if kind == "histogram":
-                assert name in (f"{family}_bucket", f"{family}_sum", f"{family}_count")
-            else:
-                assert name == family
-            key = name, tuple(LABEL.findall(match[2] or ""))
-            assert key not in found, f"{key} is told twice"
-            found[key] = float(match[3])
-    return found
-
-
-def of(samples: Samples, name: str, **labels: str) -> List[float]:
-    """The values under a name, of samples with these labels among others."""
-    return [value for (found, tags), value in samples.items()
-            if found == name and labels.items() <= dict(tags).items()]
-
 
 def only(*families: Family) -> Look:
     """One daemon that tells these."""

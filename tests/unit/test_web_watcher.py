@@ -214,6 +214,19 @@ def test_health_is_told_at_once_by_what_was_seen_last(
     assert len(cluster.asked) == len(SEEN)
 
 
+def test_a_cluster_that_came_up_is_noticed_before_the_next_interval(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "FRESH_SECONDS", 0.0)
+    place = "name_node", "localhost:1800"
+    leading = cluster.seen[place]
+    cluster.seen[place] = Sighting(*place)
+    front = Front({"health": HealthDoor(watcher_of(cluster))}, Border(["web"]))
+    assert asked(front, "GET", "/health").status == 503
+    cluster.seen[place] = leading
+    assert asked(front, "GET", "/health").status == 200
+
+
 def test_requests_are_counted_by_method_and_door(cluster: Cluster) -> None:
     meter = Meter()
     front = Front({"health": HealthDoor(watcher_of(cluster))}, Border(["web"]), meter)

@@ -11,8 +11,11 @@ TEXT = "text/plain; charset=utf-8"
 
 
 class HealthDoor:
-    """Answers everybody, at once, by what was seen in the last seconds; without a name of anything,
-    for nobody needs to prove who he is."""
+    """Answers everybody; without a name of anything, for nobody needs to prove who he is.
+
+    As long as all was well when it was last looked at, it answers at once, whoever hangs. Else it
+    looks anew, so that a cluster that has come up is not kept waiting for those who balance.
+    """
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -20,6 +23,7 @@ class HealthDoor:
     def answer(self, request: Request, held: ExitStack) -> Answer:
         """See Door."""
         require_get(request)
-        if self._watcher.last_look().leader is None:
+        leader = self._watcher.last_look().leader or self._watcher.look().leader
+        if leader is None:
             return Answer(503, b"no namenode that leads answers this gateway\n", TEXT)
         return Answer(200, b"ok\n", TEXT)
