@@ -50,23 +50,6 @@ def test_a_file_goes_up_is_seen_and_renamed_and_deleted_and_is_back(
         assert fs.read_bytes(f"{home}/renamed.txt") == content
 
 
-def test_what_is_there_is_replaced_only_when_one_says_so(
-    visitor: Visitor, watched: Cluster, home: str, tmp_path: Path
-) -> None:
-    browser = visitor.browser
-    (tmp_path / "f").write_bytes(b"new")
-    with watched.file_system() as fs:
-        fs.write_bytes(f"{home}/f", b"old")
-        visitor.see_directory(home, 1)
-        browser.choose_files("#upload", tmp_path / "f")
-        browser.click("dialog button", "Skip")
-        browser.wait("return !document.querySelector('dialog')")
-        assert fs.read_bytes(f"{home}/f") == b"old"
-        browser.choose_files("#upload", tmp_path / "f")
-        browser.click("dialog button", "Replace")
-        wait_until(lambda: fs.read_bytes(f"{home}/f") == b"new", what="the new content")
-
-
 def test_a_large_upload_goes_on_and_can_be_cancelled(
     visitor: Visitor, watched: Cluster, home: str, tmp_path: Path
 ) -> None:
@@ -112,36 +95,6 @@ def test_names_are_texts_and_nothing_else(visitor: Visitor, watched: Cluster, ho
     browser.wait_for("to the trash")
     assert browser.script("return document.title") != "taken"
     assert browser.script("return document.querySelectorAll('img[src=x], main script').length") == 0
-
-
-def test_the_keyboard_is_enough(visitor: Visitor, watched: Cluster, home: str) -> None:
-    browser = visitor.browser
-    with watched.file_system() as fs:
-        for name in ("one", "two", "three"):
-            fs.write_bytes(f"{home}/{name}", b"x")
-        visitor.see_directory(home, 3)
-        browser.press("ArrowDown", "ArrowDown", "F2")  # one, three, two is their order.
-        browser.wait("return document.querySelector('dialog input')")
-        assert browser.focused == "New name"
-        browser.press("a", holding="Control")
-        browser.type("four")
-        browser.press("Enter")
-        wait_until(lambda: "four" in fs.listdir(home), what="the new name")
-        browser.wait("return !document.querySelector('dialog')")
-        browser.press("Home", "Delete")
-        browser.wait_for("to the trash")
-        wait_until(lambda: len(fs.listdir(home)) == 2, what="the deletion")
-        visitor.wait_for_entries(2)
-        browser.press("Home")
-        browser.press("ArrowDown", holding="Shift")
-        browser.wait_for("2 selected")
-        browser.press("Escape", "/")
-        browser.type("tw")
-        browser.wait_for("1 match")
-        browser.press("Enter", "Enter")
-        browser.wait("return document.querySelector('dialog pre')?.innerText === 'x'")
-        browser.press("Escape")
-        browser.wait("return !document.querySelector('dialog')")
 
 
 def test_what_is_refused_is_told_in_words(
