@@ -28,8 +28,11 @@ PAGE = ("-H", "X-Requested-By: page")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One cluster for all, with two gateways, and homes for those who ask."""
     folder = tmp_path_factory.mktemp("identity") / "cluster"
-    with Cluster(folder, 1, gateways=2, security="tls",
-                 name_node={"replication_factor": 1}) as made:
+    made = Cluster(folder, 1, gateways=2, security="tls", name_node={"replication_factor": 1})
+    own = folder / "config-name_node.ini"
+    text = own.read_text("utf-8")
+    own.write_text(text.replace("[security]", "[security]\nproxy_users = hue=*"), "utf-8")
+    with made:
         with made.file_system() as fs:
             for user in ("alice", "bob", "carol"):
                 fs.mkdir(f"/user/{user}", parents=True)
@@ -139,8 +142,20 @@ def test_who_proves_nothing_is_shown_nothing(curl: Curl) -> None:
         assert refused.status == "401" and refused.error.startswith("SecurityException: ")
     other = curl("/webhdfs/v1/?op=LISTSTATUS&user.name=root", *curl.by("alice"))
     assert other.status == "403" and "user.name is root" in other.error
-    proxy = curl("/webhdfs/v1/?op=LISTSTATUS&doas=bob", *curl.by("alice"))
-    assert proxy.status == "403" and "not allowed to impersonate" in proxy.error
+
+
+def test_a_proxy_acts_for_whom_it_may(cluster: Cluster, curl: Curl) -> None:
+    path = "/webhdfs/v1/user/alice/by-hue?user.name=hue&doas=alice&op="
+    made = curl(f"{path}CREATE&overwrite=true", "-L", "-T", __file__, *curl.by("hue"))
+    assert made.status == "201", made.body
+    told = curl(f"{path}GETFILESTATUS", *curl.by("hue")).json["FileStatus"]
+    assert told["owner"] == "alice"
+    read = curl(f"{path}OPEN", "-L", *curl.by("hue"))
+    assert read.body == Path(__file__).read_bytes()
+    superuser = cluster.file_system().user
+    for user, other in (("alice", "bob"), ("hue", superuser)):
+        refused = curl(f"/webhdfs/v1/?op=LISTSTATUS&doas={other}", *curl.by(user))
+        assert refused.status == "403" and "not allowed to impersonate" in refused.error
 
 
 def test_a_token_serves_until_it_is_cancelled(curl: Curl) -> None:
