@@ -66,7 +66,9 @@ function later(fetching, words) {
 }
 
 function holds(path, options) {
-  const limit = (value, used, form) => (value < 0 ? "none" : `${form(used)} of ${form(value)}`);
+  // The root has the largest number for its quota of names.
+  const limit = (value, used, form) =>
+    (value < 0 || value >= 2 ** 62 ? "none" : `${form(used)} of ${form(value)}`);
   return later(webhdfs(path, "GETCONTENTSUMMARY", {}, options), ({ ContentSummary: sum }) => facts([
     ["Holds", `${counted(sum.fileCount, "file")}, ${counted(sum.directoryCount, "directory",
       "directories")}`],

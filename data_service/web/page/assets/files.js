@@ -45,19 +45,26 @@ async function fetchAll(path, signal, progress) {
   }
 }
 
+let came = "";
+
 export async function show(place, { path: named, signal }) {
   const path = normal(named);
   const view = new View(path, signal);
   replace(place, view.node);
   view.grid.table.focus({ preventScroll: true });
   await view.load();
+  // Who goes up finds himself at the directory that he comes from.
+  if (came && parent(came) === path && !signal.aborted) view.grid.find(baseName(came));
+  came = path;
 }
 
 class View {
   constructor(path, signal) {
     Object.assign(this, { path, signal, inTrash: false, loads: 0, loading: true });
     this.grid = new Grid({
-      open: (entry) => this.open(entry), changed: () => this.tell(), key: (event) => this.onKey(event),
+      open: (entry) => this.open(entry),
+      changed: () => this.tell(),
+      key: (event) => this.onKey(event),
       link: (entry) => (entry.isDirectory ? route(this.at(entry)) : this.downloadAddress(entry)),
     });
     this.find = el("input", { type: "search", placeholder: "Find a name", "aria-label":
@@ -82,6 +89,8 @@ class View {
     return el("div", { class: "head" },
       el("h1", { class: "unseen" }, `Files in ${visible(this.path)}`),
       el("nav", { "aria-label": "Path" }, el("ol", { class: "crumbs" }, links)),
+      el("button", { type: "button", onclick: () => this.back(details(this.path)) },
+        "This directory"),
       el("a", { class: "button", href: route(session.home) }, "Home"));
   }
 
@@ -151,6 +160,7 @@ class View {
       }
       const { root } = await trash({ signal: this.signal });
       this.inTrash = isBelow(this.path, root);
+      this.told = null;
       this.tell();
     } catch (error) {
       if (isAbort(error) || this.signal.aborted) return;
@@ -221,7 +231,8 @@ class View {
       + (this.loading ? ", more come…" : "");
     const chosen = this.grid.chosen();
     // Buttons stay as long as they are about the same rows: the focus may be on one.
-    if (chosen.length === this.told?.length && chosen.every((one, at) => one === this.told[at])) return;
+    const told = this.told;
+    if (chosen.length === told?.length && chosen.every((one, at) => one === told[at])) return;
     this.told = chosen;
     this.chosen.classList.toggle("none", !chosen.length);
     replace(this.chosen, chosen.length ? this.choices(chosen) : el("span", { class: "muted" },

@@ -128,7 +128,8 @@ export class Grid {
       entry.group, el("code", {}, kind + permissions(entry.mode)), entry.replication || "–",
     ];
     const mark = el("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${name}` });
-    const words = el("a", { href: this.link(entry), tabindex: "-1", title: name, dir: "auto" }, name);
+    const words = el("a", { href: this.link(entry), tabindex: "-1", title: name, dir: "auto" },
+      name);
     return el("tr", {
       class: entry.isDirectory ? "directory" : "file",
       onclick: (event) => this.onClick(event, entry),

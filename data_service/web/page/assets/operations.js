@@ -34,7 +34,8 @@ function table(title, heads) {
   const add = (...cells) => {
     node.hidden = false;
     if (body.children.length < SHOWN_MAX) {
-      body.append(el("tr", {}, cells.map((cell, at) => el("td", { "data-label": heads[at] }, cell))));
+      body.append(el("tr", {}, cells.map((cell, at) =>
+        el("td", { "data-label": heads[at] }, cell))));
     }
   };
   const clear = () => {
