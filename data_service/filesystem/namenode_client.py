@@ -36,6 +36,7 @@ from zookeeper.fabric.identity import NAME_NODE
 from zookeeper.fabric.pools import LeaderPool
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import ClientSettings, Settings
+from zookeeper.fabric.waiting import tell_waiting
 
 log = logs.get("client")
 
@@ -202,13 +203,15 @@ class NameNodeClient(Forkable):
             raise InvalidArgument(f"{call.name}: this FileSystem was closed: make another one")
         patience = _Patience(self._settings, self._served, self._servers, time.monotonic())
         timeout = self._waiting_seconds if call.waits else seconds
-        pause = _PAUSE_SECONDS_MIN
+        pause, waited = _PAUSE_SECONDS_MIN, False
         with self._numbered(call, args, operation) as sent:
             while True:
                 waited_out: Awaited = (*_OUTAGES, StartingUp, *awaited)
                 try:
                     result = self._pool.call(call.name, *sent, timeout=timeout)
                     self._served = True
+                    if waited:
+                        tell_waiting(False)
                     return result
                 except waited_out as error:
                     now = time.monotonic()
@@ -218,6 +221,8 @@ class NameNodeClient(Forkable):
                         # The namenode that comes back, or takes over, may be in safe mode first.
                         awaited = (*awaited, SafeMode)
                     self._note(call, error, patience.should_tell(now))
+                waited = True
+                tell_waiting(True)
                 # Clients that lost the same namenode must not come back in step.
                 self._closed.wait(pause * random.uniform(0.5, 1.0))
                 pause = min(2 * pause, _PAUSE_SECONDS_MAX)

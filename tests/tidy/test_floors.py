@@ -44,6 +44,7 @@ FABRIC = (
     "disk",
     "spare",
     "forks",
+    "waiting",
     "budget",
     "places",
     "stream",

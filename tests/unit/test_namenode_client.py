@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, List, Optional
 
 import pytest
 
@@ -26,6 +26,7 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.settings import Address, ClientSettings, NameNodeSettings, Settings
+from zookeeper.fabric.waiting import told_of_waiting
 
 
 @pytest.fixture(name="namenode")
@@ -58,6 +59,30 @@ def test_a_call_is_repeated_with_the_same_operation(
     client.calls.delete("/a", False)
     assert namenode.called("delete")[-1][0] not in operations
     assert namenode.called("delete")[-1][0][0] == client.client_id
+
+
+def test_whom_a_call_is_for_hears_that_it_waits_and_may_end_it(
+    namenode: PlainNameNode, client: NameNodeClient
+) -> None:
+    heard: List[bool] = []
+    namenode.errors["stat"] = [Busy("x"), Busy("x"), PathNotFound("x")]
+    with told_of_waiting(heard.append):
+        client.calls.renew_lease("me")
+        assert not heard
+        with pytest.raises(PathNotFound):
+            client.calls.stat("/a")
+        assert heard == [True, True]
+        namenode.errors["renew_lease"] = [Busy("x")]
+        client.calls.renew_lease("me")
+        assert heard == [True, True, True, False]
+
+    def leave(_waiting: bool) -> None:
+        raise Unavailable("left")
+
+    namenode.errors["renew_lease"] = [Busy("x")] * 9
+    with told_of_waiting(leave), pytest.raises(Unavailable, match="left"):
+        client.calls.renew_lease("me")
+    assert len(namenode.errors["renew_lease"]) == 8
 
 
 @pytest.mark.parametrize("error", [PathNotFound("x"), SafeMode("x")])

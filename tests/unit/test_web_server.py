@@ -19,6 +19,7 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.links.loopback import RawClient, mutate
 from zookeeper.fabric.errors import BlockMissing
 from zookeeper.fabric.settings import NetworkSettings
+from zookeeper.fabric.waiting import tell_waiting
 
 LARGE = bytes(range(256)) * 20_000
 HOST = b"Host: a\r\n"
@@ -52,6 +53,10 @@ class Site:
         target = head.target.decode("ascii")
         if target == "/wait":
             self.gate.wait(PATIENCE_SECONDS)
+        if target == "/outage":
+            while not self.gate.wait(0.01):
+                tell_waiting(True)
+            tell_waiting(False)
         if target == "/read":
             self.bodies.append(b"".join(body.pieces()))
         if target in ("/large", "/broken"):
@@ -232,6 +237,25 @@ def test_a_crowd_of_the_silent_keeps_nobody_out() -> None:
             site.client(b"GET / HTTP/1.1\r\nHos" if number % 2 else b"")
         for _ in range(3):
             assert body_from(site.client(get(b"/next"))) == b"GET /next"
+
+
+def test_who_waits_for_the_cluster_keeps_nobody_out() -> None:
+    with Site(max_connections=4, max_connections_per_host=4) as site:
+        waiting = []
+        for number in range(4):
+            waiting.append(site.client(get(b"/outage")))
+            wait_until(lambda: f"{number + 1} busy" in repr(site.server))
+        assert body_from(site.client(get(b"/next"))) == b"GET /next"
+        assert waiting.pop(0).await_end() == b""
+        site.gate.set()
+        assert [body_from(client) for client in waiting] == [b"GET /outage"] * 3
+
+
+def test_nobody_waits_for_the_cluster_for_one_who_left() -> None:
+    with Site() as site:
+        site.client(get(b"/outage")).close()
+        wait_until(lambda: "0 connections" in repr(site.server))
+        assert not site.gate.is_set()
 
 
 def test_a_stop_lets_what_runs_come_to_its_end() -> None:

@@ -22,6 +22,7 @@ from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.meter import Meter
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import Stream
+from zookeeper.fabric.waiting import told_of_waiting
 
 log = logs.get("gateway")
 
@@ -104,7 +105,9 @@ class HttpServer(Acceptor[Client]):
         receiver.begin()
         invite = (lambda: client.stream.write(CONTINUE)) if head.expects else (lambda: None)
         body = Body(inbox, head.length, invite)
-        with self._answering(head, body) as answer:
+        keep = told_of_waiting(lambda waiting: _keep_waiting(client, waiting))
+        with keep, self._answering(head, body) as answer:
+            client.note_waiting(False)
             if client.stream.closed:
                 return False  # The client left amid its body, and hears nothing any more.
             # Who was not invited may or may not send its body yet.
@@ -142,6 +145,15 @@ def _tell(client: Client, error: RemoteException) -> None:
     client.stream.write_parts(
         head_of(answer_error(error), keeps_open=False, chunked=False), error.body
     )
+
+
+def _keep_waiting(client: Client, waiting: bool) -> None:
+    """Who waits for a namenode that is away makes room for others; and nobody waits for him who
+    went."""
+    if waiting and client.gone():
+        raise Unavailable("nobody waits for the answer any more")
+    if waiting != (client.waiting_since is not None):
+        client.note_waiting(waiting)
 
 
 def _write(client: Client, *parts: Piece) -> None:

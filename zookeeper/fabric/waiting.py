@@ -1,0 +1,32 @@
+"""Work that waits for a server which is away: whom it is done for is told, and may end it.
+
+What repeats a call until somebody answers knows that it waits, but not for whose sake. Who serves a
+client knows that one, but not what his request waits for. Both run in one thread, which is all that
+they have to know of each other.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Callable, Iterator, Optional
+
+Listener = Callable[[bool], None]
+
+_listener: ContextVar[Optional[Listener]] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def told_of_waiting(listener: Listener) -> Iterator[None]:
+    """In this block, and this thread, `listener` hears True before work waits once more for a
+    server that is away, and False when it goes on. What it raises ends the work."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def tell_waiting(waiting: bool) -> None:
+    """Say that what this thread does waits for a server that is away, or goes on."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(waiting)
