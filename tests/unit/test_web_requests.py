@@ -60,7 +60,24 @@ def test_a_proxy_is_known_by_its_headers() -> None:
     head = parse(head_bytes(b"GET http://x/y HTTP/1.1", b"X-Forwarded-Host: web.org, inner",
                             b"X-Forwarded-Proto: HTTPS"))
     assert (head.target, head.authority, head.scheme) == (b"/y", "web.org", "https")
+    several = parse(head_bytes(b"GET /y HTTP/1.1", b"X-Forwarded-Proto: https, http"))
+    assert several.scheme == "https"
     assert host_of("WEB.org:80") == "web.org" and host_of("[::1]:9870") == "[::1]"
+
+
+@pytest.mark.parametrize("host, port, authority", [
+    (b"web.org", b"8443", "web.org:8443"), (b"web.org:1", b"8443", "web.org:1"),
+    (b"web.org", b"443", "web.org"), (b"web.org", b"80", "web.org:80"),
+    (b"web.org", b"x", "web.org"),
+    (b"[::1]", b"8443", "[::1]:8443"), (b"[::1]:1", b"8443", "[::1]:1"), (b"", b"8443", "a:9870"),
+    (b"web.org", b"8443, 80", "web.org:8443"),
+])  # fmt: skip
+def test_a_port_that_a_proxy_tells_apart_belongs_to_its_name(
+    host: bytes, port: bytes, authority: str
+) -> None:
+    head = parse(head_bytes(b"GET /y HTTP/1.1", b"X-Forwarded-Host: " + host,
+                            b"X-Forwarded-Port: " + port, b"X-Forwarded-Proto: https"))
+    assert head.authority == authority
 
 
 @pytest.mark.parametrize("headers", [

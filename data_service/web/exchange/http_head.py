@@ -25,6 +25,9 @@ _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _AUTHORITY = re.compile(
     r"(?P<host>[A-Za-z0-9]([A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
 )
+_NO_PORT = re.compile(r"[^:\[\]]+|\[[^\]]*\]")
+_PORT = re.compile(r"[0-9]{1,5}")
+_USUAL_PORTS = {"http": "80", "https": "443"}
 _ONCE = ("content-length", "transfer-encoding", "host", "expect")
 _LENGTH_DIGITS_MAX = 18
 
@@ -50,14 +53,18 @@ class Head(NamedTuple):
     @property
     def authority(self) -> str:
         """Host and port by which the client came, if it says so; through a proxy, to that one."""
-        told = self.headers.get("x-forwarded-host", "").partition(",")[0].strip()
-        return told or self.headers.get("host", "")
+        host, port = self._forwarded("host"), self._forwarded("port")
+        return _with_port(host, port, self.scheme) or self.headers.get("host", "")
 
     @property
     def scheme(self) -> str:
         """`https` over TLS, or if a proxy in front of us says so."""
-        told = self.headers.get("x-forwarded-proto", "").lower()
+        told = self._forwarded("proto").lower()
         return "https" if self.secure or told == "https" else "http"
+
+    def _forwarded(self, what: str) -> str:
+        """What the client came by, as the first of the proxies has it."""
+        return self.headers.get(f"x-forwarded-{what}", "").partition(",")[0].strip()
 
 
 def parse(data: bytes) -> Head:
@@ -94,6 +101,13 @@ def host_of(authority: str) -> str:
     """The host of `host:port`, in small letters, an IPv6 address in its brackets."""
     match = _AUTHORITY.fullmatch(authority)
     return match["host"].lower() if match else ""
+
+
+def _with_port(host: str, port: str, scheme: str) -> str:
+    """A host with the port that it is told without, unless that is the usual one."""
+    if port == _USUAL_PORTS[scheme] or not (_NO_PORT.fullmatch(host) and _PORT.fullmatch(port)):
+        return host
+    return f"{host}:{port}"
 
 
 def _headers(lines: List[bytes]) -> Dict[str, str]:
