@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from functools import reduce
 from pathlib import Path
 from shutil import which
-from typing import Iterator
+from typing import Any, Iterator, Tuple
 
 import pytest
 
+from data_service.web.webhdfs.operations import OPERATIONS
 from tests.support.clusters.cluster import ROOT, Cluster
 from tests.support.clusters.curl import Curl
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
@@ -59,6 +62,56 @@ def test_a_file_goes_up_and_comes_down(cluster: Cluster, curl: Curl, original: P
     assert cluster.client("cat", "/up/a b+c+%").out == original.read_bytes()
     checksum = curl("-L", path="/up/a%20b+c+%25", op="GETFILECHECKSUM").json["FileChecksum"]
     assert checksum["bytes"] in cluster.client("checksum", "/up/a b+c+%").text
+
+
+EVERY: Tuple[Tuple[str, str, Any], ...] = (
+    ("/every/d", "MKDIRS", {"boolean": True}), ("/every/f", "CREATE&blocksize=1048576", b""),
+    ("/every/g", "CREATE&replication=1&permission=600", b""), ("/every/g", "APPEND", b""),
+    ("/every/f", "CONCAT&sources=/every/g", b""),
+    ("/every/f", "TRUNCATE&newlength=1048577", {"boolean": True}),
+    ("/every/f", "SETREPLICATION&replication=1", {"boolean": True}),
+    ("/every/f", "SETPERMISSION&permission=750", b""), ("/every/f", "SETOWNER&owner=bob", b""),
+    ("/every/f", "SETTIMES&modificationtime=7", b""), ("/every/d", "SETQUOTA&namespacequota=9", b""),
+    ("/every/f", "GETFILESTATUS", "FileStatus.modificationTime=7"),
+    ("/every", "GETFILELINKSTATUS", "FileStatus.childrenNum=2"),
+    ("/every/f", "LISTSTATUS", "FileStatuses.FileStatus.0.permission=750"),
+    ("/every", "LISTSTATUS_BATCH&startAfter=d",
+     "DirectoryListing.partialListing.FileStatuses.FileStatus.0.owner=bob"),
+    ("/every", "GETCONTENTSUMMARY", "ContentSummary.length=1048577"),
+    ("/every/d", "GETQUOTAUSAGE", "QuotaUsage.quota=9"),
+    ("/every/f", "GETFILECHECKSUM", "FileChecksum.length=28"),
+    ("/every/f", "GETFILEBLOCKLOCATIONS&offset=1048576",
+     "BlockLocations.BlockLocation.0.length=1"),
+    ("/every/f", "GET_BLOCK_LOCATIONS", "LocatedBlocks.lastLocatedBlock.startOffset=1048576"),
+    ("/every/f", "GETACLSTATUS", "AclStatus.permission=750"),
+    ("/every/f", "CHECKACCESS&fsaction=r--", b""), ("/", "GETHOMEDIRECTORY", "Path~/user/"),
+    ("/", "GETTRASHROOT", "Path~/.Trash"), ("/", "GETDELEGATIONTOKEN", {"Token": None}),
+    ("/", "GETSERVERDEFAULTS", "FsServerDefaults.blockSize=1048576"),
+    ("/", "GETSTATUS", "FsStatus.used~"), ("/every/f", "OPEN&offset=1048576", b"x"),
+    ("/every/f", "RENAME&destination=/every/d", {"boolean": True}),
+    ("/every", "DELETE&recursive=true", {"boolean": True}),
+    ("/", "RENEWDELEGATIONTOKEN&token=x", "RemoteException.exception~"),
+    ("/", "CANCELDELEGATIONTOKEN&token=x", "RemoteException.exception~"),
+)
+"""Every operation with what it answers: nothing, this JSON, or a value that is, or has, what
+follows its place."""
+
+
+def test_every_operation(curl: Curl, tmp_path: Path) -> None:
+    content = tmp_path / "content"
+    content.write_bytes(b"x" * 1048577)
+    for path, op, expected in EVERY:
+        name = op.partition("&")[0]
+        body = ["-T", str(content)] if name in ("CREATE", "APPEND") else []
+        told = curl("-L", "-X", OPERATIONS[name].method, *body, path=path, op=op)
+        if isinstance(expected, str):
+            place, sign, value = re.split("([=~])", expected, maxsplit=1)
+            found = reduce(lambda part, key: part[int(key) if key.isdigit() else key],
+                           place.split("."), told.json)
+            assert value in str(found) if sign == "~" else str(found) == value, (op, told)
+        else:
+            assert (told.body if isinstance(expected, bytes) else told.json) == expected, op
+    assert {op.partition("&")[0] for _, op, _ in EVERY} == set(OPERATIONS)
 
 
 def test_what_comes_in_chunks_is_stored_and_gone_on_with(curl: Curl, original: Path) -> None:
