@@ -12,6 +12,7 @@ from data_service.web.exchange.answers import Answer
 from data_service.web.front import Front
 from data_service.web.page.page_door import ASSETS, CONTENT_TYPES, PageDoor
 from tests.support.models.web_asker import asked
+from tests.tidy.source import ROOT
 
 PAGE_BYTES_MAX = 60_000
 """All files of the page together, as they are sent."""
@@ -116,3 +117,8 @@ def test_every_module_that_is_imported_is_there() -> None:
     for name, text in there.items():
         for found in re.findall(r"""(?:from|import\()\s*["']\./([\w.]+)["']""", text):
             assert found in there, f"{name} imports {found}"
+
+
+def test_the_page_is_installed_with_the_package() -> None:
+    entry = f'"data_service.web.page" = ["{ASSETS.name}/*"]'
+    assert entry in (ROOT / "pyproject.toml").read_text("utf-8")

@@ -7,7 +7,6 @@
 
 import json
 import os
-import re
 import shutil
 import urllib.error
 import urllib.request
@@ -18,6 +17,7 @@ from typing import Any, Optional, Type
 import pytest
 
 from tests.support.clusters.daemon import Daemon
+from tests.support.clusters.ports import Ports
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -55,11 +55,15 @@ class WebDriver:
         home = folder / "home"
         home.mkdir(parents=True)
         environment = {**os.environ, "HOME": str(home), "TMPDIR": str(folder)}
+        # Where it chooses itself, it takes one that is free for IPv6, and may not be for IPv4.
+        self._ports = Ports()
+        port = self._ports.take()
+        self._root = f"http://127.0.0.1:{port}"
         self._daemon = Daemon(
-            _DRIVER, [_DRIVER, "--port=0"], folder / f"{_DRIVER}.log", environment
+            _DRIVER, [_DRIVER, f"--port={port}"], folder / f"{_DRIVER}.log", environment
         )
         self._browser_pid = 0
-        self._root = self._session = ""
+        self._session = ""
         # What the environment says of proxies is not for this machine's own programs.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -70,12 +74,11 @@ class WebDriver:
     def __enter__(self) -> "WebDriver":
         self._daemon.start()
         try:
-            line = self._daemon.wait_for_log("started successfully on port")
-            port = re.findall(r"port (\d+)", line)[-1]
-            self._root = f"http://127.0.0.1:{port}"
+            self._daemon.wait_for_log("started successfully on port")
             made = self._say("POST", "/session", {"capabilities": {"alwaysMatch": self._wanted()}})
         except BaseException:
             self._daemon.kill_group()
+            self._ports.close()
             raise
         self._session = f"/session/{made['sessionId']}"
         self._browser_pid = int(made["capabilities"]["goog:processID"])
@@ -93,6 +96,7 @@ class WebDriver:
             self._daemon.terminate()
         finally:
             self._daemon.kill_group()
+            self._ports.close()
 
     def _wanted(self) -> object:
         arguments = ["--headless=new", "--disable-dev-shm-usage", "--window-size=1280,900"]
