@@ -18,7 +18,7 @@ export async function show(place, { signal }) {
   const health = el("section", { "aria-label": "Health" });
   const cards = el("div", { class: "cards" });
   const charts = {
-    throughput: lineChart("Throughput", (value) => `${bytes(value)}/s`, 1024),
+    throughput: lineChart("Throughput of datanodes", (value) => `${bytes(value)}/s`, 1024),
     operations: lineChart("Operations", (value) => `${plain(value)}/s`),
     latency: lineChart("Latency of calls", (value) => duration(value / 1000)),
   };
