@@ -88,7 +88,7 @@ class Asker:
             "files": FilesDoor(visitors), "webhdfs": WebHdfsDoor(visitors),
             "login": identity, "logout": identity, "who": identity,
         }  # fmt: skip
-        self._front = Front(self.doors, Border(["web"], ["https://hue:8888"]))
+        self.front = Front(self.doors, Border(["web"], ["https://hue:8888"]))
 
     def _visitors(self) -> Visitors:
         return NamedVisitors(Clients(), self._connect, "dr.who")
@@ -101,7 +101,7 @@ class Asker:
 
     def raw(self, method: str, target: str, body: bytes = b"", **headers: str) -> Reply:
         """The reply to a request with these headers, a `_` for each dash in their names."""
-        answer = asked(self._front, method, target, body, **headers)
+        answer = asked(self.front, method, target, body, **headers)
         data = answer.body
         found = json.loads(data) if answer.content_type == "application/json" else data
         return Reply(answer.status, found, answer.location, answer.content_type,
