@@ -124,9 +124,11 @@ def test_a_telephone_is_wide_enough(visitor: Visitor, watched: Cluster, home: st
     with watched.file_system() as fs:
         fs.write_bytes(f"{home}/photograph.jpg", os.urandom(10))
         fs.write_bytes(f"{home}/{longest}", b"")
+        for number in range(40):  # So many that not all of them are in the page.
+            fs.write_bytes(f"{home}/z{number}", b"")
     browser = visitor.browser
     browser.look(width=360, height=740)
-    visitor.see_directory(home, 2)
+    visitor.see_directory(home, 42)
     (link,) = browser.find("[role=grid] a", "photograph.jpg")
     assert browser.script("return arguments[0].getBoundingClientRect().width", link) > 80
     visitor.choose(longest)
@@ -139,9 +141,9 @@ def test_a_telephone_is_wide_enough(visitor: Visitor, watched: Cluster, home: st
         browser.press("Escape")
         browser.wait("return !document.querySelector('dialog')")
     browser.click("button", "Delete")
-    visitor.wait_for_entries(1)
+    visitor.wait_for_entries(41)
     browser.click("button", "Undo")
-    visitor.wait_for_entries(2)
+    visitor.wait_for_entries(42)
 
 
 def test_where_the_blocks_of_a_file_are(visitor: Visitor, watched: Cluster, home: str) -> None:

@@ -1,7 +1,5 @@
-"""Who looks at the page, in mode secret; and what the page of a stranger can do to her."""
+"""Who looks at the page of a cluster in mode secret."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Iterator
 
 import pytest
@@ -59,72 +57,3 @@ def test_one_logs_in_and_out(alice: Visitor, password: str) -> None:
     browser.open(f"{alice.root}#/{FILES}/{USER}")
     browser.wait("return document.querySelector('form.login')")
     assert not browser.find("[role=grid]")
-
-
-class Strange(BaseHTTPRequestHandler):
-    """Another site on the same machine, which a browser takes for the same site as the gateway."""
-
-    def do_GET(self) -> None:
-        """An empty page; what is done there, the test says."""
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>strange</title>")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def strange() -> Iterator[str]:
-    """Where that site is."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Strange) as server:
-        serving = threading.Thread(target=server.serve_forever, daemon=True)
-        serving.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        serving.join()
-
-
-ATTACKS = """
-    const [root, path, done] = arguments;
-    const send = (method, target, more = {}) => fetch(root + target,
-        {method, mode: "no-cors", credentials: "include", ...more}).then(
-        (answer) => answer.type, () => "failed");
-    const form = (target, enctype) => {
-        const frame = Object.assign(document.createElement("iframe"), {name: enctype});
-        const made = Object.assign(document.createElement("form"),
-            {method: "POST", action: root + target, target: enctype, enctype});
-        document.body.append(frame, made);
-        return new Promise((end) => { frame.onload = end; made.submit(); });
-    };
-    const read = (target) => fetch(root + target, {credentials: "include"})
-        .then((answer) => answer.text(), () => "");
-    return Promise.all([
-        send("POST", `webhdfs/v1${path}?op=TRUNCATE&newlength=0`),
-        send("POST", `webhdfs/v1${path}?op=APPEND&data=true`, {body: "more"}),
-        send("POST", `files/trash?path=${path}`), send("POST", "logout"),
-        send("PUT", `webhdfs/v1${path}?op=CREATE&overwrite=true&data=true`, {mode: "cors"}),
-        send("DELETE", `webhdfs/v1${path}?op=DELETE`, {mode: "cors"}),
-        send("POST", `webhdfs/v1${path}?op=TRUNCATE&newlength=0`,
-            {mode: "cors", headers: {"X-Requested-By": "page"}}),
-        form(`webhdfs/v1${path}?op=TRUNCATE&newlength=0`, "text/plain"),
-        form(`webhdfs/v1${path}?op=TRUNCATE&newlength=0`, "multipart/form-data"),
-    ]).then(() => Promise.all([read("who"), read(`webhdfs/v1${path}?op=OPEN&data=true`),
-        read("page/app.js")]));
-"""
-
-
-def test_a_stranger_can_do_nothing_in_her_name(
-    alice: Visitor, guarded: Cluster, password: str, strange: str
-) -> None:
-    browser = alice.browser
-    alice.say(USER, password)
-    browser.wait_for("All is well", ".health")
-    browser.open(strange)
-    assert browser.script(ATTACKS, alice.root, f"/{USER}/file") == ["", "", ""]
-    with guarded.file_system() as fs:
-        assert fs.listdir(f"/{USER}") == ["file"] and fs.read_bytes(f"/{USER}/file") == b"hers"
-    browser.script("const frame = document.createElement('iframe'); frame.src = arguments[0];"
-                   "document.body.append(frame)", alice.root)
-    alice.see_directory(f"/{USER}", 1)  # She is still logged in.
