@@ -17,7 +17,7 @@ from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.identity import NAME_NODE, USER, Principal
 
 PAUSE_SECONDS = 0.05
-READ_BYTES = 1 << 20
+PIECE_BYTES = 1 << 20
 READY_SECONDS = 300.0
 
 
@@ -53,6 +53,17 @@ class _Verbs:
         """A local file into the cluster."""
         self._files.put(local, path, replication=replication)
 
+    def write(self, local: str, path: str, replication: int) -> None:
+        """The same by a program's own writes."""
+        buffer = memoryview(bytearray(PIECE_BYTES))
+        with open(local, "rb", buffering=0) as source:
+            with self._files.open(path, "wb", replication=replication) as file:
+                while True:
+                    count = source.readinto(buffer)
+                    if not count:
+                        return
+                    file.write(buffer[:count])
+
     def get(self, path: str, local: str) -> None:
         """A file into a local one."""
         self._files.get(path, local)
@@ -63,7 +74,7 @@ class _Verbs:
 
     def read_into(self, path: str) -> None:
         """A whole file, by one buffer of a program's own."""
-        buffer = bytearray(READ_BYTES)
+        buffer = bytearray(PIECE_BYTES)
         with self._files.open(path) as file:
             while file.readinto(buffer):
                 pass

@@ -23,6 +23,7 @@ SECONDS_MAX = 60.0
 ENTRIES = 1000
 """Of the directory that is listed."""
 
+REPLICATIONS = (1, 3)
 STATS_PER_NAME, LISTINGS = 5, 20
 STAT_GOAL = Goal(1000)
 TRANSFER_GOAL = Goal(0.6)
@@ -113,7 +114,8 @@ def web(bench: Bench) -> None:
     with Gateway(bench) as gateway:
         for _ in range(bench.scale.repeat):
             _names(bench, gateway)
-            _large(bench, gateway)
+            for replication in REPLICATIONS:
+                _large(bench, gateway, replication)
     bench.source.unlink()
 
 
@@ -179,20 +181,24 @@ def _seconds(
     return time.perf_counter() - started
 
 
-def _large(bench: Bench, gateway: Gateway) -> None:
+def _large(bench: Bench, gateway: Gateway, replication: int) -> None:
     size, copy, visitor = bench.scale.size, bench.folder / "copy", gateway.visitor()
-    group = f"the gateway: a file of {size / MIB:,g} MiB, replication 1"
+    group = f"the gateway: a file of {size / MIB:,g} MiB, replication {replication}"
+    source = str(bench.source)
 
     def add(name: str, seconds: float, floor: str = "") -> None:
         goal = TRANSFER_GOAL if floor else None
         bench.add(group, name, size / seconds / 1e6, "MB/s", goal, floor)
 
     put, get = "floor: put by the library", "floor: get by the library"
-    add(put, bench.client.do("put", local=str(bench.source), path="/web", replication=1))
+    add(put, bench.client.do("put", local=source, path="/web", replication=replication))
+    bench.remove("/web")
+    written = bench.client.do("write", local=source, path="/web", replication=replication)
+    add("written by a program", written, put)
     bench.remove("/web")
     started = time.perf_counter()
     with bench.source.open("rb") as file:
-        visitor.ask("PUT", "/web", "CREATE&data=true&replication=1", 201, file)
+        visitor.ask("PUT", "/web", f"CREATE&data=true&replication={replication}", 201, file)
     add("up", time.perf_counter() - started, put)
     add(get, bench.client.do("get", path="/web", local=str(copy)))
     copy.unlink()
