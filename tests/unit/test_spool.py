@@ -143,3 +143,22 @@ def test_the_file_of_one_block_serves_the_next(monkeypatch: pytest.MonkeyPatch) 
         spare.close()
         assert not file.closed
     assert file.closed
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_many_of_them_share_the_memory(room: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is more than there is for all goes to files, or ends a block early."""
+    monkeypatch.setattr(spool_module, "SHARED_BYTES_MAX", 3 * CHUNK_BYTES)
+    if not room:
+        monkeypatch.setattr(tempfile, "TemporaryFile", _refuse)
+    shared = spool_module._SharedMemory()
+    monkeypatch.setattr(spool_module, "_shared", shared)
+    with spooled(len(DATA)) as first, spooled(len(DATA)) as second:
+        fill(first, 3 * CHUNK_BYTES)
+        assert shared.crowded and not first.in_file
+        length = fill(second, len(DATA))
+        assert content(second) == DATA[:length] and second.in_file == room
+        assert length == (len(DATA) if room else MEMORY_BYTES)
+        fill(first, CHUNK_BYTES)
+        assert first.in_file == room and first.length == 4 * CHUNK_BYTES
+    assert shared._bytes == 0

@@ -22,6 +22,7 @@ from data_service.filesystem.local import local_errors
 from data_service.protocol.checksums import CHUNK_BYTES, crc32
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import LocalFileError
+from zookeeper.fabric.forks import Forkable, watch
 
 log = logs.get("spool")
 
@@ -31,7 +32,37 @@ MEMORY_BYTES = 16 * CHUNK_BYTES
 MEMORY_BYTES_MAX = 64 * CHUNK_BYTES
 """What is kept in memory where there is no room for a temporary file."""
 
+SHARED_BYTES_MAX = 256 * CHUNK_BYTES
+"""When all spools of the process keep so much in memory, each goes to its file at once: a gateway
+has many. Where there is no room for files, a block ends earlier still."""
+
 _NAME = "the temporary file of a block"
+
+
+class _SharedMemory(Forkable):
+    """What all spools of this process keep in memory."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self.forked()
+        watch(self)
+
+    def forked(self) -> None:
+        """Another thread may have held the lock; a copy of what they keep is here, too."""
+        self._lock = threading.Lock()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it is as much as it should ever be."""
+        return self._bytes >= SHARED_BYTES_MAX
+
+    def note(self, chunks: int) -> None:
+        """So many more are kept, or fewer."""
+        with self._lock:
+            self._bytes += chunks * CHUNK_BYTES
+
+
+_shared = _SharedMemory()
 
 
 class SpareFiles:
@@ -95,8 +126,9 @@ class Spool:
     @property
     def full(self) -> bool:
         """Whether it takes no more: it has its size, or there is no room for more."""
+        most = MEMORY_BYTES if _shared.crowded else MEMORY_BYTES_MAX
         return self.length == self._size or (
-            self._roomless and len(self._memory) * CHUNK_BYTES >= MEMORY_BYTES_MAX
+            self._roomless and len(self._memory) * CHUNK_BYTES >= most
         )
 
     def write(self, data: memoryview) -> int:
@@ -142,7 +174,8 @@ class Spool:
     def close(self) -> None:
         """Forget the bytes."""
         self.closed = True
-        self._buffer, self._memory = memoryview(b""), []
+        self._forget(len(self._memory))
+        self._buffer = memoryview(b"")
         file, self._file = self._file, None
         if file is not None:
             self._files.give_back(file)
@@ -158,19 +191,26 @@ class Spool:
 
     def _keep(self) -> None:
         """The chunk in the buffer is whole: it goes where it can be had again."""
-        if not self._stored and (len(self._memory) + 1) * CHUNK_BYTES > MEMORY_BYTES:
-            self._move_to_file()
-        if not (self._stored and self._store(self._buffer)):
+        kept = (len(self._memory) + 1) * CHUNK_BYTES
+        to_file = self._stored or kept > MEMORY_BYTES or _shared.crowded
+        if not (to_file and self._move_to_file() and self._store(self._buffer)):
             self._memory.append(bytes(self._buffer))
+            _shared.note(1)
         self._checksums.append(crc32(self._buffer))
         self._filled = 0
 
-    def _move_to_file(self) -> None:
-        """As much of what is in memory as there is room for."""
+    def _move_to_file(self) -> bool:
+        """As much of what is in memory as there is room for; whether that was all."""
         kept = 0
         while kept < len(self._memory) and self._store(memoryview(self._memory[kept])):
             kept += 1
-        del self._memory[:kept]
+        self._forget(kept)
+        return not self._memory
+
+    def _forget(self, chunks: int) -> None:
+        """The first ones in memory are kept there no longer."""
+        del self._memory[:chunks]
+        _shared.note(-chunks)
 
     def _store(self, chunk: memoryview) -> bool:
         """Write the next chunk of the file; whether there was room. Once there was none, never."""
