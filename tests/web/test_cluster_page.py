@@ -74,14 +74,13 @@ def test_everything_is_within_reach_of_the_keyboard(visitor: Visitor, view: str)
     assert not [name for name in reached if "focus not shown" in name or not name.strip()]
 
 
-@pytest.mark.parametrize("width", [NARROW, 1280])
-def test_nothing_is_wider_than_the_window(visitor: Visitor, width: int) -> None:
+def test_nothing_is_wider_than_a_telephone(visitor: Visitor) -> None:
     browser = visitor.browser
-    browser.look(width=width, height=800)
+    browser.look(width=NARROW, height=800)
     for view in VIEWS:
         visitor.go(view)
         wide = browser.script("return document.documentElement.scrollWidth")
-        assert wide <= width, view
+        assert wide <= NARROW, view
 
 
 def test_the_whole_page_is_small(visitor: Visitor) -> None:
