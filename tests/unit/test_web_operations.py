@@ -1,13 +1,15 @@
 """Every operation of WebHDFS, over a file system in memory and without a socket."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List, cast
 
 import pytest
 
 from data_service.protocol.blocks import Block
-from data_service.protocol.files import FileStatus, LocatedBlock, Locations
+from data_service.protocol.files import Entry, FileStatus, LocatedBlock, Locations
 from data_service.protocol.nodes import Target
+from data_service.web.exchange.parameters import Parameters
 from data_service.web.webhdfs import forms, reading
+from data_service.web.webhdfs.calls import Call
 from tests.support.models.web_asker import HERE, Asker, Reply
 
 
@@ -70,6 +72,31 @@ def test_listings_of_any_length_are_whole(
         left = page["remainingEntries"]
         assert len(rows) <= 3
     assert found == names
+
+
+class Endless:
+    """A file system whose directories have no end; `fetched` are the entries that were read."""
+
+    def __init__(self, like: Entry) -> None:
+        self.like, self.fetched = like, 0
+
+    def entries(self, _path: str) -> Iterator[Entry]:
+        """One after the other."""
+        while True:
+            self.fetched += 1
+            yield self.like
+
+
+def test_a_long_listing_is_fetched_while_it_is_sent(
+    ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LIST_ROWS", 4)
+    endless = Endless(ask.fs.entry("/d/f"))
+    call = Call("/d", Parameters(b""), cast(Any, endless), cast(Any, None), "http://web")
+    pieces = reading.list_status(call).pieces
+    assert pieces is not None
+    for sent in range(1, 4):
+        assert next(pieces).count(b'"pathSuffix"') == 4 and endless.fetched == 4 * sent
 
 
 def test_a_file_is_read_in_two_steps(ask: Asker) -> None:
