@@ -165,6 +165,14 @@ Whoever can read the cluster's key (key_file) can issue others, whether the clus
 --web        a user's key as one word, the password for the web gateway: his own, from his key file
 A user keeps his in ~/.pyhdfs/key, or where $PYHDFS_KEY_FILE says; a daemon where key_file says.
 """,
+    "fetchdt": """
+Without an option a token is got, into this file, which only its owner can read.
+--renewer    the user who may prolong it; else nobody may
+--renew      prolong the one in the file, for a day
+--cancel     make it void
+--print      tell what it says
+Who has it may act for you, a week at most: curl with delegation=TOKEN, programs with ByToken.
+""",
     "metasave": "The file lies in name_node_dir, on the machine of the namenode.",
     "listOpenFiles": "-path  only files below this one",
     "getconf": """

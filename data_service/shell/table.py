@@ -196,6 +196,10 @@ COMMANDS: Dict[str, Command] = {
         "--web [<user>]",
         "write a key file, made from the key of the cluster", "dfsadmin",
     ),
+    "fetchdt": _row(
+        "fetchdt", "[--renewer <name> | --renew | --cancel | --print] <token file>",
+        "let others act for you, by a delegation token", "fetchdt",
+    ),
     "getconf": _row(
         "getconf",
         "[-namenodes] [-nnRpcAddresses] [-secondaryNameNodes] [-includeFile] [-excludeFile] "

@@ -1,16 +1,15 @@
 """issueKey: a key file for a user, a gateway or a daemon, made from the cluster's key; or a user's
 key as one word."""
 
-import os
 from typing import List
 
 from data_service.shell.arguments.options import Options, parse
 from data_service.shell.failures import UsageError
+from data_service.shell.private_files import keep
 from data_service.shell.session import Session
 from zookeeper.fabric import key_file, web_password
 from zookeeper.fabric.credentials import cluster_keys, key_credentials
 from zookeeper.fabric.daemon import address_at
-from zookeeper.fabric.disk import write_file
 from zookeeper.fabric.identity import (
     DATA_NODE,
     GATEWAY,
@@ -26,6 +25,7 @@ from zookeeper.fabric.moments import now
 from zookeeper.fabric.settings import Settings
 
 DATA_NODE_OPTION, GATEWAY_OPTION, WEB_OPTION = "-datanode", "-gateway", "-web"
+
 
 def issue_key(session: Session, words: List[str]) -> None:
     """Print a key; nobody else is told, and nothing is kept."""
@@ -44,7 +44,7 @@ def issue_key(session: Session, words: List[str]) -> None:
     if path is None:
         session.out.text(text)
     else:
-        _keep(path, text)
+        keep(path, text)
 
 
 def _web_password(options: Options, session: Session) -> str:
@@ -75,12 +75,3 @@ def _owner(options: Options, settings: Settings) -> Principal:
     if named[0].role in (USER, GATEWAY):
         check_plain_name(named[0].name)
     return named[0]
-
-
-def _keep(path: str, text: str) -> None:
-    """In the place of an earlier one at once, so that who uses it never reads half of it."""
-    umask = os.umask(0o077)
-    try:
-        write_file(path, text.encode("utf-8"))
-    finally:
-        os.umask(umask)
