@@ -71,7 +71,7 @@ class ProvenVisitors:
         other = on_behalf_of(parameters, user)
         if other and not user:
             raise refused("found both a token and doas: a token says for whom it is")
-        fs = held.enter_context(self._served(claim, other, request.head.peer))
+        fs = held.enter_context(self._served(claim, other, request.head.visitor))
         named, proved = parameters.user("user.name"), user or fs.user
         if named and named != proved:
             raise RemoteException(
@@ -82,7 +82,7 @@ class ProvenVisitors:
     def enter(self, user: str, password: str, request: Request, held: ExitStack) -> Entered:
         """See Visitors."""
         claim = checked(user, password)
-        fs = held.enter_context(self._served(claim, "", request.head.peer))
+        fs = held.enter_context(self._served(claim, "", request.head.visitor))
         return Entered(fs, fs.delegation_token(renewer=GATEWAY))
 
     def leave(self, request: Request) -> None:
@@ -92,7 +92,7 @@ class ProvenVisitors:
             return
         claim = Token(session, in_session=True)
         try:
-            with self._served(claim, "", request.head.peer) as fs:
+            with self._served(claim, "", request.head.visitor) as fs:
                 fs.cancel_delegation_token(session)
         except RemoteException as error:
             if error.kind is not UNAUTHENTICATED:

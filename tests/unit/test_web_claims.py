@@ -63,6 +63,19 @@ def test_what_is_no_claim_is_refused(headers: Dict[str, str], delegation: str) -
     assert caught.value.kind.status == 400 and len(caught.value.message) < 200
 
 
+@pytest.mark.parametrize("peer, told, visitor", [
+    ("10.0.0.1", "", "10.0.0.1"), ("10.0.0.1", "6.6.6.6", "10.0.0.1"),
+    ("127.0.0.1", "", "127.0.0.1"), ("127.0.0.1", "6.6.6.6, 10.0.0.1", "10.0.0.1"),
+    ("::/64", "10.0.0.1", "10.0.0.1"), ("127.0.0.1", "6.6.6.6,", "127.0.0.1"),
+    ("127.0.0.1", "x" * 999, "x" * 64),
+])  # fmt: skip
+def test_whose_failures_they_are_a_proxy_of_this_machine_may_say(
+    peer: str, told: str, visitor: str
+) -> None:
+    asked = head(**({"x-forwarded-for": told} if told else {}))._replace(peer=peer)
+    assert asked.visitor == visitor
+
+
 def test_no_claim_can_be_read_where_it_is_noted() -> None:
     for claim in (Password("alice", "hidden"), Token("hidden"), Token("hidden", True)):
         assert "hidden" not in repr(claim) and b"hidden" not in claim.digest

@@ -30,6 +30,8 @@ _PORT = re.compile(r"[0-9]{1,5}")
 _USUAL_PORTS = {"http": "80", "https": "443"}
 _ONCE = ("content-length", "transfer-encoding", "host", "expect")
 _LENGTH_DIGITS_MAX = 18
+HOST_CHARACTERS_MAX = 64
+_OWN_PEERS = ("127.0.0.1", "::/64")
 
 
 class Head(NamedTuple):
@@ -61,6 +63,13 @@ class Head(NamedTuple):
         """`https` over TLS, or if a proxy in front of us says so."""
         told = self._forwarded("proto").lower()
         return "https" if self.secure or told == "https" else "http"
+
+    @property
+    def visitor(self) -> str:
+        """The host that it came from; the one that a proxy on this machine had it from, which no
+        other host can make us believe."""
+        told = self.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return told[:HOST_CHARACTERS_MAX] if told and self.peer in _OWN_PEERS else self.peer
 
     def _forwarded(self, what: str) -> str:
         """What the client came by, as the first of the proxies has it."""
