@@ -15,6 +15,7 @@ from typing import BinaryIO, Callable, List, Optional, Type, Union
 from scripts.benchmark.measures import MANY, SMALL_FILE_BYTES, Bench, make_source
 from scripts.benchmark.results import Goal
 from scripts.benchmark.trial import MIB
+from zookeeper.fabric.meter import Meter
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +26,9 @@ ENTRIES = 1000
 
 REPLICATIONS = (1, 3)
 STATS_PER_NAME, LISTINGS = 5, 20
+COUNTED = 200_000
+"""Calls that are counted, to see what that costs."""
+
 STAT_GOAL = Goal(1000)
 TRANSFER_GOAL = Goal(0.6)
 
@@ -93,6 +97,12 @@ class Visitor:
                     return
                 file.write(buffer[:count])
 
+    def scrape(self) -> bytes:
+        """The figures of all daemons, as a collector gets them."""
+        self._connection.request("GET", "/metrics")
+        response = self._connection.getresponse()
+        return bytes(response.read())
+
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
@@ -116,6 +126,7 @@ def web(bench: Bench) -> None:
             _names(bench, gateway)
             for replication in REPLICATIONS:
                 _large(bench, gateway, replication)
+            _figures(bench, gateway)
     bench.source.unlink()
 
 
@@ -141,6 +152,23 @@ def _names(bench: Bench, gateway: Gateway) -> None:
         lists = rate(LISTINGS, _list)
         bench.add(group, f"LISTSTATUS of {ENTRIES:,}, {who}", lists * ENTRIES, "entries/s")
     bench.remove("/web")
+
+
+def _figures(bench: Bench, gateway: Gateway) -> None:
+    """What it costs to count, of each call, and to be told."""
+    group, meter, visitor = "figures", Meter(), gateway.visitor()
+    started = time.process_time()
+    for _ in range(COUNTED):
+        meter.note("stat", 0.0003, failed=False)
+        meter.carry(100, 100)
+    spent = time.process_time() - started
+    bench.add(group, "a call is counted: processor time", 1e9 * spent / COUNTED, "ns")
+    for name in ("scrape of all daemons", "another scrape at once"):
+        started = time.perf_counter()
+        if b"pyhdfs_up" not in visitor.scrape():
+            raise RuntimeError("there are no figures")
+        bench.add(group, name, 1000 * (time.perf_counter() - started), "ms")
+    visitor.close()
 
 
 def _fill(gateway: Gateway) -> None:

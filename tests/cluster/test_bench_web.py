@@ -23,5 +23,6 @@ def test_the_gateway_stands_beside_the_library(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in json.loads(done.stdout)["rows"]}
     assert {"GETFILESTATUS, 8 clients", "CREATE of 4,096 bytes, 1 client"} <= set(rows)
     assert {"written by a program", "up", "down"} <= set(rows)
+    assert {"a call is counted: processor time", "scrape of all daemons"} <= set(rows)
     assert all(row["median"] > 0 for row in rows.values())
     assert rows["up"]["floor"] == "floor: put by the library"
