@@ -122,7 +122,10 @@ def test_a_datanode_tells_of_its_blocks(tmp_path: Path) -> None:
     assert found["pyhdfs_blocks_written_total"] == found["pyhdfs_block_sync_seconds"]
     assert found["pyhdfs_replicas"] == found["pyhdfs_blocks_written_total"] > 0
     assert found["pyhdfs_transfers"] == 0 and found["pyhdfs_transfers_max"] == 256
-    for root in (str(tmp_path / "node_0_0"), str(tmp_path / "node_0_1")):
+    roots = str(tmp_path / "node_0_0"), str(tmp_path / "node_0_1")
+    blocks = [found[f"{datanode_rows.DIRECTORY_BLOCKS} {root}"] for root in roots]
+    assert sum(blocks) == found["pyhdfs_replicas"]
+    for root in roots:
         assert found[f"{datanode_rows.DIRECTORY_STATE} {root}"] == 0
         assert found[f"{datanode_rows.DIRECTORY_REMAINING} {root}"] > 0
         assert found[f"{datanode_rows.DIRECTORY_CAPACITY} {root}"] > 0

@@ -167,8 +167,8 @@ def test_a_row_for_each_datanode() -> None:
         ("localhost:1801", "dead"), ("localhost:1802", "live"), ("localhost:1803", "absent")]
     assert len({frozenset(row) for row in rows}) == 1, "all have the same fields"
     assert rows[0]["directories"] == [
-        {"path": "/a", "state": "working", "capacity": 5, "remaining": 0},
-        {"path": "/b", "state": "failed", "capacity": 7, "remaining": 0}]
+        {"path": "/a", "state": "working", "capacity": 5, "remaining": 0, "blocks": 0},
+        {"path": "/b", "state": "failed", "capacity": 7, "remaining": 0, "blocks": 0}]
     assert (rows[0]["bytes_written"], rows[0]["bytes_read"]) == (8, 9)
     assert rows[0]["last_report_seconds"] is None and rows[0]["last_contact_seconds"] == 0.4
     assert rows[1]["bytes_written"] is None and rows[2]["error"] != ""

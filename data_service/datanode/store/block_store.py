@@ -211,7 +211,7 @@ class BlockStore:
         return (
             gauge("pyhdfs_replicas", "Replicas on this datanode.", len(self.replicas)),
             gauge("pyhdfs_replica_bytes", "What they take of its disks.", self.replicas.used),
-            *self.volumes.figures(),
+            *self.volumes.figures(self.replicas.count_in),
             *self.activity.figures(),
         )
 

@@ -9,6 +9,7 @@ replica in use has been read, or is ordered away, else they would fill the disk 
 
 import heapq
 import threading
+from collections import Counter
 from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from data_service.datanode.store import layout
@@ -42,6 +43,8 @@ class ReplicaMap:
         self._spares: Dict[int, List[Replica]] = {}
         self._writing: Set[int] = set()
         self._used = 0
+        self._counts: Counter[str] = Counter()
+        """How many are in each directory, by its root."""
 
     def fill(self, found: Dict[int, Replica], spares: Dict[int, List[Replica]]) -> None:
         """Begin with what a scan found."""
@@ -115,6 +118,7 @@ class ReplicaMap:
                 raise Busy(f"{replica.volume.root} does not answer")
             del self._replicas[block.block_id]
             self._used -= replica.footprint
+            self._counts[replica.volume.root] -= 1
             return [replica, *self._spares.pop(block.block_id, [])]
 
     def put_back(self, replica: Replica, spares: List[Replica]) -> None:
@@ -173,6 +177,10 @@ class ReplicaMap:
         """Bytes on disk of all replicas."""
         return self._used
 
+    def count_in(self, root: str) -> int:
+        """How many are in the directory with this root."""
+        return self._counts[root]
+
     def good_after(self, block_id: int, limit: int) -> List[Block]:
         """The good replicas of the lowest ids above `block_id`, at most `limit`, in their order."""
         good = (r.block for r in self._all() if r.block.block_id > block_id and not r.problem)
@@ -193,6 +201,8 @@ class ReplicaMap:
         with self._lock:
             used = sum(replica.footprint for replica in self._replicas.values())
             assert self._used == used, f"{self._used} bytes used, not {used}"
+            counts = Counter(replica.volume.root for replica in self._replicas.values())
+            assert +self._counts == counts, f"{self._counts}, not {counts}"
             for block_id, replica in self._replicas.items():
                 assert block_id == replica.block.block_id, "a replica under another id"
                 assert not replica.volume.failed, "a replica of a failed volume"
@@ -207,8 +217,12 @@ class ReplicaMap:
     def _put(self, replica: Replica) -> None:
         before = self._replicas.get(replica.block.block_id)
         self._used += replica.footprint - (before.footprint if before else 0)
+        self._counts[replica.volume.root] += 1
+        if before:
+            self._counts[before.volume.root] -= 1
         self._replicas[replica.block.block_id] = replica
 
     def _keep_working(self) -> None:
         self._replicas = {key: r for key, r in self._replicas.items() if not r.volume.failed}
         self._used = sum(replica.footprint for replica in self._replicas.values())
+        self._counts = Counter(replica.volume.root for replica in self._replicas.values())

@@ -94,8 +94,10 @@ class Volumes:
         """How many directories have failed or do not answer."""
         return sum(v.health.is_in_trouble or v.root in self.choice.silent for v in self._volumes)
 
-    def figures(self) -> Tuple[Family, ...]:
-        """How each directory is, and the room of its disk; a silent one is not measured."""
+    def figures(self, replicas_in: Callable[[str], int]) -> Tuple[Family, ...]:
+        """How each directory is, what is in it, and the room of its disk; a silent one is not
+        measured."""
+        roots = [volume.root for volume in self._volumes]
         states: Dict[str, float] = {}
         total: Dict[str, float] = {}
         left: Dict[str, float] = {}
@@ -113,6 +115,8 @@ class Volumes:
                    DIRECTORY, total),
             tagged(GAUGE, "pyhdfs_directory_remaining_bytes",
                    "What may still be written there.", DIRECTORY, left),
+            tagged(GAUGE, "pyhdfs_directory_blocks", "Replicas in it.",
+                   DIRECTORY, {root: float(replicas_in(root)) for root in roots}),
         )  # fmt: skip
 
     def for_each(self, action: Callable[[Volume], None], *refusals: Type[DfsError]) -> None:

@@ -32,7 +32,8 @@ log = logs.get("figures")
 ANSWER_SECONDS = 2.0
 """How long a daemon has for a connection, and for each answer."""
 
-IDLE_SECONDS = 60.0
+IDLE_SECONDS = 30.0
+"""How long a connection is kept for the next look: it holds a thread of its daemon."""
 
 Leading = Tuple[ClusterStatus, Tuple[DataNodeStatus, ...]]
 

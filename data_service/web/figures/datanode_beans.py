@@ -121,5 +121,5 @@ def _volume(row: Dict[str, Any]) -> Dict[str, Any]:
     used = max(0, row["capacity"] - row["remaining"])
     return {
         "usedSpace": used, "freeSpace": row["remaining"], "reservedSpace": 0,
-        "reservedSpaceForReplicas": 0, "storageType": "DISK",
+        "reservedSpaceForReplicas": 0, "numBlocks": row["blocks"], "storageType": "DISK",
     }  # fmt: skip

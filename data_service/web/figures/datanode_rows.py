@@ -13,7 +13,7 @@
          "version": "… or null", "uptime_seconds": 3600 | null,
          "error": "… or empty",              why it does not answer this gateway, which asks it, too
          "directories": [{"path", "state": "working" | "silent" | "failed",
-                          "capacity", "remaining"}, …],    empty when it does not answer
+                          "capacity", "remaining", "blocks"}, …],    empty when it does not answer
          "bytes_written": … | null, "bytes_read": … | null}, …]}     since its process began
 
 `absent` is a datanode of config.ini that has not reported since the namenode was started; all its
@@ -34,6 +34,7 @@ from zookeeper.fabric.identity import DATA_NODE
 WRITTEN, READ = "pyhdfs_block_bytes_written_total", "pyhdfs_block_bytes_read_total"
 DIRECTORY_CAPACITY = "pyhdfs_directory_capacity_bytes"
 DIRECTORY_REMAINING = "pyhdfs_directory_remaining_bytes"
+DIRECTORY_BLOCKS = "pyhdfs_directory_blocks"
 DIRECTORY_STATE = "pyhdfs_directory_state"
 """Names of figures that datanodes tell."""
 
@@ -71,6 +72,7 @@ def directories(families: List[Family]) -> List[Json]:
             "state": DIRECTORY_STATES[min(2, max(0, values.get(DIRECTORY_STATE, 0)))],
             "capacity": values.get(DIRECTORY_CAPACITY, 0),
             "remaining": values.get(DIRECTORY_REMAINING, 0),
+            "blocks": values.get(DIRECTORY_BLOCKS, 0),
         }
         for path, values in sorted(found.items())
     ]
