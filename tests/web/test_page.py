@@ -208,6 +208,17 @@ def test_in_mode_secret_a_password_is_proved(browser: Browser, gateway: PlayedGa
     browser.wait_for("web password")
 
 
+def test_a_name_of_mode_simple_does_not_speak_against_a_session(
+    browser: Browser, gateway: PlayedGateway
+) -> None:
+    gateway.answers["/who"] = refusal("nobody is logged in", 401)
+    enter(browser, gateway)
+    browser.wait_for("web password")
+    told = [one.parameters.text("user.name") for one in gateway.asked if one.path == "/who"]
+    assert "alice" in told and told[-1] == ""
+    assert browser.script("return localStorage.getItem('pyhdfs.user')") is None
+
+
 def test_colours_are_the_systems_until_somebody_chooses(
     browser: Browser, gateway: PlayedGateway
 ) -> None:

@@ -46,6 +46,10 @@ async function identify(name) {
     session.user = "";
     if (error.status !== 401) throw error;
     session.mode = "secret";
+    if (!name) return;
+    // It was kept when names were believed here. Now it would only speak against the cookie.
+    localStorage.removeItem(KEPT);
+    await identify("");
   }
 }
 
