@@ -74,6 +74,21 @@ def test_listings_of_any_length_are_whole(
     assert found == names
 
 
+def test_a_directory_that_appears_just_before_a_rename_is_moved_into(
+    ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = ask.fs.rename
+
+    def late(source: str, target: str) -> None:
+        if not ask.fs.exists("/new"):
+            ask.fs.mkdir("/new")
+        rename(source, target)
+
+    monkeypatch.setattr(ask.fs, "rename", late)
+    assert ask("PUT", "/d/f", "RENAME&destination=/new").body == {"boolean": True}
+    assert ask.fs.contents("/new/f") == b"hello"
+
+
 class Endless:
     """A file system whose directories have no end; `fetched` are the entries that were read."""
 

@@ -57,7 +57,9 @@ def ask() -> Asker:
     ("PUT", "/d", "RENAME&destination=/e&renameoptions=NONE", 403, "FileAlreadyExistsException: "),
     ("PUT", "/d/f", "RENAME&destination=/e&renameoptions=OVERWRITE", 403, "IOException: "),
     ("PUT", "/e", "RENAME&destination=/d&renameoptions=OVERWRITE", 403, "IOException: "),
-    ("PUT", "/d", "RENAME&destination=/e&renameoptions=MAYBE", 400, "IllegalArgumentException: "),
+    ("PUT", "/d", "RENAME&destination=/e&renameoptions=NONE,maybe", 400,
+     'IllegalArgumentException: Invalid value for webhdfs parameter "renameoptions": '
+     "No enum constant Options.Rename.MAYBE"),
     ("POST", "/d/f", "CONCAT", 400,
      "IllegalArgumentException: Required param sources for op: CONCAT is null or empty"),
     ("POST", "/d/f", "TRUNCATE&newlength=9", 400, "HadoopIllegalArgumentException: "),

@@ -9,6 +9,7 @@ from data_service.web.webhdfs.calls import Call
 from zookeeper.fabric.errors import IsADirectory, NotADirectory, PathExists, PathNotFound
 
 DIRECTORY_MODE = 0o755
+_LOOKS_MAX = 2
 _RENAME_OPTIONS = ("NONE", "OVERWRITE", "TO_TRASH")
 
 
@@ -32,8 +33,9 @@ def rename(call: Call) -> Answer:
     source, destination = call.path, plain_path(call.parameters.path("destination"))
     check_new(destination)
     options = [word.upper() for word in call.parameters.text("renameoptions").split(",") if word]
-    if not set(options) <= set(_RENAME_OPTIONS):
-        invalid("renameoptions", f"No enum constant Options.Rename.{options[0]}")
+    for option in options:
+        if option not in _RENAME_OPTIONS:
+            invalid("renameoptions", f"No enum constant Options.Rename.{option}")
     if options:
         return _rename_exactly(call, destination, "OVERWRITE" in options)
     if source == "/":
@@ -42,16 +44,26 @@ def rename(call: Call) -> Answer:
         status = call.fs.stat(source)
         if destination == source:
             return answer_boolean(not status.is_directory)
-        if _is_directory(call, destination):
-            destination = f"{destination.rstrip('/')}/{source.rpartition('/')[2]}"
-        if destination == source:
-            return answer_boolean(True)
-        if f"{destination}/".startswith(f"{source}/"):
-            return answer_boolean(False)
-        call.fs.rename(source, destination)
-    except (PathNotFound, PathExists, NotADirectory):
+        # Where nothing was when we looked, a directory may be by now: then we look once more.
+        return answer_boolean(any(_moves(call, destination) for _ in range(_LOOKS_MAX)))
+    except (PathNotFound, NotADirectory):
         return answer_boolean(False)
-    return answer_boolean(True)
+
+
+def _moves(call: Call, destination: str) -> bool:
+    """Rename to what is free there: whether it was."""
+    target = destination
+    if _is_directory(call, destination):
+        target = f"{destination.rstrip('/')}/{call.path.rpartition('/')[2]}"
+    if target == call.path:
+        return True
+    if f"{target}/".startswith(f"{call.path}/"):
+        return False
+    try:
+        call.fs.rename(call.path, target)
+    except PathExists:
+        return False
+    return True
 
 
 def _rename_exactly(call: Call, destination: str, overwrite: bool) -> Answer:
