@@ -36,6 +36,10 @@ SHARED_BYTES_MAX = 256 * CHUNK_BYTES
 """When all spools of the process keep so much in memory, each goes to its file at once: a gateway
 has many. Where there is no room for files, a block ends earlier still."""
 
+_SMALL_BYTES = 16 << 10
+"""What the buffer has at first: a daemon gets memory for a whole chunk from the system each time,
+which takes longer than to write a small file."""
+
 _NAME = "the temporary file of a block"
 
 
@@ -135,10 +139,10 @@ class Spool:
         """Take some of `data`: how many bytes; none only when it is full."""
         if self.full:
             return 0
-        if not self._buffer:
-            self._buffer = memoryview(bytearray(min(CHUNK_BYTES, self._size)))
         start = self._filled
         part = data[: min(CHUNK_BYTES - start, self._size - self.length)]
+        if start + len(part) > len(self._buffer):
+            self._enlarge(start + len(part))
         self._buffer[start : start + len(part)] = part
         self._filled += len(part)
         if self._filled == CHUNK_BYTES:
@@ -188,6 +192,11 @@ class Spool:
 
     def __repr__(self) -> str:
         return f"<Spool of {self.length} bytes, {self._stored} chunks in a file>"
+
+    def _enlarge(self, wanted: int) -> None:
+        buffer = memoryview(bytearray(_SMALL_BYTES if wanted <= _SMALL_BYTES else CHUNK_BYTES))
+        buffer[: self._filled] = self._buffer[: self._filled]
+        self._buffer = buffer
 
     def _keep(self) -> None:
         """The chunk in the buffer is whole: it goes where it can be had again."""

@@ -12,6 +12,10 @@ from zookeeper.fabric.errors import Unavailable
 BUFFER_BYTES = 1 << 18
 """What is received at once, at most, and held."""
 
+_SMALL_BYTES = 1 << 14
+"""What is held of requests without a large body: to find memory for more takes the system as long
+as a small request does."""
+
 _CHUNK_LINE_BYTES_MAX = 1 << 10
 _TRAILER_BYTES_MAX = 8 << 10
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[\t\x20-\x7e\x80-\xff]*)?\r\n")
@@ -24,7 +28,7 @@ class Inbox:
     def __init__(self, receive: Callable[[memoryview], int]) -> None:
         self._receive = receive
         # One buffer for all that comes: what is held stands in it from `start` to `end`.
-        self._buffer = bytearray()
+        self._buffer = bytearray(_SMALL_BYTES)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
 
@@ -34,9 +38,9 @@ class Inbox:
         return self._start == self._end
 
     def rest(self) -> None:
-        """Nothing is awaited soon: an empty one takes no memory meanwhile."""
-        if self.empty:
-            self._buffer = bytearray()
+        """Nothing is awaited soon: an empty one takes little memory meanwhile."""
+        if self.empty and len(self._buffer) > _SMALL_BYTES:
+            self._renew(_SMALL_BYTES)
 
     def until(self, mark: bytes, most: int) -> Optional[bytes]:
         """All up to and with `mark`; None when that does not end within `most` bytes.
@@ -72,18 +76,22 @@ class Inbox:
         return self._view[start : self._start]
 
     def _more(self) -> int:
-        if not self._buffer:
-            self._buffer = bytearray(BUFFER_BYTES)
-            self._view = memoryview(self._buffer)
-        if self.empty:
-            self._start = self._end = 0
-        elif self._end == BUFFER_BYTES:
-            held = bytes(self._view[self._start :])
-            self._start, self._end = 0, len(held)
-            self._view[: self._end] = held
+        filled = self._end == len(self._buffer)
+        if filled or self.empty:
+            # Who filled a small one at once has more to say.
+            self._renew(BUFFER_BYTES if filled else len(self._buffer))
         count = self._receive(self._view[self._end :])
         self._end += count
         return count
+
+    def _renew(self, size: int) -> None:
+        """What is held moves to the front, of another buffer if this one has not that size."""
+        held = bytes(self._view[self._start : self._end])
+        if len(self._buffer) != size:
+            self._buffer = bytearray(size)
+            self._view = memoryview(self._buffer)
+        self._view[: len(held)] = held
+        self._start, self._end = 0, len(held)
 
 
 class Body:
