@@ -5,28 +5,34 @@ client knows that one, but not what his request waits for. Both run in one threa
 they have to know of each other.
 """
 
+import threading
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Callable, Iterator, Optional
 
 Listener = Callable[[bool], None]
 
-_listener: ContextVar[Optional[Listener]] = ContextVar("listener", default=None)
+
+class _OfThread(threading.local):
+    """Who listens to this thread, if anybody does."""
+
+    listener: Optional[Listener] = None
+
+
+_here = _OfThread()
 
 
 @contextmanager
 def told_of_waiting(listener: Listener) -> Iterator[None]:
     """In this block, and this thread, `listener` hears True before work waits once more for a
     server that is away, and False when it goes on. What it raises ends the work."""
-    token = _listener.set(listener)
+    before, _here.listener = _here.listener, listener
     try:
         yield
     finally:
-        _listener.reset(token)
+        _here.listener = before
 
 
 def tell_waiting(waiting: bool) -> None:
     """Say that what this thread does waits for a server that is away, or goes on."""
-    listener = _listener.get()
-    if listener is not None:
-        listener(waiting)
+    if _here.listener is not None:
+        _here.listener(waiting)
