@@ -13,6 +13,7 @@ from data_service.web.front import Front
 from data_service.web.page.page_door import ASSETS, CONTENT_TYPES, PageDoor
 from tests.support.models.web_asker import asked
 from tests.tidy.source import ROOT
+from tests.tidy.test_sizes import long_files, long_lines
 
 PAGE_BYTES_MAX = 60_000
 """All files of the page together, as they are sent."""
@@ -110,6 +111,12 @@ def test_markup_made_of_text_is_found(fault: str) -> None:
 def test_what_is_from_elsewhere_is_found() -> None:
     assert ELSEWHERE.search('<script src="//cdn.example.org/x.js">')
     assert ELSEWHERE.search('import "https://example.org/x.js"')
+
+
+def test_the_lines_and_files_of_the_page_are_short_too() -> None:
+    found = [line for name, text in assets().items() if not name.endswith(".svg")
+             for line in long_lines(name, text) + long_files(name, text)]
+    assert not found
 
 
 def test_every_module_that_is_imported_is_there() -> None:
