@@ -57,6 +57,7 @@ def test_a_large_upload_goes_on_and_can_be_cancelled(
     with open(tmp_path / "large", "wb") as file:
         file.truncate(4 << 30)  # As good as nothing of it is ever on the disk.
     visitor.see_directory(home, 0)
+    browser.send_slowly(4 << 20)  # Where the disk is memory, there is not room for very much.
     browser.choose_files("#upload", tmp_path / "large")
     browser.wait_for("of 4.00 GB", ".uploads")
     browser.click("nav a", "Overview")

@@ -178,6 +178,14 @@ class Browser:
         calm = {"name": "prefers-reduced-motion", "value": "reduce"}
         self._tools("Emulation.setEmulatedMedia", {"features": [scheme, calm]})
 
+    def send_slowly(self, bytes_per_second: float) -> None:
+        """From now on send no faster than that; -1 is as fast as it goes."""
+        limits = {"uploadThroughput": bytes_per_second, "downloadThroughput": -1}
+        self._tools("Network.enable", {})
+        self._tools(
+            "Network.emulateNetworkConditions", {"offline": False, "latency": 0, **limits}
+        )
+
     def photograph(self, path: Path) -> None:
         """Write a picture of what is seen, as PNG."""
         path.write_bytes(base64.b64decode(self._driver("GET", "/screenshot")))
@@ -203,6 +211,7 @@ class Browser:
             self.script("localStorage.clear(); sessionStorage.clear();")
         self._driver("POST", "/url", url="about:blank")
         self.look()
+        self.send_slowly(-1)
         self.console()
         self.hosts_asked()
 
