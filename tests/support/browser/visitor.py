@@ -1,5 +1,6 @@
 """A person at the page of one gateway."""
 
+from typing import List
 from urllib.parse import quote
 
 from tests.support.browser.browser import Browser
@@ -54,7 +55,7 @@ class Visitor:
         words = "Nothing is in" if not count else f"{count:,} entr{'y' if count == 1 else 'ies'}"
         self.browser.wait_for(words, ".count")
 
-    def names(self) -> "list[str]":
+    def names(self) -> List[str]:
         """The names that the table of files shows."""
         return self.browser.texts("[role=grid] .c-name a")
 
