@@ -27,7 +27,8 @@ const COLUMNS = [
     show: (node) => (node.last_contact_seconds === null ? "never"
       : `${duration(node.last_contact_seconds)} ago`) },
   { key: "version", title: "Version", value: (node) => node.version ?? "", show: (node) =>
-    el("div", {}, visible(node.version ?? "–"), node.uptime_seconds !== null
+    el("div", {}, visible(node.version ?? "–"),
+      node.uptime_seconds !== null && node.state !== "dead"
       && el("p", { class: "muted whole" }, `up ${duration(node.uptime_seconds)}`)) },
 ];
 
