@@ -88,8 +88,8 @@ CASES = [
     ("under", look(status=having(under_replicated=1)), WARNING,
      "1 block has fewer replicas than wanted."),
     ("copied", look(status=having(under_replicated=9, pending_replication=2, urgent=1)), WARNING,
-     "9 blocks have fewer replicas than wanted, 2 of them are being copied; of 1 there is one "
-     "only."),
+     "9 blocks have fewer replicas than wanted; 1 of them has only one left; 2 of them are being "
+     "copied."),
     ("room", look(status=having(remaining=99)), WARNING,
      "Room is short: 9.9 % of the capacity is left."),
     ("no room", look(status=having(remaining=29)), CRITICAL,

@@ -126,13 +126,13 @@ def _of_blocks(status: ClusterStatus, nodes: Sequence[DataNodeStatus]) -> Iterat
             "left of them by `fsck / -move`.",
         )
     if status.under_replicated and not status.safe_mode:
-        copied = f", {status.pending_replication:,} of them are being copied"
-        alone = f"; of {status.urgent:,} there is one only" if status.urgent else ""
+        copied = f"; {status.pending_replication:,} of them are being copied"
+        alone = f"; {status.urgent:,} of them {_verb(status.urgent, 'has', 'have')} only one left"
         yield Finding(
             WARNING,
             f"{counted(status.under_replicated, 'block')} "
             f"{_verb(status.under_replicated, 'has', 'have')} fewer replicas than wanted"
-            f"{copied if status.pending_replication else ''}{alone}.",
+            f"{alone if status.urgent else ''}{copied if status.pending_replication else ''}.",
             "The cluster mends that by itself, if enough datanodes live and have room.",
         )
 
