@@ -10,7 +10,7 @@ import pytest
 from data_service.web.border import Border
 from data_service.web.exchange.answers import Answer
 from data_service.web.exchange.remote_exceptions import refused
-from data_service.web.figures.bean_query import answered
+from data_service.web.figures.bean_query import NAME_CHARACTERS_MAX, answered
 from data_service.web.figures.exposition import exposition
 from data_service.web.figures.metrics_door import MetricsDoor
 from data_service.web.figures.sightings import Look, Sighting
@@ -237,7 +237,14 @@ def test_a_question_that_is_none(question: str) -> None:
 
 
 def test_a_pattern_of_many_stars_is_answered_soon() -> None:
-    assert jmx("qry=Hadoop:name=" + "*a" * 1500 + ",*")["beans"] == []
+    assert jmx("qry=Hadoop:name=" + "*a" * 450 + ",*")["beans"] == []
+
+
+def test_a_pattern_that_is_longer_than_any_name_is_compared_with_none() -> None:
+    """Sixty thousand stars had all who asked wait for seconds."""
+    stars = "*" * (NAME_CHARACTERS_MAX - len(":*"))
+    assert len(jmx(f"qry={stars}:*")["beans"]) == 26
+    assert jmx(f"qry={stars}*:*") == {}
 
 
 def test_one_attribute() -> None:

@@ -6,6 +6,10 @@ Bean = Dict[str, Any]
 """`name`, `modelerType`, and attributes: numbers, texts (in which JSON may stand), or lists."""
 
 
+NAME_CHARACTERS_MAX = 1000
+"""Of a bean, or a pattern, which is compared with each of them. A longer one is none."""
+
+
 class Found(NamedTuple):
     """The JSON of an answer, and its status of HTTP."""
 
@@ -56,7 +60,7 @@ def _attribute(beans: Sequence[Bean], wanted: str) -> Found:
 def _parsed(text: str) -> Optional[_Name]:
     """A name, or a pattern of names, taken apart; None when it is neither."""
     domain, mark, rest = text.partition(":")
-    if not mark or not rest:
+    if not mark or not rest or len(text) > NAME_CHARACTERS_MAX:
         return None
     properties: Dict[str, str] = {}
     open_ended = False
@@ -84,6 +88,8 @@ def _matches(pattern: _Name, name: _Name) -> bool:
 def _like(pattern: str, text: str) -> bool:
     """Whether a text is as in the pattern, where `*` is anything and `?` one letter."""
     # Not by a regular expression: of one with many stars the ways not to match are countless.
+    if len(pattern) - pattern.count("*") > len(text):
+        return False
     # `ends` are the places in the text up to which the pattern so far can reach.
     ends = {0}
     for letter in pattern:
