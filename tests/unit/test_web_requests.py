@@ -1,5 +1,6 @@
 """Requests of HTTP, taken apart without a socket: heads, bodies, addresses, parameters."""
 
+import time
 from typing import Callable, List
 
 import pytest
@@ -44,6 +45,14 @@ def test_a_head_says_what_is_wanted() -> None:
     assert (head.method, head.target) == ("PUT", b"/a%20b?op=CREATE")
     assert (head.length, head.expects, head.keeps_open, head.version) == (5, True, True, 1)
     assert head.headers["accept"] == "a, b" and head.authority == "a:9870"
+
+
+@pytest.mark.parametrize("target, meant", [
+    (b"/a?b", b"/a?b"), (b"//a", b"//a"), (b"http://x:1/a?b", b"/a?b"), (b"HTTPS://x", b"/"),
+    (b"http://x?b", b"/?b"), (b"*", b"*"),
+])  # fmt: skip
+def test_a_target_is_a_path_whoever_reads_it(target: bytes, meant: bytes) -> None:
+    assert parse(head_bytes(b"GET " + target + b" HTTP/1.1")).target == meant
 
 
 @pytest.mark.parametrize("line, headers, keeps_open", [
@@ -98,6 +107,8 @@ def test_what_two_readers_could_read_differently_is_refused(headers: List[bytes]
 @pytest.mark.parametrize("data, status", [
     (b"GET / HTTP/1.1\r\n\r\n", 400), (head_bytes(b"GET  / HTTP/1.1"), 400),
     (head_bytes(b"GET / HTTP/1.1 "), 400), (head_bytes(b"GET /a b HTTP/1.1"), 400),
+    (head_bytes(b"GET xwebhdfs/v1 HTTP/1.1"), 400), (head_bytes(b"GET a?http://b/ HTTP/1.1"), 400),
+    (head_bytes(b"GET a:80 HTTP/1.1"), 400), (head_bytes(b"GET http:///a HTTP/1.1"), 400),
     (head_bytes(b"GET /\x01 HTTP/1.1"), 400), (head_bytes(b"GET /"), 400), (HEAD_END, 400),
     (head_bytes(b"GET / HTTP/2.0"), 505), (b"\x16\x03\x01\r\n\r\n", 400),
     (head_bytes(b"GET /" + b"x" * LINE_BYTES_MAX + b" HTTP/1.1"), 414),
@@ -108,6 +119,17 @@ def test_what_two_readers_could_read_differently_is_refused(headers: List[bytes]
 ])  # fmt: skip
 def test_a_head_that_is_none_has_its_status(data: bytes, status: int) -> None:
     assert status_of(data) == status
+
+
+def test_blanks_without_end_cost_no_more_than_letters() -> None:
+    def seconds(letter: bytes) -> float:
+        data = head_bytes(b"GET / HTTP/1.1", b"A:" + letter * 20_000 + b"\0")
+        began = time.thread_time()
+        assert status_of(data) == 400
+        return time.thread_time() - began
+
+    letters = max(seconds(b"x") for _ in range(3))
+    assert min(seconds(b" ") for _ in range(3)) < 100 * letters
 
 
 CHUNKED = b"5\r\nhello\r\n00C;a=b\r\n, world\r\n!\r\n\r\n0\r\nTrailer: x\r\n\r\n"
@@ -130,6 +152,8 @@ def test_a_body_ends_where_it_says(piece: int) -> None:
     b"x\r\nhello", b"5\nhello\r\n0\r\n\r\n", b"-5\r\nhello", b"5 5\r\nhello", b"0x5\r\nhello",
     b"4\r\nhello\r\n0\r\n\r\n", b"6\r\nhello\r\n0\r\n\r\n", b"\r\n", b"1" * 16 + b"\r\nx",
     b"5;" + b"x" * 2000 + b"\r\nhello", b"0\r\n" + b"A: b\r\n" * 5000,
+    b"0\r\n\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n", b"0\r\nA: b\n\r\n", b"0\r\nA: b\r\n\n",
+    b"0\r\nno trailer\r\n\r\n", b"0\r\nA: b\r\n folded\r\n\r\n", b"0\r\n\r\r\n\r\n",
 ])  # fmt: skip
 def test_chunks_that_are_none_are_refused(data: bytes, piece: int) -> None:
     body = Body(dripping(data + b" " * 50, piece), None)

@@ -6,6 +6,7 @@ Whatever gives bytes will do: `Inbox` has a function put more of them into its b
 import re
 from typing import Callable, Iterator, Optional
 
+from data_service.web.exchange.http_head import HEADER
 from data_service.web.exchange.remote_exceptions import refused
 from zookeeper.fabric.errors import Unavailable
 
@@ -157,6 +158,10 @@ class Body:
             left -= len(line)
             if line == b"\r\n":
                 return
+            # Where another reader sees the end of a body, we must not see a trailer, which hides
+            # the next request.
+            if line[-2:] != b"\r\n" or not HEADER.fullmatch(line[:-2]):
+                raise refused("what follows the last chunk is no header")
             if left < 0:
                 raise refused("what follows the last chunk is too long", 431)
 

@@ -20,8 +20,10 @@ HEAD_END = b"\r\n\r\n"
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # Some clients send paths as they are, in UTF-8.
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])")
-_HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
-_ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+# Blanks around a value are stripped later: sought in here, many of them could be parted between
+# two places in so many ways that to find that none fits would take minutes.
+HEADER = re.compile(rb"(" + _TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*)")
+_ABSOLUTE = re.compile(rb"^https?://[^/?#]+", re.IGNORECASE)
 _AUTHORITY = re.compile(
     r"(?P<host>[A-Za-z0-9]([A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
 )
@@ -97,13 +99,24 @@ def parse(data: bytes) -> Head:
     options = _options(headers)
     return Head(
         method.decode("ascii"),
-        _ABSOLUTE.sub(b"", target, 1) if target[:1] != b"/" else target,
+        _path_and_query(target),
         headers,
         _length(headers, version),
         bool(version) and "close" not in options,
         _expects(headers, version),
         version,
     )
+
+
+def _path_and_query(target: bytes) -> bytes:
+    """What a target asks for, with or without scheme and host in front. It has a slash, since one
+    without means another path to a proxy that guards some than it does to us."""
+    if target[:1] == b"/" or target == b"*":
+        return target
+    found, count = _ABSOLUTE.subn(b"", target, 1)
+    if not count or found[:1] not in (b"", b"/", b"?"):
+        raise refused("the target of the request is no path")
+    return found if found[:1] == b"/" else b"/" + found
 
 
 def host_of(authority: str) -> str:
@@ -124,7 +137,7 @@ def _headers(lines: List[bytes]) -> Dict[str, str]:
         raise refused(f"more than {HEADERS_MAX} headers", 431)
     headers: Dict[str, str] = {}
     for line in lines:
-        match = _HEADER.fullmatch(line)
+        match = HEADER.fullmatch(line)
         if match is None:
             raise refused("a header is no header")
         name = match[1].decode("ascii").lower()
