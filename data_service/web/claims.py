@@ -69,12 +69,17 @@ def claim_of(head: Head, delegation: str) -> Optional[Claim]:
 
 
 def session_of(head: Head) -> str:
-    """The token in the session's cookie; empty without one."""
+    """The token in the session's cookie; empty without one.
+
+    Over TLS it has the name that only we can give: any other server on our host, by another port,
+    can make a browser send us a session under the plain one, in which a person would then work
+    for who began it.
+    """
     cookies: Dict[str, str] = {}
     for pair in head.headers.get("cookie", "").split(";"):
         name, _, value = pair.strip().partition("=")
         cookies.setdefault(name, value)
-    found = cookies.get(SECURE_COOKIE) or cookies.get(COOKIE, "")
+    found = cookies.get(SECURE_COOKIE if head.scheme == "https" else COOKIE, "")
     return found if len(found) <= SECRET_CHARACTERS_MAX else ""
 
 

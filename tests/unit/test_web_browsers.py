@@ -55,16 +55,19 @@ def test_who_sent_a_request_decides_what_it_may_do(
     assert reads or "/d" not in reply.error
 
 
-@pytest.mark.parametrize("cookie", ["pyhdfs-session=t", "a=b; __Host-pyhdfs-session=t"])
+@pytest.mark.parametrize("cookie, scheme", [
+    ("pyhdfs-session=t", "http"), ("a=b; __Host-pyhdfs-session=t", "https"),
+])
 def test_a_cookie_changes_nothing_without_a_header_that_no_form_has(
-    ask: Asker, cookie: str
+    ask: Asker, cookie: str, scheme: str
 ) -> None:
-    assert ask.raw("PUT", MKDIRS, Cookie=cookie).error == (
+    sent = {"Cookie": cookie, "X_Forwarded_Proto": scheme}
+    assert ask.raw("PUT", MKDIRS, **sent).error == (
         "AccessControlException: a change that comes with a cookie needs the header "
         "X-Requested-By")
-    assert ask.raw("GET", STATUS, Cookie=cookie).status == 200
+    assert ask.raw("GET", STATUS, **sent).status == 200
     for header in ("X_Requested_By", "X_XSRF_HEADER"):
-        assert ask.raw("PUT", MKDIRS, Cookie=cookie, **{header: "page"}).status == 200
+        assert ask.raw("PUT", MKDIRS, **sent, **{header: "page"}).status == 200
     assert ask.raw("PUT", MKDIRS, Cookie="other=t; pyhdfs-sessions=t").status == 200
 
 

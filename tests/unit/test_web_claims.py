@@ -22,6 +22,9 @@ from data_service.web.exchange.remote_exceptions import RemoteException
 LONG = "x" * (SECRET_CHARACTERS_MAX + 1)
 
 
+TLS = {"x-forwarded-proto": "https"}
+
+
 def head(**headers: str) -> Head:
     """The head of a request with these headers."""
     return Head("GET", b"/", headers, 0, True, False, 1)
@@ -40,7 +43,9 @@ def basic(text: bytes) -> str:
     ({"authorization": "Negotiate abc"}, "", None),
     ({"authorization": "Basic"}, "t", Token("t")),
     ({"cookie": f"a=b; {COOKIE}=t"}, "", Token("t", True)),
-    ({"cookie": f"{COOKIE}=t; {SECURE_COOKIE}=s; {COOKIE}=u"}, "", Token("s", True)),
+    ({"cookie": f"{COOKIE}=t; {SECURE_COOKIE}=s; {COOKIE}=u"}, "", Token("t", True)),
+    ({"cookie": f"{COOKIE}=t; {SECURE_COOKIE}=s", **TLS}, "", Token("s", True)),
+    ({"cookie": f"{COOKIE}=t", **TLS}, "", None), ({"cookie": f"{SECURE_COOKIE}=s"}, "", None),
     ({"cookie": f"{COOKIE}=t", "authorization": basic(b"bob:x")}, "", Token("t", True)),
     ({"cookie": f"{COOKIE}=t", "authorization": basic(b"bob:x")}, "d", Token("d")),
     ({"cookie": f"{COOKIE}={LONG}"}, "", None), ({"cookie": ";;=;a"}, "", None),
@@ -96,4 +101,5 @@ def test_a_session_begins_and_ends_with_its_cookie(secure: bool, name: str) -> N
         assert part in begun.split("; ") and part in ended.split("; ")
     assert ("Secure" in begun.split("; ")) == secure
     assert "Max-Age=0" in ended and "Max-Age" not in begun
-    assert session_of(head(cookie=begun.partition(";")[0])) == "t"
+    way = TLS if secure else {}
+    assert session_of(head(cookie=begun.partition(";")[0], **way)) == "t"

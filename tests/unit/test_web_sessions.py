@@ -55,10 +55,15 @@ def test_the_superuser_is_told_that_he_is_one(ask: ProvingAsker) -> None:
 
 
 def test_a_cookie_of_tls_is_for_tls_only(ask: ProvingAsker) -> None:
-    entered = log_in(ask, "alice", "pa", X_Forwarded_Proto="https")
+    tls = {"X_Forwarded_Proto": "https"}
+    entered = log_in(ask, "alice", "pa", **tls)
     assert entered.headers["Set-Cookie"].startswith("__Host-pyhdfs-session=")
     assert entered.headers["Set-Cookie"].endswith("; Secure")
-    assert ask.raw("GET", "/who", **session(entered)).body == ALICE
+    assert ask.raw("GET", "/who", **session(entered), **tls).body == ALICE
+    assert ask.raw("GET", "/who", **session(entered)).status == 401
+    planted = session(log_in(ask, "bob", "pb"))
+    assert ask.raw("GET", "/who", **planted).body["user"] == "bob"
+    assert ask.raw("GET", "/who", **planted, **tls).status == 401, "by whom it was set, none knows"
 
 
 @pytest.mark.parametrize("headers", [
