@@ -101,6 +101,15 @@ def test_a_token_says_for_whom_it_is(ask: ProvingAsker) -> None:
     assert (refused.status, refused.error[:14]) == (403, "InvalidToken: ")
 
 
+@pytest.mark.parametrize("op", ["RENEWDELEGATIONTOKEN", "CANCELDELEGATIONTOKEN"])
+def test_a_token_that_is_not_good_makes_nobody_a_stranger(ask: ProvingAsker, op: str) -> None:
+    """Who is told 401 shows his password again, or is asked for it; HDFS says 403."""
+    refused = ask.raw("PUT", f"/webhdfs/v1/?op={op}&token=over",
+                      Authorization=ask.basic("alice", "pa"))
+    assert (refused.status, refused.error[:14]) == (403, "InvalidToken: ")
+    assert "WWW-Authenticate" not in refused.headers and not ask.clients[0].closed
+
+
 def test_a_key_that_is_void_from_now_on_opens_nothing(ask: ProvingAsker) -> None:
     assert ask.status("alice").status == 200
     kept = ask.clients[-1]

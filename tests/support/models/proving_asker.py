@@ -96,6 +96,7 @@ class _Client(MemoryFileSystem):
 
     def renew_delegation_token(self, token: str) -> int:
         """By its renewer only."""
+        self._require_known(token)
         if not token.endswith(f"-{self._cluster.judge(self._acting)}"):
             raise PermissionDenied("is not its renewer")
         self._cluster.renewed.append(token)
@@ -104,4 +105,9 @@ class _Client(MemoryFileSystem):
     def cancel_delegation_token(self, token: str) -> None:
         """For good."""
         self._cluster.judge(self._acting)
+        self._require_known(token)
         del self._cluster.tokens[token]
+
+    def _require_known(self, token: str) -> None:
+        if token not in self._cluster.tokens:
+            raise AuthenticationFailed("this delegation token was cancelled")
