@@ -11,7 +11,7 @@ import pytest
 
 from data_service.web.exchange import http_server
 from data_service.web.exchange.answers import Answer, Pieces
-from data_service.web.exchange.body import Body
+from data_service.web.exchange.body import Body, Inbox
 from data_service.web.exchange.http_head import Head
 from data_service.web.exchange.http_server import HttpServer
 from tests.support.clusters.leaks import Leaks
@@ -142,6 +142,18 @@ def test_who_sends_much_that_nobody_reads_hears_the_answer(
 
 
 EXPECTS = HOST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+
+
+def test_who_may_say_no_more_for_an_hour_has_no_large_buffer_meanwhile(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: List[bool] = []
+    monkeypatch.setattr(Inbox, "rest", lambda inbox: rests.append(inbox.empty))
+    with Site() as site:
+        upload = get(b"/read", b"Content-Length: 400000", method=b"PUT")
+        client = site.client(upload, LARGE[:400_000])
+        assert body_from(client) == b"PUT /read"
+        wait_until(lambda: rests == [True], what="its rest")
 
 
 def test_a_body_is_invited_when_it_is_wanted_and_not_before() -> None:

@@ -74,6 +74,7 @@ class HttpServer(Acceptor[Client]):
                 client.note_waiting(True)  # What is left to be done for it keeps nobody out.
                 client.stream.linger_and_close(LINGER_SECONDS)
                 return
+            inbox.rest()
             self._end(client)
 
     def _secure(self, client: Client) -> bool:
