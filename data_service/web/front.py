@@ -13,10 +13,10 @@ from data_service.web.exchange.body import Body
 from data_service.web.exchange.http_head import Head
 from data_service.web.exchange.parameters import Parameters
 from data_service.web.exchange.remote_exceptions import (
-    NO_RESOURCE,
     RUNTIME,
     UNAUTHENTICATED,
     RemoteException,
+    nothing_at,
     translated,
 )
 from data_service.web.exchange.request import Request
@@ -86,5 +86,5 @@ class Front:
     def _door(self, path: str) -> Door:
         found = self._doors.get(path[1:].partition("/")[0])
         if found is None:
-            raise RemoteException(NO_RESOURCE, f"nothing is at {path:.200}")
+            raise nothing_at(path)
         return found

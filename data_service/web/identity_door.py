@@ -6,9 +6,10 @@ from typing import Any, Callable, Dict, Tuple
 
 from data_service.filesystem.file_system import FileSystem
 from data_service.web.claims import cookie
+from data_service.web.doors import deed_of
 from data_service.web.exchange.answers import EMPTY, Answer, answer_json
 from data_service.web.exchange.body import Body
-from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException, refused
+from data_service.web.exchange.remote_exceptions import refused
 from data_service.web.exchange.request import Request
 from data_service.web.visitors import Visitors
 
@@ -30,12 +31,7 @@ class IdentityDoor:
 
     def answer(self, request: Request, held: ExitStack) -> Answer:
         """See Door."""
-        method, deed = self._deeds.get(request.path, ("", None))
-        if deed is None:
-            raise RemoteException(NO_RESOURCE, f"nothing is at {request.path:.200}")
-        if request.method != method:
-            raise refused(f"{request.path} is asked for with {method}", 405)
-        return deed(request, held)
+        return deed_of(self._deeds, request.path, request)(request, held)
 
     def _who(self, request: Request, held: ExitStack) -> Answer:
         return self._told(self._visitors.client(request, held))

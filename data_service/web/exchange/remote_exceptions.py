@@ -160,6 +160,12 @@ def _forbids_a_rename(kind: Kind, message: str) -> bool:
     return kind is NOT_EMPTY or message.endswith("must both be directories")
 
 
+def nothing_at(path: str, hint: str = "") -> RemoteException:
+    """A path that means nothing here. It is not told as one of a file: who hears that one does
+    not exist may make it, or forget it."""
+    return RemoteException(NO_RESOURCE, f"nothing is at {path:.200}{hint}")
+
+
 def refused(message: str, status: int = 400) -> RemoteException:
     """A request that means nothing, or is not for us to answer."""
     return RemoteException(ILLEGAL_ARGUMENT._replace(status=status), message)

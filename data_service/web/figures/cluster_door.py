@@ -3,8 +3,9 @@
 from contextlib import ExitStack
 from typing import Any, Callable, Dict
 
+from data_service.web.doors import require_method
 from data_service.web.exchange.answers import Answer, answer_json
-from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException, refused
+from data_service.web.exchange.remote_exceptions import nothing_at
 from data_service.web.exchange.request import Request
 from data_service.web.figures.datanode_rows import datanode_rows
 from data_service.web.figures.log_lines import LogLines
@@ -29,17 +30,10 @@ class ClusterDoor:
 
     def answer(self, request: Request, held: ExitStack) -> Answer:
         """See Door."""
-        require_get(request)
-        tell = self._told.get(request.path)
-        if tell is None:
-            raise RemoteException(NO_RESOURCE, f"nothing is at {request.path:.200}")
+        require_method(request, "GET")
+        if request.path not in self._told:
+            raise nothing_at(request.path)
         client = self._visitors.client(request, held)
         if request.path == LOG:
             client.datanodes()  # Which the namenode refuses to everybody else.
-        return answer_json(tell())
-
-
-def require_get(request: Request) -> None:
-    """Raise RemoteException for what is more than a question."""
-    if request.method != "GET":
-        raise refused(f"{request.path:.200} can only be read", 405)
+        return answer_json(self._told[request.path]())

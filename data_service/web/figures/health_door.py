@@ -2,9 +2,9 @@
 
 from contextlib import ExitStack
 
+from data_service.web.doors import require_method
 from data_service.web.exchange.answers import Answer
 from data_service.web.exchange.request import Request
-from data_service.web.figures.cluster_door import require_get
 from data_service.web.figures.watcher import Watcher
 
 TEXT = "text/plain; charset=utf-8"
@@ -22,7 +22,7 @@ class HealthDoor:
 
     def answer(self, request: Request, held: ExitStack) -> Answer:
         """See Door."""
-        require_get(request)
+        require_method(request, "GET")
         leader = self._watcher.last_look().leader or self._watcher.look().leader
         if leader is None:
             return Answer(503, b"no namenode that leads answers this gateway\n", TEXT)

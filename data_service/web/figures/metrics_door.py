@@ -3,11 +3,11 @@
 import json
 from contextlib import ExitStack
 
+from data_service.web.doors import require_method
 from data_service.web.exchange.answers import Answer
-from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException
+from data_service.web.exchange.remote_exceptions import nothing_at
 from data_service.web.exchange.request import Request
 from data_service.web.figures.bean_query import answered
-from data_service.web.figures.cluster_door import require_get
 from data_service.web.figures.datanode_beans import datanode_beans
 from data_service.web.figures.exposition import CONTENT_TYPE, exposition
 from data_service.web.figures.namenode_beans import namenode_beans
@@ -32,9 +32,9 @@ class MetricsDoor:
 
     def answer(self, request: Request, held: ExitStack) -> Answer:
         """See Door."""
-        require_get(request)
+        require_method(request, "GET")
         if request.path not in ("/metrics", "/jmx"):
-            raise RemoteException(NO_RESOURCE, f"nothing is at {request.path:.200}")
+            raise nothing_at(request.path)
         if not self._public:
             self._visitors.client(request, held)
         return self._jmx(request) if request.path == "/jmx" else self._metrics()

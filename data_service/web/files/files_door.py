@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from data_service.filesystem.file_system import FileSystem
 from data_service.filesystem.matching import look
+from data_service.web.doors import deed_of
 from data_service.web.exchange.answers import Answer, answer_json
-from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException, refused
 from data_service.web.exchange.request import Request
 from data_service.web.files import trash_deeds, tree_checks
 from data_service.web.visitors import Visitors
@@ -56,9 +56,5 @@ class FilesDoor:
 
     def answer(self, request: Request, held: ExitStack) -> Answer:
         """See Door."""
-        method, deed = DEEDS.get(request.path[len("/files/") :], ("", None))
-        if deed is None:
-            raise RemoteException(NO_RESOURCE, f"nothing is at {request.path:.200}")
-        if request.method != method:
-            raise refused(f"{request.path} is asked for with {method}", 405)
+        deed = deed_of(DEEDS, request.path[len("/files/") :], request)
         return deed(request, self._visitors.client(request, held))

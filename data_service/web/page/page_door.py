@@ -11,8 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Dict, List, NamedTuple
 
+from data_service.web.doors import require_method
 from data_service.web.exchange.answers import Answer
-from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException, refused
+from data_service.web.exchange.remote_exceptions import nothing_at
 from data_service.web.exchange.request import Request
 
 ASSETS = Path(__file__).parent / "assets"
@@ -63,13 +64,12 @@ class PageDoor:
 
     def answer(self, request: Request, held: ExitStack) -> Answer:
         """See Door."""
-        if request.method != "GET":
-            raise refused("the page can only be fetched, by GET", 405)
+        require_method(request, "GET")
         path = request.path
         name = path[len(BELOW) :] if path.startswith(BELOW) else INDEX if path == "/" else ""
         asset = self._assets.get(name)
         if asset is None:
-            raise RemoteException(NO_RESOURCE, f"the page has nothing at {path:.200}")
+            raise nothing_at(path)
         told = request.head.headers
         headers = (("ETag", asset.tag), ("Vary", "Accept-Encoding, Origin"), *_SAFETY)
         if asset.tag in _words(told.get("if-none-match", "")):

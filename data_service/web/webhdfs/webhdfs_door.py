@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from data_service.web.exchange.answers import BYTES, Answer, answer_json
-from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException, translated
+from data_service.web.exchange.remote_exceptions import nothing_at, translated
 from data_service.web.exchange.request import Request
 from data_service.web.visitors import Visitors
 from data_service.web.webhdfs import addresses, operations
@@ -31,10 +31,7 @@ class WebHdfsDoor:
 def _path_of(path: str) -> str:
     found = addresses.file_path(path)
     if found is None:
-        # Not as of a file: who hears that one does not exist may make it, or forget it.
-        raise RemoteException(
-            NO_RESOURCE, f"nothing is at {path:.200}, but at {addresses.PREFIX}"
-        )
+        raise nothing_at(path, f", but at {addresses.PREFIX}")
     return found
 
 

@@ -13,7 +13,7 @@ from data_service.web.border import Border
 from data_service.web.doors import Door
 from data_service.web.exchange.answers import Answer, answer_json
 from data_service.web.exchange.http_server import HttpServer
-from data_service.web.exchange.remote_exceptions import NO_RESOURCE, RemoteException
+from data_service.web.exchange.remote_exceptions import RemoteException, nothing_at
 from data_service.web.exchange.request import Request
 from data_service.web.front import Front
 from data_service.web.page.page_door import PageDoor
@@ -42,7 +42,7 @@ class PlayedGateway:
         self.asked.append(request)
         found = self.answers.get(request.path)
         if found is None:
-            raise RemoteException(NO_RESOURCE, f"nothing is at {request.path}")
+            raise nothing_at(request.path)
         if isinstance(found, RemoteException):
             raise found
         return answer_json(found)
