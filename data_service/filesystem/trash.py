@@ -52,8 +52,8 @@ class Trash:
         self._store = store
         self._home = home
         self._minutes = minutes
-        self.root = f"{home}/.Trash"
-        self._current = f"{self.root}/{CURRENT}"
+        self.root = root_of(home)
+        self.current = f"{self.root}/{CURRENT}"
 
     def __repr__(self) -> str:
         return f"<Trash {self.root} {self._minutes} minutes>"
@@ -88,7 +88,7 @@ class Trash:
 
     def _move(self, path: str) -> str:
         """Rename into the trash; where it is now. A name that is taken gets the time behind it."""
-        above, name = self._current + parent(path).rstrip("/"), path.rpartition("/")[2]
+        above, name = self.current + parent(path).rstrip("/"), path.rpartition("/")[2]
         self._make_home()
         for _ in range(ATTEMPTS):
             try:
@@ -132,18 +132,18 @@ class Trash:
 
     def checkpoint(self) -> None:
         """Close `Current`, if there is one, under the time of now."""
-        if look(self._store, self._current) is None:
+        if look(self._store, self.current) is None:
             return
         # UTC, so that all who share a trash mean the same moment, wherever they are.
         name = time.strftime(CHECKPOINT_FORMAT, time.gmtime())
         for attempt in range(CHECKPOINTS_PER_SECOND):
             place = f"{self.root}/{name}" + (f"-{attempt}" if attempt else "")
             try:
-                self._store.rename(self._current, place)
+                self._store.rename(self.current, place)
                 return
             except PathExists:
                 continue
-        raise DfsError(f"Failed to checkpoint trash: {self._current}")
+        raise DfsError(f"Failed to checkpoint trash: {self.current}")
 
     def checkpoints(self) -> List[Tuple[str, float]]:
         """The name of each checkpoint, with when it was made, in seconds since 1970."""
@@ -162,6 +162,11 @@ class Trash:
             if of_any_age or moment < limit:
                 path = f"{self.root}/{name}"
                 attempt(partial(self._store.delete, path, recursive=True), path)
+
+
+def root_of(home: str) -> str:
+    """Where the trash of the user is who is at home there."""
+    return f"{home}/.Trash"
 
 
 def _is_checkpoint(name: str) -> bool:

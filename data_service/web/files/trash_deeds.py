@@ -6,7 +6,7 @@ from data_service.filesystem.file_system import FileSystem
 from data_service.filesystem.matching import look
 from data_service.filesystem.trash import CURRENT, Trash
 from data_service.web.exchange.answers import Answer, answer_boolean, answer_json
-from data_service.web.exchange.remote_exceptions import ILLEGAL_ARGUMENT, RemoteException
+from data_service.web.exchange.remote_exceptions import refused
 from data_service.web.exchange.request import Request
 
 
@@ -18,9 +18,8 @@ def listing(_request: Request, fs: FileSystem) -> Answer:
         {"name": name, "path": f"{trash.root}/{name}", "closed_ms": int(moment * 1000)}
         for name, moment in trash.checkpoints()
     ]
-    current = f"{trash.root}/{CURRENT}"
-    if look(fs, current) is not None:
-        rows.insert(0, {"name": CURRENT, "path": current, "closed_ms": None})
+    if look(fs, trash.current) is not None:
+        rows.insert(0, {"name": CURRENT, "path": trash.current, "closed_ms": None})
     minutes = fs.settings.client.trash_minutes
     return answer_json({"root": trash.root, "minutes": minutes, "checkpoints": rows})
 
@@ -29,13 +28,13 @@ def put(request: Request, fs: FileSystem) -> Answer:
     """Move `path` into the trash; `place` is where it lies now."""
     path = fs.absolute(request.parameters.path("path"))
     if not fs.settings.client.trash_minutes:
-        raise _unfit(
+        raise refused(
             f"{path} was not removed: there is no trash, since trash_minutes of [client] is 0; "
             "it can be deleted for good"
         )
     place = _of(fs).put(path)
     if place is None:
-        raise _unfit(f"{path} lies in the trash already; it can be deleted for good")
+        raise refused(f"{path} lies in the trash already; it can be deleted for good")
     return answer_json({"place": place})
 
 
@@ -63,7 +62,3 @@ def _at_once(deed: Callable[[], object], _path: str) -> None:
 
 def _of(fs: FileSystem) -> Trash:
     return Trash(fs, fs.home, fs.settings.client.trash_minutes)
-
-
-def _unfit(message: str) -> RemoteException:
-    return RemoteException(ILLEGAL_ARGUMENT, message)

@@ -7,6 +7,7 @@ from typing import Dict, Iterator, List, Tuple
 
 from data_service.filesystem.namenode_client import LIST_ROWS
 from data_service.filesystem.names import READ_WHOLE
+from data_service.filesystem.trash import root_of
 from data_service.protocol.files import QUOTA_RESET, Entry, Locations
 from data_service.web.exchange.answers import EMPTY, JSON, Answer, Pieces, answer_json
 from data_service.web.exchange.parameters import invalid
@@ -71,7 +72,7 @@ def get_home_directory(call: Call) -> Answer:
 
 def get_trash_root(call: Call) -> Answer:
     """Where the user's trash is."""
-    return answer_json({"Path": f"{call.fs.home}/.Trash"})
+    return answer_json({"Path": root_of(call.fs.home)})
 
 
 def check_access(call: Call) -> Answer:
