@@ -2,12 +2,10 @@
 
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Tuple
 
-from data_service.protocol.health import BlockHealth, DataNodeStatus, FsckRow
+from data_service.protocol.health import DEAD, BlockHealth, DataNodeStatus, FsckRow
 
 HEALTHY, CORRUPT, MISSING = "HEALTHY", "CORRUPT", "MISSING"
 UNDER_REPLICATED, MISPLACED = "UNDER_REPLICATED", "MISPLACED"
-
-_DEAD = "dead"
 
 
 class Fault(NamedTuple):
@@ -34,7 +32,7 @@ class Racks(NamedTuple):
     @classmethod
     def of(cls, nodes: Iterable[DataNodeStatus]) -> "Racks":
         """Those of the datanodes that the namenode knows."""
-        usable = [node for node in nodes if node.state != _DEAD]
+        usable = [node for node in nodes if node.state != DEAD]
         return cls(len(usable), frozenset(node.rack for node in usable))
 
     def is_misplaced(self, found: BlockHealth) -> bool:
@@ -136,7 +134,7 @@ class TreeHealth:
             "minimally_replicated": self.minimal,
             "under_replicated": self.under,
             "over_replicated": self.excess,
-            "misplaced": len(self.misplaced),
+            "misplaced": self.faults.get(MISPLACED, 0),
             "missing_replicas": self.missing_replicas,
             "queued_for_replication": self.queued + queued,
             "missing_blocks": [found.block.name for found, _ in self.lost[MISSING]],

@@ -10,7 +10,7 @@ from data_service.namenode.decisions import Decisions
 from data_service.namenode.leading.leader_lease import LeaderLease
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.replicas.events import Event
-from data_service.namenode.replicas.service_state import DEAD
+from data_service.protocol.health import DEAD
 
 PURGE_INODES = 200
 FORGET_BLOCKS = 1000

@@ -12,9 +12,8 @@ from typing import Any, Callable, NamedTuple, Optional, Protocol, Tuple
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.replicas.blocks import Blocks
-from data_service.namenode.replicas.service_state import DEAD
 from data_service.namenode.state import State
-from data_service.protocol.health import ClusterStatus
+from data_service.protocol.health import DEAD, ClusterStatus
 from data_service.protocol.nodes import NodeStats
 from metadata_service.edits import Edit
 from zookeeper.fabric.errors import DfsError

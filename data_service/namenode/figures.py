@@ -3,8 +3,7 @@
 from typing import Tuple
 
 from data_service.namenode.decisions import Decisions
-from data_service.namenode.replicas.service_state import DEAD, LIVE, STALE
-from data_service.protocol.health import ClusterStatus
+from data_service.protocol.health import DEAD, LIVE, STALE, ClusterStatus
 from zookeeper.fabric.figures import GAUGE, Family, gauge, tagged
 
 

@@ -4,15 +4,18 @@ from typing import NamedTuple, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import FileStatus
-from data_service.protocol.nodes import NodeStats
+from data_service.protocol.nodes import NodeStats, host_and_port
 from zookeeper.fabric.kinds import Natural, Port
+
+LIVE, STALE, DEAD = "live", "stale", "dead"
+"""Whether a datanode reports: what its state is."""
 
 LIVE_REPLICA, STALE_NODE, STALE_CONTENT = "LIVE", "STALE_NODE", "STALE_BLOCK_CONTENT"
 CORRUPT_REPLICA, EXCESS_REPLICA = "CORRUPT", "EXCESS"
 
 
 class DataNodeStatus(NamedTuple):
-    """One line of `report`. `state` is live, stale or dead; contact times are seconds ago."""
+    """One line of `report`. `state` is LIVE, STALE or DEAD; contact times are seconds ago."""
 
     node_id: str
     host: str
@@ -23,6 +26,11 @@ class DataNodeStatus(NamedTuple):
     last_contact_seconds: float
     last_report_seconds: float
     version: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where it listens; empty for who is not told."""
+        return host_and_port(self.host, self.port) if self.host else ""
 
     def unnamed(self) -> "DataNodeStatus":
         """What it has and whether it lives, but not which one it is."""
@@ -59,6 +67,11 @@ class ClusterStatus(NamedTuple):
     pending_replication: int = 0
     removals: int = 0
 
+    @property
+    def other(self) -> int:
+        """What else than replicas takes room on the disks of datanodes."""
+        return max(0, self.capacity - self.used - self.remaining)
+
 
 class Health(NamedTuple):
     """The replicas of one committed block on datanodes that are not dead.
@@ -87,6 +100,11 @@ class Holder(NamedTuple):
     port: Port
     rack: str
     state: str
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return host_and_port(self.host, self.port)
 
     @property
     def is_good(self) -> bool:

@@ -78,6 +78,11 @@ class NodeStats(NamedTuple):
     failed_volumes: Natural
     uptime_seconds: Natural = 0
 
+    @property
+    def other(self) -> int:
+        """What else than replicas takes room on its disks."""
+        return max(0, self.capacity - self.used - self.remaining)
+
 
 class Command(NamedTuple):
     """An order to a datanode, in the reply to its heartbeat.
@@ -93,3 +98,8 @@ class Command(NamedTuple):
     blocks: Tuple[Block, ...]
     targets: Targets
     token: Token = b""
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Where a datanode listens, as it is written: a host with colons (IPv6) stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Optional
 
-from data_service.shell.reports.cluster_report import DEAD
+from data_service.protocol.health import DEAD
 from scripts.benchmark.latency_probe import Probe, Probed
 from scripts.benchmark.worker import Worker, serve
 from zookeeper.fabric.errors import DfsError

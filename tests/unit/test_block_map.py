@@ -23,8 +23,8 @@ from data_service.namenode.replicas.judgement import (
     urgency,
 )
 from data_service.namenode.replicas.node import Node
-from data_service.namenode.replicas.service_state import DEAD
 from data_service.protocol.blocks import Block
+from data_service.protocol.health import DEAD
 from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import node_info
 

@@ -1,7 +1,7 @@
 """The census: what `report` tells of the datanodes."""
 
 from data_service.namenode.replicas.blocks import Blocks
-from data_service.namenode.replicas.service_state import LIVE
+from data_service.protocol.health import LIVE
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
 
 

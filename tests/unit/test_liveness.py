@@ -8,7 +8,7 @@ import pytest
 from data_service.namenode.replicas.liveness import Liveness
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.nodes import Nodes
-from data_service.namenode.replicas.service_state import DEAD, LIVE, STALE
+from data_service.protocol.health import DEAD, LIVE, STALE
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
 from zookeeper.fabric.errors import SessionExpired
 

@@ -7,7 +7,7 @@ import pytest
 
 from data_service.namenode.replicas.liveness import Liveness
 from data_service.namenode.replicas.nodes import Nodes
-from data_service.namenode.replicas.service_state import DEAD
+from data_service.protocol.health import DEAD
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
 from zookeeper.fabric.errors import Busy, SessionExpired, StartRefused
 

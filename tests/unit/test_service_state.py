@@ -17,16 +17,14 @@ from data_service.namenode.replicas.judgement import (
 )
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.service_state import (
-    DEAD,
     DECOMMISSIONED,
     DECOMMISSIONING,
     ENTERING_MAINTENANCE,
     IN_MAINTENANCE,
     IN_SERVICE,
-    LIVE,
-    STALE,
     STANDINGS,
 )
+from data_service.protocol.health import DEAD, LIVE, STALE
 from data_service.protocol.nodes import REPLICATE
 from data_service.protocol.redundancy import replicated
 from tests.support.models.model_datanodes import POLICY, ModelCluster, node_info

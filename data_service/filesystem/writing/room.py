@@ -10,12 +10,11 @@ from typing import Callable, Iterable, Iterator, NamedTuple, Sequence
 from data_service.filesystem.writing.open_file import OpenFile
 from data_service.protocol.blocks import BLOCKS_MAX
 from data_service.protocol.files import OpenedFile, QuotaUsage
-from data_service.protocol.health import DataNodeStatus
+from data_service.protocol.health import DEAD, DataNodeStatus
 from data_service.protocol.redundancy import replicated
 from data_service.protocol.sizes import scaled
 from zookeeper.fabric.errors import DfsError, DiskFull, InvalidArgument, QuotaExceeded
 
-_DEAD = "dead"
 _STEP = 1 << 20
 
 
@@ -58,7 +57,7 @@ def check_room(
     path: str, size: int, opened: OpenedFile, nodes: Sequence[DataNodeStatus]
 ) -> None:
     """Raise DiskFull when the datanodes have not got the room for all replicas of a file."""
-    free = [node.stats.remaining for node in nodes if node.state != _DEAD]
+    free = [node.stats.remaining for node in nodes if node.state != DEAD]
     copies = min(opened.replication, len(free))
     # A datanode has one replica of a block at most, so never more than the whole file.
     room = sum(min(remaining, size) for remaining in free)

@@ -8,9 +8,8 @@ from data_service.namenode.calls.connection import Connection
 from data_service.namenode.metasave import metasave_lines
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import check_name
-from data_service.namenode.replicas.service_state import DEAD
 from data_service.protocol.blocks import Block
-from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
+from data_service.protocol.health import DEAD, ClusterStatus, DataNodeStatus, FsckRow
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.identity import GATEWAY

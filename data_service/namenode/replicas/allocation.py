@@ -15,8 +15,8 @@ from data_service.namenode.replicas.liveness import Liveness
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.placement import choose_targets, refusal
-from data_service.namenode.replicas.service_state import LIVE
 from data_service.protocol.blocks import Block
+from data_service.protocol.health import LIVE
 from data_service.protocol.nodes import Target
 from data_service.protocol.redundancy import Redundancy
 from zookeeper.fabric.errors import Busy, SafeMode

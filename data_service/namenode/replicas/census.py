@@ -10,13 +10,13 @@ from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.open_blocks import OpenBlocks
 from data_service.namenode.replicas.replication import Replication
-from data_service.namenode.replicas.service_state import STALE
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import LocatedBlock
 from data_service.protocol.health import (
     CORRUPT_REPLICA,
     EXCESS_REPLICA,
     LIVE_REPLICA,
+    STALE,
     STALE_CONTENT,
     STALE_NODE,
     BlockHealth,

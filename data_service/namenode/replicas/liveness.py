@@ -13,7 +13,7 @@ from typing import List, Mapping, NamedTuple, Optional, Set, Tuple
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.nodes import Nodes
-from data_service.namenode.replicas.service_state import DEAD, LIVE, STALE
+from data_service.protocol.health import DEAD, LIVE, STALE
 from data_service.protocol.nodes import NodeStats
 
 _SEEN_TIMES = 3

@@ -6,13 +6,12 @@ from typing import Dict, NamedTuple, Optional, Set
 from data_service.namenode.replicas.open_report import OpenReport
 from data_service.namenode.replicas.orders import Outbox
 from data_service.namenode.replicas.service_state import (
-    DEAD,
     IN_SERVICE,
-    LIVE,
     MAINTENANCE,
     STANDINGS,
     Standing,
 )
+from data_service.protocol.health import DEAD, LIVE
 from data_service.protocol.nodes import NodeInfo, NodeStats, Target
 
 

@@ -10,7 +10,7 @@ from typing import AbstractSet, Dict, Iterator, List, Optional
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.claims import Claims, Rival
 from data_service.namenode.replicas.node import Node
-from data_service.namenode.replicas.service_state import DEAD, LIVE, STALE
+from data_service.protocol.health import DEAD, LIVE, STALE
 from data_service.protocol.nodes import NodeInfo, Target
 from zookeeper.fabric.errors import SessionExpired, StartRefused
 

@@ -23,8 +23,9 @@ from data_service.namenode.replicas.judgement import lacking
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.nodes import Nodes
 from data_service.namenode.replicas.placement import choose_targets
-from data_service.namenode.replicas.service_state import DECOMMISSIONED, DRAINING, LIVE
+from data_service.namenode.replicas.service_state import DECOMMISSIONED, DRAINING
 from data_service.protocol.blocks import Block
+from data_service.protocol.health import LIVE
 from data_service.protocol.nodes import REPLICATE, Command
 
 _EXAMINED = 3000

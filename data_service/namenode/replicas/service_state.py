@@ -15,8 +15,7 @@ copied elsewhere, then it may be stopped. As in HDFS:
 
 from typing import NamedTuple
 
-LIVE, STALE, DEAD = "live", "stale", "dead"
-"""Liveness."""
+from data_service.protocol.health import DEAD, LIVE, STALE
 
 IN_SERVICE = "In Service"
 DECOMMISSIONING = "Decommission In Progress"

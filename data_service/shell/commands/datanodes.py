@@ -2,6 +2,7 @@
 
 from typing import List
 
+from data_service.protocol.health import DEAD
 from data_service.shell.arguments.options import parse
 from data_service.shell.reports import cluster_report
 from data_service.shell.session import Session
@@ -22,7 +23,7 @@ def get_datanode_info(session: Session, words: List[str]) -> None:
     """Show for how long a datanode runs, and which release: what it told the namenode."""
     address = _address(parse(words, least=1, most=1).arguments[0])
     for node in session.filesystem.datanodes():
-        if (node.host, node.port) == address and node.state != cluster_report.DEAD:
+        if (node.host, node.port) == address and node.state != DEAD:
             session.out.line(cluster_report.software_line(node))
             return
     raise InvalidArgument("Datanode unreachable.")

@@ -3,14 +3,15 @@
 import time
 from typing import List
 
+from data_service.protocol.health import DEAD, LIVE, STALE
 from data_service.shell.arguments.options import JSON, parse
 from data_service.shell.records import document
 from data_service.shell.reports import cluster_report
 from data_service.shell.session import Session
 
 SECTIONS = {
-    "live": ("Live", (cluster_report.LIVE, cluster_report.STALE)),
-    "dead": ("Dead", (cluster_report.DEAD,)),
+    "live": ("Live", (LIVE, STALE)),
+    "dead": ("Dead", (DEAD,)),
     "decommissioning": ("Decommissioning", ()),
     "enteringmaintenance": ("Entering maintenance", ()),
     "inmaintenance": ("In maintenance", ()),

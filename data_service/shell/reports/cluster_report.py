@@ -3,12 +3,11 @@
 import math
 from typing import Any, Dict, Iterable, List, Sequence
 
-from data_service.protocol.health import ClusterStatus, DataNodeStatus
+from data_service.protocol.health import STALE, ClusterStatus, DataNodeStatus
 from data_service.shell.formats import bytes_long, calendar, percent
 
 RULE = "-" * 49
 DEFAULT_RACK = "/default-rack"
-LIVE, STALE, DEAD = "live", "stale", "dead"
 
 
 def head_lines(status: ClusterStatus) -> List[str]:
@@ -51,16 +50,15 @@ def section_lines(title: str, nodes: Sequence[DataNodeStatus], now: float) -> Li
 def node_lines(node: DataNodeStatus, now: float) -> List[str]:
     """One datanode."""
     stats = node.stats
-    other = max(0, stats.capacity - stats.used - stats.remaining)
     return [
-        f"Name: {address(node)} ({node.host})",
+        f"Name: {node.address} ({node.host})",
         f"Hostname: {node.host}",
         *([f"Rack: {node.rack}"] if node.rack != DEFAULT_RACK else []),
         *(["State: stale"] if node.state == STALE else []),
         "Decommission Status : Normal",
         f"Configured Capacity: {bytes_long(stats.capacity)}",
         f"DFS Used: {bytes_long(stats.used)}",
-        f"Non DFS Used: {bytes_long(other)}",
+        f"Non DFS Used: {bytes_long(stats.other)}",
         f"DFS Remaining: {bytes_long(stats.remaining)}",
         f"DFS Used%: {percent(stats.used, stats.capacity, 2)}",
         f"DFS Remaining%: {percent(stats.remaining, stats.capacity, 2)}",
@@ -92,7 +90,7 @@ def topology_lines(nodes: Iterable[DataNodeStatus]) -> List[str]:
     """Racks, and the datanodes in them."""
     racks: Dict[str, List[str]] = {}
     for node in nodes:
-        racks.setdefault(node.rack, []).append(f"   {address(node)} ({node.host}) In Service")
+        racks.setdefault(node.rack, []).append(f"   {node.address} ({node.host}) In Service")
     lines = []
     for rack in sorted(racks):
         lines += [f"Rack: {rack}", *sorted(racks[rack]), ""]
@@ -109,11 +107,6 @@ def record(status: ClusterStatus, nodes: Iterable[DataNodeStatus]) -> Dict[str, 
             row[key] = row[key] if _is_time(row[key]) else None
         found.append(row)
     return dict(status._asdict(), datanodes=found)
-
-
-def address(node: DataNodeStatus) -> str:
-    """Where a datanode listens."""
-    return f"[{node.host}]:{node.port}" if ":" in node.host else f"{node.host}:{node.port}"
 
 
 def _is_time(seconds: float) -> bool:

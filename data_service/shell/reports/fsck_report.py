@@ -133,8 +133,8 @@ class Findings:
 
     def _place(self, holder: Holder) -> str:
         if self._detail.places == "racks":
-            return f"{holder.rack}/{address(holder)}"
-        place = f"DatanodeInfoWithStorage[{address(holder)},{holder.node_id},DISK]"
+            return f"{holder.rack}/{holder.address}"
+        place = f"DatanodeInfoWithStorage[{holder.address},{holder.node_id},DISK]"
         return f"{place}({holder.state})" if self._detail.places == "replicaDetails" else place
 
     def summary(self, queued: int = 0) -> List[str]:
@@ -215,12 +215,6 @@ class Findings:
 
     def _share(self, count: int) -> str:
         return _percent(count, self.tree.blocks)
-
-
-def address(holder: Holder) -> str:
-    """Where the datanode of a replica listens."""
-    host = f"[{holder.host}]" if ":" in holder.host else holder.host
-    return f"{host}:{holder.port}"
 
 
 def _unless_zero(count: int, text: str) -> str:

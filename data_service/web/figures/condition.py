@@ -2,8 +2,8 @@
 
 from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
-from data_service.protocol.health import ClusterStatus, DataNodeStatus
-from data_service.web.figures.sightings import Look, Sighting, address_of
+from data_service.protocol.health import DEAD, LIVE, STALE, ClusterStatus, DataNodeStatus
+from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.identity import DATA_NODE, METADATA, NAME_NODE, ZOOKEEPER
 
 GOOD, WARNING, CRITICAL = "good", "warning", "critical"
@@ -15,7 +15,6 @@ ROOM_SHORT, ROOM_CRITICAL = 0.10, 0.03
 NAMES_MAX = 3
 """How many daemons a sentence names."""
 
-LIVE, STALE, DEAD = "live", "stale", "dead"
 ABSENT = "absent"
 """A datanode of config.ini that has not reported to the namenode since that was started."""
 
@@ -47,7 +46,7 @@ def absent(look: Look) -> Tuple[Sighting, ...]:
     leader = look.leader
     if leader is None or any(not node.host for node in leader.nodes):
         return ()
-    known = {address_of(node) for node in leader.nodes}
+    known = {node.address for node in leader.nodes}
     return tuple([one for one in look.of(DATA_NODE) if not one.up and one.address not in known])
 
 
@@ -187,7 +186,7 @@ def _of_all(count: int, total: int) -> str:
 
 
 def _named(nodes: Sequence[DataNodeStatus]) -> str:
-    names = [name for name in map(address_of, nodes) if name]
+    names = [node.address for node in nodes if node.address]
     return f": {_list(names)}" if names else ""
 
 

@@ -11,7 +11,7 @@ from data_service.web.figures.call_counts import counts_of
 from data_service.web.figures.datanode_rows import READ, WRITTEN, directories
 from data_service.web.figures.namenode_beans import bean
 from data_service.web.figures.overview import whole
-from data_service.web.figures.sightings import Look, Sighting, address_of
+from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.identity import DATA_NODE
 
 _SERVER = "org.apache.hadoop.hdfs.server.datanode"
@@ -20,7 +20,7 @@ _SERVER = "org.apache.hadoop.hdfs.server.datanode"
 def datanode_beans(look: Look, secured: bool) -> List[Bean]:
     """Three of each datanode."""
     leader = look.leader
-    known = {} if leader is None else {address_of(node): node for node in leader.nodes}
+    known = {} if leader is None else {node.address: node for node in leader.nodes}
     found: List[Bean] = []
     for one in look.of(DATA_NODE):
         if one.up:

@@ -24,10 +24,10 @@ it answers, as `live`.
 from math import isfinite
 from typing import Any, Dict, List, Optional
 
-from data_service.protocol.health import DataNodeStatus
-from data_service.web.figures.condition import ABSENT, LIVE, absent
+from data_service.protocol.health import LIVE, DataNodeStatus
+from data_service.web.figures.condition import ABSENT, absent
 from data_service.web.figures.overview import whole
-from data_service.web.figures.sightings import Look, Sighting, address_of
+from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.figures import Family
 from zookeeper.fabric.identity import DATA_NODE
 
@@ -52,7 +52,7 @@ def datanode_rows(look: Look) -> Json:
     if leader is None:
         rows = [_unreported(one, LIVE if one.up else ABSENT) for one in asked.values()]
     else:
-        rows = [_row(node, asked.get(address_of(node))) for node in leader.nodes]
+        rows = [_row(node, asked.get(node.address)) for node in leader.nodes]
         rows += [_unreported(one, ABSENT) for one in absent(look)]
     rows.sort(key=lambda row: _sortable(row["address"]))
     return {"time_ms": int(1000 * look.wall), "answers": leader is not None, "datanodes": rows}
@@ -81,14 +81,14 @@ def directories(families: List[Family]) -> List[Json]:
 def _row(node: DataNodeStatus, sighting: Optional[Sighting]) -> Json:
     stats = node.stats
     return {
-        "address": address_of(node),
+        "address": node.address,
         "node_id": node.node_id,
         "rack": node.rack,
         "state": node.state,
         "service_state": "In Service",
         "capacity": stats.capacity,
         "used": stats.used,
-        "other": max(0, stats.capacity - stats.used - stats.remaining),
+        "other": stats.other,
         "remaining": stats.remaining,
         "blocks": stats.blocks,
         "streams": stats.streams,

@@ -8,9 +8,8 @@ import re
 from math import inf, isnan
 from typing import Dict, Iterator, List, Sequence, Tuple
 
-from data_service.protocol.health import DataNodeStatus
-from data_service.web.figures.condition import DEAD, LIVE, STALE
-from data_service.web.figures.sightings import Look, Sighting, address_of
+from data_service.protocol.health import DEAD, LIVE, STALE, DataNodeStatus
+from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.figures import COUNTER, GAUGE, HISTOGRAM, Family, Sample, Tags
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -78,7 +77,7 @@ def _of_datanodes(nodes: Sequence[DataNodeStatus]) -> Iterator[Family]:
         yield Family(
             f"pyhdfs_datanode_{name}", GAUGE, f"As the namenode knows a datanode: {meaning}",
             tuple([
-                Sample((("datanode", address_of(node)), ("rack", node.rack)), (float(value),))
+                Sample((("datanode", node.address), ("rack", node.rack)), (float(value),))
                 for node, value in zip(nodes, values)
             ]),
         )  # fmt: skip

@@ -17,8 +17,8 @@ machine reads as a file passes no datanode, and is not counted.
 from collections import deque
 from typing import Any, Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from data_service.protocol.health import LIVE
 from data_service.protocol.namenode_calls import NameNodeCalls
-from data_service.web.figures.condition import LIVE
 from data_service.web.figures.datanode_rows import READ, WRITTEN
 from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.calls import calls_of

@@ -9,13 +9,12 @@ import json
 from statistics import median, pstdev
 from typing import Any, Dict, List, Sequence
 
-from data_service.protocol.health import ClusterStatus, DataNodeStatus
+from data_service.protocol.health import DEAD, LIVE, STALE, ClusterStatus, DataNodeStatus
 from data_service.web.figures.bean_query import Bean
 from data_service.web.figures.call_counts import CallCounts, counts_of
-from data_service.web.figures.condition import DEAD, LIVE, STALE
 from data_service.web.figures.datanode_rows import ago
 from data_service.web.figures.overview import DIRECTORIES, FILES, OPEN_FILES, whole
-from data_service.web.figures.sightings import Look, Sighting, address_of
+from data_service.web.figures.sightings import Look, Sighting
 
 _GB = 1 << 30
 _INFO = "org.apache.hadoop.hdfs.server.namenode"
@@ -53,7 +52,6 @@ def _info(
     for node in nodes:
         if node.state != DEAD:
             versions[node.version] = versions.get(node.version, 0) + 1
-    other = max(0, status.capacity - status.used - status.remaining)
     lost = status.missing + status.corrupt
     return bean("NameNode", "NameNodeInfo", f"{_INFO}.FSNamesystem", {
         "Version": f"{leader.version}, rnone",
@@ -69,7 +67,7 @@ def _info(
         "Total": status.capacity,
         "Used": status.used,
         "Free": status.remaining,
-        "NonDfsUsedSpace": other,
+        "NonDfsUsedSpace": status.other,
         "PercentUsed": percent(status.used, status.capacity),
         "PercentRemaining": percent(status.remaining, status.capacity),
         "BlockPoolUsedSpace": status.used,
@@ -99,8 +97,8 @@ def _maps(leader: Sighting, nodes: Sequence[DataNodeStatus], look: Look) -> Dict
     """What is told as texts that hold JSON."""
     txid = str(whole(leader, "pyhdfs_last_txid") or 0)
     return {
-        "LiveNodes": json.dumps({address_of(n): _live(n) for n in nodes if n.state != DEAD}),
-        "DeadNodes": json.dumps({address_of(n): _dead(n) for n in nodes if n.state == DEAD}),
+        "LiveNodes": json.dumps({n.address: _live(n) for n in nodes if n.state != DEAD}),
+        "DeadNodes": json.dumps({n.address: _dead(n) for n in nodes if n.state == DEAD}),
         "DecomNodes": "{}",
         "EnteringMaintenanceNodes": "{}",
         "NodeUsage": json.dumps({"nodeUsage": _usage(nodes)}),
@@ -120,7 +118,6 @@ def _namesystem(
     leader: Sighting, status: ClusterStatus, nodes: Sequence[DataNodeStatus]
 ) -> Bean:
     txid = whole(leader, "pyhdfs_last_txid") or 0
-    other = max(0, status.capacity - status.used - status.remaining)
     return bean("NameNode", "FSNamesystem", "FSNamesystem", {
         "tag.HAState": "active",
         "tag.TotalSyncTimes": "",
@@ -130,7 +127,7 @@ def _namesystem(
         "CapacityUsedGB": round(status.used / _GB, 1),
         "CapacityRemaining": status.remaining,
         "CapacityRemainingGB": round(status.remaining / _GB, 1),
-        "CapacityUsedNonDFS": other,
+        "CapacityUsedNonDFS": status.other,
         **_common(leader, status, nodes),
         "BlockCapacity": status.blocks,
         "MissingBlocks": status.missing + status.corrupt,
@@ -248,7 +245,7 @@ def _block_stats(status: ClusterStatus, nodes: Sequence[DataNodeStatus]) -> Bean
     value = {
         "capacityTotal": status.capacity,
         "capacityUsed": status.used,
-        "capacityNonDfsUsed": max(0, status.capacity - status.used - status.remaining),
+        "capacityNonDfsUsed": status.other,
         "capacityRemaining": status.remaining,
         "blockPoolUsed": status.used,
         "nodesInService": len(living),
@@ -294,15 +291,15 @@ def _activity(calls: CallCounts) -> Bean:
 def _live(node: DataNodeStatus) -> Dict[str, Any]:
     stats = node.stats
     return {
-        "infoAddr": address_of(node),
+        "infoAddr": node.address,
         "infoSecureAddr": "",
-        "xferaddr": address_of(node),
+        "xferaddr": node.address,
         "location": node.rack,
         "lastContact": int(ago(node.last_contact_seconds) or 0),
         "lastBlockReport": int((ago(node.last_report_seconds) or 0) // 60),
         "usedSpace": stats.used,
         "used": stats.used,
-        "nonDfsUsedSpace": max(0, stats.capacity - stats.used - stats.remaining),
+        "nonDfsUsedSpace": stats.other,
         "capacity": stats.capacity,
         "remaining": stats.remaining,
         "numBlocks": stats.blocks,
@@ -320,7 +317,7 @@ def _dead(node: DataNodeStatus) -> Dict[str, Any]:
         "lastContact": int(ago(node.last_contact_seconds) or 0),
         "decommissioned": False,
         "adminState": "In Service",
-        "xferaddr": address_of(node),
+        "xferaddr": node.address,
         "location": node.rack,
     }
 

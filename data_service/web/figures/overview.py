@@ -26,7 +26,8 @@ metadata services. `pending_replication` are the blocks that are being copied no
 
 from typing import Any, Dict, Optional
 
-from data_service.web.figures.condition import DEAD, LIVE, STALE, Finding, absent, findings
+from data_service.protocol.health import DEAD, LIVE, STALE
+from data_service.web.figures.condition import Finding, absent, findings
 from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.figures import value_in
 from zookeeper.fabric.identity import NAME_NODE
@@ -76,7 +77,7 @@ def _of_leader(leader: Sighting, look: Look) -> Json:
         "capacity": {
             "total": status.capacity,
             "used": status.used,
-            "other": max(0, status.capacity - status.used - status.remaining),
+            "other": status.other,
             "remaining": status.remaining,
         },
         "namespace": {

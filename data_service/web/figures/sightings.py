@@ -59,9 +59,3 @@ class Look(NamedTuple):
         """The namenode that leads, if one does."""
         found = [(one.status.epoch, one) for one in self.of(NAME_NODE) if one.status is not None]
         return max(found, key=lambda pair: pair[0])[1] if found else None
-
-
-def address_of(node: DataNodeStatus) -> str:
-    """Where a datanode listens; empty when the namenode does not tell."""
-    host = f"[{node.host}]" if ":" in node.host else node.host
-    return f"{host}:{node.port}" if host else ""

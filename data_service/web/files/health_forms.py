@@ -94,7 +94,6 @@ def summary(tree: TreeHealth, path: str, left_out: int) -> Form:
     # Of these, a check that stays small knows how many, and not which.
     for name in ("missing_blocks", "corrupt_blocks", "corrupt_files"):
         del found[name]
-    found["misplaced"] = tree.faults.get("MISPLACED", 0)
     return {
         "summary": {
             **found,
