@@ -69,9 +69,7 @@ class Border:
 
     def headers_for(self, head: Head) -> Headers:
         """What the browser is told besides of a page's right to the answer."""
-        if not self._origins:
-            return ()
-        found: List[Tuple[str, str]] = [("Vary", "Origin")]
+        found: List[Tuple[str, str]] = []
         origin = self._allowed_origin(head)
         if origin is not None:
             found.append(("Access-Control-Allow-Origin", origin))

@@ -82,20 +82,18 @@ def test_a_page_of_a_named_site_is_let_in_and_no_other_one_hears_of_it(ask: Aske
     for target in (STATUS, STATUS.replace("/d", "/missing")):
         reply = ask.raw("GET", target, Origin=HUE)
         assert reply.headers["Access-Control-Allow-Origin"] == HUE, "errors are told, too"
-        assert reply.headers["Vary"] == "Origin"
         assert "Access-Control-Allow-Credentials" not in reply.headers
     for origin in ("https://evil.org", "null", "*", HUE.upper(), ""):
         for method in ("OPTIONS", "GET"):
             refused = ask.raw(method, STATUS, Origin=origin, **asks_first)
             assert not [name for name in refused.headers if name.startswith("Access-Control")]
-            assert refused.headers["Vary"] == "Origin"
 
 
 def test_every_answer_tells_a_browser_to_make_nothing_of_it() -> None:
     head = head_of(Answer(200, b"<script>"), keeps_open=True, chunked=False).decode()
     for line in ("X-Content-Type-Options: nosniff", "Cross-Origin-Resource-Policy: same-origin",
                  "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
-                 "Referrer-Policy: no-referrer"):
+                 "Referrer-Policy: no-referrer", "Vary: Accept-Encoding, Origin"):
         assert line in head.split("\r\n")
     own = Answer(200, headers=(("Content-Security-Policy", "default-src 'self'"),))
     assert "default-src 'none'" not in head_of(own, keeps_open=True, chunked=False).decode()

@@ -8,7 +8,7 @@ from typing import Dict
 import pytest
 
 from data_service.web.border import Border
-from data_service.web.exchange.answers import Answer
+from data_service.web.exchange.answers import Answer, head_of
 from data_service.web.front import Front
 from data_service.web.page.page_door import ASSETS, CONTENT_TYPES, PageDoor
 from tests.support.models.web_asker import asked
@@ -94,7 +94,16 @@ def test_who_knows_no_packed_answers_gets_none(front: Front) -> None:
     for told in ("", "identity", "gzip;q=0", "x-gzip"):
         answer = asked(front, "GET", "/page/app.js", Accept_Encoding=told)
         assert "Content-Encoding" not in headers_of(answer)
-        assert headers_of(answer)["Vary"].startswith("Accept-Encoding")
+
+
+def test_a_cache_keeps_packed_answers_for_who_reads_them_also_where_other_sites_may_come() -> None:
+    door = PageDoor()
+    front = Front({"page": door}, Border(["web"], ["https://hue.org"]))
+    for origin in ({}, {"Origin": "https://hue.org"}):
+        answer = asked(front, "GET", "/page/app.js", Accept_Encoding="gzip", **origin)
+        head = head_of(answer, keeps_open=True, chunked=False).decode().splitlines()
+        assert [line for line in head if line.startswith("Vary")] == [
+            "Vary: Accept-Encoding, Origin"]
 
 
 def test_text_never_becomes_markup_and_nothing_is_from_elsewhere() -> None:

@@ -20,14 +20,16 @@ REASONS = {
 METHODS = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
 FOR_BROWSERS = {
     "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding, Origin",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
-"""What every answer tells a browser, unless it says otherwise: not to keep what changes; not to
-take somebody's file for a page of ours, or run what is in it; not to show it within a page of
-another site; and not to tell others our addresses, in which a token may stand."""
+"""What every answer tells a browser, unless it says otherwise: not to keep what changes, nor what
+another origin or another reader of packed answers gets; not to take somebody's file for a page of
+ours, or run what is in it; not to show it within a page of another site; and not to tell others our
+addresses, in which a token may stand."""
 
 _LAST_CHUNK = b"0\r\n\r\n"
 

@@ -71,7 +71,7 @@ class PageDoor:
         if asset is None:
             raise nothing_at(path)
         told = request.head.headers
-        headers = (("ETag", asset.tag), ("Vary", "Accept-Encoding, Origin"), *_SAFETY)
+        headers = (("ETag", asset.tag), *_SAFETY)
         if asset.tag in _words(told.get("if-none-match", "")):
             return Answer(304, headers=headers)
         if "gzip" in _words(told.get("accept-encoding", "")):
