@@ -33,7 +33,8 @@ class Access:
     """Checks what callers present to the datanode at `address`, whose keys are on its `keyring`.
 
     Without one, in mode `simple`, everybody is let in. Tokens live `token_seconds`. Each check
-    answers for whom it is done, whose share it takes: nobody's, where that is not known. It raises
+    answers for whom it is done, whose share it takes: nobody's, where that is not known. What a
+    gateway does for many users so takes no more of each than he has himself. It raises
     PermissionDenied, or TokenExpired for what was right.
     """
 
@@ -58,7 +59,7 @@ class Access:
             return _named(caller)
         grant = self._opened(token, keyring, (READ,), (block_id, generation))
         self._check_presenter(grant, caller)
-        return grant.bearer
+        return grant.user
 
     def check_write(
         self,
@@ -80,7 +81,7 @@ class Access:
         onwards = [str(Address(target.host, target.port)) for target in targets]
         if onwards != list(behind(grant, self._own)):
             raise PermissionDenied("this token is for other datanodes behind this one")
-        return Permit(grant.bearer, grant.digest)
+        return Permit(grant.user, grant.digest)
 
     def _opened(
         self,

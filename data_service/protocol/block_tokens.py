@@ -37,6 +37,9 @@ SKEW = 0.5
 MAC_BYTES = 16
 
 _VERSION = 1
+_FOR = "\t"
+"""Between the bearer and whom he acts for."""
+
 _HEAD = struct.Struct(f"!B{keys.KEY_ID_BYTES}scQQQQBI")
 _KEYS_MAX = 4096
 
@@ -45,7 +48,8 @@ class Grant(NamedTuple):
     """What a token says. `bearer` is who may present it, as text; `block` is the one that it opens,
     with the most bytes that may be written; `targets` are the datanodes (HOST:PORT) that it is for,
     a pipeline in its order. `key_id` names the cluster key that it was sealed under; `digest` is
-    that of what may be written, where that is known."""
+    that of what may be written, where that is known; `acted_for` is the principal in whose name the
+    bearer does it, empty where that is his own."""
 
     mode: str
     bearer: str
@@ -54,6 +58,12 @@ class Grant(NamedTuple):
     expires_ms: int
     key_id: bytes = b""
     digest: bytes = b""
+    acted_for: str = ""
+
+    @property
+    def user(self) -> str:
+        """Whose share of a datanode it takes."""
+        return self.acted_for or self.bearer
 
 
 def seal(grant: Grant, cluster_key: bytes) -> bytes:
@@ -61,9 +71,10 @@ def seal(grant: Grant, cluster_key: bytes) -> bytes:
 
     Raises InvalidArgument for a name that no text of one line is.
     """
-    texts = "\n".join((grant.bearer, *grant.targets)).encode("utf-8", "replace")
-    if texts.count(b"\n") != len(grant.targets):
-        raise InvalidArgument("the name of a bearer and of a datanode is one line")
+    who = f"{grant.bearer}{_FOR}{grant.acted_for}" if grant.acted_for else grant.bearer
+    texts = "\n".join((who, *grant.targets)).encode("utf-8", "replace")
+    if texts.count(b"\n") != len(grant.targets) or who.count(_FOR) != bool(grant.acted_for):
+        raise InvalidArgument("the name of a bearer and of a datanode is one line without tabs")
     payload = _HEAD.pack(
         _VERSION, _key_id(cluster_key), grant.mode.encode("ascii"), *grant.block,
         grant.expires_ms, len(grant.digest), len(texts),
@@ -115,13 +126,15 @@ def _taken_apart(token: bytes) -> Tuple[Grant, int]:
     version, key_id, mode, *block, expires_ms, digest_bytes, text_bytes = _HEAD.unpack_from(token)
     texts_at = _HEAD.size + digest_bytes
     end = texts_at + text_bytes
-    bearer, *targets = token[texts_at:end].decode("utf-8", "replace").split("\n")
+    who, *targets = token[texts_at:end].decode("utf-8", "replace").split("\n")
     if version != _VERSION or len(token) != end + MAC_BYTES * len(targets):
         raise PermissionDenied("this is no token")
     digest = token[_HEAD.size : texts_at]
+    bearer, _, acted_for = who.partition(_FOR)
     grant = Grant(
-        mode.decode("latin-1"), bearer, Block(*block), tuple(targets), expires_ms, key_id, digest
-    )
+        mode.decode("latin-1"), bearer, Block(*block), tuple(targets), expires_ms, key_id, digest,
+        acted_for,
+    )  # fmt: skip
     return grant, end
 
 

@@ -11,7 +11,7 @@ from data_service.protocol.nodes import Target, Targets
 from zookeeper.fabric import keys
 from zookeeper.fabric.auth import Keyring
 from zookeeper.fabric.errors import PermissionDenied, TokenExpired
-from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, USER, Principal
+from zookeeper.fabric.identity import DATA_NODE, GATEWAY, NAME_NODE, USER, Principal
 from zookeeper.fabric.settings import Address
 
 CLUSTER = b"k" * 32
@@ -65,6 +65,17 @@ def write(
 @pytest.mark.parametrize("holder", ADDRESSES)
 def test_a_reader_reads_his_block_at_each_holder(holder: Address) -> None:
     read(READING, at_node=holder)
+
+
+def test_whose_share_is_taken_is_who_is_acted_for() -> None:
+    """Else a few of a gateway's visitors would keep all others of them out."""
+    web = Principal(GATEWAY, "web")
+    for grant, user in ((READING, "user:alice"),
+                        (READING._replace(bearer=str(web), acted_for="user:bob"), "user:bob")):
+        caller = Principal.parse(grant.bearer)
+        assert at(A).check_read(seal(grant, CLUSTER), caller, *BLOCK[:2]) == user
+        written = seal(grant._replace(mode=WRITE, targets=(str(A),)), CLUSTER)
+        assert at(A).check_write(written, caller, BLOCK, ()).user == user
 
 
 def test_a_block_goes_down_its_pipeline() -> None:

@@ -199,7 +199,7 @@ def test_block_tokens_are_for_who_dials_and_rights_are_the_owners(world: World) 
     place = f"{target.host}:{target.port}"
     server_key = keys.server_key(OLD.key, f"data_node:{place}")
     grant = unseal(located.token, place, lambda _: server_key)
-    assert grant.bearer == "gateway:web"
+    assert (grant.bearer, grant.user) == ("gateway:web", "user:alice")
     key, key_id, issued = service.exposed_ticket("h", 1)
     expected = keys.caller_key(keys.server_key(OLD.key, "data_node:h:1"), "gateway:web", issued)
     assert key == expected and key_id == keys.key_id(OLD.key)

@@ -42,6 +42,7 @@ def held_by(target: str, cluster: bytes = CLUSTER) -> Callable[[bytes], Optional
         GRANT._replace(mode=READ, targets=(B,)),
         GRANT._replace(mode=COPY, bearer=f"data_node:{A}", targets=(B, C), digest=bytes(16)),
         GRANT._replace(bearer="user:José", block=Block(*[INTEGER_MAX] * 3)),
+        GRANT._replace(bearer="gateway:web", acted_for="user:José"),
     ],
 )
 def test_each_datanode_of_a_token_finds_in_it_what_was_granted(grant: Grant) -> None:
@@ -114,12 +115,16 @@ def test_a_reader_s_token_is_his_at_every_holder() -> None:
     assert {presenter(reading, target) for target in TARGETS} == {"user:alice"}
 
 
-@pytest.mark.parametrize("name", ["user:al\nice", "\n", "user:alice\nb.example:1801"])
+@pytest.mark.parametrize(
+    "name", ["user:al\nice", "\n", "user:alice\nb.example:1801", "user:alice\tuser:bob"]
+)
 def test_no_name_is_taken_for_two(name: str) -> None:
     with pytest.raises(InvalidArgument):
         seal(GRANT._replace(bearer=name), CLUSTER)
     with pytest.raises(InvalidArgument):
-        seal(GRANT._replace(targets=(name,)), CLUSTER)
+        seal(GRANT._replace(acted_for=name), CLUSTER)
+    with pytest.raises(InvalidArgument):
+        seal(GRANT._replace(targets=(f"a{name}\nb",)), CLUSTER)
 
 
 def test_the_longest_token_that_there_can_be_fits() -> None:

@@ -4,7 +4,7 @@ import time
 from hashlib import blake2b
 from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
-from data_service.namenode.calls.tokens import Tokens
+from data_service.namenode.calls.tokens import Bearer, Tokens
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
 from data_service.namenode.namespace.retries import CLIENT_OF, Op, check_client
 from data_service.namenode.namesystem import Namesystem
@@ -88,6 +88,12 @@ class Connection:
     def principal(self) -> str:
         """Who is at its other end: proved in mode `secret`. It is he who dials datanodes."""
         return str(self._service.peer.principal)
+
+    @property
+    def bearer(self) -> Bearer:
+        """Who presents the tokens that are given out here, and for whom."""
+        acting = self.acting
+        return Bearer(self.principal, str(Principal(USER, acting.user)) if acting else "")
 
     @property
     def user(self) -> str:

@@ -79,7 +79,7 @@ class Names:
         found: Locations = self._on.namesystem.read(
             lambda state: state.reading.block_locations(caller, path, offset, length, wall_ms())
         )
-        return found._replace(blocks=self._on.tokens.for_reader(self._on.principal, found.blocks))
+        return found._replace(blocks=self._on.tokens.for_reader(self._on.bearer, found.blocks))
 
     def locate_block(self, block: Block) -> Optional[LocatedBlock]:
         """See NamespaceCalls."""
@@ -89,7 +89,7 @@ class Names:
         )
         if located is None:
             return None
-        return self._on.tokens.for_reader(self._on.principal, [located])[0]
+        return self._on.tokens.for_reader(self._on.bearer, [located])[0]
 
     def fsck(self, path: str, after: str, limit: int) -> "Tuple[List[FsckRow], bool]":
         """See NamespaceCalls."""

@@ -5,7 +5,7 @@ just then.
 """
 
 from functools import lru_cache
-from typing import Callable, Iterable, Tuple, cast
+from typing import Callable, Iterable, NamedTuple, Tuple, cast
 
 from data_service.namenode.dates import wall_ms
 from data_service.protocol.block_tokens import COPY, READ, WRITE, Grant, seal
@@ -22,6 +22,13 @@ NODES_KEPT = 4096
 """Datanodes whose addresses are at hand."""
 
 
+class Bearer(NamedTuple):
+    """Who presents a token, and the principal for whom he does; both as text."""
+
+    name: str
+    acted_for: str = ""
+
+
 class Tokens:
     """Gives tokens out that live `seconds`, under the cluster key that `cluster_key` tells now.
 
@@ -32,7 +39,7 @@ class Tokens:
         self._cluster_key = cluster_key
         self._life_ms = int(seconds * 1000)
 
-    def for_reader(self, bearer: str, found: Iterable[LocatedBlock]) -> Tuple[LocatedBlock, ...]:
+    def for_reader(self, bearer: Bearer, found: Iterable[LocatedBlock]) -> Tuple[LocatedBlock, ...]:
         """Blocks that the bearer may read, from whom they are on."""
         key = self._cluster_key()
         return tuple([
@@ -40,7 +47,7 @@ class Tokens:
             for located in found
         ]) if key else tuple(map(_without_digest, found))
 
-    def for_writer(self, bearer: str, located: LocatedBlock, size: int) -> LocatedBlock:
+    def for_writer(self, bearer: Bearer, located: LocatedBlock, size: int) -> LocatedBlock:
         """A block that the bearer may write, of up to `size` bytes, to its targets."""
         key, block = self._cluster_key(), located.block._replace(length=size)
         if not key:
@@ -77,21 +84,24 @@ class Tokens:
         (block,) = command.blocks
         digest = digest_of(block.block_id)
         return command._replace(
-            token=self._token(key, COPY, bearer, block, command.targets, digest)
+            token=self._token(key, COPY, Bearer(bearer), block, command.targets, digest)
         )
 
     def _token(
         self,
         cluster_key: bytes,
         mode: str,
-        bearer: str,
+        bearer: Bearer,
         block: Block,
         targets: Iterable[Target],
         digest: bytes = b"",
     ) -> bytes:
         addresses = tuple(map(_address_of, targets))
         expires_ms = wall_ms() + self._life_ms
-        grant = Grant(mode, bearer, block, addresses, expires_ms, digest=digest)
+        name, acted_for = bearer
+        grant = Grant(
+            mode, name, block, addresses, expires_ms, digest=digest, acted_for=acted_for
+        )
         return seal(grant, cluster_key)
 
 

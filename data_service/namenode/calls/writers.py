@@ -94,7 +94,7 @@ class Writers:
         located = self._on.namesystem.read(
             lambda state: state.rewriting.cut_block(client_id, file_id)
         )
-        return self._on.tokens.for_reader(self._on.principal, [located])[0]
+        return self._on.tokens.for_reader(self._on.bearer, [located])[0]
 
     def concat(self, op: Op, path: str, sources: Tuple[str, ...]) -> None:
         """See WriterCalls."""
@@ -119,7 +119,7 @@ class Writers:
             size = state.open_files.find(client_id, file_id).new.block_size
             return outcome._replace(result=(located._replace(claim=claim), size))
 
-        return self._on.tokens.for_writer(self._on.principal, *namesystem.change(add))
+        return self._on.tokens.for_writer(self._on.bearer, *namesystem.change(add))
 
     def abandon_block(self, client_id: str, file_id: int, block_id: int) -> None:
         """See WriterCalls."""
