@@ -12,6 +12,7 @@ from data_service.web.exchange.body import Body
 from data_service.web.exchange.remote_exceptions import refused
 from data_service.web.exchange.request import Request
 from data_service.web.visitors import Visitors
+from zookeeper.fabric.errors import DfsError
 
 BODY_BYTES_MAX = 16 << 10
 
@@ -51,11 +52,23 @@ class IdentityDoor:
         return EMPTY._replace(headers=(ended,))
 
     def _told(self, fs: FileSystem) -> Answer:
-        # To others the namenode does not tell which datanodes there are.
-        superuser = any(node.host for node in fs.datanode_rooms())
         return answer_json({
-            "user": fs.user, "mode": self._visitors.mode, "superuser": superuser, "home": fs.home,
+            "user": fs.user, "mode": self._visitors.mode, "superuser": _is_superuser(fs),
+            "home": fs.home,
         })  # fmt: skip
+
+
+def _is_superuser(fs: FileSystem) -> bool:
+    """Whether the namenode takes the user for one; False while it cannot say."""
+    try:
+        # Asked first, since this one does not ride out an outage, amid which the page must come up.
+        fs.knock()
+        # To others the namenode does not tell which datanodes there are.
+        return any(node.host for node in fs.datanode_rooms())
+    except DfsError as error:
+        if not error.retryable:
+            raise
+        return False
 
 
 def _credentials(body: Body) -> Tuple[str, str]:

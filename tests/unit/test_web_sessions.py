@@ -54,6 +54,17 @@ def test_the_superuser_is_told_that_he_is_one(ask: ProvingAsker) -> None:
     assert entered.body["superuser"] is True and entered.body["home"] == "/user/root"
 
 
+def test_who_is_logged_in_is_known_while_the_namenode_does_not_answer(ask: ProvingAsker) -> None:
+    page = session(log_in(ask, "root", "pr"))
+    assert ask.raw("GET", "/who", **page).body["superuser"]
+    ask.down = True
+    known = ask.raw("GET", "/who", **page).body
+    assert (known["user"], known["superuser"]) == ("root", False)
+    ask.down = False
+    ask.tokens.clear()
+    assert ask.raw("GET", "/who", **page).status == 401
+
+
 def test_a_cookie_of_tls_is_for_tls_only(ask: ProvingAsker) -> None:
     tls = {"X_Forwarded_Proto": "https"}
     entered = log_in(ask, "alice", "pa", **tls)

@@ -45,6 +45,10 @@ class MemoryCluster:
         self._called("datanodes")
         return self.nodes
 
+    def knock(self) -> None:
+        """As FileSystem.knock."""
+        self._called("knock")
+
     def datanode_rooms(self) -> Tuple[DataNodeStatus, ...]:
         """As FileSystem.datanode_rooms."""
         self._called("datanode_rooms")

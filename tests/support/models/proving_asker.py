@@ -79,12 +79,9 @@ class _Client(MemoryFileSystem):
             raise PermissionDenied(f"User: {real} is not allowed to impersonate {self._other}")
         super()._called(method)
 
-    def knock(self) -> None:
-        """Asked of the namenode."""
-        self._called("knock")
-
     def datanode_rooms(self) -> Any:
         """With their names for the superuser only."""
+        self._called("datanode_rooms")
         return [node._replace(host="h" if self.user == "root" else "") for node in self.nodes]
 
     def delegation_token(self, renewer: str = "") -> str:
