@@ -104,6 +104,12 @@ CASES = [
 ]  # fmt: skip
 
 
+def test_who_is_silent_to_all_is_to_be_started() -> None:
+    nodes, it = (node(1801, "stale"), *NODES[1:]), "localhost:1801"
+    assert "start it" in findings(look(nodes=nodes, down=(it,)))[0].advice
+    assert "busy" in findings(look(nodes=nodes, down=("localhost:1802",)))[0].advice
+
+
 @pytest.mark.parametrize("seen, severity, sentence", [case[1:] for case in CASES],
                          ids=[case[0] for case in CASES])
 def test_health_in_a_sentence(seen: Look, severity: str, sentence: str) -> None:

@@ -32,7 +32,7 @@ def findings(look: Look) -> List[Finding]:
     found: List[Finding] = [*_of_daemons(look)]
     leader = look.leader
     if leader is not None and leader.status is not None:
-        found += _of_datanodes(leader.nodes, absent(look))
+        found += _of_datanodes(leader.nodes, absent(look), _silent(look.of(DATA_NODE)))
         found += _of_blocks(leader.status, leader.nodes)
         found += _of_room(leader.status)
         found += _of_safe_mode(leader.status)
@@ -79,7 +79,7 @@ def _of_daemons(look: Look) -> Iterator[Finding]:
 
 
 def _of_datanodes(
-    nodes: Sequence[DataNodeStatus], missed: Sequence[Sighting]
+    nodes: Sequence[DataNodeStatus], missed: Sequence[Sighting], silent: Sequence[str]
 ) -> Iterator[Finding]:
     live, stale, dead = [
         [node for node in nodes if node.state == state] for state in (LIVE, STALE, DEAD)
@@ -92,7 +92,11 @@ def _of_datanodes(
         yield Finding(WARNING, f"{_of_all(len(dead), len(nodes))} dead{_named(dead)}.",
                       "Start it; meanwhile its blocks are copied from the others.")
     if stale:
+        # Who does not answer the gateway either is hardly busy: the process has ended.
+        gone = {address_of(node) for node in stale} <= {*silent}
         yield Finding(WARNING, f"{_of_all(len(stale), len(nodes))} silent{_named(stale)}.",
+                      "It does not answer this gateway either: start it, or see in its log why it "
+                      "does not answer." if gone else
                       "It may only be busy; if it stays so, see its log and its network.")
     if missed:
         names = _list([one.address for one in missed])
