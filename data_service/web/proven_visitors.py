@@ -65,7 +65,8 @@ class ProvenVisitors:
         claim = claim_of(request.head, parameters.text("delegation"))
         if claim is None:
             raise RemoteException(
-                UNAUTHENTICATED, "say who you are: by user and web password, or by a token"
+                UNAUTHENTICATED, "say who you are: by user and web password, which `pyhdfs "
+                "issueKey --web` prints, or by a token"
             )
         user = claim.user if isinstance(claim, Password) else ""
         other = on_behalf_of(parameters, user)
