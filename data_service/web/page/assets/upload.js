@@ -183,7 +183,9 @@ function showPanel() {
     document.body.append(node);
   }
   const left = waiting.length + running.size;
-  panel.title.textContent = left ? `Uploading, ${counted(left, "file")} left` : "Uploads are done";
+  const failed = panel.list.querySelectorAll("li.bad").length;
+  panel.title.textContent = left ? `Uploading, ${counted(left, "file")} left`
+    : failed ? `${counted(failed, "upload")} failed` : "Uploads are done";
   panel.close.textContent = left ? "Cancel all" : "Close";
   for (const { row: one } of running) if (!one.parentNode) panel.list.prepend(one);
   while (panel.list.children.length > SHOWN_MAX) panel.list.lastElementChild.remove();
