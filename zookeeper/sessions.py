@@ -321,7 +321,7 @@ class Sessions:
             gauge("pyhdfs_sessions", "Open sessions.", len(self._sessions)),
             counter("pyhdfs_sessions_opened_total", "Sessions so far.", self._opened),
             counter("pyhdfs_sessions_expired_total", "Sessions that fell silent.", self._expired),
-            tagged(GAUGE, "pyhdfs_znodes", "Who is registered.", "parent", below),
+            tagged(GAUGE, "pyhdfs_znodes", "Daemons that are registered.", "parent", below),
         )
 
     def __repr__(self) -> str:

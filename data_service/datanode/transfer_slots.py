@@ -71,8 +71,8 @@ class TransferSlots:
         """How busy they are."""
         return (
             gauge("pyhdfs_transfers", "Transfers of blocks that run.", len(self._running)),
-            gauge("pyhdfs_transfers_waiting", "Those that wait for a slot.", len(self._waiting)),
-            gauge("pyhdfs_transfers_max", "How many may run at once.", self._limit),
+            gauge("pyhdfs_transfers_waiting", "Transfers of blocks that wait.", len(self._waiting)),
+            gauge("pyhdfs_transfers_max", "Transfers that may run at once.", self._limit),
         )
 
     @contextmanager

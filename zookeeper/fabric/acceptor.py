@@ -129,7 +129,7 @@ class Acceptor(Generic[Visitor]):
             there, busy = len(self._clients), sum(client.busy for client in self._clients)
         return (
             gauge("pyhdfs_connections", "Open connections.", there),
-            gauge("pyhdfs_connections_busy", "Those with a call that runs.", busy),
+            gauge("pyhdfs_connections_busy", "Connections with a call that runs.", busy),
             counter("pyhdfs_connections_accepted_total", "Connections so far.", self._accepted),
             counter("pyhdfs_connections_evicted_total",
                     "Connections that had to make room, or found none.", self._evicted),

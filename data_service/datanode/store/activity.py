@@ -15,7 +15,7 @@ WRITES_FAILED, READS_FAILED = "block_writes_failed", "block_reads_failed"
 
 _MEANINGS = {
     WRITTEN: "Blocks that were taken in, of clients and other datanodes.",
-    BYTES_WRITTEN: "Their bytes.",
+    BYTES_WRITTEN: "Bytes of blocks that were taken in.",
     WRITES_FAILED: "Blocks that did not come in whole, or could not be stored.",
     READ: "Reads of blocks that were answered to their end.",
     BYTES_READ: "Bytes that were sent to readers.",
@@ -23,7 +23,7 @@ _MEANINGS = {
     HANDED_OVER: "Replicas that readers on this machine got as open files, whose bytes are not "
     "counted.",
     COPIED: "Replicas that were sent to other datanodes as the namenode ordered.",
-    COPIES_FAILED: "Such orders that could not be carried out.",
+    COPIES_FAILED: "Replicas that were to be sent so, and could not be.",
     REMOVED: "Replicas that were removed or moved to the trash.",
     VERIFIED: "Replicas that were read whole, and found to be good.",
     DAMAGED: "Good replicas that turned out to be damaged.",

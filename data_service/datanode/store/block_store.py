@@ -210,7 +210,7 @@ class BlockStore:
         """What became of replicas, how many there are, and how each directory is."""
         return (
             gauge("pyhdfs_replicas", "Replicas on this datanode.", len(self.replicas)),
-            gauge("pyhdfs_replica_bytes", "What they take of its disks.", self.replicas.used),
+            gauge("pyhdfs_replica_bytes", "Room that its replicas take.", self.replicas.used),
             *self.volumes.figures(self.replicas.count_in),
             *self.activity.figures(),
         )

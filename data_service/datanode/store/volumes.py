@@ -109,13 +109,13 @@ class Volumes:
                     states[root] = WORKING
         return (
             tagged(GAUGE, "pyhdfs_directory_state",
-                   "0: it works, 1: its disk does not answer, 2: it has failed.",
+                   "A directory; 0: it works, 1: its disk does not answer, 2: it failed.",
                    DIRECTORY, states),
-            tagged(GAUGE, "pyhdfs_directory_capacity_bytes", "Size of its disk.",
+            tagged(GAUGE, "pyhdfs_directory_capacity_bytes", "Size of the disk of a directory.",
                    DIRECTORY, total),
             tagged(GAUGE, "pyhdfs_directory_remaining_bytes",
-                   "What may still be written there.", DIRECTORY, left),
-            tagged(GAUGE, "pyhdfs_directory_blocks", "Replicas in it.",
+                   "Room that is left in a directory.", DIRECTORY, left),
+            tagged(GAUGE, "pyhdfs_directory_blocks", "Replicas in a directory.",
                    DIRECTORY, {root: float(replicas_in(root)) for root in roots}),
         )  # fmt: skip
 

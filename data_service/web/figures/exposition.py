@@ -49,9 +49,9 @@ def _families(look: Look) -> Iterator[Tuple[Tags, Family]]:
 
 def _of_answer(one: Sighting) -> Tuple[Family, ...]:
     return (
-        Family("pyhdfs_up", GAUGE, "Whether a daemon answered this gateway.",
+        Family("pyhdfs_up", GAUGE, "1 if a daemon answered this gateway, else 0.",
                (Sample((), (float(one.up),)),)),
-        Family("pyhdfs_answer_seconds", GAUGE, "How long its answer took.",
+        Family("pyhdfs_answer_seconds", GAUGE, "How long a daemon took to answer this gateway.",
                (Sample((), (one.seconds,)),)),
     )  # fmt: skip
 
@@ -59,23 +59,26 @@ def _of_answer(one: Sighting) -> Tuple[Family, ...]:
 def _of_datanodes(nodes: Sequence[DataNodeStatus]) -> Iterator[Family]:
     """What the namenode knows of each, also of those that do not answer."""
     for name, meaning, values in (
-        ("last_contact_seconds", "Time since its last heartbeat.",
+        ("last_contact_seconds", "Time since a datanode's last heartbeat.",
          [node.last_contact_seconds for node in nodes]),
-        ("last_report_seconds", "Time since its last full report.",
+        ("last_report_seconds", "Time since a datanode's last full report.",
          [node.last_report_seconds for node in nodes]),
-        ("liveness", "0: it is dead, 1: stale, 2: live.",
+        ("liveness", "A datanode; 0: it is dead, 1: stale, 2: live.",
          [float((DEAD, STALE, LIVE).index(node.state)) if node.state in (DEAD, STALE, LIVE)
           else 0.0 for node in nodes]),
-        ("capacity_bytes", "Its room.", [node.stats.capacity for node in nodes]),
-        ("used_bytes", "What its replicas take.", [node.stats.used for node in nodes]),
-        ("remaining_bytes", "What may be written.", [node.stats.remaining for node in nodes]),
-        ("blocks", "Its replicas.", [node.stats.blocks for node in nodes]),
-        ("streams", "Its transfers.", [node.stats.streams for node in nodes]),
-        ("failed_directories", "Directories that failed.",
+        ("capacity_bytes", "Room of a datanode.",
+         [node.stats.capacity for node in nodes]),
+        ("used_bytes", "Room that a datanode's replicas take.",
+         [node.stats.used for node in nodes]),
+        ("remaining_bytes", "Room that is left on a datanode.",
+         [node.stats.remaining for node in nodes]),
+        ("blocks", "Replicas on a datanode.", [node.stats.blocks for node in nodes]),
+        ("streams", "Transfers of a datanode.", [node.stats.streams for node in nodes]),
+        ("failed_directories", "Directories of a datanode that failed.",
          [node.stats.failed_volumes for node in nodes]),
     ):  # fmt: skip
         yield Family(
-            f"pyhdfs_datanode_{name}", GAUGE, f"As the namenode knows a datanode: {meaning}",
+            f"pyhdfs_datanode_{name}", GAUGE, f"{meaning} As the namenode knows it.",
             tuple([
                 Sample((("datanode", node.address), ("rack", node.rack)), (float(value),))
                 for node, value in zip(nodes, values)
