@@ -99,9 +99,10 @@ def test_names_are_texts_and_nothing_else(visitor: Visitor, watched: Cluster, ho
 
 
 def test_what_is_refused_is_told_in_words(
-    visitor: Visitor, watched: Cluster, home: str
+    visitor: Visitor, watched: Cluster, home: str, tmp_path: Path
 ) -> None:
     browser = visitor.browser
+    (tmp_path / "unwanted").touch()
     with watched.file_system() as fs:
         fs.mkdir(f"{home}/mine", mode=0o700)
     browser.click("button", "Log out")
@@ -112,6 +113,9 @@ def test_what_is_refused_is_told_in_words(
     browser.click("dialog button", "Make")
     browser.wait_for("Permission denied", "dialog [role=alert]")
     browser.press("Escape")
+    browser.choose_files("#upload", tmp_path / "unwanted")
+    browser.wait_for("Permission denied", ".uploads")
+    browser.wait_for("1 upload failed", ".uploads h2")
     visitor.browser.open(f"{visitor.root}#/{FILES}{home}/mine")
     browser.wait_for("Permission denied", "main [role=alert]")
     browser.open(f"{visitor.root}#/{FILES}{home}/nowhere")
