@@ -93,7 +93,7 @@ def _of_datanodes(
                       "Start it; meanwhile its blocks are copied from the others.")
     if stale:
         # Who does not answer the gateway either is hardly busy: the process has ended.
-        gone = {address_of(node) for node in stale} <= {*silent}
+        gone = {node.address for node in stale} <= {*silent}
         yield Finding(WARNING, f"{_of_all(len(stale), len(nodes))} silent{_named(stale)}.",
                       "It does not answer this gateway either: start it, or see in its log why it "
                       "does not answer." if gone else
