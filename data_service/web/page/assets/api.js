@@ -40,20 +40,20 @@ export function webhdfsAddress(path, op, query = {}) {
 }
 
 // Asks, and gives the Response, whose body the caller reads: `signal` ends that, too. The deadline
-// is for its head. `json` or `body` is sent; PUT, POST and DELETE say that the page sends them.
+// is for its head. `json` is sent, if there is any.
 export async function ask(target, options = {}) {
-  const { method = "GET", json, body, headers = {}, seconds = SECONDS, signal } = options;
-  const sent = { "X-Requested-By": "page", ...headers };
-  if (json !== undefined) sent["Content-Type"] = "application/json";
+  const { method = "GET", json, seconds = SECONDS, signal } = options;
+  const headers = { "X-Requested-By": "page" };
+  if (json !== undefined) headers["Content-Type"] = "application/json";
   const response = await within(seconds, signal, (inner) => fetch(target, {
     method,
-    headers: sent,
-    body: json === undefined ? body : JSON.stringify(json),
+    headers,
+    body: JSON.stringify(json),
     signal: inner,
     cache: "no-store",
     credentials: "same-origin",
   }));
-  if (!response.ok) throw await refusal(response);
+  if (!response.ok) throw refusal(response.status, await response.text().catch(() => ""));
   return response;
 }
 
@@ -95,16 +95,17 @@ async function within(seconds, signal, run) {
   }
 }
 
-async function refusal(response) {
+// What an answer of this status with this body says that went wrong.
+export function refusal(status, body) {
   let told = {};
   try {
-    told = (await response.json()).RemoteException || {};
+    told = JSON.parse(body).RemoteException || {};
   } catch {
     // It was no JSON: what stands between us and the gateway has answered.
   }
-  const message = told.message || `The gateway answered ${response.status} ${response.statusText}`;
-  if (response.status === 401) document.dispatchEvent(new CustomEvent("unknown-visitor"));
+  const message = told.message || `The gateway answered ${status}.`;
+  if (status === 401) document.dispatchEvent(new CustomEvent("unknown-visitor"));
   // Programs put it behind a colon; here it begins a sentence.
   const sentence = message[0].toUpperCase() + message.slice(1);
-  return new ApiError(sentence, told.exception, response.status);
+  return new ApiError(sentence, told.exception, status);
 }

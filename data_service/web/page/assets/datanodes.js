@@ -1,8 +1,8 @@
 // The datanodes, one in a row: which live, what they hold, what has failed.
 
 import { address, askJson } from "./api.js";
-import { bar, el, icon, replace } from "./dom.js";
-import { bytes, counted, duration, number, percent, visible } from "./format.js";
+import { badge, el, replace, roomBar } from "./dom.js";
+import { bytes, counted, duration, number, visible } from "./format.js";
 import { keepFresh } from "./refresh.js";
 import { sortedTable } from "./tables.js";
 
@@ -63,25 +63,21 @@ function share(node) {
 }
 
 function capacity(node) {
-  const words = `${bytes(node.used)} of ${bytes(node.capacity)} used`;
-  const full = node.capacity ? 1 - node.remaining / node.capacity : 0;
   return el("div", { class: "usage" }, el("span", {}, `${bytes(node.used)} `,
     el("span", { class: "muted" }, `of ${bytes(node.capacity)}`)),
-  bar(share(node), `${words}, ${percent(share(node))}`,
-    full > 0.97 ? "bad" : full > 0.9 ? "warn" : "", node.other / node.capacity));
+  roomBar(node.capacity, node));
 }
 
 function state(node) {
-  const look = STATES[node.state] || "warn";
   const service = node.service_state === "In Service" ? "" : visible(node.service_state);
-  return [el("span", { class: `badge ${look}`, title: node.error }, icon(look), node.state),
+  return [badge(STATES[node.state] || "warn", node.state, node.error),
     service && el("p", { class: "muted" }, service)];
 }
 
 // The directories of a datanode, each with its state; those that it does not tell are only counted.
 function volumes(node) {
   const failed = node.failed_directories;
-  const sum = failed ? el("span", { class: "badge bad" }, icon("bad"), `${number(failed)} failed`)
+  const sum = failed ? badge("bad", `${number(failed)} failed`)
     : node.directories.length ? counted(node.directories.length, "volume") : "none failed";
   if (!node.directories.length) return sum;
   return el("details", {}, el("summary", {}, sum), el("ul", { class: "volumes" },

@@ -9,7 +9,6 @@ import { baseName, join, nameFault, normal, parent } from "./paths.js";
 import { each, named, rename, typeOf } from "./removal.js";
 
 const put = (path, op, query) => webhdfs(path, op, query, { method: "PUT" });
-const title = (word, entries) => `${word} ${named(entries.map((entry) => entry.name))}`;
 
 function checked(name) {
   const fault = nameFault(name);
@@ -46,10 +45,10 @@ export function move(paths, directory) {
 }
 
 // One dialog over several entries: what fails for one is told after the others.
-async function overAll({ word, entries, directory, content, confirm, deed, note }) {
+async function overAll({ word, entries, directory, content, deed, note }) {
   return openDialog({
-    title: title(word, entries),
-    confirm,
+    title: `${word} ${named(entries.map((entry) => entry.name))}`,
+    confirm: "Set",
     content: [content, note && el("p", { class: "muted" }, note)],
     submit: async (values) => {
       const paths = entries.map((entry) => join(directory, entry.name));
@@ -91,7 +90,7 @@ export function permissionsOf(entries, directory) {
     el("tbody", {}, rows.map(([who, row]) => el("tr", {}, el("th", { scope: "row" }, who),
       row.map((one) => el("td", {}, one))))));
   return overAll({
-    word: "Permissions of", entries, directory, confirm: "Set",
+    word: "Permissions of", entries, directory,
     content: [grid, el("label", { class: "line" }, sticky,
       "Sticky: only owners remove what is in the directory"),
     el("label", { class: "field" }, "In octal digits", octal)],
@@ -103,7 +102,7 @@ export function permissionsOf(entries, directory) {
 
 export function ownerOf(entries, directory) {
   return overAll({
-    word: "Owner of", entries, directory, confirm: "Set",
+    word: "Owner of", entries, directory,
     content: [field("Owner", "owner", entries[0].owner), field("Group", "group", entries[0].group)],
     note: "Only the superuser gives things to another owner.",
     deed: (path, { owner, group }) => {
@@ -117,7 +116,7 @@ export function ownerOf(entries, directory) {
 
 export function replicationOf(entries, directory) {
   return overAll({
-    word: "Replicas of", entries, directory, confirm: "Set",
+    word: "Replicas of", entries, directory,
     content: field("Replicas of each block", "replication", entries[0].replication,
       { type: "number", min: 1, max: 512, required: true }),
     note: "They come or go in the background.",
@@ -134,7 +133,7 @@ export async function quotaOf(entries, directory) {
   const value = (limit) => (limit < 0 ? "" : limit);
   const numeric = { type: "number", min: 1, step: 1, placeholder: "no limit" };
   return overAll({
-    word: "Quota of", entries, directory, confirm: "Set",
+    word: "Quota of", entries, directory,
     content: [field("Most files and directories", "names", value(quota), numeric),
       field("Most bytes of all replicas", "space", value(spaceQuota), numeric)],
     note: "Empty fields are no limit. Only the superuser sets quotas.",

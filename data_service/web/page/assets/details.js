@@ -3,7 +3,7 @@
 
 import { address, askJson, isAbort, webhdfs } from "./api.js";
 import { openDialog } from "./dialogs.js";
-import { el, failure, replace, waiting } from "./dom.js";
+import { badge, button, el, facts, failure, replace, waiting } from "./dom.js";
 import { bytes, counted, date, number, permissions, visible } from "./format.js";
 import { baseName } from "./paths.js";
 
@@ -15,13 +15,10 @@ export const STATES = {
   STALE_BLOCK_CONTENT: ["warn", "not yet confirmed"], EXCESS: ["", "surplus"],
 };
 
-export function badge(state, text) {
-  const [kind, words] = STATES[state] || ["", state];
-  return el("span", { class: `badge ${kind}` }, text ? `${text} ${words}` : words);
+export function stateBadge(state, count = "") {
+  const [look, words] = STATES[state] || ["", state];
+  return badge(look, `${count} ${words}`);
 }
-
-const facts = (pairs) => el("dl", { class: "facts" },
-  pairs.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 
 export async function details(path) {
   const leaving = new AbortController();
@@ -43,7 +40,7 @@ export async function details(path) {
 
 function attributes(path, status) {
   const file = status.type === "FILE";
-  return facts([
+  return facts(
     ["Path", el("span", { dir: "auto" }, visible(path))],
     file && ["Size", `${bytes(status.length)} (${number(status.length)} bytes)`],
     file && ["Replicas", status.replication],
@@ -53,7 +50,7 @@ function attributes(path, status) {
     ["Modified", date(status.modificationTime)],
     file && ["Read", date(status.accessTime)],
     ["Inode", status.fileId],
-  ].filter(Boolean));
+  );
 }
 
 // A part of the dialog that comes later, or fails by itself.
@@ -69,29 +66,29 @@ function holds(path, options) {
   // The root has the largest number for its quota of names.
   const limit = (value, used, form) =>
     (value < 0 || value >= 2 ** 62 ? "none" : `${form(used)} of ${form(value)}`);
-  return later(webhdfs(path, "GETCONTENTSUMMARY", {}, options), ({ ContentSummary: sum }) => facts([
+  return later(webhdfs(path, "GETCONTENTSUMMARY", {}, options), ({ ContentSummary: sum }) => facts(
     ["Holds", `${counted(sum.fileCount, "file")}, ${counted(sum.directoryCount, "directory",
       "directories")}`],
     ["Size", `${bytes(sum.length)}; ${bytes(sum.spaceConsumed)} with all replicas`],
     ["Quota of names", limit(sum.quota, sum.fileCount + sum.directoryCount, number)],
     ["Quota of space", limit(sum.spaceQuota, sum.spaceConsumed, bytes)],
-  ]));
+  ));
 }
 
 function checksum(path, options) {
   const place = el("div", {});
   const compute = () => {
     const asked = webhdfs(path, "GETFILECHECKSUM", {}, { ...options, seconds: 300 });
-    replace(place, later(asked, ({ FileChecksum: sum }) => facts([
-      ["Checksum", el("code", {}, sum.bytes)], ["Algorithm", sum.algorithm]])));
+    replace(place, later(asked, ({ FileChecksum: sum }) => facts(
+      ["Checksum", el("code", {}, sum.bytes)], ["Algorithm", sum.algorithm])));
   };
-  return replace(place, el("button", { type: "button", onclick: compute }, "Compute the checksum"));
+  return replace(place, button("Compute the checksum", compute));
 }
 
 function blockMap(path, options) {
   const list = el("ol", { class: "blocks" });
   const note = el("p", { class: "muted", role: "status" }, "Looking for blocks…");
-  const more = el("button", { type: "button", hidden: true }, "Show more blocks");
+  const more = button("Show more blocks", null, { hidden: true });
   const look = async (offset) => {
     more.hidden = true;
     try {
@@ -111,10 +108,10 @@ function blockMap(path, options) {
 function block(told) {
   const replicas = `${told.live} of ${told.wanted} good`;
   return el("li", {}, el("div", {}, el("code", {}, told.name), ` ${bytes(told.length)} `,
-    badge(told.state), el("span", { class: "muted" }, ` ${replicas}`
+    stateBadge(told.state), el("span", { class: "muted" }, ` ${replicas}`
       + (told.copying ? `, ${told.copying} being copied` : "")
       + (told.leaving ? `, ${told.leaving} leaving` : ""))),
   el("ul", {}, told.holders.map((holder) => el("li", {},
     `${holder.host || "a datanode"}${holder.port ? `:${holder.port}` : ""} `,
-    el("span", { class: "muted" }, holder.rack), " ", badge(holder.state)))));
+    el("span", { class: "muted" }, holder.rack), " ", stateBadge(holder.state)))));
 }

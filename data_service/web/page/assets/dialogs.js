@@ -1,6 +1,6 @@
 // Questions that must be answered first: dialogs, which hold the focus and end with Escape.
 
-import { el, failure, replace } from "./dom.js";
+import { button, el, failure, replace } from "./dom.js";
 
 // Opens a dialog and waits until it ends: what `submit` gave, or null for a cancelled one.
 // `content` is what stands in its form. `submit` gets the form's values; while it runs the dialog
@@ -15,7 +15,7 @@ export function openDialog({ title, content, confirm, cancel = "Cancel", danger 
     const form = el("form", { method: "dialog", novalidate: true },
       el("h2", { id: "dialog-title" }, title), content, trouble,
       el("div", { class: "buttons" },
-        el("button", { type: "button", onclick: () => dialog.close() }, confirm ? cancel : "Close"),
+        button(confirm ? cancel : "Close", () => dialog.close()),
         sure));
     const dialog = el("dialog", { "aria-labelledby": "dialog-title", class: wide ? "wide" : "" },
       form);

@@ -1,12 +1,18 @@
 // Elements, made of tags, attributes and texts. Text never becomes markup: names of files, hosts
 // and errors come from strangers.
 
+import { bytes, percent } from "./format.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 // Everything after the attributes is a child: a node, a text, a number, or a list of those; what is
 // null, undefined or false is left out. `onclick: f` listens; `style: {width: "3%"}` styles.
 export function el(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
+}
+
+export function button(label, onclick, more = {}) {
+  return el("button", { type: "button", onclick, ...more }, label);
 }
 
 export function svg(tag, attributes = {}, ...children) {
@@ -55,7 +61,18 @@ export function waiting(what) {
 export function failure(error, again) {
   return el("div", { class: "notice bad", role: "alert" }, icon("bad"),
     el("p", {}, error.message),
-    again && el("button", { type: "button", onclick: again }, "Try again"));
+    again && button("Try again", again));
+}
+
+// A word or a number that says how something is: good, info, warn or bad, "" for none of these.
+export function badge(look, text, title) {
+  return el("span", { class: `badge ${look}`, title }, look && icon(look), text);
+}
+
+// Pairs of a word and a value; those without a value are left out.
+export function facts(...pairs) {
+  return el("dl", { class: "facts" }, pairs.filter((pair) => (pair?.[1] ?? null) !== null)
+    .map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
 
 // A bar of a share between 0 and 1, with words for who does not see it; `other` is a second share,
@@ -65,6 +82,13 @@ export function bar(share, words, state = "", other = 0) {
   return el("div", { class: `bar ${state}`, role: "img", "aria-label": words },
     el("i", { style: width(share) }),
     other > 0 && el("i", { class: "other", style: width(other) }));
+}
+
+// The bar of a place of `total` bytes, some of which are `used` and some taken by `other` things.
+export function roomBar(total, { used, other, remaining }) {
+  const left = total ? remaining / total : 1;
+  const words = `${bytes(used)} of ${bytes(total)} used, ${percent(used / total)}`;
+  return bar(used / total, words, left < 0.03 ? "bad" : left < 0.1 ? "warn" : "", other / total);
 }
 
 const SHAPES = {

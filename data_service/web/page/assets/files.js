@@ -2,7 +2,7 @@
 
 import { address, isAbort, webhdfs } from "./api.js";
 import { openDialog } from "./dialogs.js";
-import { el, failure, replace } from "./dom.js";
+import { button, el, facts, failure, replace } from "./dom.js";
 import { bytes, counted, visible } from "./format.js";
 import * as deeds from "./deeds.js";
 import { details } from "./details.js";
@@ -89,8 +89,7 @@ class View {
     return el("div", { class: "head" },
       el("h1", { class: "unseen" }, `Files in ${visible(this.path)}`),
       el("nav", { "aria-label": "Path" }, el("ol", { class: "crumbs" }, links)),
-      el("button", { type: "button", onclick: () => this.back(details(this.path)) },
-        "This directory"),
+      button("This directory", () => this.back(details(this.path))),
       el("a", { class: "button", href: route(session.home) }, "Home"));
   }
 
@@ -102,15 +101,13 @@ class View {
           input.value = "";
         } });
       const kind = more.webkitdirectory ? "" : "primary";
-      return [el("button", { type: "button", class: kind, onclick: () => input.click() }, label),
-        input];
+      return [button(label, () => input.click(), { class: kind }), input];
     };
     return el("div", { class: "tools" }, picker("Upload files", { id: "upload" }),
       picker("Upload a folder", { webkitdirectory: true }),
-      el("button", { type: "button", onclick: () => this.after(deeds.makeDirectory(this.path)) },
-        "New directory"),
-      el("button", { type: "button", class: "quiet", onclick: () => this.load() }, "Refresh"),
-      el("button", { type: "button", class: "quiet", "aria-label": "Keys", onclick: help }, "?"),
+      button("New directory", () => this.after(deeds.makeDirectory(this.path))),
+      button("Refresh", () => this.load(), { class: "quiet" }),
+      button("?", help, { class: "quiet", "aria-label": "Keys" }),
       this.find);
   }
 
@@ -168,6 +165,10 @@ class View {
     }
   }
 
+  fail(error) {
+    replace(this.trouble, failure(error));
+  }
+
   async look(path) {
     const { FileStatus: status } = await webhdfs(path, "GETFILESTATUS");
     await preview(path, status.length);
@@ -220,7 +221,7 @@ class View {
     };
     // Undo comes from a message, when the person may be elsewhere.
     const done = () => !this.signal.aborted && this.load();
-    remove(paths, gone, done, forGood).catch((error) => replace(this.trouble, failure(error)));
+    remove(paths, gone, done, forGood).catch((error) => this.fail(error));
   }
 
   tell() {
@@ -243,26 +244,31 @@ class View {
     const one = chosen.length === 1 && chosen[0];
     const files = chosen.every((entry) => !entry.isDirectory);
     const size = chosen.reduce((sum, entry) => sum + entry.size, 0);
-    const button = (label, run, kind = "") => el("button",
-      { type: "button", class: kind, onclick: () => run().catch?.(() => {}) }, label);
-    const change = (deed) => () => this.after(deed(chosen, this.path))
-      .catch((error) => replace(this.trouble, failure(error)));
+    // Dialogs tell what fails in them; what fails before one is there is told above the table.
+    const choice = (label, run, look = "") => button(label, async () => {
+      try {
+        await run();
+      } catch (error) {
+        this.fail(error);
+      }
+    }, { class: look });
+    const change = (deed) => () => this.after(deed(chosen, this.path));
     const paths = chosen.map((entry) => this.at(entry));
     return [
       el("strong", {}, one ? visible(one.name)
         : `${chosen.length} selected${files ? `, ${bytes(size)}` : ""}`),
-      one && !one.isDirectory && [button("Preview", () => this.back(preview(paths[0], one.size))),
+      one && !one.isDirectory && [choice("Preview", () => this.back(preview(paths[0], one.size))),
         el("a", { class: "button", href: this.downloadAddress(one), download: "" }, "Download")],
-      one && [button("Details", () => this.back(details(paths[0]))),
-        button("Rename", () => this.renameChosen())],
-      this.inTrash && button("Restore", () => restore(paths, () => this.load()), "primary"),
-      button("Move", () => this.after(deeds.move(paths, this.path))),
-      button("Permissions", change(deeds.permissionsOf)),
-      button("Owner", change(deeds.ownerOf)),
-      files && button("Replicas", change(deeds.replicationOf)),
-      one && one.isDirectory && button("Quota", change(deeds.quotaOf)),
-      button("Delete", async () => this.removeChosen(false), "danger"),
-      button("Clear", async () => {
+      one && [choice("Details", () => this.back(details(paths[0]))),
+        choice("Rename", () => this.renameChosen())],
+      this.inTrash && choice("Restore", () => restore(paths, () => this.load()), "primary"),
+      choice("Move", () => this.after(deeds.move(paths, this.path))),
+      choice("Permissions", change(deeds.permissionsOf)),
+      choice("Owner", change(deeds.ownerOf)),
+      files && choice("Replicas", change(deeds.replicationOf)),
+      one && one.isDirectory && choice("Quota", change(deeds.quotaOf)),
+      choice("Delete", () => this.removeChosen(false), "danger"),
+      choice("Clear", () => {
         this.grid.selection.clear();
         this.grid.refresh();
       }, "quiet"),
@@ -296,6 +302,6 @@ class View {
 }
 
 function help() {
-  return openDialog({ title: "Keys", content: el("dl", { class: "facts keys" },
-    KEYS.map(([keys, what]) => [el("dt", {}, el("kbd", {}, keys)), el("dd", {}, what)])) });
+  return openDialog({ title: "Keys", content: el("div", { class: "keys" },
+    facts(...KEYS.map(([keys, what]) => [el("kbd", {}, keys), what]))) });
 }

@@ -2,7 +2,7 @@
 // very many are as fast as a few; whoever listens is told how many there are all the same.
 
 import { Selection, matching, sorted, windowOf } from "./entries.js";
-import { el, replace } from "./dom.js";
+import { button, el, replace } from "./dom.js";
 import { bytes, counted, date, permissions, visible } from "./format.js";
 
 export const ROW_PIXELS = 40;
@@ -27,7 +27,7 @@ export class Grid {
     this.body = el("tbody");
     this.below = el("tbody", { "aria-hidden": "true" });
     this.heads = COLUMNS.map(([key, title]) => el("th", { scope: "col", class: `c-${key}` },
-      el("button", { type: "button", onclick: () => this.sortBy(key) }, title)));
+      button(title, () => this.sortBy(key))));
     this.every = el("input", { type: "checkbox", "aria-label": "Select all", onclick: () => {
       if (this.every.checked) this.selection.all(this.rows);
       else this.selection.clear();

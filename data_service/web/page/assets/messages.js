@@ -1,7 +1,7 @@
 // What the page tells a person besides the views: short messages that go by themselves, with a
 // deed such as Undo where there is one.
 
-import { el, icon } from "./dom.js";
+import { button, el, icon } from "./dom.js";
 
 const SECONDS = { good: 6, info: 6, warn: 12, bad: 20 };
 
@@ -29,9 +29,8 @@ export function toast(text, { kind = "info", action, seconds = SECONDS[kind] } =
       onmouseenter: stay, onmouseleave: wait, onfocusin: stay, onfocusout: wait,
     },
     icon(kind), el("p", {}, text),
-    action && el("button", { type: "button", onclick: act }, action.label),
-    el("button", { type: "button", class: "quiet", "aria-label": "Dismiss", onclick: leave },
-      icon("close")));
+    action && button(action.label, act),
+    button(icon("close"), leave, { class: "quiet", "aria-label": "Dismiss" }));
   area.append(message);
   while (area.children.length > 4) area.firstElementChild.remove();
   wait();

@@ -2,8 +2,8 @@
 // trash, and what the gateway logged last.
 
 import { address, ApiError, ask, askJson, isAbort } from "./api.js";
-import { badge } from "./details.js";
-import { el, failure, icon, replace } from "./dom.js";
+import { stateBadge } from "./details.js";
+import { button, el, failure, icon, replace } from "./dom.js";
 import { bytes, clock, counted, date, duration, number, visible } from "./format.js";
 import { baseName, normal, parent, route } from "./paths.js";
 import { emptyTrash, trash } from "./removal.js";
@@ -13,10 +13,10 @@ const SHOWN_MAX = 1000;
 const SECONDS_OF_A_CHECK = 24 * 3600;
 
 export function show(place, { signal }) {
-  replace(place, el("div", { class: "view operations" }, el("h1", {}, "Operations"),
-    check(signal), poorFiles(signal), openFiles(signal), trashCard(signal),
+  replace(place, el("h1", {}, "Operations"), check(signal), poorFiles(signal), openFiles(signal),
+    trashCard(signal),
     // To others the gateway does not show it.
-    session.superuser && logCard(signal)));
+    session.superuser && logCard(signal));
 }
 
 // The parts of a stream of lines that are whole so far, and what is left: [values, rest]. Pure.
@@ -49,13 +49,13 @@ const fileLink = (path) => el("a", { href: route(parent(path)), dir: "auto",
   title: `Go to ${visible(parent(path))}` }, visible(path));
 
 const faultBadges = (faults) => Object.entries(faults).map(([kind, count]) =>
-  [badge(kind, count > 1 ? `${number(count)} blocks` : ""), " "]);
+  [stateBadge(kind, count > 1 ? `${number(count)} blocks` : ""), " "]);
 
 // A card of rows that come in pages; `one` makes the cells of a row.
-function pages({ title, name, heads, one, none, signal, note }) {
+function pages({ title, name, heads, one, none, signal }) {
   const rows = table(title, heads);
   const said = el("p", { class: "muted", role: "status" });
-  const more = el("button", { type: "button", hidden: true }, "Look on");
+  const more = button("Look on", null, { hidden: true });
   let busy = false;
   const look = async (after, scanned, before) => {
     if (busy) return;
@@ -83,8 +83,7 @@ function pages({ title, name, heads, one, none, signal, note }) {
   };
   look(undefined, 0, 0);
   return el("section", { class: "card table" }, el("div", { class: "head" }, el("h2", {}, title),
-    more, el("button", { type: "button", class: "quiet", onclick: () => look(undefined, 0, 0) },
-      "Refresh")), note && el("p", { class: "muted" }, note), rows.node, said);
+    more, button("Refresh", () => look(undefined, 0, 0), { class: "quiet" })), rows.node, said);
 }
 
 const openFiles = (signal) => pages({
@@ -106,7 +105,7 @@ function check(signal) {
   const path = el("input", { name: "path", value: "/", required: true, autocomplete: "off",
     spellcheck: "false" });
   const start = el("button", { type: "submit", class: "primary" }, "Check");
-  const stop = el("button", { type: "button", hidden: true }, "Cancel");
+  const stop = button("Cancel", null, { hidden: true });
   const said = el("div", { role: "status" });
   const rows = table("Faulty files", ["File", "Size", "Blocks", "What is wrong"]);
   const run = async (event) => {
@@ -197,8 +196,8 @@ function verdict(sum, seconds) {
 function trashCard(signal) {
   const rows = table("Trash", ["What", "Removed", ""]);
   const said = el("p", { class: "muted", role: "status" });
-  const empty = el("button", { type: "button", class: "danger", hidden: true,
-    onclick: () => emptyTrash(look).catch(fail) }, "Empty the trash");
+  const empty = button("Empty the trash", () => emptyTrash(look).catch(fail),
+    { class: "danger", hidden: true });
   const fail = (error) => isAbort(error) || replace(said, failure(error, look));
   const look = async () => {
     if (signal.aborted) return;
@@ -242,5 +241,5 @@ function logCard(signal) {
   look();
   return el("section", { class: "card" }, el("div", { class: "head" },
     el("h2", {}, "Last lines of this gateway's log"),
-    el("button", { type: "button", class: "quiet", onclick: look }, "Refresh")), said, lines);
+    button("Refresh", look, { class: "quiet" })), said, lines);
 }

@@ -2,7 +2,7 @@
 
 import { address, askJson } from "./api.js";
 import { lineChart } from "./charts.js";
-import { bar, el, icon, renew, replace } from "./dom.js";
+import { badge, el, facts, icon, renew, replace, roomBar } from "./dom.js";
 import { bytes, duration, number, percent, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { keepFresh } from "./refresh.js";
@@ -66,21 +66,13 @@ function card(title, ...content) {
   return el("section", { class: "card" }, el("h2", {}, title), content);
 }
 
-// Pairs of a word and a value; those without a value are left out.
-function facts(...pairs) {
-  return el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null)
-    .map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
-}
-
 function big(value, words) {
   return el("p", { class: "big" }, value, el("span", { class: "muted" }, ` ${words}`));
 }
 
-function capacityCard({ total, used, other, remaining }) {
-  const left = total ? remaining / total : 1;
-  const state = left < 0.03 ? "bad" : left < 0.1 ? "warn" : "";
-  return card("Capacity", big(bytes(used), `of ${bytes(total)} used`),
-    bar(used / total, `${percent(used / total)} used`, state, other / total),
+function capacityCard(room) {
+  const { total, used, other, remaining } = room;
+  return card("Capacity", big(bytes(used), `of ${bytes(total)} used`), roomBar(total, room),
     facts(["Used", percent(used / total)], ["Free", bytes(remaining)],
       ["Other than blocks", bytes(other)]));
 }
@@ -94,8 +86,12 @@ function namespaceCard({ files, directories, open_files: open }, safeMode) {
     safeMode.on && el("p", { class: "muted" }, safeMode.reason));
 }
 
+// A count of what should not be.
+function amiss(count, look) {
+  return count ? badge(look, number(count)) : number(0);
+}
+
 function blocksCard(blocks, { blocks: total }) {
-  const amiss = (count, state) => (count ? badge(state, number(count)) : number(0));
   return card("Blocks", big(number(total), total === 1 ? "block" : "blocks"), facts(
     ["Missing", amiss(blocks.missing, "bad")], ["Corrupt", amiss(blocks.corrupt, "bad")],
     ["Too few replicas", amiss(blocks.under_replicated, "warn")],
@@ -104,7 +100,6 @@ function blocksCard(blocks, { blocks: total }) {
 }
 
 function datanodesCard({ live, stale, dead, absent, failed_directories: failed }) {
-  const amiss = (count, state) => (count ? badge(state, number(count)) : number(0));
   return card("Datanodes", big(number(live), "live"),
     facts(["Stale", amiss(stale, "warn")], ["Dead", amiss(dead, "bad")],
       ["Never came", absent ? badge("warn", number(absent)) : null],
@@ -136,10 +131,6 @@ function clusterCard({ version, uptime_seconds: uptime, cluster_id: cluster, epo
   return card("Cluster", big(uptime === null ? "–" : duration(uptime), "up"),
     facts(["Version", version && visible(version)], ["Term of the leader", number(epoch)],
       ["Identity", el("code", {}, visible(cluster))]));
-}
-
-function badge(state, text) {
-  return el("span", { class: `badge ${state}` }, icon(state), text);
 }
 
 function plain(value) {

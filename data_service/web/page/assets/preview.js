@@ -3,7 +3,7 @@
 
 import { ask, isAbort, webhdfsAddress } from "./api.js";
 import { openDialog } from "./dialogs.js";
-import { el, failure, replace, waiting } from "./dom.js";
+import { button, el, failure, replace, waiting } from "./dom.js";
 import { bytes, visible } from "./format.js";
 import { baseName } from "./paths.js";
 
@@ -81,13 +81,12 @@ export async function preview(path, size) {
     state.url = URL.createObjectURL(new Blob([whole], { type: kind }));
     replace(shown, el("img", { src: state.url, alt: `Picture ${visible(baseName(path))}` }));
   };
-  const button = (label, form, change) => el("button", { type: "button", "data-form": form,
-    onclick: () => {
-      change();
-      look();
-    } }, label);
+  const choice = (label, form, change) => button(label, () => {
+    change();
+    look();
+  }, { "data-form": form });
   const forms = [["Text", "text"], ["Hex", "hex"], ["Picture", "picture"]].map(([label, form]) =>
-    button(label, form, () => {
+    choice(label, form, () => {
       state.form = form;
       if (form === "picture") turn(false);
     }));
@@ -96,7 +95,7 @@ export async function preview(path, size) {
     press(ends[0], !tail);
     press(ends[1], tail);
   };
-  const ends = [button("Head", "", () => turn(false)), button("Tail", "", () => turn(true))];
+  const ends = [choice("Head", "", () => turn(false)), choice("Tail", "", () => turn(true))];
   turn(false);
   const note = el("p", { class: "muted", role: "status" });
   look();

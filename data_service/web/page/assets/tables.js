@@ -1,19 +1,19 @@
 // Tables that a person sorts and searches.
 
-import { el, renew } from "./dom.js";
+import { button, el, renew } from "./dom.js";
 
 // A table as an element with `draw(rows)` and `search(words)`. Of `columns` each is {key, title,
 // show(row), value(row), look}: `show` gives what stands in a cell, `value` what it is sorted by
 // (without it, it cannot be), `look` is a class of its cells. `text(row)` is what a search looks
 // at, whatever the case; `id(row)` tells which row is which when they come anew.
-export function sortedTable({ caption, columns, text, id, sort = columns[0].key, empty }) {
+export function sortedTable({ caption, columns, text, id, empty }) {
   let rows = [];
   let lines = new Map();
   let words = "";
-  let order = { key: sort, down: false };
+  let order = { key: columns[0].key, down: false };
   const body = el("tbody");
   const heads = columns.map((column) => el("th", { scope: "col", class: column.look },
-    column.value ? el("button", { type: "button", onclick: () => turn(column) }, column.title)
+    column.value ? button(column.title, () => turn(column))
       : column.title));
   const table = el("table", { class: "stack" }, el("caption", { class: "unseen" }, caption),
     el("thead", {}, el("tr", {}, heads)), body);

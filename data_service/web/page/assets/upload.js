@@ -1,9 +1,9 @@
 // Uploads: a queue that goes on while the person looks elsewhere in the page. Each file is sent by
 // the browser from its disk as it is read, so it may be larger than memory.
 
-import { webhdfsAddress } from "./api.js";
+import { refusal, webhdfsAddress } from "./api.js";
 import { openDialog } from "./dialogs.js";
-import { bar, el, replace } from "./dom.js";
+import { bar, button, el, replace } from "./dom.js";
 import { bytes, counted, duration, percent, visible } from "./format.js";
 import { announce, toast } from "./messages.js";
 import { baseName, join, nameFault, parent } from "./paths.js";
@@ -112,7 +112,7 @@ function send(task) {
   };
   request.onload = () => {
     if (request.status === 201) end(task, "Done", "good");
-    else end(task, sentence(request), "bad");
+    else end(task, refusal(request.status, request.responseText).message, "bad");
   };
   request.onerror = () => end(task, "The gateway cannot be reached, or broke off.", "bad");
   request.onabort = () => end(task, "Cancelled: nothing was stored.", "warn");
@@ -123,22 +123,14 @@ function send(task) {
   request.send(task.file);
 }
 
-function sentence(request) {
-  try {
-    return JSON.parse(request.responseText).RemoteException.message;
-  } catch {
-    return `The gateway answered ${request.status}.`;
-  }
-}
-
 function end(task, words, kind) {
   running.delete(task);
   touched.add(parent(task.path));
   results[kind === "good" ? "good" : "bad"] += 1;
-  const again = kind !== "good" && el("button", { type: "button", class: "quiet", onclick: () => {
+  const again = kind !== "good" && button("Again", () => {
     task.row.remove();
     upload(parent(task.path), [[baseName(task.path), task.file]]);
-  } }, "Again");
+  }, { class: "quiet" });
   tell(task, words, null, again);
   task.row.classList.add(kind);
   if (!running.size && !waiting.length) finish();
@@ -155,8 +147,8 @@ function finish() {
 
 function row(task) {
   const name = visible(baseName(task.path));
-  const cancel = el("button", { type: "button", class: "quiet", "aria-label": `Cancel ${name}`,
-    onclick: () => task.cancel() }, "Cancel");
+  const cancel = button("Cancel", () => task.cancel(),
+    { class: "quiet", "aria-label": `Cancel ${name}` });
   return el("li", {}, el("span", { class: "name", dir: "auto", title: visible(task.path) }, name),
     el("span", { class: "deeds" }, cancel),
     el("div", { class: "state" }, el("span", { class: "muted" }, "Begins…")));
@@ -172,11 +164,11 @@ function showPanel() {
   if (!panel) {
     const list = el("ul");
     const title = el("h2");
-    const close = el("button", { type: "button", class: "quiet", onclick: () => {
+    const close = button("", () => {
       for (const task of [...waiting.splice(0), ...running]) task.cancel?.();
       panel.node.remove();
       panel = null;
-    } });
+    }, { class: "quiet" });
     const node = el("section", { class: "uploads card", "aria-label": "Uploads" },
       el("div", { class: "head" }, title, close), list);
     panel = { node, list, title, close };
