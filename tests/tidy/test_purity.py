@@ -53,6 +53,7 @@ PURE_MODULES = {
     "data_service.web.figures.overview",
     "data_service.web.figures.process_beans",
     "data_service.web.figures.sightings",
+    "data_service.web.figures.sound_figures",
     "data_service.web.files.health_forms",
     "data_service.web.webhdfs.addresses",
     "data_service.web.webhdfs.forms",

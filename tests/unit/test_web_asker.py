@@ -1,5 +1,6 @@
 """How a gateway asks one daemon for its figures, and what it makes of each refusal."""
 
+from math import inf
 from typing import Any, Dict, Iterator
 
 import pytest
@@ -16,6 +17,7 @@ from zookeeper.fabric.errors import (
     PermissionDenied,
     Unavailable,
 )
+from zookeeper.fabric.figures import START_TIME, gauge, value_in
 from zookeeper.fabric.identity import DATA_NODE, GATEWAY, METADATA, NAME_NODE, Principal
 from zookeeper.fabric.settings import Address, NameNodeSettings, Settings
 
@@ -98,6 +100,14 @@ def test_who_does_not_answer_is_down(asker: Asker, error: Exception, told: str) 
 def test_an_answer_that_makes_no_sense_is_none(asker: Asker) -> None:
     play(asker, METADATA, figures=((1, 2),))
     assert "malformed" in asker(METADATA, PLACE).error
+
+
+def test_what_is_no_figure_is_not_taken_in(asker: Asker) -> None:
+    told = (*FIGURES, tuple(gauge("pyhdfs_transfers", "Transfers.", inf)))
+    play(asker, DATA_NODE, figures=told)
+    seen = asker(DATA_NODE, PLACE)
+    assert seen.up and value_in(seen.families, "pyhdfs_transfers", -1) == -1
+    assert value_in(seen.families, START_TIME) == 100
 
 
 def test_every_daemon_of_the_configuration_is_asked() -> None:

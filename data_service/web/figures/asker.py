@@ -10,6 +10,7 @@ from data_service.protocol.namenode_calls import AdmissionCalls, NameNodeCalls
 from data_service.protocol.nodes import Ticket
 from data_service.stubs.tickets import TicketCredentials
 from data_service.web.figures.sightings import Sighting
+from data_service.web.figures.sound_figures import sound
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Perform
@@ -116,7 +117,7 @@ class Asker:
 
 def _figures(perform: Perform) -> Tuple[Family, ...]:
     try:
-        return ServerCalls(perform, ANSWER_SECONDS).figures()
+        return sound(ServerCalls(perform, ANSWER_SECONDS).figures())
     except InvalidArgument:
         return ()  # Of an older release, which does not know the call; it is there.
 

@@ -10,6 +10,7 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 from data_service.protocol.health import DEAD, LIVE, STALE, DataNodeStatus
 from data_service.web.figures.sightings import Look, Sighting
+from data_service.web.figures.sound_figures import DAEMON_TAG, ROLE_TAG
 from zookeeper.fabric.figures import COUNTER, GAUGE, HISTOGRAM, Family, Sample, Tags
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -38,7 +39,7 @@ def exposition(look: Look) -> bytes:
 
 def _families(look: Look) -> Iterator[Tuple[Tags, Family]]:
     for one in look.sightings:
-        tags = (("role", one.role), ("daemon", one.address))
+        tags = ((ROLE_TAG, one.role), (DAEMON_TAG, one.address))
         for family in (*_of_answer(one), *one.families):
             yield tags, family
     leader = look.leader
