@@ -16,7 +16,7 @@ from data_service.web.figures.namenode_beans import namenode_beans
 from data_service.web.figures.overview import overview
 from data_service.web.figures.process_beans import process_beans
 from data_service.web.figures.sound_figures import SAMPLES_MAX, sound
-from tests.support.models.seen_cluster import look
+from tests.support.models.seen_cluster import look, node
 from zookeeper.fabric.figures import (
     CALL_SECONDS,
     CALLS_FAILED,
@@ -90,9 +90,10 @@ def _any_family(chance: random.Random) -> Family:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_others_are_told_of_whatever_one_says(seed: int) -> None:
     chance = random.Random(seed)
+    never = node()._replace(last_contact_seconds=inf, last_report_seconds=inf)
     for _ in range(60):
         first, last = [
-            look(moment, families={
+            look(moment, nodes=(never, node(1802)), families={
                 place: sound([_any_family(chance) for _ in range(8)])
                 for place in ("localhost:1801", "localhost:18861")
             })

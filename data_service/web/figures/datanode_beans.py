@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 from data_service.protocol.health import DataNodeStatus
 from data_service.web.figures.bean_query import Bean
 from data_service.web.figures.call_counts import counts_of
-from data_service.web.figures.datanode_rows import READ, WRITTEN, directories
+from data_service.web.figures.datanode_rows import READ, WRITTEN, ago, directories
 from data_service.web.figures.namenode_beans import bean
 from data_service.web.figures.overview import whole
 from data_service.web.figures.sightings import Look, Sighting
@@ -35,7 +35,7 @@ def _info(one: Sighting, node: Optional[DataNodeStatus], place: str, look: Look)
     host, _, port = one.address.rpartition(":")
     leader = look.leader
     cluster = "" if leader is None or leader.status is None else leader.status.cluster_id
-    contact = 0 if node is None else int(node.last_contact_seconds)
+    contact = 0 if node is None else int(ago(node.last_contact_seconds) or 0)
     return bean("DataNode", f"DataNodeInfo-{place}", f"{_SERVER}.DataNode", {
         "Version": one.version,
         "SoftwareVersion": one.version,
