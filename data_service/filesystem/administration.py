@@ -31,6 +31,11 @@ class Administration:
             )
         return nodes
 
+    def require_superuser(self) -> None:
+        """Raise PermissionDenied for who may not administer: the namenode judges that, whatever
+        there is to administer."""
+        self._calls.record_txid()
+
     def datanode_rooms(self) -> Tuple[DataNodeStatus, ...]:
         """The datanodes, which others than administrators are not told the names of."""
         return self._calls.datanode_reports()

@@ -160,4 +160,8 @@ def test_only_the_superuser_takes_it(tmp_path: Path) -> None:
     with Cluster(tmp_path / "c", data_nodes=0) as cluster:
         with cluster.file_system("alice") as fs, pytest.raises(PermissionDenied):
             fs.back_up(str(tmp_path / "b"))
+        with cluster.file_system("alice") as fs, pytest.raises(PermissionDenied):
+            fs.require_superuser()  # Not by the names of datanodes, of which there are none.
+        with cluster.file_system() as fs:
+            fs.require_superuser()
         assert not (tmp_path / "b" / "VERSION").exists()

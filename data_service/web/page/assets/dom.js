@@ -85,6 +85,7 @@ export function bar(share, words, state = "", other = 0) {
 }
 
 // The bar of a place of `total` bytes, some of which are `used` and some taken by `other` things.
+// Room is short where the sentence about the cluster's health says so, too.
 export function roomBar(total, { used, other, remaining }) {
   const left = total ? remaining / total : 1;
   const words = `${bytes(used)} of ${bytes(total)} used, ${percent(used / total)}`;
