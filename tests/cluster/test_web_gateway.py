@@ -17,7 +17,6 @@ from data_service.web.webhdfs.operations import OPERATIONS
 from tests.support.clusters.cluster import ROOT, Cluster
 from tests.support.clusters.curl import Curl
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from tests.tidy.readme import blocks
 from zookeeper.fabric import key_file
 from zookeeper.fabric.identity import USER, Principal
 
@@ -189,23 +188,6 @@ def test_a_stop_ends_the_upload_that_runs_and_another_gateway_goes_on(
     cluster.start_daemon(GATEWAY)
     assert curl(path="/cut", op="GETFILESTATUS").statuses == "404"
     assert curl("-L", "-T", str(original), path="/cut", op="CREATE").statuses.endswith("201")
-
-
-def test_what_the_readme_shows(cluster: Cluster, tmp_path: Path) -> None:
-    (shown,) = [block for block in blocks((ROOT / "README.md").read_text("utf-8"))
-                if block.language == "sh" and block.lines[0].startswith("web=")]
-    (tmp_path / "README.md").write_bytes(b"# PyHDFS\n")
-    place = "{}:{}".format(*cluster.address(GATEWAY))
-    commands = "\n".join(shown.lines).replace("localhost:9870", place)
-    done = subprocess.run(
-        ["sh", "-euc", commands.replace("curl ", "curl -sSf ")],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=tmp_path,
-        env={**os.environ, "USER": cluster.file_system().user}, timeout=2 * PATIENCE_SECONDS,
-    )  # fmt: skip
-    assert done.returncode == 0
-    listed, _, rest = done.stdout.partition(b"]}}")
-    assert json.loads(listed + b"]}}")["FileStatuses"]["FileStatus"][0]["length"] == 14
-    assert rest == b'PyHDFS{"boolean":true}{"boolean":true}'
 
 
 def test_the_key_of_somebody_else_makes_no_gateway(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from data_service.filesystem import FileSystem
 from data_service.filesystem.acting import ByKey
-from tests.support.clusters.cluster import Cluster
+from tests.support.clusters.cluster import CLIENT, ROOT, Cluster
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.tidy.readme import blocks
 from zookeeper.fabric.errors import AuthenticationFailed
 
 pytestmark = [
@@ -241,3 +243,23 @@ def test_a_gateway_needs_no_more_than_a_key_of_its_own(
         cluster.terminate("gateway_1")
         daemon.environment = before
         cluster.start_daemon("gateway_1")
+
+
+def test_what_the_readme_shows(cluster: Cluster, tmp_path: Path) -> None:
+    (shown,) = [block for block in blocks((ROOT / "README.md").read_text("utf-8"))
+                if block.language == "sh" and block.lines[0].startswith("web=")]
+    (tmp_path / "README.md").write_bytes(b"# PyHDFS\n")
+    place = "{}:{}".format(*cluster.address("gateway_0"))
+    authority = cluster.folder / "certificates" / "ca.pem"
+    commands = "\n".join(shown.lines).replace("http://localhost:9870", f"https://{place}")
+    pyhdfs = shlex.join(cluster.client_command())
+    done = subprocess.run(
+        ["sh", "-euc", f'pyhdfs() {{ {pyhdfs} "$@"; }}\n'
+         + commands.replace("curl ", f"curl -sSf --cacert {shlex.quote(str(authority))} ")],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=tmp_path,
+        env=cluster.environment(CLIENT), timeout=2 * PATIENCE_SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 0
+    listed, _, rest = done.stdout.partition(b"]}}")
+    assert json.loads(listed + b"]}}")["FileStatuses"]["FileStatus"][0]["length"] == 14
+    assert rest == b'PyHDFS{"boolean":true}{"boolean":true}'
