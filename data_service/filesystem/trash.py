@@ -38,6 +38,11 @@ ATTEMPTS = 10
 Attempt = Callable[[Callable[[], object], str], object]
 
 
+def at_once(deed: Callable[[], object], _path: str) -> None:
+    """The plainest Attempt: what fails is raised."""
+    deed()
+
+
 class HoldsTheTrash(DfsError):
     """What was to go into the trash has the trash in it."""
 
@@ -129,6 +134,15 @@ class Trash:
             if status is not None and not status.is_directory:
                 return "/".join(names[: count - 1] + [_timed(names[count - 1])] + names[count:])
         return path
+
+    def expunge(self, attempt: Attempt = at_once, everything: bool = False) -> None:
+        """Close `Current`, and delete the checkpoints that are too old, or with `everything` all,
+        that one with them. `attempt`: see `delete_checkpoints`."""
+        if everything:
+            self.checkpoint()
+        self.delete_checkpoints(attempt, of_any_age=everything)
+        if not everything:
+            self.checkpoint()
 
     def checkpoint(self) -> None:
         """Close `Current`, if there is one, under the time of now."""

@@ -11,10 +11,4 @@ def expunge(session: Session, words: List[str]) -> None:
     """Close the current trash as a checkpoint, and delete old checkpoints, or all."""
     options = parse(words, "immediate", "fs")
     session.places.cluster_item(options.value("fs") or ".")
-    trash = trash_of(session)
-    if options.has("immediate"):
-        trash.checkpoint()
-        trash.delete_checkpoints(session.attempt, of_any_age=True)
-    else:
-        trash.delete_checkpoints(session.attempt)
-        trash.checkpoint()
+    trash_of(session).expunge(session.attempt, everything=options.has("immediate"))

@@ -1,7 +1,5 @@
 """The trash of who asks: into it, out of it, and emptying it."""
 
-from typing import Callable
-
 from data_service.filesystem.file_system import FileSystem
 from data_service.filesystem.matching import look
 from data_service.filesystem.trash import CURRENT, Trash
@@ -46,18 +44,8 @@ def restore(request: Request, fs: FileSystem) -> Answer:
 
 def expunge(request: Request, fs: FileSystem) -> Answer:
     """Delete what is too old; with `immediate=true` all that is in the trash."""
-    trash = _of(fs)
-    if request.parameters.boolean("immediate"):
-        trash.checkpoint()
-        trash.delete_checkpoints(_at_once, of_any_age=True)
-    else:
-        trash.delete_checkpoints(_at_once)
-        trash.checkpoint()
+    _of(fs).expunge(everything=request.parameters.boolean("immediate"))
     return answer_boolean(True)
-
-
-def _at_once(deed: Callable[[], object], _path: str) -> None:
-    deed()
 
 
 def _of(fs: FileSystem) -> Trash:
