@@ -10,7 +10,6 @@ from data_service.web.figures.bean_query import Bean
 from data_service.web.figures.call_counts import counts_of
 from data_service.web.figures.datanode_rows import READ, WRITTEN, ago, directories
 from data_service.web.figures.namenode_beans import bean
-from data_service.web.figures.overview import whole
 from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.identity import DATA_NODE
 
@@ -45,8 +44,8 @@ def _info(one: Sighting, node: Optional[DataNodeStatus], place: str, look: Look)
         "HttpPort": "",
         "DatanodeHostname": host,
         "DNStartedTimeInMillis": int(1000 * one.started),
-        "XceiverCount": whole(one, "pyhdfs_transfers") or 0,
-        "ActiveTransferThreadCount": whole(one, "pyhdfs_transfers") or 0,
+        "XceiverCount": one.whole("pyhdfs_transfers") or 0,
+        "ActiveTransferThreadCount": one.whole("pyhdfs_transfers") or 0,
         "XmitsInProgress": 0,
         "NamenodeAddresses": json.dumps({} if leader is None else {leader.address: cluster}),
         "BPServiceActorInfo": json.dumps([] if leader is None else [
@@ -68,7 +67,7 @@ def _dataset(one: Sighting, node: Optional[DataNodeStatus], place: str) -> Bean:
     name = place if node is None else node.node_id
     return bean("DataNode", f"FSDatasetState-{name}", f"{_SERVER}.fsdataset.impl.FsDatasetImpl", {
         "Capacity": 0 if stats is None else stats.capacity,
-        "DfsUsed": whole(one, "pyhdfs_replica_bytes") or 0,
+        "DfsUsed": one.whole("pyhdfs_replica_bytes") or 0,
         "Remaining": 0 if stats is None else stats.remaining,
         "NumFailedVolumes": len(failed),
         "FailedStorageLocations": failed,
@@ -86,12 +85,12 @@ def _activity(one: Sighting, place: str) -> Bean:
     syncs = counts_of(one.families, "pyhdfs_block_sync_seconds")
 
     def total(deed: str) -> int:
-        return whole(one, f"pyhdfs_{deed}_total") or 0
+        return one.whole(f"pyhdfs_{deed}_total") or 0
 
     title = f"DataNodeActivity-{place}"
     return bean("DataNode", title, title, {
-        "BytesWritten": whole(one, WRITTEN) or 0,
-        "BytesRead": whole(one, READ) or 0,
+        "BytesWritten": one.whole(WRITTEN) or 0,
+        "BytesRead": one.whole(READ) or 0,
         "BlocksWritten": total("blocks_written"),
         "BlocksRead": total("blocks_read"),
         "BlocksReplicated": total("blocks_copied"),
@@ -100,7 +99,7 @@ def _activity(one: Sighting, place: str) -> Bean:
         "BlockVerificationFailures": total("replicas_damaged"),
         "VolumeFailures": sum(row["state"] == "failed" for row in _directories(one)),
         "DatanodeNetworkErrors": total("block_writes_failed") + total("block_reads_failed"),
-        "DataNodeActiveXceiversCount": whole(one, "pyhdfs_transfers") or 0,
+        "DataNodeActiveXceiversCount": one.whole("pyhdfs_transfers") or 0,
         "FsyncCount": syncs.made(""),
         "FsyncNanosNumOps": syncs.made(""),
         "FsyncNanosAvgTime": 1e6 * syncs.mean_ms(""),

@@ -26,7 +26,6 @@ from typing import Any, Dict, List, Optional
 
 from data_service.protocol.health import LIVE, DataNodeStatus
 from data_service.web.figures.condition import ABSENT, absent
-from data_service.web.figures.overview import whole
 from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.figures import Family
 from zookeeper.fabric.identity import DATA_NODE
@@ -119,8 +118,8 @@ def _seen(sighting: Optional[Sighting]) -> Json:
     return {
         "error": sighting.error,
         "directories": directories(list(sighting.families)),
-        "bytes_written": whole(sighting, WRITTEN),
-        "bytes_read": whole(sighting, READ),
+        "bytes_written": sighting.whole(WRITTEN),
+        "bytes_read": sighting.whole(READ),
     }
 
 

@@ -13,7 +13,7 @@ from data_service.protocol.health import DEAD, LIVE, STALE, ClusterStatus, DataN
 from data_service.web.figures.bean_query import Bean
 from data_service.web.figures.call_counts import CallCounts, counts_of
 from data_service.web.figures.datanode_rows import ago
-from data_service.web.figures.overview import DIRECTORIES, FILES, OPEN_FILES, whole
+from data_service.web.figures.overview import DIRECTORIES, FILES, OPEN_FILES
 from data_service.web.figures.sightings import Look, Sighting
 
 _GB = 1 << 30
@@ -60,7 +60,7 @@ def _info(
         "ClusterId": status.cluster_id,
         "BlockPoolId": status.cluster_id,
         "NNStartedTimeInMillis": int(1000 * leader.started),
-        "Threads": whole(leader, "process_threads") or 0,
+        "Threads": leader.whole("process_threads") or 0,
         "Safemode": f"Safe mode is ON. {status.safe_mode_reason}" if status.safe_mode else "",
         "UpgradeFinalized": True,
         "RollingUpgradeStatus": None,
@@ -95,7 +95,7 @@ def _info(
 
 def _maps(leader: Sighting, nodes: Sequence[DataNodeStatus], look: Look) -> Dict[str, str]:
     """What is told as texts that hold JSON."""
-    txid = str(whole(leader, "pyhdfs_last_txid") or 0)
+    txid = str(leader.whole("pyhdfs_last_txid") or 0)
     return {
         "LiveNodes": json.dumps({n.address: _live(n) for n in nodes if n.state != DEAD}),
         "DeadNodes": json.dumps({n.address: _dead(n) for n in nodes if n.state == DEAD}),
@@ -117,7 +117,7 @@ def _maps(leader: Sighting, nodes: Sequence[DataNodeStatus], look: Look) -> Dict
 def _namesystem(
     leader: Sighting, status: ClusterStatus, nodes: Sequence[DataNodeStatus]
 ) -> Bean:
-    txid = whole(leader, "pyhdfs_last_txid") or 0
+    txid = leader.whole("pyhdfs_last_txid") or 0
     return bean("NameNode", "FSNamesystem", "FSNamesystem", {
         "tag.HAState": "active",
         "tag.TotalSyncTimes": "",
@@ -148,7 +148,7 @@ def _namesystem(
         "MillisSinceLastLoadedEdits": 0,
         "SnapshottableDirectories": 0,
         "Snapshots": 0,
-        "NumFilesUnderConstruction": whole(leader, OPEN_FILES) or 0,
+        "NumFilesUnderConstruction": leader.whole(OPEN_FILES) or 0,
         "NumActiveClients": 0,
         "LockQueueLength": 0,
         "TotalSyncCount": counts_of(leader.families, "pyhdfs_append_seconds").made(""),
@@ -178,7 +178,7 @@ def _common(
     leader: Sighting, status: ClusterStatus, nodes: Sequence[DataNodeStatus]
 ) -> Dict[str, Any]:
     """What both of the beans about the namesystem have."""
-    files, directories = whole(leader, FILES) or 0, whole(leader, DIRECTORIES) or 0
+    files, directories = leader.whole(FILES) or 0, leader.whole(DIRECTORIES) or 0
     failed = sum(node.stats.failed_volumes for node in nodes if node.state != DEAD)
     living = len(nodes) - _count(nodes, DEAD)
     return {

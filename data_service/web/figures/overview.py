@@ -29,7 +29,6 @@ from typing import Any, Dict, Optional
 from data_service.protocol.health import DEAD, LIVE, STALE
 from data_service.web.figures.condition import Finding, absent, findings
 from data_service.web.figures.sightings import Look, Sighting
-from zookeeper.fabric.figures import value_in
 from zookeeper.fabric.identity import NAME_NODE
 
 FILES, DIRECTORIES = "pyhdfs_files", "pyhdfs_directories"
@@ -81,10 +80,10 @@ def _of_leader(leader: Sighting, look: Look) -> Json:
             "remaining": status.remaining,
         },
         "namespace": {
-            "files": whole(leader, FILES),
-            "directories": whole(leader, DIRECTORIES),
+            "files": leader.whole(FILES),
+            "directories": leader.whole(DIRECTORIES),
             "blocks": status.blocks,
-            "open_files": whole(leader, OPEN_FILES),
+            "open_files": leader.whole(OPEN_FILES),
         },
         "blocks": {name: getattr(status, name) for name in _BLOCKS},
         "safe_mode": {"on": status.safe_mode, "reason": status.safe_mode_reason},
@@ -110,15 +109,9 @@ def _daemon(one: Sighting, look: Look, leader: Optional[Sighting]) -> Json:
         "error": one.error,
         "version": one.version or None,
         "uptime_seconds": _uptime(one, look),
-        "memory_bytes": whole(one, "process_resident_memory_bytes"),
-        "last_txid": whole(one, LAST_TXID),
+        "memory_bytes": one.whole("process_resident_memory_bytes"),
+        "last_txid": one.whole(LAST_TXID),
     }
-
-
-def whole(one: Sighting, name: str) -> Optional[int]:
-    """A figure that is a whole number, if the daemon told it."""
-    value = value_in(one.families, name, -1)
-    return int(value) if value >= 0 else None
 
 
 def _uptime(one: Sighting, look: Look) -> Optional[float]:

@@ -5,7 +5,6 @@ from typing import Any, Dict, List
 from data_service.web.figures.bean_query import Bean
 from data_service.web.figures.call_counts import counts_of
 from data_service.web.figures.namenode_beans import bean
-from data_service.web.figures.overview import whole
 from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.figures import value_in
 
@@ -31,12 +30,12 @@ def process_beans(look: Look) -> List[Bean]:
             "SpecVersion": leader.version,
         }),
         _java("OperatingSystem", {
-            "OpenFileDescriptorCount": whole(leader, "process_open_fds") or 0,
+            "OpenFileDescriptorCount": leader.whole("process_open_fds") or 0,
             "ProcessCpuTime": int(
                 1e9 * value_in(leader.families, "process_cpu_seconds_total")
             ),
         }),
-        _java("Threading", {"ThreadCount": whole(leader, "process_threads") or 0}),
+        _java("Threading", {"ThreadCount": leader.whole("process_threads") or 0}),
     ]  # fmt: skip
 
 
@@ -46,8 +45,8 @@ def _rpc(leader: Sighting, port: str) -> Bean:
     mean = 1000 * seconds / made if made else 0.0
     return bean("NameNode", f"RpcActivityForPort{port}", f"RpcActivityForPort{port}", {
         "tag.port": port,
-        "ReceivedBytes": whole(leader, "pyhdfs_received_bytes_total") or 0,
-        "SentBytes": whole(leader, "pyhdfs_sent_bytes_total") or 0,
+        "ReceivedBytes": leader.whole("pyhdfs_received_bytes_total") or 0,
+        "SentBytes": leader.whole("pyhdfs_sent_bytes_total") or 0,
         "RpcQueueTimeNumOps": int(made),
         "RpcQueueTimeAvgTime": 0.0,
         "RpcLockWaitTimeNumOps": int(made),
@@ -60,8 +59,8 @@ def _rpc(leader: Sighting, port: str) -> Bean:
         "RpcClientBackoff": 0,
         "RpcSlowCalls": 0,
         "CallQueueLength": 0,
-        "NumOpenConnections": whole(leader, "pyhdfs_connections") or 0,
-        "NumDroppedConnections": whole(leader, "pyhdfs_connections_evicted_total") or 0,
+        "NumOpenConnections": leader.whole("pyhdfs_connections") or 0,
+        "NumDroppedConnections": leader.whole("pyhdfs_connections_evicted_total") or 0,
     })  # fmt: skip
 
 
@@ -88,7 +87,7 @@ def _memory(leader: Sighting) -> Bean:
         "MemMaxM": round(resident, 1),
         "GcCount": 0,
         "GcTimeMillis": 0,
-        "ThreadsRunnable": whole(leader, "process_threads") or 0,
+        "ThreadsRunnable": leader.whole("process_threads") or 0,
         "ThreadsBlocked": 0,
         "ThreadsWaiting": 0,
         "LogFatal": 0,
@@ -99,7 +98,7 @@ def _memory(leader: Sighting) -> Bean:
 
 
 def _heap(leader: Sighting) -> Dict[str, int]:
-    return _usage(whole(leader, "process_resident_memory_bytes") or 0)
+    return _usage(leader.whole("process_resident_memory_bytes") or 0)
 
 
 def _usage(size: int) -> Dict[str, int]:

@@ -41,6 +41,11 @@ class Sighting(NamedTuple):
                 return dict(family.samples[0].tags).get(VERSION_TAG, "")
         return ""
 
+    def whole(self, name: str) -> Optional[int]:
+        """A figure that is a whole number, if the daemon told it."""
+        value = value_in(self.families, name, -1)
+        return int(value) if value >= 0 else None
+
 
 class Look(NamedTuple):
     """All daemons as they were at one moment: `moment` in monotonic seconds, `wall` in those since
