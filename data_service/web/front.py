@@ -66,7 +66,7 @@ class Front:
             request = Request(head, path, query, Parameters(query), body, origin)
             # What fails behind the door is told to those, too, who hold something for it.
             with ExitStack() as needed:
-                answer = self._door(path).answer(request, needed)
+                answer = self._door(head, path).answer(request, needed)
                 if answer.pieces is not None:
                     needed.callback(answer.pieces.close)
                 held.enter_context(needed.pop_all())
@@ -79,12 +79,18 @@ class Front:
 
     def _kind(self, head: Head) -> str:
         """As what a request is counted: a stranger cannot make up new kinds."""
-        first = head.target.partition(b"?")[0][1:].partition(b"/")[0].decode("latin-1")
+        first = _first_name(head)
         method = head.method if head.method in METHODS.split(", ") else "other"
         return f"{method} /{first if first in self._doors else '…'}"
 
-    def _door(self, path: str) -> Door:
-        found = self._doors.get(path[1:].partition("/")[0])
+    def _door(self, head: Head, path: str) -> Door:
+        found = self._doors.get(_first_name(head))
         if found is None:
             raise nothing_at(path)
         return found
+
+
+def _first_name(head: Head) -> str:
+    """That of the path, as it came: who guards a door before us by its name knows no other way to
+    write it."""
+    return head.target.partition(b"?")[0][1:].partition(b"/")[0].decode("latin-1")

@@ -158,7 +158,9 @@ def test_who_asks_is_whom_he_names(ask: Asker) -> None:
     assert ask.users == ["alice", "dr.who"]
 
 
-@pytest.mark.parametrize("target", ["/", "/etc/passwd", "/webhdfs/v2/d?op=OPEN", "/webhdfs"])
+@pytest.mark.parametrize("target", ["/", "/etc/passwd", "/webhdfs/v2/d?op=OPEN", "/webhdfs",
+                                    "/%77ebhdfs/v1/d?op=GETFILESTATUS", "/files%2Fthere?path=/d",
+                                    "/%66iles/there?path=/d", "//files/there?path=/d"])
 def test_nothing_is_anywhere_else(ask: Asker, target: str) -> None:
     reply = ask.raw("GET", target)
     assert reply.status == 404 and reply.error.startswith("NotFoundException: ")
