@@ -2,14 +2,19 @@
 
 import threading
 from collections import OrderedDict
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Callable, Dict, Hashable, Iterator, List
 
 from data_service.filesystem.file_system import FileSystem
+from zookeeper.fabric.waiting import NobodyWaits, tell_waiting
 
 USERS_MAX = 64
 """How many clients are kept; those who are at work are never closed."""
+
+
+_LOOK_SECONDS = 1.0
+"""How often who waits for a client that another one makes looks whether he is waited for."""
 
 
 class _Held:
@@ -76,7 +81,7 @@ class Clients:
                     self._being_made[visitor] = Future()
             if made is None:
                 return self._made(visitor, make)
-            made.result()
+            _await(made)
 
     def _made(self, visitor: Hashable, make: Callable[[], FileSystem]) -> _Held:
         try:
@@ -101,3 +106,14 @@ class Clients:
         idle = [visitor for visitor, held in self._held.items() if not held.uses]
         excess = max(0, len(self._held) - USERS_MAX)
         return [self._held.pop(visitor).fs for visitor in idle[:excess]]
+
+
+def _await(made: "Future[None]") -> None:
+    """Wait until there is a client, or its maker has left. Raises what kept it from being made."""
+    while not wait([made], _LOOK_SECONDS).done:
+        tell_waiting(True)
+    tell_waiting(False)
+    try:
+        made.result()
+    except NobodyWaits:
+        pass  # It is he who went; here somebody waits, and will make it himself.

@@ -1,5 +1,6 @@
 """What a gateway does not do, and how it says so: HDFS's errors, users, browsers; its clients."""
 
+import queue
 import threading
 from typing import Any, Dict, List
 
@@ -12,6 +13,7 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.memory_file_system import MemoryFileSystem
 from tests.support.models.web_asker import Asker
 from zookeeper.fabric import errors
+from zookeeper.fabric.waiting import NobodyWaits, told_of_waiting
 
 
 @pytest.fixture
@@ -239,6 +241,40 @@ def test_a_client_is_made_once_for_all_who_want_it_at_the_same_time() -> None:
     with clients.of("a", make) as last:
         assert set(heard) <= {"not now", last} and len(heard) == 8 and "not now" in heard
     assert len(begun) == 2
+    clients.close()
+
+
+def test_who_leaves_while_he_makes_a_client_fails_nobody_else() -> None:
+    """As a browser does that loads a page anew while the namenode is away."""
+    clients, gate = Clients(), threading.Event()
+    heard: "queue.Queue[Any]" = queue.Queue()
+
+    def make() -> Any:
+        if not gate.is_set():
+            gate.wait(PATIENCE_SECONDS)
+            raise NobodyWaits("nobody waits for the answer any more")
+        return MemoryFileSystem("a")
+
+    def ask() -> None:
+        try:
+            with clients.of("a", make) as fs:
+                heard.put(fs)
+        except NobodyWaits as error:
+            heard.put(error)
+
+    waiting = threading.Event()
+
+    def wait_for_it() -> None:
+        with told_of_waiting(lambda waits: waiting.set()):
+            ask()
+
+    for deed in (ask, wait_for_it):
+        threading.Thread(target=deed, daemon=True).start()
+        wait_until(lambda: clients._being_made)
+    assert waiting.wait(PATIENCE_SECONDS), "who waits may make room"
+    gate.set()
+    found = [type(heard.get(timeout=PATIENCE_SECONDS)) for _ in range(2)]
+    assert sorted(kind.__name__ for kind in found) == ["MemoryFileSystem", "NobodyWaits"]
     clients.close()
 
 

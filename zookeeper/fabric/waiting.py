@@ -9,7 +9,15 @@ import threading
 from contextlib import contextmanager
 from typing import Callable, Iterator, Optional
 
+from zookeeper.fabric.errors import Unavailable
+
 Listener = Callable[[bool], None]
+
+
+class NobodyWaits(Unavailable):
+    """Work ended since he went for whom it was done; for another one it would have gone on."""
+
+    code = "nobody_waits"
 
 
 class _OfThread(threading.local):

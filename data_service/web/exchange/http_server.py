@@ -22,7 +22,7 @@ from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.meter import Meter
 from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import Stream
-from zookeeper.fabric.waiting import told_of_waiting
+from zookeeper.fabric.waiting import NobodyWaits, told_of_waiting
 
 log = logs.get("gateway")
 
@@ -152,7 +152,7 @@ def _keep_waiting(client: Client, waiting: bool) -> None:
     """Who waits for a namenode that is away makes room for others; and nobody waits for him who
     went."""
     if waiting and client.gone():
-        raise Unavailable("nobody waits for the answer any more")
+        raise NobodyWaits("nobody waits for the answer any more")
     if waiting != (client.waiting_since is not None):
         client.note_waiting(waiting)
 
