@@ -84,6 +84,8 @@ def what_is_no_request(cluster: Cluster, crowd: Crowd) -> None:
         said("PUT", "/mallory/a", "op=CREATE", "Content-Length: 5", "Transfer-Encoding: chunked"),
         said("PUT", "/mallory/a", "op=CREATE", "Content-Length: -1"), b"\r\n" * 10_000,
         b"GET /%00%ff/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", bytes(100_000),
+        said("GET", "/", "op=LISTSTATUS", "A:" + " " * 90_000 + "\0"),
+        said("PUT", "/mallory/a", "op=CREATE&data=true", "Transfer-Encoding: chunked") + b"0\r\n\n",
     ]  # fmt: skip
     for number in range(MANY):
         crowd.stranger(GATEWAY, says=odd[number % len(odd)])

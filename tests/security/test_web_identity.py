@@ -192,6 +192,8 @@ def test_a_session_is_good_at_every_gateway_and_over_at_all(cluster: Cluster, cu
     made = "/webhdfs/v1/user/alice/page?op=MKDIRS"
     bare = curl(made, "-X", "PUT", *page[:2])
     assert bare.status == "403" and "X-Requested-By" in bare.error
+    planted = Path(page[1]).read_text().split()[-1]
+    assert curl("/who", *PAGE, "-H", f"Cookie: pyhdfs-session={planted}").status == "401"
     evil = curl(made, "-X", "PUT", *page, "-H", "Origin: https://evil.org")
     assert evil.status == "403"
     assert curl(made, "-X", "PUT", *page).json == {"boolean": True}
