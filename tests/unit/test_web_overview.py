@@ -108,6 +108,7 @@ def test_who_is_silent_to_all_is_to_be_started() -> None:
     nodes, it = (node(1801, "stale"), *NODES[1:]), "localhost:1801"
     assert "start it" in findings(look(nodes=nodes, down=(it,)))[0].advice
     assert "busy" in findings(look(nodes=nodes, down=("localhost:1802",)))[0].advice
+    assert "one of them" in findings(look(down=TWO["name_node"], addresses=TWO))[0].advice
 
 
 @pytest.mark.parametrize("seen, severity, sentence", [case[1:] for case in CASES],

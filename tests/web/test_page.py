@@ -184,6 +184,9 @@ def test_who_was_here_before_sees_that_the_cluster_is_down(
     enter(browser, gateway)
     browser.wait_for("The namenode localhost:1800 does not answer.", ".health")
     assert browser.text("#who") == "alice"
+    browser.click("nav a", "Datanodes")
+    browser.wait_for("localhost:1803", "tbody")
+    assert "0 B" not in browser.text("tbody"), "nobody knows how much room there is"
 
 
 def test_in_mode_secret_a_password_is_proved(browser: Browser, gateway: PlayedGateway) -> None:

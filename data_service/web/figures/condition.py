@@ -60,6 +60,8 @@ def _of_daemons(look: Look) -> Iterator[Finding]:
     silent = _silent(name_nodes)
     if name_nodes and len(silent) == len(name_nodes):
         yield Finding(CRITICAL, f"{_subject('namenode', silent)} not answer.",
+                      "Start one of them, or see in its log why it does not answer."
+                      if len(silent) > 1 else
                       "Start it, or see in its log why it does not answer.")
     elif look.leader is None and name_nodes:
         yield Finding(CRITICAL, "No namenode leads: files can be neither read nor written.",

@@ -86,7 +86,8 @@ async function within(seconds, signal, run) {
     return await run(inner.signal);
   } catch (error) {
     if (error instanceof ApiError || (isAbort(error) && signal?.aborted)) throw error;
-    if (isAbort(error)) throw new ApiError(`The gateway did not answer within ${seconds} seconds.`);
+    // The gateway itself may wait for a namenode.
+    if (isAbort(error)) throw new ApiError(`No answer came within ${seconds} seconds.`);
     if (error instanceof TypeError) throw new ApiError("The gateway cannot be reached.");
     throw error;
   } finally {

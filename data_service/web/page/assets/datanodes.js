@@ -20,7 +20,7 @@ const COLUMNS = [
     el("span", { class: "whole" }, visible(node.rack)) },
   { key: "used", title: "Used", value: share, show: capacity },
   { key: "blocks", title: "Blocks", look: "right", value: (node) => node.blocks,
-    show: (node) => number(node.blocks) },
+    show: (node) => (node.capacity ? number(node.blocks) : "–") },
   { key: "volumes", title: "Volumes", value: (node) => -node.failed_directories, show: volumes },
   { key: "contact", title: "Last contact", look: "right",
     value: (node) => node.last_contact_seconds ?? Infinity,
@@ -63,6 +63,8 @@ function share(node) {
 }
 
 function capacity(node) {
+  // Only a namenode that leads tells of it.
+  if (!node.capacity) return "–";
   return el("div", { class: "usage" }, el("span", {}, `${bytes(node.used)} `,
     el("span", { class: "muted" }, `of ${bytes(node.capacity)}`)),
   roomBar(node.capacity, node));
