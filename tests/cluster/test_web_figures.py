@@ -113,11 +113,13 @@ def unmoved(before: Samples, after: Samples) -> List[str]:
 
 def test_what_knows_hdfs_finds_its_beans(cluster: Cluster) -> None:
     name = "Hadoop:service=NameNode,name=NameNodeInfo"
-    wait_until(lambda: overview(cluster)["answers"])
-    (bean,) = json.loads(fetched(cluster, f"/jmx?qry={name}"))["beans"]
-    live = json.loads(bean["LiveNodes"])
-    assert sorted(live) == sorted(
-        "{}:{}".format(*cluster.address(role)) for role in cluster.data_nodes)
+    nodes = sorted("{}:{}".format(*cluster.address(role)) for role in cluster.data_nodes)
+
+    def live() -> List[str]:
+        (bean,) = json.loads(fetched(cluster, f"/jmx?qry={name}"))["beans"]
+        return sorted(json.loads(bean.get("LiveNodes", "{}")))
+
+    wait_until(lambda: live() == nodes, what="all datanodes among the live ones")
     told = json.loads(fetched(cluster, f"/jmx?get={name}::ClusterId"))["beans"]
     assert told[0]["ClusterId"] == overview(cluster)["cluster_id"]
 
