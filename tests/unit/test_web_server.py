@@ -26,10 +26,12 @@ HOST = b"Host: a\r\n"
 
 
 class Site:
-    """A server with these limits; its answers tell what was asked. `gate` holds /wait back."""
+    """A server with these limits; its answers tell what was asked. `gate` holds back /wait, and
+    /outage, for which so many were `waiting`."""
 
     def __init__(self, **limits: object) -> None:
         self.gate = threading.Event()
+        self.waiting = 0
         self.bodies: List[bytes] = []
         network = replace(NetworkSettings(), **limits)  # type: ignore[arg-type]
         self._leaks = Leaks()
@@ -54,6 +56,8 @@ class Site:
         if target == "/wait":
             self.gate.wait(PATIENCE_SECONDS)
         if target == "/outage":
+            tell_waiting(True)
+            self.waiting += 1
             while not self.gate.wait(0.01):
                 tell_waiting(True)
             tell_waiting(False)
@@ -256,7 +260,7 @@ def test_who_waits_for_the_cluster_keeps_nobody_out() -> None:
         waiting = []
         for number in range(4):
             waiting.append(site.client(get(b"/outage")))
-            wait_until(lambda: f"{number + 1} busy" in repr(site.server))
+            wait_until(lambda: site.waiting == number + 1)
         assert body_from(site.client(get(b"/next"))) == b"GET /next"
         assert waiting.pop(0).await_end() == b""
         site.gate.set()
