@@ -16,6 +16,7 @@ from tests.support.clusters.cluster import ROOT
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import daemon
 from zookeeper.fabric.auth import SECRET, SIMPLE
+from zookeeper.fabric.config_file import Address
 from zookeeper.fabric.errors import SettingsError
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import Principal
@@ -331,3 +332,12 @@ def test_a_key_is_read_in_mode_secret_only(tmp_path: Path) -> None:
         credentials_of(secret, somebody)
     simple = Settings(security=SecuritySettings(mode=SIMPLE, key_file=str(key)))
     assert credentials_of(simple, somebody).mode == SIMPLE
+
+
+def test_who_is_named_by_index_stands_in_the_settings() -> None:
+    hosts = [Address("a", 1), Address("b", 2)]
+    assert daemon.address_at(hosts, 1, "web_hosts") == hosts[1]
+    with pytest.raises(SettingsError, match="index 2, expected one of web_hosts: 0 = a:1, 1 = b:2"):
+        daemon.address_at(hosts, 2, "web_hosts")
+    with pytest.raises(SettingsError, match="nothing in web_hosts, expected HOST:PORT"):
+        daemon.address_at([], 0, "web_hosts")

@@ -162,6 +162,8 @@ def _say_ready(role: str, daemon: Daemon) -> None:
 
 def address_at(hosts: Sequence[Address], index: int, key: str) -> Address:
     """The address of the daemon that the command line names by its index; SettingsError."""
+    if not hosts:
+        raise SettingsError(f"found nothing in {key}, expected HOST:PORT, where to listen")
     if not 0 <= index < len(hosts):
         listed = ", ".join(f"{number} = {host}" for number, host in enumerate(hosts))
         raise SettingsError(f"found index {index}, expected one of {key}: {listed}")
