@@ -89,6 +89,24 @@ def test_without_room_for_a_file_it_is_full_early_and_loses_nothing(
         assert spool.full and content(spool) == DATA[:length]
 
 
+@pytest.mark.parametrize("free, total, has_room", [
+    (256 << 20, 1 << 40, True), ((256 << 20) - 4096, 1 << 40, False),
+    (10 << 20, 100 << 20, True), (9 << 20, 100 << 20, False),
+])  # fmt: skip
+def test_it_leaves_room_on_the_disk_for_others(
+    free: int, total: int, has_room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(_descriptor: int) -> os.statvfs_result:
+        size = 4096
+        return os.statvfs_result((size, size, total // size, 0, free // size, 0, 0, 0, 0, 255))
+
+    monkeypatch.setattr(os, "fstatvfs", found)
+    with spooled(len(DATA)) as spool:
+        length = fill(spool, len(DATA))
+        assert (length == len(DATA)) == has_room == spool.in_file
+        assert content(spool) == DATA[:length]
+
+
 def test_a_file_that_somebody_cuts_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "MEMORY_BYTES", CHUNK_BYTES)
     with spooled(len(DATA)) as spool:

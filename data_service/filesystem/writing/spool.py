@@ -13,6 +13,7 @@ only when it has to be sent again (measured: four megabytes at a time take four 
 much processor time).
 """
 
+import errno
 import os
 import tempfile
 import threading
@@ -35,6 +36,10 @@ MEMORY_BYTES_MAX = 64 * CHUNK_BYTES
 SHARED_BYTES_MAX = 256 * CHUNK_BYTES
 """When all spools of the process keep so much in memory, each goes to its file at once: a gateway
 has many. Where there is no room for files, a block ends earlier still."""
+
+RESERVE_BYTES = 256 << 20
+"""What is left free where the temporary files are, or a tenth where there is less in all: the files
+of many uploads at once must not fill a disk on which others work, the metadata service perhaps."""
 
 _SMALL_BYTES = 16 << 10
 """What the buffer has at first: a daemon gets memory for a whole chunk from the system each time,
@@ -229,6 +234,7 @@ class Spool:
             if self._file is None:
                 self._file = self._files.take()
             descriptor, position = self._file.fileno(), self._stored * CHUNK_BYTES
+            _require_room(descriptor)
             while chunk:
                 done = os.pwrite(descriptor, chunk, position)
                 chunk, position = chunk[done:], position + done
@@ -249,3 +255,10 @@ class Spool:
             if not count:
                 raise LocalFileError(f"{_NAME} became shorter")
             done += count
+
+
+def _require_room(descriptor: int) -> None:
+    """Raise OSError when there is too little on the disk of a file to write more into it."""
+    found = os.fstatvfs(descriptor)
+    if found.f_bavail < min(RESERVE_BYTES // found.f_frsize, found.f_blocks // 10):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
