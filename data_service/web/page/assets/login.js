@@ -17,7 +17,8 @@ export function show(place, { done }) {
   const form = el("form", { class: "card login" },
     el("h1", {}, "Log in"),
     el("p", { class: "muted" }, secret
-      ? "Say who you are, and prove it by the web password that `pyhdfs issueKey --web` prints you."
+      ? ["Say who you are, and prove it by your web password, as ",
+        el("code", {}, "pyhdfs issueKey --web"), " prints it."]
       : "This cluster believes names: say whose files you want to work with."),
     user, secret && [password, fileField(user, password, trouble)], trouble, enter);
   form.addEventListener("submit", async (event) => {
