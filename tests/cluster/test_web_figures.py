@@ -116,8 +116,8 @@ def test_what_knows_hdfs_finds_its_beans(cluster: Cluster) -> None:
     nodes = sorted("{}:{}".format(*cluster.address(role)) for role in cluster.data_nodes)
 
     def live() -> List[str]:
-        (bean,) = json.loads(fetched(cluster, f"/jmx?qry={name}"))["beans"]
-        return sorted(json.loads(bean.get("LiveNodes", "{}")))
+        found = json.loads(fetched(cluster, f"/jmx?qry={name}"))["beans"]
+        return [node for bean in found for node in sorted(json.loads(bean["LiveNodes"]))]
 
     wait_until(lambda: live() == nodes, what="all datanodes among the live ones")
     told = json.loads(fetched(cluster, f"/jmx?get={name}::ClusterId"))["beans"]
