@@ -84,6 +84,8 @@ class ProvenVisitors:
         """See Visitors."""
         claim = checked(user, password)
         fs = held.enter_context(self._served(claim, "", request.head.visitor))
+        # Of the session before nobody else knows the token, and a user has only so many.
+        self.leave(request)
         return Entered(fs, fs.delegation_token(renewer=GATEWAY))
 
     def leave(self, request: Request) -> None:

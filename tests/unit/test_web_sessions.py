@@ -49,6 +49,16 @@ def test_a_session_is_a_token_of_the_visitor_and_ends_with_it(ask: ProvingAsker)
     assert ask.raw("POST", "/logout", **PAGE).status == 200
 
 
+def test_who_logs_in_anew_ends_the_session_before(ask: ProvingAsker) -> None:
+    page = session(log_in(ask, "alice", "pa"))
+    page.pop("X_Requested_By")
+    refused = log_in(ask, "alice", "wrong", **page)
+    assert refused.status == 401 and len(ask.tokens) == 1, "by a wrong password nobody ends one"
+    assert log_in(ask, "root", "pr", **page).status == 200
+    assert [owner for owner in map(str, ask.tokens) if "alice" in owner] == []
+    assert len(ask.tokens) == 1
+
+
 def test_the_superuser_is_told_that_he_is_one(ask: ProvingAsker) -> None:
     entered = log_in(ask, "root", "pr")
     assert entered.body["superuser"] is True and entered.body["home"] == "/user/root"

@@ -274,7 +274,7 @@ def test_a_key_file_holds_the_web_password(browser: Browser, gateway: PlayedGate
     ("bytes", 0, "0 B"), ("bytes", 999, "999 B"), ("bytes", 1000, "0.98 KB"),
     ("bytes", 1536, "1.50 KB"), ("bytes", 128 << 20, "128 MB"), ("bytes", None, "–"),
     ("number", 1234567, "1,234,567"), ("percent", 0.042, "4.2 %"), ("percent", 1, "100 %"),
-    ("percent", 0.0001, "< 0.1 %"),
+    ("percent", 0.0001, "< 0.1 %"), ("date", 9e18, "–"),
     ("duration", 0.00046, "0.46 ms"), ("duration", 0.4, "400 ms"), ("duration", 59.7, "1 min"),
     ("duration", 93784, "1 d 2 h"), ("duration", 3600, "1 h"), ("duration", 3601, "1 h"),
     ("permissions", 0o1755, "rwxr-xr-t"), ("permissions", 0o1640, "rw-r----T"),

@@ -48,8 +48,9 @@ export function duration(seconds) {
 
 // Milliseconds since 1970 as date and time of this machine's place: 2026-11-27 21:58.
 export function date(milliseconds) {
-  if (!milliseconds) return "–";
   const at = new Date(milliseconds);
+  // Some times that a file can be given are none of the calendar.
+  if (!milliseconds || Number.isNaN(at.getTime())) return "–";
   const two = (value) => String(value).padStart(2, "0");
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
