@@ -134,7 +134,8 @@ def _pieces(file: Any, offset: int, left: int) -> Pieces:
     """The bytes, behind an empty piece that comes when the first of them are there: where they
     cannot be had, the client can still be told why."""
     # One buffer for all: who is given a piece is done with it when he asks for the next.
-    buffer = memoryview(bytearray(min(left, CHUNK_BYTES)))
+    # It is larger than the file's own, through which bytes would be copied once more.
+    buffer = memoryview(bytearray(min(left, 2 * CHUNK_BYTES)))
     with file:
         file.seek(offset)
         if left:
