@@ -10,7 +10,6 @@ from data_service.shell.session import Session
 from zookeeper.fabric.errors import DfsError, InvalidArgument, Unavailable
 from zookeeper.fabric.settings import Address
 
-FAILURE = 255
 TAKE_OVER_SECONDS = 60.0
 """How long the one that shall lead may take: a dead leader must be missed first, and one that did
 not stand by in memory has all names to load."""
@@ -18,17 +17,17 @@ not stand by in memory has all names to load."""
 _PAUSE_SECONDS = 0.1
 
 
-def haadmin(session: Session, words: List[str]) -> int:
-    """Ask or tell single namenodes; the exit status."""
+def haadmin(session: Session, words: List[str]) -> None:
+    """Ask or tell single namenodes."""
     action, names = (words[0], words[1:]) if words else ("", [])
     if action in ("-transitionToActive", "-transitionToStandby", "-transitionToObserver"):
         session.complain(f"{action[1:]}: the zookeeper decides who leads, so that never two do: "
                          "use -failover")  # fmt: skip
-        return FAILURE
+        return
     if action not in _ACTIONS:
         raise UsageError(f"{action[1:]}: Unknown command" if action else "expected what to do")
-    forced = [name for name in names if name in ("--forcefence", "--forceactive")]
-    names = [name for name in names if name not in forced]
+    # A leader that is gone is fenced here in any case.
+    names = [name for name in names if name not in ("--forcefence", "--forceactive")]
     count, perform = _ACTIONS[action]
     if len(names) != count:
         raise UsageError(f"{action[1:]}: incorrect number of arguments")
@@ -37,45 +36,41 @@ def haadmin(session: Session, words: List[str]) -> int:
             addresses = [name_nodes.named(name) for name in names]
         except InvalidArgument as error:
             session.complain(f"Illegal argument: {error.message}")
-            return FAILURE
+            return
         try:
-            return perform(session, name_nodes, names, addresses)
+            perform(session, name_nodes, names, addresses)
         except DfsError as error:
             session.complain(f"Operation failed: {error.message}")
-            return FAILURE
 
 
 def _state(
     session: Session, name_nodes: NameNodes, _names: List[str], addresses: List[Address]
-) -> int:
+) -> None:
     session.out.line(name_nodes.state(addresses[0]).state)
-    return 0
 
 
 def _all_states(
     session: Session, name_nodes: NameNodes, _names: List[str], _addresses: List[Address]
-) -> int:
+) -> None:
     for address in name_nodes.addresses:
         try:
             told = name_nodes.state(address).state
         except DfsError as error:
             told = f"Failed to connect: {error.message}"
         session.out.line(f"{address!s:50} {told:10}")
-    return 0
 
 
 def _health(
     session: Session, name_nodes: NameNodes, names: List[str], addresses: List[Address]
-) -> int:
+) -> None:
     trouble = name_nodes.state(addresses[0]).trouble
     if trouble:
         session.complain(f"Health check failed: {names[0]} {trouble}")
-    return FAILURE if trouble else 0
 
 
 def _fail_over(
     session: Session, name_nodes: NameNodes, names: List[str], addresses: List[Address]
-) -> int:
+) -> None:
     former, chosen = addresses
     try:
         state = name_nodes.state(chosen).state
@@ -83,20 +78,19 @@ def _fail_over(
         session.complain(
             f"Failover failed: Unable to get service state for NameNode at {chosen}"
         )
-        return FAILURE
+        return
     if state == ACTIVE or former == chosen:
         session.complain("Failover failed: Can't failover to an active service")
-        return FAILURE
+        return
     deadline = time.monotonic() + TAKE_OVER_SECONDS
     while name_nodes.state(chosen).state != ACTIVE:
         if time.monotonic() > deadline:
             session.complain(f"Failover failed: {names[1]} did not take over within "
                              f"{TAKE_OVER_SECONDS:g} s")  # fmt: skip
-            return FAILURE
+            return
         _clear_the_way(name_nodes, chosen)
         time.sleep(_PAUSE_SECONDS)
     session.out.line(f"Failover from {names[0]} to {names[1]} successful")
-    return 0
 
 
 def _clear_the_way(name_nodes: NameNodes, chosen: Address) -> None:
@@ -114,7 +108,7 @@ def _leads(name_nodes: NameNodes, address: Address) -> bool:
         return False
 
 
-_Perform = Callable[[Session, NameNodes, List[str], List[Address]], int]
+_Perform = Callable[[Session, NameNodes, List[str], List[Address]], None]
 
 _ACTIONS: Dict[str, Tuple[int, _Perform]] = {
     "-getServiceState": (1, _state),
