@@ -13,7 +13,7 @@ that was cut short has none, and is refused by whoever would use it.
 import os
 import shutil
 from contextlib import contextmanager
-from typing import Dict, Iterator, NamedTuple, Optional, Sequence
+from typing import Dict, Iterator, NamedTuple, Sequence
 
 from metadata_service import image_tables, version_file
 from metadata_service.edit_log import following
@@ -96,9 +96,9 @@ class Backup:
 
         Raises CorruptData when the disk gives back something else than was written.
         """
-        txid: Optional[int] = None
-        while txid != self.last_txid:
-            txid = self._carry_out(txid or 0)
+        txid = 0
+        while txid < self.last_txid:
+            txid = self._carry_out(txid)
         with translated():
             check_rows(self._connection, rows=EVERY_ROW)
             counts = {
@@ -120,7 +120,7 @@ class Backup:
         lines = [row for row, _ in verified(JOURNAL, rows.fetchall())]
         with self._transaction():
             image_tables.apply(self._connection, [decode(row[3]) for row in lines])
-        return int(lines[-1][0]) if lines else self.last_txid
+        return int(lines[-1][0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
