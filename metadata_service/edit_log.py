@@ -5,7 +5,7 @@ the digest of one edit agree on all before it, and one that was cut and continue
 known at once. A log that was pruned begins at its `base`, the digest of the edit before its first.
 
 Everything here runs inside a transaction of the caller's, and nothing is remembered before that
-has been committed: `append` returns where the log will stand then.
+has been committed: `append` returns what the log will have then.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ PRUNE_EDITS = 256
 _DIGEST_BYTES = 16
 
 
-class Place(NamedTuple):
-    """Where a log stands: its first kept txid, its last one, both 0 when it is empty, and the
-    last one's digest."""
+class Span(NamedTuple):
+    """What a log has: its first kept txid, its last one, both 0 when it is empty, and the last
+    one's digest."""
 
     first: int
     last: int
@@ -37,14 +37,14 @@ def following(digest: str, line: str) -> str:
 
 
 class EditLog:
-    """The log in an open database. `place` is where it stands by the last commit."""
+    """The log in an open database. `span` is what it has by the last commit."""
 
     def __init__(self, connection: Connection, keep_edits: int) -> None:
         self._connection = connection
         self._keep_edits = keep_edits
         _, first, last = span_of(connection)
         digest = next(self._rows(last - 1, 1))[2] if last else base_of(connection)
-        self.place = Place(first, last, digest)
+        self.span = Span(first, last, digest)
 
     def behind(self, txid: int, limit: int) -> Iterator[str]:
         """The texts of the edits behind `txid`. Older ones than are kept are passed over."""
@@ -55,9 +55,9 @@ class EditLog:
         if lines and list(self.behind(first_txid - 1, len(lines))) != list(lines):
             raise ProtocolViolation(f"edits from {first_txid} differ from those stored there")
 
-    def append(self, epoch: int, lines: Sequence[str]) -> Place:
-        """Store the next edits and prune what is too old; where the log stands afterwards."""
-        first, last, digest = self.place
+    def append(self, epoch: int, lines: Sequence[str]) -> Span:
+        """Store the next edits and prune what is too old; what the log has then."""
+        first, last, digest = self.span
         first = max(first, 1)
         for line in lines:
             last += 1
@@ -68,7 +68,7 @@ class EditLog:
             # A bit at a time, yet never slower than edits come in.
             first += min(surplus, max(PRUNE_EDITS, 2 * len(lines)))
             self._prune(first)
-        return Place(first, last, digest)
+        return Span(first, last, digest)
 
     def _prune(self, first: int) -> None:
         base = next(self._rows(first - 2, 1))[2]

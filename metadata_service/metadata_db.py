@@ -91,7 +91,7 @@ class MetadataDatabase:
     def status(self) -> Tuple[str, int, int]:
         """(cluster id, newest claimed epoch, last durable txid)."""
         with self._lock:
-            return self.cluster_id, self._epoch, self._edits.place.last
+            return self.cluster_id, self._epoch, self._edits.span.last
 
     def claim_epoch(self, owner: str, above: Optional[int] = None, at_least: int = 0) -> int:
         """A new epoch, greater than every earlier one and durable; `owner` is told to people.
@@ -136,7 +136,7 @@ class MetadataDatabase:
             raise ProtocolViolation(f"edits from txid {first_txid} are not numbered densely")
         with self._lock:
             self._admit(epoch)
-            last = self._edits.place.last
+            last = self._edits.span.last
             known = last + 1 - first_txid
             if known < 0:
                 raise ProtocolViolation(f"edits from {first_txid} come after {last}")
@@ -146,7 +146,7 @@ class MetadataDatabase:
             if known < len(edits):
                 self._commit(epoch, edits[known:], lines[known:])
                 self._checkpoint_when_due()
-            return self._edits.place.last
+            return self._edits.span.last
 
     def load(self, table: Table, after: Any, limit: int, bytes_max: int) -> bytes:
         """Encoded rows in order of their keys, from behind key `after` (None: from the first).
@@ -175,20 +175,20 @@ class MetadataDatabase:
             self._begin_log_or_fail()
             with translated():
                 check_rows(self._connection)
-            return self._edits.place.last
+            return self._edits.span.last
 
     def figures(self) -> Tuple[Family, ...]:
         """How far the record has come, how large it is, how long its disk takes."""
         with self._lock:
-            place, epoch = self._edits.place, self._epoch
+            span, epoch = self._edits.span, self._epoch
             commits = histogram("pyhdfs_commit_seconds",
                                 "How long it took to make a change durable.", self._commits)
             batches = histogram("pyhdfs_edits_in_commit",
                                 "How many edits became durable at once.", self._batches)
-        kept = place.last - place.first + 1 if place.last else 0
+        kept = span.last - span.first + 1 if span.last else 0
         path = os.path.join(self._directory, NAME)
         return (
-            gauge("pyhdfs_last_txid", "The last edit that is durable.", place.last),
+            gauge("pyhdfs_last_txid", "The last edit that is durable.", span.last),
             gauge("pyhdfs_epoch", "The newest epoch that a namenode has claimed.", epoch),
             gauge("pyhdfs_edits_kept", "Edits that are kept behind the image.", kept),
             gauge("pyhdfs_database_bytes", "Size of the database.", _size(path)),
@@ -214,7 +214,7 @@ class MetadataDatabase:
         with self._lock, translated():
             assert self._connection.in_transaction is False
             count, first, last = span_of(self._connection)
-            assert EditLog(self._connection, 0).place == self._edits.place
+            assert EditLog(self._connection, 0).span == self._edits.span
             assert count == (last - first + 1 if last else 0)
             noted = int(read_state(self._connection)["epoch"])
             assert max(noted, self._spare.read()[0]) == self._epoch
@@ -222,7 +222,7 @@ class MetadataDatabase:
 
     def __repr__(self) -> str:
         failed = f", failed: {self._failure}" if self._failure else ""
-        return f"<MetadataDatabase to txid {self._edits.place.last}, epoch {self._epoch}{failed}>"
+        return f"<MetadataDatabase to txid {self._edits.span.last}, epoch {self._epoch}{failed}>"
 
     def _admit(self, epoch: int) -> None:
         if epoch < self._epoch:
@@ -235,10 +235,10 @@ class MetadataDatabase:
         with self._transaction():
             if not self._epoch_noted:
                 self._note_epoch(self._epoch, self._owner)
-            place = self._edits.append(epoch, lines)
+            span = self._edits.append(epoch, lines)
             rows = image_tables.apply(self._connection, edits)
         self._batches.note(len(edits))
-        self._edits.place, self._epoch_noted = place, True
+        self._edits.span, self._epoch_noted = span, True
         self._log_rows += len(lines) + rows
 
     def _note_epoch(self, epoch: int, owner: str) -> None:

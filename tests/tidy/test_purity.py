@@ -30,6 +30,7 @@ PURE_MODULES = {
     "metadata_service.backlog",
     "metadata_service.edits",
     "metadata_service.epochs",
+    "metadata_service.quorum",
     "data_service.datanode.store.layout",
     "data_service.web.attempts",
     "data_service.web.border",

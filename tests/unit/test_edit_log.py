@@ -37,7 +37,7 @@ def test_equal_edits_make_equal_logs_however_they_came(
     other.claim_epoch("another")
     for txid in range(1, 11):
         other.append(2, txid, lines_of([file_edit(txid)]))
-    assert other._edits.place == database._edits.place
+    assert other._edits.span == database._edits.span
     other.close()
 
 
@@ -53,11 +53,11 @@ def test_a_pruned_log_goes_on_in_the_same_chain(database: MetadataDatabase) -> N
         digest = following(digest, lines_of([edit])[0])
         if edit.txid > 10:
             database.append(1, edit.txid, lines_of([edit]))
-    place = database._edits.place
-    assert place.digest == digest and place.last == 200
-    assert KEEP <= place.last - place.first + 1 <= KEEP + 10
+    span = database._edits.span
+    assert span.digest == digest and span.last == 200
+    assert KEEP <= span.last - span.first + 1 <= KEEP + 10
     edit_log.check_chain(database._connection, 1000)
-    assert EditLog(database._connection, KEEP).place == place
+    assert EditLog(database._connection, KEEP).span == span
 
 
 def test_an_edit_that_was_exchanged_with_its_checksum_is_noticed(

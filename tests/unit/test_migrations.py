@@ -74,7 +74,7 @@ def test_the_edits_are_chained(directory: Path) -> None:
     digest = ""
     for line in lines(database):
         digest = edit_log.following(digest, line)
-    assert database._edits.place == edit_log.Place(1, EDITS, digest)
+    assert database._edits.span == edit_log.Span(1, EDITS, digest)
     database.close()
 
 

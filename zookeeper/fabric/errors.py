@@ -271,6 +271,13 @@ class Fenced(DfsError):
     number = errno.ESTALE
 
 
+class OutOfStep(DfsError):
+    """A member's log is that of another epoch, or differs where edits should be put behind it."""
+
+    code = "out_of_step"
+    number = errno.ESTALE
+
+
 # The process cannot start.
 
 

@@ -1,0 +1,104 @@
+"""What members of the metadata quorum tell: where a log stands, who decides, how one fares.
+
+A member is one metadata service with a disk of its own. An edit is decided when members that are a
+majority have stored it in the log of the leader's epoch.
+"""
+
+from typing import Annotated, NamedTuple, Tuple
+
+from zookeeper.fabric.kinds import Length, Natural, PerhapsLabel
+
+DIGEST_CHARACTERS_MAX = 64
+
+Digest = Annotated[str, Length(0, DIGEST_CHARACTERS_MAX)]
+
+OK, BLANK, STRANGER, BEHIND, DAMAGED, FULL = (
+    "ok", "blank", "stranger", "behind", "damaged", "full"
+)  # fmt: skip
+"""How a member fares: all is well; it has no record yet; its id is in no set that it knows of; it
+lacks edits that its peers have applied; its rows are not what was written; its disk is full."""
+
+
+class Place(NamedTuple):
+    """Where a log stands: the txid of its last edit, and the digest of the chain up to that."""
+
+    txid: Natural
+    digest: Digest
+
+
+START = Place(0, "")
+"""Where the empty log stands."""
+
+
+class Configuration(NamedTuple):
+    """Who decides: a majority of every set of (member id, address). There is one set, or two while
+    members change; none in a member that is blank. A later one has a larger version."""
+
+    version: Natural
+    sets: Tuple[Tuple[Tuple[str, str], ...], ...]
+
+
+NOBODY = Configuration(0, ())
+"""The configuration of a blank member."""
+
+
+class MemberStatus(NamedTuple):
+    """What a member knows, as of its last transaction; in the answer to a claim, of the promise.
+
+    `promised` is the newest epoch promised, to `owner`; `log_epoch` is that of the leader whose
+    log this is. The log goes from `first_txid` (0: it keeps none) to `last`; the image tables stand
+    at `applied`; everything up to `decided` is known to be decided. `witness` is what the other
+    members had acknowledged, as (member id, log epoch, txid). `silent_seconds` is how long ago a
+    leader last proved itself here, infinite after it let go; `state` is one of the words above.
+    """
+
+    cluster_id: PerhapsLabel
+    member_id: PerhapsLabel
+    promised: Natural
+    owner: PerhapsLabel
+    log_epoch: Natural
+    first_txid: Natural
+    last: Place
+    applied: Place
+    decided: Natural
+    configuration: Configuration
+    witness: Tuple[Tuple[str, int, int], ...]
+    room: bool
+    silent_seconds: float
+    state: PerhapsLabel
+
+
+class Stored(NamedTuple):
+    """Where a member's log and image stand, durably, after `adopt` or `append`; and whether its
+    disk has room for more edits. A `last` before what was sent says that edits are missing."""
+
+    last: Place
+    applied_txid: Natural
+    room: bool
+
+
+class Proved(NamedTuple):
+    """A member's answer to a leader that proves itself: the leader leads when a majority `promised`
+    its epoch. `wish` names a namenode that asks to lead instead, with its reason; mostly empty."""
+
+    promised: Natural
+    last_txid: Natural
+    room: bool
+    wish: str
+
+
+class Tail(NamedTuple):
+    """Decided edits as lines, and up to where the member knows that all is decided. `behind` says
+    that it knows of less than was asked for, or keeps no edits that are so old: ask another."""
+
+    decided: Natural
+    payload: bytes
+    behind: bool
+
+
+class Export(NamedTuple):
+    """A member that stands still for a while: its image at one place, and how many rows it has."""
+
+    export_id: PerhapsLabel
+    applied: Place
+    rows: Tuple[Tuple[str, int], ...]
