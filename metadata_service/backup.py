@@ -12,24 +12,21 @@ that was cut short has none, and is refused by whoever would use it.
 
 import os
 import shutil
-from contextlib import contextmanager
-from typing import Dict, Iterator, NamedTuple, Sequence
+from typing import Dict, NamedTuple, Sequence
 
-from metadata_service import image_tables, version_file
-from metadata_service.edit_log import following
-from metadata_service.edits import TABLES, Row, Table, decode
+from metadata_service import version_file
+from metadata_service.edits import Row
 from metadata_service.inspection import EVERY_ROW, check_rows, is_complete
 from metadata_service.migrations import LAYOUTS
-from metadata_service.opening import NAME, RESTORING, create
-from metadata_service.schema import BASE, JOURNAL, LAYOUT, SQL, STATE, put, read_state, verified
-from metadata_service.sqlite import LOOK_WITHOUT_LOG, Connection, close, connect, translated
+from metadata_service.opening import NAME, RESTORING
+from metadata_service.record_copy import RecordCopy
+from metadata_service.schema import LAYOUT
+from metadata_service.sqlite import LOOK_WITHOUT_LOG, connect, translated
 from metadata_service.version_file import Version
 from zookeeper.fabric import disk
-from zookeeper.fabric.errors import CorruptData, ProtocolViolation, StartRefused
+from zookeeper.fabric.errors import CorruptData, StartRefused
 
 _EDITS_AT_ONCE = 1000
-_LOG_PAGES = 1000
-"""Pages after which SQLite empties its log into the database: it would become as large as that."""
 
 
 class BackedUp(NamedTuple):
@@ -48,48 +45,31 @@ class Backup:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
-        self._connection: Connection = create(os.path.join(directory, NAME))
-        with translated():
-            self._connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
-        self._cluster_id = self._digest = ""
-        self._first_txid = self.last_txid = 0
+        self._copy = RecordCopy(os.path.join(directory, NAME))
+        self._cluster_id = ""
+        self.add_rows = self._copy.put_rows
+        """Adds a page of an image table, as it was at some moment since `begin`."""
+
+    @property
+    def last_txid(self) -> int:
+        """The last edit that it has."""
+        return self._copy.last_txid
 
     def begin(self, cluster_id: str, epoch: int, base: str, edits: Sequence[Row]) -> None:
         """Whose record it is, and the first edits of its log, behind that with the digest `base`.
 
         Pages that are added later must be of a moment when the first of them was durable.
         """
-        self._cluster_id, self._digest = cluster_id, base
-        self._first_txid = edits[0][0] if edits else 1
-        state = {"cluster_id": cluster_id, "epoch": str(epoch), "owner": "backup", BASE: base}
-        with self._transaction():
-            for row in state.items():
-                put(self._connection, STATE, row)
+        self._cluster_id = cluster_id
+        self._copy.set_state({"cluster_id": cluster_id, "epoch": str(epoch), "owner": "backup"})
+        self._copy.begin_log(edits[0][0] if edits else 1, base)
         self.add_edits(edits)
-
-    def add_rows(self, table: Table, rows: Sequence[Row]) -> None:
-        """A page of an image table, as it was at some moment since `begin`."""
-        with self._transaction():
-            for row in rows:
-                _require(table, row)
-                put(self._connection, table, row)
 
     def add_edits(self, rows: Sequence[Row]) -> None:
         """The rows of the log behind `last_txid`. Raises CorruptData when these are others: the
         record was put back from a backup meanwhile, or its log was pruned faster than it was read.
         """
-        last, digest = self.last_txid, self._digest
-        with self._transaction():
-            for row in rows:
-                _require(JOURNAL, row)
-                digest = following(digest, row[3])
-                if row[0] != (last + 1 if last else self._first_txid) or row[2] != digest:
-                    raise CorruptData(
-                        f"edit {row[0]} does not follow edit {last} of the backup: begin again"
-                    )
-                put(self._connection, JOURNAL, row)
-                last = row[0]
-        self.last_txid, self._digest = last, digest
+        self._copy.add_edits(rows)
 
     def finish(self) -> BackedUp:
         """Carry the edits out, compare all with its checksums, and make it one that may be used.
@@ -98,41 +78,16 @@ class Backup:
         """
         txid = 0
         while txid < self.last_txid:
-            txid = self._carry_out(txid)
-        with translated():
-            check_rows(self._connection, rows=EVERY_ROW)
-            counts = {
-                name: self._connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-                for name in TABLES
-            }
-            number = int(read_state(self._connection)["log"])
+            txid = self._copy.carry_out(txid, _EDITS_AT_ONCE)
+        counts = self._copy.checked()
+        number = int(self._copy.state()["log"])
         self.close()
         version_file.write(self._directory, Version(self._cluster_id, LAYOUT, number))
         return BackedUp(self._cluster_id, self.last_txid, counts)
 
     def close(self) -> None:
         """Close the database. One that is not finished has no VERSION, and nobody takes it."""
-        close(self._connection)
-
-    def _carry_out(self, txid: int) -> int:
-        """Some more of the edits, behind this one; the last of them."""
-        rows = self._connection.execute(SQL[JOURNAL.name].behind, (txid, _EDITS_AT_ONCE))
-        lines = [row for row, _ in verified(JOURNAL, rows.fetchall())]
-        with self._transaction():
-            image_tables.apply(self._connection, [decode(row[3]) for row in lines])
-        return int(lines[-1][0])
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
-
-
-def _require(table: Table, row: Row) -> None:
-    if not table.accepts(row):
-        raise ProtocolViolation(f"an odd row of {table.name} came from the metadata service")
+        self._copy.close()
 
 
 def restore(backup: str, directory: str) -> None:

@@ -7,9 +7,9 @@ from typing import Dict, List, Optional, Tuple
 import pytest
 
 from data_service.filesystem import backing_up
-from metadata_service.backup import Backup
 from metadata_service.edits import TABLES, Change, Edit, Row, encode
 from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.record_copy import RecordCopy
 from metadata_service.service import MetadataService
 from tests.support.models.sample_edits import image_of
 from zookeeper.fabric.errors import CorruptData
@@ -110,7 +110,7 @@ def test_a_backup_is_one_moment_of_a_record_that_changes(tmp_path: Path, seed: i
 def test_without_the_edits_it_would_be_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Backup, "_carry_out", lambda self, txid: self.last_txid)
+    monkeypatch.setattr(RecordCopy, "carry_out", lambda self, *_: self.last_txid)
     pairs = [back_up(tmp_path / str(seed), seed) for seed in range(5)]
     assert any(found != expected for found, expected in pairs)
 

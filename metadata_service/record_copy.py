@@ -1,0 +1,110 @@
+"""A database that is filled with another one's rows: for a backup, or for a member without a whole
+image.
+
+Nobody looks into it before it is whole, so it is synced when SQLite empties its log into it, and
+when it is closed.
+"""
+
+import contextlib
+from typing import Any, Dict, Iterator, Mapping, Sequence
+
+from metadata_service import image_tables
+from metadata_service.edit_log import following
+from metadata_service.edits import TABLES, Row, Table, decode
+from metadata_service.inspection import EVERY_ROW, check_rows
+from metadata_service.opening import create
+from metadata_service.schema import BASE, JOURNAL, SQL, STATE, put, read_state, verified
+from metadata_service.sqlite import Connection, close, translated
+from zookeeper.fabric.errors import CorruptData, ProtocolViolation
+
+_LOG_PAGES = 1000
+"""Pages after which SQLite empties its log into the database: it would become as large as that."""
+
+
+class RecordCopy:
+    """A new database at `path`, where there is none. Raises DiskFull, DiskFailed."""
+
+    def __init__(self, path: str) -> None:
+        self._connection: Connection = create(path)
+        with translated():
+            self._connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
+        self._first_txid, self._digest = 1, ""
+        self.last_txid = 0
+        """The last edit that it has."""
+
+    def set_state(self, rows: Mapping[str, str]) -> None:
+        """Store these rows of the table `state`."""
+        with self._transaction():
+            for row in rows.items():
+                put(self._connection, STATE, row)
+
+    def state(self) -> Dict[str, str]:
+        """The rows of the table `state`."""
+        with translated():
+            return read_state(self._connection)
+
+    def put_rows(self, table: Table, rows: Sequence[Row]) -> None:
+        """Store a page of an image table. Raises ProtocolViolation for rows that are none of it."""
+        with self._transaction():
+            for row in rows:
+                _require(table, row)
+                put(self._connection, table, row)
+
+    def begin_log(self, first_txid: int, base: str) -> None:
+        """The log begins with this edit, behind the one with this digest."""
+        self._first_txid, self._digest = first_txid, base
+        self.set_state({BASE: base})
+
+    def add_edits(self, rows: Sequence[Row]) -> None:
+        """Store the next rows of the log; raises CorruptData when they do not follow `last_txid`:
+        the record is another one by now, or its log was pruned faster than it was read."""
+        last, digest = self.last_txid, self._digest
+        with self._transaction():
+            for row in rows:
+                _require(JOURNAL, row)
+                digest = following(digest, row[3])
+                if row[0] != (last + 1 if last else self._first_txid) or row[2] != digest:
+                    raise CorruptData(
+                        f"edit {row[0]} does not follow edit {last} of the copy: begin again"
+                    )
+                put(self._connection, JOURNAL, row)
+                last = row[0]
+        self.last_txid, self._digest = last, digest
+
+    def carry_out(self, txid: int, limit: int) -> int:
+        """Make the changes of some edits behind this one; the last of them."""
+        with self._transaction():
+            rows = self._connection.execute(SQL[JOURNAL.name].behind, (txid, limit))
+            edits = [row for row, _ in verified(JOURNAL, rows.fetchall())]
+            image_tables.apply(self._connection, [decode(row[3]) for row in edits])
+        return int(edits[-1][0])
+
+    def checked(self) -> Dict[str, int]:
+        """Read everything back; how many rows each image table has. Raises CorruptData when the
+        disk gives back something else than was written."""
+        with translated():
+            check_rows(self._connection, rows=EVERY_ROW)
+            return {name: self._count(name) for name in TABLES}
+
+    def _count(self, name: str) -> int:
+        found: Any = self._connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+        return int(found)
+
+    def close(self) -> None:
+        """Close it, all of it on the disk."""
+        close(self._connection)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+
+    def __repr__(self) -> str:
+        return f"<RecordCopy to txid {self.last_txid}>"
+
+
+def _require(table: Table, row: Row) -> None:
+    if not table.accepts(row):
+        raise ProtocolViolation(f"an odd row of {table.name} came from the metadata service")
