@@ -18,7 +18,7 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
-from zookeeper.fabric.remote import Remote
+from zookeeper.fabric.remote import Remote, answering
 from zookeeper.fabric.sockets import adopt
 from zookeeper.fabric.settings import NetworkSettings
 
@@ -258,3 +258,45 @@ def test_time_is_of_the_monotonic_clock(
     remote = loopback.remote()
     monkeypatch.setattr(time, "time", lambda: pytest.fail("asked the wall clock"))
     assert works(remote)
+
+
+# Several servers at once.
+
+
+def test_one_thread_asks_several_servers_at_once(loopback: Loopback) -> None:
+    slow, quick = loopback.remote(), loopback.remote()
+    loopback.stage.gate.clear()
+    slow.begin("wait", timeout=1)
+    quick.begin("echo", "now", timeout=1)
+    assert answering([slow, quick], PATIENCE_SECONDS) == [quick]
+    assert quick.finish(1) == "now" and answering([slow, quick], 0) == []
+    loopback.stage.gate.set()
+    assert answering([slow, quick], PATIENCE_SECONDS) == [slow]
+    slow.finish(1)
+    assert works(slow) and works(quick)
+
+
+def test_a_refusal_is_an_answer_and_a_lost_connection_ends_the_waiting(
+    loopback: Loopback, impostor: Impostor
+) -> None:
+    refused = loopback.remote()
+    refused.begin("nowhere", timeout=1)
+    impostor.remote.begin("echo", 1, timeout=1)
+    assert answering([refused, impostor.remote], PATIENCE_SECONDS) == [refused]
+    with pytest.raises(DfsError):
+        refused.finish(1)
+    assert works(refused)
+    impostor.socket.close()
+    assert answering([refused, impostor.remote], PATIENCE_SECONDS) == [impostor.remote]
+    with pytest.raises(Unavailable):
+        impostor.remote.finish(1)
+    assert impostor.remote.closed
+
+
+def test_an_answer_that_is_not_finished_in_time_closes(impostor: Impostor) -> None:
+    impostor.remote.begin("echo", 1, timeout=1)
+    impostor.socket.sendall(struct.pack("!LB", 200, 0) + b"half")
+    assert answering([impostor.remote], PATIENCE_SECONDS) == [impostor.remote]
+    with pytest.raises(DeadlineExceeded):
+        impostor.remote.finish(0.1)
+    assert impostor.remote.closed

@@ -3,12 +3,10 @@
 import errno
 import os
 import socket
-import ssl
 import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Callable, Iterator, Tuple
 
@@ -16,6 +14,7 @@ import pytest
 
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.links import certificates
+from tests.support.links.ends import STALL_SECONDS, Ends, plain, with_tls
 from zookeeper.fabric import stream as stream_module
 from zookeeper.fabric.errors import (
     CorruptData, DeadlineExceeded, DiskFailed, ProtocolViolation, Unavailable)
@@ -26,32 +25,7 @@ from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import Stream
 from zookeeper.fabric.tls import Tls
 
-STALL_SECONDS = 0.3
 LARGE = bytes(range(256)) * 40_000  # 10 MB: more than the kernel holds for a connection.
-
-Ends = Tuple[Stream, socket.socket]
-
-
-def plain() -> Ends:
-    """A stream that stalls after 0.3 s, and the peer's plain socket."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        near = socket.create_connection(listener.getsockname())
-        far, _ = listener.accept()
-    far.settimeout(PATIENCE_SECONDS)
-    return adopt(near, NetworkSettings(stall_timeout_seconds=STALL_SECONDS), "the peer"), far
-
-
-def with_tls(folder: Path) -> Ends:
-    """The same with TLS on it; the peer's is the one of the standard library."""
-    security = certificates.settings(folder, DATA_NODE)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(security.certificate_file, security.certificate_key_file)
-    stream, far = plain()
-    call = partial(Tls(security, DATA_NODE).call, stream, DATA_NODE, "localhost", patient())
-    with ThreadPoolExecutor(1) as pool:
-        called = pool.submit(call)
-        far = context.wrap_socket(far, server_side=True)
-        return called.result(), far
 
 
 def secured(tls: Tls, near: Stream, far: Stream) -> Tuple[Stream, Stream]:
@@ -394,3 +368,23 @@ def test_a_file_is_not_sent_for_ever_to_a_peer_that_sips(ends: Ends, tmp_path: P
     wait_until(lambda: failed or not far.recv(1), what="the end of a slow transfer")
     sender.join()
     assert failed
+
+
+def test_of_several_streams_those_are_found_that_can_be_read(certified: Path) -> None:
+    (plain_one, far_plain), (tls_one, far_tls), (silent, far_silent) = [
+        plain(), with_tls(certified), plain()]
+    streams = [plain_one, tls_one, silent]
+    assert stream_module.readable(streams, 0) == []
+    began = time.monotonic()
+    assert stream_module.readable(streams, 0.05) == [] and time.monotonic() - began >= 0.05
+    in_thread(lambda: (time.sleep(0.02), far_tls.sendall(b"two bytes")))
+    assert stream_module.readable(streams, PATIENCE_SECONDS) == [tls_one]
+    assert tls_one.read(1) == b"t"
+    assert stream_module.readable(streams, 0) == [tls_one], "what is decrypted already counts"
+    far_silent.close()
+    assert stream_module.readable(streams, PATIENCE_SECONDS) == [tls_one, silent], "so does an end"
+    far_plain.sendall(b"x")
+    plain_one.close()
+    wait_until(lambda: stream_module.readable(streams, 0) == streams)
+    for end in (*streams, far_plain, far_tls):
+        end.close()

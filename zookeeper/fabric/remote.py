@@ -1,7 +1,7 @@
 """The calling side: connections to other processes' services, with a deadline on every call."""
 
 import time
-from typing import Any, Callable, Optional, Tuple, Type
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Type
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import ANSWERS_WITH_BODY, TAKES_BODY, Call
@@ -17,7 +17,7 @@ from zookeeper.fabric.handshake import greet
 from zookeeper.fabric.packets import PacketReader, PacketWriter, starts_packet
 from zookeeper.fabric.settings import Address, NetworkSettings
 from zookeeper.fabric.sockets import dial, dial_here
-from zookeeper.fabric.stream import Buffer, Stream
+from zookeeper.fabric.stream import Buffer, Stream, readable
 
 
 Release = Callable[["Remote"], None]
@@ -128,6 +128,21 @@ class Remote(Forkable):
             self._frames.send(message, deadline)
             return self._reply(deadline)
 
+    def begin(self, method: str, *args: Any, timeout: float) -> None:
+        """Send a call and do not wait for its answer, which `finish` takes before any other call.
+
+        `timeout` is for the other side to take the message. So one thread can ask several servers
+        at once: `answering` says which of them have answered.
+        """
+        message = self._message(method, args)
+        with self.guard:
+            self._frames.send(message, time.monotonic() + timeout)
+
+    def finish(self, timeout: float) -> Any:
+        """The result of the call that was begun; raises what the server raised."""
+        with self.guard:
+            return self._reply(time.monotonic() + timeout)
+
     def perform(self, call: Call, args: Tuple[Any, ...], timeout: float) -> Any:
         """Make a call of a table: its answer, or the caller's side of its body."""
         if call.body == TAKES_BODY:
@@ -166,6 +181,13 @@ class Remote(Forkable):
         if isinstance(outcome, DfsError):
             raise outcome
         return outcome
+
+
+def answering(remotes: Sequence[Remote], seconds: float) -> List[Remote]:
+    """Those whose answers have come, or whose connections are over: waits for the first one for so
+    long, and gives none when the time is over."""
+    found = readable([remote._stream for remote in remotes], seconds)
+    return [remote for remote in remotes if remote._stream in found]
 
 
 class _Body:

@@ -272,6 +272,22 @@ class Stream:
         return error
 
 
+def readable(streams: Sequence[Stream], seconds: float) -> List[Stream]:
+    """Those of which something (bytes, or the end) can be read: waits for the first one for so
+    long, and gives none when the time is over."""
+    deadline = time.monotonic() + seconds
+    while True:
+        # Each is asked by itself: what TLS has decrypted already no descriptor tells of.
+        found = [stream for stream in streams if stream.poll(0)]
+        left = deadline - time.monotonic()
+        if found or left <= 0:
+            return found
+        poll = select.poll()
+        for stream in streams:
+            poll.register(stream.fileno(), select.POLLIN)
+        poll.poll(_milliseconds(left))
+
+
 def _milliseconds(seconds: float) -> int:
     # Rounded up, so that no wait ends before its time; at most what poll(2) takes, 24 days.
     return max(0, min(int(seconds * 1000 + 0.999), 2**31 - 1))
