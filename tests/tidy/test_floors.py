@@ -32,6 +32,7 @@ FABRIC = (
     "logs",
     "config_file",
     "section",
+    "sections",
     "settings",
     "identity",
     "keys",

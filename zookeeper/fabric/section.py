@@ -1,7 +1,25 @@
 """What the sections of config.ini have in common, when they are understood."""
 
-from dataclasses import MISSING, FrozenInstanceError, fields
-from typing import Any
+from dataclasses import MISSING, FrozenInstanceError, field, fields
+from typing import Any, NamedTuple, Tuple
+
+from zookeeper.fabric.config_file import Kind
+
+
+class Setting(NamedTuple):
+    """One row of the table: kind, meaning for a person, keys in the file (the first one shown)."""
+
+    kind: Kind
+    meaning: str
+    keys: Tuple[str, ...]
+
+
+def setting(default: Any, kind: Kind, meaning: str, *keys: str) -> Any:
+    """The field of a section that is this row; a callable makes the default anew."""
+    metadata = {"setting": Setting(kind, meaning, keys)}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 class Section:
