@@ -87,13 +87,14 @@ class Metadata(daemon.Daemon):
     """The metadata service's process: directory, database, listening address."""
 
     def __init__(
-        self, settings: Settings, credentials: Credentials, restore_from: str = ""
+        self, settings: Settings, credentials: Credentials, restore_from: str = "", index: int = 0
     ) -> None:
         """Nothing is touched before `start`, which first restores the backup at this path."""
         self._restore_from = restore_from
         self._settings = settings
         self._credentials = credentials
-        self._advertised = settings.metadata.hosts[0]
+        self._advertised = daemon.address_at(settings.metadata.hosts, index, "metadata_hosts")
+        self._directory = settings.metadata.directory_of(self._advertised)
         self._lock = threading.Lock()
         self._stopped = False
         self._directory_lock: Optional[disk.DirectoryLock] = None
@@ -108,16 +109,16 @@ class Metadata(daemon.Daemon):
         To look through a large database takes long. Who stops meanwhile does not wait for it: what
         is being opened is closed here, at the latest by the end of the process.
         """
-        metadata = self._settings.metadata
+        directory = self._directory
         with self._lock:
             if self._stopped:
                 return
-        directory_lock = disk.take_directory(metadata.metadata_dir)
+        directory_lock = disk.take_directory(directory)
         try:
             if self._restore_from:
-                restore(self._restore_from, metadata.metadata_dir)
+                restore(self._restore_from, directory)
                 log.info("record.restored", backup=self._restore_from)
-            database = MetadataDatabase.open(metadata.metadata_dir, metadata.keep_edits)
+            database = MetadataDatabase.open(directory, self._settings.metadata.keep_edits)
         except BaseException:
             directory_lock.close()
             raise
@@ -129,7 +130,7 @@ class Metadata(daemon.Daemon):
             self._serve(database)
 
     def _serve(self, database: MetadataDatabase) -> None:
-        network, directory = self._settings.network, self._settings.metadata.metadata_dir
+        network, directory = self._settings.network, self._directory
         self._server = Server(
             f"{METADATA}@{self._advertised}",
             daemon.bind_host(self._settings, self._advertised),
@@ -164,10 +165,11 @@ class Metadata(daemon.Daemon):
 
 def _build(settings: Settings, arguments: argparse.Namespace) -> Metadata:
     credentials = credentials_of(settings, Principal(METADATA))
-    return Metadata(settings, credentials, arguments.restore)
+    return Metadata(settings, credentials, arguments.restore, arguments.index)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    daemon.add_index(parser, "metadata service", "metadata_hosts")
     parser.add_argument(
         "--restore", metavar="DIR", default="",
         help="begin with the backup in DIR, in a metadata_dir where there is no record yet",

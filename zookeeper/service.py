@@ -248,11 +248,11 @@ class ZooKeeperService(Service):
 class ZooKeeper(daemon.Daemon):
     """The zookeeper's process: directory, listening address, ticking thread."""
 
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+    def __init__(self, settings: Settings, credentials: Credentials, index: int = 0) -> None:
         """Lock the directory, read it, and listen. Raises StartRefused."""
         zookeeper = settings.zookeeper
-        advertised = zookeeper.hosts[0]
-        directory = zookeeper.zookeeper_dir
+        advertised = daemon.address_at(zookeeper.hosts, index, "zookeeper_hosts")
+        directory = zookeeper.directory_of(advertised)
         self._directory_lock = disk.take_directory(directory)
         try:
             self._coordination = Coordination(
@@ -303,8 +303,12 @@ class ZooKeeper(daemon.Daemon):
         return f"<ZooKeeper {self.ready} {self._coordination}>"
 
 
-def _build(settings: Settings, _arguments: argparse.Namespace) -> ZooKeeper:
-    return ZooKeeper(settings, credentials_of(settings, Principal(ZOOKEEPER)))
+def _build(settings: Settings, arguments: argparse.Namespace) -> ZooKeeper:
+    return ZooKeeper(settings, credentials_of(settings, Principal(ZOOKEEPER)), arguments.index)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    daemon.add_index(parser, "zookeeper", "zookeeper_hosts")
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -314,4 +318,5 @@ def main(argv: Optional[List[str]] = None) -> int:
         description="Tracks which daemons are alive, and elects leaders.",
         argv=argv,
         build=_build,
+        add_arguments=_add_arguments,
     )

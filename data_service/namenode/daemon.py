@@ -309,13 +309,7 @@ def _build(settings: Settings, arguments: argparse.Namespace) -> NameNode:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "index",
-        nargs="?",
-        type=int,
-        default=0,
-        help="which namenode to be: index into name_node_hosts, from 0 (the default)",
-    )
+    daemon.add_index(parser, "namenode", "name_node_hosts")
 
 
 def main(argv: Optional[List[str]] = None) -> int:

@@ -89,6 +89,16 @@ MISTAKES = [
                                               "expected a list of paths"),
     ("[data_node]\ndata_node_hosts = a:1,b:2, A:1",
      "2: data_node_hosts: found a:1 twice, expected it once"),
+    ("[metadata]\nmetadata_hosts = a:1,b:1", "2: found metadata_hosts = 'a:1,b:1', expected a list "
+     "of 1, 3 or 5 host:port, since of an even number no more may fail"),
+    ("[zookeeper]\nzookeeper_hosts = a:1,b:1", "2: found zookeeper_hosts = 'a:1,b:1', expected a "
+     "list of 1 or 3 host:port, since of an even number no more may fail"),
+    ("[metadata]\nmetadata_hosts = a:1,b:1,a:1",
+     "2: metadata_hosts: found a:1 twice, expected it once"),
+    ("[metadata]\nmetadata_dir_9 = /x",
+     "2: found metadata_dir_9, expected a port of metadata_hosts: 18005"),
+    ("[zookeeper]\nzookeeper_dir = /y\nzookeeper_dir_18861 = /x",
+     "3: found both zookeeper_dir and zookeeper_dir_18861, expected one of them"),
     ("[metadata]\nmetadata_dir =", "2: found metadata_dir = '', expected a path"),
     ("[zookeeper]\nsession_expiry_seconds = 1.5",
      "2: found session_expiry_seconds = 1.5 in [zookeeper], "

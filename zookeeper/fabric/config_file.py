@@ -153,6 +153,17 @@ def number(what: str, least: float, most: float) -> Kind:
     return Kind(f"{what} from {least:g} to {most:.12g}", _within(_read_number, least, most))
 
 
+def members(*counts: int) -> Kind:
+    """Lists of host:port of which there are as many as one of `counts`: they decide by majority."""
+    listed = f"{', '.join(map(str, counts[:-1]))} or {counts[-1]}"
+
+    def read(text: str) -> Tuple[Address, ...]:
+        addresses = _read_list(text, parse_address)
+        return tuple(_checked(addresses, len(addresses) in counts))
+
+    return Kind(f"a list of {listed} host:port, since of an even number no more may fail", read)
+
+
 def text_that(is_right: Callable[[str], bool], expected: str) -> Kind:
     """Text for which `is_right` holds."""
     return Kind(expected, lambda text: _checked(text, is_right(text)))

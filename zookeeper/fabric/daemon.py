@@ -170,6 +170,17 @@ def address_at(hosts: Sequence[Address], index: int, key: str) -> Address:
     return hosts[index]
 
 
+def add_index(parser: argparse.ArgumentParser, kind: str, key: str) -> None:
+    """Let the command line name by its index which daemon of this kind to be; else the first."""
+    parser.add_argument(
+        "index",
+        nargs="?",
+        type=int,
+        default=0,
+        help=f"which {kind} to be: index into {key}, from 0 (the default)",
+    )
+
+
 def bind_host(settings: Settings, advertised: Address, hears_passwords: bool = False) -> str:
     """Where a daemon that others know as `advertised` shall listen.
 

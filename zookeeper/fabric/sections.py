@@ -28,6 +28,7 @@ from zookeeper.fabric.config_file import (
     USER_NAME,
     Address,
     count,
+    members,
     number,
     size,
 )
@@ -55,6 +56,8 @@ class NameNodeSettings(Section):
     dead_seconds: float = setting(
         600.0, SECONDS, "silence after which a datanode is dead and its blocks are copied: longer "
         "than a machine needs to start anew")
+    leader_seconds: float = setting(
+        1.5, SECONDS, "silence after which another namenode may lead in place of the one that does")
     lease_soft_seconds: float = setting(
         60.0, SECONDS, "silence after which another may take a writer's file")
     lease_hard_seconds: float = setting(
@@ -107,11 +110,25 @@ class MetadataSettings(Section):
     """[metadata]: the durable record of the namespace."""
 
     hosts: Tuple[Address, ...] = setting(
-        _local(18005), ADDRESSES, "where the metadata service listens", "metadata_hosts")
-    metadata_dir: str = setting("data/metadata", PATH, "directory of its database")
+        _local(18005), members(1, 3, 5),
+        "where the metadata services listen: 1, 3 or 5",
+        "metadata_hosts")
+    metadata_dir: str = setting(
+        "data/metadata", PATH,
+        "directory of the first one's database, and of others that have its port")
+    directories: Mapping[int, str] = setting(
+        lambda: MappingProxyType({}), PATH,
+        "directory of the one with this port, in place of the first one's name, _ and the port",
+        "metadata_dir_" + PORT)
     append_timeout_seconds: float = setting(
         30.0, SECONDS, "how long the namenode tries to get an edit recorded")
     keep_edits: int = setting(100000, count(1, 10**9), "how many of the newest edits are kept")
+    catch_up_bytes_per_second: int = setting(
+        8 << 20, size("4K", "1T"), "bytes a second that one reads from the others to catch up")
+
+    def directory_of(self, address: Address) -> str:
+        """Where the metadata service at this address keeps its database."""
+        return _directory_of(address, self.hosts, self.metadata_dir, self.directories)
 
 
 @dataclass(init=False, repr=False, eq=False)
@@ -119,11 +136,31 @@ class ZooKeeperSettings(Section):
     """[zookeeper]: who is alive."""
 
     hosts: Tuple[Address, ...] = setting(
-        _local(18861), ADDRESSES, "where the zookeeper listens", "zookeeper_hosts")
-    zookeeper_dir: str = setting("data/zookeeper", PATH, "directory of its epochs")
+        _local(18861), members(1, 3),
+        "where the zookeepers listen: 1 or 3",
+        "zookeeper_hosts")
+    zookeeper_dir: str = setting(
+        "data/zookeeper", PATH,
+        "directory of the first one's epochs, and of others that have its port")
+    directories: Mapping[int, str] = setting(
+        lambda: MappingProxyType({}), PATH,
+        "directory of the one with this port, in place of the first one's name, _ and the port",
+        "zookeeper_dir_" + PORT)
     heartbeat_seconds: float = setting(
         1.0, SECONDS, "pause between heartbeats of a session", "session_heartbeat_seconds")
     session_expiry_seconds: float = setting(10.0, SECONDS, "silence that ends a session")
+
+    def directory_of(self, address: Address) -> str:
+        """What the zookeeper at this address owns, so that no two are one."""
+        return _directory_of(address, self.hosts, self.zookeeper_dir, self.directories)
+
+
+def _directory_of(
+    address: Address, hosts: Tuple[Address, ...], of_first: str, others: Mapping[int, str]
+) -> str:
+    """As with datanodes the port tells: one file serves all machines, with one port on each."""
+    beside = of_first if address.port == hosts[0].port else f"{of_first}_{address.port}"
+    return others.get(address.port, beside)
 
 
 @dataclass(init=False, repr=False, eq=False)

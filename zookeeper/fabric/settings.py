@@ -116,7 +116,8 @@ def _settings(path: str, folder: str, found: Found) -> Settings:
     sections = {section: cls(**_values(path, folder, section, found.get(section, {})))
                 for section, cls in SECTIONS.items()}
     data_node = sections["data_node"]
-    _check_directories(path, data_node, found)
+    for section in ("data_node", "metadata", "zookeeper"):
+        _check_directories(path, section, sections[section], found.get(section, {}))
     directories = {address.port: _absolute(folder, data_node.directories_of(address))
                    for address in data_node.hosts}
     sections["data_node"] = replace(data_node, directories=MappingProxyType(directories))
@@ -148,7 +149,8 @@ def _values(path: str, folder: str, section: str, lines: Dict[str, Line]) -> Dic
     for row in fields(SECTIONS[section]):
         if row.metadata["setting"].kind.is_path and row.default is not MISSING:
             values[row.name] = _absolute(folder, values.get(row.name, row.default))
-    return values
+    return {name: MappingProxyType(value) if isinstance(value, dict) else value
+            for name, value in values.items()}
 
 
 def _value(path: str, key: str, line: Line, kind: Kind) -> Any:
@@ -167,13 +169,16 @@ def _absolute(folder: str, value: Any) -> Any:
     return os.path.normpath(os.path.join(folder, os.path.expanduser(value))) if value else value
 
 
-def _check_directories(path: str, data_node: DataNodeSettings, found: Found) -> None:
-    ports = {address.port for address in data_node.hosts}
-    for port in data_node.directories:
+def _check_directories(path: str, section: str, read: Any, lines: Dict[str, Line]) -> None:
+    """A directory of nobody, or two of one, would be a disk that somebody believes is in use."""
+    ports = {address.port for address in read.hosts}
+    for port in read.directories:
+        key, first = f"{section}_dir_{port}", f"{section}_dir"
         if port not in ports:
-            key = f"data_node_dir_{port}"
-            raise error_at(path, found["data_node"][key].number, key,
-                           "a port of data_node_hosts: " + ", ".join(map(str, sorted(ports))))
+            raise error_at(path, lines[key].number, key,
+                           f"a port of {section}_hosts: " + ", ".join(map(str, sorted(ports))))
+        if first in lines and port == read.hosts[0].port:
+            raise error_at(path, lines[key].number, f"both {first} and {key}", "one of them")
 
 
 def _check_intervals(path: str, sections: Dict[str, Any], found: Found) -> None:
