@@ -61,6 +61,7 @@ FABRIC = (
     "meter",
     "rpc",
     "remote",
+    "leader_probe",
     "pools",
     "server",
     "daemon",

@@ -10,13 +10,15 @@ and one that was idle for a while is asked whether it still leads anywhere.
 import threading
 import time
 from collections import deque
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, Callable, Deque, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Deque, NamedTuple, Optional, Sequence, Tuple
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DeadlineExceeded, DfsError, NotLeader, Unavailable
 from zookeeper.fabric.forks import Forkable, watch
+from zookeeper.fabric.leader_probe import LeaderProbe
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -233,7 +235,8 @@ class LeaderPool:
     `call` asks the one that answered last. When it is out of reach or does not lead, the error
     reaches the caller as usual, and the next call asks the next server: who repeats a call (with
     the same operation id, where it changes something) finds the leader by repeating. `greet`: see
-    ConnectionPool.
+    ConnectionPool. `epoch_of(connection)` asks a server in which epoch it leads, 0 when it does
+    not: with it the others are asked while a call waits; see `leader_probe.py`.
     """
 
     def __init__(
@@ -243,11 +246,16 @@ class LeaderPool:
         credentials: Credentials,
         network: NetworkSettings,
         greet: Optional[Callable[[Remote], None]] = None,
+        epoch_of: Optional[Callable[[Remote], int]] = None,
     ) -> None:
         self._connections = ConnectionPool(server, credentials, network, greet=greet)
         self._call_seconds = network.call_timeout_seconds
         self._addresses = tuple(addresses)
         self._current = 0
+        self._probe: Optional[LeaderProbe] = None
+        if epoch_of is not None and len(self._addresses) > 1:
+            asking = partial(self._ask, epoch_of)
+            self._probe = LeaderProbe(self._addresses, asking, self._found)
 
     def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
         """Call the presumed leader once."""
@@ -257,12 +265,26 @@ class LeaderPool:
         try:
             remote = self._connections.take(address)
             try:
-                return remote.call(method, *args, timeout=seconds)
+                with self._watching(address, remote):
+                    return remote.call(method, *args, timeout=seconds)
             finally:
                 self._connections.give_back(address, remote)
         except (Unavailable, NotLeader):
             self._turn(asked)
             raise
+
+    def _watching(self, address: Address, remote: Remote) -> ContextManager[None]:
+        return nullcontext() if self._probe is None else self._probe.watching(address, remote)
+
+    def _ask(self, epoch_of: Callable[[Remote], int], address: Address) -> int:
+        remote = self._connections.take(address)
+        try:
+            return epoch_of(remote)
+        finally:
+            self._connections.give_back(address, remote)
+
+    def _found(self, leader: Address) -> None:
+        self._current = self._addresses.index(leader)
 
     def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
         """Make a call of a table once, of the presumed leader; of one without a body."""
@@ -278,4 +300,6 @@ class LeaderPool:
 
     def close(self) -> None:
         """Close all idle connections."""
+        if self._probe is not None:
+            self._probe.close()
         self._connections.close()

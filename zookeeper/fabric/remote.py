@@ -116,6 +116,11 @@ class Remote(Forkable):
         """Close at once; the server notices by itself."""
         self._stream.close()
 
+    def interrupt(self) -> None:
+        """From another thread: the call that waits for an answer fails, as if the server had hung
+        up."""
+        self._stream.interrupt()
+
     def forked(self) -> None:
         """The connection stays the parent's."""
         self._stream.drop()
