@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Callable, Iterator, Optional, Set, Tuple, Type
 
+from data_service.protocol.availability_calls import AvailabilityCalls
 from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
@@ -45,6 +46,11 @@ Awaited = Tuple[Type[DfsError], ...]
 _OUTAGES = (Unavailable, NotLeader, Busy)
 _SIGNS_OF_LIFE = (NotLeader, Busy, SafeMode, DeadlineExceeded)
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.05, 1.0
+_TAKEOVER_SECONDS = 0.25
+"""The longest pause when another namenode may take over at any moment."""
+
+_PROBE_SECONDS = 1.0
+"""How long a namenode may take to say whether it leads."""
 
 LIST_ROWS = 1000
 """Rows of one page of a long answer."""
@@ -116,8 +122,9 @@ class NameNodeClient(Forkable):
         self._servers = len(settings.name_node.hosts)
         self._pool = LeaderPool(
             NAME_NODE, settings.name_node.hosts, credentials, settings.network,
-            None if greeting is None else _on_each(greeting, settings),
+            None if greeting is None else _on_each(greeting, settings), _epoch_of,
         )  # fmt: skip
+        self._pause_seconds_max = _PAUSE_SECONDS_MAX if self._servers == 1 else _TAKEOVER_SECONDS
         self.calls = NameNodeCalls(self._repeat)
         self.persistent = NameNodeCalls(partial(self._repeat, awaited=(SafeMode,)))
         self.parting = NameNodeCalls(self._pool.perform, PARTING_SECONDS)
@@ -225,7 +232,7 @@ class NameNodeClient(Forkable):
                 tell_waiting(True)
                 # Clients that lost the same namenode must not come back in step.
                 self._closed.wait(pause * random.uniform(0.5, 1.0))
-                pause = min(2 * pause, _PAUSE_SECONDS_MAX)
+                pause = min(2 * pause, self._pause_seconds_max)
 
     @staticmethod
     def _note(call: Call, error: DfsError, aloud: bool) -> None:
@@ -233,6 +240,12 @@ class NameNodeClient(Forkable):
             log.warning("namenode.awaited", method=call.name, error=error.message)
         else:
             log.debug("call.repeated", method=call.name, error=error.message)
+
+
+def _epoch_of(remote: Remote) -> int:
+    """In which epoch the namenode leads that is asked; 0 when it does not, or cannot prove it."""
+    asked = AvailabilityCalls(lambda call, args, _: remote.perform(call, args, _PROBE_SECONDS))
+    return asked.service_state().epoch
 
 
 def _on_each(

@@ -143,11 +143,13 @@ class NameNode(daemon.Daemon):
 
     def _state(self) -> ServiceState:
         try:
-            journal = self.namesystem().journal
+            namesystem = self.namesystem()
         except NotLeader:
             return ServiceState(STANDBY, 0, self._leadership.trouble)
+        journal = namesystem.journal
         full = "" if journal.has_room else "records no change: the metadata service's disk is full"
-        return ServiceState(ACTIVE, journal.epoch, journal.trouble or full)
+        epoch = journal.epoch if namesystem.proved else 0
+        return ServiceState(ACTIVE, epoch, journal.trouble or full)
 
     def _hand_over(self) -> None:
         if len(self._settings.name_node.hosts) == 1:

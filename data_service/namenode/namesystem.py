@@ -84,6 +84,11 @@ class Namesystem:
         return self._ending.is_set
 
     @property
+    def proved(self) -> bool:
+        """Whether it is proved as of now that nobody else leads."""
+        return self._lease.holds
+
+    @property
     def random(self) -> Random:
         """This term's source of chance, to be used under the lock only."""
         return self.decisions.random

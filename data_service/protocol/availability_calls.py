@@ -11,8 +11,9 @@ ACTIVE, STANDBY = "active", "standby"
 
 
 class ServiceState(NamedTuple):
-    """One namenode's: ACTIVE in the term of an `epoch`, or STANDBY and 0; `trouble` says what keeps
-    it from its work, and is empty when nothing does."""
+    """One namenode's: ACTIVE in the term of an `epoch`, or STANDBY; `trouble` says what keeps it
+    from its work, and is empty when nothing does. The epoch is 0 without a proof that nobody else
+    leads at this moment."""
 
     state: Text
     epoch: Natural

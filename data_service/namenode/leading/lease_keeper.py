@@ -42,13 +42,18 @@ class LeaseKeeper:
         with self._renewed:
             self._renewed.notify_all()
 
+    @property
+    def holds(self) -> bool:
+        """Whether leadership is proved as of now."""
+        return not self._ending.is_set and self.lease.holds(time.monotonic())
+
     def require(self) -> None:
         """Return when leadership is proved as of now; raises NotLeader when it cannot be."""
-        if self._holds():
+        if self.holds:
             return
         with self._renewed:
-            self._renewed.wait_for(lambda: self._ending.is_set or self._holds(), PATIENCE_SECONDS)
-        if not self._holds():
+            self._renewed.wait_for(lambda: self._ending.is_set or self.holds, PATIENCE_SECONDS)
+        if not self.holds:
             raise NotLeader("this namenode cannot be sure that it leads; ask again")
 
     def await_change(self) -> None:
@@ -56,9 +61,6 @@ class LeaseKeeper:
         seconds = self.lease.seconds_to_change(time.monotonic())
         if seconds > 0:
             self._ending.wait(seconds)
-
-    def _holds(self) -> bool:
-        return not self._ending.is_set and self.lease.holds(time.monotonic())
 
     def _keep(self) -> None:
         try:
