@@ -30,6 +30,8 @@ PURE_MODULES = {
     "metadata_service.backlog",
     "metadata_service.edits",
     "metadata_service.epochs",
+    "metadata_service.image_digest",
+    "metadata_service.joint_change",
     "metadata_service.quorum",
     "data_service.datanode.store.layout",
     "data_service.web.attempts",
