@@ -30,6 +30,7 @@ PURE_MODULES = {
     "metadata_service.backlog",
     "metadata_service.edits",
     "metadata_service.epochs",
+    "metadata_service.majorities",
     "metadata_service.image_digest",
     "metadata_service.joint_change",
     "metadata_service.quorum",
