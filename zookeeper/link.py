@@ -3,14 +3,17 @@
 import dataclasses
 import random
 import threading
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
+from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.identity import ZOOKEEPER
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Settings
+
+log = logs.get("coordinator")
 
 PARTS_OF_EXPIRY = 3
 """A call may take this part of a session's expiry, so that a lost one is repeated in time."""
@@ -107,3 +110,11 @@ class Link:
             except DfsError as error:
                 failures.append(error)
         raise failures[-1]
+
+
+def tell(callback: Callable[..., None], news: object) -> None:
+    """Call back; what its owner does with the news must not end the thread that brings it."""
+    try:
+        callback(news)
+    except Exception as error:
+        log.error("callback.failed", exc_info=True, error=type(error).__name__)

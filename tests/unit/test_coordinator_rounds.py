@@ -7,10 +7,11 @@ import pytest
 
 from tests.support.clusters.coordination import Told
 from tests.support.links.loopback import Recorder
-from zookeeper.coordinator import _Session, _Watch
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError, PathExists, SessionExpired, Unavailable
 from zookeeper.fabric.settings import ZooKeeperSettings
+from zookeeper.session_keeper import SessionKeeper
+from zookeeper.watch import Watch
 
 OPENED: Tuple[str, float] = ("s1", 10.0)
 FOLLOWS = (False, 7, "another")
@@ -50,10 +51,10 @@ class Script:
         """Nothing to close."""
 
 
-def session_of(script: Script) -> _Session:
+def session_of(script: Script) -> SessionKeeper:
     """A session over the script."""
     settings = ZooKeeperSettings(heartbeat_seconds=0.2)
-    return _Session("me", script, settings)  # type: ignore[arg-type]
+    return SessionKeeper("me", script, settings)  # type: ignore[arg-type]
 
 
 def test_a_round_asks_only_for_what_does_not_hold() -> None:
@@ -230,7 +231,7 @@ def test_a_watch_tells_changes_only_and_asks_anew_after_a_failure() -> None:
     rows = (("/a/1", "x"),)
     script = Script((5, rows), (6, rows), Unavailable(), (6, rows), (7, ()))
     told = Told()
-    watch = _Watch("/a", told, script)  # type: ignore[arg-type]
+    watch = Watch("/a", told, script)  # type: ignore[arg-type]
     watch.keep(script.stopping, expiry_seconds=9.0)
     assert [call[:3] for call in script.calls] == [
         ("watch", "/a", -1), ("watch", "/a", 5), ("watch", "/a", 6), ("watch", "/a", -1),
