@@ -18,6 +18,7 @@ from data_service.namenode.calls.availability import Availability
 from data_service.namenode.calls.delegations import Seals
 from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.calls.tokens import Tokens
+from data_service.namenode.core import Core
 from data_service.namenode.groups import Groups
 from data_service.namenode.leading import leadership, memory
 from data_service.namenode.leading.ending import Ending
@@ -187,7 +188,7 @@ class NameNode(daemon.Daemon):
         with self._changed:
             self._datanodes = _by_address(registered)
             if self._namesystem is not None:
-                self._namesystem.see_zookeeper(self._datanodes)
+                self._namesystem.core.see_zookeeper(self._datanodes)
 
     def _on_term_over(self, attempt: int, error: Exception) -> None:
         self._inbox.put(leadership.TermOver(attempt, error))
@@ -264,8 +265,9 @@ class NameNode(daemon.Daemon):
         )
         try:
             own = journal.open(at_least)
+            core = Core(settings, journal.cluster_id, self._superuser)
             self._term = Term(
-                settings, journal, self._superuser, self._elected, ending,
+                settings, core, journal, self._elected, ending,
                 lambda known: self._inbox.put(leadership.Outlived(attempt, known, own)),
             )  # fmt: skip
             self._term.load()
@@ -281,7 +283,7 @@ class NameNode(daemon.Daemon):
             if term is None or self._stopping:
                 return
             log.info("term.begun", epoch=term.namesystem.journal.epoch)
-            term.namesystem.see_zookeeper(self._datanodes)
+            term.namesystem.core.see_zookeeper(self._datanodes)
             self._namesystem = term.namesystem
             self._changed.notify_all()
 

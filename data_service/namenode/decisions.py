@@ -60,7 +60,8 @@ class Decided(NamedTuple):
 
 
 class Decisions:
-    """The state of one term with its log. `now` is monotonic seconds, `wall_ms` dates an edit."""
+    """A core's state with the log of one term. `now` is monotonic seconds, `wall_ms`
+    dates an edit."""
 
     def __init__(self, state: State, log: EditLog, random: Random) -> None:
         self.state = state

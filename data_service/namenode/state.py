@@ -89,17 +89,14 @@ class State:
         tables: Mapping[str, Iterable[Row]],
         edits: Iterable[Edit],
         last_txid: int,
-        leap: int = 0,
     ) -> None:
         """Start from what is stored: each table's rows ordered by key, and the latest edits.
-
-        `leap`: see `Commits.start`.
 
         Tells the block side every block; `blocks.loaded` is left to the caller. CorruptData when
         the rows do not fit together.
         """
         self.image.load(tables)
-        self.commits.start(last_txid, edits, leap)
+        self.commits.start(last_txid, edits)
         self.open_files.start()
         kept, deleted, *_ = effects_of_all(self.image)
         self.blocks.load(kept, deleted, last_txid)
@@ -114,6 +111,13 @@ class State:
         for edit in edits:
             self.commits.replay(edit)
         self.open_files.start()
+
+    def lead(self, epoch: int, leap: int = 0) -> None:
+        """This namenode leads from now on, in this epoch, which is the generation of all blocks
+        that it allocates; `leap`: see `Commits.lead`."""
+        self.commits.lead(leap)
+        self.open_files.start()
+        self.blocks.epoch = epoch
 
     def mkdir(
         self,

@@ -77,7 +77,8 @@ class World:
         tables = {name: [table[key] for key in sorted(table)]
                   for name, table in self.metadata.tables.items()}
         leap = self.random.randrange(self.leap) if self.epoch > 1 else 0
-        self.state.load(tables, self.metadata.edits[-50:], self.metadata.last_txid, leap)
+        self.state.load(tables, self.metadata.edits[-50:], self.metadata.last_txid)
+        self.state.lead(self.epoch, leap)
         blocks.loaded(self.now)
         blocks.leave_safe_mode(self.now)
         for disk in self.disks.values():

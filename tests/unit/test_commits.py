@@ -128,7 +128,8 @@ def test_what_cannot_name_a_call_is_refused(op: tuple) -> None:
 def test_a_term_keeps_clear_of_the_numbers_of_blocks_that_a_lost_record_had() -> None:
     """From one backup two namespaces can go on; a datanode may have replicas of both."""
     commits = commits_of(Image("root", "supergroup"))
-    commits.start(2, (), leap=500_000)
+    commits.start(2, ())
+    commits.lead(500_000)
     assert commits.new_inode_number() == 2, "inodes are on no other disk than the record"
     assert not commits.was_given_out(BLOCK_NUMBERS, 400_000)
     outcome = commits.volatile("add_block", NO_OP, commits.new_block_number())
@@ -148,7 +149,8 @@ def test_a_number_that_a_datanode_reported_is_not_given_out() -> None:
     assert commits.new_block_number() == 42
     commits.pass_over_block((1 << 63) - 1)
     assert commits.new_block_number() == 43, "one lie must not use up all numbers"
-    commits.start(2, (), leap=500)
+    commits.start(2, ())
+    commits.lead(500)
     commits.pass_over_block(2000)
     assert commits.new_block_number() == 2501, "its neighbours may be on datanodes that are away"
     commits.volatile("add_block", NO_OP, None)

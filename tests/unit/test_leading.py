@@ -248,15 +248,15 @@ def test_a_tree_is_counted_and_deleted_with_others_in_between(
     company.start()
     monkeypatch.setattr(names, "TreeCheck", lambda: TreeCheck(2))
     sliced: List[int] = []
-    namesystem = company.namenode.namesystem()
-    in_slices = namesystem.in_slices
+    core = company.namenode.namesystem().core
+    in_slices = core.in_slices
 
     def counted(step: Callable[[], bool]) -> None:
         if threading.current_thread().name.startswith("client"):  # Others keep house meanwhile.
             sliced.append(1)
         in_slices(step)
 
-    monkeypatch.setattr(namesystem, "in_slices", counted)
+    monkeypatch.setattr(core, "in_slices", counted)
     address, network = company.settings.name_node.hosts[0], company.settings.network
     pools = [
         RemotePool("name_node", address, credentials(f"user:{user}"), network)

@@ -9,8 +9,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
-from data_service.namenode import chores, namesystem
+from data_service.namenode import chores, core as core_module, listening
 from data_service.namenode.chores import Chores
+from data_service.namenode.core import Core
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.term import Term
@@ -70,7 +71,8 @@ def claimed(settings: Settings, service: StoredService, owner: str) -> Term:
     journal = Journal(service.perform, owner, PATIENCE_SECONDS, FRAME_BYTES, ending.set)
     journal.open()
     word = Election(0, -math.inf)
-    return Term(settings, journal, "root", lambda: word, ending, lambda known: None)
+    core = Core(settings, journal.cluster_id, "root")
+    return Term(settings, core, journal, lambda: word, ending, lambda known: None)
 
 
 @pytest.fixture
@@ -269,7 +271,7 @@ def test_to_ask_the_block_side_is_no_news(
     monkeypatch.setattr(RedundancyMonitor, "refill", lambda *_: heard.append("news"))
     writer = Waiter(term.namesystem.lock, frozenset({7}))
     with term.namesystem.lock:
-        term.namesystem._writers.add(writer)
+        term.namesystem.core.writers.add(writer)
     assert term.namesystem.ask_blocks(lambda blocks: blocks.census.datanodes(0.0)) == ()
     assert (heard, writer.news) == ([], False)
     term.namesystem.tell_blocks(lambda blocks: None, [Block(6, 1, 1)])
@@ -300,14 +302,14 @@ def test_a_file_looks_again_when_one_of_its_replicas_came(
     term.namesystem.tell_blocks(lambda blocks: None, [Block(6, 1, 1)])
     term.namesystem.tell_blocks(lambda blocks: None, [Block(7, 1, 1)])
     writer.join(PATIENCE_SECONDS)
-    assert (answers, len(attempts)) == (["done"], 2) and not len(term.namesystem._writers)
+    assert (answers, len(attempts)) == (["done"], 2) and not len(term.namesystem.core.writers)
 
 
 def test_a_heartbeat_wakes_for_its_own_orders_only(
     term: Term, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With 200 datanodes each copy that ended woke 200 threads."""
-    monkeypatch.setattr(namesystem, "WAITING_SLICE_SECONDS", 1e6)
+    monkeypatch.setattr(listening, "WAITING_SLICE_SECONDS", 1e6)
     pauses(term, monkeypatch, 1e6)
     term.load()
     core, looked = term.namesystem, []
@@ -324,11 +326,11 @@ def test_a_heartbeat_wakes_for_its_own_orders_only(
     threads = [threading.Thread(target=beat, args=(session,)) for session in sessions]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(core._heartbeats) == 2)
+    wait_until(lambda: len(core.core.heartbeats) == 2)
     for thread, host, woken in zip(threads, "ab", (1, 2)):
         core.tell_blocks(lambda blocks: blocks.want_report(host, 1800))
         with core.lock:
-            core.wake_ordered()
+            core.core.wake_ordered()
         thread.join(PATIENCE_SECONDS)
         assert (answers, looked) == ([REPORT] * woken, sessions[:woken])
 
@@ -386,12 +388,12 @@ def test_long_work_leaves_others_as_much_time_as_it_takes(
     moments = iter(range(100))
     slept: List[float] = []
     clock = SimpleNamespace(monotonic=lambda: next(moments) / 100, sleep=slept.append)
-    monkeypatch.setattr(namesystem, "time", clock)
+    monkeypatch.setattr(core_module, "time", clock)
     work = [lambda: None, lambda: term.namesystem.ask_blocks(lambda blocks: None), lambda: None]
 
     def step() -> bool:
         work.pop()()
         return bool(work)
 
-    term.namesystem.in_slices(step)
+    term.namesystem.core.in_slices(step)
     assert slept == [0.01]

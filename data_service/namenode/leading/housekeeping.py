@@ -75,7 +75,7 @@ class Housekeeping:
         with self._namesystem.lock:
             made = self._chores.round(time.monotonic(), wall_ms())
             if made.has_orders:
-                self._namesystem.wake_ordered()
+                self._namesystem.core.wake_ordered()
         for event in made.events:
             log.info(event.name, **dict(event.fields))
         if made.safe_mode:
@@ -87,13 +87,13 @@ class Housekeeping:
         self._namesystem.journal.wait(last_txid, self._edit_seconds)
         with self._namesystem.lock:
             if self._chores.recorded(last_txid):
-                self._namesystem.wake_ordered()
+                self._namesystem.core.wake_ordered()
 
     def _purge(self) -> None:
         """Piece after piece, and each waits for the disk; calls come in between, and while there
         are any, half of the time is theirs. (One piece a round took 25 minutes for a million
         files.)"""
-        self._namesystem.in_slices(self.purge_step)
+        self._namesystem.core.in_slices(self.purge_step)
 
     def purge_step(self) -> bool:
         """Take one piece apart; whether there is a whole one more."""
@@ -103,13 +103,13 @@ class Housekeeping:
             return False
         self._namesystem.journal.wait(piece.txid, self._edit_seconds)
         with self._namesystem.lock:
-            self._namesystem.wake_ordered()
+            self._namesystem.core.wake_ordered()
         return piece.is_whole
 
     def _sweep(self) -> None:
         """A few milliseconds at a time. (With the rounds, a few of a million blocks each time, it
         took a minute until their copying began; and all at once, nobody else was answered.)"""
-        self._namesystem.in_slices(self.sweep_step)
+        self._namesystem.core.in_slices(self.sweep_step)
 
     def sweep_step(self) -> bool:
         """Look at some of the replicas of datanodes that were lost; whether there were any."""

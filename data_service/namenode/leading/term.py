@@ -1,12 +1,10 @@
 """One term of leadership: what it needs, made, begun and ended together."""
 
-import secrets
 import time
-from random import Random
-from typing import Callable, Iterator
+from typing import Callable
 
-from data_service.namenode.block_limits import policy_of
 from data_service.namenode.chores import Chores
+from data_service.namenode.core import Core
 from data_service.namenode.decisions import Decisions
 from data_service.namenode.leading import memory
 from data_service.namenode.leading.ending import Ending
@@ -15,8 +13,6 @@ from data_service.namenode.leading.leader_lease import Election, LeaderLease
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS
 from data_service.namenode.namesystem import Namesystem, edit_seconds
-from data_service.namenode.replicas.blocks import Blocks
-from data_service.namenode.state import State
 from metadata_service.edits import TABLES
 from metadata_service.journal import Journal
 from zookeeper.fabric import logs
@@ -31,12 +27,10 @@ RECENT_SECONDS = KEEP_SECONDS + 60
 LEAP_BITS = 40
 """A term's first block lies up to 2^LEAP_BITS numbers behind the last one that is recorded."""
 
-SESSION_BITS = 62
-"""Of the number of a datanode's session, which is drawn anew for each."""
-
 
 class Term:
-    """In `journal.epoch`, which has been claimed. `namesystem` may serve from `load` until `end`.
+    """In `journal.epoch`, which has been claimed, of a core that no other term leads. `namesystem`
+    may serve from `load` until `end`.
 
     `elected` is the zookeeper's last word; see `Namesystem` for `on_later_epoch`.
     """
@@ -44,26 +38,23 @@ class Term:
     def __init__(
         self,
         settings: Settings,
+        core: Core,
         journal: Journal,
-        user: str,
         elected: Callable[[], Election],
         ending: Ending,
         on_later_epoch: Callable[[int], None],
     ) -> None:
-        own, random = settings.name_node, Random()
-        blocks = Blocks(journal.cluster_id, journal.epoch, policy_of(settings), _sessions())
-        state = State(
-            blocks, user, "supergroup", own.lease_soft_seconds, own.lease_hard_seconds
-        )
+        own = settings.name_node
         expiry, alone = settings.zookeeper.session_expiry_seconds, len(own.hosts) == 1
         lease = LeaderLease(expiry, alone, time.monotonic())
         self._ending = ending
         self._journal = journal
-        self._decisions = Decisions(state, journal, random)
+        self._core = core
+        self._decisions = Decisions(core.state, journal, core.random)
         self._lease, self._elected = lease, elected
         self._lease_keeper = LeaseKeeper(lease, journal.prove, elected, ending)
         self.namesystem = Namesystem(
-            settings, self._decisions, journal, self._lease_keeper, ending, on_later_epoch
+            settings, core, self._decisions, journal, self._lease_keeper, ending, on_later_epoch
         )
         self._chores = Chores(self._decisions, lease)
         self._housekeeping = Housekeeping(
@@ -80,7 +71,7 @@ class Term:
         self._journal.confirm()
         # That is a proof: a metadata service that hangs from now on keeps no reader waiting.
         self._lease.proved(asked_at, before)
-        self._decisions.state.blocks.loaded(time.monotonic())
+        self._lead()
         seconds = round(time.monotonic() - started, 3)
         log.info("image.loaded", seconds=seconds, txid=self._journal.durable_txid)
         self._housekeeping.start()
@@ -90,27 +81,26 @@ class Term:
         tables = {name: self._journal.load(name) for name in TABLES}
         edits = self._journal.recent_edits(ENTRIES_MAX, RECENT_SECONDS)
         try:
-            # The very first term of a cluster has nobody's numbers to stay clear of.
-            leap = self.namesystem.random.getrandbits(LEAP_BITS) if self._journal.epoch > 1 else 0
-            self._decisions.state.load(tables, edits, self._journal.durable_txid, leap)
+            self._core.state.load(tables, edits, self._journal.durable_txid)
         except (CorruptData, ProtocolViolation):
             # Rows of two moments do not fit together: perhaps a newer namenode changes them.
             self._journal.confirm()
             raise
+
+    def _lead(self) -> None:
+        epoch, core = self._journal.epoch, self._core
+        with core.lock:
+            # The very first term of a cluster has nobody's numbers to stay clear of.
+            core.state.lead(epoch, core.random.getrandbits(LEAP_BITS) if epoch > 1 else 0)
+            core.state.blocks.loaded(time.monotonic())
 
     def end(self) -> None:
         """Stop: every waiting call is sent home with an error, and the threads have ended."""
         self._ending.set(NotLeader("the term was ended"))
         self._lease_keeper.end()
         self._journal.close()
-        self.namesystem.end()
+        self._core.wake_all()
         self._housekeeping.join()
 
     def __repr__(self) -> str:
         return f"<Term in {self._journal!r}, {self._ending!r}>"
-
-
-def _sessions() -> Iterator[int]:
-    """Numbers that nobody can guess from one that he was given."""
-    while True:
-        yield 1 + secrets.randbits(SESSION_BITS)

@@ -97,17 +97,18 @@ class Commits:
         self._queue: Deque[Tuple[int, List[int]]] = deque()
         self.start(0, ())
 
-    def start(self, last_txid: int, edits: Iterable[Edit], leap: int = 0) -> None:
-        """Go on from a loaded image; `edits` are the most recent ones, for the retry cache.
-
-        So many numbers of blocks as `leap` are passed over before the first is given out.
-        """
+    def start(self, last_txid: int, edits: Iterable[Edit]) -> None:
+        """Go on from a loaded image; `edits` are the most recent ones, for the retry cache."""
         self.last_txid = self._durable_txid = last_txid
         self._next = {n: self._image.counters[n] for n in (INODE_NUMBERS, BLOCK_NUMBERS)}
-        self._leap, self._leaps = leap, 0
-        self._least_block = self._next[BLOCK_NUMBERS] + leap
         for edit in edits:
             self._remember_edit(edit)
+
+    def lead(self, leap: int) -> None:
+        """This namenode leads from now on, and gives out numbers. So many numbers of blocks as
+        `leap` are passed over before the first is given out."""
+        self._leap, self._leaps = leap, 0
+        self._least_block = max(self._least_block, self._next[BLOCK_NUMBERS]) + leap
 
     def replay(self, edit: Edit) -> None:
         """Carry out the next edit of the namenode that leads, which is durable."""
