@@ -8,17 +8,15 @@ Everything here runs inside a transaction of the caller's, and nothing is rememb
 has been committed: `append` returns what the log will have then.
 """
 
-import hashlib
 from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
 
+from metadata_service.chain import following
 from metadata_service.schema import BASE, JOURNAL, SQL, STATE, put, read_state, verified
 from metadata_service.sqlite import Connection
 from zookeeper.fabric.errors import CorruptData, ProtocolViolation
 
 PRUNE_EDITS = 256
 """How many edits more than asked for are kept, to be removed together."""
-
-_DIGEST_BYTES = 16
 
 
 class Span(NamedTuple):
@@ -28,12 +26,6 @@ class Span(NamedTuple):
     first: int
     last: int
     digest: str
-
-
-def following(digest: str, line: str) -> str:
-    """The digest of the edit with this text, behind the edit with that digest."""
-    text = f"{digest}\n{line}".encode("ascii")
-    return hashlib.blake2b(text, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 class EditLog:

@@ -24,3 +24,9 @@ def reached(configuration: Configuration, marks: Mapping[str, Mark]) -> Optional
 def is_majority(configuration: Configuration, members: AbstractSet[str]) -> bool:
     """Whether these members are a majority of every set, so that they decide."""
     return reached(configuration, dict.fromkeys(members, 0)) is not None
+
+
+def can_decide(configuration: Configuration, lost: AbstractSet[str]) -> bool:
+    """Whether the members but the lost ones are a majority of every set."""
+    everybody = {one for members in configuration.sets for one, _ in members}
+    return is_majority(configuration, everybody - lost)

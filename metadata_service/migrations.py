@@ -8,7 +8,7 @@ of the current one change with the next.
 
 from typing import Callable, Dict, FrozenSet, Iterator, NamedTuple, Tuple
 
-from metadata_service import edit_log
+from metadata_service.chain import following
 from metadata_service.edits import TABLES, Column, Table
 from metadata_service.schema import (
     BASE,
@@ -77,7 +77,7 @@ def _chain_edits(connection: Connection) -> None:
     connection.execute(SQL["journal"].create)
     digest = ""
     for txid, epoch, line in _edits_of_layout_1(connection):
-        digest = edit_log.following(digest, line)
+        digest = following(digest, line)
         put(connection, JOURNAL, (txid, epoch, digest, line))
     connection.execute("DROP TABLE edits")
 

@@ -9,7 +9,7 @@ import contextlib
 from typing import Any, Dict, Iterator, Mapping, Sequence
 
 from metadata_service import image_tables
-from metadata_service.edit_log import following
+from metadata_service.chain import following
 from metadata_service.edits import TABLES, Row, Table, decode
 from metadata_service.inspection import EVERY_ROW, check_rows
 from metadata_service.opening import create

@@ -7,7 +7,8 @@ from typing import Iterator
 import pytest
 
 from metadata_service import edit_log
-from metadata_service.edit_log import EditLog, following
+from metadata_service.chain import following
+from metadata_service.edit_log import EditLog
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.opening import NAME
 from metadata_service.schema import SQL, stored

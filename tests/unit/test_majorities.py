@@ -5,7 +5,7 @@ from typing import Dict, Optional, Sequence
 
 import pytest
 
-from metadata_service.majorities import is_majority, reached
+from metadata_service.majorities import can_decide, is_majority, reached
 from metadata_service.quorum import NOBODY, Configuration
 
 
@@ -49,3 +49,9 @@ def test_two_majorities_meet(sets: Sequence[str]) -> None:
     found = [set(some) for count in range(1, len(everybody) + 1)
              for some in combinations(everybody, count) if is_majority(of(*sets), set(some))]
     assert found and all(one & another for one in found for another in found)
+
+
+def test_a_minority_may_be_lost() -> None:
+    assert can_decide(of("abc"), {"a"}) and not can_decide(of("abc"), {"a", "b"})
+    assert not can_decide(of("abc", "abd"), {"c", "b"}) and can_decide(of("a", "abc"), {"c", "x"})
+    assert not can_decide(of("a", "abc"), {"a"}) and not can_decide(NOBODY, set())

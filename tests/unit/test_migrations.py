@@ -7,6 +7,7 @@ from typing import Any, List
 import pytest
 
 from metadata_service import edit_log, edits, migrations, version_file
+from metadata_service.chain import following
 from metadata_service.edits import split_lines
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.opening import NAME
@@ -73,7 +74,7 @@ def test_the_edits_are_chained(directory: Path) -> None:
     database = opened(directory)
     digest = ""
     for line in lines(database):
-        digest = edit_log.following(digest, line)
+        digest = following(digest, line)
     assert database._edits.span == edit_log.Span(1, EDITS, digest)
     database.close()
 
