@@ -14,6 +14,7 @@ there is told by the identity on the disk that answers: an emptied disk is anoth
 
 from typing import Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from metadata_service.majorities import reached
 from metadata_service.quorum import BEHIND, BLANK, OK, STRANGER, Configuration, MemberStatus
 
 Members = Tuple[Tuple[str, str], ...]
@@ -91,29 +92,18 @@ def next_configuration(
     version of the configuration that it has; `joint_seconds` for how long there have been two sets.
     """
     version, sets = configuration
+    alone = [Configuration(version + 1, (one,)) for one in sets]
+    has = [reached(one, acknowledged) for one in alone]
     if len(sets) == 2:
-        old, new = sets
-        both_know = all(_has_majority(one, stored, version) for one in sets)
-        if both_know and agreed(new, acknowledged) >= max(agreed(old, acknowledged), 0):
-            return Configuration(version + 1, (new,))
-        if joint_seconds > JOINT_SECONDS_MAX:
-            return Configuration(version + 1, (old,))
-        return None
-    (present,) = sets
-    least = agreed(present, acknowledged) - BEHIND_MAX
+        old, new = alone
+        known = reached(configuration, stored) or 0
+        if known >= version and has[0] is not None and has[1] is not None and has[1] >= has[0]:
+            return new
+        return old if joint_seconds > JOINT_SECONDS_MAX else None
+    (present,), (txid,) = sets, has
     added = [member_id for member_id, _ in members if member_id not in dict(present)]
-    caught_up = all(acknowledged.get(member_id, -1) >= max(least, 0) for member_id in added)
-    if not caught_up or frozenset(members) == frozenset(present):
+    if txid is None or frozenset(members) == frozenset(present):
+        return None
+    if any(acknowledged.get(member_id, -1) < max(txid - BEHIND_MAX, 0) for member_id in added):
         return None
     return Configuration(version + 1, (present, members))
-
-
-def agreed(members: Members, acknowledged: Mapping[str, int]) -> int:
-    """Up to which edit a majority of these members have the log; -1: it has not been adopted."""
-    counts = sorted((acknowledged.get(member_id, -1) for member_id, _ in members), reverse=True)
-    return counts[len(counts) // 2]
-
-
-def _has_majority(members: Members, stored: Mapping[str, int], version: int) -> bool:
-    count = sum(stored.get(member_id, -1) >= version for member_id, _ in members)
-    return 2 * count > len(members)
