@@ -81,6 +81,7 @@ class Backup:
             txid = self._copy.carry_out(txid, _EDITS_AT_ONCE)
         counts = self._copy.checked()
         number = int(self._copy.state()["log"])
+        self._copy.settle()
         self.close()
         version_file.write(self._directory, Version(self._cluster_id, LAYOUT, number))
         return BackedUp(self._cluster_id, self.last_txid, counts)

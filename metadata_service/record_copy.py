@@ -1,8 +1,7 @@
 """A database that is filled with another one's rows: for a backup, or for a member without a whole
 image.
 
-Nobody looks into it before it is whole, so it is synced when SQLite empties its log into it, and
-when it is closed.
+Nobody looks into it before it is whole, so it need not be synced row by row.
 """
 
 import contextlib
@@ -15,7 +14,7 @@ from metadata_service.inspection import EVERY_ROW, check_rows
 from metadata_service.opening import create
 from metadata_service.schema import BASE, JOURNAL, SQL, STATE, put, read_state, verified
 from metadata_service.sqlite import Connection, close, translated
-from zookeeper.fabric.errors import CorruptData, ProtocolViolation
+from zookeeper.fabric.errors import CorruptData, DiskFailed, ProtocolViolation
 
 _LOG_PAGES = 1000
 """Pages after which SQLite empties its log into the database: it would become as large as that."""
@@ -90,8 +89,16 @@ class RecordCopy:
         found: Any = self._connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
         return int(found)
 
+    def settle(self) -> None:
+        """Have all of it in its one file, on the disk: a close would keep a log that has no room
+        there, without a word."""
+        with translated():
+            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise DiskFailed("a copy of the record could not be put into one file")
+
     def close(self) -> None:
-        """Close it, all of it on the disk."""
+        """Close it."""
         close(self._connection)
 
     @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import NamedTuple, Optional
 
 from metadata_service.schema import LAYOUT
 from zookeeper.fabric import disk
+from zookeeper.fabric.disk import SYSTEM, SystemCalls
 from zookeeper.fabric.errors import CorruptData, StartRefused
 
 NAME = "VERSION"
@@ -28,9 +29,9 @@ class Version(NamedTuple):
         return "".join(f"{name}={value}\n" for name, value in zip(self._fields, self))
 
 
-def write(directory: str, version: Version) -> None:
+def write(directory: str, version: Version, system: SystemCalls = SYSTEM) -> None:
     """Replace the file durably; raises DiskFull or DiskFailed."""
-    disk.write_file(os.path.join(directory, NAME), version.lines().encode("utf-8"))
+    disk.write_file(os.path.join(directory, NAME), version.lines().encode("utf-8"), system)
 
 
 def read(directory: str) -> Optional[Version]:
