@@ -18,7 +18,6 @@ from data_service.namenode.calls.availability import Availability
 from data_service.namenode.calls.delegations import Seals
 from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.calls.tokens import Tokens
-from data_service.namenode.core import Core
 from data_service.namenode.groups import Groups
 from data_service.namenode.leading import leadership, memory
 from data_service.namenode.leading.ending import Ending
@@ -26,6 +25,7 @@ from data_service.namenode.leading.inbox import Inbox
 from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.leadership import Leadership
 from data_service.namenode.leading.term import Term
+from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.availability_calls import ACTIVE, STANDBY, ServiceState
 from metadata_service.journal import Journal

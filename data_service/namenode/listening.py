@@ -3,7 +3,7 @@
 import time
 from typing import Any, Callable, FrozenSet, Iterable, Optional, Tuple
 
-from data_service.namenode.core import Core
+from data_service.namenode.namenode_core import Core
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.waiting import Waiter
 from data_service.protocol.blocks import Told

@@ -12,7 +12,6 @@ from contextlib import suppress
 from random import Random
 from typing import Any, Callable, Iterable, List, Optional, Tuple
 
-from data_service.namenode.core import Core
 from data_service.namenode.dates import wall_ms
 from data_service.namenode.decisions import Decided, Decisions, Operation
 from data_service.namenode.figures import figures_of
@@ -20,6 +19,7 @@ from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.epoch_floor import require_own
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.listening import Listener, Operate, ids
+from data_service.namenode.namenode_core import Core
 from data_service.namenode.namespace.retries import Op
 from data_service.namenode.namespace.tree_check import Unfinished
 from data_service.namenode.waiting import Waiter

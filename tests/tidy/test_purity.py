@@ -71,8 +71,8 @@ PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
 
 IMPURE = {
     f"data_service.namenode.{name}"
-    for name in ("block_limits", "core", "daemon", "dates", "groups", "listening",
-                 "namesystem", "waiting", "calls.administration", "calls.audit",
+    for name in ("block_limits", "daemon", "dates", "groups", "listening",
+                 "namenode_core", "namesystem", "waiting", "calls.administration", "calls.audit",
                  "calls.connection", "calls.datanodes", "calls.delegations", "calls.names",
                  "calls.service", "calls.tokens", "calls.writers",
                  "leading.ending", "leading.housekeeping", "leading.inbox", "leading.lease_keeper",

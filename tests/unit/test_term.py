@@ -9,12 +9,13 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
-from data_service.namenode import chores, core as core_module, listening
+from data_service.namenode import chores, listening
+from data_service.namenode import namenode_core as core_module
 from data_service.namenode.chores import Chores
-from data_service.namenode.core import Core
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.term import Term
+from data_service.namenode.namenode_core import Core
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op

@@ -4,13 +4,13 @@ import time
 from typing import Callable
 
 from data_service.namenode.chores import Chores
-from data_service.namenode.core import Core
 from data_service.namenode.decisions import Decisions
 from data_service.namenode.leading import memory
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.housekeeping import Housekeeping
 from data_service.namenode.leading.leader_lease import Election, LeaderLease
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
+from data_service.namenode.namenode_core import Core
 from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS
 from data_service.namenode.namesystem import Namesystem, edit_seconds
 from metadata_service.edits import TABLES
