@@ -6,11 +6,14 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Union
 
+from tests.support.clusters import nursery
 from tests.support.clusters.waiting import PATIENCE_SECONDS
 
 _TAIL_LINES = 40
+
+Process = Union["subprocess.Popen[bytes]", nursery.Born]
 
 
 class Daemon:
@@ -28,7 +31,7 @@ class Daemon:
         self.command = list(command)
         """What the next life is started with."""
         self.environment = environment
-        self._process: Optional["subprocess.Popen[bytes]"] = None
+        self._process: Optional[Process] = None
         self._reader: Optional[threading.Thread] = None
         self._changed = threading.Condition()
         self._lines: List[str] = []  # Of this life only.
@@ -54,16 +57,7 @@ class Daemon:
         assert not self.running, f"{self.role} runs already"
         self._join_reader()
         self._lines, self._ended = [], False
-        self._process = subprocess.Popen(
-            self.command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=self.environment,
-            cwd=self.log_path.parent,
-            # Its own process group: what it may leave behind can be found by the group's id.
-            start_new_session=True,
-        )
+        self._process = self._started()
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
@@ -143,7 +137,22 @@ class Daemon:
             return f"--- {self.role}: no log ---"
         return "\n".join([f"--- {self.role} ({self.log_path}) ---"] + text.splitlines()[-lines:])
 
-    def _read(self, process: "subprocess.Popen[bytes]") -> None:
+    def _started(self) -> Process:
+        folder = self.log_path.parent
+        if nursery.can_bear(self.command, self.environment):
+            return nursery.bear(self.command, self.environment, folder)
+        return subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self.environment,
+            cwd=folder,
+            # Its own process group: what it may leave behind can be found by the group's id.
+            start_new_session=True,
+        )
+
+    def _read(self, process: Process) -> None:
         assert process.stdout is not None
         with process.stdout, open(self.log_path, "ab", buffering=0) as log:
             log.write(f"--- {self.role} starts, pid {process.pid} ---\n".encode())
