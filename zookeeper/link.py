@@ -3,15 +3,15 @@
 import dataclasses
 import random
 import threading
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call
-from zookeeper.fabric.errors import DfsError, Unavailable
+from zookeeper.fabric.errors import Unavailable
 from zookeeper.fabric.identity import ZOOKEEPER
 from zookeeper.fabric.remote import Remote
-from zookeeper.fabric.settings import Settings
+from zookeeper.fabric.settings import Address, Settings
 
 log = logs.get("coordinator")
 
@@ -49,14 +49,14 @@ class Outage:
 
 
 class Link:
-    """A connection to the first zookeeper of the list that answers, dialled when needed.
+    """A connection to one zookeeper, dialled when needed.
 
     One thread calls; any other may close, which ends a call in progress.
     """
 
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+    def __init__(self, address: Address, settings: Settings, credentials: Credentials) -> None:
         zookeeper, network = settings.zookeeper, settings.network
-        self._addresses = zookeeper.hosts
+        self._address = address
         self._credentials = credentials
         self.patience = zookeeper.session_expiry_seconds / PARTS_OF_EXPIRY
         """How long a call may take that does not wait on purpose."""
@@ -92,24 +92,19 @@ class Link:
             remote.close()
 
     def _dial(self) -> Remote:
-        remote = self._first_that_answers()
+        if self._closed:
+            raise _closed()
+        remote = Remote.connect(ZOOKEEPER, self._address, self._credentials, self._network)
         with self._lock:
             if not self._closed:
                 self._remote = remote
                 return remote
         remote.close()
-        raise Unavailable("the link to the zookeeper is closed")
+        raise _closed()
 
-    def _first_that_answers(self) -> Remote:
-        failures: List[DfsError] = [Unavailable("the link to the zookeeper is closed")]
-        for address in self._addresses:
-            if self._closed:
-                break
-            try:
-                return Remote.connect(ZOOKEEPER, address, self._credentials, self._network)
-            except DfsError as error:
-                failures.append(error)
-        raise failures[-1]
+
+def _closed() -> Unavailable:
+    return Unavailable("the link to the zookeeper is closed")
 
 
 def tell(callback: Callable[..., None], news: object) -> None:

@@ -25,6 +25,7 @@ PURE_MODULES = {
     "zookeeper.calls",
     "zookeeper.sessions",
     "zookeeper.election",
+    "zookeeper.views",
     "metadata_service.calls",
     "metadata_service.append_queue",
     "metadata_service.backlog",

@@ -230,14 +230,22 @@ def test_a_refused_wish_does_not_hinder_the_others(world: World) -> None:
     seen.wait_for({})
 
 
-def test_the_first_zookeeper_that_answers_is_used(world: World) -> None:
+def test_a_daemon_registers_with_every_zookeeper_and_one_that_is_out_of_reach_is_no_loss(
+    world: World,
+) -> None:
     world.start_zookeeper()
-    seen = world.watcher()
+    seen, merged = world.watcher(), Told()
     nobody = Address("127.0.0.1", world.ports.take())
     coordinator = world.coordinator("node-1", nobody, world.address)
     coordinator.register("/name_nodes/a", "1")
+    coordinator.watch("/name_nodes", merged)
     coordinator.start()
     seen.wait_for({"/name_nodes/a": "1"})
+    merged.wait_for({"/name_nodes/a": "1"})
+    assert coordinator.connected
+    coordinator.unregister("/name_nodes/a")
+    seen.wait_for({})
+    merged.wait_for({})
 
 
 def test_a_busy_or_failing_callback_costs_nothing(world: World) -> None:
@@ -328,7 +336,7 @@ def test_a_refused_handshake_is_tried_again(world: World) -> None:
     stranger = Coordinator("node-1", world.settings(), other_mode)
     world.coordinators.append(stranger)
     stranger.register("/name_nodes/a", "1")
-    dials = count_calls(stranger._session.link, "_dial")
+    dials = count_calls(stranger._sessions[0].link, "_dial")
     stranger.start()
     wait_until(lambda: len(dials) >= 3)
     assert not stranger.connected and repr(zookeeper) == before

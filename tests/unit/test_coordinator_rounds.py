@@ -231,10 +231,29 @@ def test_a_watch_tells_changes_only_and_asks_anew_after_a_failure() -> None:
     rows = (("/a/1", "x"),)
     script = Script((5, rows), (6, rows), Unavailable(), (6, rows), (7, ()))
     told = Told()
-    watch = Watch("/a", told, script)  # type: ignore[arg-type]
-    watch.keep(script.stopping, expiry_seconds=9.0)
+    watch = Watch("/a", told, [script])  # type: ignore[list-item]
+    watch.keep(script, script.stopping, expiry_seconds=9.0)  # type: ignore[arg-type]
     assert [call[:3] for call in script.calls] == [
         ("watch", "/a", -1), ("watch", "/a", 5), ("watch", "/a", 6), ("watch", "/a", -1),
         ("watch", "/a", 6),
     ]
     assert told.news == [{"/a/1": "x"}, {}]
+
+
+def test_a_busy_owner_hears_the_newest_of_all_zookeepers_and_nothing_in_between() -> None:
+    links = [Script(), Script()]
+    told: List[object] = []
+
+    def busy(news: object) -> None:
+        told.append(news)
+        if len(told) == 1:
+            # What comes meanwhile keeps none of those who bring it.
+            for view in ({}, {"/a/1": "x"}, {"/a/1": "y"}):
+                watch._note(links[1], view)  # type: ignore[arg-type]
+
+    watch = Watch("/a", busy, links)  # type: ignore[arg-type]
+    watch._note(links[0], {"/a/1": "x", "/a/2": "x"})  # type: ignore[arg-type]
+    watch._note(links[0], None)  # type: ignore[arg-type]
+    watch._note(links[1], None)  # type: ignore[arg-type]
+    # Of two that disagree the first one's word counts, and half of them are enough.
+    assert told == [{"/a/1": "x", "/a/2": "x"}, {"/a/1": "y"}, None]
