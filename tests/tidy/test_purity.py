@@ -27,6 +27,7 @@ PURE_MODULES = {
     "zookeeper.election",
     "zookeeper.views",
     "metadata_service.calls",
+    "metadata_service.catch_up_plan",
     "metadata_service.append_queue",
     "metadata_service.backlog",
     "metadata_service.chain",

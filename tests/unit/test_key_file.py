@@ -110,6 +110,16 @@ def test_a_server_is_given_its_own_key(tmp_path: Path, principal: str) -> None:
     assert bool(server.calling("name_node", principal, 0)) == calls
 
 
+def test_a_metadata_service_is_given_a_key_to_the_others_of_its_kind(tmp_path: Path) -> None:
+    member = issued(tmp_path, "metadata")
+    (key,) = member.calling("metadata", "metadata", 0)
+    assert key == CLUSTER.calling("metadata", "metadata", NOW)[0]
+    for server in ("name_node", "zookeeper", "data_node:h:1"):
+        assert member.calling(server, "metadata", 0) == []
+    for principal in ("user:alice", "data_node:h:1", "zookeeper"):
+        assert issued(tmp_path, principal).calling("metadata", principal, 0) == []
+
+
 def test_only_the_cluster_key_tells_the_cluster_key(tmp_path: Path) -> None:
     for principal in ("user:alice", "data_node:h:1", "zookeeper", "metadata", "gateway:web"):
         text = key_file.issue([CLUSTER], Principal.parse(principal), NOW)

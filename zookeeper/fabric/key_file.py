@@ -43,7 +43,8 @@ _SERVERS = (DATA_NODE, METADATA, ZOOKEEPER)
 
 _CALLED: Dict[str, Tuple[str, ...]] = {
     ZOOKEEPER: (),
-    METADATA: (),
+    # The others that keep the record, from whom it takes what it missed.
+    METADATA: (METADATA,),
     # A metadata service tells it how it is, and answers nothing else but to a namenode.
     GATEWAY: (NAME_NODE, ZOOKEEPER, METADATA),
 }

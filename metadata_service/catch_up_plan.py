@@ -1,0 +1,79 @@
+"""What a member does that lacks something its peers have: decided from what all of them tell.
+
+It takes edits that a peer has applied, which are decided for ever; or the whole image, when it has
+none of its own that is right, or the peer keeps no edits that are so old. Whether edits come from
+a leader or from a peer makes no difference to what they are, so nothing is agreed on with anybody.
+"""
+
+from typing import Mapping, NamedTuple, Optional, Tuple
+
+from metadata_service.quorum import BLANK, DAMAGED, MemberStatus
+
+WAIT, PULL, IMAGE, RENEW = "wait", "pull", "image", "renew"
+"""Nothing is to be done now; take edits; take an image; give up the identity, with all that belongs
+to it, and come back as another member, which is blank."""
+
+
+class Step(NamedTuple):
+    """What to do next, with which peer (an address), and why, for a person."""
+
+    deed: str
+    peer: str = ""
+    why: str = ""
+
+
+Mark = Tuple[int, int]
+"""(epoch of a log, txid): how far a member had the log of which leader."""
+
+
+def next_step(
+    own: MemberStatus,
+    acknowledged: Mark,
+    peers: Mapping[str, MemberStatus],
+    stuck: bool,
+    pruned: bool,
+) -> Step:
+    """What this member does next; `peers` are what others told before it looked at itself.
+
+    `acknowledged` is the furthest that it knows to have said that it has. It is `stuck` when it got
+    no edits since it looked before, and `pruned` when a peer had none that follow its own.
+    """
+    for address, peer in peers.items():
+        for member_id, log_epoch, txid in peer.witness:
+            if member_id == own.member_id and (log_epoch, txid) > acknowledged:
+                return Step(RENEW, address, f"knows that edit {txid} of epoch {log_epoch} was here")
+    clusters = {status.cluster_id for status in peers.values() if status.state != BLANK}
+    if own.state == BLANK and len(clusters) > 1:
+        return Step(WAIT, "", "the others keep records of different clusters")
+    best, status = _best(own, peers)
+    if status is None:
+        return Step(WAIT, "", "no other member has a whole record" if own.state in (BLANK, DAMAGED)
+                    else "")
+    if own.state in (BLANK, DAMAGED):
+        return Step(IMAGE, best, f"is {own.state}")
+    if not stuck or status.applied.txid <= own.last.txid:
+        return Step(WAIT)
+    why = f"has edits to {own.last.txid} of {status.applied.txid}"
+    if pruned or _keeps_from(status) > own.last.txid + 1:
+        return Step(IMAGE, best, why)
+    return Step(PULL, best, why)
+
+
+def _best(
+    own: MemberStatus, peers: Mapping[str, MemberStatus]
+) -> Tuple[str, Optional[MemberStatus]]:
+    """The peer that has applied most of the same record."""
+    found = {
+        address: status
+        for address, status in peers.items()
+        if status.state not in (BLANK, DAMAGED)
+        and own.cluster_id in ("", status.cluster_id)
+        and own.member_id != status.member_id
+    }
+    best = max(found, key=lambda address: found[address].applied.txid, default="")
+    return best, found.get(best)
+
+
+def _keeps_from(status: MemberStatus) -> int:
+    """The first edit that it can give; the next one, when it keeps none."""
+    return status.first_txid or status.last.txid + 1
