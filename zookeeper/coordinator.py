@@ -2,9 +2,9 @@
 
 Theory of operation. The owner says what shall hold ("this path is registered", "I want this
 role"). With every zookeeper there is a session, whose `SessionKeeper` makes it good there; they
-know nothing of each other. Each watched path has a thread and a connection for each of them, so that a
-long poll never delays a heartbeat, and what they see becomes one view (`views.py`). Roles are given
-by the first zookeeper alone.
+know nothing of each other. Each watched path has a thread and a connection for each of them, so
+that a long poll never delays a heartbeat, and what they see becomes one view (`views.py`). Roles
+are given by the first zookeeper alone.
 
 A zookeeper that is out of reach for longer than a session lives counts no more, since what it saw
 has lost its worth; when all are, watchers are told None. It is no news about anybody else.
