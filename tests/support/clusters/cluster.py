@@ -23,7 +23,7 @@ from types import MappingProxyType, TracebackType
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 from data_service.filesystem import FileSystem
-from tests.support.clusters import configuration
+from tests.support.clusters import configuration, nursery
 from tests.support.clusters.daemon import Daemon
 from tests.support.clusters.ports import Ports
 from tests.support.links.proxy import Proxy
@@ -240,16 +240,20 @@ class Cluster:
         self, *argv: str, stdin: Optional[bytes] = None, timeout: float = 2 * PATIENCE_SECONDS
     ) -> Result:
         """Run the client's command to its end; never raises for what the command says."""
-        done = subprocess.run(
-            self.client_command(*argv),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.folder,
-            env=self.environment(CLIENT),
-            timeout=timeout,
-        )
+        command, environment = self.client_command(*argv), self.environment(CLIENT)
+        if nursery.can_bear(command, environment):
+            done = nursery.run(command, environment, self.folder, stdin, timeout)
+        else:
+            done = subprocess.run(
+                command,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=self.folder,
+                env=environment,
+                timeout=timeout,
+            )
         return Result(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
 
     def start_client(self, *argv: str) -> "subprocess.Popen[bytes]":

@@ -140,7 +140,7 @@ class Daemon:
     def _started(self) -> Process:
         folder = self.log_path.parent
         if nursery.can_bear(self.command, self.environment):
-            return nursery.bear(self.command, self.environment, folder)
+            return nursery.the_nursery().bear(self.command, self.environment, folder)
         return subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,

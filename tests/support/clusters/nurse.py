@@ -1,15 +1,16 @@
-"""A process that has imported what daemons import, and forks one whenever it is asked to.
+"""A process that has imported what our programs import, and forks one whenever it is asked to.
 
     python -m tests.support.clusters.nurse FD
 
-Half a second of processor time goes into the imports of each daemon, and the tests start more than
-a thousand. `nursery.py` is the side of who asks. Orders come through the socket FD, each with the
+Half a second of processor time goes into the imports of a daemon or a command, and the tests start
+thousands. `nursery.py` is the side of who asks. Orders come through the socket FD, each with the
 descriptors of the new process's standard streams; back goes its id, and later its exit status.
 """
 
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import selectors
 import signal
@@ -18,16 +19,15 @@ import sys
 import time
 from typing import Any, Dict, List, NamedTuple, Optional
 
+import data_service
+import metadata_service
+import zookeeper
+
+MAIN = "__main__"
 ORDER_BYTES_MAX = 1 << 18
 _STREAMS = 3
 
-DAEMONS = (
-    "zookeeper.service",
-    "metadata_service.service",
-    "data_service.namenode.daemon",
-    "data_service.datanode.daemon",
-    "data_service.web.daemon",
-)
+ROOMS = (zookeeper, metadata_service, data_service)
 """What is here already is not imported by who is born."""
 
 
@@ -85,7 +85,7 @@ def become(order: Order) -> None:
     os.environ.update(order.environment)
     time.tzset()
     sys.argv = order.command[1:]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    runpy.run_path(sys.argv[0], run_name=MAIN)
 
 
 def _order(asking: socket.socket) -> Optional[Order]:
@@ -119,12 +119,14 @@ def main() -> None:
     asking = socket.socket(fileno=int(sys.argv[1]))
     # Whoever interrupts the tests means the tests.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in DAEMONS:
-        importlib.import_module(name)
+    for room in ROOMS:
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            if not module.name.endswith(f".{MAIN}"):
+                importlib.import_module(module.name)
     order = serve(asking)
     if order is not None:
         become(order)
 
 
-if __name__ == "__main__":
+if __name__ == MAIN:
     main()

@@ -1,4 +1,4 @@
-"""Daemons born of a process that has imported everything; see `nurse.py`.
+"""Daemons and commands born of a process that has imported everything; see `nurse.py`.
 
 What is born is a process as any other: of its own session, with the environment, streams and
 arguments that it is given, killed and waited for by its id. Only whose child it is differs.
@@ -7,12 +7,15 @@ arguments that it is given, killed and waited for by its id. Only whose child it
 import itertools
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import BinaryIO, Dict, List, Optional, Sequence
 
 from tests.support.clusters import nurse
 
@@ -20,7 +23,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 _LAUNCHERS = {
     str(_ROOT / name)
     for name in ("zookeeper/zk.py", "metadata_service/metadata.py", "data_service/name_node.py",
-                 "data_service/data_node.py", "data_service/web_gateway.py")
+                 "data_service/data_node.py", "data_service/web_gateway.py", "data_service/client.py")
 }  # fmt: skip
 _BIRTH_SECONDS = 60.0
 
@@ -28,9 +31,9 @@ _BIRTH_SECONDS = 60.0
 class Born:
     """A process of the nursery, with what a Popen offers of it."""
 
-    def __init__(self, pid: int, output: int) -> None:
+    def __init__(self, pid: int, output: BinaryIO) -> None:
         self.pid = pid
-        self.stdout = os.fdopen(output, "rb")
+        self.stdout = output
         self.status: Optional[int] = None
         self.ended = threading.Event()
 
@@ -59,12 +62,29 @@ class Nursery:
         with theirs:
             command = [sys.executable, "-m", nurse.__name__, str(theirs.fileno())]
             self._nurse = subprocess.Popen(
-                command, cwd=_ROOT, pass_fds=[theirs.fileno()], start_new_session=True
+                command,
+                cwd=_ROOT,
+                # Whose streams are terminals would buffer otherwise.
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
             )
         threading.Thread(target=self._listen, name="nursery", daemon=True).start()
 
-    def bear(self, command: Sequence[str], environment: Dict[str, str], folder: Path) -> Born:
-        """A process of this command, whose output is read from its `stdout`."""
+    def bear(
+        self,
+        command: Sequence[str],
+        environment: Dict[str, str],
+        folder: Path,
+        given: Optional[int] = None,
+        errors: Optional[int] = None,
+    ) -> Born:
+        """A process of this command, whose output is read from its `stdout`.
+
+        It reads what is `given`, a descriptor, else nothing; its `errors` go there, or with its
+        output.
+        """
         order = {"command": list(command), "environment": environment, "folder": str(folder)}
         data = json.dumps(order).encode("utf-8")
         assert len(data) <= nurse.ORDER_BYTES_MAX
@@ -72,13 +92,18 @@ class Nursery:
         nothing = os.open(os.devnull, os.O_RDONLY)
         with self._lock:
             try:
-                socket.send_fds(self._socket, [data], [nothing, theirs, theirs])
+                streams = [
+                    nothing if given is None else given,
+                    theirs,
+                    theirs if errors is None else errors,
+                ]
+                socket.send_fds(self._socket, [data], streams)
             finally:
                 os.close(nothing)
                 os.close(theirs)
             with self._changed:
                 assert self._changed.wait_for(lambda: self._births, _BIRTH_SECONDS), self
-                born = Born(self._births.pop(), output)
+                born = Born(self._births.pop(), os.fdopen(output, "rb"))
                 self._living[born.pid] = born
                 self._end_who_ended()
         return born
@@ -111,7 +136,7 @@ _nurseries: List[Nursery] = []
 
 
 def can_bear(command: Sequence[str], environment: Dict[str, str]) -> bool:
-    """Whether a process of it would be the same: it is one of our daemons, of this interpreter,
+    """Whether a process of it would be the same: it is a program of ours, of this interpreter,
     whose environment changes nothing that is settled before the first import."""
     ours = command[0] == sys.executable and command[1] in _LAUNCHERS
     early = {
@@ -123,8 +148,48 @@ def can_bear(command: Sequence[str], environment: Dict[str, str]) -> bool:
     return ours and same and sys.platform == "linux"
 
 
-def bear(command: Sequence[str], environment: Dict[str, str], folder: Path) -> Born:
-    """See Nursery; there is one, from the first time on."""
+def the_nursery() -> Nursery:
+    """This process's, which begins when it is first wanted."""
     if not _nurseries:
         _nurseries.append(Nursery())
-    return _nurseries[0].bear(command, environment, folder)
+    return _nurseries[0]
+
+
+def run(
+    command: Sequence[str],
+    environment: Dict[str, str],
+    folder: Path,
+    given: Optional[bytes],
+    timeout: float,
+) -> "subprocess.CompletedProcess[bytes]":
+    """A command to its end, as subprocess.run with pipes; it can read what is `given`, or nothing.
+
+    Raises subprocess.TimeoutExpired.
+    """
+    with tempfile.TemporaryFile() as errors:
+        with open(os.devnull, "rb") if given is None else _fed(given) as source:
+            born = the_nursery().bear(
+                command, environment, folder, source.fileno(), errors.fileno()
+            )
+        clock = threading.Timer(timeout, os.kill, (born.pid, signal.SIGKILL))
+        clock.start()
+        with born.stdout:
+            output = born.stdout.read()
+        status = born.wait(timeout)
+        if not clock.is_alive():
+            raise subprocess.TimeoutExpired(command, timeout)
+        clock.cancel()
+        errors.seek(0)
+        return subprocess.CompletedProcess(command, status, output, errors.read())
+
+
+def _fed(data: bytes) -> BinaryIO:
+    """The end of a pipe at which the data can be read."""
+    reading, writing = os.pipe()
+    threading.Thread(target=_feed, args=(writing, data), daemon=True).start()
+    return os.fdopen(reading, "rb", 0)
+
+
+def _feed(descriptor: int, data: bytes) -> None:
+    with suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as pipe:
+        pipe.write(data)  # A command may end without reading all.
