@@ -18,7 +18,7 @@ from typing import Counter, Dict, Iterator, List, Optional
 
 import pytest
 
-SLOW_FOLDERS = ("cluster", "faults", "security", "simulation")
+SLOW_FOLDERS = ("cluster", "faults", "protocol", "security", "simulation")
 """Below tests/: whose tests take seconds each, so that a turn is one test."""
 
 ONE_TURN_FOLDERS = ("web",)
