@@ -78,7 +78,8 @@ IMPURE = {
                  "calls.connection", "calls.datanodes", "calls.delegations", "calls.names",
                  "calls.service", "calls.tokens", "calls.writers",
                  "leading.ending", "leading.housekeeping", "leading.inbox", "leading.lease_keeper",
-                 "leading.memory", "leading.term")
+                 "leading.memory", "leading.term",
+                 "leading.watchdog")
 }
 """The daemon around the pure cores."""
 

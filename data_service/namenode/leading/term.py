@@ -10,6 +10,7 @@ from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.housekeeping import Housekeeping
 from data_service.namenode.leading.leader_lease import Election, LeaderLease
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
+from data_service.namenode.leading.watchdog import Watchdog
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS
 from data_service.namenode.namesystem import Namesystem, edit_seconds
@@ -56,6 +57,7 @@ class Term:
         self.namesystem = Namesystem(
             settings, core, self._decisions, journal, self._lease_keeper, ending, on_later_epoch
         )
+        self._watchdog = Watchdog(core.lock, ending, self._lease_keeper.end)
         self._chores = Chores(self._decisions, lease)
         self._housekeeping = Housekeeping(
             self.namesystem, self._chores, ending,
@@ -76,6 +78,7 @@ class Term:
         log.info("image.loaded", seconds=seconds, txid=self._journal.durable_txid)
         self._housekeeping.start()
         self._lease_keeper.start()
+        self._watchdog.start()
 
     def _load_image(self) -> None:
         tables = {name: self._journal.load(name) for name in TABLES}
