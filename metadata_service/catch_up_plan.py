@@ -54,7 +54,7 @@ def next_step(
     if not stuck or status.applied.txid <= own.last.txid:
         return Step(WAIT)
     why = f"has edits to {own.last.txid} of {status.applied.txid}"
-    if pruned or _keeps_from(status) > own.last.txid + 1:
+    if pruned or _keeps_from(status) > own.applied.txid + 1:
         return Step(IMAGE, best, why)
     return Step(PULL, best, why)
 

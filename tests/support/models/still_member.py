@@ -6,7 +6,7 @@ from metadata_service.calls import MemberCalls
 from metadata_service.edits import TABLES, Table, decode, encode
 from metadata_service.exports import Exports
 from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.quorum import Export, Place
+from metadata_service.quorum import NOBODY, OK, MemberStatus, Place
 from metadata_service.schema import JOURNAL
 from tests.support.models.sample_edits import file_edits, lines_of
 from zookeeper.fabric.calls import Call
@@ -41,9 +41,7 @@ class StillMember:
     def stand_still(self) -> Place:
         """See Image."""
         self.still = True
-        last = self.database.status[2]
-        rows = self.database.load(JOURNAL, last - 1, 1, BYTES_MAX) if last else b""
-        return Place(last, rows.decode("ascii").split('"')[1] if rows else "")
+        return self._place(self.database.status[2])
 
     def go_on(self) -> None:
         """See Image."""
@@ -62,10 +60,24 @@ class StillMember:
         """See Image."""
         return self.database.load(table, after, limit, bytes_max)
 
+    def status(self) -> MemberStatus:
+        """What a member tells of which all is well."""
+        cluster_id, epoch, last = self.database.status
+        first = self.database.load(JOURNAL, None, 1, BYTES_MAX)
+        place = self._place(last)
+        return MemberStatus(cluster_id, "peer", epoch, "", epoch,
+                            int(first.decode("ascii").split(",")[0][1:]) if first else 0, place,
+                            place, last, NOBODY, (), True, 0.0, OK)
+
+    def _place(self, txid: int) -> Place:
+        rows = self.database.load(JOURNAL, txid - 1, 1, BYTES_MAX) if txid else b""
+        return Place(txid, rows.decode("ascii").split('"')[1] if rows else "")
+
     def _perform(self, call: Call, args: Tuple[Any, ...], _seconds: Optional[float]) -> Any:
+        if call.name == "status":
+            return self.status()
         if call.name == "begin_export":
-            export: Export = self.exports.begin()
-            return export
+            return self.exports.begin()
         if call.name == "end_export":
             return self.exports.end(*args)
         self.before()
