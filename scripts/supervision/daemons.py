@@ -42,13 +42,12 @@ class Failure(Exception):
 
 
 class Kind(NamedTuple):
-    """A kind of daemon: its launcher, its installed command, whether it is told its index."""
+    """A kind of daemon: its launcher, its installed command, whom it needs to be of use."""
 
     name: str
     launcher: str
     command: str
     needs: Tuple[str, ...]
-    indexed: bool
 
     def is_run_by(self, words: Sequence[str]) -> bool:
         """Whether these are the words of a process of this kind, however it was started."""
@@ -58,12 +57,12 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("zookeeper", "zookeeper/zk.py", "pyhdfs-zookeeper", (), False),
-    Kind("metadata", "metadata_service/metadata.py", "pyhdfs-metadata", (), False),
+    Kind("zookeeper", "zookeeper/zk.py", "pyhdfs-zookeeper", ()),
+    Kind("metadata", "metadata_service/metadata.py", "pyhdfs-metadata", ()),
     Kind("name_node", "data_service/name_node.py", "pyhdfs-name-node",
-         ("zookeeper", "metadata"), True),
-    Kind("data_node", "data_service/data_node.py", "pyhdfs-data-node", ("name_node",), True),
-    Kind("gateway", "data_service/web_gateway.py", "pyhdfs-web-gateway", (), True),
+         ("zookeeper", "metadata")),
+    Kind("data_node", "data_service/data_node.py", "pyhdfs-data-node", ("name_node",)),
+    Kind("gateway", "data_service/web_gateway.py", "pyhdfs-web-gateway", ()),
 )  # fmt: skip
 """In the order in which they depend on each other."""
 
@@ -131,8 +130,7 @@ class Daemon:
 
     def command(self, settings: Settings) -> List[str]:
         """The words that start the process."""
-        words = [sys.executable, str(ROOT / self.kind.launcher)]
-        words += [str(self.index)] if self.kind.indexed else []
+        words = [sys.executable, str(ROOT / self.kind.launcher), str(self.index)]
         words += ["--config", settings.path] if settings.path else []
         return words + [LOG_OPTION, str(self.log_path)]
 
@@ -215,9 +213,8 @@ class Site:
 def configured(settings: Settings) -> List[Tuple[Kind, int, Address]]:
     """Every daemon of config.ini, on whatever machine, with its index."""
     hosts = {
-        # Of these two the first one serves; more of them have no meaning yet.
-        "zookeeper": settings.zookeeper.hosts[:1],
-        "metadata": settings.metadata.hosts[:1],
+        "zookeeper": settings.zookeeper.hosts,
+        "metadata": settings.metadata.hosts,
         "name_node": settings.name_node.hosts,
         "data_node": settings.data_node.hosts,
         "gateway": settings.web.hosts,

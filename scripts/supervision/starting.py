@@ -18,6 +18,7 @@ from scripts.supervision.daemons import ROOT, Daemon, Record, Site
 from scripts.supervision.log_ends import LogReader, tail
 from scripts.supervision.processes import Effort, effort_of, identity
 from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.identity import METADATA
 from zookeeper.fabric.settings import Settings
 
 QUIET_SECONDS = 60.0
@@ -222,7 +223,11 @@ def _how(pid: int) -> str:
 def _patience(state: Start, daemon: Daemon) -> float:
     for kind in daemon.kind.needs:
         needed = [other for other in state.site.daemons if other.kind.name == kind]
-        if needed and all(_is_missing(state, other) for other in needed):
+        missing = sum(_is_missing(state, other) for other in needed)
+        # The record is of use with a majority of those that keep it; of all others one is enough.
+        members = len(state.site.settings.metadata.hosts)
+        too_many = (members + 1) // 2 if kind == METADATA else len(needed)
+        if needed and missing >= too_many:
             return QUIET_WITHOUT_NEEDED_SECONDS
     return QUIET_SECONDS
 

@@ -53,8 +53,7 @@ def unit(settings: Settings, role: str, user: str) -> str:
     """The text of the service's unit. Raises SettingsError."""
     kind, index, address = find(settings, role)
     words = [str(ROOT / ".venv" / "bin" / "python"), str(ROOT / kind.launcher)]
-    words += [str(index)] if kind.indexed else []
-    words += ["--config", settings.path]
+    words += [str(index), "--config", settings.path]
     return UNIT.format(
         role=role,
         address=address,
@@ -74,8 +73,8 @@ def directories(settings: Settings, role: str) -> List[str]:
     """Where this daemon keeps what it owns. Raises SettingsError."""
     kind, _, address = find(settings, role)
     return {
-        "zookeeper": [settings.zookeeper.zookeeper_dir],
-        "metadata": [settings.metadata.metadata_dir],
+        "zookeeper": [settings.zookeeper.directory_of(address)],
+        "metadata": [settings.metadata.directory_of(address)],
         "name_node": [settings.name_node.name_node_dir],
         "data_node": list(settings.data_node.directories_of(address)),
         "gateway": [],

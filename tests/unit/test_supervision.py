@@ -10,7 +10,16 @@ from typing import Iterator, List, Optional
 
 import pytest
 
-from scripts.supervision.daemons import KINDS, Daemon, Failure, Record, Site, choose, kind_of
+from scripts.supervision.daemons import (
+    KINDS,
+    ROOT,
+    Daemon,
+    Failure,
+    Record,
+    Site,
+    choose,
+    kind_of,
+)
 from scripts.supervision.log_ends import LogReader, tail
 from scripts.supervision.processes import (
     addresses_of,
@@ -71,13 +80,28 @@ def write(found: Site, stem: str, record: List[object]) -> None:
     (found.folder / f"{stem}.pid").write_text(json.dumps(record))
 
 
-def test_each_namenode_and_datanode_is_told_its_index(tmp_path: Path) -> None:
+def test_each_daemon_is_told_its_index(tmp_path: Path) -> None:
     found = site(tmp_path)
-    indexes = {d.role: d.command(found.settings)[2] for d in found.daemons if d.kind.indexed}
+    indexes = {d.role: d.command(found.settings)[2] for d in found.daemons}
     assert indexes == {
-        "name_node": "0", "name_node_1": "1",
+        "zookeeper": "0", "metadata": "0", "name_node": "0", "name_node_1": "1",
         "data_node_0": "0", "data_node_1": "1", "data_node_2": "2",
     }  # fmt: skip
+
+
+def test_several_zookeepers_and_metadata_services_are_daemons_each(tmp_path: Path) -> None:
+    path = tmp_path / "config.ini"
+    text = CONFIG.format(name_nodes=NAME_NODES, data_nodes=DATA_NODES)
+    path.write_text(text.replace(":9001", ":9001,192.0.2.1:9001,127.0.0.1:9021")
+                        .replace(":9002", ":9002,127.0.0.1:9012,127.0.0.1:9022"))
+    found = Site(load(str(path)))
+    assert roles(found.daemons)[:5] == [
+        "zookeeper", "zookeeper_2", "metadata", "metadata_1", "metadata_2"
+    ]
+    assert roles(choose(found, ["metadata", "2", "zookeeper_2"], None)) == [
+        "zookeeper_2", "metadata_2"
+    ]
+    assert found.daemons[1].command(found.settings)[1:3] == [str(ROOT / "zookeeper/zk.py"), "2"]
 
 
 def test_a_second_machine_runs_the_second_namenode(tmp_path: Path) -> None:

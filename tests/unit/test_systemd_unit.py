@@ -67,6 +67,16 @@ def test_the_directories_of_a_role_are_told(settings: Settings) -> None:
         assert path.endswith(f"odd 50% $HOME/data/{role}")
 
 
+def test_several_of_a_kind_have_a_directory_each(settings: Settings) -> None:
+    text = "[metadata]\nmetadata_hosts = a:1,b:1,a:2\nmetadata_dir = /mnt/m\n"
+    Path(settings.path).write_text(text)
+    several = load(settings.path)
+    roles = ("metadata", "metadata_1", "metadata_2")
+    found = [systemd_unit.directories(several, role) for role in roles]
+    assert found == [["/mnt/m"], ["/mnt/m"], ["/mnt/m_2"]]
+    assert 'metadata.py" "2" "--config"' in systemd_unit.unit(several, "metadata_2", "hdfs")
+
+
 def test_the_command_line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYHDFS_CONFIG", settings.path)
     assert systemd_unit.main(["unit", "data_node_0", "hdfs"]) == 0

@@ -5,7 +5,7 @@
         cluster.kill("data_node_0")
         assert cluster.client("cat", "/a").out == b"hello"
 
-Roles are `zookeeper`, `metadata`, `name_node` (with more than one `name_node_1`, …),
+Roles are `zookeeper`, `metadata`, `name_node` (of more than one also `name_node_1`, …),
 `data_node_0`, `data_node_1`, …, `gateway_0`, … and, as the near end of a link, `client`. Nothing is
 outside of the folder but ports, which are reserved for as long as the cluster lives. Leaving the
 `with` stops every daemon with SIGTERM, and fails the test if one does not exit with status 0, or
@@ -68,6 +68,7 @@ class Cluster:
     """Daemons by role, the client, and ways to hurt them.
 
     `data_nodes` start; `spare_data_nodes` more stand in config.ini and wait for `start_daemon`.
+    `members` metadata services and `zookeepers` keep the record, and see who lives.
     `directories` says which datanodes have more than one directory: `{"data_node_0": 2}`.
     `links` are (who, whom) pairs that go through a proxy, see `link`; `*` is everybody, and the
     only `who` for datanodes, whose addresses the namenode hands out. `security` is `simple`;
@@ -86,6 +87,8 @@ class Cluster:
         data_nodes: int = 3,
         spare_data_nodes: int = 0,
         name_nodes: int = 1,
+        members: int = 1,
+        zookeepers: int = 1,
         gateways: int = 0,
         directories: Mapping[str, int] = MappingProxyType({}),
         links: Sequence[Link] = (),
@@ -95,9 +98,13 @@ class Cluster:
         self.folder = folder
         known = [f"data_node_{index}" for index in range(data_nodes + spare_data_nodes)]
         self.data_nodes = known[:data_nodes]
-        self.name_nodes = ["name_node"] + [f"name_node_{index}" for index in range(1, name_nodes)]
+        self.name_nodes = _roles("name_node", name_nodes)
+        self.members = _roles("metadata", members)
+        self.zookeepers = _roles("zookeeper", zookeepers)
         self.gateways = [f"gateway_{index}" for index in range(gateways)]
-        self.roles = ["zookeeper", "metadata", *self.name_nodes, *known, *self.gateways]
+        self.roles = [
+            *self.zookeepers, *self.members, *self.name_nodes, *known, *self.gateways
+        ]  # fmt: skip
         self.config = folder / "config.ini"
         self.daemons: Dict[str, Daemon] = {}
         self._ports = Ports()
@@ -151,7 +158,8 @@ class Cluster:
 
         Only the first namenode comes before the others, so that it is the one that leads.
         """
-        running = ["zookeeper", "metadata", "name_node", *self.data_nodes, *self.gateways]
+        others = [*self.data_nodes, *self.gateways]
+        running = [*self.zookeepers, *self.members, "name_node", *others]
         for roles in (running, self.name_nodes[1:]):
             for role in roles:
                 self.daemons[role].start()
@@ -346,6 +354,11 @@ class Cluster:
         for proxy in self._links.values():
             proxy.close()
         self._ports.close()
+
+
+def _roles(kind: str, count: int) -> List[str]:
+    """Of a kind whose first one has no number."""
+    return [kind] + [f"{kind}_{index}" for index in range(1, count)]
 
 
 def _close_pipes(client: "subprocess.Popen[bytes]") -> None:

@@ -60,13 +60,12 @@ def sections_for(
         hosts = [address for role, address in addresses.items() if kind_of(role) == kind]
         if hosts:
             sections.setdefault(section, {})[key] = ", ".join(hosts)
-    for role in ("zookeeper", "metadata"):
-        sections[role][f"{role}_dir"] = data_directories(folder, role, {})[0]
     for role, address in addresses.items():
-        if kind_of(role) == "data_node":
-            port = address.rpartition(":")[2]
-            paths = data_directories(folder, role, directories)
-            sections["data_node"][f"data_node_dir_{port}"] = ", ".join(map(str, paths))
+        kind, port = kind_of(role), address.rpartition(":")[2]
+        if kind in ("data_node", "metadata", "zookeeper"):
+            paths = ", ".join(map(str, data_directories(folder, role, directories)))
+            key = f"{kind}_dir" if role == kind else f"{kind}_dir_{port}"
+            sections[kind][key] = paths
     for name, keys in overrides.items():
         sections.setdefault(name, {}).update(keys)
     return sections
