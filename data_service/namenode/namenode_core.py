@@ -33,7 +33,7 @@ class Core:
 
     def __init__(self, settings: Settings, cluster_id: str, user: str) -> None:
         own = settings.name_node
-        blocks = Blocks(cluster_id, 0, policy_of(settings), _sessions())
+        blocks = Blocks(cluster_id, policy_of(settings), _sessions())
         self.cluster_id = cluster_id
         self.state = State(
             blocks, user, SUPERGROUP, own.lease_soft_seconds, own.lease_hard_seconds

@@ -112,12 +112,11 @@ class State:
             self.commits.replay(edit)
         self.open_files.start()
 
-    def lead(self, epoch: int, leap: int = 0) -> None:
-        """This namenode leads from now on, in this epoch, which is the generation of all blocks
-        that it allocates; `leap`: see `Commits.lead`."""
+    def lead(self, epoch: int, now: float, leap: int = 0) -> None:
+        """This namenode leads from now on, in this epoch; `leap`: see `Commits.lead`."""
         self.commits.lead(leap)
         self.open_files.start()
-        self.blocks.epoch = epoch
+        self.blocks.lead(epoch, now)
 
     def mkdir(
         self,

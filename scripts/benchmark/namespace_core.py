@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from itertools import count
 from random import Random
 from typing import Any, Callable, Iterable, List, Tuple
 
@@ -61,7 +62,8 @@ class Builder:
         self._packed = open(packed_blocks, "xb")
         self._database = MetadataDatabase.open(directory, KEEP_EDITS)
         self._epoch = self._database.claim_epoch("benchmark")
-        blocks = Blocks(self._database.cluster_id, self._epoch, BlockPolicy())
+        blocks = Blocks(self._database.cluster_id, BlockPolicy(), count(1))
+        blocks.lead(self._epoch, 0.0)
         self._sessions: List[int] = []
         for number in range(REPLICATION):
             info = NodeInfo(

@@ -35,6 +35,7 @@ class ReplayWalk(Walk):
         """Datanodes that tell both."""
         if self.standby is None:
             self.standby = self.metadata.start()
+            self.standby.blocks.stand_by()
         told: Any = Overheard(self.state.blocks, self.standby.blocks)
         return Datanodes(told, count)
 

@@ -72,14 +72,14 @@ class World:
         self.now += 100.0
         self.epoch = max(self.epoch + 1, self.floor.value)
         policy = BlockPolicy(safe_mode_extension_seconds=0.0, dead_seconds=1e9)
-        blocks = Blocks(CLUSTER, self.epoch, policy, count(self.random.getrandbits(62)))
+        blocks = Blocks(CLUSTER, policy, count(self.random.getrandbits(62)))
         self.state = State(blocks, "root", "supergroup", 10.0, 30.0)
         tables = {name: [table[key] for key in sorted(table)]
                   for name, table in self.metadata.tables.items()}
         leap = self.random.randrange(self.leap) if self.epoch > 1 else 0
         self.state.load(tables, self.metadata.edits[-50:], self.metadata.last_txid)
-        self.state.lead(self.epoch, leap)
         blocks.loaded(self.now)
+        self.state.lead(self.epoch, self.now, leap)
         blocks.leave_safe_mode(self.now)
         for disk in self.disks.values():
             disk.session = 0

@@ -4,6 +4,7 @@ What is decided here in no other way than in a namenode's process: `Decisions`, 
 `LeaderLease`. What is here instead of threads, locks and the machine's clock is only waiting.
 """
 
+from itertools import count
 from typing import Any, Callable, Dict, Optional
 
 from data_service.namenode.chores import Chores
@@ -54,7 +55,7 @@ class ModelTerm:
         self._proved = Bell(process.world)
         self._reported = Bell(process.world)
         self._ordered = Bell(process.world)
-        blocks = Blocks(journal.cluster_id, journal.epoch, POLICY)
+        blocks = Blocks(journal.cluster_id, POLICY, count((journal.epoch << 32) + 1))
         self.state = State(blocks, "root", "supergroup", LEASE_SOFT_SECONDS, LEASE_HARD_SECONDS)
         self.lease = LeaderLease(EXPIRY_SECONDS, False, process.clock())
         self.decisions = Decisions(self.state, journal, process.world.random)
@@ -74,6 +75,7 @@ class ModelTerm:
             # Rows that do not fit together may be those of two moments: another one leads now.
             yield from self.journal.confirm()
         self.state.blocks.loaded(self._process.clock())
+        self.state.lead(self.journal.epoch, self._process.clock())
         for repeated in (self._round, self._record, self._purge):
             self._process.spawn(self._repeat(repeated))
         self._process.spawn(self._keep_lease())

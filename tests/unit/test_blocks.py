@@ -1,5 +1,6 @@
 """The facade: writing, reading, counting, dead nodes bit by bit, safe mode, and its speed."""
 
+import itertools
 from random import Random
 from typing import Callable, List, Tuple
 
@@ -304,7 +305,9 @@ def test_events_are_bounded() -> None:
 def filled(count: int) -> Tuple[Blocks, List[int], List[Block]]:
     """So many blocks, the sessions of three nodes that hold nothing yet, and what each is to say
     that it holds."""
-    blocks = Blocks(CLUSTER_ID, 1, POLICY._replace(safe_mode_extension_seconds=0.0))
+    policy = POLICY._replace(safe_mode_extension_seconds=0.0)
+    blocks = Blocks(CLUSTER_ID, policy, itertools.count(1))
+    blocks.lead(1, 0.0)
     listed = [Block(block_id, 1, 100) for block_id in range(1, count + 1)]
     for block in listed:
         blocks.track(block, block.block_id, replicated(3))

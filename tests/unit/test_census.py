@@ -1,12 +1,14 @@
 """The census: what `report` tells of the datanodes."""
 
+from itertools import count
+
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.health import LIVE
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY, node_info, node_stats
 
 
 def test_datanodes_are_sorted_by_address_and_tell_seconds() -> None:
-    blocks = Blocks(CLUSTER_ID, 3, POLICY)
+    blocks = Blocks(CLUSTER_ID, POLICY, count(1))
     blocks.register(node_info("b", port=1802), 0.0)
     session = blocks.register(node_info("a", port=1801), 1.0)
     blocks.heartbeat(session, node_stats(remaining=5), 2.0, 0)
@@ -18,7 +20,7 @@ def test_datanodes_are_sorted_by_address_and_tell_seconds() -> None:
 
 
 def test_a_disk_that_is_not_served_any_more_stands_in_no_report() -> None:
-    blocks = Blocks(CLUSTER_ID, 3, POLICY)
+    blocks = Blocks(CLUSTER_ID, POLICY, count(1))
     blocks.register(node_info("a", host="h"), 0.0)
     blocks.register(node_info("b", host="h"), 10.0)
     assert [row.node_id for row in blocks.census.datanodes(10.0)] == ["b"]

@@ -1,5 +1,6 @@
 """What a datanode may say of itself: it is shown to people, and kept."""
 
+from itertools import count
 from types import SimpleNamespace
 from typing import Any, Callable
 
@@ -22,7 +23,8 @@ class Term:
     """As much of a term as datanodes meet."""
 
     def __init__(self) -> None:
-        self.blocks = Blocks(CLUSTER_ID, 1, POLICY)
+        self.blocks = Blocks(CLUSTER_ID, POLICY, count(1))
+        self.blocks.lead(1, 0.0)
         self.journal = SimpleNamespace(epoch=1, cluster_id=CLUSTER_ID)
 
     def tell_blocks(self, operation: Callable[[Blocks], Any], *_: Any) -> Any:

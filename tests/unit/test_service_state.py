@@ -82,10 +82,12 @@ def test_all_but_dead_nodes_and_those_in_maintenance_may_be_read(service_state: 
         readable, readable, False]
 
 
-def test_a_node_takes_nothing_and_counts_for_nothing_before_it_has_reported() -> None:
+def test_a_node_takes_replicas_once_it_has_reported_and_counts_once_it_obeys_us() -> None:
     node = Node(0, node_info("a"), 0.0)
     assert (node.may_take_replicas, node.replicas_count, node.may_be_read) == (False, False, True)
     node.reported = True
+    assert (node.may_take_replicas, node.replicas_count, node.may_be_read) == (True, False, True)
+    node.settled = True
     assert (node.may_take_replicas, node.replicas_count, node.may_be_read) == (True, True, True)
 
 

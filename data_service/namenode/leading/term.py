@@ -91,11 +91,11 @@ class Term:
             raise
 
     def _lead(self) -> None:
-        epoch, core = self._journal.epoch, self._core
+        epoch, core, now = self._journal.epoch, self._core, time.monotonic()
         with core.lock:
+            core.state.blocks.loaded(now)
             # The very first term of a cluster has nobody's numbers to stay clear of.
-            core.state.lead(epoch, core.random.getrandbits(LEAP_BITS) if epoch > 1 else 0)
-            core.state.blocks.loaded(time.monotonic())
+            core.state.lead(epoch, now, core.random.getrandbits(LEAP_BITS) if epoch > 1 else 0)
 
     def end(self) -> None:
         """Stop: every waiting call is sent home with an error, and the threads have ended."""

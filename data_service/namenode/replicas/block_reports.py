@@ -149,9 +149,13 @@ class BlockReports:
         self.has(node, block, now, False)
         if block.block_id in self._opened:
             self._opened.spoil(node, block.block_id)
-        elif block.block_id in node.unknown:
-            unknown = node.unknown[block.block_id]
-            node.unknown[block.block_id] = unknown._replace(spoilt=True)
+        else:
+            self.spoil(node, block.block_id)
+
+    def spoil(self, node: Node, block_id: int) -> None:
+        """The replica that the node has of an unknown block does not match its checksums."""
+        if block_id in node.unknown:
+            node.unknown[block_id] = node.unknown[block_id]._replace(spoilt=True)
 
     def _has_good(self, node: Node, told: Told, now: float) -> None:
         """The node has read its replica, and it is good: also one that was marked before."""

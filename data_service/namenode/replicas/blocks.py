@@ -4,11 +4,12 @@
 mode): it is told what the namespace and the datanodes say, its `monitor` what time and the
 zookeeper say, and its `census` answers how everything is. It is soft state: after a restart the
 committed blocks come from the namespace (`track`), the deleted ones too (`invalidate`), and
-everything else from the datanodes. The caller holds the namenode's lock; nothing here waits or
+everything else from the datanodes. It stands by, and commands nothing, until it is told to `lead`:
+then every datanode must have acknowledged that before what it has justifies any removal. The caller
+holds the namenode's lock; nothing here waits or
 does input or output. `now` is monotonic seconds.
 """
 
-from itertools import count
 from random import Random
 from typing import (
     AbstractSet,
@@ -27,7 +28,7 @@ from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.parts import Parts
 from data_service.namenode.replicas.redundancy_monitor import RedundancyMonitor
-from data_service.protocol.blocks import Block, Told, sealed
+from data_service.protocol.blocks import Block, SealedBlock, Told, sealed
 from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Target
 from data_service.protocol.redundancy import Redundancy
 
@@ -38,18 +39,17 @@ class Blocks:
     def __init__(
         self,
         cluster_id: str,
-        epoch: int,
         policy: BlockPolicy,
-        sessions: Optional[Iterator[int]] = None,
+        sessions: Iterator[int],
     ) -> None:
-        """`epoch` is the generation of all blocks that are allocated; a block that is written again
-        is another block. `sessions` are the numbers of datanodes' sessions; else they are counted.
-        """
-        self.epoch = epoch
-        # Sessions of an earlier namenode must not be mistaken for ours.
-        self._parts = parts = Parts(
-            cluster_id, sessions or count((epoch << 32) + 1), policy
-        )
+        """`sessions` are the numbers of datanodes' sessions: those of another namenode must not be
+        mistaken for ours."""
+        self.epoch = 0
+        """The last one in which this namenode led; 0: it never did. It is the generation of all
+        blocks that are allocated; a block that is written again is another block."""
+        self.leads = False
+        self._parts = parts = Parts(cluster_id, sessions, policy)
+        parts.safe_mode.stand_by()
         self._digests_needed = policy.digests_needed
         self._nodes = parts.nodes
         self._map = parts.blocks
@@ -146,6 +146,31 @@ class Blocks:
         self._safe_mode.loaded()
         self.monitor.reports_came(now)
 
+    def lead(self, epoch: int, now: float) -> None:
+        """This namenode leads from now on, in this epoch. What datanodes do may still be by the
+        word of another one, until each of them has acknowledged the epoch (HDFS-1972)."""
+        self._parts.now = now
+        self.epoch, self.leads = epoch, True
+        for node in self._nodes:
+            node.settled = False
+            node.forget_verifications()
+        self._parts.deletions.start(now)
+        self._safe_mode.lead()
+        self.monitor.reports_came(now)
+
+    def stand_by(self) -> None:
+        """Another namenode leads from now on: nothing that was ordered holds any more, and what is
+        being written is not known to this one. What there is stays known."""
+        self.leads = False
+        self._safe_mode.stand_by()
+        for node in self._nodes:
+            self._parts.deletions.new_session(node)
+            self._parts.replication.cancel_node(node)
+            node.settled = False
+            node.forget_verifications()
+        for block_id in list(self._opened):
+            self._forget_open(block_id)
+
     def begin(self, block_id: int, generation: int, targets: Iterable[Target],
               size: int = 0) -> None:
         """A block is allocated for a file being written; reports of it are expected.
@@ -193,6 +218,14 @@ class Blocks:
                 node, replica, opened.digests[node], node in opened.bad, self._parts.now
             )
 
+    def _forget_open(self, block_id: int) -> None:
+        opened = self._opened.end(block_id)
+        for node, length in opened.replicas.items():
+            replica = SealedBlock(block_id, opened.generation, length, opened.digests[node])
+            self._parts.reports.has(node, replica, self._parts.now, False)
+            if node in opened.bad:
+                self._parts.reports.spoil(node, block_id)
+
     def _adopt(self, block_id: int) -> None:
         for node in self._nodes:
             if block_id in node.unknown:
@@ -229,8 +262,8 @@ class Blocks:
         self, info: NodeInfo, now: float, principal: str = "", proved: bool = False
     ) -> int:
         """A datanode's process introduces itself; its session. Its earlier session ends and so
-        do the orders of it; a full report must follow. Only `principal` may speak in it. Raises
-        StartRefused."""
+        do the orders of it; a full report must follow. Only `principal` may speak in it. When this
+        namenode leads, it has told so: who goes on obeys nobody else. Raises StartRefused."""
         self._parts.now = now
         node = self._nodes.register(info, now, principal, proved)
         self._parts.liveness.registered(node, now)
@@ -239,6 +272,7 @@ class Blocks:
         self._parts.dead_nodes.returned(node)
         self._parts.deletions.new_session(node)
         self._parts.replication.cancel_node(node)
+        node.settled = self.leads
         self._parts.events.note(
             "node.registered", node=info.node_id, host=info.host, port=info.port)
         return node.session
@@ -247,11 +281,16 @@ class Blocks:
         """Raises SessionExpired unless this principal registered a datanode in this session."""
         self._nodes.require_own(session, principal)
 
-    def heartbeat(self, session: int, stats: NodeStats, now: float,
-                  durable_txid: int) -> Tuple[Command, ...]:
-        """A datanode lives; what it shall do now. Raises SessionExpired."""
+    def heartbeat(self, session: int, stats: NodeStats, now: float, durable_txid: int,
+                  acknowledged: int = 0) -> Tuple[Command, ...]:
+        """A datanode lives, and has `acknowledged` the namenode of this epoch: it does nothing any
+        more that an earlier one ordered, and has told what it did. What it shall do now. Raises
+        SessionExpired."""
         self._parts.now = now
         node = self._parts.liveness.heartbeat(session, stats, now)
+        if self.leads and acknowledged == self.epoch and not node.settled:
+            node.settled = True
+            self._parts.events.note("node.settled", node=node.info.node_id, epoch=self.epoch)
         return self._commands(node, now, durable_txid)
 
     def take_commands(self, session: int, now: float, durable_txid: int) -> Tuple[Command, ...]:
@@ -263,13 +302,25 @@ class Blocks:
         """Whether a heartbeat that waits for a command should look for one; also when its session
         is over, which it shall hear at once."""
         node = self._nodes.find(session)
-        if node is None or node.outbox.report or node.outbox.verify:
+        if node is None or node.outbox.report:
+            return True
+        if not node.settled:
+            return self.leads  # It shall hear that, and turn to this namenode.
+        if node.outbox.verify:
             return True
         waits = bool(node.outbox.copies or node.outbox.ready)
         return waits and node.reported and not self._safe_mode.on
 
+    def must_acknowledge(self, session: int) -> bool:
+        """Whether this namenode leads, and the datanode of the session may not know it yet."""
+        node = self._nodes.find(session)
+        return self.leads and node is not None and not node.settled
+
     def _commands(self, node: Node, now: float, durable_txid: int) -> Tuple[Command, ...]:
-        report = node.outbox.take_report() + node.outbox.take_verifications()
+        report = node.outbox.take_report()
+        if not node.settled:
+            return report
+        report += node.outbox.take_verifications()
         if self._safe_mode.on or not node.reported:
             return report
         removals = self._parts.deletions.commands(node, now, durable_txid)

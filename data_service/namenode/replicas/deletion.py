@@ -7,9 +7,10 @@ stale knowledge (HDFS-1972, HDFS-4799, HDFS-15200), so there are four reasons an
   replica has confirmed; orders go out only when the edit that deleted the file is durable. A node
   that is down may hold one too: for a grace time after it died, and after a start, when nobody
   knows who is missing, all ids are kept.
-- it is *surplus*: every holder has fully reported in its present session, and as many other good
-  replicas as wanted count, and their nodes have read them lately. One at a time for each block;
-  what came unasked, when enough were there, goes first, for it may be a lie about the others.
+- it is *surplus*: every holder has fully reported in its present session and obeys nobody else any
+  more, and as many other good replicas as wanted count, and their nodes have read them lately. One
+  at a time for each block; what came unasked, when enough were there, goes first, for it may be a
+  lie about the others.
   From the decision on, the replica counts for nothing; the decision is made again whenever the
   order is (re)sent. When a repetition finds too few others, the node's session is ended: then it
   drops all its orders and reports what it still has, and only then its replica counts again.
@@ -75,7 +76,7 @@ class Deletions:
         return f"<Deletions {len(self)} tombstones, {len(self._confirmed)} confirmed>"
 
     def start(self, now: float) -> None:
-        """From now on datanodes come back, in any order; not all have registered yet."""
+        """From now on datanodes come back, in any order, or turn to us; not all have yet."""
         self._started = now
 
     # Deleted files.
@@ -140,7 +141,8 @@ class Deletions:
     # Nodes that come and go.
 
     def new_session(self, node: Node) -> None:
-        """A node registered: it has dropped its orders, so a leaving replica may be there still."""
+        """A node registered, or obeys somebody else from now on: it has dropped its orders, so a
+        leaving replica may be there still."""
         for block_id in node.outbox.ids():
             if self._blocks.leaving.get(block_id) is node:
                 self._blocks.put(block_id, node)
@@ -167,7 +169,7 @@ class Deletions:
         for block_id in list(islice(self._blocks.marks, _EXAMINED)):
             ordered += self._plan_corrupt(block_id, now)
         for node in self._nodes:
-            if node.unknown and node.reported:
+            if node.unknown and node.usable:
                 ordered += self._plan_trash(node, now, calm_since)
         return ordered
 
@@ -195,7 +197,7 @@ class Deletions:
 
     def _is_surplus(self, block_id: int, victim: Node) -> bool:
         """Whether the block is kept as wanted without this node's replica, by fresh knowledge."""
-        if not all(node.reported or node.dead for node in self._blocks.everyone(block_id)):
+        if not all(node.usable or node.dead for node in self._blocks.everyone(block_id)):
             return False
         others = [node for node in self._blocks.holders(block_id)
                   if node is not victim and node.replicas_count]

@@ -37,15 +37,16 @@ class Node:
     `outbox`; `verifying` and `verified` (block id -> when), see `verification.py`. `unasked` are
     the blocks that were there often enough when it told that it has one, too. `former` is the
     process that served its disk before; `principal` is who registered it last, and alone may speak
-    in its session; `removed` when another disk is served at its address.
+    in its session; `removed` when another disk is served at its address. It is `settled` when it
+    has learned that this namenode leads: nothing is done there by the word of another any more.
     `misses` and `avoided_until` are about copies that did not reach it.
     """
 
     __slots__ = ("index", "info", "target", "session", "stats", "liveness", "service_state",
-                 "last_heartbeat", "zookeeper_lost", "reported", "last_report", "last_report_id",
-                 "report", "replicas", "unknown", "unasked", "expected", "scheduled", "streams",
-                 "outbox", "verifying", "verified", "former", "principal", "removed", "misses",
-                 "avoided_until")
+                 "last_heartbeat", "zookeeper_lost", "reported", "settled", "last_report",
+                 "last_report_id", "report", "replicas", "unknown", "unasked", "expected",
+                 "scheduled", "streams", "outbox", "verifying", "verified", "former", "principal",
+                 "removed", "misses", "avoided_until")
 
     def __init__(self, index: int, info: NodeInfo, now: float) -> None:
         self.index = index
@@ -58,6 +59,7 @@ class Node:
         self.last_heartbeat = now
         self.zookeeper_lost: Optional[float] = None
         self.reported = False
+        self.settled = False
         self.last_report = -inf
         self.last_report_id = -1
         self.report: Optional[OpenReport] = None
@@ -100,6 +102,12 @@ class Node:
         return STANDINGS[self.service_state][self.liveness]
 
     @property
+    def usable(self) -> bool:
+        """Whether what it has is known for sure: it has reported fully, and no order of an earlier
+        leader can still remove any of it unseen."""
+        return self.reported and self.settled
+
+    @property
     def may_take_replicas(self) -> bool:
         """Whether new replicas may be placed on it."""
         return self.reported and self._standing.may_take_replicas
@@ -107,7 +115,7 @@ class Node:
     @property
     def replicas_count(self) -> bool:
         """Whether its replicas may justify removing others."""
-        return self.reported and self._standing.replicas_count
+        return self.usable and self._standing.replicas_count
 
     @property
     def may_be_read(self) -> bool:
@@ -118,6 +126,13 @@ class Node:
     def free(self) -> int:
         """Bytes left when everything on its way has arrived."""
         return self.stats.remaining - self.scheduled
+
+    def forget_verifications(self) -> None:
+        """Nobody waits for what it was told to read, and what it has read was said to somebody
+        else, or long ago."""
+        self.verifying.clear()
+        self.verified.clear()
+        self.outbox.verify.clear()
 
     def expect(self, block_id: int, size: int) -> None:
         """A replica of `size` bytes is on its way here."""

@@ -64,9 +64,9 @@ class Nodes:
         return sum(1 for node in self._by_id.values() if node.liveness == LIVE)
 
     def all_reported(self, now: float, grace: float) -> bool:
-        """Whether every node has fully reported in its present session, but for those that are
-        dead and were not heard of for the `grace`."""
-        return all(node.reported or (node.dead and now - node.last_heartbeat >= grace)
+        """Whether every node has fully reported in its present session, and does nothing that we
+        do not know of, but for those that are dead and were not heard of for the `grace`."""
+        return all(node.usable or (node.dead and now - node.last_heartbeat >= grace)
                    for node in self._by_id.values())
 
     def register(
@@ -157,10 +157,9 @@ class Nodes:
         """Refuse the node's calls from now on: it must register and report fully again."""
         self._by_session.pop(node.session, None)
         node.session = 0
-        node.reported = False
+        node.reported = node.settled = False
         node.report = None
-        node.verifying.clear()
-        node.verified.clear()
+        node.forget_verifications()
         if not node.dead:
             node.liveness = STALE
 
@@ -197,7 +196,7 @@ class Nodes:
             assert node.scheduled == sum(node.expected.values()), node
             assert (node.session in self._by_session) == (node.session != 0), node
             assert not (node.dead and (node.session or node.reported)), node
-            assert not (node.reported and not node.session), node
+            assert not ((node.reported or node.settled) and not node.session), node
 
 
 def _ended() -> SessionExpired:

@@ -3,14 +3,14 @@
 Theory of operation. The block map keeps the under-replicated blocks in queues, those with one
 good replica left first. At each tick a bounded number of them is looked at; a block gets at most
 one copy order at a time, for all the replicas that it lacks. The source must be a good holder
-that has fully reported; a stale one serves only when no fresh one exists. The number of copies is
-bounded for each source and in all, so that the loss of a node cannot choke the cluster. A copy
-ends when its targets report the block, or its source says that it failed; one that does not end in
-time is forgotten. In its place another one begins at once, of what its source has: the other nodes
-are as busy as they were. The block itself is planned anew from where it stands, after a failure
-not before a pause that doubles each time. A copy that arrives late after all is a surplus. A target
-that its source could not reach, though we hear its heartbeats, is avoided for a while by all
-copies, and longer each time: else each block would try it for itself.
+that has fully reported, and obeys us; a stale one serves only when no fresh one exists. The number
+of copies is bounded for each source and in all, so that the loss of a node cannot choke the
+cluster. A copy ends when its targets report the block, or its source says that it failed; one that
+does not end in time is forgotten. In its place another one begins at once, of what its source has:
+the other nodes are as busy as they were. The block itself is planned anew from where it stands,
+after a failure not before a pause that doubles each time. A copy that arrives late after all is a
+surplus. A target that its source could not reach, though we hear its heartbeats, is avoided for a
+while by all copies, and longer each time: else each block would try it for itself.
 """
 
 from itertools import islice
@@ -127,7 +127,7 @@ class Replication:
 
     def _idle(self, nodes: Iterable[Node]) -> Set[Node]:
         """Those of the nodes that may be the source of one more copy."""
-        return {node for node in nodes if node.reported and self._has_stream(node)}
+        return {node for node in nodes if node.usable and self._has_stream(node)}
 
     def _has_stream(self, node: Node) -> bool:
         return node.streams < self._policy.max_replication_streams
@@ -189,7 +189,7 @@ class Replication:
         stopped any moment last.
         """
         able = [node for node in self._blocks.holders(block_id)
-                if node.session and node.reported and node.may_be_read]
+                if node.usable and node.may_be_read]
         able = [node for node in able if node.liveness == LIVE] or able
         able = [node for node in able if node.service_state != DECOMMISSIONED] or able
         idle = [node for node in able if self._has_stream(node)]

@@ -3,7 +3,9 @@
 While it is on there is no mutation of the namespace, no copy and no deletion of any kind. At
 start it ends by itself: when the namespace is loaded and enough blocks have a reported replica,
 and after a further extension in which the other reports come in. It never comes back by itself.
-Turned on by hand it stays until it is turned off by hand.
+Turned on by hand it stays until it is turned off by hand. A namenode that stands by is in it all
+the time, and counts meanwhile: when it takes over and the reports were in for long enough, nobody
+has to wait.
 """
 
 from math import ceil
@@ -28,6 +30,7 @@ class SafeMode:
         self._extension_seconds = extension_seconds
         self._state = STARTING
         self._loaded = False
+        self._stands_by = False
         self._total = 0
         self._safe = 0
         self._reached: Optional[float] = None
@@ -51,6 +54,16 @@ class SafeMode:
         """Every committed block is known now; before this, no number means anything."""
         self._loaded = True
 
+    def stand_by(self) -> None:
+        """Another namenode leads: count what is there, and change nothing."""
+        self._stands_by = True
+        self._state = STARTING
+        self._reached = None
+
+    def lead(self) -> None:
+        """It ends as that of a start does, from what was counted while this one stood by."""
+        self._stands_by = False
+
     def update(self, total: int, safe: int, now: float) -> bool:
         """Note the numbers; True when this ended the safe mode of the start.
 
@@ -64,7 +77,7 @@ class SafeMode:
             return False
         if self._reached is None:
             self._reached = now
-        if total and now - self._reached < self._extension_seconds:
+        if self._stands_by or (total and now - self._reached < self._extension_seconds):
             return False
         self._state = OFF
         self.calm_since = now

@@ -1,6 +1,7 @@
 """The real block side with datanodes that do what a test tells them, for tests of the namespace."""
 
 import hashlib
+from itertools import count
 from typing import Dict, Iterable, List, Sequence
 
 from data_service.namenode.replicas.block_policy import BlockPolicy
@@ -96,7 +97,8 @@ class Datanodes:
 
 
 def new_blocks(settling_seconds: float = 0.0) -> Blocks:
-    """A block side that leaves safe mode as soon as every block has been reported."""
-    return Blocks(CLUSTER, 1, BlockPolicy(
-        safe_mode_extension_seconds=0.0, settling_seconds=settling_seconds
-    ))
+    """A block side that leads, and leaves safe mode as soon as every block has been reported."""
+    policy = BlockPolicy(safe_mode_extension_seconds=0.0, settling_seconds=settling_seconds)
+    blocks = Blocks(CLUSTER, policy, count((1 << 32) + 1))
+    blocks.lead(1, 0.0)
+    return blocks

@@ -1,11 +1,13 @@
 """Datanodes as plain data, with a namenode's `Blocks` between them: for tests of the block side.
 
 A model datanode obeys the contract of a real one: it tells what happened to its replicas in
-order, makes the list of a full report after the answer to the empty first part, and drops its
-orders when it gets a new session. Everything else may go wrong, when the test says so.
+order, makes the list of a full report after the answer to the empty first part, drops its orders
+when it gets a new session or learns that another namenode leads, and acknowledges that with the
+next beat. Everything else may go wrong, when the test says so.
 """
 
 from collections import deque
+from itertools import count
 from random import Random
 from typing import Deque, Dict, List, NamedTuple, Optional, Set, Tuple
 
@@ -70,9 +72,7 @@ class ModelDataNode:
         self.incarnation = 0
         self.untold: Deque[Tuple[str, Block]] = deque()
         self.orders: Deque[Command] = deque()
-        self.report_id = 0
-        self.registered = (0, 0)
-        self.reported = (0, 0)
+        self.report_id = self.obeyed = self.reported = 0
 
     def __repr__(self) -> str:
         state = "up" if self.up else "down"
@@ -105,8 +105,7 @@ class ModelDataNode:
 
     def remove(self, block: Block) -> None:
         """Obey an order to delete; a replica that is gone or another one is only told of."""
-        replica = self.disk.get(block.block_id)
-        if replica is not None and replica.block == block:
+        if block.block_id in self.disk and self.disk[block.block_id].block == block:
             del self.disk[block.block_id]
         if block.block_id not in self.disk:
             self.untold.append(("deleted", block))
@@ -135,7 +134,8 @@ class ModelCluster:
     def new_namenode(self) -> Blocks:
         """A namenode that knows nothing yet, of the next epoch."""
         self.epoch += 1
-        self.blocks = Blocks(CLUSTER_ID, self.epoch, self.policy)
+        self.blocks = Blocks(CLUSTER_ID, self.policy, count((self.epoch << 32) + 1))
+        self.blocks.lead(self.epoch, self.now)
         self.unheard_faults |= {(node.name, block_id) for node in self.nodes.values()
                                 for block_id, replica in node.disk.items() if not replica.intact}
         return self.blocks
@@ -217,8 +217,8 @@ class ModelCluster:
         """The node opens a session; it forgets the orders of the last one."""
         info = node_info(node.name, str(node.incarnation), rack=node.rack)
         node.session = self.blocks.register(info, self.now)
-        node.registered = (self.epoch, node.session)
         node.orders.clear()
+        node.obeyed = self.epoch if self.blocks.leads else node.obeyed
 
     def report(self, node: ModelDataNode, size: int = 3) -> None:
         """A full report, in parts of `size` blocks, from a node that has told everything."""
@@ -243,7 +243,7 @@ class ModelCluster:
 
     def reported(self, node: ModelDataNode) -> None:
         """The namenode knows this node's disk now, but for damage inside of files."""
-        node.reported = node.registered
+        node.reported = node.session
         self.unheard_faults = {
             (name, block_id) for name, block_id in self.unheard_faults
             if name != node.name or (block_id in node.disk and not node.disk[block_id].intact)}
@@ -263,7 +263,11 @@ class ModelCluster:
 
     def beat(self, node: ModelDataNode, lose_reply: bool = False) -> None:
         """A heartbeat; the commands are obeyed later, or lost with the reply."""
-        commands = self.blocks.heartbeat(node.session, node_stats(), self.now, self.durable_txid)
+        commands = self.blocks.heartbeat(
+            node.session, node_stats(), self.now, self.durable_txid, node.obeyed)
+        if self.blocks.leads and node.obeyed < self.epoch and not lose_reply:
+            node.orders.clear()
+            node.obeyed = self.epoch
         for command in commands:
             self._judge(node, command)
             if not lose_reply:
@@ -356,7 +360,7 @@ class ModelCluster:
         """Whether a good replica is there to stay, as far as the namenode can know."""
         live = any(status.node_id == node.name and status.state == "live"
                    for status in self.blocks.census.datanodes(self.now))
-        if not live or node.reported != node.registered or node.registered[0] != self.epoch:
+        if not live or node.reported != node.session or node.obeyed != self.epoch:
             return False
         if (node.name, block.block_id) in self.unheard_faults:
             return True

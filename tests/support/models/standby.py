@@ -11,8 +11,8 @@ from metadata_service.edits import Edit
 
 
 class Overheard:
-    """What datanodes say to the block side that leads, a standby's hears as well; it commands
-    nothing, since it never leaves safe mode."""
+    """What datanodes say to the block side that leads, a standby hears as well, and commands
+    nothing."""
 
     def __init__(self, leading: Blocks, standby: Blocks) -> None:
         self._leading = leading
