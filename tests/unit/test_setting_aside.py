@@ -1,0 +1,67 @@
+"""The files of a record that cannot be used any more are put aside, all of them, whatever dies."""
+
+from pathlib import Path
+from typing import Dict
+
+import pytest
+
+from metadata_service import setting_aside
+from metadata_service.setting_aside import _FILES, NOTE, resume, set_aside
+from tests.support.disks.forgetful_disk import Aftermath, aftermaths
+from zookeeper.fabric.disk import SystemCalls
+
+CONTENTS = {name: name.encode("ascii") for name in _FILES}
+
+
+@pytest.fixture(name="moment", autouse=True)
+def _moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setting_aside, "now", lambda: 1764265200.5)
+
+
+def contents(folder: Path) -> Dict[str, bytes]:
+    """The files of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_all_of_a_record_is_put_aside_and_nothing_else(tmp_path: Path) -> None:
+    for name, data in CONTENTS.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "lock").touch()
+    folder = set_aside(str(tmp_path), "damaged")
+    assert folder == str(tmp_path / "damaged-1764265200")
+    assert contents(Path(folder)) == CONTENTS and contents(tmp_path) == {"lock": b""}
+
+
+def test_what_is_missing_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "VERSION").write_bytes(b"v")
+    assert contents(Path(set_aside(str(tmp_path), "damaged"))) == {"VERSION": b"v"}
+
+
+def carried_out(world: Aftermath, directory: Path) -> Path:
+    """The world on a real disk."""
+    directory.mkdir()
+    for path, data in world.files.items():
+        place = directory / Path(path).relative_to("/m")
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(data)
+    return directory
+
+
+def test_no_power_cut_leaves_a_part_of_it_behind(tmp_path: Path) -> None:
+    files = {f"/m/{name}": data for name, data in CONTENTS.items()}
+    number = 0
+
+    def operation(system: SystemCalls) -> None:
+        set_aside("/m", "damaged", system)
+
+    for world in aftermaths(("/m",), files, operation):
+        number += 1
+        directory = carried_out(world, tmp_path / str(number))
+        resume(str(directory))
+        left = contents(directory)
+        left.pop(f"{NOTE}.tmp", None)
+        assert left in ({}, CONTENTS), world.story
+        if not left:
+            assert contents(directory / "damaged-1764265200") == CONTENTS, world.story
+        assert not world.returned or not left
+    assert number > 30
