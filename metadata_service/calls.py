@@ -167,6 +167,12 @@ class MemberCalls(Calls, who=(NAME_NODE,)):
     def end_export(self, export_id: PerhapsLabel) -> Digest:
         """Go on applying edits; the digest of the lines of all image tables in key order."""
 
-    @call(READS)
+    @call(READS, waits=True)
     def image_digest(self, epoch: Epoch, txid: Natural) -> Digest:
-        """The same digest of the image that stands at this edit: OutOfStep when it is past it."""
+        """The same digest of the image that stands at this edit: OutOfStep when it is past it, or
+        does not come to it soon. Every row is compared with its checksum: CorruptData."""
+
+    @call(TELLS)
+    def doubt(self, epoch: Epoch, digest: Digest) -> None:
+        """The image that was digested last has this digest elsewhere: a member that found another
+        one is damaged from now on."""

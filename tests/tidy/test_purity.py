@@ -39,6 +39,7 @@ PURE_MODULES = {
     "metadata_service.quorum",
     "metadata_service.recovery",
     "metadata_service.ring",
+    "metadata_service.verdict",
     "data_service.datanode.store.layout",
     "data_service.web.attempts",
     "data_service.web.border",

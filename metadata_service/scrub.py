@@ -1,0 +1,78 @@
+"""Has all members compare their images at one place, and those that have other rows know of it.
+
+Each member stands still for that when it comes to the place, reads all its rows with their
+checksums, and tells one digest. A member whose rows are not those of the majority is told so: it
+serves nobody any more, and fetches a whole image.
+"""
+
+import threading
+from typing import Callable, Dict, Mapping, Tuple
+
+from metadata_service.calls import MemberCalls
+from metadata_service.verdict import Verdict, verdict_on
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import CorruptData, DfsError, OutOfStep
+
+log = logs.get("scrub")
+
+AHEAD = 1000
+"""A place that many edits ahead is reached soon by a record that changes, and not passed before
+all members have been asked to stop there."""
+
+TRIES = 10
+
+
+def scrub(
+    members: Mapping[str, MemberCalls], epoch: int, decided: Callable[[], int], deciding: int
+) -> Verdict:
+    """Compare the images of the members, by their addresses, for the leader of this epoch.
+
+    `decided` tells the last decided edit, and `deciding` how many members decide. A record that
+    changes has passed its last edit before everybody was asked, and one that does not never comes
+    to a later one: so both are tried, in turn.
+    """
+    verdict = Verdict("", (), tuple(sorted(members)))
+    for attempt in range(TRIES):
+        txid = decided() + (AHEAD if attempt % 2 else 0)
+        digests, missed = _digests(members, epoch, txid)
+        if not missed:
+            verdict = verdict_on(digests, deciding)
+            break
+    for address in verdict.differing if verdict.digest else ():
+        _tell(members[address], address, epoch, verdict.digest)
+    log.info("scrub.done", txid=txid, differing=verdict.differing, silent=verdict.silent)
+    return verdict
+
+
+def _digests(
+    members: Mapping[str, MemberCalls], epoch: int, txid: int
+) -> Tuple[Dict[str, str], bool]:
+    """The digest of each member, empty for who has none to tell; and whether any missed the
+    place."""
+    found: Dict[str, str] = dict.fromkeys(members, "")
+    missed = threading.Event()
+
+    def ask(address: str, calls: MemberCalls) -> None:
+        try:
+            found[address] = calls.image_digest(epoch, txid)
+        except OutOfStep:
+            missed.set()
+        except CorruptData as error:
+            log.error("member.damaged", member=address, error=error.message)
+        except DfsError as error:
+            log.warning("member.not_scrubbed", member=address, error=error.message)
+
+    threads = [threading.Thread(target=ask, args=pair, daemon=True) for pair in members.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found, missed.is_set()
+
+
+def _tell(calls: MemberCalls, address: str, epoch: int, digest: str) -> None:
+    log.error("member.differs", member=address, effect="it fetches another image")
+    try:
+        calls.doubt(epoch, digest)
+    except DfsError as error:
+        log.warning("member.not_told", member=address, error=error.message)

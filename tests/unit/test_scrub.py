@@ -1,0 +1,84 @@
+"""Members compare their images at one place: what each is asked, and who is told of the others."""
+
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from metadata_service.calls import MemberCalls
+from metadata_service.scrub import AHEAD, TRIES, scrub
+from zookeeper.fabric.calls import Call
+from zookeeper.fabric.errors import CorruptData, OutOfStep, Unavailable
+
+EPOCH = 3
+
+
+class Members:
+    """Members whose answers to `image_digest` a test gives; `asked` are its txids, of the first."""
+
+    def __init__(self, **answers: Callable[[int], str]) -> None:
+        self.asked: List[int] = []
+        self.told: List[Tuple[str, str]] = []
+        self.calls: Dict[str, MemberCalls] = {
+            name: MemberCalls(self._perform_of(name, answer)) for name, answer in answers.items()
+        }
+
+    def _perform_of(self, name: str, answer: Callable[[int], str]) -> Any:
+        def perform(call: Call, args: Tuple[Any, ...], _seconds: Optional[float]) -> Any:
+            assert args[0] == EPOCH
+            if call.name == "doubt":
+                self.told.append((name, args[1]))
+                return None
+            if name == next(iter(self.calls)):
+                self.asked.append(args[1])
+            return answer(args[1])
+
+        return perform
+
+
+def failing(error: Exception) -> Callable[[int], str]:
+    """An answer that is none."""
+
+    def answer(_txid: int) -> str:
+        raise error
+
+    return answer
+
+
+def test_members_that_agree_are_left_in_peace() -> None:
+    members = Members(a=lambda txid: "x", b=lambda txid: "x", c=lambda txid: "x")
+    assert scrub(members.calls, EPOCH, lambda: 7, 3).sound
+    assert members.asked == [7] and members.told == []
+
+
+def test_who_differs_is_told_what_the_others_have() -> None:
+    members = Members(a=lambda txid: "x", b=lambda txid: "y", c=lambda txid: "x")
+    assert scrub(members.calls, EPOCH, lambda: 7, 3) == ("x", ("b",), ())
+    assert members.told == [("b", "x")]
+
+
+def test_nobody_is_told_when_nobody_can_tell_who_is_right() -> None:
+    members = Members(a=lambda txid: "x", b=lambda txid: "y", c=failing(Unavailable("away")))
+    assert scrub(members.calls, EPOCH, lambda: 7, 3) == ("", ("a", "b"), ("c",))
+    assert members.told == []
+
+
+def test_one_with_a_damaged_row_has_nothing_to_tell() -> None:
+    members = Members(a=lambda txid: "x", b=failing(CorruptData("row")), c=lambda txid: "x")
+    assert scrub(members.calls, EPOCH, lambda: 7, 3) == ("x", (), ("b",))
+
+
+def test_a_record_that_changes_is_met_at_a_later_place() -> None:
+    last = iter(range(0, 10_000, 50))
+
+    def moving(txid: int) -> str:
+        if txid < AHEAD:
+            raise OutOfStep("past it")
+        return "x"
+
+    members = Members(a=moving, b=moving)
+    assert scrub(members.calls, EPOCH, lambda: next(last), 2).sound
+    assert members.asked == [0, 50 + AHEAD]
+
+
+def test_it_is_given_up_when_the_place_is_always_missed() -> None:
+    members = Members(a=failing(OutOfStep("past it")), b=lambda txid: "x")
+    assert scrub(members.calls, EPOCH, lambda: 7, 2) == ("", (), ("a", "b"))
+    assert members.asked == [7, 7 + AHEAD] * (TRIES // 2) and members.told == []
