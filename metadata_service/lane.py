@@ -1,0 +1,119 @@
+"""One member of the quorum as its leader sees it: the way to it, and where its log stands."""
+
+import math
+from typing import Any, List, Optional, Protocol, Sequence, Tuple
+
+from zookeeper.fabric.calls import Call
+from zookeeper.fabric.errors import DfsError, Unavailable
+from zookeeper.fabric.figures import Histogram
+
+SEND_SECONDS = 1.0
+"""How long a member may take to receive a message: who does not read keeps nobody longer."""
+
+ANSWER_SECONDS = 1.0
+"""How long the rest of an answer may take that has begun to come."""
+
+
+class Connection(Protocol):
+    """As much of a Remote as a lane needs."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it cannot be used any more."""
+
+    def begin(self, method: str, *args: Any, timeout: float) -> None:
+        """See Remote."""
+
+    def finish(self, timeout: float) -> Any:
+        """See Remote."""
+
+    def close(self) -> None:
+        """See Remote."""
+
+
+class Ways(Protocol):
+    """How the members are reached, each by its address."""
+
+    addresses: Sequence[str]
+
+    def perform(self, address: str, call: Call, args: Tuple[Any, ...], seconds: float) -> Any:
+        """Make a call of one member, once."""
+
+    def dial(self, address: str) -> Any:
+        """A Connection of its own; raises Unavailable."""
+
+    def answering(self, connections: Sequence[Any], seconds: float) -> List[Any]:
+        """Those whose answers have come, or that are over; waits for the first one so long."""
+
+
+class Line:
+    """A connection on which one question at a time is asked. One thread installs it when there is
+    none, another asks, and hangs up when something is wrong: neither is ever in the other's way."""
+
+    def __init__(self) -> None:
+        self.connection: Optional[Any] = None
+        self.asked_at = math.inf
+        """Since when an answer is awaited, in monotonic seconds; infinite when none is."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether a question can be asked."""
+        return self.connection is not None and self.asked_at == math.inf
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is awaited."""
+        return self.asked_at != math.inf
+
+    def ask(self, now: float, call: Call, *args: Any) -> None:
+        """Send a question; raises Unavailable."""
+        connection = self.connection
+        if connection is None:
+            raise Unavailable("there is no connection")
+        connection.begin(call.name, *args, timeout=SEND_SECONDS)
+        self.asked_at = now
+
+    def answer(self, call: Call) -> Any:
+        """The answer, which has begun to come; raises what the member raised."""
+        connection = self.connection
+        assert connection is not None and self.busy
+        self.asked_at = math.inf
+        return call.result(connection.finish(ANSWER_SECONDS))
+
+    def hang_up(self) -> None:
+        """Close the connection; whoever keeps the lane dials again."""
+        connection, self.connection = self.connection, None
+        self.asked_at = math.inf
+        if connection is not None:
+            connection.close()
+
+
+class Lane:
+    """What is known of a member; guarded by the lock of its Members."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.member_id = ""
+        """Whose disk is there; empty before it has answered."""
+        self.writing, self.proving = Line(), Line()
+        self.acked = -1
+        """Up to which edit its log is durably that of this epoch; -1: it has not adopted it."""
+        self.applied_txid = 0
+        self.version = -1
+        """Of the configuration that it has stored."""
+        self.room = True
+        self.refusal: Optional[DfsError] = None
+        """Why it did not store what it was sent last; None when it did, or has not answered."""
+        self.retry_at = 0.0
+        self.asked_for_proof_at = -math.inf
+        self.trouble = "has not answered yet"
+        """Why it is not in step, for a person; empty when it is."""
+        self.appends = Histogram()
+
+    def lose(self, error: DfsError) -> None:
+        """It cannot be written to as it is; whoever keeps the lane begins anew."""
+        self.writing.hang_up()
+        self.trouble = error.message
+
+    def __repr__(self) -> str:
+        return f"<Lane {self.address} to {self.acked} {self.trouble}>"

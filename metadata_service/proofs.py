@@ -1,0 +1,101 @@
+"""Proofs that an epoch still is the newest, from a majority of the members."""
+
+import math
+import time
+from typing import Any, Dict, List
+
+from metadata_service.calls import MemberCalls
+from metadata_service.lane import Lane
+from metadata_service.majorities import can_decide, reached
+from metadata_service.members import Members
+from metadata_service.quorum import Proved
+from zookeeper.fabric.calls import calls_of
+from zookeeper.fabric.errors import DfsError, Fenced, Unavailable
+
+LOOK_SECONDS = 0.05
+"""How often it is looked whether a member has come back meanwhile that can be asked."""
+
+PROVE = calls_of(MemberCalls)["prove"]
+
+
+class Proofs:
+    """Asks all members at once, by a connection each of its own: a write must delay no proof."""
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._proved_at: Dict[str, float] = {}
+        self._fenced: Dict[str, int] = {}
+
+    def renew(self, seconds: float) -> float:
+        """The moment, in monotonic seconds, as of which a majority says that no later epoch has
+        been promised: not before this call. Raises Fenced, and Unavailable after so long.
+
+        An answer tells of the moment when its question was asked. One that comes late counts for
+        that, at the next call.
+        """
+        with self._members.proving:
+            return self._renew(time.monotonic(), seconds)
+
+    def _renew(self, began: float, seconds: float) -> float:
+        members = self._members
+        while not members.closed:
+            now = time.monotonic()
+            for lane in members.lanes:
+                self._ask(lane, began, now)
+            proved_at = reached(members.configuration, self._proved_at)
+            if proved_at is not None and proved_at >= began:
+                return proved_at
+            if self._fenced and not can_decide(members.configuration, self._fenced.keys()):
+                raise Fenced(
+                    f"epoch {members.reign.epoch} is over, "
+                    f"{max(self._fenced.values())} has been promised")
+            left = began + seconds - now
+            if left <= 0:
+                raise Unavailable(f"no majority of the members has answered: {members.awaited()}")
+            self._hear(min(left, LOOK_SECONDS))
+        raise Unavailable("the members have been left")
+
+    def _ask(self, lane: Lane, began: float, now: float) -> None:
+        """Ask a member that was not asked since `began`, unless an older answer is awaited."""
+        line = lane.proving
+        try:
+            if line.idle and lane.asked_for_proof_at < began:
+                lane.asked_for_proof_at = now
+                line.ask(now, PROVE, self._members.reign.epoch, self._members.decided)
+            elif line.busy and now - line.asked_at > self._members.silence_seconds:
+                self._lose(lane)
+        except DfsError:
+            self._lose(lane)
+
+    def _hear(self, seconds: float) -> None:
+        lines = [lane for lane in self._members.lanes if lane.proving.busy]
+        connections: List[Any] = [lane.proving.connection for lane in lines]
+        if not connections:
+            time.sleep(seconds)
+            return
+        ready = self._members.ways.answering(connections, seconds)
+        for lane in lines:
+            if lane.proving.connection in ready:
+                self._take(lane)
+
+    def _take(self, lane: Lane) -> None:
+        epoch, asked_at = self._members.reign.epoch, lane.proving.asked_at
+        try:
+            proved: Proved = lane.proving.answer(PROVE)
+        except Fenced:
+            self._fenced[lane.member_id] = max(epoch + 1, self._fenced.get(lane.member_id, 0))
+        except DfsError:
+            self._lose(lane)
+        else:
+            lane.room = proved.room
+            if proved.promised == epoch:
+                self._proved_at[proved.member_id] = asked_at
+            else:
+                self._fenced[proved.member_id] = proved.promised
+
+    def _lose(self, lane: Lane) -> None:
+        """Its keeper dials again, and it may be asked again."""
+        lane.proving.hang_up()
+        lane.asked_for_proof_at = -math.inf
+        with self._members.changed:
+            self._members.changed.notify_all()

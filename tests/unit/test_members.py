@@ -1,0 +1,353 @@
+"""The leader's half of the quorum: a majority decides, and nobody else is waited for."""
+
+import threading
+import time
+from typing import Any, Iterator, List, Sequence
+
+import pytest
+
+from metadata_service import members as members_module
+from metadata_service import ring as ring_module
+from metadata_service.claiming import lead
+from metadata_service.members import Members
+from metadata_service.proofs import Proofs
+from metadata_service.quorum import DAMAGED, STRANGER
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.models.quorum_members import ModelMember, ModelWays, chance
+from zookeeper.fabric.errors import (
+    DfsError,
+    DiskFailed,
+    DiskFull,
+    Fenced,
+    StartRefused,
+    Unavailable,
+)
+
+BYTES_MAX = 1 << 20
+SILENCE_SECONDS = 0.3
+
+
+class Quorum:
+    """Some members, and whoever leads them."""
+
+    def __init__(self, count: int) -> None:
+        self.members = [ModelMember(name) for name in "abcde"[:count]]
+        self.ways = ModelWays(*self.members)
+        self.leaders: List[Members] = []
+        self.txid = 0
+
+    def lead(self, at_least: int = 0, seconds: float = PATIENCE_SECONDS) -> Members:
+        """A new leader."""
+        owner = f"namenode:1 {len(self.leaders)}"
+        leader = lead(self.ways, owner, at_least, seconds, BYTES_MAX, SILENCE_SECONDS)
+        self.leaders.append(leader)
+        return leader
+
+    def logs(self) -> List[str]:
+        """What each member has."""
+        return ["".join(one.lines) for one in self.members]
+
+    def close(self) -> None:
+        """Nobody leads."""
+        for leader in self.leaders:
+            leader.close()
+
+
+@pytest.fixture(name="quorum")
+def _quorum() -> Iterator[Quorum]:
+    made = Quorum(3)
+    yield made
+    made.close()
+
+
+def write(leader: Members, text: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Append an edit a letter."""
+    leader.append(leader.record.last.txid + 1, list(text), seconds)
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_an_edit_is_decided_when_a_majority_has_stored_it(count: int) -> None:
+    quorum = Quorum(count)
+    leader = quorum.lead()
+    write(leader, "abc")
+    assert sum(log == "abc" for log in quorum.logs()) > count // 2 and leader.decided == 3
+    write(leader, "d")
+    leader.check()
+    wait_until(lambda: quorum.logs() == ["abcd"] * count)
+    wait_until(lambda: Proofs(leader).renew(1) and all(one.applied == 4 for one in quorum.members))
+    quorum.close()
+
+
+def test_a_minority_that_is_dead_is_not_waited_for(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    quorum.ways.dead.add("a:1")
+    for letter in "abc":
+        write(leader, letter)
+    assert quorum.logs() == ["", "abc", "abc"] and leader.trouble == ""
+    assert "a:1" in leader.awaited()
+    quorum.ways.dead.clear()
+    wait_until(lambda: quorum.logs() == ["abc"] * 3)
+    leader.check()
+
+
+def test_who_is_silent_gets_all_that_it_missed_at_once(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    leader.silence_seconds = PATIENCE_SECONDS
+    write(leader, "x")
+    quorum.ways.held.add("b:1")
+    for letter in "abcdef":
+        write(leader, letter)
+    assert quorum.logs()[0] == quorum.logs()[2] == "xabcdef" and "silent" in leader.awaited()
+    quorum.ways.held.clear()
+    wait_until(lambda: quorum.logs() == ["xabcdef"] * 3)
+    assert max(quorum.members[1].appended) == 5
+
+
+def test_who_is_silent_for_long_is_called_anew(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    quorum.ways.held.add("b:1")
+    write(leader, "a")
+    wait_until(lambda: len(leader.in_step()) == 2)
+    quorum.ways.held.clear()
+    wait_until(lambda: len(leader.in_step()) == 3 and quorum.logs() == ["a"] * 3)
+
+
+def test_without_a_majority_nothing_is_decided(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    write(leader, "a")
+    quorum.ways.dead.update(("a:1", "b:1"))
+    with pytest.raises(Unavailable, match="a:1"):
+        write(leader, "b", 0.1)
+    assert leader.decided == 1 and "cannot be reached" in leader.trouble or leader.trouble
+    ended: List[Any] = []
+    late = threading.Thread(target=lambda: ended.append(leader.append(2, ["b", "c"], 60)))
+    late.start()
+    quorum.ways.dead.clear()
+    late.join(PATIENCE_SECONDS)
+    assert ended == [None] and leader.decided == 3 and leader.record.last.txid == 3
+    leader.check()
+
+
+# A new leader.
+
+
+def test_a_new_leader_takes_what_may_have_been_decided_and_fences_the_old_one(
+    quorum: Quorum,
+) -> None:
+    old = quorum.lead()
+    write(old, "ab")
+    wait_until(lambda: quorum.logs() == ["ab"] * 3)
+    quorum.ways.held.update(("b:1", "c:1"))
+    with pytest.raises(Unavailable):
+        write(old, "x", 0.1)
+    assert quorum.logs() == ["abx", "ab", "ab"]
+    quorum.ways.dead.add("a:1")
+    quorum.ways.held.clear()
+    wait_until(lambda: not old.turn_taken)
+    new = quorum.lead()
+    assert new.reign.epoch == old.reign.epoch + 1
+    write(new, "c")
+    with pytest.raises(Fenced):
+        write(old, "y")
+    with pytest.raises(Fenced):
+        Proofs(old).renew(PATIENCE_SECONDS)
+    old.close()
+    quorum.ways.dead.clear()
+    wait_until(lambda: len(set(quorum.logs())) == 1)
+    assert quorum.logs()[0] in ("abc", "abxc"), "x may have reached b or c after all"
+
+
+def test_what_one_member_alone_had_goes(quorum: Quorum) -> None:
+    old = quorum.lead()
+    write(old, "a")
+    wait_until(lambda: quorum.logs() == ["a"] * 3)
+    old.close()
+    quorum.members[2].lines.append("x")
+    quorum.ways.dead.add("c:1")
+    new = quorum.lead()
+    write(new, "b")
+    quorum.ways.dead.clear()
+    wait_until(lambda: quorum.logs() == ["ab"] * 3)
+    write(new, "c")
+
+
+def test_a_new_leader_needs_a_majority(quorum: Quorum) -> None:
+    quorum.lead().close()
+    quorum.ways.dead.update(("a:1", "b:1"))
+    with pytest.raises(Unavailable, match="a:1.*b:1"):
+        quorum.lead(seconds=0.2)
+    quorum.ways.dead.remove("a:1")
+    assert quorum.lead(at_least=77).reign.epoch == 77
+
+
+def test_a_cluster_begins_when_all_members_are_there() -> None:
+    quorum = Quorum(3)
+    quorum.ways.dead.add("b:1")
+    with pytest.raises(Unavailable, match="begins with all of its members: .*b:1"):
+        quorum.lead(seconds=0.2)
+    assert all(one.promised == 0 for one in quorum.members)
+    quorum.ways.dead.clear()
+    leader = quorum.lead()
+    assert leader.configuration.version == 1 and leader.reign.epoch == 1
+    quorum.close()
+
+
+def test_members_of_two_clusters_are_not_mixed(quorum: Quorum) -> None:
+    quorum.members[0].cluster_id, quorum.members[1].cluster_id = "one", "two"
+    with pytest.raises(StartRefused):
+        quorum.lead()
+
+
+@pytest.mark.parametrize("trouble", [
+    {"state": DAMAGED}, {"state": STRANGER, "member_id": "z"}, {"lines": []},
+], ids=["damaged", "replaced", "restored"])  # fmt: skip
+def test_a_member_that_cannot_be_believed_takes_no_part(quorum: Quorum, trouble: Any) -> None:
+    first = quorum.lead()
+    wait_until(lambda: len(first.in_step()) == 3)
+    write(first, "a")
+    write(first, "b")
+    wait_until(lambda: quorum.logs() == ["ab"] * 3)
+    write(first, "c")
+    wait_until(lambda: quorum.logs() == ["abc"] * 3)
+    first.close()
+    for name, value in trouble.items():
+        setattr(quorum.members[0], name, value)
+    quorum.members[0].applied = quorum.members[0].decided = 0
+    second = quorum.lead()
+    write(second, "d")
+    assert [one.member_id for one in second.in_step()] == ["b", "c"]
+    assert "a:1" in second.awaited() and "d" not in quorum.members[0].lines
+
+
+# Refusals.
+
+
+def test_a_minority_that_refuses_is_left_out_until_it_has_recovered(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    for refusal in (DiskFull("full"), DiskFailed("broken")):
+        quorum.members[0].refuses = refusal
+        write(leader, "a")
+        write(leader, "b")
+        assert leader.decided == leader.record.last.txid
+        quorum.members[0].refuses = None
+        wait_until(lambda: len(set(quorum.logs())) == 1)
+
+
+@pytest.mark.parametrize("refusal", [DiskFull("full"), DiskFailed("broken"), Fenced("later")])
+def test_a_majority_that_refuses_is_told(quorum: Quorum, refusal: DfsError) -> None:
+    leader = quorum.lead()
+    for one in quorum.members[:2]:
+        one.refuses = refusal
+    with pytest.raises(type(refusal)):
+        write(leader, "a")
+    for one in quorum.members[:2]:
+        one.refuses = None
+    assert leader.decided == 0
+
+
+def test_room_is_what_a_majority_has(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    for count, has_room in enumerate([True, False, False]):
+        quorum.members[count].room = False
+        proofs = Proofs(leader)
+        wait_until(lambda: proofs.renew(1) and sum(not one.room for one in leader.lanes) > count)
+        assert leader.has_room == has_room
+
+
+def test_who_lacks_more_than_is_kept_fetches_it_by_himself(
+    quorum: Quorum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ring_module, "EDITS_MAX", 4)
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    quorum.ways.dead.add("a:1")
+    for letter in "abcdefghij":
+        write(leader, letter)
+    quorum.ways.dead.clear()
+    wait_until(lambda: "lacks" in leader.awaited())
+    quorum.members[0].lines = list("abcdefghi")
+    quorum.members[0].applied = 9
+    wait_until(lambda: quorum.logs() == ["abcdefghij"] * 3)
+
+
+def test_a_lagging_member_is_given_a_moment(
+    quorum: Quorum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members_module, "EDITS_MAX", 4)
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    quorum.ways.held.add("a:1")
+    began = time.monotonic()
+    for letter in "abcd":
+        write(leader, letter)
+    assert time.monotonic() - began >= members_module.CATCH_UP_SECONDS
+    quorum.ways.held.clear()
+
+
+# Everything at once.
+
+
+def test_a_proof_is_as_old_as_its_question(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    proofs, before = Proofs(leader), time.monotonic()
+    quorum.ways.held.add("c:1")
+    assert before <= proofs.renew(1) <= time.monotonic()
+    quorum.ways.held.update(("a:1", "b:1"))
+    with pytest.raises(Unavailable):
+        proofs.renew(0.05)
+    between = time.monotonic()
+    quorum.ways.held.clear()
+    assert proofs.renew(PATIENCE_SECONDS) >= between, "late answers are of older questions"
+    quorum.ways.dead.update(("a:1", "b:1"))
+    with pytest.raises(Unavailable):
+        proofs.renew(0.05)
+    quorum.ways.dead.clear()
+    assert proofs.renew(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_leaders_on_a_bad_network_lose_nothing(seed: int) -> None:
+    """Every third question or answer is lost; each leader reads what the one before had decided."""
+    quorum = Quorum(3)
+    quorum.ways.fate = chance(seed, 0.15)
+    decided = ""
+    for letter in "abcdef":
+        leader = _lead_at_last(quorum)
+        text = "".join(leader.record.behind(0, BYTES_MAX)) if not leader.record.base.txid else None
+        assert text is None or text.startswith(decided)
+        for number in range(4):
+            write(leader, f"{letter}{number}")
+            decided = _text(leader, quorum.members)
+        leader.check()
+        leader.close()
+    quorum.ways.fate = lambda address, method: False
+    final = quorum.lead()
+    proofs = Proofs(final)
+
+    def all_have_it() -> bool:
+        proofs.renew(PATIENCE_SECONDS)
+        with quorum.ways.lock:
+            for one in quorum.members:
+                one.pull(max(quorum.members, key=lambda peer: peer.applied))
+        return quorum.logs() == [decided] * 3
+
+    wait_until(all_have_it)
+    final.check()
+    quorum.close()
+
+
+def _lead_at_last(quorum: Quorum) -> Members:
+    while True:
+        try:
+            return quorum.lead(seconds=5)
+        except (Unavailable, Fenced):
+            continue
+
+
+def _text(leader: Members, members: Sequence[ModelMember]) -> str:
+    return max("".join(one.lines[: leader.decided]) for one in members)
