@@ -1,4 +1,4 @@
-"""Three zookeepers, killed, paused and started anew, alone, in pairs and all: who lives lives on."""
+"""Three zookeepers are killed, paused, started anew, one, two and all: who lives lives on."""
 
 import time
 from typing import Dict, Iterator, Sequence

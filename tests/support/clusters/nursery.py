@@ -23,7 +23,8 @@ _ROOT = Path(__file__).resolve().parents[3]
 _LAUNCHERS = {
     str(_ROOT / name)
     for name in ("zookeeper/zk.py", "metadata_service/metadata.py", "data_service/name_node.py",
-                 "data_service/data_node.py", "data_service/web_gateway.py", "data_service/client.py")
+                 "data_service/data_node.py", "data_service/web_gateway.py",
+                 "data_service/client.py")
 }  # fmt: skip
 _BIRTH_SECONDS = 60.0
 
