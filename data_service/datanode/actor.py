@@ -28,7 +28,7 @@ from data_service.datanode.incremental_report import (
 )
 from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block, Told
-from data_service.protocol.namenode_calls import DataNodeReports
+from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.nodes import (
     DELETE,
     DELETE_CORRUPT,

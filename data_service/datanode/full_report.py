@@ -12,7 +12,7 @@ from typing import Callable, Iterable, Optional, Sequence
 
 from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block, pack_blocks
-from data_service.protocol.namenode_calls import DataNodeReports
+from data_service.protocol.datanode_reports import DataNodeReports
 from zookeeper.fabric.errors import Unavailable
 
 REPORT_BLOCKS = 1_000

@@ -98,9 +98,12 @@ class Decisions:
         result = operation(self.state.blocks)
         return result, bool(self.state.blocks.monitor.refill(now, self.random))
 
-    def beat(self, session: int, stats: NodeStats, now: float) -> Tuple[Any, ...]:
-        """A datanode lives: the commands for it."""
-        return self.state.blocks.heartbeat(session, stats, now, self.txid_for_orders)
+    def beat(
+        self, session: int, stats: NodeStats, now: float, acknowledged: int = 0
+    ) -> Tuple[Any, ...]:
+        """A datanode lives, and obeys the namenode of this epoch: the commands for it."""
+        return self.state.blocks.heartbeat(
+            session, stats, now, self.txid_for_orders, acknowledged)
 
     def orders(self, session: int, now: float) -> Tuple[Any, ...]:
         """The commands for a datanode that has waited for some."""

@@ -14,7 +14,13 @@ Operate = Callable[[Blocks], Any]
 
 
 class Listener:
-    """A namenode's ear. Who derives from it says who may be listened to, and what is ordered."""
+    """A namenode's ear. Who derives from it says who may be listened to, and what is ordered.
+
+    `leads` is whether it is that of a namenode which leads, as long as it is not over: it does not
+    change, so an answer cannot be of one time and say another.
+    """
+
+    leads = False
 
     def __init__(self, core: Core) -> None:
         self.core = core
@@ -46,8 +52,9 @@ class Listener:
         new orders for datanodes). Under the lock."""
         raise NotImplementedError
 
-    def _beat(self, session: int, stats: NodeStats) -> Tuple[Any, ...]:
-        """A datanode lives: the commands for it. Under the lock."""
+    def _beat(self, session: int, stats: NodeStats, acknowledged: int) -> Tuple[Any, ...]:
+        """A datanode lives, and obeys the namenode of this epoch: the commands for it. Under the
+        lock."""
         raise NotImplementedError
 
     def _orders(self, session: int) -> Tuple[Any, ...]:
@@ -92,15 +99,17 @@ class Listener:
         stats: NodeStats,
         wait_seconds: float,
         gone: Callable[[], bool] = lambda: False,
+        acknowledged: int = 0,
     ) -> Tuple[int, Tuple[Any, ...]]:
-        """(epoch, commands): at once when there are commands, else when they come or time is up."""
+        """(epoch, commands): at once when there are commands, or the datanode does not know yet
+        that this namenode leads; else when they come or time is up."""
         deadline = time.monotonic() + wait_seconds
         self.core.arrive()
         self._admit()
         with self.lock:
             self._require()
-            commands = self._beat(session, stats)
-            if not commands:
+            commands = self._beat(session, stats, acknowledged)
+            if not commands and not self._must_acknowledge(session):
                 commands = self._await_orders(session, deadline, gone)
         if commands:
             self._admit()
@@ -109,18 +118,24 @@ class Listener:
     def _await_orders(
         self, session: int, deadline: float, gone: Callable[[], bool]
     ) -> Tuple[Any, ...]:
-        """The orders of a datanode when they come, none when time is up. Under the lock."""
+        """The orders of a datanode when they come, none when time is up, or another one leads now
+        than when it asked. Under the lock."""
         commands: Tuple[Any, ...] = ()
         waiter = Waiter(self.lock, session)
         self.core.heartbeats.add(waiter)
         try:
             while not commands and time.monotonic() < deadline and not gone():
                 self._await(waiter, min(deadline - time.monotonic(), WAITING_SLICE_SECONDS))
+                if self._must_acknowledge(session) or (self.over and not self.leads):
+                    break
                 self._require()
                 commands = self._orders(session)
         finally:
             self.core.heartbeats.remove(waiter)
         return commands
+
+    def _must_acknowledge(self, session: int) -> bool:
+        return bool(self.core.state.blocks.must_acknowledge(session))
 
     def _await(self, waiter: "Waiter[Any]", seconds: float) -> None:
         """Wait, under the lock, until woken; not when the time is up or this is over."""

@@ -45,6 +45,8 @@ class Namesystem(Listener):
     """One term's face of a core, whose lock guards `decisions`. `on_later_epoch` is told, in any
     thread, which later epoch a datanode has obeyed."""
 
+    leads = True
+
     def __init__(
         self,
         settings: Settings,
@@ -91,8 +93,8 @@ class Namesystem(Listener):
     def _hear(self, operation: Operate) -> Tuple[Any, bool]:
         return self.decisions.hear(operation, time.monotonic())
 
-    def _beat(self, session: int, stats: NodeStats) -> Tuple[Any, ...]:
-        return self.decisions.beat(session, stats, time.monotonic())
+    def _beat(self, session: int, stats: NodeStats, acknowledged: int) -> Tuple[Any, ...]:
+        return self.decisions.beat(session, stats, time.monotonic(), acknowledged)
 
     def _orders(self, session: int) -> Tuple[Any, ...]:
         return self.decisions.orders(session, time.monotonic())

@@ -1,6 +1,6 @@
 """What the namenode answers, and whom: one table for each kind of caller."""
 
-from typing import Annotated, Any, NamedTuple, Optional, Tuple, Union
+from typing import Annotated, Optional, Tuple, Union
 
 from data_service.protocol.blocks import Block, SealedBlock
 from data_service.protocol.files import (
@@ -17,7 +17,7 @@ from data_service.protocol.files import (
     Tail,
 )
 from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
-from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Registration, Ticket
+from data_service.protocol.nodes import Ticket
 from zookeeper.fabric.calls import CHANGES, READS, TELLS, Calls, call
 from zookeeper.fabric.identity import DATA_NODE, PEOPLE
 from zookeeper.fabric.kinds import INTEGER_MAX, Between, Length, Natural, Rows, Text
@@ -37,32 +37,6 @@ Blocks = Tuple[Block, ...]
 SealedBlocks = Tuple[SealedBlock, ...]
 BlockNumbers = Annotated[Tuple[Natural, ...], Length(0, 1000)]
 Names = Tuple[Text, ...]
-
-PACKED_BLOCK_BYTES = 24
-
-
-class _WholeBlocks:
-    """Bytes that are packed blocks and nothing else."""
-
-    def allows(self, value: Any) -> bool:
-        """Whether none is cut off, and each number of theirs is a Natural: of eight bytes, in which
-        the first bit is the sign."""
-        whole = len(value) % PACKED_BLOCK_BYTES == 0
-        return whole and max(value[::8], default=0) < 0x80
-
-    def __str__(self) -> str:
-        return f"{PACKED_BLOCK_BYTES} for each block"
-
-
-PackedBlocks = Annotated[bytes, _WholeBlocks()]
-
-
-class Orders(NamedTuple):
-    """The answer to a heartbeat: what to do, by the namenode of which epoch."""
-
-    epoch: Natural
-    commands: Annotated[Tuple[Command, ...], Length(0, 10_000)]
-
 
 class NamespaceCalls(Calls, who=PEOPLE):
     """Names, and what is known of them."""
@@ -347,47 +321,3 @@ class NameNodeCalls(
     NamespaceCalls, WriterCalls, AdministrationCalls, AdmissionCalls, DelegationCalls
 ):
     """All that a client may ask."""
-
-
-class DataNodeReports(Calls, who=(DATA_NODE,)):
-    """What datanodes tell the namenode; nobody else may."""
-
-    @call(TELLS)
-    def register(self, info: NodeInfo) -> Registration:
-        """A datanode introduces itself."""
-
-    @call(TELLS)
-    def epoch_known(self, epoch: Natural) -> None:
-        """A datanode does not obey this namenode: it has obeyed one of this later epoch."""
-
-    @call(TELLS, waits=True)
-    def heartbeat(self, session: Natural, stats: NodeStats, wait_seconds: float) -> Orders:
-        """It lives; waits up to `wait_seconds` for commands."""
-
-    @call(TELLS)
-    def block_report(
-        self,
-        session: Natural,
-        report_id: Natural,
-        part: Natural,
-        parts: Natural,
-        payload: PackedBlocks,
-        digests: bytes = b"",
-    ) -> None:
-        """One part of a full block report, and 16 bytes for each block's digest."""
-
-    @call(TELLS)
-    def block_changes(
-        self,
-        session: Natural,
-        received: SealedBlocks,
-        deleted: Blocks,
-        corrupt: Blocks,
-        verified: SealedBlocks = (),
-    ) -> None:
-        """What happened to single replicas of a datanode, and which it has verified. A digest is
-        that of the checksums which it found, or wrote."""
-
-    @call(TELLS)
-    def copy_failed(self, session: Natural, block_id: Natural, unreached: Names = ()) -> None:
-        """A datanode could not make a copy that it was told to make: not reach these targets."""

@@ -45,11 +45,13 @@ class NodeInfo(NamedTuple):
 
 
 class Registration(NamedTuple):
-    """The namenode's answer: the session to present, the epoch whose commands to obey."""
+    """The namenode's answer: the session to present, the epoch whose commands to obey, and whether
+    it is that of this namenode, which `leads`. One of an older release answers only then."""
 
     session: Natural
     epoch: Natural
     cluster_id: Label
+    leads: bool = True
 
 
 class Ticket(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Callable, Iterable, List, Set
 
 from data_service.datanode.full_report import REPORT_BLOCKS
 from data_service.protocol.blocks import Block, pack_blocks, unpack_blocks
-from data_service.protocol.namenode_calls import PACKED_BLOCK_BYTES, DataNodeReports
+from data_service.protocol.datanode_reports import PACKED_BLOCK_BYTES, DataNodeReports
 from data_service.protocol.nodes import (
     DELETE,
     DELETE_CORRUPT,

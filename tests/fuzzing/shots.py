@@ -8,7 +8,8 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tup
 from rpyc.core import consts
 
 from data_service.protocol.datanode_calls import DataNodeCalls
-from data_service.protocol.namenode_calls import DataNodeReports, NameNodeCalls
+from data_service.protocol.datanode_reports import DataNodeReports
+from data_service.protocol.namenode_calls import NameNodeCalls
 from metadata_service.calls import MetadataCalls
 from tests.fuzzing.oddities import arguments, encoded, must_be_refused, odd_value, shown
 from tests.support.links.loopback import mutate

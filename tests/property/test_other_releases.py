@@ -6,7 +6,8 @@ from typing import Any, Dict, List
 import pytest
 
 from data_service.protocol.datanode_calls import DataNodeCalls
-from data_service.protocol.namenode_calls import DataNodeReports, NameNodeCalls
+from data_service.protocol.datanode_reports import DataNodeReports
+from data_service.protocol.namenode_calls import NameNodeCalls
 from metadata_service.calls import MetadataCalls
 from tests.support.models.sample_messages import draw, is_message, messages_in, newer, older, sent
 from zookeeper.calls import ZooKeeperCalls

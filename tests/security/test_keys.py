@@ -8,7 +8,7 @@ import pytest
 
 from data_service.filesystem import AuthenticationFailed, FileSystem
 from data_service.filesystem.acting import ByKey, ByToken
-from data_service.protocol.namenode_calls import DataNodeReports
+from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.nodes import NodeInfo
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.configuration import kind_of

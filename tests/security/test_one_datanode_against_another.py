@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
-from data_service.protocol.namenode_calls import DataNodeReports
+from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.nodes import NodeInfo
 from tests.support.clusters.callers import Caller, Callers, state_of
 from tests.support.clusters.cluster import Cluster

@@ -10,10 +10,10 @@ from data_service.datanode.service import DataNodeService
 from data_service.namenode.calls.service import NameNodeService
 from data_service.protocol.datanode_calls import DataNodeCalls
 from data_service.protocol.availability_calls import AvailabilityCalls
+from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.namenode_calls import (
     AdministrationCalls,
     AdmissionCalls,
-    DataNodeReports,
     NamespaceCalls,
     WriterCalls,
 )

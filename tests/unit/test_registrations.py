@@ -8,7 +8,7 @@ import pytest
 
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.calls.service import NameNodeService
-from data_service.protocol.namenode_calls import DataNodeReports
+from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.nodes import NodeInfo, NodeStats
 from tests.support.models.model_datanodes import CLUSTER_ID, POLICY
 from zookeeper.fabric.calls import calls_of
@@ -25,7 +25,8 @@ class Term:
     def __init__(self) -> None:
         self.blocks = Blocks(CLUSTER_ID, POLICY, count(1))
         self.blocks.lead(1, 0.0)
-        self.journal = SimpleNamespace(epoch=1, cluster_id=CLUSTER_ID)
+        self.core = SimpleNamespace(cluster_id=CLUSTER_ID)
+        self.epoch, self.leads = 1, True
 
     def tell_blocks(self, operation: Callable[[Blocks], Any], *_: Any) -> Any:
         """Run an operation."""
@@ -100,6 +101,7 @@ def test_nobody_speaks_in_the_session_of_another(service: Any, whose: str) -> No
     blocks = service._connection.namesystem.blocks
     service.peer = Peer(Principal.parse(whose), "127.0.0.1")
     given = {"session": session, "stats": tuple(NodeStats(*range(1, 7))), "wait_seconds": 0.0,
+             "acknowledged": 1,
              "report_id": 1, "part": 0, "parts": 1, "payload": bytes(24), "digests": b"",
              "received": (), "deleted": ((1, 1, 1),), "corrupt": (), "verified": (), "block_id": 1,
              "unreached": ()}

@@ -5,7 +5,7 @@ from typing import Tuple
 
 from data_service.namenode.calls.connection import Connection
 from data_service.protocol.blocks import Block, SealedBlock, unpack_sealed
-from data_service.protocol.namenode_calls import Orders
+from data_service.protocol.datanode_reports import Orders
 from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
 from zookeeper.fabric.settings import Address
 
@@ -25,23 +25,28 @@ class DataNodes:
         session = namesystem.tell_blocks(
             lambda blocks: blocks.register(info, time.monotonic(), principal, proved), ()
         )
-        return Registration(session, namesystem.journal.epoch, namesystem.journal.cluster_id)
+        cluster_id = namesystem.core.cluster_id
+        return Registration(session, namesystem.epoch, cluster_id, namesystem.leads)
 
     def epoch_known(self, epoch: int) -> None:
         """See DataNodeReports."""
         self._on.namesystem.outlive(epoch)
 
-    def heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> Orders:
+    def heartbeat(
+        self, session: int, stats: NodeStats, wait_seconds: float, acknowledged: int = 0
+    ) -> Orders:
         """See DataNodeReports."""
         wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
         namesystem = self._on.namesystem
-        epoch, commands = namesystem.heartbeat(session, stats, wait, self._on.gone)
+        epoch, commands = namesystem.heartbeat(
+            session, stats, wait, self._on.gone, acknowledged)
 
         def digest_of(block_id: int) -> bytes:
             digest: bytes = namesystem.ask_blocks(lambda blocks: blocks.digest(block_id))
             return digest
 
-        return Orders(epoch, self._on.tokens.for_copier(self._on.principal, commands, digest_of))
+        given = self._on.tokens.for_copier(self._on.principal, commands, digest_of)
+        return Orders(epoch, given, namesystem.leads)
 
     def block_report(
         self,

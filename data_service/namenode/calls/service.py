@@ -14,10 +14,10 @@ from data_service.namenode.calls.writers import Writers
 from data_service.namenode.figures import leading
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.availability_calls import AvailabilityCalls
+from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.namenode_calls import (
     AdministrationCalls,
     AdmissionCalls,
-    DataNodeReports,
     DelegationCalls,
     NamespaceCalls,
     WriterCalls,

@@ -11,7 +11,8 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 from data_service.protocol.datanode_calls import DataNodeCalls
 from data_service.protocol.availability_calls import AvailabilityCalls
-from data_service.protocol.namenode_calls import DataNodeReports, NameNodeCalls
+from data_service.protocol.datanode_reports import DataNodeReports
+from data_service.protocol.namenode_calls import NameNodeCalls
 from metadata_service.calls import MetadataCalls
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.configuration import kind_of

@@ -184,15 +184,15 @@ class PlainService(PlainRewriting):
             core.nodes[node.info.node_id] = node
             return Registration(node.session, core.epoch, CLUSTER_ID)
 
-    def exposed_heartbeat(self, session: int, stats: tuple, wait_seconds: float) -> tuple:
+    def exposed_heartbeat(self, session: int, stats: tuple, wait: float, _: int = 0) -> tuple:
         """Commands, or none after a while."""
         core = self._core
-        core.enter("heartbeat", (session, stats, wait_seconds))
+        core.enter("heartbeat", (session, stats, wait))
         with core.lock:
             node = core.node(session)
             node.stats = stats
             core.changed.notify_all()
-            core.changed.wait_for(lambda: node.commands, wait_seconds)
+            core.changed.wait_for(lambda: node.commands, wait)
             core.node(session)
             commands = tuple(node.commands)
             node.commands.clear()
