@@ -2,11 +2,11 @@
 
 import math
 import time
-from typing import Any, Dict, List
+from typing import Any, List
 
+from metadata_service.allegiance import Allegiance
 from metadata_service.calls import MemberCalls
 from metadata_service.lane import Lane
-from metadata_service.majorities import can_decide, reached
 from metadata_service.members import Members
 from metadata_service.quorum import Proved
 from zookeeper.fabric.calls import calls_of
@@ -23,8 +23,7 @@ class Proofs:
 
     def __init__(self, members: Members) -> None:
         self._members = members
-        self._proved_at: Dict[str, float] = {}
-        self._fenced: Dict[str, int] = {}
+        self.allegiance = Allegiance(members.reign.epoch)
 
     def renew(self, seconds: float) -> float:
         """The moment, in monotonic seconds, as of which a majority says that no later epoch has
@@ -42,13 +41,12 @@ class Proofs:
             now = time.monotonic()
             for lane in members.lanes:
                 self._ask(lane, began, now)
-            proved_at = reached(members.configuration, self._proved_at)
+            proved_at = self.allegiance.proved_at(members.configuration)
             if proved_at is not None and proved_at >= began:
                 return proved_at
-            if self._fenced and not can_decide(members.configuration, self._fenced.keys()):
-                raise Fenced(
-                    f"epoch {members.reign.epoch} is over, "
-                    f"{max(self._fenced.values())} has been promised")
+            newer = self.allegiance.fenced_by(members.configuration)
+            if newer:
+                raise Fenced(f"epoch {members.reign.epoch} is over, {newer} has been promised")
             left = began + seconds - now
             if left <= 0:
                 raise Unavailable(f"no majority of the members has answered: {members.awaited()}")
@@ -79,19 +77,16 @@ class Proofs:
                 self._take(lane)
 
     def _take(self, lane: Lane) -> None:
-        epoch, asked_at = self._members.reign.epoch, lane.proving.asked_at
+        asked_at = lane.proving.asked_at
         try:
             proved: Proved = lane.proving.answer(PROVE)
         except Fenced:
-            self._fenced[lane.member_id] = max(epoch + 1, self._fenced.get(lane.member_id, 0))
+            self.allegiance.left(lane.member_id, self.allegiance.epoch + 1, asked_at)
         except DfsError:
             self._lose(lane)
         else:
             lane.room = proved.room
-            if proved.promised == epoch:
-                self._proved_at[proved.member_id] = asked_at
-            else:
-                self._fenced[proved.member_id] = proved.promised
+            self.allegiance.answered(proved, asked_at)
 
     def _lose(self, lane: Lane) -> None:
         """Its keeper dials again, and it may be asked again."""

@@ -33,6 +33,7 @@ PURE_MODULES = {
     "metadata_service.chain",
     "metadata_service.edits",
     "metadata_service.epochs",
+    "metadata_service.allegiance",
     "metadata_service.majorities",
     "metadata_service.image_digest",
     "metadata_service.joint_change",
