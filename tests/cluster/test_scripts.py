@@ -29,6 +29,20 @@ def test_quickstart_does_the_main_job(site: Site) -> None:
     assert site.pids() == []
 
 
+def test_quickstart_starts_everything_more_than_once(site: Site) -> None:
+    environment = {"PYHDFS_CONFIG": "ha.ini", "PYTHON": sys.executable}
+    command = [str(ROOT / "scripts" / "quickstart"), "--ha", "--stop-after"]
+    done = site.run(command, environment)
+    assert done.status == 0, done
+    assert "byte for byte" in done.out and "Live datanodes (3)" in done.out
+    states = done.out.partition("haadmin -getAllServiceState\n")[2].split()[1:4:2]
+    assert sorted(states) == ["active", "standby"]
+    for role in ("zookeeper_2", "metadata_2", "name_node_1", "data_node_2", "gateway"):
+        (ready,) = [line for line in done.out.splitlines() if line.startswith(f"{role} localhost:")
+                    and " is ready, " in line]
+        assert f"{' '.join(ready.split()[:2])} stopped\n" in done.out
+
+
 @pytest.mark.parametrize("site", [{"roles": (*ROLES, "gateway")}], indirect=True)
 def test_quickstart_can_be_repeated(site: Site) -> None:
     for argv in (("--stop-after",), ("--stop-after",), ()):
