@@ -44,7 +44,7 @@ class Allegiance:
         return reached(configuration, self._asked_at)
 
     def fenced_by(self, configuration: Configuration) -> int:
-        """The newest epoch that was promised since, when no majority is left to this one; else 0."""
+        """The newest epoch that was promised since, when no majority is left to this one, or 0."""
         if can_decide(configuration, self._left.keys()):
             return 0
         return max(self._left.values(), default=0)
