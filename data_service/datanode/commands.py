@@ -3,14 +3,15 @@
 Theory of operation. A disk may be slow, and heartbeats must go on: each command but the order to
 verify runs in a thread of its own, of which there are a limited number. What is not done is ordered
 again by the namenode. A removal asks before each replica whether the order still holds, and what
-became of it is told at once. While a namenode is new, what it has removed goes to the trash.
+became of it is told at once; before anybody else is obeyed that must be among the news. While a
+namenode is new, what it has removed goes to the trash.
 """
 
 import threading
 import time
 from typing import Callable, List, Optional
 
-from data_service.datanode.actor import NameNodeActor
+from data_service.datanode.actor import Actor
 from data_service.datanode.background.verifier import Verifier
 from data_service.datanode.copying import copy_block, unreached_targets
 from data_service.datanode.incremental_report import DELETED, VERIFIED
@@ -28,17 +29,17 @@ RUNNING_MAX = 32
 """Commands that are carried out at a time, those that a hung disk holds up among them."""
 
 Holds = Callable[[], bool]
-"""Whether the session in which a command was given goes on."""
+"""Whether the session in which a command was given goes on, and no newer namenode leads."""
 
 
 class Commands:
-    """Carries out what the namenode of `actor` orders; at most `copies_max` copies at a time."""
+    """Carries out what the namenode that leads orders; at most `copies_max` copies at a time."""
 
     def __init__(
         self,
         store: BlockStore,
         verifier: Verifier,
-        actor: NameNodeActor,
+        actor: Actor,
         peers: DataNodeClient,
         copies_max: int,
     ) -> None:
@@ -83,12 +84,24 @@ class Commands:
     def _remove(self, command: Command, holds: Holds) -> None:
         to_trash = command.action == TRASH or self._actor.obeys_new_epoch
         take_out = self._store.move_to_trash if to_trash else self._store.remove
+        with self._actor.removal():
+            removed = self._take_each(command, holds, take_out)
+            self._actor.note(DELETED, removed)
+        log.info(
+            "replicas.removed", action=command.action, count=len(removed), to_trash=to_trash
+        )
+        self._actor.tell(DELETED, ())
+
+    def _take_each(
+        self, command: Command, holds: Holds, take_out: Callable[[Block, Holds], None]
+    ) -> List[Block]:
+        """Remove the replicas of a command, as long as it holds; those that went."""
         removed: List[Block] = []
         for block in command.blocks:
             try:
                 found = self._read_again(block) if command.action == DELETE_CORRUPT else None
                 if found is not None:
-                    self._actor.tell(VERIFIED, [found])
+                    self._actor.note(VERIFIED, [found])
                     continue
                 take_out(block, holds)
                 removed.append(block)
@@ -99,10 +112,7 @@ class Commands:
                 log.error("replica.not_removed", block=block.name, error=error.message)
                 # It is here, whatever was told meanwhile.
                 self._actor.report_again()
-        log.info(
-            "replicas.removed", action=command.action, count=len(removed), to_trash=to_trash
-        )
-        self._actor.tell(DELETED, removed)
+        return removed
 
     def _read_again(self, block: Block) -> Optional[SealedBlock]:
         """Look once more before a replica is removed for its damage: it is good when only the

@@ -4,7 +4,7 @@ import argparse
 from typing import List, Optional
 
 from data_service.datanode.access import Access
-from data_service.datanode.actor import NameNodeActor
+from data_service.datanode.actor import Actor
 from data_service.datanode.background.block_scanner import BlockScanner
 from data_service.datanode.background.directory_scanner import DirectoryScanner
 from data_service.datanode.background.trash_emptier import TrashEmptier
@@ -12,6 +12,7 @@ from data_service.datanode.background.verifier import Verifier
 from data_service.datanode.commands import Commands
 from data_service.datanode.description import NodeDescription
 from data_service.datanode.incremental_report import CORRUPT
+from data_service.datanode.namenode_line import NameNodeLine
 from data_service.datanode.service import DataNodeService
 from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.transfer_slots import TransferSlots
@@ -42,15 +43,16 @@ class DataNode(daemon.Daemon):
             lambda block: self.actor.tell(CORRUPT, [block]),
         )
         self.slots = TransferSlots(own.max_streams, str(self.address))
-        namenode = LeaderPool(
+        leader = LeaderPool(
             NAME_NODE, settings.name_node.hosts, self.credentials, settings.network
         )
-        admission = AdmissionCalls(namenode.perform, settings.network.handshake_timeout_seconds)
+        admission = AdmissionCalls(leader.perform, settings.network.handshake_timeout_seconds)
         self.peers = DataNodeClient(
             TicketCredentials(self.credentials, admission.ticket), settings.network
         )
-        self.actor = NameNodeActor(
-            namenode,
+        self.actor = Actor(
+            [NameNodeLine(host, self.credentials, settings.network)
+             for host in settings.name_node.hosts],
             NodeDescription(self.address, own.rack, self.store, lambda: self.slots.running),
             self.store,
             own,

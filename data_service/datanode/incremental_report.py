@@ -1,9 +1,10 @@
-"""What happened to single replicas, on its way to the namenode: in order, and nothing lost.
+"""What happened to single replicas, on its way to one namenode: in order, and nothing lost.
 
 Theory of operation. Of each block only the last change is kept, since it replaces those before
 (HDFS-16922: an old one was sent after a newer one). One thread sends everything that waits in one
 call, and the others whose changes are in it wait for that call: two calls side by side could
-overtake each other. What could not be told is kept for the next time.
+overtake each other. What could not be told is kept for the next time; when it becomes too much, a
+full report is to say it instead.
 """
 
 import threading
@@ -17,6 +18,10 @@ RECEIVED, DELETED, CORRUPT, VERIFIED = "received", "deleted", "corrupt", "verifi
 CHANGES_MAX = 10_000
 """Changes in one call: a fraction of what a frame may hold."""
 
+KEPT_MAX = 100_000
+"""Changes that are kept: some 20 MB. A namenode that is away for days must cost no more
+(HDFS-17953)."""
+
 Changes = Dict[str, List[Told]]
 
 
@@ -27,10 +32,13 @@ class _Change(NamedTuple):
 
 
 class IncrementalReport:
-    """Changes that wait to be told. `send` gets them by kind; each id is in one list only."""
+    """Changes that wait to be told. `send` gets them by kind; each id is in one list only. When
+    there are too many they are dropped, and `overflow` must see to a full report in a new session.
+    """
 
-    def __init__(self, send: Callable[[Changes], None]) -> None:
+    def __init__(self, send: Callable[[Changes], None], overflow: Callable[[], None]) -> None:
         self._send = send
+        self._overflow = overflow
         self._condition = threading.Condition()
         self._untold: Dict[int, _Change] = {}
         self._last = 0
@@ -45,6 +53,11 @@ class IncrementalReport:
                 # Taken out first, so that the table stays in the order of the numbers.
                 self._untold.pop(block.block_id, None)
                 self._untold[block.block_id] = _Change(kind, block, self._last)
+            dropped = len(self._untold) > KEPT_MAX
+            if dropped:
+                self._untold.clear()
+        if dropped:
+            self._overflow()
 
     def tell(self) -> bool:
         """Tell all that was noted before; raises what `send` raised.

@@ -4,48 +4,48 @@ from typing import Any, Iterator, List, Tuple
 
 import pytest
 
+from data_service.datanode.duties import Duties
 from data_service.datanode.store.block_store import BlockStore
-from data_service.datanode.actor import NameNodeActor
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import DELETE, Command, Target
-from tests.support.links.played_namenode import NameNode, actor_of
+from tests.support.links.played_namenode import NameNode, duties_of
 from zookeeper.fabric.errors import ProtocolViolation, StartRefused
 
 
-@pytest.fixture(name="actor")
-def _actor(
+@pytest.fixture(name="duties")
+def _duties(
     store: BlockStore, namenode: NameNode, obeyed: List[Command]
-) -> Iterator[NameNodeActor]:
-    made = actor_of(namenode, store, lambda command, _holds: obeyed.append(command))
+) -> Iterator[Duties]:
+    made = duties_of(namenode, store, lambda command, _holds: obeyed.append(command))
     yield made
     made.stop()
 
 
 @pytest.mark.parametrize("epoch", [10**22, 1 << 62, -1, None, "7", True])
 def test_what_cannot_be_an_epoch_is_never_written_down(
-    store: BlockStore, namenode: NameNode, actor: NameNodeActor, epoch: Any
+    store: BlockStore, namenode: NameNode, duties: Duties, epoch: Any
 ) -> None:
     """Else whoever answers at the namenode's address for a moment locks the true one out."""
-    actor.attend()
+    duties.attend()
     namenode.answers["heartbeat"] = lambda *args: (epoch, ())
     namenode.answers["register"] = lambda info: (1, epoch, "cluster-1")
-    for session in (actor._session, 0):
-        actor._session = session
+    for session in (duties.session, 0):
+        duties.session = session
         with pytest.raises(ProtocolViolation):
-            actor.attend()
+            duties.attend()
     assert store.volumes.epoch == 5
     del namenode.answers["heartbeat"], namenode.answers["register"]
-    actor.attend()
+    duties.attend()
 
 
 def test_no_epoch_of_another_cluster_is_remembered(
-    store: BlockStore, namenode: NameNode, actor: NameNodeActor
+    store: BlockStore, namenode: NameNode, duties: Duties
 ) -> None:
-    actor.attend()
+    duties.attend()
     namenode.answers["register"] = lambda info: (1, 9, "cluster-2")
-    actor._session = 0
+    duties.session = 0
     with pytest.raises(StartRefused):
-        actor.attend()
+        duties.attend()
     assert store.volumes.epoch == 5
 
 
@@ -67,32 +67,32 @@ ORDERS: Tuple[Any, ...] = (
 
 
 def test_what_is_no_answer_to_a_registration_is_refused(
-    store: BlockStore, namenode: NameNode, actor: NameNodeActor
+    store: BlockStore, namenode: NameNode, duties: Duties
 ) -> None:
     store.volumes.remember_epoch(5)
     for answer in REGISTRATIONS:
         namenode.answers["register"] = lambda info, answer=answer: answer
         with pytest.raises(ProtocolViolation):
-            actor.attend()
+            duties.attend()
     assert namenode.methods() == ["register"] * len(REGISTRATIONS)
     assert store.volumes.cluster_id == "" and store.volumes.epoch == 5
 
 
 def test_what_are_no_commands_is_refused(
-    store: BlockStore, namenode: NameNode, actor: NameNodeActor, obeyed: List[Command]
+    store: BlockStore, namenode: NameNode, duties: Duties, obeyed: List[Command]
 ) -> None:
-    actor.attend()
+    duties.attend()
     for answer in ORDERS:
         namenode.answers["heartbeat"] = lambda *_, answer=answer: answer
         with pytest.raises(ProtocolViolation):
-            actor.attend()
+            duties.attend()
     assert obeyed == [] and store.volumes.epoch == 5
 
 
 def test_commands_are_rebuilt_from_the_wire(
-    namenode: NameNode, actor: NameNodeActor, obeyed: List[Command]
+    namenode: NameNode, duties: Duties, obeyed: List[Command]
 ) -> None:
     namenode.answers["heartbeat"] = lambda *_: (6, ((DELETE, BLOCKS, TARGETS),))
-    actor.attend()
+    duties.attend()
     assert obeyed == [Command(DELETE, (Block(7, 1, 100),), (Target("id", "host", 1800),))]
     assert obeyed[0].blocks[0].name == "blk_7_1" and obeyed[0].targets[0].host == "host"

@@ -48,7 +48,7 @@ class Listener:
 
 def test_changes_are_told_by_kind() -> None:
     listener = Listener()
-    told = IncrementalReport(listener)
+    told = IncrementalReport(listener, lambda: None)
     assert told.tell() and listener.heard == []
     told.add(RECEIVED, [ONE])
     told.add(CORRUPT, [TWO])
@@ -61,7 +61,7 @@ def test_changes_are_told_by_kind() -> None:
 def test_only_the_last_change_of_a_block_is_told() -> None:
     """HDFS-16922: a queued older report was sent after the newer one."""
     listener = Listener()
-    told = IncrementalReport(listener)
+    told = IncrementalReport(listener, lambda: None)
     told.add(RECEIVED, [ONE, TWO])
     told.add(DELETED, [ONE])
     told.tell()
@@ -71,7 +71,7 @@ def test_only_the_last_change_of_a_block_is_told() -> None:
 def test_what_could_not_be_told_is_kept() -> None:
     """SeaweedFS #10295: an error was swallowed, and what it was about was passed over."""
     listener = Listener()
-    told = IncrementalReport(listener)
+    told = IncrementalReport(listener, lambda: None)
     listener.error = "away"
     told.add(RECEIVED, [ONE])
     with pytest.raises(Unavailable):
@@ -84,7 +84,7 @@ def test_what_could_not_be_told_is_kept() -> None:
 
 def test_a_change_during_a_call_goes_into_the_next() -> None:
     listener = Listener()
-    told = IncrementalReport(listener)
+    told = IncrementalReport(listener, lambda: None)
     listener.gate.clear()
     told.add(RECEIVED, [ONE])
     first = threading.Thread(target=told.tell)
@@ -99,7 +99,7 @@ def test_a_change_during_a_call_goes_into_the_next() -> None:
 
 def test_threads_take_turns_and_share_a_call() -> None:
     listener = Listener()
-    told = IncrementalReport(listener)
+    told = IncrementalReport(listener, lambda: None)
     listener.gate.clear()
     threads = []
     for number in range(1, 11):
@@ -118,7 +118,7 @@ def test_threads_take_turns_and_share_a_call() -> None:
 def test_those_who_wait_are_freed_when_the_call_fails() -> None:
     """Otherwise each of a hundred transfers would wait for a deadline of its own."""
     listener = Listener()
-    told = IncrementalReport(listener)
+    told = IncrementalReport(listener, lambda: None)
     listener.gate.clear()
     listener.error = "away"
     told.add(RECEIVED, [ONE])
@@ -144,7 +144,27 @@ def test_those_who_wait_are_freed_when_the_call_fails() -> None:
 def test_many_changes_go_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(incremental_report, "CHANGES_MAX", 3)
     listener = Listener()
-    told = IncrementalReport(listener)
+    told = IncrementalReport(listener, lambda: None)
     told.add(DELETED, [Block(number, 1, 0) for number in range(8)])
     assert told.tell()
     assert [len(deleted) for _, deleted, *_ in listener.heard] == [3, 3, 2]
+
+
+def test_what_is_too_much_to_keep_is_left_to_a_full_report(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDFS-17953: the queue for a namenode that was away grew until the datanode died of it."""
+    monkeypatch.setattr(incremental_report, "KEPT_MAX", 100)
+    listener, overflows = Listener(), []
+    listener.error = "away"
+    told = IncrementalReport(listener, lambda: overflows.append(len(told)))
+    told.add(RECEIVED, [Block(number, 1, 1) for number in range(100)])
+    with pytest.raises(Unavailable):
+        told.tell()
+    told.add(RECEIVED, [Block(5, 1, 2)])
+    assert (overflows, len(told)) == ([], 100), "what happened to one block again is not more"
+    told.add(DELETED, [Block(100, 1, 1)])
+    assert (overflows, len(told)) == ([0], 0)
+    told.add(DELETED, [ONE])
+    listener.error = ""
+    assert told.tell() and listener.heard[-1] == ((), (ONE,), (), ())

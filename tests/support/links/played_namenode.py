@@ -1,11 +1,13 @@
 """A namenode that a test plays to one datanode: it notes every call, and answers as it is told."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from data_service.datanode.actor import NameNodeActor, Obey
+from data_service.datanode.actor import Actor
 from data_service.datanode.description import NodeDescription
+from data_service.datanode.duties import Duties, Obey
+from data_service.datanode.obedience import Obedience
 from data_service.datanode.store.block_store import BlockStore
-from data_service.protocol.nodes import NodeInfo, NodeStats
+from data_service.protocol.nodes import Command, NodeInfo, NodeStats
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.rpc import plain
@@ -15,7 +17,8 @@ ADDRESS = Address("127.0.0.1", 1801)
 
 
 class NameNode:
-    """Takes the place of a LeaderPool. `answers` may replace what a method answers."""
+    """Takes the place of a NameNodeLine. `answers` may replace what a method answers; while it
+    does not lead, it says so."""
 
     def __init__(self) -> None:
         self.calls: List[Tuple[str, tuple]] = []
@@ -23,7 +26,8 @@ class NameNode:
         self.epoch = 5
         self.session = 100
         self.closed = False
-        self.turns = 0
+        self.interrupts = 0
+        self.leads = True
 
     def perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
         """Note the call and answer, as it comes off the wire."""
@@ -31,9 +35,9 @@ class NameNode:
         answer = self.answers.get(call.name) or getattr(self, "_" + call.name)
         return plain(answer(*args))
 
-    def turn(self) -> None:
+    def interrupt(self, seconds: float) -> None:
         """Note it."""
-        self.turns += 1
+        self.interrupts += 1
 
     def close(self) -> None:
         """Note it."""
@@ -58,7 +62,7 @@ class NameNode:
 
     def _register(self, info: NodeInfo) -> tuple:
         self.session += 1
-        return self.session, self.epoch, "cluster-1"
+        return self.session, self.epoch, "cluster-1", self.leads
 
     def _block_report(self, session: int, report_id: int, part: int, parts: int,
                       payload: bytes, digests: bytes = b"") -> None:
@@ -71,19 +75,47 @@ class NameNode:
     def _epoch_known(self, epoch: int) -> None:
         pass
 
-    def _heartbeat(self, session: int, stats: NodeStats, wait_seconds: float) -> tuple:
+    def _heartbeat(
+        self, session: int, stats: NodeStats, wait_seconds: float, acknowledged: int
+    ) -> tuple:
         assert session == self.session
-        return self.epoch, ()
+        return self.epoch, (), self.leads
+
+
+SETTINGS = DataNodeSettings(heartbeat_seconds=0.01, rack="/r")
+
+
+def _obey_nothing(_command: Command, _holds: Callable[[], bool]) -> None:
+    pass
+
+
+def _description_of(store: BlockStore, settings: DataNodeSettings) -> NodeDescription:
+    return NodeDescription(ADDRESS, settings.rack, store, lambda: 3)
+
+
+def duties_of(
+    namenode: NameNode,
+    store: BlockStore,
+    obey: Obey = _obey_nothing,
+    settings: DataNodeSettings = SETTINGS,
+    obedience: Optional[Obedience] = None,
+) -> Duties:
+    """What a datanode that has three transfers under way does for one namenode; stop it."""
+    return Duties(
+        namenode, _description_of(store, settings), store, settings,  # type: ignore[arg-type]
+        obedience or Obedience(store.volumes), obey,
+    )
 
 
 def actor_of(
-    namenode: NameNode,
+    namenodes: Sequence[NameNode],
     store: BlockStore,
-    obey: Obey = lambda _command, _holds: None,
+    obey: Obey = _obey_nothing,
     joined: Callable[[], None] = lambda: None,
-    settings: DataNodeSettings = DataNodeSettings(heartbeat_seconds=0.01, rack="/r"),
-) -> NameNodeActor:
-    """The actor of a datanode that has three transfers under way; stop it."""
-    description = NodeDescription(ADDRESS, settings.rack, store, lambda: 3)
-    return NameNodeActor(
-        namenode, description, store, settings, obey, joined)  # type: ignore[arg-type]
+    settings: DataNodeSettings = SETTINGS,
+) -> Actor:
+    """That for all of its namenodes; stop it."""
+    return Actor(
+        namenodes, _description_of(store, settings), store, settings,  # type: ignore[arg-type]
+        obey, joined,
+    )
