@@ -30,6 +30,11 @@ from tests.support.models.seen_cluster import (
 from zookeeper.fabric.figures import SECONDS, Family, Sample
 
 NAME_NODE, METADATA, ZOOKEEPER = "localhost:1800", "localhost:18005", "localhost:18861"
+MANY = {
+    **ADDRESSES,
+    "metadata": ("localhost:1", "localhost:2", "localhost:3"),
+    "zookeeper": ("localhost:4", "localhost:5", "localhost:6"),
+}
 TWO = {**ADDRESSES, "name_node": (NAME_NODE, "localhost:1810")}
 
 
@@ -58,8 +63,16 @@ CASES = [
     ("no metadata", look(down=(METADATA,)), CRITICAL,
      "The metadata service localhost:18005 does not answer: nothing can be changed."),
     ("no zookeeper", look(down=(ZOOKEEPER,)), WARNING,
-     "The zookeeper localhost:18861 does not answer: the cluster goes on, but no other namenode "
-     "can take over."),
+     "The zookeeper localhost:18861 does not answer: the cluster goes on, but takes no datanode "
+     "for dead."),
+    ("one of three metadata services", look(down=("localhost:2",), addresses=MANY), WARNING,
+     "The metadata service localhost:2 does not answer: the others keep the record, as long as "
+     "they are more than half of all."),
+    ("one metadata service", look(down=("localhost:1", "localhost:2"), addresses=MANY), CRITICAL,
+     "The metadata services localhost:1, localhost:2 do not answer: nothing can be changed."),
+    ("one zookeeper", look(down=("localhost:4", "localhost:5"), addresses=MANY), WARNING,
+     "The zookeepers localhost:4, localhost:5 do not answer: the cluster goes on, with the "
+     "others."),
     ("no datanodes", look(nodes=()), CRITICAL,
      "No datanode is there: files can be neither read nor written."),
     ("all dead", look(nodes=(node(1801, "dead"),)), CRITICAL,

@@ -70,14 +70,22 @@ def _of_daemons(look: Look) -> Iterator[Finding]:
     elif silent:
         yield Finding(WARNING, f"{_subject('namenode', silent)} not answer: there are fewer to "
                       "take over from the one that leads.", "Start it.")
-    silent = _silent(look.of(METADATA))
-    if silent:
+    members = look.of(METADATA)
+    silent = _silent(members)
+    if 2 * len(silent) > len(members):
         yield Finding(CRITICAL, f"{_subject('metadata service', silent)} not answer: nothing "
                       "can be changed.", "Start it, or see in its log why it does not answer.")
-    silent = _silent(look.of(ZOOKEEPER))
+    elif silent:
+        yield Finding(WARNING, f"{_subject('metadata service', silent)} not answer: the others "
+                      "keep the record, as long as they are more than half of all.",
+                      "Start it; it learns from the others what it missed.")
+    zookeepers = look.of(ZOOKEEPER)
+    silent = _silent(zookeepers)
     if silent:
+        fewer = len(silent) < len(zookeepers)
         yield Finding(WARNING, f"{_subject('zookeeper', silent)} not answer: the cluster goes on, "
-                      "but no other namenode can take over.", "Start it.")
+                      f"{'with the others' if fewer else 'but takes no datanode for dead'}.",
+                      "Start it.")
 
 
 def _of_datanodes(
