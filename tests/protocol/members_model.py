@@ -264,8 +264,14 @@ class MembersModel(Model[State]):
         return (OLD, NEW)
 
     def may_leave_joint(self, candidate: Candidate) -> bool:
-        """Both sets know of the change, and the new one has all that the old decided alone."""
-        return self.is_known(candidate) and self.agreed(candidate) == len(candidate.log)
+        """Both sets know of the change, and the new one has all that the old decided alone.
+
+        The whole log need not be there: what nobody has yet is decided by both, or by the new one.
+        """
+        version, sets = candidate.configuration
+        old, new = (self.agreed(candidate._replace(configuration=(version, (some,))))
+                    for some in sets)
+        return self.is_known(candidate) and 0 <= old <= new
 
     def is_known(self, candidate: Candidate) -> bool:
         """Whether majorities of both sets have stored the joint configuration."""
