@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, Callable, Dict, NamedTuple, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
 
 from metadata_service.lane import Ways
 from zookeeper.fabric.calls import Call
@@ -21,13 +21,14 @@ class Heard(NamedTuple):
 
 def ask_all(
     ways: Ways,
+    addresses: Sequence[str],
     call: Call,
     args: Tuple[Any, ...],
     seconds: float,
     enough: Callable[[Dict[str, Any]], bool],
 ) -> Heard:
-    """Ask every member, and return when all have answered, or a moment after enough have, at the
-    latest after so many seconds. Who is slower is not waited for: his thread ends by itself."""
+    """Ask at every address, and return when all have answered, or a moment after enough have, at
+    the latest after so many seconds. Who is slower is not waited for: his thread ends by itself."""
     heard = Heard({}, {})
     told = threading.Condition()
 
@@ -44,10 +45,10 @@ def ask_all(
                 told.notify_all()
 
     def all_answered() -> bool:
-        return len(heard.answers) + len(heard.errors) == len(ways.addresses)
+        return len(heard.answers) + len(heard.errors) == len(addresses)
 
     deadline = time.monotonic() + seconds
-    for address in ways.addresses:
+    for address in addresses:
         threading.Thread(target=ask, args=(address,), name=f"ask {address}", daemon=True).start()
     with told:
         told.wait_for(lambda: all_answered() or enough(heard.answers), seconds)

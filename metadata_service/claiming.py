@@ -16,6 +16,7 @@ from metadata_service.calls import MemberCalls
 from metadata_service.edits import split_lines
 from metadata_service.lane import Ways
 from metadata_service.majorities import is_majority
+from metadata_service.member_change import MemberChange
 from metadata_service.member_keeper import MemberKeeper
 from metadata_service.members import Members, Reign
 from metadata_service.quorum import Configuration, MemberStatus
@@ -69,13 +70,22 @@ def lead(
     except BaseException:
         members.close()
         raise
+    change = MemberChange(members)
+    if change.needed:
+        change.start()
     log.info("members.led", epoch=promised.reign.epoch, last=record.last.txid)
     return members
 
 
 def _promises(ways: Ways, owner: str, at_least: int, seconds: float) -> Promised:
     """Have a majority of whoever decides promise the next epoch."""
-    heard = ask_all(ways, STATUS, (), seconds, _enough)
+    asked = tuple(ways.addresses)
+    heard = ask_all(ways, asked, STATUS, (), seconds, _enough)
+    if not _enough(heard.answers):
+        # Members that config.ini does not name any more decide until they have been replaced.
+        asked = recovery.addresses_of(heard.answers, asked)
+        if len(asked) > len(ways.addresses):
+            heard = ask_all(ways, asked, STATUS, (), seconds, _enough)
     cluster_id = recovery.cluster_of(heard.answers)
     first = None
     if not cluster_id:
@@ -91,7 +101,7 @@ def _promises(ways: Ways, owner: str, at_least: int, seconds: float) -> Promised
     def enough(answers: Dict[str, MemberStatus]) -> bool:
         return len(answers) == len(ways.addresses) if first is not None else _enough(answers)
 
-    heard = ask_all(ways, CLAIM, reign, seconds, enough)
+    heard = ask_all(ways, asked, CLAIM, reign, seconds, enough)
     if first is not None:
         members = {one.member_id: one for one in heard.answers.values()}
         configuration = first

@@ -9,7 +9,7 @@ keeps nobody but its own keeper.
 
 import threading
 import time
-from typing import Any
+from typing import Any, Tuple
 
 from metadata_service.append_queue import next_pause
 from metadata_service.calls import MemberCalls
@@ -49,7 +49,7 @@ class MemberKeeper:
         threading.Thread(target=self._keep, name=name, daemon=True).start()
 
     def _keep(self) -> None:
-        while not self._members.closed:
+        while not self._members.closed and self._lane in self._members.lanes:
             try:
                 self._look_after()
                 self._pause = 0.0
@@ -61,8 +61,17 @@ class MemberKeeper:
                 log.error("keeper.failed", exc_info=True, member=self._lane.address)
                 self._tell(InternalError(f"its keeper broke: {error}"))
             self._sleep()
-        with self._members.proving:
-            self._lane.proving.hang_up()
+        self._leave()
+
+    def _leave(self) -> None:
+        members, lane = self._members, self._lane
+        with members.proving:
+            lane.proving.hang_up()
+        with members.changed:
+            if lane not in members.lanes:
+                # Who had the turn when it was taken out looks at it no more after this.
+                members.changed.wait_for(lambda: not members.turn_taken, LOOK_SECONDS)
+                lane.writing.hang_up()
 
     def _sleep(self) -> None:
         members, lane = self._members, self._lane
@@ -106,8 +115,7 @@ class MemberKeeper:
         if status.promised != epoch or status.owner != owner:
             status = _ask(connection, CLAIM, cluster_id, epoch, owner)
         if status.log_epoch != epoch:
-            acked = self._adopt(connection, status)
-            version = members.configuration.version
+            acked, version = self._adopt(connection, status)
         else:
             acked, version = status.last.txid, status.configuration.version
         with members.changed:
@@ -130,7 +138,7 @@ class MemberKeeper:
         with members.changed:
             if lane.member_id != status.member_id:
                 lane.member_id, lane.acked = status.member_id, -1
-        if status.member_id not in members.ids:
+        if status.member_id not in members.ids | members.candidates:
             reason = f"is another member now ({status.state})"
         elif status.state == DAMAGED:
             reason = "is damaged"
@@ -143,8 +151,9 @@ class MemberKeeper:
                 lane.acked = -1
             raise Unavailable(reason)
 
-    def _adopt(self, connection: Any, status: MemberStatus) -> int:
-        """Give it the record; up to which edit it has that then."""
+    def _adopt(self, connection: Any, status: MemberStatus) -> Tuple[int, int]:
+        """Give it the record; up to which edit it has that then, and the version of the
+        configuration that it has stored with it."""
         members = self._members
         with members.changed:
             record = members.record
@@ -159,7 +168,7 @@ class MemberKeeper:
         _, epoch, owner = members.reign
         stored = _ask(
             connection, ADOPT, epoch, owner, behind, join_lines(lines), decided, configuration)
-        return int(stored.last.txid)
+        return stored.last.txid, configuration.version
 
     def _tell_configuration(self) -> None:
         """Have a member that is in step store who decides by now."""

@@ -86,6 +86,8 @@ class Members:
         self.silence_seconds = silence_seconds
         addresses = [address for one in configuration.sets for _, address in one]
         self.lanes = [Lane(one) for one in dict.fromkeys((*ways.addresses, *addresses))]
+        self.candidates: Set[str] = set()
+        """The ids of those who shall be members: they are written to, and do not count yet."""
         self.changed = threading.Condition()
         """The lock; told of when a lane is lost or has come, and at the end."""
         self.turn_taken = False
@@ -273,6 +275,15 @@ class Members:
     def ids(self) -> Set[str]:
         """Of those who decide."""
         return {member_id for one in self.configuration.sets for member_id, _ in one}
+
+    def configure(self, configuration: Configuration) -> None:
+        """Under the lock: from now on these decide. The keepers have all members store it."""
+        self.configuration = configuration
+        named = {address for one in configuration.sets for _, address in one}
+        named |= set(self.ways.addresses)
+        # Another list: who has the turn may be going through the one of before.
+        self.lanes = [lane for lane in self.lanes if lane.address in named]
+        self.changed.notify_all()
 
     def in_step(self) -> List[Lane]:
         """Those that are written to, and count."""

@@ -13,7 +13,7 @@ time: another was told (`witness`) that it had acknowledged more than it has.
 
 import hashlib
 from collections import Counter
-from typing import Dict, List, Mapping, Optional, Sequence, Set
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from metadata_service.epochs import is_believable
 from metadata_service.quorum import (
@@ -99,6 +99,17 @@ def newest_configuration(members: Answers) -> Configuration:
     """Who decides, by those whose word counts: the configuration of the latest log."""
     known = [(status.log_epoch, status.configuration) for status in members.values()]
     return max(known, key=lambda one: (one[0], one[1].version), default=(0, NOBODY))[1]
+
+
+def addresses_of(answers: Answers, hosts: Sequence[str]) -> Tuple[str, ...]:
+    """These hosts, and where else members are that those who answered know of."""
+    named = [
+        address
+        for status in answers.values()
+        for some in status.configuration.sets
+        for _, address in some
+    ]
+    return tuple(dict.fromkeys((*hosts, *named)))
 
 
 def latest(members: Answers) -> MemberStatus:

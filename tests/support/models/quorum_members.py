@@ -13,6 +13,7 @@ from metadata_service.quorum import (
     NOBODY,
     OK,
     START,
+    STRANGER,
     Configuration,
     MemberStatus,
     Place,
@@ -46,6 +47,7 @@ class ModelMember:
         self.appended: List[int] = []
         """How many edits were stored at once."""
         self.released = 0
+        self._claimed_by = cluster_id
 
     def place(self, txid: int) -> Place:
         """Where the log stood after this edit."""
@@ -53,7 +55,8 @@ class ModelMember:
 
     def status(self) -> tuple:
         """See MemberCalls."""
-        state = self.state or (OK if self.cluster_id else BLANK)
+        decides = any(self.member_id in dict(some) for some in self.configuration.sets)
+        state = self.state or (BLANK if not self.cluster_id else OK if decides else STRANGER)
         return MemberStatus(
             self.cluster_id, self.member_id, self.promised, self.owner, self.log_epoch,
             1 if self.lines else 0, self.place(len(self.lines)), self.place(self.applied),
@@ -66,7 +69,7 @@ class ModelMember:
             raise ProtocolViolation("another cluster")
         if (epoch, owner) != (self.promised, self.owner) and epoch <= self.promised:
             raise Fenced(f"{self.promised} is promised")
-        self.promised, self.owner = epoch, owner
+        self.promised, self.owner, self._claimed_by = epoch, owner, cluster_id
         return self.status()
 
     def adopt(
@@ -83,7 +86,7 @@ class ModelMember:
                 raise OutOfStep("it differs there, or has applied more")
             self.lines[txid:] = split_lines(payload)
             self.log_epoch = epoch
-            self.cluster_id = self.cluster_id or "cluster"
+            self.cluster_id = self._claimed_by
         if configuration[0] > self.configuration.version or self.log_epoch != epoch:
             self.configuration = Configuration(*configuration)
         return self._stored(decided)
