@@ -21,6 +21,7 @@ from metadata_service.member_keeper import MemberKeeper
 from metadata_service.members import Members, Reign
 from metadata_service.quorum import Configuration, MemberStatus
 from metadata_service.ring import Ring
+from metadata_service.scrub import Scrubbing
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import calls_of
 from zookeeper.fabric.errors import Busy, DfsError, Fenced, Unavailable
@@ -73,6 +74,8 @@ def lead(
     change = MemberChange(members)
     if change.needed:
         change.start()
+    if len(members.lanes) > 1:
+        Scrubbing(members).start()
     log.info("members.led", epoch=promised.reign.epoch, last=record.last.txid)
     return members
 

@@ -6,11 +6,14 @@ serves nobody any more, and fetches a whole image.
 """
 
 import threading
-from typing import Callable, Dict, Mapping, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from metadata_service.calls import MemberCalls
+from metadata_service.members import Members
 from metadata_service.verdict import Verdict, verdict_on
 from zookeeper.fabric import logs
+from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import CorruptData, DfsError, OutOfStep
 
 log = logs.get("scrub")
@@ -20,6 +23,48 @@ AHEAD = 1000
 all members have been asked to stop there."""
 
 TRIES = 10
+
+SECONDS_MAX = 1800.0
+"""For so long a member may read its rows: some 15 s a million files."""
+
+PERIOD_SECONDS = 86_400.0
+
+
+class Scrubbing:
+    """A leader's scrubs: one a day, and whenever somebody asks for one."""
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin, in a thread that ends when the members are closed."""
+        threading.Thread(target=self._run, name="scrub", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._is_over(PERIOD_SECONDS):
+            self.now()
+
+    def _is_over(self, seconds: float) -> bool:
+        members = self._members
+        with members.changed:
+            return members.changed.wait_for(lambda: members.closed, seconds)
+
+    def now(self) -> Verdict:
+        """Compare the images of all members, which takes some time; one at a time."""
+        members = self._members
+        with self._lock:
+            asked = {
+                lane.address: MemberCalls(partial(_perform, members, lane.address), SECONDS_MAX)
+                for lane in members.lanes
+            }
+            return scrub(asked, members.reign.epoch, lambda: members.decided, len(members.ids))
+
+
+def _perform(
+    members: Members, address: str, call: Call, args: Tuple[Any, ...], seconds: Optional[float]
+) -> Any:
+    return members.ways.perform(address, call, args, seconds or SECONDS_MAX)
 
 
 def scrub(

@@ -2,8 +2,15 @@
 
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+import pytest
+
+from metadata_service import scrub as scrub_module
 from metadata_service.calls import MemberCalls
-from metadata_service.scrub import AHEAD, TRIES, scrub
+from metadata_service.claiming import lead
+from metadata_service.quorum import DAMAGED
+from metadata_service.scrub import AHEAD, TRIES, Scrubbing, scrub
+from tests.support.clusters.waiting import wait_until
+from tests.support.models.quorum_members import ModelMember, ModelWays
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import CorruptData, OutOfStep, Unavailable
 
@@ -82,3 +89,21 @@ def test_it_is_given_up_when_the_place_is_always_missed() -> None:
     members = Members(a=failing(OutOfStep("past it")), b=lambda txid: "x")
     assert scrub(members.calls, EPOCH, lambda: 7, 2) == ("", (), ("a", "b"))
     assert members.asked == [7, 7 + AHEAD] * (TRIES // 2) and members.told == []
+
+
+def test_a_leader_has_its_members_compare_their_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = [ModelMember(name) for name in "abc"]
+    members[1].image = "rotten "
+    leader = lead(ModelWays(*members), "namenode:1", 0, 20.0, 1 << 20, 5.0)
+    try:
+        leader.append(1, list("xyz"), 20.0)
+        wait_until(lambda: all(one.lines == list("xyz") for one in members))
+        assert Scrubbing(leader).now().differing == ("b:1",)
+        assert [one.state for one in members] == ["", DAMAGED, ""]
+        monkeypatch.setattr(scrub_module, "PERIOD_SECONDS", 0.01)
+        members[2].image = "rotten, too"
+        members[1].state = members[1].image = ""
+        Scrubbing(leader).start()
+        wait_until(lambda: members[2].state == DAMAGED)
+    finally:
+        leader.close()

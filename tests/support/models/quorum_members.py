@@ -10,6 +10,7 @@ from metadata_service.chain import places
 from metadata_service.edits import join_lines, split_lines
 from metadata_service.quorum import (
     BLANK,
+    DAMAGED,
     NOBODY,
     OK,
     START,
@@ -43,6 +44,8 @@ class ModelMember:
         self.witness: Tuple[Tuple[str, int, int], ...] = ()
         self.room = True
         self.state = ""
+        self.image = ""
+        """What is wrong with its rows."""
         self.refuses: Optional[DfsError] = None
         self.appended: List[int] = []
         """How many edits were stored at once."""
@@ -126,6 +129,19 @@ class ModelMember:
         if epoch != self.promised:
             raise Fenced("another epoch is promised")
         return join_lines(self.lines[txid : txid + limit])
+
+    def image_digest(self, epoch: int, txid: int) -> str:
+        """See MemberCalls."""
+        self._admit(epoch)
+        if txid != len(self.lines):
+            raise OutOfStep("it is at another edit")
+        return self.image + self.place(txid).digest
+
+    def doubt(self, epoch: int, digest: str) -> None:
+        """See MemberCalls."""
+        self._admit(epoch)
+        if digest != self.image_digest(epoch, len(self.lines)):
+            self.state = DAMAGED
 
     def pull(self, peer: "ModelMember") -> None:
         """Take from a peer what it has applied, as a member does by itself that was away."""
