@@ -1,7 +1,7 @@
 """A database that is filled with another one's rows: for a backup, or for a member without a whole
 image.
 
-Nobody looks into it before it is whole, so it need not be synced row by row.
+Nobody looks into it before it is whole, so what is written need not be synced page by page.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ class RecordCopy:
         self._connection: Connection = create(path)
         with translated():
             self._connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
+            self._connection.execute("PRAGMA synchronous=NORMAL")  # With the log, not each page.
         self._first_txid, self._digest = 1, ""
         self.last_txid = 0
         """The last edit that it has."""
