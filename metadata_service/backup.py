@@ -18,7 +18,8 @@ from metadata_service import version_file
 from metadata_service.edits import Row
 from metadata_service.inspection import EVERY_ROW, check_rows, is_complete
 from metadata_service.migrations import LAYOUTS
-from metadata_service.opening import NAME, RESTORING
+from metadata_service.opening import BACKUP, NAME, RESTORING
+from metadata_service.quorum import Place
 from metadata_service.record_copy import RecordCopy
 from metadata_service.schema import LAYOUT
 from metadata_service.sqlite import LOOK_WITHOUT_LOG, connect, translated
@@ -46,7 +47,7 @@ class Backup:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._copy = RecordCopy(os.path.join(directory, NAME))
-        self._cluster_id = ""
+        self._cluster_id, self._base_txid = "", 0
         self.add_rows = self._copy.put_rows
         """Adds a page of an image table, as it was at some moment since `begin`."""
 
@@ -55,14 +56,18 @@ class Backup:
         """The last edit that it has."""
         return self._copy.last_txid
 
-    def begin(self, cluster_id: str, epoch: int, base: str, edits: Sequence[Row]) -> None:
-        """Whose record it is, and the first edits of its log, behind that with the digest `base`.
+    def begin(self, cluster_id: str, epoch: int, base: Place, edits: Sequence[Row]) -> None:
+        """Whose record it is, and the first edits of its log, behind `base`.
 
         Pages that are added later must be of a moment when the first of them was durable.
         """
         self._cluster_id = cluster_id
-        self._copy.set_state({"cluster_id": cluster_id, "epoch": str(epoch), "owner": "backup"})
-        self._copy.begin_log(edits[0][0] if edits else 1, base)
+        self._copy.set_state({
+            "cluster_id": cluster_id, "promised": str(epoch), "log_epoch": str(epoch),
+            "owner": BACKUP,
+        })  # fmt: skip
+        self._base_txid = base.txid
+        self._copy.begin_log(base)
         self.add_edits(edits)
 
     def add_edits(self, rows: Sequence[Row]) -> None:
@@ -76,7 +81,7 @@ class Backup:
 
         Raises CorruptData when the disk gives back something else than was written.
         """
-        txid = 0
+        txid = self._base_txid
         while txid < self.last_txid:
             txid = self._copy.carry_out(txid, _EDITS_AT_ONCE)
         counts = self._copy.checked()

@@ -19,7 +19,7 @@ from metadata_service.catch_up_plan import IMAGE, PULL, RENEW, Mark, Step, next_
 from metadata_service.edits import Row, decode_rows
 from metadata_service.exporting import ExportedImage
 from metadata_service.incoming import IncomingImage
-from metadata_service.quorum import MemberStatus, Place
+from metadata_service.quorum import START, MemberStatus, Place
 from metadata_service.schema import JOURNAL
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
@@ -182,13 +182,13 @@ class CatchUp:
             rows = page.rows
             if not begun:
                 # The edit before the first one is only needed for its digest.
-                first, base = (1, "") if rows[0][0] == 1 else (rows[0][0] + 1, rows[0][2])
-                incoming.begin_log(first, base)
-                rows, begun = [row for row in rows if row[0] >= first], True
+                base = START if rows[0][0] == 1 else Place(rows[0][0], rows[0][2])
+                incoming.begin_log(base)
+                rows, begun = [row for row in rows if row[0] > base.txid], True
             incoming.add_edits(rows)
             self._wait(page.size)
         if not begun:
-            incoming.begin_log(image.place.txid + 1, image.place.digest)
+            incoming.begin_log(image.place)
 
     def _wait(self, size: int) -> None:
         if self._stop.wait(self._pace.seconds_after(size, time.monotonic())):

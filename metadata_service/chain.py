@@ -1,14 +1,31 @@
-"""The chain of edits: the digest of each covers its text, and the digest of the one before it.
+"""The log's edits as a chain: every edit has a digest of its text and of the digest before it.
 
-So two logs that agree on the digest of one edit agree on all before it.
+So two logs that agree on the digest of one edit agree on all before it, and one that was cut and
+continued differently is known at once.
 """
 
 import hashlib
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, List, NamedTuple
 
+from metadata_service.edits import Edit, decode, split_lines
 from metadata_service.quorum import Place
+from zookeeper.fabric.errors import ProtocolViolation
 
 _DIGEST_BYTES = 16
+
+
+class Entry(NamedTuple):
+    """An edit of the log, as text and as what it says."""
+
+    txid: int
+    digest: str
+    line: str
+    edit: Edit
+
+    @property
+    def place(self) -> Place:
+        """Where the log stands that ends with it."""
+        return Place(self.txid, self.digest)
 
 
 def following(digest: str, line: str) -> str:
@@ -23,3 +40,19 @@ def places(behind: Place, lines: Iterable[str]) -> Iterator[Place]:
     for line in lines:
         txid, digest = txid + 1, following(digest, line)
         yield Place(txid, digest)
+
+
+def entries_of(behind: Place, payload: bytes) -> List[Entry]:
+    """The edits in the payload's lines, as a log that goes on from `behind` has them.
+
+    Raises ProtocolViolation on what is no edit, or is not numbered densely from there.
+    """
+    txid, digest = behind
+    entries: List[Entry] = []
+    for line in split_lines(payload):
+        edit = decode(line)
+        txid, digest = txid + 1, following(digest, line)
+        if edit.txid != txid:
+            raise ProtocolViolation(f"edits behind {behind.txid} are not numbered densely")
+        entries.append(Entry(txid, digest, line, edit))
+    return entries

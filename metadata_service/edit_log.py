@@ -1,92 +1,112 @@
 """The edits that are kept, as a log in the database: dense, chained, pruned at its beginning.
 
-Every edit's row has a digest of its text and of the digest before it. So two logs that agree on
-the digest of one edit agree on all before it, and one that was cut and continued differently is
-known at once. A log that was pruned begins at its `base`, the digest of the edit before its first.
-
-Everything here runs inside a transaction of the caller's, and nothing is remembered before that
-has been committed: `append` returns what the log will have then.
+A log that was pruned begins behind its `base`. Everything that writes runs inside a transaction of
+the caller's, and nothing is remembered before that has been committed.
 """
 
-from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence
 
-from metadata_service.chain import following
-from metadata_service.schema import BASE, JOURNAL, SQL, STATE, put, read_state, verified
+from metadata_service.chain import Entry, following
+from metadata_service.edits import Edit, decode
+from metadata_service.member import Change
+from metadata_service.member_record import Record
+from metadata_service.quorum import START, Place
+from metadata_service.recent_entries import RecentEntries
+from metadata_service.schema import JOURNAL, SQL, put, verified
 from metadata_service.sqlite import Connection
-from zookeeper.fabric.errors import CorruptData, ProtocolViolation
+from zookeeper.fabric.errors import CorruptData
 
-PRUNE_EDITS = 256
-"""How many edits more than asked for are kept, to be removed together."""
+_DROP_BEHIND = "DELETE FROM journal WHERE txid > ?"
+_DROP_UP_TO = "DELETE FROM journal WHERE txid <= ?"
 
 
 class Span(NamedTuple):
-    """What a log has: its first kept txid, its last one, both 0 when it is empty, and the last
-    one's digest."""
+    """How many edits a table has, the first txid, the last; zeros when there are none."""
 
+    kept: int
     first: int
     last: int
-    digest: str
 
 
 class EditLog:
-    """The log in an open database. `span` is what it has by the last commit."""
+    """The log in an open database."""
 
-    def __init__(self, connection: Connection, keep_edits: int) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._keep_edits = keep_edits
-        _, first, last = span_of(connection)
-        digest = next(self._rows(last - 1, 1))[2] if last else base_of(connection)
-        self.span = Span(first, last, digest)
+        self._recent = RecentEntries()
 
-    def behind(self, txid: int, limit: int) -> Iterator[str]:
-        """The texts of the edits behind `txid`. Older ones than are kept are passed over."""
-        return (row[3] for row in self._rows(txid, limit))
+    def last(self) -> Place:
+        """Where the log ends; START when there are no edits in it."""
+        last = span_of(self._connection).last
+        return Place(last, next(self._rows(last - 1, 1))[2]) if last else START
 
-    def compare(self, first_txid: int, lines: Sequence[str]) -> None:
-        """Raise ProtocolViolation when edits say something else than what is stored."""
-        if lines and list(self.behind(first_txid - 1, len(lines))) != list(lines):
-            raise ProtocolViolation(f"edits from {first_txid} differ from those stored there")
+    def digest(self, txid: int) -> Optional[str]:
+        """The digest of a kept edit, or None when there is no such edit."""
+        recent = self._recent.digest(txid)
+        if recent is not None:
+            return recent
+        row = next(self._rows(txid - 1, 1), None)
+        return str(row[2]) if row is not None and row[0] == txid else None
 
-    def append(self, epoch: int, lines: Sequence[str]) -> Span:
-        """Store the next edits and prune what is too old; what the log has then."""
-        first, last, digest = self.span
-        first = max(first, 1)
-        for line in lines:
-            last += 1
-            digest = following(digest, line)
-            put(self._connection, JOURNAL, (last, epoch, digest, line))
-        surplus = last + 1 - first - self._keep_edits
-        if surplus >= PRUNE_EDITS:
-            # A bit at a time, yet never slower than edits come in.
-            first += min(surplus, max(PRUNE_EDITS, 2 * len(lines)))
-            self._prune(first)
-        return Span(first, last, digest)
+    def lines(self, txid: int, last: int) -> Iterator[str]:
+        """The texts of the edits behind `txid`, up to `last`. Ones that are not kept any more are
+        passed over."""
+        recent = self.recent_lines(txid, last)
+        if recent is not None:
+            return iter(recent)
+        return (row[3] for row in self._rows(txid, max(last - txid, 0)) if row[0] <= last)
 
-    def _prune(self, first: int) -> None:
-        base = next(self._rows(first - 2, 1))[2]
-        put(self._connection, STATE, (BASE, base))
-        self._connection.execute("DELETE FROM journal WHERE txid < ?", (first,))
+    def recent_lines(self, txid: int, last: int) -> Optional[List[str]]:
+        """The same, from memory; None when they are not all there."""
+        entries = self._recent.between(txid, last)
+        return None if entries is None else [entry.line for entry in entries]
+
+    def store(self, before: Record, change: Change) -> List[Edit]:
+        """Cut, store and prune as the change says; the edits that shall be applied."""
+        after = change.record
+        if change.cut < before.last.txid:
+            self._connection.execute(_DROP_BEHIND, (change.cut,))
+        for entry in change.entries:
+            row = (entry.txid, after.log_epoch, entry.digest, entry.line)
+            put(self._connection, JOURNAL, row)
+        edits = self._edits(before.applied.txid, after.applied.txid, change.entries)
+        if after.base != before.base:
+            self._connection.execute(_DROP_UP_TO, (after.base.txid,))
+        return edits
+
+    def remember(self, change: Change) -> None:
+        """The change has been committed."""
+        self._recent.change(change.cut, change.entries)
+
+    def _edits(self, txid: int, last: int, entries: Sequence[Entry]) -> List[Edit]:
+        """The edits behind `txid` up to `last`, the last of them perhaps among these entries."""
+        if entries and entries[0].txid == txid + 1:
+            return [entry.edit for entry in entries[: last - txid]]
+        if last <= txid:
+            return []
+        stored = self._recent.between(txid, last)
+        if stored is not None:
+            return [entry.edit for entry in stored]
+        edits = [decode(row[3]) for row in self._rows(txid, last - txid)]
+        if [edit.txid for edit in edits] != list(range(txid + 1, last + 1)):
+            raise CorruptData(f"edits between {txid} and {last} are missing")
+        return edits
 
     def _rows(self, txid: int, limit: int) -> Iterator[List[Any]]:
         found = self._connection.execute(SQL["journal"].behind, (txid, limit))
         return (row for row, _ in verified(JOURNAL, found))
 
 
-def span_of(connection: Connection, table: str = "journal") -> Tuple[int, int, int]:
-    """(how many edits are kept, the first txid, the last); zeros when there are none."""
+def span_of(connection: Connection, table: str = "journal") -> Span:
+    """Which edits a table has."""
     query = f"SELECT count(*), ifnull(min(txid), 0), ifnull(max(txid), 0) FROM {table}"
-    count, first, last = connection.execute(query).fetchone()
-    return count, first, last
+    return Span(*connection.execute(query).fetchone())
 
 
-def base_of(connection: Connection) -> str:
-    """The digest in front of the first kept edit."""
-    return read_state(connection)[BASE]
-
-
-def check_chain(connection: Connection, limit: int) -> None:
-    """Raise CorruptData unless the first `limit` edits follow each other by their digests."""
-    digest = base_of(connection)
+def check_chain(connection: Connection, base: str, limit: int) -> None:
+    """Raise CorruptData unless the first `limit` edits follow the one with the digest `base`, and
+    each other."""
+    digest = base
     rows = connection.execute(SQL["journal"].first, (limit,))
     for (txid, _, found, line), _ in verified(JOURNAL, rows):
         digest = following(digest, line)

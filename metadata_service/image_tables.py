@@ -33,3 +33,8 @@ def lines(connection: Connection, table: Table, after: Any, limit: int) -> Itera
     else:
         rows = connection.execute(sql.behind, (after, limit))
     return (line for _, line in verified(table, rows))
+
+
+def count(connection: Connection, name: str) -> int:
+    """How many rows a table has."""
+    return int(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0])

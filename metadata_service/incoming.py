@@ -14,6 +14,7 @@ from typing import Iterable, Mapping, Sequence
 from metadata_service import version_file
 from metadata_service.edits import Row, Table
 from metadata_service.opening import NAME
+from metadata_service.quorum import Place
 from metadata_service.record_copy import RecordCopy
 from metadata_service.schema import LAYOUT, read_state
 from metadata_service.sqlite import LOOK_WITHOUT_LOG, connect, translated
@@ -42,9 +43,9 @@ class IncomingImage:
         """A page of an image table."""
         self._copy.put_rows(table, rows)
 
-    def begin_log(self, first_txid: int, base: str) -> None:
-        """The log begins with this edit, behind the one with this digest."""
-        self._copy.begin_log(first_txid, base)
+    def begin_log(self, base: Place) -> None:
+        """The log begins behind this place."""
+        self._copy.begin_log(base)
 
     def add_edits(self, rows: Sequence[Row]) -> None:
         """The next rows of the log; CorruptData unless they follow those before."""
@@ -105,7 +106,7 @@ def resume(directory: str) -> None:
             state = read_state(connection)
     finally:
         connection.close()
-    install(directory, Version(state["cluster_id"], LAYOUT, int(state["log"])))
+    install(directory, Version(state["cluster_id"], LAYOUT, int(state["log"]), state["member_id"]))
     log.info("image.installed", directory=directory, after="a start in between")
 
 

@@ -7,10 +7,11 @@ that can would, when closed, copy the log into a damaged database.
 """
 
 import os
-from typing import AbstractSet, Any, Optional, Tuple
+from typing import AbstractSet, Any, Dict, Optional, Tuple
 
 from metadata_service import version_file
-from metadata_service.edit_log import check_chain, span_of
+from metadata_service.edit_log import EditLog, check_chain, span_of
+from metadata_service.member_record import record_of
 from metadata_service.migrations import LAYOUTS, Layout
 from metadata_service.schema import (
     JOURNAL,
@@ -83,10 +84,12 @@ def is_complete(connection: Any, path: str, version: Optional[Version]) -> bool:
     if count != (last - first + 1 if last else 0):
         raise CorruptData("edits are missing")
     check_rows(connection, layout)
-    found = Version(state["cluster_id"], number, int(state["log"]))
+    if number == LAYOUT:
+        _check_places(connection, state, first)
+    found = Version(state["cluster_id"], number, int(state["log"]), state.get("member_id", ""))
     if version is not None:
         _match(path, found, version)
-    elif int(state["epoch"]) or count:
+    elif int(state.get("promised") or state.get("epoch") or 0) or count:
         # Without either of them nobody was ever served: a first start ended before its end.
         raise StartRefused(
             f"{os.path.join(os.path.dirname(path), version_file.NAME)} is missing, yet {path} is "
@@ -94,6 +97,15 @@ def is_complete(connection: Any, path: str, version: Optional[Version]) -> bool:
             f"lines into it: {' '.join(found.lines().split())}"
         )
     return True
+
+
+def _check_places(connection: Any, state: Dict[str, str], first: int) -> None:
+    """Raise CorruptData unless log and image are where the state says."""
+    record = record_of(state, EditLog(connection).last())
+    if first and first != record.base.txid + 1:
+        raise CorruptData("the oldest edits are missing")
+    if not record.base.txid <= record.applied.txid <= record.last.txid:
+        raise CorruptData("the newest edits are missing")
 
 
 def layout_of(connection: Any) -> int:
@@ -123,10 +135,15 @@ def _match(path: str, found: Version, version: Version) -> None:
             f"{path} has layout {found.layout}, but VERSION beside it says {version.layout}: "
             "bring database and VERSION of one directory together"
         )
-    if found.cluster_id != version.cluster_id:
+    if version.cluster_id and found.cluster_id != version.cluster_id:
         raise StartRefused(
             f"{path} is of cluster {found.cluster_id}, but VERSION beside it says "
             f"{version.cluster_id}: bring database and VERSION of one cluster together"
+        )
+    if version.member_id and found.member_id != version.member_id:
+        raise StartRefused(
+            f"{path} is of member {found.member_id}, but VERSION beside it says "
+            f"{version.member_id}: bring database and VERSION of one directory together"
         )
     if found.log < version.log:
         raise StartRefused(
@@ -147,4 +164,5 @@ def check_rows(
         for _ in verified(table, found):
             pass
     if layout.journal is JOURNAL:
-        check_chain(connection, limit)
+        base = read_rows(connection)["base"].rpartition(" ")[2]
+        check_chain(connection, base, limit)

@@ -19,15 +19,19 @@ import threading
 import time
 from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
 
-from metadata_service.append_queue import ATTEMPTS, AppendQueue, next_pause
+from metadata_service.append_queue import ATTEMPTS, RETRY_SECONDS_MAX, AppendQueue, next_pause
 from metadata_service.backlog import Pending
-from metadata_service.calls import Appended, MetadataCalls, Status
+from metadata_service.calls import MemberCalls
+from metadata_service.chain import places
 from metadata_service.edits import TABLES, Edit, Row, decode, decode_rows, join_lines, split_lines
+from metadata_service.quorum import START, Stored
 from metadata_service.recent import recent
+from metadata_service.recovery import next_epoch
 from metadata_service.waiters import Waiters
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Call, Perform
 from zookeeper.fabric.errors import (
+    CorruptData,
     DfsError,
     Fenced,
     InternalError,
@@ -58,8 +62,8 @@ class Journal:
         on_failure: Callable[[DfsError], None],
     ) -> None:
         self._perform = perform
-        self._once = MetadataCalls(perform)
-        self._patiently = MetadataCalls(self._repeat)
+        self._once = MemberCalls(perform)
+        self._patiently = MemberCalls(self._repeat)
         self._owner = owner
         self._timeout_seconds = append_timeout_seconds
         self._on_failure = on_failure
@@ -71,6 +75,7 @@ class Journal:
         self._closed = threading.Event()
         self.epoch = 0
         self.cluster_id = ""
+        self._first_txid, self._place = 0, START
 
     # Reading, before the namenode serves.
 
@@ -78,39 +83,55 @@ class Journal:
         """Claim a new epoch, which ends all earlier ones, and return it.
 
         `at_least`: what a zookeeper or a datanode knows of, should the service have lost it.
-        The claim names the epoch that it follows, and itself, so that it may be repeated when its
-        answer is lost: neither the repetition nor a request that arrives late fences anybody.
+        The claim names itself, so that it may be repeated when its answer is lost.
         Raises Unavailable when the service does not answer in time, Fenced when another namenode
         claimed a still newer epoch at the same moment.
         """
-        newest = self._patiently.status().epoch
-        claim = f"{self._owner} {os.urandom(4).hex()}"
-        self.epoch = self._patiently.claim_epoch(claim, newest, at_least)
-        status = self.confirm()
-        self.cluster_id = status.cluster_id
+        known = self._patiently.status()
+        epoch = next_epoch({known.member_id: known}, at_least)
+        owner = f"{self._owner} {os.urandom(4).hex()}"
+        member = self._patiently.claim(known.cluster_id, epoch, owner)
+        stored = self._patiently.adopt(
+            epoch, owner, member.last, b"", member.last.txid, member.configuration
+        )
+        self.epoch, self.cluster_id = epoch, member.cluster_id
+        self._first_txid, self._place = member.first_txid, stored.last
         with self._lock:
-            self._queue.last_txid = self._queue.durable_txid = status.last_txid
-        return self.epoch
+            self._queue.last_txid = self._queue.durable_txid = stored.last.txid
+        self._await_applied(stored)
+        return epoch
 
-    def confirm(self) -> Status:
-        """The service's status, if no newer epoch was claimed since; raises Fenced otherwise.
+    def _await_applied(self, stored: Stored) -> None:
+        """What `load` reads is whole when all edits have been applied."""
+        deadline = time.monotonic() + self._timeout_seconds
+        applied = stored.applied_txid
+        while applied < self._place.txid:
+            if time.monotonic() >= deadline:
+                raise Unavailable("the metadata service has not applied all edits yet")
+            if self._closed.wait(RETRY_SECONDS_MAX):
+                raise Unavailable("the journal has been closed")
+            applied = self._patiently.status().applied.txid
+
+    def confirm(self) -> None:
+        """Raises Fenced when a newer epoch was claimed meanwhile.
 
         What `load` gave is one consistent image only if this holds after it.
         """
-        return self._unfenced(self._patiently.status())
+        status = self._patiently.status()
+        self._require_newest(status.promised, status.room)
 
     def prove(self, timeout: float) -> None:
         """Ask once whether this epoch still is the newest; raises Fenced or Unavailable.
 
         The answer tells of the disk, too: a change that met a full one would end the journal.
         """
-        self._unfenced(self._once.within(timeout).status())
+        proved = self._once.within(timeout).prove(self.epoch, self.durable_txid)
+        self._require_newest(proved.promised, proved.room)
 
-    def _unfenced(self, status: Status) -> Status:
-        if status.epoch != self.epoch:
-            raise Fenced(f"epoch {self.epoch} is over, {status.epoch} has been claimed")
-        self._queue.room = status.room
-        return status
+    def _require_newest(self, promised: int, room: bool) -> None:
+        if promised != self.epoch:
+            raise Fenced(f"epoch {self.epoch} is over, {promised} has been claimed")
+        self._queue.room = room
 
     def load(self, table: str) -> Iterator[Row]:
         """Every row of an image table in order of its key, fetched page by page."""
@@ -125,7 +146,7 @@ class Journal:
             after = rows[-1][0]
 
     def rows(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
-        """Lines of at most so many rows behind a key, as `load` of MetadataCalls gives them."""
+        """Lines of at most so many rows behind a key, as `load` of MemberCalls gives them."""
         return self._patiently.load(table, after, limit)
 
     def recent_edits(self, limit: int, seconds: float = math.inf) -> Iterator[Edit]:
@@ -134,11 +155,14 @@ class Journal:
         Those of more than `seconds` before the last one are left out, but for some.
         """
         last = self.durable_txid
-        return recent(self._edits_behind, max(last - limit, 0), last, seconds)
+        kept_behind = self._first_txid - 1 if self._first_txid else last
+        return recent(self._edits_behind, max(last - limit, kept_behind), last, seconds)
 
     def _edits_behind(self, txid: int, limit: int) -> List[Edit]:
-        lines = split_lines(self._patiently.edits_since(txid, limit))
-        return [decode(line) for line in lines]
+        tail = self._patiently.tail(txid, limit, 0.0)
+        if tail.behind:
+            raise CorruptData(f"the metadata service does not keep the edits behind {txid}")
+        return [decode(line) for line in split_lines(tail.payload)]
 
     # Writing.
 
@@ -274,7 +298,7 @@ class Journal:
             self._appends.note(time.monotonic() - started)
             self._batches.note(len(batch))
             if failure is None:
-                self._queue.appended(appended.durable_txid, appended.room)
+                self._queue.appended(appended.last.txid, appended.room)
             else:
                 self._queue.refused(failure, started, time.monotonic())
             self._waiters.wake(self._queue.durable_txid)
@@ -292,21 +316,27 @@ class Journal:
         log.error("journal.failed", epoch=self.epoch, code=error.code, error=error.message)
         self._on_failure(error)
 
-    def _append(self, batch: List[Pending], seconds: float) -> Appended:
+    def _append(self, batch: List[Pending], seconds: float) -> Stored:
         """Have a batch recorded; raises errors of ours only."""
-        payload = join_lines(pending.line for pending in batch)
-        first, last = batch[0].txid, batch[-1].txid
+        behind = self._place
+        lines = [pending.line for pending in batch]
         try:
-            appended = self._once.within(seconds).append(self.epoch, first, payload)
-            durable = appended.durable_txid
-            if not last <= durable <= self.last_txid:
-                raise ProtocolViolation(f"an append up to edit {last} was answered by {durable}")
+            # Who has the turn is the only one here.
+            *_, last = places(behind, lines)
+            stored = self._once.within(seconds).append(
+                self.epoch, behind, join_lines(lines), behind.txid, ()
+            )
+            if stored.last != last:
+                raise ProtocolViolation(
+                    f"an append up to edit {last.txid} was answered by {stored.last.txid}"
+                )
         except DfsError:
             raise
         except Exception as error:  # A defect must fail the journal, not leave the turn taken.
             log.error("append.failed", exc_info=True, error=error)
             raise InternalError(f"the append broke: {error}") from error
-        return appended
+        self._place = last
+        return stored
 
     def _repeat(self, call: Call, args: Tuple[Any, ...], _seconds: Optional[float]) -> Any:
         """Make a call that may be repeated, until it is answered or the time is over."""

@@ -1,152 +1,198 @@
 """The durable record of the namespace: edits and image tables in one SQLite database.
 
-Theory of operation. One transaction holds the edits of an append and their row changes; it is
-synced (WAL, `synchronous=FULL`) before the append is answered. There is exactly one connection,
-used under one lock by whichever thread serves the request: SQLite before 3.51.3, which stock
-Pythons have, can corrupt a database that two connections write or checkpoint at once. For the same
-reason `locking_mode=EXCLUSIVE` keeps other programs out. Input and output under this lock is the
-lock's purpose, and a hand-over to a writing thread would cost more than the lock does.
+Theory of operation. What a member decides (`member.py`) is carried out here, each decision in one
+transaction: a promise, or the edits of an append with the row changes of those that are decided. It
+is synced before anybody is answered. There is exactly one connection, used under one lock by
+whichever thread serves the request: SQLite before 3.51.3, which stock Pythons have, can corrupt a
+database that two connections write or checkpoint at once. For the same reason
+`locking_mode=EXCLUSIVE` keeps other programs out. Input and output under this lock is the lock's
+purpose, and a hand-over to a writing thread would cost more than the lock does.
+
+A second lock guards what is in memory, and is never held while the disk works: a leader that proves
+itself, and who asks for the status, need not wait for a slow disk.
 
 What SQLite does not notice by itself is noticed here: a row carries the CRC32 of its values, the
 log is searched for damage before SQLite drops what follows it (`write_ahead_log.py`), a lost log
 or an old copy of the database is known by VERSION (`version_file.py`), and a directory that was
 used before is never taken for a new one (`inspection.py`).
-
-After a failed write or sync nothing more is accepted until the process is started again: the
-kernel forgets that pages were dirty, so a second sync that succeeds proves nothing.
 """
 
-import os
 import threading
 import time
-from contextlib import contextmanager
-from typing import Any, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
-from metadata_service import image_tables, version_file
+from metadata_service import image_tables
+from metadata_service.calls import Witness
 from metadata_service.edit_log import EditLog, span_of
-from metadata_service.edits import Edit, Table, decode, join_lines
-from metadata_service.epochs import is_believable
+from metadata_service.edits import TABLES, Table, join_lines
 from metadata_service.inspection import check_rows
-from metadata_service.open_files import OpenFiles
-from metadata_service.opening import NAME, opened_whole
-from metadata_service.schema import LAYOUT, STATE, bounded, put, read_state
-from metadata_service.spare_epoch import SpareEpoch
-from metadata_service.sqlite import Connection, close, roll_back, translated
-from metadata_service.version_file import Version
+from metadata_service.member import Change, MemberCore
+from metadata_service.member_record import Record, changed_rows, record_of
+from metadata_service.opening import opened_whole
+from metadata_service.quorum import Configuration, MemberStatus, Place, Proved, Stored, Tail
+from metadata_service.room import Room
+from metadata_service.schema import STATE, bounded, put, read_state
+from metadata_service.spare_promise import Promise, SparePromise
+from metadata_service.sqlite import Connection, translated
+from metadata_service.transactions import Transactions
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import (
-    CorruptData,
-    DfsError,
-    DiskFailed,
-    DiskFull,
-    Fenced,
-    ProtocolViolation,
-)
+from zookeeper.fabric.errors import CorruptData, DiskFull
 from zookeeper.fabric.figures import SIZES, Family, Histogram, gauge, histogram
 
 log = logs.get("metadata_db")
 
-LOG_ROWS = 2_000
-"""Rows written to the write-ahead log before its pages are copied into the database; each is about
-one page of 4 KiB."""
+LEASE_FACTOR = 1.1
+"""How much longer a member lets nobody else claim than a leader makes of its answer: clocks differ
+in how fast they go."""
+
+LEASE_SECONDS = LEASE_FACTOR * 1.5
+"""How long that is, by default."""
+
+TAIL_SECONDS_MAX = 30.0
+"""How long somebody may wait for the next edit in one call."""
 
 
 class MetadataDatabase:
     """An open database. Every method may be called from any thread."""
 
-    def __init__(self, directory: str, connection: Connection, keep_edits: int) -> None:
-        self._directory = directory
+    def __init__(
+        self, directory: str, connection: Connection, keep_edits: int, lease_seconds: float
+    ) -> None:
         self._connection = connection
-        self._files = OpenFiles(os.path.join(directory, NAME))
         self._lock = threading.Lock()
-        self._failure: Optional[DfsError] = None
-        self._log_rows = 0
-        # Whether a log must be begun before anything is written, which the disk had no room for.
-        self._log_due = True
+        self._log = EditLog(connection)
+        self._room = Room(directory)
+        self._batches = Histogram(SIZES)
         with translated():
             state = read_state(connection)
-            self._edits = EditLog(connection, keep_edits)
-        self.cluster_id = state["cluster_id"]
-        self._log_number = int(state["log"])
-        noted = int(state["epoch"]), state["owner"]
-        self._commits, self._batches = Histogram(), Histogram(SIZES)
-        self._spare = SpareEpoch(directory, self.cluster_id)
-        self._epoch, self._owner = max(noted, self._spare.read())
-        # Whether the database itself has the newest epoch.
-        self._epoch_noted = self._epoch == noted[0]
+            self._noted = record_of(state, self._log.last())
+        self._transactions = Transactions(directory, connection, int(state["log"]))
+        self._spare = SparePromise(directory, self._noted.cluster_id)
+        record = _with(self._noted, self._spare.read())
+        self._core = MemberCore(record, keep_edits, lease_seconds, time.monotonic())
+        # Guards what is in memory only. Who takes both takes `_lock` first.
+        self._guard = threading.Lock()
+        self._news = threading.Condition(self._guard)
+        """For who follows: more is decided."""
+        self._lag = threading.Condition(self._guard)
+        """For who applies what no append did."""
+        self._closed = False
         with self._lock:
             self._prepare()
 
     @classmethod
-    def open(cls, directory: str, keep_edits: int) -> "MetadataDatabase":
-        """Open the database in `directory`, or create it in a directory that was never used.
+    def open(
+        cls,
+        directory: str,
+        keep_edits: int,
+        lease_seconds: float = LEASE_SECONDS,
+        address: str = "",
+        blank: bool = False,
+    ) -> "MetadataDatabase":
+        """Open the database in `directory`, or create it in a directory that was never used: as the
+        only member of a cluster of its own, at this address, or blank.
 
         The caller holds the directory's lock. Raises StartRefused when anything is missing,
         damaged, foreign or too new: then nothing has been changed.
         """
-        with opened_whole(directory) as connection:
-            return cls(directory, connection, keep_edits)
+        with opened_whole(directory, address, blank) as connection:
+            return cls(directory, connection, keep_edits, lease_seconds)
 
     @property
-    def status(self) -> Tuple[str, int, int]:
-        """(cluster id, newest claimed epoch, last durable txid)."""
+    def cluster_id(self) -> str:
+        """The cluster's; empty in a member that is blank."""
+        return self._core.record.cluster_id
+
+    # What a leader calls: see MemberCalls.
+
+    def status(self) -> MemberStatus:
+        """What the member knows. Waits for no disk."""
+        room = self._room.is_left()
+        with self._guard:
+            return self._core.status(room, time.monotonic())
+
+    def claim(self, cluster_id: str, epoch: int, owner: str) -> MemberStatus:
+        """Promise this epoch. A full disk takes it, too, in its spare place."""
         with self._lock:
-            return self.cluster_id, self._epoch, self._edits.span.last
+            self._transactions.require_sound()
+            with self._guard:
+                change = self._core.claim(cluster_id, epoch, owner, time.monotonic())
+            if change is not None:
+                self._carry_out(change)
+                log.info("epoch.promised", epoch=epoch, owner=owner)
+            return self.status()
 
-    def claim_epoch(self, owner: str, above: Optional[int] = None, at_least: int = 0) -> int:
-        """A new epoch, greater than every earlier one and durable; `owner` is told to people.
+    def adopt(
+        self, epoch: int, owner: str, behind: Place, payload: bytes, decided: int,
+        configuration: Configuration,
+    ) -> Stored:  # fmt: skip
+        """Make the log that of this epoch. So does a full disk, unless there is more to store."""
+        return self._change(
+            lambda: self._core.adopt(
+                epoch, owner, behind, payload, decided, configuration, self._log
+            )
+        )
 
-        With `above` it follows this epoch, and the call may be repeated: the same owner gets the
-        same epoch again. Raises Fenced when another claimed it first, so that a request that
-        arrives late cannot end the term of who leads by now. The epoch is `at_least` so large,
-        unless that is too large to be believed. A full disk takes it, too, in its spare place.
-        """
-        with self._lock:
-            epoch = self._epoch + 1
-            if above is not None and self._epoch > above and self._owner == owner:
-                return self._epoch
-            if above not in (None, self._epoch):
-                raise Fenced(f"epoch {self._epoch} has been claimed by {self._owner} meanwhile")
-            if is_believable(at_least, epoch):
-                epoch = max(epoch, at_least)
-            elif at_least:
-                log.error("epoch.implausible", epoch=at_least, known=self._epoch)
-            try:
-                self._begin_log_when_due()
-                with self._transaction():
-                    self._note_epoch(epoch, owner)
-                self._epoch_noted = True
-            except DiskFull as error:
-                log.warning("disk.full", error=error.message, effect="no change until it has room")
-                self._spare.write(epoch, owner)
-                self._epoch_noted = False
-            self._epoch, self._owner = epoch, owner
-        log.info("epoch.claimed", epoch=epoch, owner=owner)
-        return epoch
+    def append(
+        self, epoch: int, behind: Place, payload: bytes, decided: int, witness: Witness
+    ) -> Stored:
+        """Make encoded edits durable behind that place, apply what is decided."""
+        return self._change(
+            lambda: self._core.append(epoch, behind, payload, decided, witness, self._log)
+        )
 
-    def append(self, epoch: int, first_txid: int, lines: Sequence[str]) -> int:
-        """Make encoded edits, numbered from `first_txid`, durable; returns the last durable txid.
+    def pull(self, behind: Place, payload: bytes) -> Stored:
+        """Take edits that another member knows as decided."""
+        return self._change(lambda: self._core.pull(behind, payload, self._log))
 
-        Edits that are here already are compared and passed over, so an append whose answer was
-        lost may be sent again. Raises Fenced when a newer epoch was claimed, ProtocolViolation on
-        a gap or on other content under a known txid, DiskFull (nothing happened) or DiskFailed.
-        """
-        edits = [decode(line) for line in lines]
-        if not edits or any(edit.txid != first_txid + i for i, edit in enumerate(edits)):
-            raise ProtocolViolation(f"edits from txid {first_txid} are not numbered densely")
-        with self._lock:
-            self._admit(epoch)
-            last = self._edits.span.last
-            known = last + 1 - first_txid
-            if known < 0:
-                raise ProtocolViolation(f"edits from {first_txid} come after {last}")
-            if known:
-                with translated():
-                    self._edits.compare(first_txid, lines[:known])
-            if known < len(edits):
-                self._commit(epoch, edits[known:], lines[known:])
-                self._checkpoint_when_due()
-            return self._edits.span.last
+    def settle(self) -> bool:
+        """Apply some edits that are decided and not applied yet; whether there may be more."""
+        self._change(lambda: self._core.settle(self._log))
+        return self.has_lag()
+
+    def prove(self, epoch: int, decided: int) -> Proved:
+        """Hear of a leader that it lives. Waits for no disk."""
+        room = self._room.is_left()
+        with self._guard:
+            self._transactions.require_sound()
+            before = self._core.decided
+            proved = self._core.prove(epoch, decided, room, time.monotonic())
+            if self._core.decided > before:
+                self._news.notify_all()
+                self._lag.notify_all()
+            return proved
+
+    def release(self, epoch: int) -> None:
+        """Hear of a leader that it has let go."""
+        with self._guard:
+            self._core.release(epoch)
+
+    # Reading.
+
+    def tail(self, txid: int, limit: int, wait: float, bytes_max: int) -> Tail:
+        """Decided edits behind `txid`, the first of which may be waited for."""
+        with self._guard:
+            self._news.wait_for(
+                lambda: self._core.decided > txid or self._closed,
+                max(0.0, min(wait, TAIL_SECONDS_MAX)),
+            )
+            record, decided = self._core.record, self._core.decided
+            if not record.base.txid <= txid <= decided:
+                return Tail(decided, b"", True)
+            last = min(decided, txid + limit)
+            lines = self._log.recent_lines(txid, last)
+        if lines is None:
+            with self._lock, translated():
+                return Tail(decided, join_lines(bounded(self._log.lines(txid, last), bytes_max)),
+                            txid < self._core.record.base.txid)  # fmt: skip
+        return Tail(decided, join_lines(bounded(lines, bytes_max)), False)
+
+    def undecided(self, epoch: int, txid: int, limit: int, bytes_max: int) -> bytes:
+        """Every edit behind `txid`, for who holds the promise of `epoch`."""
+        with self._lock, translated():
+            self._core.require_promise(epoch)
+            lines = self._log.lines(txid, min(self._core.record.last.txid, txid + limit))
+            return join_lines(bounded(lines, bytes_max))
 
     def load(self, table: Table, after: Any, limit: int, bytes_max: int) -> bytes:
         """Encoded rows in order of their keys, from behind key `after` (None: from the first).
@@ -158,10 +204,22 @@ class MetadataDatabase:
             rows = image_tables.lines(self._connection, table, after, limit)
             return join_lines(bounded(rows, bytes_max))
 
-    def edits_since(self, txid: int, limit: int, bytes_max: int) -> bytes:
-        """Encoded edits behind `txid`, bounded as in `load`. Older ones may have been pruned."""
+    def count_rows(self) -> Dict[str, int]:
+        """How many rows each image table has."""
         with self._lock, translated():
-            return join_lines(bounded(self._edits.behind(txid, limit), bytes_max))
+            return {name: image_tables.count(self._connection, name) for name in TABLES}
+
+    def stand_still(self) -> Place:
+        """Apply no edits any more, for somebody who reads the image; where it stands."""
+        with self._lock:
+            self._core.still = True
+            return self._core.record.applied
+
+    def go_on(self) -> None:
+        """Apply edits again."""
+        with self._lock:
+            self._core.still = False
+        self.wake()
 
     def checkpoint(self, epoch: int) -> int:
         """Copy the log into the database now, durably; the last txid that is in it.
@@ -169,166 +227,150 @@ class MetadataDatabase:
         Then a sample of the rows is read back, as at a start: CorruptData when it is damaged.
         """
         with self._lock:
-            self._admit(epoch)
-            if self._failure is not None:
-                raise self._failure
-            self._begin_log_or_fail()
+            self._core.require_promise(epoch)
+            self._transactions.begin_log()
             with translated():
                 check_rows(self._connection)
-            return self._edits.span.last
+            return self._core.record.last.txid
+
+    def has_lag(self) -> bool:
+        """Whether edits are decided that shall be applied and are not yet."""
+        core = self._core
+        return core.decided > core.record.applied.txid and not core.still
+
+    def await_lag(self, seconds: float) -> bool:
+        """Wait, for so long at most, until there are edits to be applied; whether there are."""
+        with self._guard:
+            if not self.has_lag():
+                self._lag.wait(seconds)
+            return self.has_lag()
+
+    def wake(self) -> None:
+        """End the wait for lag."""
+        with self._guard:
+            self._lag.notify_all()
 
     def figures(self) -> Tuple[Family, ...]:
         """How far the record has come, how large it is, how long its disk takes."""
+        with self._guard:
+            record, decided = self._core.record, self._core.decided
         with self._lock:
-            span, epoch = self._edits.span, self._epoch
-            commits = histogram("pyhdfs_commit_seconds",
-                                "How long it took to make a change durable.", self._commits)
             batches = histogram("pyhdfs_edits_in_commit",
                                 "How many edits became durable at once.", self._batches)
-        kept = span.last - span.first + 1 if span.last else 0
-        path = os.path.join(self._directory, NAME)
-        return (
-            gauge("pyhdfs_last_txid", "The last edit that is durable.", span.last),
-            gauge("pyhdfs_epoch", "The newest epoch that a namenode has claimed.", epoch),
-            gauge("pyhdfs_edits_kept", "Edits that are kept behind the image.", kept),
-            gauge("pyhdfs_database_bytes", "Size of the database.", _size(path)),
-            gauge("pyhdfs_database_log_bytes", "Size of its log.", _size(path + "-wal")),
-            gauge("pyhdfs_database_failed", "Whether it takes no edits any more.",
-                  self._failure is not None),
-            commits,
-            batches,
-        )  # fmt: skip
+            return (
+                gauge("pyhdfs_last_txid", "The last edit that is durable.", record.last.txid),
+                gauge("pyhdfs_epoch", "The newest epoch that a namenode has claimed.",
+                      record.promised),
+                gauge("pyhdfs_log_epoch", "In which epoch the log has been taken over.",
+                      record.log_epoch),
+                gauge("pyhdfs_edits_kept", "Edits that are kept behind the image.",
+                      record.last.txid - record.base.txid),
+                gauge("pyhdfs_edits_unapplied", "Decided edits that are not in the image yet.",
+                      decided - record.applied.txid),
+                *self._transactions.figures(),
+                batches,
+            )  # fmt: skip
 
     def close(self) -> None:
-        """End the last running call, then close; SQLite copies the log into the database."""
+        """End the last running call, then close."""
         with self._lock:
-            self._failure = self._failure or DiskFailed("the database has been closed")
-            try:
-                close(self._connection)
-            except DfsError as error:
-                # What was promised is durable in the log; the next start reads it there.
-                log.warning("close.failed", directory=self._directory, error=error)
+            self._transactions.close()
+        with self._guard:
+            self._closed = True
+            self._news.notify_all()
 
     def check(self) -> None:
         """Assert what must always hold between the database and what is kept in memory."""
         with self._lock, translated():
             assert self._connection.in_transaction is False
-            count, first, last = span_of(self._connection)
-            assert EditLog(self._connection, 0).span == self._edits.span
-            assert count == (last - first + 1 if last else 0)
-            noted = int(read_state(self._connection)["epoch"])
-            assert max(noted, self._spare.read()[0]) == self._epoch
-            assert (noted == self._epoch) == self._epoch_noted
+            self._core.check()
+            kept, first, last = span_of(self._connection)
+            assert kept == (last - first + 1 if last else 0)
+            noted = record_of(read_state(self._connection), EditLog(self._connection).last())
+            assert noted == self._noted
+            assert _with(noted, self._spare.read()) == self._core.record
+            assert not kept or first == noted.base.txid + 1
 
     def __repr__(self) -> str:
-        failed = f", failed: {self._failure}" if self._failure else ""
-        return f"<MetadataDatabase to txid {self._edits.span.last}, epoch {self._epoch}{failed}>"
+        failure = self._transactions.failure
+        failed = f", failed: {failure}" if failure else ""
+        record = self._core.record
+        return f"<MetadataDatabase to txid {record.last.txid}, epoch {record.promised}{failed}>"
 
-    def _admit(self, epoch: int) -> None:
-        if epoch < self._epoch:
-            raise Fenced(f"epoch {epoch} is over, {self._epoch} has been claimed")
-        if epoch > self._epoch:
-            raise ProtocolViolation(f"epoch {epoch} was never claimed, {self._epoch} is the newest")
-
-    def _commit(self, epoch: int, edits: Sequence[Edit], lines: Sequence[str]) -> None:
-        self._begin_log_when_due()
-        with self._transaction():
-            if not self._epoch_noted:
-                self._note_epoch(self._epoch, self._owner)
-            span = self._edits.append(epoch, lines)
-            rows = image_tables.apply(self._connection, edits)
-        self._batches.note(len(edits))
-        self._edits.span, self._epoch_noted = span, True
-        self._log_rows += len(lines) + rows
-
-    def _note_epoch(self, epoch: int, owner: str) -> None:
-        put(self._connection, STATE, ("epoch", str(epoch)))
-        put(self._connection, STATE, ("owner", owner))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Commit what the block wrote, durably, or roll all of it back and raise one of ours."""
-        if self._failure is not None:
-            raise self._failure
-        try:
+    def _change(self, decide: Callable[[], Optional[Change]]) -> Stored:
+        """Decide, and carry it out; where the member stands then."""
+        with self._lock:
+            self._transactions.require_sound()
             with translated():
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield
-                began = time.monotonic()
-                self._connection.execute("COMMIT")
-                self._commits.note(time.monotonic() - began)
-            self._files.require_present()
-        except Exception as error:
-            self._roll_back()
-            if isinstance(error, (DiskFailed, CorruptData)):
-                self._fail(error)
-            raise
+                change = decide()
+            if change is not None:
+                self._carry_out(change)
+            return self._core.stored(self._room.is_left())
 
-    def _roll_back(self) -> None:
+    def _carry_out(self, change: Change) -> None:
+        """Make a change durable: in the database, or if it is but a promise, beside it."""
+        before = self._core.record
         try:
-            roll_back(self._connection)
-        except DfsError as error:
-            self._fail(error)
+            self._commit(change)
+        except DiskFull as error:
+            promise = Promise(change.record.promised, change.record.owner, change.record.log_epoch)
+            rest = _with(before, promise)
+            if change.entries or change.cut < before.last.txid or rest == before or (
+                rest != change.record._replace(applied=before.applied)
+            ):
+                self._core.lease.withdraw()
+                raise
+            log.warning("disk.full", error=error.message, effect="no change until it has room")
+            try:
+                self._spare.write(promise)
+            except DiskFull:
+                self._core.lease.withdraw()
+                raise
+            change = change._replace(record=rest)
+        with self._guard:
+            self._log.remember(change)
+            self._core.done(change)
+            self._news.notify_all()
+        if change.record.cluster_id != before.cluster_id:
+            self._name()
+            self._transactions.begin_log()
 
-    def _fail(self, error: Exception) -> None:
-        """Accept nothing more: what is on the disk is not known until the next start."""
-        self._failure = DiskFailed(f"the database failed and takes no more edits: {error}")
-        log.error("database.failed", directory=self._directory, error=error)
+    def _commit(self, change: Change) -> None:
+        rows = 0
+        self._transactions.begin_log_when_due()
+        with self._transactions.transaction():
+            edits = self._log.store(self._noted, change)
+            if edits:
+                rows = image_tables.apply(self._connection, edits)
+            for row in changed_rows(self._noted, change.record).items():
+                put(self._connection, STATE, row)
+        self._noted = change.record
+        if change.entries:
+            self._batches.note(len(change.entries))
+        self._transactions.wrote(len(change.entries) + rows)
 
     def _prepare(self) -> None:
         """What a start writes. On a full disk it is made good with the first change."""
+        self._name()
         try:
             self._spare.prepare()
-            self._begin_log_when_due()
+            self._transactions.begin_log_when_due()
         except DiskFull as error:
             log.warning("disk.full", error=error.message, effect="no change until it has room")
 
-    def _begin_log_when_due(self) -> None:
-        if self._log_due:
-            self._begin_log_or_fail()
-            self._log_due = False
-
-    def _begin_log_or_fail(self) -> None:
-        """A sync that failed must not be tried again, as if it had been the first one."""
-        try:
-            self._begin_log()
-        except DiskFull:
-            raise
-        except DfsError as error:
-            self._fail(error)
-            raise
-
-    def _checkpoint_when_due(self) -> None:
-        """Begin a new log when this one is long. The append before it is durable in any case."""
-        if self._log_rows < LOG_ROWS:
-            return
-        try:
-            self._begin_log()
-        except DiskFull as error:
-            log.warning("checkpoint.failed", directory=self._directory, error=error)
-        except DfsError as error:
-            self._fail(error)
-
-    def _begin_log(self) -> None:
-        """Copy the log into the database, begin it again, and give it its number.
-
-        The number is committed as the first transaction of the new log, then written to VERSION:
-        whoever loses the log later has a database that knows a smaller number than VERSION. The
-        file of the log is written over, not truncated: a sync of a file that grows takes twice as
-        long (measured: 0.22 against 0.11 ms).
-        """
-        with translated():
-            self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
-        number = self._log_number + 1
-        with self._transaction():
-            put(self._connection, STATE, ("log", str(number)))
-        self._log_number = number
-        self._log_rows = 0
-        version_file.write(self._directory, Version(self.cluster_id, LAYOUT, number))
+    def _name(self) -> None:
+        """Whose directory this is: what lies beside the database is to say so."""
+        record = self._core.record
+        self._transactions.identity = (record.cluster_id, record.member_id)
+        self._spare.cluster_id = record.cluster_id
 
 
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0  # Nobody has written a log yet; or the file is gone, which commits tell.
+def _with(record: Record, spare: Promise) -> Record:
+    """The record, unless what was promised beside it is newer."""
+    if (spare.promised, spare.log_epoch) <= (record.promised, record.log_epoch):
+        return record
+    if spare.log_epoch < record.log_epoch:
+        raise CorruptData("the log is of a later epoch than what lies beside the database says")
+    return record._replace(
+        promised=spare.promised, owner=spare.owner, log_epoch=spare.log_epoch
+    )

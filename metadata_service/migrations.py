@@ -6,18 +6,20 @@ by the layout in VERSION. What a layout was stands here in its own words, frozen
 of the current one change with the next.
 """
 
+import uuid
 from typing import Callable, Dict, FrozenSet, Iterator, NamedTuple, Tuple
 
 from metadata_service.chain import following
+from metadata_service.edit_log import span_of
 from metadata_service.edits import TABLES, Column, Table
 from metadata_service.schema import (
-    BASE,
     JOURNAL,
     LAYOUT,
     SQL,
     STATE,
     STATE_NAMES,
     put,
+    read_state,
     statements,
     verified,
 )
@@ -52,15 +54,20 @@ _IMAGE = tuple(TABLES.values())
 _IMAGE_3 = tuple(table for table in _IMAGE if table is not _DELEGATIONS)
 _IMAGE_2 = tuple(table for table in _IMAGE_3 if table is not _DIGESTS)
 """Of layout 1, too."""
+_STATE_1 = ("cluster_id", "layout", "log", "epoch", "owner")
+_STATE_2 = (*_STATE_1, "base")
+"""Of layouts 3 and 4, too; `base` is the digest of the edit before the first kept one."""
 
 LAYOUTS: Dict[int, Layout] = {
-    1: Layout(_EDITS_1, _IMAGE_2, ("cluster_id", "layout", "log", "epoch", "owner")),
-    2: Layout(JOURNAL, _IMAGE_2, STATE_NAMES),
-    3: Layout(JOURNAL, _IMAGE_3, STATE_NAMES),
+    1: Layout(_EDITS_1, _IMAGE_2, _STATE_1),
+    2: Layout(JOURNAL, _IMAGE_2, _STATE_2),
+    3: Layout(JOURNAL, _IMAGE_3, _STATE_2),
+    4: Layout(JOURNAL, _IMAGE, _STATE_2),
     LAYOUT: Layout(JOURNAL, _IMAGE, STATE_NAMES),
 }
 """Layout 2 chains the edits by digests, and tells the digest before the first kept one. Layout 3
-has a table for the digests of blocks, layout 4 one for delegation tokens."""
+has a table for the digests of blocks, layout 4 one for delegation tokens. Layout 5 says of a member
+of a quorum what it has promised, stored and applied."""
 
 
 def migrate(connection: Connection, layout: int) -> None:
@@ -73,7 +80,7 @@ def migrate(connection: Connection, layout: int) -> None:
 
 def _chain_edits(connection: Connection) -> None:
     """From 1 to 2."""
-    put(connection, STATE, (BASE, ""))
+    put(connection, STATE, ("base", ""))
     connection.execute(SQL["journal"].create)
     digest = ""
     for txid, epoch, line in _edits_of_layout_1(connection):
@@ -92,6 +99,25 @@ def _add_delegations(connection: Connection) -> None:
     connection.execute(SQL[_DELEGATIONS.name].create)
 
 
+def _found_quorum(connection: Connection) -> None:
+    """From 4 to 5: who was the only one is the only member, and has applied all that it has."""
+    state = read_state(connection, _STATE_2)
+    member_id = str(uuid.uuid4())
+    first = span_of(connection).first
+    rows = {
+        "member_id": member_id,
+        "promised": state["epoch"],
+        "log_epoch": state["epoch"],
+        "base": f"{first - 1} {state['base']}" if first > 1 else "",
+        "applied": "",
+        "configuration": f'[1,[[["{member_id}",""]]]]',
+        "witness": "[]",
+    }
+    connection.execute(SQL[STATE.name].drop, ("epoch",))
+    for row in rows.items():
+        put(connection, STATE, row)
+
+
 def _edits_of_layout_1(connection: Connection) -> Iterator[Tuple[int, int, str]]:
     rows = connection.execute("SELECT txid, epoch, edit, crc FROM edits ORDER BY txid")
     for (txid, epoch, line), _ in verified(_EDITS_1, rows):
@@ -99,5 +125,5 @@ def _edits_of_layout_1(connection: Connection) -> Iterator[Tuple[int, int, str]]
 
 
 _STEPS: Dict[int, Callable[[Connection], None]] = {
-    1: _chain_edits, 2: _add_digests, 3: _add_delegations,
+    1: _chain_edits, 2: _add_digests, 3: _add_delegations, 4: _found_quorum,
 }  # fmt: skip

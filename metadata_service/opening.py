@@ -6,9 +6,12 @@ from contextlib import contextmanager
 from typing import Iterator, Optional
 
 from metadata_service import version_file
+from metadata_service.edit_log import EditLog
 from metadata_service.inspection import ADVICE, is_complete, is_logged, layout_of, was_created
+from metadata_service.member_record import Record, alone, changed_rows, record_of, rows_of
 from metadata_service.migrations import migrate
-from metadata_service.schema import LAYOUT, SQL, STATE, STATE_NAMES, put
+from metadata_service.quorum import NOBODY, START
+from metadata_service.schema import LAYOUT, SQL, STATE, put, read_state
 from metadata_service.sqlite import (
     LOOK,
     LOOK_WITHOUT_LOG,
@@ -29,11 +32,24 @@ RESTORING = NAME + ".restoring"
 """What the database of a backup is called while it is put in the place of a lost one."""
 
 
+BACKUP = "backup"
+"""Who owns the promise of the database of a backup."""
+
+RESTORE_LEAP = 65_536
+"""How many epochs a record that is put back from a backup leaves free: they were given out since
+the backup was made, and datanodes remember them."""
+
+EMPTY = Record("", "", 0, "", 0, START, START, START, NOBODY, ())
+"""The record of a member that is blank, and has no name."""
+
+
 @contextmanager
-def opened_whole(directory: str) -> Iterator[Connection]:
+def opened_whole(directory: str, address: str, blank: bool) -> Iterator[Connection]:
     """The only connection to the database in `directory`, which is whole and of today's layout.
 
-    It is created in a directory that was never used, and closed when the block fails. Raises
+    In a directory that was never used it is created: for a cluster of its own, in which it is the
+    only member, at this address; or `blank`, to become a member of some quorum. It is closed when
+    the block fails. Raises
     StartRefused when anything is missing, damaged, foreign or too new, also when the block finds
     that: then nothing has been changed.
     """
@@ -44,9 +60,13 @@ def opened_whole(directory: str) -> Iterator[Connection]:
                            "begin again with --restore")
     version = version_file.read(directory)
     try:
-        connection = connect(path, WRITE) if _inspect(path, version) else create(path)
+        if _inspect(path, version):
+            connection = connect(path, WRITE)
+        else:
+            connection = create(path, _blank() if blank else _founder(address))
         with closed_on_error(connection):
             _carry_forward(connection)
+            _settle_in(connection, address)
             yield connection
     except CorruptData as error:
         raise StartRefused(f"{path} is damaged ({error.message}): {ADVICE}") from None
@@ -67,20 +87,56 @@ def _inspect(path: str, version: Optional[Version]) -> bool:
         connection.close()
 
 
-def create(path: str) -> Connection:
-    """A new database without any edit, of a cluster of its own."""
+def create(path: str, record: Record) -> Connection:
+    """A new database of this record, which has no edits."""
     # Made here, and not by SQLite, which would open it to everybody; its log follows it.
     disk.write_file(path, b"")
     connection = connect(path, WRITE)
-    values = (str(uuid.uuid4()), str(LAYOUT), "0", "0", "", "")
+    rows = {"layout": str(LAYOUT), "log": "0", **rows_of(record)}
     with closed_on_error(connection), translated():
         connection.execute("BEGIN IMMEDIATE")
         for sql in SQL.values():
             connection.execute(sql.create)
-        for row in zip(STATE_NAMES, values):
+        for row in rows.items():
             put(connection, STATE, row)
         connection.execute("COMMIT")
     return connection
+
+
+def _blank() -> Record:
+    return EMPTY._replace(member_id=_new_id())
+
+
+def _founder(address: str) -> Record:
+    member_id = _new_id()
+    return _blank()._replace(
+        cluster_id=_new_id(), member_id=member_id, configuration=alone(member_id, address)
+    )
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _settle_in(connection: Connection, address: str) -> None:
+    """Who comes from a backup is somebody else: the member whose copy it is may live, too. And
+    before there were several members, none had to know its address."""
+    with translated():
+        rows = read_state(connection)
+        before = record = record_of(rows, EditLog(connection).last())
+        if record.owner == BACKUP:
+            member_id = _new_id()
+            record = record._replace(
+                member_id=member_id, promised=record.promised + RESTORE_LEAP, owner="restored",
+                configuration=alone(member_id, address), witness=(),
+            )  # fmt: skip
+        if record.configuration == alone(record.member_id, ""):
+            record = record._replace(configuration=alone(record.member_id, address))
+        if record != before:
+            connection.execute("BEGIN IMMEDIATE")
+            for row in changed_rows(before, record).items():
+                put(connection, STATE, row)
+            connection.execute("COMMIT")
 
 
 def _carry_forward(connection: Connection) -> None:

@@ -5,14 +5,16 @@ Nobody looks into it before it is whole, so what is written need not be synced p
 """
 
 import contextlib
-from typing import Any, Dict, Iterator, Mapping, Sequence
+from typing import Dict, Iterator, Mapping, Sequence
 
 from metadata_service import image_tables
 from metadata_service.chain import following
 from metadata_service.edits import TABLES, Row, Table, decode
 from metadata_service.inspection import EVERY_ROW, check_rows
-from metadata_service.opening import create
-from metadata_service.schema import BASE, JOURNAL, SQL, STATE, put, read_state, verified
+from metadata_service.member_record import place_text
+from metadata_service.opening import EMPTY, create
+from metadata_service.quorum import START, Place
+from metadata_service.schema import JOURNAL, SQL, STATE, put, read_state, verified
 from metadata_service.sqlite import Connection, close, translated
 from zookeeper.fabric.errors import CorruptData, DiskFailed, ProtocolViolation
 
@@ -24,12 +26,11 @@ class RecordCopy:
     """A new database at `path`, where there is none. Raises DiskFull, DiskFailed."""
 
     def __init__(self, path: str) -> None:
-        self._connection: Connection = create(path)
+        self._connection: Connection = create(path, EMPTY)
         with translated():
             self._connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
             self._connection.execute("PRAGMA synchronous=NORMAL")  # With the log, not each page.
-        self._first_txid, self._digest = 1, ""
-        self.last_txid = 0
+        self.last_txid, self._digest = START
         """The last edit that it has."""
 
     def set_state(self, rows: Mapping[str, str]) -> None:
@@ -50,10 +51,10 @@ class RecordCopy:
                 _require(table, row)
                 put(self._connection, table, row)
 
-    def begin_log(self, first_txid: int, base: str) -> None:
-        """The log begins with this edit, behind the one with this digest."""
-        self._first_txid, self._digest = first_txid, base
-        self.set_state({BASE: base})
+    def begin_log(self, base: Place) -> None:
+        """The log begins behind this place."""
+        self.last_txid, self._digest = base
+        self.set_state({"base": place_text(base)})
 
     def add_edits(self, rows: Sequence[Row]) -> None:
         """Store the next rows of the log; raises CorruptData when they do not follow `last_txid`:
@@ -63,7 +64,7 @@ class RecordCopy:
             for row in rows:
                 _require(JOURNAL, row)
                 digest = following(digest, row[3])
-                if row[0] != (last + 1 if last else self._first_txid) or row[2] != digest:
+                if row[0] != last + 1 or row[2] != digest:
                     raise CorruptData(
                         f"edit {row[0]} does not follow edit {last} of the copy: begin again"
                     )
@@ -84,11 +85,7 @@ class RecordCopy:
         disk gives back something else than was written."""
         with translated():
             check_rows(self._connection, rows=EVERY_ROW)
-            return {name: self._count(name) for name in TABLES}
-
-    def _count(self, name: str) -> int:
-        found: Any = self._connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-        return int(found)
+            return {name: image_tables.count(self._connection, name) for name in TABLES}
 
     def settle(self) -> None:
         """Have all of it in its one file, on the disk: a close would keep a log that has no room

@@ -8,10 +8,11 @@ stands in `migrations.py`.
 
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
+from metadata_service import member_record
 from metadata_service.edits import TABLES, Column, Row, Table, checksum, encode_row
 from zookeeper.fabric.errors import CorruptData
 
-LAYOUT = 4
+LAYOUT = 5
 """The arrangement of directory and database that this program writes."""
 
 JOURNAL = Table(
@@ -22,9 +23,8 @@ JOURNAL = Table(
     Column("edit", str),
 )
 STATE = Table("state", Column("name", str), Column("value", str))
-BASE = "base"
-STATE_NAMES = ("cluster_id", "layout", "log", "epoch", "owner", BASE)
-"""The rows of the state; `base` is the digest of the edit before the first kept one."""
+STATE_NAMES = ("layout", "log", *member_record.ROWS)
+"""The rows of the state: of the file, and of the member whose it is."""
 _STATE_ROWS_MAX = 1000
 
 

@@ -9,7 +9,7 @@ import threading
 from functools import partial
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
-from metadata_service.calls import MemberCalls
+from metadata_service.calls import ScrubCalls
 from metadata_service.members import Members
 from metadata_service.verdict import Verdict, verdict_on
 from zookeeper.fabric import logs
@@ -55,7 +55,7 @@ class Scrubbing:
         members = self._members
         with self._lock:
             asked = {
-                lane.address: MemberCalls(partial(_perform, members, lane.address), SECONDS_MAX)
+                lane.address: ScrubCalls(partial(_perform, members, lane.address), SECONDS_MAX)
                 for lane in members.lanes
             }
             return scrub(asked, members.reign.epoch, lambda: members.decided, len(members.ids))
@@ -68,7 +68,7 @@ def _perform(
 
 
 def scrub(
-    members: Mapping[str, MemberCalls], epoch: int, decided: Callable[[], int], deciding: int
+    members: Mapping[str, ScrubCalls], epoch: int, decided: Callable[[], int], deciding: int
 ) -> Verdict:
     """Compare the images of the members, by their addresses, for the leader of this epoch.
 
@@ -90,14 +90,14 @@ def scrub(
 
 
 def _digests(
-    members: Mapping[str, MemberCalls], epoch: int, txid: int
+    members: Mapping[str, ScrubCalls], epoch: int, txid: int
 ) -> Tuple[Dict[str, str], bool]:
     """The digest of each member, empty for who has none to tell; and whether any missed the
     place."""
     found: Dict[str, str] = dict.fromkeys(members, "")
     missed = threading.Event()
 
-    def ask(address: str, calls: MemberCalls) -> None:
+    def ask(address: str, calls: ScrubCalls) -> None:
         try:
             found[address] = calls.image_digest(epoch, txid)
         except OutOfStep:
@@ -115,7 +115,7 @@ def _digests(
     return found, missed.is_set()
 
 
-def _tell(calls: MemberCalls, address: str, epoch: int, digest: str) -> None:
+def _tell(calls: ScrubCalls, address: str, epoch: int, digest: str) -> None:
     log.error("member.differs", member=address, effect="it fetches another image")
     try:
         calls.doubt(epoch, digest)

@@ -1,20 +1,22 @@
-"""The metadata service: one database, served to the namenode that claimed the newest epoch."""
+"""The metadata service: one database, served to namenodes and to other members of its quorum."""
 
 import argparse
-import math
 import threading
 import time
 from typing import List, Optional, Union
 
+from metadata_service.applier import Applier
 from metadata_service.backup import restore
-from metadata_service.calls import Appended, MetadataCalls, Status
-from metadata_service.edits import TABLES, split_lines
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.calls import MemberCalls
+from metadata_service.edits import TABLES
+from metadata_service.exports import Exports
+from metadata_service.metadata_db import LEASE_FACTOR, MetadataDatabase
+from metadata_service.quorum import Tail
 from metadata_service.schema import JOURNAL, STATE
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import serves
-from zookeeper.fabric.errors import DiskFailed, InvalidArgument
+from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import METADATA, NAME_NODE, Principal
 from zookeeper.fabric.rpc import Service
@@ -27,60 +29,45 @@ READABLE = {table.name: table for table in (*TABLES.values(), JOURNAL, STATE)}
 """What can be read of the record row by row: a backup takes the log, and whose it is, as well."""
 
 ROWS_MAX = 10_000
-RESERVE_BYTES = 8 << 20
-"""Room on the disk below which the namenode is asked to accept no more changes. It is large
-enough for the edits that the namenode has accepted already, and for emptying the log."""
-
-ROOM_SECONDS = 0.1
-"""How old the measure of that room may be: taken anew for every append, it was a tenth of each."""
 
 
-@serves(MetadataCalls)
+@serves(MemberCalls)
 class MetadataService(Service):
-    """Answers a namenode, on one connection."""
+    """Answers a namenode or another member, on one connection."""
 
-    def __init__(self, database: MetadataDatabase, directory: str, frame_bytes_max: int) -> None:
+    def __init__(self, database: MetadataDatabase, exports: Exports, bytes_max: int) -> None:
         self._database = database
-        self._directory = directory
-        self._reply_bytes_max = frame_bytes_max // 2
-        self._room = True
-        self._measure_at = -math.inf
+        self._exports = exports
+        self._bytes_max = bytes_max
         self.own_figures = database.figures  # type: ignore[method-assign]
-        self.claim_epoch = database.claim_epoch
+        self.status = database.status
+        self.claim = database.claim
+        self.adopt = database.adopt
+        self.append = database.append
+        self.prove = database.prove
+        self.release = database.release
         self.checkpoint = database.checkpoint
+        self.begin_export = exports.begin
+        self.end_export = exports.end
 
-    def append(self, epoch: int, first_txid: int, payload: bytes) -> Appended:
-        """See MetadataCalls."""
-        last_txid = self._database.append(epoch, first_txid, split_lines(payload))
-        return Appended(last_txid, self._has_room())
+    def tail(self, txid: int, limit: int, wait: float) -> Tail:
+        """See MemberCalls."""
+        return self._database.tail(txid, min(limit, ROWS_MAX), wait, self._bytes_max)
 
-    def status(self) -> Status:
-        """See MetadataCalls."""
-        return Status(*self._database.status, self._has_room())
+    def undecided(self, epoch: int, txid: int, limit: int) -> bytes:
+        """See MemberCalls."""
+        return self._database.undecided(epoch, txid, min(limit, ROWS_MAX), self._bytes_max)
 
-    def load(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
-        """See MetadataCalls."""
+    def load(
+        self, table: str, after: Union[int, str, None], limit: int, export_id: str = ""
+    ) -> bytes:
+        """See MemberCalls."""
+        if export_id:
+            return self._exports.load(export_id, table, after, min(limit, ROWS_MAX))
         known = READABLE.get(table)
         if known is None or not (after is None or type(after) is known.key.kind):
             raise InvalidArgument(f"there is no table {table:.40} with a key {after!a:.40}")
-        return self._database.load(known, after, min(limit, ROWS_MAX), self._reply_bytes_max)
-
-    def edits_since(self, txid: int, limit: int) -> bytes:
-        """See MetadataCalls."""
-        return self._database.edits_since(txid, min(limit, ROWS_MAX), self._reply_bytes_max)
-
-    def _has_room(self) -> bool:
-        now = time.monotonic()
-        if now >= self._measure_at:
-            try:
-                self._room = disk.space(self._directory).free >= RESERVE_BYTES
-            except DiskFailed as error:
-                # Reading goes on, of which the namenode needs to hear that nobody else leads.
-                if self._room:
-                    log.error("disk.not_measured", error=error.message, effect="no changes")
-                self._room = False
-            self._measure_at = now + ROOM_SECONDS
-        return self._room
+        return self._database.load(known, after, min(limit, ROWS_MAX), self._bytes_max)
 
 
 class Metadata(daemon.Daemon):
@@ -99,6 +86,7 @@ class Metadata(daemon.Daemon):
         self._stopped = False
         self._directory_lock: Optional[disk.DirectoryLock] = None
         self._database: Optional[MetadataDatabase] = None
+        self._applier: Optional[Applier] = None
         self._server: Optional[Server] = None
         self.address = self._advertised
         self.ready = str(self._advertised)
@@ -118,7 +106,7 @@ class Metadata(daemon.Daemon):
             if self._restore_from:
                 restore(self._restore_from, directory)
                 log.info("record.restored", backup=self._restore_from)
-            database = MetadataDatabase.open(directory, self._settings.metadata.keep_edits)
+            database = self._opened()
         except BaseException:
             directory_lock.close()
             raise
@@ -129,20 +117,34 @@ class Metadata(daemon.Daemon):
                 return
             self._serve(database)
 
+    def _opened(self) -> MetadataDatabase:
+        metadata = self._settings.metadata
+        return MetadataDatabase.open(
+            self._directory,
+            metadata.keep_edits,
+            LEASE_FACTOR * self._settings.name_node.leader_seconds,
+            str(self._advertised),
+            # Which of several members are the first ones, only their leader can know.
+            blank=len(metadata.hosts) > 1,
+        )
+
     def _serve(self, database: MetadataDatabase) -> None:
-        network, directory = self._settings.network, self._directory
+        network = self._settings.network
+        bytes_max = network.max_frame_bytes // 2
+        exports = Exports(database, bytes_max, time.monotonic)
+        self._applier = Applier(database, exports)
         self._server = Server(
             f"{METADATA}@{self._advertised}",
             daemon.bind_host(self._settings, self._advertised),
             self._advertised.port,
-            lambda: MetadataService(database, directory, network.max_frame_bytes),
+            lambda: MetadataService(database, exports, bytes_max),
             self._credentials,
             network,
             large_requests_of=NAME_NODE,
         )
         self.address = Address(self._advertised.host, self._server.address.port)
-        cluster_id, _, last_txid = database.status
-        self.ready = f"{self.address} cluster {cluster_id} last edit {last_txid}"
+        status = database.status()
+        self.ready = f"{self.address} cluster {status.cluster_id} last edit {status.last.txid}"
         self._server.start()
 
     def stop(self) -> None:
@@ -154,6 +156,8 @@ class Metadata(daemon.Daemon):
     def _release(self) -> None:
         if self._server is not None:
             self._server.stop()
+        if self._applier is not None:
+            self._applier.stop()
         if self._database is not None:
             self._database.close()
         if self._directory_lock is not None:

@@ -7,7 +7,7 @@ would be taken for one that lost its database.
 
 import os
 
-from metadata_service import spare_epoch, version_file
+from metadata_service import spare_promise, version_file
 from metadata_service.opening import NAME
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.disk import SYSTEM, SystemCalls
@@ -17,7 +17,7 @@ log = logs.get("setting_aside")
 
 NOTE = "moving"
 _NOTE_BYTES_MAX = 255
-_FILES = (NAME, NAME + "-wal", NAME + "-shm", spare_epoch.NAME, version_file.NAME)
+_FILES = (NAME, NAME + "-wal", NAME + "-shm", spare_promise.NAME, version_file.NAME)
 
 
 def set_aside(directory: str, word: str, system: SystemCalls = SYSTEM) -> str:

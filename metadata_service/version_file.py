@@ -1,6 +1,6 @@
 """VERSION: whose directory this is, in which layout, and how far its database must have come.
 
-Three lines of `key=value`. `log` is the number of the newest write-ahead log: the first transaction
+Lines of `key=value`. `log` is the number of the newest write-ahead log: the first transaction
 in each log stores the same number in the database before it is written here. A database that
 knows only a smaller number has lost a log of committed edits, or is an old copy.
 """
@@ -15,18 +15,26 @@ from zookeeper.fabric.errors import CorruptData, StartRefused
 
 NAME = "VERSION"
 _BYTES_MAX = 4096
+_FIRST_WITH_MEMBERS = 5
+"""The first layout that knows several members."""
 
 
 class Version(NamedTuple):
-    """The content of VERSION."""
+    """The content of VERSION. A blank member has no cluster id yet. Before layout 5, and in a
+    backup, there is no member id."""
 
     cluster_id: str
     layout: int
     log: int
+    member_id: str = ""
 
     def lines(self) -> str:
         """The file's text."""
-        return "".join(f"{name}={value}\n" for name, value in zip(self._fields, self))
+        pairs = list(zip(self._fields, self))
+        return "".join(f"{name}={value}\n" for name, value in pairs[: self._count()])
+
+    def _count(self) -> int:
+        return len(self._fields) if self.layout >= _FIRST_WITH_MEMBERS else len(self._fields) - 1
 
 
 def write(directory: str, version: Version, system: SystemCalls = SYSTEM) -> None:
@@ -58,7 +66,10 @@ def _parse(data: bytes) -> Optional[Version]:
     """The version if `data` is exactly what `write` writes, else None."""
     try:
         pairs = dict(line.split("=", 1) for line in data.decode("ascii").splitlines())
-        version = Version(pairs["cluster_id"], int(pairs["layout"]), int(pairs["log"]))
+        version = Version(
+            pairs["cluster_id"], int(pairs["layout"]), int(pairs["log"]), pairs.get("member_id", "")
+        )
     except (ValueError, KeyError):
         return None
-    return version if version.cluster_id and version.lines().encode("ascii") == data else None
+    named = version.cluster_id or version.member_id
+    return version if named and version.lines().encode("ascii") == data else None

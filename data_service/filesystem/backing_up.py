@@ -1,12 +1,14 @@
 """Reads the record of the namespace through the namenode, and writes it into a backup."""
 
 import os
-from typing import Any, List
+from typing import Any, Dict, List
 
 from data_service.filesystem.local import local_errors
 from data_service.protocol.namenode_calls import NameNodeCalls
 from metadata_service.backup import BackedUp, Backup
 from metadata_service.edits import TABLES, Row, decode_rows
+from metadata_service.member_record import place_of
+from metadata_service.quorum import Place
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import LocalFileError
 
@@ -44,12 +46,22 @@ def _require_empty(directory: str) -> None:
 
 def _begin(calls: NameNodeCalls, backup: Backup) -> None:
     last = calls.record_txid()
-    known = {row[0]: row[1] for row in _page(calls, "state", None)}
+    known = _state(calls)
     edits = _page(calls, "journal", max(last - 2, 0))
-    base = known["base"]
+    base = place_of(known["base"])
     if edits and edits[0][0] == last - 1:
-        base = edits.pop(0)[2]
-    backup.begin(known["cluster_id"], int(known["epoch"]), base, edits)
+        base = Place(last - 1, edits.pop(0)[2])
+    backup.begin(known["cluster_id"], int(known["promised"]), base, edits)
+
+
+def _state(calls: NameNodeCalls) -> Dict[str, str]:
+    """What is known of the record as a whole."""
+    known: Dict[str, str] = {}
+    while True:
+        rows = _page(calls, "state", max(known, default=None))
+        if not rows:
+            return known
+        known.update(rows)
 
 
 def _copy(calls: NameNodeCalls, backup: Backup, name: str) -> None:

@@ -24,6 +24,7 @@ from data_service.protocol.blocks import pack_blocks
 from data_service.protocol.nodes import NodeInfo, NodeStats
 from metadata_service.edits import Edit, encode
 from metadata_service.metadata_db import MetadataDatabase
+from tests.support.models.record_leader import append, lead
 from scripts.benchmark.trial import MIB, memory_of
 
 ROOT = Caller("root", frozenset(), True)
@@ -61,7 +62,7 @@ class Builder:
         os.makedirs(directory)
         self._packed = open(packed_blocks, "xb")
         self._database = MetadataDatabase.open(directory, KEEP_EDITS)
-        self._epoch = self._database.claim_epoch("benchmark")
+        self._epoch = lead(self._database, "benchmark")
         blocks = Blocks(self._database.cluster_id, BlockPolicy(), count(1))
         blocks.lead(self._epoch, 0.0)
         self._sessions: List[int] = []
@@ -129,7 +130,7 @@ class Builder:
         if self._edits:
             started = time.perf_counter()
             lines = [encode(edit) for edit in self._edits]
-            durable = self._database.append(self._epoch, self._edits[0].txid, lines)
+            durable = append(self._database, self._epoch, self._edits[0].txid, lines)
             self.state.commits.note_durable(durable)
             self._edits.clear()
             self.seconds_to_store += time.perf_counter() - started

@@ -14,11 +14,12 @@ from typing import Dict, NamedTuple
 
 import pytest
 
-from metadata_service import metadata_db, version_file
+from metadata_service import transactions, version_file
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.opening import NAME
 from metadata_service.schema import LAYOUT
 from metadata_service.version_file import Version
+from tests.support.models.record_leader import append, lead
 from tests.support.models.sample_edits import (
     Image,
     file_edit,
@@ -40,9 +41,9 @@ def fill(directory: Path, edits: int = EDITS) -> MetadataDatabase:
     """An open database with so many edits: most in the database itself, the newest in its log."""
     directory.mkdir(exist_ok=True)
     database = MetadataDatabase.open(str(directory), 10_000)
-    database.claim_epoch("test")
+    lead(database, "test")
     for txid in range(1, edits + 1):
-        database.append(1, txid, lines_of([file_edit(txid)]))
+        append(database, 1, txid, lines_of([file_edit(txid)]))
     return database
 
 
@@ -51,7 +52,7 @@ def _models(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
     """Two directories of the same edits: `stopped` cleanly, and `killed`, with edits in its log."""
     folder = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metadata_db, "LOG_ROWS", 550)
+        patch.setattr(transactions, "LOG_ROWS", 550)
         database = fill(folder / "stopped")
         shutil.copytree(folder / "stopped", folder / "killed")
         database.close()
@@ -83,9 +84,9 @@ def look(directory: Path) -> Found:
     try:
         image = image_of(database)
         for first in range(0, EDITS, 100):
-            database.edits_since(first, 100, 1 << 30)
+            database.tail(first, 100, 0.0, 1 << 30).payload
         database.check()
-        return Found(database.cluster_id, database.status[2], image)
+        return Found(database.cluster_id, database.status().last.txid, image)
     finally:
         database.close()
 
@@ -184,7 +185,8 @@ def test_a_missing_version_file_is_refused_and_can_be_written_by_hand(directory:
     (directory / version_file.NAME).unlink()
     message = refusal(directory)
     lines = message.rpartition(": ")[2].split()
-    assert [line.partition("=")[0] for line in lines] == ["cluster_id", "layout", "log"]
+    names = [line.partition("=")[0] for line in lines]
+    assert names == ["cluster_id", "layout", "log", "member_id"]
     (directory / version_file.NAME).write_text("\n".join(lines) + "\n")
     assert look(directory)[1:] == (EDITS, EXPECTED)
 
@@ -260,7 +262,7 @@ def test_an_old_copy_of_the_database_is_refused(tmp_path: Path) -> None:
     fill(directory, 20).close()
     old = (directory / NAME).read_bytes()
     database = MetadataDatabase.open(str(directory), 10_000)
-    database.append(1, 21, lines_of(file_edits(21, 21)))
+    append(database, 1, 21, lines_of(file_edits(21, 21)))
     database.close()
     (directory / NAME).write_bytes(old)
     assert "old copy" in refusal(directory)
@@ -323,8 +325,8 @@ def change_row(directory: Path, statement: str) -> None:
         "UPDATE blocks SET length = length + 1 WHERE id = 31",
         "UPDATE counters SET value = value - 1",
         "UPDATE journal SET edit = replace(edit, 'complete', 'delete') WHERE txid = 7",
-        "UPDATE state SET value = '0' WHERE name = 'epoch'",
-        "DELETE FROM state WHERE name = 'epoch'",
+        "UPDATE state SET value = '0' WHERE name = 'promised'",
+        "DELETE FROM state WHERE name = 'promised'",
         "DELETE FROM journal WHERE txid = 7",
     ],
 )

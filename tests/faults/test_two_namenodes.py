@@ -9,9 +9,11 @@ import pytest
 from data_service.filesystem import FileSystem
 from data_service.filesystem.users import current_user
 from data_service.protocol.files import FileStatus
+from metadata_service.calls import MemberCalls
+from tests.support.models.record_leader import fence
 from tests.support.clusters.cluster import Cluster
 from tests.support.disks.replicas import block_names, holders, noise, wait_gone, wait_replicas
-from tests.support.clusters.waiting import wait_until
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, PermissionDenied, Unavailable
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import Principal
@@ -129,7 +131,7 @@ def test_a_namenode_whose_epoch_is_over_stops_at_its_next_change(pair: Pair) -> 
     with pair.cluster.file_system() as file_system:
         put(file_system, "/kept")
         before = file_system.cluster_status().epoch
-        claimed = pool.call("claim_epoch", "a namenode that nobody elected")
+        claimed = fence(MemberCalls(pool.perform, PATIENCE_SECONDS))
         assert claimed > before
         with pytest.raises((NotLeader, Unavailable, Fenced)):
             pair.ask(0, "mkdir", ("tester", 1), "/stray", False, 0o755)

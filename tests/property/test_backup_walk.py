@@ -10,7 +10,7 @@ from data_service.filesystem import backing_up
 from metadata_service.edits import TABLES, Change, Edit, Row, encode
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.record_copy import RecordCopy
-from metadata_service.service import MetadataService
+from tests.support.models.record_leader import append, lead, served
 from tests.support.models.sample_edits import image_of
 from zookeeper.fabric.errors import CorruptData
 
@@ -35,8 +35,8 @@ class ChangingRecord:
         self._random = Random(seed)
         folder.mkdir(parents=True)
         self.database = MetadataDatabase.open(str(folder), keep_edits)
-        self._service = MetadataService(self.database, str(folder), FRAME_BYTES)
-        self._epoch = self.database.claim_epoch("test")
+        self._service = served(self.database, FRAME_BYTES // 2)
+        self._epoch = lead(self.database, "test")
         self.images: List[Image] = [{}]
         for _ in range(self._random.randrange(40)):
             self.change()
@@ -55,13 +55,13 @@ class ChangingRecord:
                 image["blocks", key] = row
         found: Tuple[Change, ...] = tuple(changes)
         edit = Edit(txid, "test", "client", txid, "null", found)
-        self.database.append(self._epoch, txid, [encode(edit)])
+        append(self.database, self._epoch, txid, [encode(edit)])
         self.images.append(image)
 
     def record_txid(self) -> int:
         """See AdministrationCalls."""
         self._go_on()
-        return self.database.status[2]
+        return self.database.status().last.txid
 
     def record_rows(self, table: str, after: object, limit: int) -> bytes:
         """See AdministrationCalls."""
@@ -118,7 +118,7 @@ def test_without_the_edits_it_would_be_none(
 def test_a_log_that_is_pruned_faster_than_it_is_read_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("metadata_service.edit_log.PRUNE_EDITS", 1)
+    monkeypatch.setattr("metadata_service.member.PRUNE_EDITS", 1)
     monkeypatch.setattr("tests.property.test_backup_walk.STEPS", 30)
     with pytest.raises(CorruptData, match="does not follow"):
         back_up(tmp_path, 1, keep_edits=5)

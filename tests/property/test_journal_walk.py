@@ -9,7 +9,7 @@ import pytest
 
 from metadata_service import append_queue
 from metadata_service.append_queue import AppendQueue
-from metadata_service.calls import MetadataCalls
+from metadata_service.calls import MemberCalls
 from metadata_service.edits import decode
 from metadata_service.journal import Journal
 from tests.support.links.journals import ChancyPool, ModelService, Opened, edit, run_threads
@@ -24,7 +24,7 @@ def walk_on_a_bad_connection(
     service = ModelService()
     opened = Opened(service, kind=kind)
     journal = opened.journal
-    journal._once = MetadataCalls(ChancyPool(service, seed).perform)
+    journal._once = MemberCalls(ChancyPool(service, seed).perform)
     namenode_lock = threading.Lock()
     submitted: List[int] = []
 

@@ -8,14 +8,14 @@ import pytest
 from data_service.protocol.datanode_calls import DataNodeCalls
 from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.namenode_calls import NameNodeCalls
-from metadata_service.calls import MetadataCalls
+from metadata_service.calls import MemberCalls
 from tests.support.models.sample_messages import draw, is_message, messages_in, newer, older, sent
 from zookeeper.calls import ZooKeeperCalls
 from zookeeper.fabric.calls import TAKES_BODY, Call, calls_of
 from zookeeper.fabric.errors import ProtocolViolation
 from zookeeper.fabric.kinds import decode
 
-TABLES = (NameNodeCalls, DataNodeReports, DataNodeCalls, MetadataCalls, ZooKeeperCalls)
+TABLES = (NameNodeCalls, DataNodeReports, DataNodeCalls, MemberCalls, ZooKeeperCalls)
 CALLS: List[Call] = [call for table in TABLES for call in calls_of(table).values()]
 ROUNDS = 30
 
@@ -32,7 +32,7 @@ MESSAGES = {message for call in CALLS for kind in kinds_of(call) for message in 
 def test_the_walk_meets_every_message() -> None:
     names = {message.__name__ for message in MESSAGES}
     assert {"FileStatus", "FsckRow", "Holder", "Presented", "NodeInfo", "Command", "Operation",
-            "BlockChecksum", "Status", "Leadership", "Znode"} <= names
+            "BlockChecksum", "MemberStatus", "Stored", "Leadership", "Znode"} <= names
     assert len(names) > 30
 
 

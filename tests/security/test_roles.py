@@ -17,7 +17,7 @@ from data_service.protocol.namenode_calls import (
     NamespaceCalls,
     WriterCalls,
 )
-from metadata_service.calls import MetadataCalls
+from metadata_service.calls import MemberCalls
 from metadata_service.service import MetadataService
 from tests.support.clusters.callers import TABLES, Callers, Named, every_call, state_of
 from tests.support.clusters.cluster import Cluster
@@ -56,8 +56,11 @@ ROLES = {
     AvailabilityCalls: ("user", "gateway", "anonymous"),
     DataNodeCalls: ("user", "gateway", "anonymous", "data_node"),
     DataNodeReports: ("data_node",),
-    MetadataCalls: ("name_node",),
 }
+
+OF_PEERS = {"status", "tail", "load", "begin_export", "end_export"}
+"""What members of the metadata quorum ask each other, to catch up. None of it changes anything that
+is kept."""
 
 OF_RPYC = {"get_service_aliases", "get_service_name"}
 
@@ -92,6 +95,9 @@ def test_the_tables_say_of_every_call_who_may_make_it() -> None:
     for table, who in ROLES.items():
         for call in calls_of(table).values():
             assert call.who == who, call
+    for call in calls_of(MemberCalls).values():
+        peers = ("name_node", "metadata") if call.name in OF_PEERS else ("name_node",)
+        assert call.who == peers, call
     assert len(WRONG) > 250
     assert {principal for principal, _ in WRONG} == set(PRINCIPALS)
 

@@ -13,6 +13,7 @@ from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.quorum import NOBODY, START, MemberStatus, Place
 from metadata_service.schema import LAYOUT
 from metadata_service.version_file import Version
+from tests.support.models.record_leader import lead
 from tests.support.models.sample_edits import file_edits, image_after, image_of
 from tests.support.models.still_member import StillMember
 from zookeeper.fabric.auth import Credentials
@@ -54,7 +55,7 @@ class Lacking:
 
     def install(self, image: IncomingImage, place: Place, cluster_id: str) -> None:
         """See Member."""
-        image.finish({"cluster_id": cluster_id, "log": "1", "epoch": "1", "owner": ""})
+        image.finish({"cluster_id": cluster_id, "log": "1", "promised": "1", "owner": ""})
         install(self.directory, Version(cluster_id, LAYOUT, 1))
         self.state, self.cluster_id, self.applied, self.last = "ok", cluster_id, place, place
 
@@ -68,7 +69,7 @@ def _peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StillMemb
     monkeypatch.setattr(catch_up_module, "PAGE_EDITS", 7)
     (tmp_path / "peer").mkdir()
     database = MetadataDatabase.open(str(tmp_path / "peer"), 1000)
-    database.claim_epoch("test")
+    lead(database, "test")
     member = StillMember(database, lambda: 0.0)
     member.add(EDITS)
     yield member
@@ -94,7 +95,7 @@ def image_in(lacking: Lacking) -> int:
     database = MetadataDatabase.open(lacking.directory, 1000)
     try:
         database.check()
-        last = database.status[2]
+        last = database.status().last.txid
         assert image_of(database) == image_after(file_edits(1, last))
         return last
     finally:
@@ -116,7 +117,8 @@ def test_with_an_image_come_the_newest_edits(
     monkeypatch.setattr(catch_up_module, "EDITS_WITH_IMAGE", 5)
     catch_up.look()
     database = MetadataDatabase.open(lacking.directory, 1000)
-    assert (database._edits.span.first, database._edits.span.last) == (EDITS - 3, EDITS)
+    status = database.status()
+    assert (status.first_txid, status.last.txid) == (EDITS - 3, EDITS)
     database.check()
     database.close()
 
@@ -137,7 +139,7 @@ def test_it_takes_an_image_when_the_edits_are_gone(
     catch_up: CatchUp, peer: StillMember, lacking: Lacking
 ) -> None:
     catch_up.look()
-    peer.database._edits._keep_edits = 1
+    peer.database._core._keep_edits = 1
     peer.add(400)
     for _ in range(3):
         catch_up.look()

@@ -18,6 +18,7 @@ from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.disks.stores import opened
 from tests.support.links.journals import FRAME_BYTES, ModelService
 from tests.support.models.namenode_core import Core
+from tests.support.models.record_leader import append, lead
 from tests.support.models.sample_edits import file_edit, file_edits, lines_of
 from zookeeper.fabric.figures import Family, value_in
 from zookeeper.fabric.kinds import decode
@@ -56,9 +57,9 @@ def test_a_zookeeper_tells_of_sessions_and_leaders(tmp_path: Path) -> None:
 def test_a_metadata_service_tells_of_its_record(tmp_path: Path) -> None:
     database = MetadataDatabase.open(str(tmp_path), 1000)
     try:
-        epoch = database.claim_epoch("test")
+        epoch = lead(database, "test")
         before = values(database.figures())
-        database.append(epoch, 1, lines_of(file_edits(1, 5)))
+        append(database, epoch, 1, lines_of(file_edits(1, 5)))
         after = values(database.figures())
         assert after["pyhdfs_last_txid"] == after["pyhdfs_edits_kept"] == 5
         assert after["pyhdfs_epoch"] == epoch and after["pyhdfs_database_failed"] == 0

@@ -6,12 +6,14 @@ from typing import Iterator
 
 import pytest
 
-from metadata_service import edit_log
+from metadata_service import member
 from metadata_service.chain import following
 from metadata_service.edit_log import EditLog
+from metadata_service.inspection import check_rows
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.opening import NAME
 from metadata_service.schema import SQL, stored
+from tests.support.models.record_leader import append, lead
 from tests.support.models.sample_edits import file_edit, file_edits, lines_of
 from zookeeper.fabric.errors import StartRefused
 
@@ -21,10 +23,10 @@ KEEP = 20
 @pytest.fixture(name="database")
 def _database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MetadataDatabase]:
     """Ten edits; of more, about twenty are kept."""
-    monkeypatch.setattr(edit_log, "PRUNE_EDITS", 5)
+    monkeypatch.setattr(member, "PRUNE_EDITS", 5)
     database = MetadataDatabase.open(str(tmp_path), KEEP)
-    database.claim_epoch("test")
-    database.append(1, 1, lines_of(file_edits(1, 10)))
+    lead(database, "test")
+    append(database, 1, 1, lines_of(file_edits(1, 10)))
     yield database
     database.close()
 
@@ -34,11 +36,11 @@ def test_equal_edits_make_equal_logs_however_they_came(
 ) -> None:
     (tmp_path / "other").mkdir()
     other = MetadataDatabase.open(str(tmp_path / "other"), KEEP)
-    other.claim_epoch("another")
-    other.claim_epoch("another")
+    lead(other, "another")
+    lead(other, "another")
     for txid in range(1, 11):
-        other.append(2, txid, lines_of([file_edit(txid)]))
-    assert other._edits.span == database._edits.span
+        append(other, 2, txid, lines_of([file_edit(txid)]))
+    assert other.status().last == database.status().last
     other.close()
 
 
@@ -53,12 +55,12 @@ def test_a_pruned_log_goes_on_in_the_same_chain(database: MetadataDatabase) -> N
     for edit in file_edits(1, 200):
         digest = following(digest, lines_of([edit])[0])
         if edit.txid > 10:
-            database.append(1, edit.txid, lines_of([edit]))
-    span = database._edits.span
-    assert span.digest == digest and span.last == 200
-    assert KEEP <= span.last - span.first + 1 <= KEEP + 10
-    edit_log.check_chain(database._connection, 1000)
-    assert EditLog(database._connection, KEEP).span == span
+            append(database, 1, edit.txid, lines_of([edit]))
+    status = database.status()
+    assert status.last == (200, digest) == EditLog(database._connection).last()
+    assert KEEP <= 200 - status.first_txid + 1 <= KEEP + 10
+    check_rows(database._connection)
+    database.check()
 
 
 def test_an_edit_that_was_exchanged_with_its_checksum_is_noticed(

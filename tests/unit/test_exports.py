@@ -10,6 +10,7 @@ from metadata_service.edits import TABLES
 from metadata_service.exporting import ExportedImage
 from metadata_service.exports import EXPORTS_MAX, IDLE_SECONDS, SECONDS_MAX
 from metadata_service.metadata_db import MetadataDatabase
+from tests.support.models.record_leader import lead
 from tests.support.models.sample_edits import Image, file_edits, image_after
 from tests.support.models.still_member import StillMember
 from zookeeper.fabric.errors import Busy, CorruptData, InvalidArgument, SessionExpired
@@ -36,7 +37,7 @@ def _clock() -> Clock:
 def _member(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[StillMember]:
     monkeypatch.setattr(exporting, "PAGE_ROWS", 3)
     database = MetadataDatabase.open(str(tmp_path), 1000)
-    database.claim_epoch("test")
+    lead(database, "test")
     member = StillMember(database, clock)
     member.add(EDITS)
     yield member
@@ -56,7 +57,7 @@ def test_an_image_is_of_one_place_while_edits_come_in(member: StillMember) -> No
     with ExportedImage(member.calls) as image:
         assert image.place.txid == EDITS
         found = read(image)
-        assert member.still and len(member.waiting) > 10
+        assert member.still and member.waiting > 10
         image.finish()
     expected = image_after(file_edits(1, EDITS))
     assert found == expected and image.count == sum(map(len, expected.values()))

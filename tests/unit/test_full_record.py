@@ -9,9 +9,11 @@ import pytest
 
 from metadata_service.edits import Edit, encode
 from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.spare_epoch import NAME
+from metadata_service.spare_promise import NAME, Promise
 from metadata_service.sqlite import require_alone
 from tests.support.disks.small_disk import CannotMount, SmallDisk
+from tests.support.models import record_leader
+from tests.support.models.record_leader import lead, standing
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import Busy, DiskFull, Fenced, StartRefused
 
@@ -35,14 +37,15 @@ def opened(small: SmallDisk) -> MetadataDatabase:
 
 def append(database: MetadataDatabase, epoch: int) -> int:
     """One more edit, of 100 KB."""
-    txid = database.status[2] + 1
+    txid = database.status().last.txid + 1
     edit = Edit(txid, "op", "client", txid, "x" * 100_000, (("inodes", txid, None),))
-    return database.append(epoch, txid, [encode(edit)])
+    return record_leader.append(database, epoch, txid, [encode(edit)])
 
 
 def killed_after(directory: Path, program: str) -> None:
     """Run a program with an open database, and end its process without closing that."""
     text = "import os, sys; from metadata_service.metadata_db import MetadataDatabase\n"
+    text += "from tests.support.models.record_leader import lead\n"
     text += f"database = MetadataDatabase.open(sys.argv[1], {KEEP})\n{program}\nos._exit(0)"
     root = Path(__file__).resolve().parents[2]
     subprocess.run([sys.executable, "-c", text, str(directory)], check=True, timeout=60, cwd=root)
@@ -51,7 +54,7 @@ def killed_after(directory: Path, program: str) -> None:
 def test_a_full_disk_is_opened_and_gives_epochs_and_takes_no_edit(small: SmallDisk) -> None:
     """A namenode could not lead, so nothing could be read until somebody made room."""
     database = opened(small)
-    epoch = database.claim_epoch("first")
+    epoch = lead(database, "first")
     for _ in range(3):
         append(database, epoch)
     for _ in range(4):
@@ -59,11 +62,12 @@ def test_a_full_disk_is_opened_and_gives_epochs_and_takes_no_edit(small: SmallDi
         database.close()
         small.fill()
         database = opened(small)
-        assert database.status[1:] == (epoch, 3)
-        newer = database.claim_epoch("next", epoch)
-        assert newer == epoch + 1 and database.claim_epoch("next", epoch) == newer
+        assert standing(database)[1:] == (epoch, 3)
+        newer = lead(database, "next")
+        assert newer == epoch + 1 and lead(database, "next", newer) == newer
+        assert database.status().log_epoch == newer
         with pytest.raises(Fenced):
-            database.claim_epoch("other", epoch)
+            lead(database, "other", newer)
         with pytest.raises(Fenced):
             append(database, epoch)
         with pytest.raises(DiskFull):
@@ -75,7 +79,7 @@ def test_a_full_disk_is_opened_and_gives_epochs_and_takes_no_edit(small: SmallDi
     database.check()
     database.close()
     again = opened(small)
-    assert again.status[1:] == (epoch, 4)
+    assert standing(again)[1:] == (epoch, 4)
     again.check()
     again.close()
 
@@ -83,12 +87,12 @@ def test_a_full_disk_is_opened_and_gives_epochs_and_takes_no_edit(small: SmallDi
 @pytest.mark.parametrize("times", [1, 3])
 def test_also_after_a_crash_a_full_disk_is_opened(small: SmallDisk, times: int) -> None:
     """Then there is a log to apply, and no room for it in the database."""
-    killed_after(small.path, "database.claim_epoch('first')")
+    killed_after(small.path, "lead(database, 'first')")
     small.fill()
     for number in range(times):
-        killed_after(small.path, f"assert database.claim_epoch('again {number}') == {number} + 2")
+        killed_after(small.path, f"assert lead(database, 'again {number}') == {number} + 2")
     database = opened(small)
-    assert database.status[1:] == (1 + times, 0)
+    assert standing(database)[1:] == (1 + times, 0)
     small.drain()
     assert append(database, 1 + times) == 1
     database.check()
@@ -98,12 +102,12 @@ def test_also_after_a_crash_a_full_disk_is_opened(small: SmallDisk, times: int) 
 def test_a_log_is_begun_before_the_first_change_once_there_is_room(small: SmallDisk) -> None:
     """Else an edit could be in a log whose loss nobody would notice."""
     database = opened(small)
-    database.claim_epoch("first")
+    lead(database, "first")
     database.close()
     before = (small.path / "VERSION").read_bytes()
     small.fill()
     database = opened(small)
-    epoch = database.claim_epoch("second")
+    epoch = lead(database, "second")
     assert (small.path / "VERSION").read_bytes() == before
     small.drain()
     append(database, epoch)
@@ -116,12 +120,12 @@ def test_the_spare_claim_of_another_cluster_is_none(tmp_path: Path) -> None:
     for directory in (ours, theirs):
         disk.make_directories(directory)
     database = MetadataDatabase.open(ours, KEEP)
-    database._spare.write(99, "other")
+    database._spare.write(Promise(99, "localhost:1 other", 99))
     database.close()
     (tmp_path / "b" / NAME).write_bytes((tmp_path / "a" / NAME).read_bytes())
     for directory, epoch in ((theirs, 0), (ours, 99)):
         database = MetadataDatabase.open(directory, KEEP)
-        assert database.status[1] == epoch and database.claim_epoch("x") == epoch + 1
+        assert database.status().promised == epoch and lead(database, "x") == epoch + 1
         database.close()
 
 

@@ -10,11 +10,14 @@ import pytest
 from metadata_service import incoming, version_file
 from metadata_service.edits import TABLES, decode_rows
 from metadata_service.incoming import INCOMING, WHOLE, IncomingImage, install, resume
+from metadata_service.member_record import alone, configuration_text
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.opening import NAME
+from metadata_service.quorum import START, Place
 from metadata_service.schema import JOURNAL, LAYOUT
 from metadata_service.version_file import Version
 from tests.support.disks.forgetful_disk import aftermaths
+from tests.support.models.record_leader import append, lead, standing
 from tests.support.models.sample_edits import file_edits, image_after, image_of, lines_of
 from zookeeper.fabric.disk import SystemCalls
 from zookeeper.fabric.errors import CorruptData
@@ -25,8 +28,8 @@ OLD, NEW = 5, 20
 def filled(directory: Path, edits: int) -> MetadataDatabase:
     """An open database with so many edits."""
     database = MetadataDatabase.open(str(directory), 1000)
-    database.claim_epoch("test")
-    database.append(1, 1, lines_of(file_edits(1, edits)))
+    lead(database, "test")
+    append(database, 1, 1, lines_of(file_edits(1, edits)))
     return database
 
 
@@ -35,7 +38,7 @@ def copy_into(directory: Path, source: MetadataDatabase) -> IncomingImage:
     image = IncomingImage(str(directory))
     for table in TABLES.values():
         image.put_rows(table, decode_rows(source.load(table, None, 1000, 1 << 20)))
-    image.begin_log(1, "")
+    image.begin_log(START)
     image.add_edits(decode_rows(source.load(JOURNAL, None, 1000, 1 << 20)))
     image.check()
     return image
@@ -62,7 +65,10 @@ def _directory(tmp_path: Path) -> Path:
 
 def state_for(cluster_id: str) -> Dict[str, str]:
     """What is the member's own."""
-    return {"cluster_id": cluster_id, "log": "9", "epoch": "7", "owner": "me"}
+    return {
+        "cluster_id": cluster_id, "member_id": "m", "log": "9", "promised": "7", "owner": "me",
+        "configuration": configuration_text(alone("m", "")),
+    }  # fmt: skip
 
 
 def look(directory: Path) -> int:
@@ -72,7 +78,7 @@ def look(directory: Path) -> int:
     database = MetadataDatabase.open(str(directory), 1000)
     try:
         database.check()
-        last = database.status[2]
+        last = database.status().last.txid
         assert image_of(database) == image_after(file_edits(1, last))
         return last
     finally:
@@ -84,10 +90,10 @@ def test_an_image_takes_the_place_of_the_database(
 ) -> None:
     image = copy_into(directory, source)
     image.finish(state_for("c"))
-    install(str(directory), Version("c", LAYOUT, 9))
+    install(str(directory), Version("c", LAYOUT, 9, "m"))
     assert look(directory) == NEW
     database = MetadataDatabase.open(str(directory), 1000)
-    assert database.status == ("c", 7, NEW)
+    assert standing(database) == ("c", 7, NEW)
     database.close()
 
 
@@ -122,7 +128,7 @@ def test_a_member_that_is_killed_at_any_step_has_its_record_or_the_new_one(
         image = copy_into(copy, source)
         image.finish(state_for("c"))
         try:
-            install(str(copy), Version("c", LAYOUT, 9), CutCalls(steps))
+            install(str(copy), Version("c", LAYOUT, 9, "m"), CutCalls(steps))
         except Cut:
             found.append(look(copy))
             continue
@@ -147,8 +153,9 @@ def test_no_power_cut_leaves_the_old_log_beside_the_new_database() -> None:
     files = {f"/m/{NAME}": b"old", f"/m/{NAME}-wal": b"old log", f"/m/{WHOLE}": b"new",
              f"/m/{version_file.NAME}": b"old"}
     worlds = 0
+    version = Version("c", LAYOUT, 9, "m")
     for world in aftermaths(("/m",), files,
-                            lambda system: install(directory, Version("c", LAYOUT, 9), system)):
+                            lambda system: install(directory, version, system)):
         worlds += 1
         new = world.files[f"/m/{NAME}"] == b"new"
         assert new or world.files[f"/m/{WHOLE}"] == b"new", world.story
@@ -160,7 +167,7 @@ def test_no_power_cut_leaves_the_old_log_beside_the_new_database() -> None:
 
 def test_edits_that_do_not_chain_are_refused(directory: Path, source: MetadataDatabase) -> None:
     image = IncomingImage(str(directory))
-    image.begin_log(3, "another")
+    image.begin_log(Place(2, "another"))
     with pytest.raises(CorruptData):
         image.add_edits(decode_rows(source.load(JOURNAL, 2, 1000, 1 << 20)))
     image.close()

@@ -7,7 +7,7 @@ import pytest
 
 from metadata_service import backlog
 from metadata_service import journal as journal_module
-from metadata_service.calls import MetadataCalls
+from metadata_service.calls import MemberCalls
 from metadata_service.edits import decode
 from metadata_service.journal import Journal
 from tests.support.links.journals import (
@@ -228,7 +228,7 @@ def test_an_edit_that_cannot_be_sent_ends_the_journal(service: ModelService) -> 
 @pytest.mark.parametrize("answer", [(0, True), (2, True), (1,), None, ("1", True)])
 def test_an_odd_answer_ends_the_journal(service: ModelService, answer: Any) -> None:
     opened = Opened(service)
-    opened.journal._once = MetadataCalls(lambda *call: answer)
+    opened.journal._once = MemberCalls(lambda *call: answer)
     with pytest.raises(Unavailable):
         record(opened.journal)
     assert len(opened.failures) == 1

@@ -7,10 +7,11 @@ import pytest
 
 from metadata_service import journal as journal_module
 from metadata_service.edits import join_lines
-from metadata_service.calls import MetadataCalls
+from metadata_service.calls import MemberCalls
 from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.service import MetadataService
+from metadata_service.quorum import MemberStatus
 from tests.support.links.journals import FRAME_BYTES, ModelService, Opened, record
+from tests.support.models.record_leader import served
 from tests.support.models.sample_edits import file_edits, image_after
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import (
@@ -33,8 +34,8 @@ def _service() -> ModelService:
 class DirectPool:
     """A real service on a real database, without a connection between."""
 
-    def __init__(self, database: MetadataDatabase, directory: str) -> None:
-        self.service = MetadataService(database, directory, FRAME_BYTES)
+    def __init__(self, database: MetadataDatabase) -> None:
+        self.service = served(database, FRAME_BYTES // 2)
         self.service.peer = Peer(Principal("name_node", "localhost:1"), "127.0.0.1")
         self.failures: List[DfsError] = []
 
@@ -48,7 +49,7 @@ class DirectPool:
 @pytest.fixture(name="direct")
 def _direct(tmp_path: Path) -> Iterator[DirectPool]:
     database = MetadataDatabase.open(str(tmp_path), 1000)
-    yield DirectPool(database, str(tmp_path))
+    yield DirectPool(database)
     database.check()
     database.close()
 
@@ -70,7 +71,7 @@ def test_a_namenode_starts_from_what_another_one_recorded(
         assert list(second.load(name)) == [rows[key] for key in sorted(rows)]
     assert list(second.recent_edits(20)) == edits[40:]
     assert list(second.recent_edits(1000)) == edits and list(second.recent_edits(0)) == []
-    assert second.confirm()[1] == 2
+    second.confirm()
 
 
 def test_an_image_that_another_namenode_may_have_changed_is_not_confirmed(
@@ -84,10 +85,12 @@ def test_an_image_that_another_namenode_may_have_changed_is_not_confirmed(
 
 def test_an_epoch_that_was_overtaken_at_once_is_noticed(service: ModelService) -> None:
     class Race(ModelService):
-        """Another namenode claims between our claim and our look at the status."""
+        """Another namenode claims between our look at the status and our claim."""
 
-        def status(self) -> tuple:
-            return "cluster", self.epoch + 1, 0, True
+        def claim(self, cluster_id: str, epoch: int, owner: str) -> MemberStatus:
+            """That one comes first."""
+            super().claim(cluster_id, epoch, "another 1")
+            return super().claim(cluster_id, epoch, owner)
 
     with pytest.raises(Fenced):
         Opened(Race())
@@ -108,41 +111,89 @@ def test_a_claim_whose_answer_was_lost_is_not_made_twice(direct: DirectPool) -> 
             return answer
 
     journal = Opened(LosesAnswers()).journal
-    assert journal.epoch == 1 and journal.confirm().epoch == 1
+    journal.confirm()
+    assert journal.epoch == 1
 
 
 def test_a_claim_that_arrives_late_ends_nobodys_term(direct: DirectPool) -> None:
     first = Opened(direct).journal
-    for late in (0, 5):
-        with pytest.raises(Fenced):
-            MetadataCalls(direct.perform).claim_epoch("somebody slow", late)
-    assert first.confirm().epoch == 1
+    calls = MemberCalls(direct.perform)
     for _ in range(2):
-        assert MetadataCalls(direct.perform).claim_epoch("somebody else", 1) == 2
+        with pytest.raises(Fenced):
+            calls.claim(first.cluster_id, 1, "test slow")
+    first.confirm()
+    for _ in range(2):
+        assert calls.claim(first.cluster_id, 2, "test again").promised == 2
+    with pytest.raises(Fenced):
+        first.confirm()
 
 
-@pytest.mark.parametrize(
-    "method, odd",
-    [
-        ("status", None), ("status", ("c", 1, 0)), ("status", ("c", "1", 0, True)),
-        ("status", ("c", 10**22, 0, True)), ("status", (b"c", 1, 0, True)),
-        ("status", ("c", 1, -1, True)), ("claim_epoch", None), ("claim_epoch", "1"),
-        ("claim_epoch", 10**22), ("claim_epoch", 0), ("claim_epoch", True),
-    ],
-)  # fmt: skip
+def test_who_proves_itself_is_not_followed_by_another_at_once(direct: DirectPool) -> None:
+    first = Opened(direct).journal
+    first.prove(5.0)
+    calls = MemberCalls(direct.perform)
+    with pytest.raises(Busy, match="lease of test"):
+        calls.claim(first.cluster_id, 2, "another 1")
+    calls.release(1)
+    with pytest.raises(Fenced):
+        first.prove(5.0)
+    assert calls.claim(first.cluster_id, 2, "another 1").promised == 2
+
+
+@pytest.mark.parametrize("method", ["status", "claim", "adopt"])
+@pytest.mark.parametrize("odd", [None, (), ("c", 1, 0), "1", 10**22, True, (1,) * 14])
 def test_an_odd_answer_opens_nothing(service: ModelService, method: str, odd: object) -> None:
     setattr(service, method, lambda *args: odd)
     with pytest.raises(ProtocolViolation):
         Opened(service)
 
 
-@pytest.mark.parametrize("odd", [None, 1, (1,), ("1", True), (1, 1), (10**22, True), (-1, True)])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None, 1, (1,), ("1", 1, True), ((1, "d"), 1, 1), ((10**22, "d"), 1, True),
+        ((-1, "d"), 1, True), ((0, ""), 0, True), ((1, "another"), 1, True), ((2, "d"), 1, True),
+    ],
+)  # fmt: skip
 def test_an_odd_answer_to_an_append_is_no_success(service: ModelService, odd: object) -> None:
     opened = Opened(service)
-    service.append = lambda *args: odd  # type: ignore[assignment, method-assign]
+    service.append = lambda *args: odd  # type: ignore[assignment, method-assign, return-value]
     with pytest.raises(Unavailable):
         record(opened.journal)
     assert [type(error) for error in opened.failures] == [ProtocolViolation]
+
+
+def test_an_image_is_read_when_all_edits_have_been_applied(
+    direct: DirectPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else reads an image, for which the member stands still."""
+    record(Opened(direct).journal, 1)
+    database = direct.service._database
+    database.stand_still()
+    record(Opened(direct).journal, 2)
+    asked: List[str] = []
+
+    class GoesOn:
+        """After a while the member applies what it has."""
+
+        def perform(self, call: Call, args: tuple, seconds: Optional[float]) -> Any:
+            """Watch what is asked for."""
+            asked.append(call.name)
+            if asked.count("status") == 3:
+                database.go_on()
+                database.settle()
+            return direct.perform(call, args, seconds)
+
+    monkeypatch.setattr(journal_module, "RETRY_SECONDS_MAX", 0.001)
+    third = Opened(GoesOn()).journal
+    assert asked.count("status") == 3 and len(list(third.load("inodes"))) == 2
+
+
+def test_epochs_leap_above_what_others_know_but_not_beyond_belief(direct: DirectPool) -> None:
+    """The record was restored from a backup: zookeeper and datanodes have met later epochs."""
+    assert Opened(direct, at_least=40).journal.epoch == 40
+    assert Opened(direct, at_least=7).journal.epoch == 41
+    assert Opened(direct, at_least=1 << 62).journal.epoch == 42
 
 
 def test_a_service_that_stays_away_refuses_to_open() -> None:

@@ -21,7 +21,9 @@ from data_service.namenode.leading import leadership
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.leading.term import Term
 from data_service.namenode.namespace.tree_check import TreeCheck
+from metadata_service.calls import MemberCalls
 from metadata_service.service import Metadata
+from tests.support.models.record_leader import fence
 from tests.support.clusters.coordination import World, credentials
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import (
@@ -70,8 +72,7 @@ class Company:
 
     def fence(self) -> None:
         """Claim an epoch, as a namenode would that nobody elected."""
-        newest = self.pool.call("status")[1]
-        assert self.pool.call("claim_epoch", "a stranger", newest) == newest + 1
+        fence(MemberCalls(self.pool.perform, PATIENCE_SECONDS))
         wait_until(lambda: not self.leads(), what="the end of the fenced term")
 
     def end_term(self) -> None:

@@ -7,9 +7,11 @@ from typing import Any, Iterator
 
 import pytest
 
-from metadata_service import inspection, metadata_db
+from metadata_service import inspection, transactions
 from metadata_service.edits import TABLES
 from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.recent_entries import RecentEntries
+from tests.support.models.record_leader import append, lead, standing
 from tests.support.models.sample_edits import BYTES_MAX, file_edits, image_after, image_of, lines_of
 from zookeeper.fabric.errors import CorruptData, DiskFailed, DiskFull
 
@@ -19,8 +21,8 @@ KEEP_EDITS = 1000
 @pytest.fixture(name="database")
 def _database(tmp_path: Path) -> Iterator[MetadataDatabase]:
     database = MetadataDatabase.open(str(tmp_path), KEEP_EDITS)
-    database.claim_epoch("test")
-    database.append(1, 1, lines_of(file_edits(1, 5)))
+    lead(database, "test")
+    append(database, 1, 1, lines_of(file_edits(1, 5)))
     yield database
     database.close()
 
@@ -30,7 +32,7 @@ def edits_after_restart(directory: Path) -> int:
     database = MetadataDatabase.open(str(directory), KEEP_EDITS)
     try:
         database.check()
-        last_txid = database.status[2]
+        last_txid = database.status().last.txid
         assert image_of(database) == image_after(file_edits(1, last_txid))
         return last_txid
     finally:
@@ -57,6 +59,12 @@ class BrokenConnection:
         return getattr(self._real, name)
 
 
+def use(monkeypatch: pytest.MonkeyPatch, database: MetadataDatabase, broken: Any) -> None:
+    """Have a database go through a broken connection."""
+    for owner in (database, database._log, database._transactions):
+        monkeypatch.setattr(owner, "_connection", broken)
+
+
 def test_a_full_disk_refuses_an_append_whole_and_passes(
     database: MetadataDatabase, tmp_path: Path
 ) -> None:
@@ -64,11 +72,11 @@ def test_a_full_disk_refuses_an_append_whole_and_passes(
     database._connection.execute(f"PRAGMA max_page_count={pages}")
     many = lines_of(file_edits(6, 200))
     with pytest.raises(DiskFull):
-        database.append(1, 6, many)
+        append(database, 1, 6, many)
     database.check()
-    assert database.status[2] == 5 and image_of(database) == image_after(file_edits(1, 5))
+    assert database.status().last.txid == 5 and image_of(database) == image_after(file_edits(1, 5))
     database._connection.execute("PRAGMA max_page_count=1000000")
-    assert database.append(1, 6, many) == 200
+    assert append(database, 1, 6, many) == 200
     database.close()
     assert edits_after_restart(tmp_path) == 200
 
@@ -80,15 +88,15 @@ def test_after_a_failed_write_nothing_is_tried_again(
     """ATC'20 Rebello: after a failed fsync the kernel takes the pages for clean."""
     error = sqlite3.OperationalError("disk I/O error")
     broken = BrokenConnection(database._connection, beginning, error)
-    monkeypatch.setattr(database, "_connection", broken)
+    use(monkeypatch, database, broken)
     with pytest.raises(DiskFailed, match="disk I/O error"):
-        database.append(1, 6, lines_of(file_edits(6, 8)))
+        append(database, 1, 6, lines_of(file_edits(6, 8)))
     monkeypatch.undo()
     with pytest.raises(DiskFailed, match="takes no more edits"):
-        database.append(1, 6, lines_of(file_edits(6, 8)))
+        append(database, 1, 6, lines_of(file_edits(6, 8)))
     with pytest.raises(DiskFailed, match="takes no more edits"):
-        database.claim_epoch("next")
-    assert broken.refused == 1 and database.status[1:] == (1, 5)
+        lead(database, "next")
+    assert broken.refused == 1 and standing(database)[1:] == (1, 5)
     assert image_of(database) == image_after(file_edits(1, 5)), "reads go on"
     database.close()
     assert edits_after_restart(tmp_path) == 5
@@ -107,29 +115,29 @@ def test_a_failed_rollback_ends_it_too(
 
     error = sqlite3.OperationalError("database or disk is full")
     stuck = FullAndStuck(database._connection, "COMMIT", error)
-    monkeypatch.setattr(database, "_connection", stuck)
+    use(monkeypatch, database, stuck)
     with pytest.raises(DiskFull):
-        database.append(1, 6, lines_of(file_edits(6, 6)))
+        append(database, 1, 6, lines_of(file_edits(6, 6)))
     monkeypatch.undo()
     database._connection.execute("ROLLBACK")
     with pytest.raises(DiskFailed):
-        database.append(1, 6, lines_of(file_edits(6, 6)))
+        append(database, 1, 6, lines_of(file_edits(6, 6)))
 
 
 def test_a_log_that_cannot_be_emptied_costs_no_answer(
     database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metadata_db, "LOG_ROWS", 1)
+    monkeypatch.setattr(transactions, "LOG_ROWS", 1)
     real = database._connection
     full = sqlite3.OperationalError("database or disk is full")
-    monkeypatch.setattr(database, "_connection", BrokenConnection(real, "PRAGMA wal", full))
-    assert database.append(1, 6, lines_of(file_edits(6, 6))) == 6
-    assert database.append(1, 7, lines_of(file_edits(7, 7))) == 7, "it stays in the log"
+    use(monkeypatch, database, BrokenConnection(real, "PRAGMA wal", full))
+    assert append(database, 1, 6, lines_of(file_edits(6, 6))) == 6
+    assert append(database, 1, 7, lines_of(file_edits(7, 7))) == 7, "it stays in the log"
     failed = sqlite3.OperationalError("disk I/O error")
-    monkeypatch.setattr(database, "_connection", BrokenConnection(real, "PRAGMA wal", failed))
-    assert database.append(1, 8, lines_of(file_edits(8, 8))) == 8, "it was durable before"
+    use(monkeypatch, database, BrokenConnection(real, "PRAGMA wal", failed))
+    assert append(database, 1, 8, lines_of(file_edits(8, 8))) == 8, "it was durable before"
     with pytest.raises(DiskFailed):
-        database.append(1, 9, lines_of(file_edits(9, 9)))
+        append(database, 1, 9, lines_of(file_edits(9, 9)))
 
 
 @pytest.mark.parametrize(
@@ -152,9 +160,10 @@ def test_a_damaged_row_is_never_read_out(database: MetadataDatabase, statement: 
 
 def test_a_damaged_edit_is_never_read_out(database: MetadataDatabase) -> None:
     database._connection.execute("UPDATE journal SET epoch = 2 WHERE txid = 4")
-    assert database.edits_since(0, 3, BYTES_MAX)
+    database._log._recent = RecentEntries()
+    assert database.tail(0, 3, 0.0, BYTES_MAX).payload
     with pytest.raises(CorruptData):
-        database.edits_since(0, 4, BYTES_MAX)
+        database.tail(0, 4, 0.0, BYTES_MAX)
 
 
 def test_a_start_compares_only_some_checksums(
@@ -173,27 +182,29 @@ def test_a_checkpoint_tells_of_damage(database: MetadataDatabase) -> None:
     with pytest.raises(CorruptData):
         database.checkpoint(1)
     # What is damaged is one row; the namenode still has it, and goes on recording.
-    assert database.append(1, 6, lines_of(file_edits(6, 6))) == 6
+    assert append(database, 1, 6, lines_of(file_edits(6, 6))) == 6
 
 
-def test_a_checkpoint_on_a_full_disk_passes(database: MetadataDatabase) -> None:
-    real: Any = database._connection
-    broken: Any = BrokenConnection(real, "PRAGMA wal", sqlite3.OperationalError("disk is full"))
-    database._connection = broken
+def test_a_checkpoint_on_a_full_disk_passes(
+    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = sqlite3.OperationalError("disk is full")
+    use(monkeypatch, database, BrokenConnection(database._connection, "PRAGMA wal", full))
     with pytest.raises(DiskFull):
         database.checkpoint(1)
-    database._connection = real
+    monkeypatch.undo()
     assert database.checkpoint(1) == 5
 
 
-def test_a_checkpoint_that_fails_ends_the_database(database: MetadataDatabase) -> None:
-    real: Any = database._connection
-    broken: Any = BrokenConnection(real, "PRAGMA wal", sqlite3.OperationalError("disk I/O error"))
-    database._connection = broken
+def test_a_checkpoint_that_fails_ends_the_database(
+    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = sqlite3.OperationalError("disk I/O error")
+    use(monkeypatch, database, BrokenConnection(database._connection, "PRAGMA wal", failed))
     with pytest.raises(DiskFailed):
         database.checkpoint(1)
-    database._connection = real
-    for attempt in (lambda: database.checkpoint(1), lambda: database.append(1, 6, lines_of(
+    monkeypatch.undo()
+    for attempt in (lambda: database.checkpoint(1), lambda: append(database, 1, 6, lines_of(
             file_edits(6, 6)))):
         with pytest.raises(DiskFailed):
             attempt()
@@ -212,9 +223,9 @@ def test_what_goes_into_files_that_were_taken_away_is_not_answered(
     elif replaced:
         shutil.copytree(away, path)
     with pytest.raises(DiskFailed, match="was taken away or replaced"):
-        database.append(1, 6, lines_of(file_edits(6, 6)))
+        append(database, 1, 6, lines_of(file_edits(6, 6)))
     with pytest.raises(DiskFailed):
-        database.append(1, 6, lines_of(file_edits(6, 6)))
+        append(database, 1, 6, lines_of(file_edits(6, 6)))
     if not path.exists():
         away.rename(path)
     elif not name:

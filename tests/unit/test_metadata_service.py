@@ -9,13 +9,16 @@ from typing import Any, Iterator, List
 
 import pytest
 
-from metadata_service import service as service_module
-from metadata_service.edits import join_lines, split_lines
+from metadata_service import room
+from metadata_service.calls import MemberCalls
+from metadata_service.edits import split_lines
 from metadata_service.journal import Journal
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.opening import NAME
+from metadata_service.quorum import NOBODY, START
 from metadata_service.service import Metadata, MetadataService
 from tests.support.clusters.ports import Ports
+from tests.support.models.record_leader import append, lead, served
 from tests.support.models.sample_edits import file_edits, image_after, lines_of
 from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric import disk
@@ -63,7 +66,7 @@ def _pool(daemon: Metadata, settings: Settings) -> Iterator[RemotePool]:
 @pytest.fixture(name="service")
 def _service(daemon: Metadata, settings: Settings) -> MetadataService:
     assert daemon._database is not None
-    service = MetadataService(daemon._database, settings.metadata.metadata_dir, 1 << 20)
+    service = served(daemon._database, 1 << 19)
     service.peer = Peer(Principal("name_node", "localhost:1800"), "127.0.0.1")
     return service
 
@@ -89,11 +92,13 @@ def test_a_journal_records_over_a_real_connection(pool: RemotePool, settings: Se
         thread.start()
     for thread in threads:
         thread.join()
-    assert pool.call("status")[1:] == (1, 80, True) and failures == []
+    calls = MemberCalls(pool.perform)
+    status = calls.status()
+    assert (status.promised, status.last.txid, status.room) == (1, 80, True) and failures == []
     for name, rows in image_after(edits).items():
         assert list(journal.load(name)) == [rows[key] for key in sorted(rows)]
     assert journal.checkpoint() == 80
-    assert pool.call("claim_epoch", "another") == 2
+    assert calls.claim(status.cluster_id, 2, "test").promised == 2
     with pytest.raises(Fenced):
         journal.checkpoint()
     with pytest.raises(DfsError):
@@ -107,8 +112,10 @@ def test_a_journal_records_over_a_real_connection(pool: RemotePool, settings: Se
 def test_nobody_but_a_namenode_may_call(service: MetadataService, principal: str) -> None:
     service.peer = Peer(Principal.parse(principal), "127.0.0.1")
     calls = [
-        ("claim_epoch", "me"), ("append", 1, 1, b""), ("status",), ("load", "inodes", None, 1),
-        ("edits_since", 0, 1), ("checkpoint", 1),
+        ("status",), ("claim", "", 1, "me"), ("adopt", 1, "me", START, b"", 0, NOBODY),
+        ("append", 1, START, b"", 0, ()), ("prove", 1, 0), ("release", 1), ("tail", 0, 1, 0.0),
+        ("undecided", 1, 0, 1), ("checkpoint", 1), ("load", "inodes", None, 1),
+        ("begin_export",), ("end_export", "id"),
     ]  # fmt: skip
     exposed = {name for name in vars(MetadataService) if name.startswith("exposed_")}
     assert exposed == {"exposed_" + call[0] for call in calls}
@@ -124,16 +131,23 @@ class Text(str):
 @pytest.mark.parametrize(
     "call",
     [
-        ("claim_epoch", None), ("claim_epoch", Text("me")), ("claim_epoch", "x" * 201),
-        ("claim_epoch", b"me"), ("append", True, 1, b""), ("append", "1", 1, b""),
-        ("append", 1, 0, b""), ("append", 1, -1, b""), ("append", 1, 1.0, b""),
-        ("append", 1, 1, "text"), ("append", 1, 1, ()), ("load", "edits", None, 1),
+        ("claim", "", 1, None), ("claim", "", 1, Text("me")), ("claim", "", 1, "x" * 201),
+        ("claim", "", 1, b"me"), ("claim", "", 1, ""), ("claim", "", 0, "me"),
+        ("claim", "", True, "me"), ("claim", None, 1, "me"),
+        ("adopt", 1, "me", START, b"", 0, (1,)), ("adopt", 1, "me", (0,), b"", 0, NOBODY),
+        ("adopt", 1, "me", START, b"", 0, (1, ((("m", 1),),))),
+        ("append", True, START, b"", 0, ()), ("append", "1", START, b"", 0, ()),
+        ("append", 1, (-1, ""), b"", 0, ()), ("append", 1, (0, "x" * 65), b"", 0, ()),
+        ("append", 1, 1, b"", 0, ()), ("append", 1, START, "text", 0, ()),
+        ("append", 1, START, b"", -1, ()), ("append", 1, START, b"", 0, (("m", 1),)),
+        ("prove", 0, 0), ("prove", 1, None), ("release", "1"), ("load", "edits", None, 1),
         ("load", "sqlite_master", None, 1), ("load", b"inodes", None, 1),
         ("load", "journal", "1", 1), ("load", "state", 1, 1),
         ("load", "inodes", "1", 1), ("load", "counters", 1, 1), ("load", "inodes", True, 1),
         ("load", "inodes", None, 0), ("load", "inodes", None, -1), ("load", "inodes", None, None),
-        ("edits_since", -1, 1), ("edits_since", 0, 0), ("edits_since", "0", 1),
-        ("edits_since", 0, True), ("checkpoint", True), ("checkpoint", "1"),
+        ("tail", -1, 1, 0.0), ("tail", 0, 0, 0.0), ("tail", "0", 1, 0.0), ("tail", 0, True, 0.0),
+        ("tail", 0, 1, "now"), ("undecided", 0, 0, 1), ("undecided", 1, 0, 0),
+        ("checkpoint", True), ("checkpoint", "1"), ("load", "inodes", None, 1, 7),
     ],
     ids=str,
 )  # fmt: skip
@@ -141,7 +155,8 @@ def test_arguments_of_the_wrong_kind_are_refused(service: MetadataService, call:
     name, *args = call
     with pytest.raises(InvalidArgument):
         getattr(service, "exposed_" + name)(*args)
-    assert service.exposed_status()[1:] == (0, 0, True)
+    status = service.exposed_status()
+    assert (status.promised, status.last, status.room) == (0, START, True)
 
 
 @pytest.mark.parametrize("key", [1 << 63, -(1 << 70)])
@@ -150,36 +165,40 @@ def test_a_key_beyond_all_keys_is_refused(service: MetadataService, key: int) ->
         service.exposed_load("inodes", key, 1)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\n", b"[]", b"\xff\xfe", b"null\nnull"])
+@pytest.mark.parametrize("payload", [b"\n", b"[]", b"\xff\xfe", b"null\nnull"])
 def test_a_payload_that_is_no_edits_is_refused(service: MetadataService, payload: bytes) -> None:
-    assert service.exposed_claim_epoch("me") == 1
+    lead(service._database)
     with pytest.raises(ProtocolViolation):
-        service.exposed_append(1, 1, payload)
+        service.exposed_append(1, START, payload, 0, ())
 
 
 def test_answers_fit_into_a_frame(service: MetadataService) -> None:
     lines = lines_of(file_edits(1, 3000))
-    service.exposed_claim_epoch("me")
+    lead(service._database)
     for first in range(0, 3000, 500):
-        service.exposed_append(1, first + 1, join_lines(lines[first : first + 500]))
-    service._reply_bytes_max = 10_000
+        append(service._database, 1, first + 1, lines[first : first + 500])
+    service._bytes_max = 10_000
     rows = service.exposed_load("inodes", None, 1 << 40)
-    edits = service.exposed_edits_since(0, 9999)
+    edits = service.exposed_tail(0, 9999, 0.0).payload
+    all_edits = service.exposed_undecided(1, 0, 9999)
     assert 5_000 < len(rows) <= 10_000 and 5_000 < len(edits) <= 10_000
-    assert split_lines(edits) == lines[: len(split_lines(edits))]
+    assert split_lines(edits) == lines[: len(split_lines(edits))] and all_edits == edits
 
 
 def test_little_room_on_the_disk_is_told(
     service: MetadataService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service.exposed_claim_epoch("me")
+    lead(service._database)
     lines = lines_of(file_edits(1, 2))
-    assert service.exposed_append(1, 1, lines[0].encode()) == (1, True)
-    little = Space(1 << 30, service_module.RESERVE_BYTES - 1)
-    monkeypatch.setattr(service_module.disk, "space", lambda path: little)
-    service._measure_at = time.monotonic()
-    assert service.exposed_append(1, 2, lines[1].encode()) == (2, False), "it is recorded still"
-    assert service.exposed_status()[3] is False, "who changes nothing hears of it too"
+    first = service.exposed_append(1, START, lines[0].encode(), 0, ())
+    assert (first.last.txid, first.room) == (1, True)
+    little = Space(1 << 30, room.RESERVE_BYTES - 1)
+    monkeypatch.setattr(room.disk, "space", lambda path: little)
+    service._database._room._measure_at = time.monotonic()
+    second = service.exposed_append(1, first.last, lines[1].encode(), 1, ())
+    assert (second.last.txid, second.room) == (2, False), "it is recorded still"
+    assert service.exposed_status().room is False, "who changes nothing hears of it too"
+    assert service.exposed_prove(1, 2).room is False and service.exposed_status().state == "full"
 
 
 def test_a_disk_that_cannot_be_measured_costs_changes_and_no_reading(
@@ -188,9 +207,10 @@ def test_a_disk_that_cannot_be_measured_costs_changes_and_no_reading(
     """No namenode could be sure that it leads, so none answered."""
     directory = Path(settings.metadata.metadata_dir)
     away = directory.rename(directory.with_name("away"))
-    assert service.exposed_status()[3] is False
+    service._database._room._measure_at = 0.0
+    assert service.exposed_status().room is False
     away.rename(directory)
-    wait_until(lambda: service.exposed_status()[3], what="it has room again")
+    wait_until(lambda: service.exposed_status().room, what="it has room again")
 
 
 def test_room_is_not_measured_for_every_append(
@@ -203,11 +223,12 @@ def test_room_is_not_measured_for_every_append(
         measures.append(path)
         return Space(1 << 30, 1 << 29)
 
-    monkeypatch.setattr(service_module.disk, "space", measure)
-    monkeypatch.setattr(service_module, "ROOM_SECONDS", 3600.0)
-    service.exposed_claim_epoch("me")
+    monkeypatch.setattr(room.disk, "space", measure)
+    monkeypatch.setattr(room, "ROOM_SECONDS", 3600.0)
+    service._database._room._measure_at = 0.0
+    lead(service._database)
     for txid, line in enumerate(lines_of(file_edits(1, 5)), 1):
-        assert service.exposed_append(1, txid, line.encode()) == (txid, True)
+        assert append(service._database, 1, txid, [line]) == txid
     assert len(measures) == 1
 
 
@@ -217,17 +238,18 @@ def test_a_restart_keeps_everything(settings: Settings) -> None:
         daemon = Metadata(settings, Credentials(Principal("metadata")))
         daemon.start()
         pool = RemotePool("metadata", daemon.address, NAMENODE, settings.network)
-        seen.append(pool.call("status"))
-        epoch = pool.call("claim_epoch", "me")
-        txid = seen[-1][2] + 1
-        line = lines_of(file_edits(txid, txid))[0].encode()
-        assert pool.call("append", epoch, txid, line) == (txid, True)
-        assert str(daemon.address) in daemon.ready and seen[-1][0] in daemon.ready
+        assert daemon._database is not None
+        seen.append(MemberCalls(pool.perform).status())
+        epoch = lead(daemon._database, "me")
+        txid = seen[-1].last.txid + 1
+        assert append(daemon._database, epoch, txid, lines_of(file_edits(txid, txid))) == txid
+        assert str(daemon.address) in daemon.ready and seen[-1].cluster_id in daemon.ready
         pool.close()
         daemon.stop()
         daemon.stop()
-    assert [status[1:] for status in seen] == [(0, 0, True), (1, 1, True), (2, 2, True)]
-    assert len({status[0] for status in seen}) == 1
+    found = [(status.promised, status.log_epoch, status.last.txid) for status in seen]
+    assert found == [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
+    assert len({(status.cluster_id, status.member_id) for status in seen}) == 1
 
 
 def test_a_second_process_on_the_directory_is_refused(
@@ -267,10 +289,10 @@ def test_who_stops_during_a_long_start_does_not_wait_for_it(
     looking, go_on = threading.Event(), threading.Event()
     really_open = MetadataDatabase.open
 
-    def slow(directory: str, keep_edits: int) -> MetadataDatabase:
+    def slow(directory: str, keep_edits: int, *args: Any, **named: Any) -> MetadataDatabase:
         looking.set()
         assert go_on.wait(60)
-        return really_open(directory, keep_edits)
+        return really_open(directory, keep_edits, *args, **named)
 
     monkeypatch.setattr(MetadataDatabase, "open", slow)
     daemon = Metadata(settings, Credentials(Principal("metadata")))

@@ -6,14 +6,17 @@ from typing import Any, List
 
 import pytest
 
-from metadata_service import edit_log, edits, migrations, version_file
+from metadata_service import chain, migrations, version_file
 from metadata_service.chain import following
 from metadata_service.edits import split_lines
+from metadata_service.member_record import alone
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.opening import NAME
 from metadata_service.migrations import LAYOUTS
-from metadata_service.schema import LAYOUT
+from metadata_service.quorum import START
+from metadata_service.schema import LAYOUT, SQL, stored
 from metadata_service.version_file import Version
+from tests.support.models.record_leader import append, standing
 from tests.support.models.sample_edits import file_edit, file_edits, image_after, image_of, lines_of
 from zookeeper.fabric.errors import DiskFailed, DiskFull, StartRefused
 
@@ -42,7 +45,7 @@ def opened(directory: Path) -> MetadataDatabase:
 
 def lines(database: MetadataDatabase) -> List[str]:
     """All edits that it keeps."""
-    return split_lines(database.edits_since(0, 1000, 1 << 20))
+    return split_lines(database.tail(0, 1000, 0.0, 1 << 20).payload)
 
 
 def layouts(directory: Path) -> List[Any]:
@@ -56,12 +59,12 @@ def layouts(directory: Path) -> List[Any]:
 
 def test_it_holds_what_it_held_and_goes_on(directory: Path) -> None:
     database = opened(directory)
-    assert database.status == (CLUSTER, 2, EDITS)
+    assert standing(database) == (CLUSTER, 2, EDITS)
     assert image_of(database) == image_after(file_edits(1, EDITS))
     # An edit of today has fields more, and one of before keeps the text that it had.
     before = lines(database)
     assert len(before) == EDITS and all('"complete","client-' in line for line in before)
-    database.append(2, EDITS + 1, lines_of([file_edit(EDITS + 1)]))
+    append(database, 2, EDITS + 1, lines_of([file_edit(EDITS + 1)]))
     database.close()
     database = opened(directory)
     assert image_of(database) == image_after(file_edits(1, EDITS + 1))
@@ -75,7 +78,8 @@ def test_the_edits_are_chained(directory: Path) -> None:
     digest = ""
     for line in lines(database):
         digest = following(digest, line)
-    assert database._edits.span == edit_log.Span(1, EDITS, digest)
+    status = database.status()
+    assert status.last == status.applied == (EDITS, digest) and status.first_txid == 1
     database.close()
 
 
@@ -153,24 +157,56 @@ def test_there_is_a_way_from_every_layout() -> None:
     assert sorted(migrations._STEPS) == list(range(1, LAYOUT))
 
 
-@pytest.mark.parametrize("layout, later", [(2, ["digests", "delegations"]), (3, ["delegations"])])
-def test_the_layouts_before_get_the_tables_that_they_lack(
+LATER = [(2, ["digests", "delegations"]), (3, ["delegations"]), (4, [])]
+
+
+@pytest.mark.parametrize("layout, later", LATER)
+def test_the_layouts_before_get_what_they_lack(
     directory: Path, layout: int, later: List[str]
 ) -> None:
     opened(directory).close()
+    go_back(directory, layout, later, "")
+    database = opened(directory)
+    assert image_of(database) == image_after(file_edits(1, EDITS))
+    assert standing(database) == (CLUSTER, 2, EDITS)
+    database.close()
+    assert layouts(directory) == [LAYOUT, LAYOUT]
+
+
+def test_who_was_the_only_one_becomes_the_only_member(directory: Path) -> None:
+    database = opened(directory)
+    places = [START, *chain.places(START, lines(database))]
+    database.close()
+    go_back(directory, 4, [], places[2].digest)
+    connection = sqlite3.connect(str(directory / NAME))
+    connection.execute("DELETE FROM journal WHERE txid <= 2")
+    connection.commit()
+    connection.close()
+    database = MetadataDatabase.open(str(directory), 1000, address="here:1")
+    database.check()
+    status = database.status()
+    assert (status.promised, status.log_epoch, status.first_txid, status.state) == (2, 2, 3, "ok")
+    assert status.last == status.applied == places[EDITS] and status.decided == EDITS
+    assert status.configuration == alone(status.member_id, "here:1")
+    append(database, 2, EDITS + 1, lines_of([file_edit(EDITS + 1)]))
+    database.close()
+
+
+def go_back(directory: Path, layout: int, later: List[str], base: str) -> None:
+    """Make the database in a directory one of an older layout, whose log begins behind `base`."""
     connection = sqlite3.connect(str(directory / NAME))
     for table in later:
         connection.execute(f"DROP TABLE {table}")
-    crc = edits.checksum(edits.encode_row(("layout", str(layout))))
-    connection.execute(
-        "UPDATE state SET value = ?, crc = ? WHERE name = 'layout'", (str(layout), crc)
-    )
+    known = {row[0]: row[1] for row in connection.execute("SELECT name, value FROM state")}
+    connection.execute("DELETE FROM state")
+    rows = {
+        **{name: known[name] for name in ("cluster_id", "log", "owner")},
+        "layout": str(layout), "epoch": known["promised"], "base": base,
+    }  # fmt: skip
+    for row in rows.items():
+        connection.execute(SQL["state"].put, stored(row))
     connection.commit()
     connection.close()
     found = version_file.read(str(directory))
     assert found is not None
     version_file.write(str(directory), found._replace(layout=layout))
-    database = opened(directory)
-    assert image_of(database) == image_after(file_edits(1, EDITS))
-    database.close()
-    assert layouts(directory) == [LAYOUT, LAYOUT]

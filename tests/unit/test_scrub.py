@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import pytest
 
 from metadata_service import scrub as scrub_module
-from metadata_service.calls import MemberCalls
+from metadata_service.calls import ScrubCalls
 from metadata_service.claiming import lead
 from metadata_service.quorum import DAMAGED
 from metadata_service.scrub import AHEAD, TRIES, Scrubbing, scrub
@@ -23,8 +23,8 @@ class Members:
     def __init__(self, **answers: Callable[[int], str]) -> None:
         self.asked: List[int] = []
         self.told: List[Tuple[str, str]] = []
-        self.calls: Dict[str, MemberCalls] = {
-            name: MemberCalls(self._perform_of(name, answer)) for name, answer in answers.items()
+        self.calls: Dict[str, ScrubCalls] = {
+            name: ScrubCalls(self._perform_of(name, answer)) for name, answer in answers.items()
         }
 
     def _perform_of(self, name: str, answer: Callable[[int], str]) -> Any:

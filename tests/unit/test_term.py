@@ -25,6 +25,7 @@ from data_service.namenode.waiting import Waiter
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import REPORT
 from metadata_service.edits import Row, encode_row, join_lines
+from metadata_service.member_lease import address_of
 from metadata_service.journal import Journal
 from tests.support.links.journals import FRAME_BYTES, ModelService
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
@@ -51,13 +52,12 @@ class StoredService(ModelService):
 
     def load(self, table: str, after: Any, _limit: int) -> bytes:
         """One page has all rows; with the first, a rival may claim an epoch."""
-        self.epoch, self.rivals = self.epoch + self.rivals, 0
+        if self.rivals:
+            owner = f"{address_of(self.record.owner)} rival"
+            self.claim("cluster", self.record.promised + self.rivals, owner)
+            self.rivals = 0
         rows = self.rows.get(table, []) if after is None else []
         return join_lines(map(encode_row, rows))
-
-    def edits_since(self, _txid: int, _limit: int) -> bytes:
-        """No edit is kept."""
-        return b""
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from data_service.protocol.datanode_calls import DataNodeCalls
 from data_service.protocol.availability_calls import AvailabilityCalls
 from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.namenode_calls import NameNodeCalls
-from metadata_service.calls import MetadataCalls
+from metadata_service.calls import MemberCalls
+from metadata_service.quorum import MemberStatus
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.configuration import kind_of
 from tests.support.clusters.waiting import PATIENCE_SECONDS
@@ -28,13 +29,14 @@ from zookeeper.fabric.calls import (
 )
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import Principal
+from zookeeper.fabric.kinds import decode
 from zookeeper.fabric.packets import PACKET_BYTES_MAX
 from zookeeper.fabric.remote import Remote
 from zookeeper.fabric.settings import Address, load
 
 TABLES: Dict[str, Tuple[Type[Calls], ...]] = {
     "name_node": (NameNodeCalls, AvailabilityCalls, DataNodeReports),
-    "metadata": (MetadataCalls,),
+    "metadata": (MemberCalls,),
     "zookeeper": (ZooKeeperCalls,),
     "data_node": (DataNodeCalls,),
 }
@@ -150,8 +152,14 @@ def state_of(cluster: Cluster, callers: Callers) -> List[Any]:
     registered = [zookeeper.call("children", f"/{kind}s") for kind in ("data_node", "name_node")]
     return [
         names, nodes, writers, told, replicas, registered,
-        zookeeper.call("leader", "name_node"), metadata.call("status"),
+        zookeeper.call("leader", "name_node"), _record(metadata),
     ]  # fmt: skip
+
+
+def _record(metadata: Caller) -> Any:
+    """What the metadata service knows, but for how long ago it heard of a leader."""
+    status: MemberStatus = decode(MemberStatus, metadata.call("status"))
+    return status._replace(silent_seconds=0.0)
 
 
 def _tree(fs: Any, top: str) -> Iterator[str]:

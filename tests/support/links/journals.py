@@ -4,31 +4,29 @@ import random
 import threading
 from typing import Any, Callable, List, Optional, Type
 
-from metadata_service.edits import Edit, decode, split_lines
+from metadata_service.calls import Witness
+from metadata_service.edits import Edit, split_lines
 from metadata_service.journal import Journal
+from metadata_service.quorum import Place, Stored
+from tests.support.models.model_member import ModelMember
 from tests.support.models.sample_edits import file_edit
 from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import (
     DeadlineExceeded,
     DfsError,
-    Fenced,
-    ProtocolViolation,
     Unavailable,
 )
 
 FRAME_BYTES = 1 << 20
 
 
-class ModelService:
-    """What the metadata service promises, as plainly as it can be said; also a pool to it."""
+class ModelService(ModelMember):
+    """A metadata service without a disk; also a pool to it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lock = threading.Lock()
-        self.lines: List[str] = []
-        self.epoch = 0
-        self.owner = ""
-        self.room = True
         self.batches: List[int] = []
 
     def perform(self, call: Call, args: tuple, seconds: Optional[float]) -> Any:
@@ -37,33 +35,13 @@ class ModelService:
         with self.lock:
             return getattr(self, call.name)(*args)
 
-    def claim_epoch(self, owner: str, above: int, at_least: int = 0) -> int:
-        """More than ever before; the same again for the same claim."""
-        if self.epoch > above and self.owner == owner:
-            return self.epoch
-        if self.epoch != above:
-            raise Fenced("another claimed it first")
-        self.epoch, self.owner = max(above + 1, at_least), owner
-        return self.epoch
-
-    def status(self) -> tuple:
-        """As exposed."""
-        return "cluster", self.epoch, len(self.lines), self.room
-
-    def append(self, epoch: int, first_txid: int, payload: bytes) -> tuple:
-        """As exposed."""
-        if epoch != self.epoch:
-            raise Fenced("a newer epoch")
-        lines = split_lines(payload)
-        assert [decode(line).txid for line in lines] == list(
-            range(first_txid, first_txid + len(lines))
-        )
-        known = self.lines[first_txid - 1 :][: len(lines)]
-        if first_txid > len(self.lines) + 1 or known != lines[: len(known)]:
-            raise ProtocolViolation("a gap, or other content")
-        self.lines += lines[len(known) :]
-        self.batches.append(len(lines))
-        return len(self.lines), self.room
+    def append(
+        self, epoch: int, behind: Place, payload: bytes, decided: int, witness: Witness
+    ) -> Stored:
+        """See MemberCalls."""
+        stored = super().append(epoch, behind, payload, decided, witness)
+        self.batches.append(len(split_lines(payload)))
+        return stored
 
 
 class ChancyPool:
@@ -103,13 +81,13 @@ class ScriptedPool(ModelService):
         self.then = then
         self.attempts = 0
 
-    def append(self, epoch: int, first_txid: int, payload: bytes) -> tuple:
+    def append(self, *args: Any) -> Stored:
         """Meet the next entry of the script, or what comes after its end."""
         self.attempts += 1
         error = self.script.pop(0) if self.script else self.then
         if error is not None:
             raise error
-        return super().append(epoch, first_txid, payload)
+        return super().append(*args)
 
 
 class GatedPool(ModelService):
@@ -132,11 +110,15 @@ class Opened:
     """A journal on a pool, with what it told by `on_failure`."""
 
     def __init__(
-        self, pool: Any, timeout: float = PATIENCE_SECONDS, kind: Type[Journal] = Journal
+        self,
+        pool: Any,
+        timeout: float = PATIENCE_SECONDS,
+        kind: Type[Journal] = Journal,
+        at_least: int = 0,
     ) -> None:
         self.failures: List[DfsError] = []
         self.journal = kind(pool.perform, "test", timeout, FRAME_BYTES, self.failures.append)
-        self.journal.open()
+        self.journal.open(at_least)
 
 
 def edit(number: int = 0, txid: int = 0) -> Edit:
