@@ -4,7 +4,7 @@
 #
 #     ./scripts/setup_ec2.sh                 prepare, then say what to do next
 #     ./scripts/setup_ec2.sh --systemd ROLE  besides, make ROLE a service that starts at boot:
-#                                            zookeeper, metadata, name_node, data_node_0, …,
+#                                            zookeeper, metadata, metadata_1, data_node_0,
 #                                            whatever config.ini lists
 #
 # Run it on every machine, from a copy of the repository. Nothing is started by it.
@@ -128,8 +128,8 @@ This machine is prepared. What is left, once for the cluster:
 
 4. Start the daemons, in any order: each on its machine, in a terminal
 
-       .venv/bin/python zookeeper/zk.py
-       .venv/bin/python metadata_service/metadata.py
+       .venv/bin/python zookeeper/zk.py                  0; or 1: the second zookeeper
+       .venv/bin/python metadata_service/metadata.py     0; or 1: the second one
        .venv/bin/python data_service/name_node.py        0, or 1 for the second one, which stands by
        .venv/bin/python data_service/data_node.py 0      the first one of data_node_hosts
        .venv/bin/python data_service/data_node.py 1      the second one, …
