@@ -162,6 +162,7 @@ Whoever can read the cluster's key (key_file) can issue others, whether the clus
 --datanode   for the one of this index in data_node_hosts
 --gateway    for one that acts for users
 --zookeeper, --metadata  for these daemons; a namenode needs the key of the cluster itself
+The last three go together: one file for all daemons of a machine.
 --web        a user's key as one word, the password for the web gateway: his own, from his key file
 A user keeps his in ~/.pyhdfs/key, or where $PYHDFS_KEY_FILE says; a daemon where key_file says.
 """,

@@ -192,7 +192,7 @@ COMMANDS: Dict[str, Command] = {
     ),
     "issueKey": _row(
         "issue_key",
-        "[-o <file>] <user> | --datanode <index> | --gateway <name> | --zookeeper | --metadata | "
+        "[-o <file>] <user> | --gateway <name> | [--datanode <index>] [--zookeeper] [--metadata] | "
         "--web [<user>]",
         "write a key file, made from the key of the cluster", "dfsadmin",
     ),

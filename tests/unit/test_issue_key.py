@@ -109,3 +109,12 @@ def test_only_users_have_a_web_password(folder: Path) -> None:
         issued(folder, "--web", "--gateway", "hue")
     with pytest.raises(InvalidArgument, match="expected 1 to 100 bytes"):
         issued(folder, "--web", "name_node")
+
+
+def test_the_daemons_of_a_machine_get_one_file(folder: Path) -> None:
+    text = issued(folder, "--datanode", "1", "--metadata", "--zookeeper")
+    named = [line.partition(" ")[2] for line in text.splitlines() if line.startswith("principal")]
+    assert named == ["data_node:localhost:1802", "zookeeper", "metadata"]
+    for words in ([], ["--metadata", "alice"], ["--gateway", "web", "--zookeeper"]):
+        with pytest.raises(UsageError, match="the daemons of a machine"):
+            issued(folder, *words)

@@ -85,7 +85,7 @@ def issued(tmp_path: Path, principal: str, *cluster: ClusterKey) -> IssuedKeys:
     """What a principal is given, by way of a file."""
     text = key_file.issue(cluster or (CLUSTER,), Principal.parse(principal), NOW)
     found = key_file.read(written(tmp_path / "issued", text.encode()))
-    assert isinstance(found, IssuedKeys) and found.principal == principal
+    assert isinstance(found, IssuedKeys) and found.principals == (principal,)
     return found
 
 
@@ -146,9 +146,26 @@ def test_files_of_one_principal_can_be_joined(tmp_path: Path) -> None:
     ]
     found = key_file.read(written(tmp_path / "joined", "".join(texts).encode()))
     assert [key.issued for key in found.calling("name_node", "user:a", 0)] == [NOW, NOW + 1]
-    stranger = key_file.issue([CLUSTER], Principal.parse("user:b"), NOW)
-    with pytest.raises(SettingsError, match="mixed:7: found no line"):
-        key_file.read(written(tmp_path / "mixed", (texts[0] + stranger).encode()))
+    for stranger in ("user:b", "zookeeper", "gateway:a"):
+        mixed = texts[0] + key_file.issue([CLUSTER], Principal.parse(stranger), NOW)
+        with pytest.raises(SettingsError, match="mixed:7: found no line"):
+            key_file.read(written(tmp_path / "mixed", mixed.encode()))
+
+
+def test_the_daemons_of_a_machine_may_have_one_file(tmp_path: Path) -> None:
+    names = ("data_node:h:1", "metadata", "zookeeper", "data_node:h:2")
+    texts = [
+        key_file.issue([CLUSTER, OTHER], Principal.parse(name), NOW) for name in (*names, names[0])
+    ]
+    found = key_file.read(written(tmp_path / "machine", "".join(texts).encode()))
+    for name in names:
+        alone = issued(tmp_path, name, CLUSTER, OTHER)
+        assert found.allows(name) and found.serving(name) == alone.serving(name) != {}
+        for server in ("name_node", "zookeeper", "metadata"):
+            keys_of = set(found.calling(server, name, 0))
+            assert keys_of == set(alone.calling(server, name, 0))
+    assert not found.allows("name_node") and found.serving("name_node") == {}
+    assert not found.allows("data_node:h:3") and not found.allows("user:a")
 
 
 @pytest.mark.parametrize(

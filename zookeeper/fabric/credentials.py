@@ -224,8 +224,8 @@ def key_credentials(
                                 f"{path}: " + key_file.how_to_get_one(principal))
     if assumed:
         found = key_file.read(path)
-        if isinstance(found, IssuedKeys):
-            principal = Principal.parse(found.principal)
+        if isinstance(found, IssuedKeys) and len(found.principals) == 1:
+            principal = Principal.parse(found.owner)
     old_path = security.old_key_file if own else ""
     # These let nobody in, and may not be able to read who is to be kept out.
     revoked_path = security.revoked_file if principal.role not in (USER, GATEWAY) else ""
@@ -244,11 +244,11 @@ def cluster_keys(settings: Settings) -> Tuple[ClusterKey, ...]:
     for path in (place(settings), *paths):
         one = key_file.read(path)
         if not isinstance(one, ClusterKey):
-            raise SettingsError(f"{path}: found the key of {one.principal}, expected that of the "
+            raise SettingsError(f"{path}: found the key of {one.owner}, expected that of the "
                                 "cluster: only who has it issues others")
         found.append(one)
     return tuple(found)
 
 
 def _owner(found: Keys) -> str:
-    return found.principal if isinstance(found, IssuedKeys) else "the cluster"
+    return found.owner if isinstance(found, IssuedKeys) else "the cluster"

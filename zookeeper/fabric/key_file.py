@@ -1,7 +1,8 @@
 """Files of keys: the cluster's own, from which all others come, and those issued from it.
 
 Either is readable by its owner only. The cluster's is 32 to 4096 random bytes. An issued one is
-text, and says whose it is; several of one principal may be written into one file:
+text, and says whose it is; several of one principal may be written into one file, and so may those
+of the daemons of one machine:
 
     # PyHDFS key of user:alice, issued 2026-11-27T17:40:00Z
     principal user:alice
@@ -74,26 +75,33 @@ class ClusterKey(NamedTuple):
 
 
 class IssuedKeys(NamedTuple):
-    """What one principal was given."""
+    """What one principal was given, or the daemons of one machine: whose each key is, and for whom
+    it is good."""
 
-    principal: str
-    callers: Tuple[Tuple[str, CallerKey], ...]
-    servers: Dict[bytes, bytes]
+    principals: Tuple[str, ...]
+    callers: Tuple[Tuple[str, str, CallerKey], ...]
+    servers: Tuple[Tuple[str, bytes, bytes], ...]
 
     def __repr__(self) -> str:
-        return f"<IssuedKeys of {self.principal}>"
+        return f"<IssuedKeys of {self.owner}>"
+
+    @property
+    def owner(self) -> str:
+        """Whose they are, for people."""
+        return " and ".join(self.principals)
 
     def serving(self, server: str) -> Dict[bytes, bytes]:
         """The keys of a server, by the id of the cluster key that each comes from."""
-        return self.servers if server == self.principal else {}
+        return {key_id: key for owner, key_id, key in self.servers if owner == server}
 
     def calling(self, server: str, principal: str, _now: int) -> List[CallerKey]:
         """The keys with which a principal calls a server."""
-        return [key for name, key in self.callers if (name, principal) == (server, self.principal)]
+        asked = (principal, server)
+        return [key for owner, name, key in self.callers if (owner, name) == asked]
 
     def allows(self, principal: str) -> bool:
         """Whether the holder may introduce himself so."""
-        return principal == self.principal
+        return principal in self.principals
 
 
 Keys = Union[ClusterKey, IssuedKeys]
@@ -139,14 +147,15 @@ def how_to_get_one(principal: Principal) -> str:
 
 
 def _issued(path: str, data: bytes) -> IssuedKeys:
-    principal, issued = "", 0
-    callers: List[Tuple[str, CallerKey]] = []
-    servers: Dict[bytes, bytes] = {}
+    principals: List[str] = []
+    issued = 0
+    callers: List[Tuple[str, str, CallerKey]] = []
+    servers: List[Tuple[str, bytes, bytes]] = []
     for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
         word, _, rest = line.partition(" ")
         try:
-            if word == "principal" and principal in ("", rest):
-                principal = rest
+            if word == "principal" and _may_join(rest, principals):
+                principals = [one for one in principals if one != rest] + [rest]
             elif word == "issued":
                 issued = int(rest)
                 if not 0 <= issued < 1 << 63:
@@ -156,18 +165,25 @@ def _issued(path: str, data: bytes) -> IssuedKeys:
                 if (len(key_id), len(key)) != (keys.KEY_ID_BYTES, KEY_BYTES_MIN):
                     raise ValueError
                 if word == _SERVES:
-                    servers[key_id] = key
+                    servers.append((principals[-1], key_id, key))
                 else:
-                    callers.append((word, CallerKey(key, key_id, issued)))
+                    callers.append((principals[-1], word, CallerKey(key, key_id, issued)))
             elif line.strip() and not line.startswith("#"):
                 raise ValueError
-        except ValueError:
+        except (ValueError, IndexError):
             # Not the line itself, which may be a key.
             raise SettingsError(f"{path}:{number}: found no line of a key file that issueKey "
-                                "writes, for one principal") from None
-    if not principal or not (callers or servers):
+                                "writes, for one principal or the daemons of one machine"
+                                ) from None
+    if not (callers or servers):
         raise SettingsError(f"{path}: found no key in this key file")
-    return IssuedKeys(principal, tuple(callers), servers)
+    return IssuedKeys(tuple(principals), tuple(callers), tuple(servers))
+
+
+def _may_join(principal: str, others: Sequence[str]) -> bool:
+    """Whether somebody's keys may stand behind those of others: a person's are nobody else's."""
+    alone = [one for one in (principal, *others) if Principal.parse(one).role not in _SERVERS]
+    return not alone or not others or set(others) == {principal}
 
 
 def open_regular(path: str) -> BinaryIO:

@@ -1,5 +1,5 @@
-"""issueKey: a key file for a user, a gateway or a daemon, made from the cluster's key; or a user's
-key as one word."""
+"""issueKey: a key file for a user, a gateway, or the daemons of a machine, made from the cluster's
+key; or a user's key as one word."""
 
 from typing import List
 
@@ -39,7 +39,9 @@ def issue_key(session: Session, words: List[str]) -> None:
     if options.has(WEB_OPTION):
         text = _web_password(options, session)
     else:
-        text = key_file.issue(cluster_keys(settings), _owner(options, settings), int(now()))
+        made_of, moment = cluster_keys(settings), int(now())
+        owners = _owners(options, settings)
+        text = "".join([key_file.issue(made_of, owner, moment) for owner in owners])
     path = options.value("o")
     if path is None:
         session.out.text(text)
@@ -52,14 +54,14 @@ def _web_password(options: Options, session: Session) -> str:
     settings: Settings = session.filesystem.settings
     if not options.arguments:
         options.arguments.append(session.filesystem.user)
-    owner = _owner(options, settings)
-    if owner.role != USER:
+    (owner, *others) = _owners(options, settings)
+    if owner.role != USER or others:
         raise UsageError("--web is for users only")
     return web_password.render(key_credentials(settings, owner).newest(NAME_NODE)) + "\n"
 
 
-def _owner(options: Options, settings: Settings) -> Principal:
-    """Whom the words name; raises UsageError unless they name one."""
+def _owners(options: Options, settings: Settings) -> List[Principal]:
+    """Whom the words name: one, or several daemons of a machine; UsageError for anything else."""
     named = [Principal(USER, user) for user in options.arguments]
     if options.value(DATA_NODE_OPTION) is not None:
         index = options.number(DATA_NODE_OPTION, 0)
@@ -69,9 +71,10 @@ def _owner(options: Options, settings: Settings) -> Principal:
     if gateway is not None:
         named.append(Principal(GATEWAY, gateway))
     named += [Principal(role) for role in (ZOOKEEPER, METADATA) if options.has(f"-{role}")]
-    if len(named) != 1:
-        raise UsageError("expected one of USER, --datanode N, --gateway NAME, --zookeeper, "
-                         "--metadata")
-    if named[0].role in (USER, GATEWAY):
-        check_plain_name(named[0].name)
-    return named[0]
+    people = [one for one in named if one.role in (USER, GATEWAY)]
+    if not named or people and len(named) > 1:
+        raise UsageError("expected one of USER, --gateway NAME, or the daemons of a machine: "
+                         "--datanode N, --zookeeper, --metadata")
+    for one in people:
+        check_plain_name(one.name)
+    return named
