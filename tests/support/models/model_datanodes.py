@@ -217,8 +217,9 @@ class ModelCluster:
         """The node opens a session; it forgets the orders of the last one."""
         info = node_info(node.name, str(node.incarnation), rack=node.rack)
         node.session = self.blocks.register(info, self.now)
-        node.orders.clear()
-        node.obeyed = self.epoch if self.blocks.leads else node.obeyed
+        if self.blocks.leads:
+            node.orders.clear()
+            node.obeyed = self.epoch
 
     def report(self, node: ModelDataNode, size: int = 3) -> None:
         """A full report, in parts of `size` blocks, from a node that has told everything."""
@@ -263,8 +264,9 @@ class ModelCluster:
 
     def beat(self, node: ModelDataNode, lose_reply: bool = False) -> None:
         """A heartbeat; the commands are obeyed later, or lost with the reply."""
+        acknowledged = 0 if node.untold else node.obeyed
         commands = self.blocks.heartbeat(
-            node.session, node_stats(), self.now, self.durable_txid, node.obeyed)
+            node.session, node_stats(), self.now, self.durable_txid, acknowledged)
         if self.blocks.leads and node.obeyed < self.epoch and not lose_reply:
             node.orders.clear()
             node.obeyed = self.epoch
