@@ -13,7 +13,7 @@ import pytest
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.node import Node
 from tests.property.test_blocks_walk import NAMES, Walk
-from tests.support.models.model_datanodes import ModelCluster
+from tests.support.models.model_datanodes import ModelCluster, ModelDataNode
 from tests.support.models.two_namenodes import TwoNamenodes
 
 STEPS = 400
@@ -102,10 +102,18 @@ class TakeoverWalk(Walk):
             cluster.follow(len(cluster.edits))
             with cluster.turned_round():
                 for node in cluster.nodes.values():
+                    self.read_what_is_doubtful(cluster.blocks, node)
                     cluster.connect(node)
         assert cluster.standby is not None
         assert replicas(cluster.standby) == replicas(cluster.blocks)
         assert set(cluster.standby.census.deleted()) == set(cluster.blocks.census.deleted())
+
+    def read_what_is_doubtful(self, blocks: Blocks, node: ModelDataNode) -> None:
+        """What a standby would have read as soon as it leads: it may take a replica for damaged
+        that was replaced in a moment in which it was not told."""
+        known = blocks._nodes.get(node.name)
+        for block in list(known.outbox.verify.values()) if known is not None else ():
+            node.verify(block)
 
 
 def replicas(blocks: Blocks) -> Dict[int, tuple]:

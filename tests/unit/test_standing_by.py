@@ -166,3 +166,20 @@ def test_graces_begin_again_with_who_leads(world: ModelCluster) -> None:
     assert ("a", TRASH, 99) not in world.ordered(), "its writer may be about to present it"
     world.run(10)
     assert ("a", TRASH, 99) in world.ordered()
+
+
+def test_a_deleted_replica_that_its_leader_has_not_heard_of_is_found_later(
+    world: ModelCluster,
+) -> None:
+    """Its datanode was dead for the one that led, and is not for the one that follows."""
+    world.blocks.invalidate(1, 0)
+    world.blocks.stand_by()
+    world.blocks.forget(1)
+    world.blocks.check()
+    assert world.census.counts().unknown == 3
+    world.nodes["a"].remove(Block(1, 1, 100))
+    world.tell(world.nodes["a"])
+    assert world.census.counts().unknown == 2, "this one was only late"
+    take_over(world)
+    world.run(35)
+    assert {("b", TRASH, 1), ("c", TRASH, 1)} <= set(world.ordered())

@@ -136,7 +136,8 @@ class Blocks:
 
     def forget(self, block_id: int) -> None:
         """The namespace keeps no record any more that this id is deleted."""
-        self._parts.deletions.drop_tombstone(block_id)
+        for node, replica in self._parts.deletions.drop_tombstone(block_id):
+            self._parts.reports.has(node, replica, self._parts.now, False)
 
     def loaded(self, now: float) -> None:
         """All blocks of the namespace are tracked: safe mode may begin to count."""
@@ -152,8 +153,9 @@ class Blocks:
         self._parts.now = now
         self.epoch, self.leads = epoch, True
         for node in self._nodes:
+            # What it shall read, it is told when it obeys this namenode.
             node.settled = False
-            node.forget_verifications()
+            node.verified.clear()
         self._parts.deletions.start(now)
         self._safe_mode.lead()
         self.monitor.reports_came(now)

@@ -125,12 +125,13 @@ class Deletions:
             return ()
         return tuple(islice(self._confirmed, limit))
 
-    def drop_tombstone(self, block_id: int) -> None:
-        """Every holder confirmed, as far as whoever decided it had heard: here some may be late,
-        and what they still have is of an unknown block then."""
-        for node in self._tombstones.pop(block_id).waiting:
-            node.outbox.drop(block_id)
+    def drop_tombstone(self, block_id: int) -> List[Tuple[Node, Block]]:
+        """Every holder confirmed, as far as whoever decided it had heard: here some may be late.
+        What they still have, as far as is known here, is of an unknown block now."""
+        left = [(node, node.outbox.drop(block_id))
+                for node in self._tombstones.pop(block_id).waiting]
         self._confirmed.pop(block_id, None)
+        return [(node, order.block) for node, order in left if order is not None]
 
     # Files that want fewer replicas.
 

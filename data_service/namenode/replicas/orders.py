@@ -6,7 +6,7 @@ order to copy is not repeated from here: `replication.py` plans that copy anew.
 """
 
 from itertools import islice
-from typing import Callable, Dict, List, NamedTuple, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import REPORT, VERIFY, Command
@@ -64,10 +64,11 @@ class Outbox:
         """Whether the datanode may have been told to remove its replica of this block."""
         return block_id in self.sent or (block_id in self.ready and self.ready[block_id].repeated)
 
-    def drop(self, block_id: int) -> None:
-        """Forget the order about a block: it was confirmed, or it is no longer right."""
-        self.ready.pop(block_id, None)
-        self.sent.pop(block_id, None)
+    def drop(self, block_id: int) -> Optional[Order]:
+        """Forget the order about a block, if there was one: it was confirmed, or is no longer
+        right."""
+        sent, _ = self.sent.pop(block_id, (None, 0.0))
+        return self.ready.pop(block_id, sent)
 
     def ids(self) -> List[int]:
         """The blocks that there are orders about."""

@@ -264,9 +264,8 @@ class ModelCluster:
 
     def beat(self, node: ModelDataNode, lose_reply: bool = False) -> None:
         """A heartbeat; the commands are obeyed later, or lost with the reply."""
-        acknowledged = 0 if node.untold else node.obeyed
-        commands = self.blocks.heartbeat(
-            node.session, node_stats(), self.now, self.durable_txid, acknowledged)
+        commands = self.blocks.heartbeat(node.session, node_stats(), self.now, self.durable_txid,
+                                         0 if node.untold else node.obeyed)
         if self.blocks.leads and node.obeyed < self.epoch and not lose_reply:
             node.orders.clear()
             node.obeyed = self.epoch
@@ -327,11 +326,9 @@ class ModelCluster:
                 self._copy(node, block, command.targets)
 
     def _copy(self, node: ModelDataNode, block: Block, targets: Tuple[Target, ...]) -> None:
-        replica = node.disk.get(block.block_id)
-        if replica is None or replica.block != block:
-            return
-        if not replica.intact:
+        if node.disk.get(block.block_id) == Replica(block, False):
             node.untold.append(("corrupt", block))
+        if node.disk.get(block.block_id) != Replica(block, True):
             return
         for target in targets:
             other = self.nodes[target.node_id]
