@@ -94,7 +94,9 @@ def _promises(ways: Ways, owner: str, at_least: int, seconds: float) -> Promised
     if not cluster_id:
         first = recovery.first_configuration(ways.addresses, heard.answers)
         if first is None:
-            raise Unavailable(f"a new cluster begins with all of its members: {_why(ways, heard)}")
+            begins = Unavailable(
+                f"a new cluster begins with all of its members: {_why(ways, heard)}")
+            raise next((one for one in heard.errors.values() if not one.retryable), begins)
         cluster_id = recovery.first_cluster_id(first)
     epoch = recovery.next_epoch(heard.answers, at_least)
     if 0 < epoch < at_least:

@@ -17,55 +17,45 @@ import math
 import os
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
+from typing import Callable, Iterator, List, Optional, Tuple, TypeVar, Union
 
-from metadata_service.append_queue import ATTEMPTS, RETRY_SECONDS_MAX, AppendQueue, next_pause
+from metadata_service.append_queue import ATTEMPTS, AppendQueue, next_pause
 from metadata_service.backlog import Pending
-from metadata_service.calls import MemberCalls
-from metadata_service.chain import places
-from metadata_service.edits import TABLES, Edit, Row, decode, decode_rows, join_lines, split_lines
-from metadata_service.quorum import START, Stored
-from metadata_service.recent import recent
-from metadata_service.recovery import next_epoch
+from metadata_service.claiming import lead
+from metadata_service.edits import Edit, Row
+from metadata_service.lane import Ways
+from metadata_service.members import SILENCE_SECONDS, Members
+from metadata_service.proofs import Proofs
+from metadata_service.record_reader import RecordReader
 from metadata_service.waiters import Waiters
 from zookeeper.fabric import logs
-from zookeeper.fabric.calls import Call, Perform
-from zookeeper.fabric.errors import (
-    CorruptData,
-    DfsError,
-    Fenced,
-    InternalError,
-    NotLeader,
-    ProtocolViolation,
-    Unavailable,
-)
+from zookeeper.fabric.errors import DfsError, InternalError, NotLeader, Unavailable
 from zookeeper.fabric.figures import SIZES, Family, Histogram, gauge, histogram
 
 log = logs.get("journal")
 
-PAGE_ROWS = 5_000
+Result = TypeVar("Result")
 
 
 class Journal:
     """One namenode's right to write edits, from `open` until it fails or is closed.
 
-    `perform` carries one call out, once. `on_failure(error)` is called in some
+    `ways` lead to the members of the metadata quorum. `on_failure(error)` is called in some
     thread, perhaps one that holds the caller's locks: it must neither block nor lock.
     """
 
     def __init__(
         self,
-        perform: Perform,
+        ways: Ways,
         owner: str,
         append_timeout_seconds: float,
         frame_bytes_max: int,
         on_failure: Callable[[DfsError], None],
     ) -> None:
-        self._perform = perform
-        self._once = MemberCalls(perform)
-        self._patiently = MemberCalls(self._repeat)
+        self._ways = ways
         self._owner = owner
         self._timeout_seconds = append_timeout_seconds
+        self._frame_bytes_max = frame_bytes_max
         self._on_failure = on_failure
         self._lock = threading.Lock()
         self._waiters = Waiters(self._lock)
@@ -73,96 +63,81 @@ class Journal:
         self._appends, self._batches = Histogram(), Histogram(SIZES)
         self._failure_told = False
         self._closed = threading.Event()
+        self._members: Optional[Members] = None
+        self._proofs: Optional[Proofs] = None
+        self._reader: Optional[RecordReader] = None
         self.epoch = 0
         self.cluster_id = ""
-        self._first_txid, self._place = 0, START
 
     # Reading, before the namenode serves.
 
     def open(self, at_least: int = 0) -> int:
         """Claim a new epoch, which ends all earlier ones, and return it.
 
-        `at_least`: what a zookeeper or a datanode knows of, should the service have lost it.
-        The claim names itself, so that it may be repeated when its answer is lost.
-        Raises Unavailable when the service does not answer in time, Fenced when another namenode
+        `at_least`: what a zookeeper or a datanode knows of, should the members have lost it.
+        All that may have been decided before is so now, and nothing else ever will be. Raises
+        Unavailable when no majority of the members answers in time, Fenced when another namenode
         claimed a still newer epoch at the same moment.
         """
-        known = self._patiently.status()
-        epoch = next_epoch({known.member_id: known}, at_least)
-        owner = f"{self._owner} {os.urandom(4).hex()}"
-        member = self._patiently.claim(known.cluster_id, epoch, owner)
-        stored = self._patiently.adopt(
-            epoch, owner, member.last, b"", member.last.txid, member.configuration
-        )
-        self.epoch, self.cluster_id = epoch, member.cluster_id
-        self._first_txid, self._place = member.first_txid, stored.last
+        members = self._patiently(lambda seconds: self._lead(at_least, seconds))
+        proofs = Proofs(members)
+        self._members, self._proofs = members, proofs
+        self._reader = RecordReader(members, proofs, self._timeout_seconds, self._closed)
         with self._lock:
-            self._queue.last_txid = self._queue.durable_txid = stored.last.txid
-        self._await_applied(stored)
-        return epoch
+            self._queue.last_txid = self._queue.durable_txid = members.decided
+        self.epoch, self.cluster_id = members.reign.epoch, members.reign.cluster_id
+        if self._closed.is_set():
+            members.close()
+        return self.epoch
 
-    def _await_applied(self, stored: Stored) -> None:
-        """What `load` reads is whole when all edits have been applied."""
-        deadline = time.monotonic() + self._timeout_seconds
-        applied = stored.applied_txid
-        while applied < self._place.txid:
-            if time.monotonic() >= deadline:
-                raise Unavailable("the metadata service has not applied all edits yet")
-            if self._closed.wait(RETRY_SECONDS_MAX):
-                raise Unavailable("the journal has been closed")
-            applied = self._patiently.status().applied.txid
+    def _lead(self, at_least: int, seconds: float) -> Members:
+        owner = f"{self._owner} {os.urandom(4).hex()}"
+        silence = min(SILENCE_SECONDS, self._timeout_seconds / ATTEMPTS)
+        return lead(self._ways, owner, at_least, seconds, self._frame_bytes_max // 2, silence)
 
     def confirm(self) -> None:
         """Raises Fenced when a newer epoch was claimed meanwhile.
 
         What `load` gave is one consistent image only if this holds after it.
         """
-        status = self._patiently.status()
-        self._require_newest(status.promised, status.room)
+        self._patiently(self.prove)
 
-    def prove(self, timeout: float) -> None:
-        """Ask once whether this epoch still is the newest; raises Fenced or Unavailable.
+    def prove(self, timeout: float) -> float:
+        """Ask once whether this epoch still is the newest; since when, in monotonic seconds, that
+        is known, which is not before this call. Raises Fenced or Unavailable.
 
-        The answer tells of the disk, too: a change that met a full one would end the journal.
+        The answers tell of the disks, too: a change that met full ones would end the journal.
         """
-        proved = self._once.within(timeout).prove(self.epoch, self.durable_txid)
-        self._require_newest(proved.promised, proved.room)
-
-    def _require_newest(self, promised: int, room: bool) -> None:
-        if promised != self.epoch:
-            raise Fenced(f"epoch {self.epoch} is over, {promised} has been claimed")
-        self._queue.room = room
+        if self._members is None or self._proofs is None:
+            raise NotLeader("the journal is not open yet")
+        proved_at = self._proofs.renew(timeout)
+        self._queue.room = self._members.has_room
+        return proved_at
 
     def load(self, table: str) -> Iterator[Row]:
         """Every row of an image table in order of its key, fetched page by page."""
-        after = None
-        while True:
-            rows = decode_rows(self._patiently.load(table, after, PAGE_ROWS))
-            if not rows:
-                return
-            if not all(map(TABLES[table].accepts, rows)):
-                raise ProtocolViolation(f"the metadata service sent odd rows of {table}")
-            yield from rows
-            after = rows[-1][0]
+        return self._opened.load(table)
 
     def rows(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
         """Lines of at most so many rows behind a key, as `load` of MemberCalls gives them."""
-        return self._patiently.load(table, after, limit)
+        return self._opened.rows(table, after, limit)
 
     def recent_edits(self, limit: int, seconds: float = math.inf) -> Iterator[Edit]:
         """The newest durable edits, at most `limit`, oldest first; fewer when fewer are kept.
 
         Those of more than `seconds` before the last one are left out, but for some.
         """
-        last = self.durable_txid
-        kept_behind = self._first_txid - 1 if self._first_txid else last
-        return recent(self._edits_behind, max(last - limit, kept_behind), last, seconds)
+        return self._opened.recent_edits(limit, seconds)
 
-    def _edits_behind(self, txid: int, limit: int) -> List[Edit]:
-        tail = self._patiently.tail(txid, limit, 0.0)
-        if tail.behind:
-            raise CorruptData(f"the metadata service does not keep the edits behind {txid}")
-        return [decode(line) for line in split_lines(tail.payload)]
+    def checkpoint(self) -> int:
+        """Have everything that is durable copied from the log into the database; the last txid."""
+        return self._opened.checkpoint()
+
+    @property
+    def _opened(self) -> RecordReader:
+        if self._reader is None:
+            raise NotLeader("the journal is not open yet")
+        return self._reader
 
     # Writing.
 
@@ -188,8 +163,9 @@ class Journal:
 
     @property
     def trouble(self) -> str:
-        """Why the service has not answered for a moment, for a person; empty when it has."""
-        return self._queue.trouble
+        """Why nothing has become durable for a moment, for a person; empty when it has."""
+        away = self._members.trouble if self._members is not None else ""
+        return self._queue.trouble or (away and f"waits for the metadata service: {away}")
 
     def check_room(self) -> None:
         """Raises NotLeader, Busy or DiskFull when a change must not be accepted now.
@@ -229,10 +205,6 @@ class Journal:
                 return
             self._send(batch, deadline)
 
-    def checkpoint(self) -> int:
-        """Have everything that is durable copied from the log into the database; the last txid."""
-        return self._patiently.checkpoint(self.epoch)
-
     def figures(self) -> Tuple[Family, ...]:
         """How far it has come, and how long appends take."""
         with self._lock:
@@ -247,12 +219,16 @@ class Journal:
             )  # fmt: skip
 
     def close(self) -> None:
-        """Take no more edits and send every waiting thread home. The pool stays the caller's."""
+        """Take no more edits, send every waiting thread home, and let go of the members: whoever
+        wants to lead may. To be called when this namenode answers nobody any more."""
         self._closed.set()
         with self._lock:
             self._queue.fail(Unavailable("the journal has been closed"))
             self._failure_told = True
             self._waiters.wake_all()
+        if self._members is not None and self._proofs is not None:
+            self._members.close()
+            self._proofs.release()
 
     def check(self) -> None:
         """Assert what must always hold."""
@@ -291,14 +267,14 @@ class Journal:
         started = time.monotonic()
         failure: Optional[DfsError] = None
         try:
-            appended = self._append(batch, self._queue.attempt_seconds(deadline, started))
+            room = self._append(batch, self._queue.attempt_seconds(deadline, started))
         except DfsError as error:
             failure = error
         with self._lock:
             self._appends.note(time.monotonic() - started)
             self._batches.note(len(batch))
             if failure is None:
-                self._queue.appended(appended.last.txid, appended.room)
+                self._queue.appended(batch[-1].txid, room)
             else:
                 self._queue.refused(failure, started, time.monotonic())
             self._waiters.wake(self._queue.durable_txid)
@@ -313,46 +289,40 @@ class Journal:
             return
         self._failure_told = True
         self._waiters.wake_all()
+        if self._members is not None:
+            self._members.close()  # What could not be decided is not sent any more.
         log.error("journal.failed", epoch=self.epoch, code=error.code, error=error.message)
         self._on_failure(error)
 
-    def _append(self, batch: List[Pending], seconds: float) -> Stored:
-        """Have a batch recorded; raises errors of ours only."""
-        behind = self._place
-        lines = [pending.line for pending in batch]
+    def _append(self, batch: List[Pending], seconds: float) -> bool:
+        """Have a batch recorded; whether there is room for more. Raises errors of ours only."""
+        members = self._members
         try:
-            # Who has the turn is the only one here.
-            *_, last = places(behind, lines)
-            stored = self._once.within(seconds).append(
-                self.epoch, behind, join_lines(lines), behind.txid, ()
-            )
-            if stored.last != last:
-                raise ProtocolViolation(
-                    f"an append up to edit {last.txid} was answered by {stored.last.txid}"
-                )
+            if members is None:
+                raise NotLeader("the journal is not open yet")
+            members.append(batch[0].txid, [pending.line for pending in batch], seconds)
+            return members.has_room
         except DfsError:
             raise
         except Exception as error:  # A defect must fail the journal, not leave the turn taken.
             log.error("append.failed", exc_info=True, error=error)
             raise InternalError(f"the append broke: {error}") from error
-        self._place = last
-        return stored
 
-    def _repeat(self, call: Call, args: Tuple[Any, ...], _seconds: Optional[float]) -> Any:
-        """Make a call that may be repeated, until it is answered or the time is over."""
+    def _patiently(self, attempt: Callable[[float], Result]) -> Result:
+        """What an attempt within so many seconds gives, made again until the time is over."""
         deadline = time.monotonic() + self._timeout_seconds
         pause = 0.0
         while True:
             try:
-                result = self._perform(call, args, self._timeout_seconds / ATTEMPTS)
+                result = attempt(self._timeout_seconds / ATTEMPTS)
                 self._queue.trouble = ""
                 return result
             except DfsError as error:
                 trouble = f"waits for the metadata service: {error.message}"
                 if not error.retryable or time.monotonic() >= deadline:
                     raise
-                if self.trouble != trouble:  # Once is enough, however long it takes.
-                    log.warning("metadata.awaited", method=call.name, error=error.message)
+                if self._queue.trouble != trouble:  # Once is enough, however long it takes.
+                    log.warning("metadata.awaited", error=error.message)
                 self._queue.trouble = trouble
             pause = next_pause(pause)
             if self._closed.wait(pause):

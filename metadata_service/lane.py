@@ -99,12 +99,14 @@ class Lane:
         self.acked = -1
         """Up to which edit its log is durably that of this epoch; -1: it has not adopted it."""
         self.applied_txid = 0
+        self.asked_to = 0
+        """Up to which edit it was sent edits last."""
         self.version = -1
         """Of the configuration that it has stored."""
         self.room = True
         self.refusal: Optional[DfsError] = None
         """Why it did not store what it was sent last; None when it did, or has not answered."""
-        self.retry_at = 0.0
+        self.retry_at = self.pause = 0.0
         self.asked_for_proof_at = -math.inf
         self.trouble = "has not answered yet"
         """Why it is not in step, for a person; empty when it is."""

@@ -125,7 +125,9 @@ class MemberKeeper:
                 if status.log_epoch == epoch:
                     raise OutOfStep(f"its log is another one at edit {acked}")
             lane.acked, lane.version = acked, version
-            lane.room, lane.refusal, lane.trouble = status.room, None, ""
+            lane.room = status.room
+            if acked >= members.record.last.txid:
+                lane.refusal, lane.trouble = None, ""  # Otherwise what it is sent next will show.
             lane.writing.connection = connection
             members.changed.notify_all()
         self._told = ""
@@ -145,7 +147,9 @@ class MemberKeeper:
         elif status.member_id in members.doubtful:
             reason = "has forgotten what it had acknowledged: its disk is an old copy"
         elif status.promised > members.reign.epoch:
-            raise Fenced(f"epoch {status.promised} has been promised to {status.owner}")
+            raise Fenced(
+                f"epoch {members.reign.epoch} is over, {status.promised} has been promised to "
+                f"{status.owner}")
         if reason:
             with members.changed:
                 lane.acked = -1

@@ -14,6 +14,7 @@ import threading
 import time
 from typing import AbstractSet, Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from metadata_service.append_queue import next_pause
 from metadata_service.calls import MemberCalls, Witness
 from metadata_service.edits import join_lines
 from metadata_service.lane import Lane, Ways
@@ -27,6 +28,7 @@ from zookeeper.fabric.errors import (
     DfsError,
     DiskFull,
     Fenced,
+    InternalError,
     OutOfStep,
     ProtocolViolation,
     Unavailable,
@@ -40,7 +42,7 @@ LOOK_SECONDS = 0.1
 SILENCE_SECONDS = 5.0
 """A member that is silent for so long is hung up on, and called anew."""
 
-FULL_SECONDS = 0.25
+FULL_SECONDS = 0.1
 BUSY_SECONDS = 0.02
 """How long a member is left alone that said so."""
 
@@ -94,7 +96,8 @@ class Members:
         self.proving = threading.Lock()
         """Held by who asks for proofs: the other connection of each lane is his."""
         self.closed = False
-        self._payload: Tuple[int, int, bytes] = (0, 0, b"")
+        self._payload: Tuple[int, int, int, bytes] = (0, 0, 0, b"")
+        """What was sent last: behind which edit, when which was the last, up to which, lines."""
 
     def await_adoption(self, deadline: float) -> None:
         """Return when majorities have adopted the record, all of which is decided then."""
@@ -123,8 +126,11 @@ class Members:
         """
         deadline = time.monotonic() + seconds
         with self.changed:
+            known = self.record.last.txid + 1 - first_txid
+            if known < 0:
+                raise InternalError(f"edits from {first_txid} come after {self.record.last.txid}")
+            self.record.add(lines[known:])
             self.turn_taken = True
-            self.record.add(lines[self.record.last.txid + 1 - first_txid :])
             goal = self.record.last.txid
         try:
             self._write_until(goal, deadline)
@@ -190,9 +196,10 @@ class Members:
         try:
             if self._payload[:2] != (first, last):
                 lines = self.record.behind(first, self.bytes_max)
-                self._payload = first, last, join_lines(lines)
+                self._payload = first, last, first + len(lines), join_lines(lines)
+            lane.asked_to = self._payload[2]
             lane.writing.ask(
-                now, APPEND, self.reign.epoch, self.record.place(first), self._payload[2],
+                now, APPEND, self.reign.epoch, self.record.place(first), self._payload[3],
                 self.decided, self._witness(lane, acked),
             )  # fmt: skip
         except KeyError:
@@ -209,6 +216,9 @@ class Members:
         asked_at = lane.writing.asked_at
         try:
             stored: Stored = lane.writing.answer(APPEND)
+            if stored.last.txid < lane.asked_to:
+                raise ProtocolViolation(
+                    f"answered an append up to edit {lane.asked_to} by {stored.last.txid}")
             if stored.last.txid >= self.record.base.txid and not self.record.has(stored.last):
                 raise ProtocolViolation(f"its log is another one at edit {stored.last.txid}")
         except DfsError as error:
@@ -216,17 +226,20 @@ class Members:
             return
         lane.appends.note(now - asked_at)
         lane.acked, lane.applied_txid = stored.last.txid, stored.applied_txid
-        lane.room, lane.refusal = stored.room, None
+        lane.room, lane.refusal, lane.pause = stored.room, None, 0.0
+        lane.trouble = ""
 
     def _refuse(self, lane: Lane, error: DfsError, now: float) -> None:
         """A member did not store what it was sent."""
         if isinstance(error, (DiskFull, Busy)):
             lane.retry_at = now + (FULL_SECONDS if isinstance(error, DiskFull) else BUSY_SECONDS)
-            lane.refusal = error
+            lane.refusal, lane.trouble = error, error.message
             return
         if not error.retryable:
             log.error("member.refused", member=lane.address, code=error.code, error=error.message)
             lane.refusal = error
+        # The first try is at once: perhaps only an idle connection had been broken.
+        lane.retry_at, lane.pause = now + lane.pause, next_pause(lane.pause)
         if isinstance(error, (Fenced, OutOfStep, ProtocolViolation)):
             lane.acked = -1  # Its log is not that of this epoch (any more).
         self._lose(lane, error)
@@ -296,7 +309,10 @@ class Members:
         """Who is not in step, and why, for a person; empty when all are."""
         there = self.in_step()
         away = [f"{one.address} {one.trouble}" for one in self.lanes if one not in there]
-        silent = [f"{one.address} is silent" for one in there if one.writing.busy]
+        silent = [
+            f"{one.address} {one.trouble or 'is silent'}" for one in there
+            if one.writing.busy or one.refusal is not None
+        ]  # fmt: skip
         return "; ".join(away + silent)
 
     @property

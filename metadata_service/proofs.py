@@ -9,13 +9,19 @@ from metadata_service.calls import MemberCalls
 from metadata_service.lane import Lane
 from metadata_service.members import Members
 from metadata_service.quorum import Proved
+from zookeeper.fabric import logs
 from zookeeper.fabric.calls import calls_of
 from zookeeper.fabric.errors import DfsError, Fenced, Unavailable
+
+log = logs.get("members")
 
 LOOK_SECONDS = 0.05
 """How often it is looked whether a member has come back meanwhile that can be asked."""
 
-PROVE = calls_of(MemberCalls)["prove"]
+RELEASE_SECONDS = 0.2
+"""How long who lets go waits for the members to have heard it."""
+
+PROVE, RELEASE = calls_of(MemberCalls)["prove"], calls_of(MemberCalls)["release"]
 
 
 class Proofs:
@@ -34,6 +40,25 @@ class Proofs:
         """
         with self._members.proving:
             return self._renew(time.monotonic(), seconds)
+
+    def release(self) -> None:
+        """Tell all members, once, that this leader answers nobody any more, and hang up. Who does
+        not hear it lets others claim when the lease has run out."""
+        members = self._members
+        with members.proving:
+            asked = [lane for lane in members.lanes if lane.proving.idle]
+            for lane in asked:
+                try:
+                    lane.proving.ask(time.monotonic(), RELEASE, members.reign.epoch)
+                except DfsError as error:
+                    log.debug("member.not_released", member=lane.address, error=error.message)
+            deadline = time.monotonic() + RELEASE_SECONDS
+            left = [lane.proving.connection for lane in asked if lane.proving.busy]
+            while left and time.monotonic() < deadline:
+                ready = members.ways.answering(left, deadline - time.monotonic())
+                left = [one for one in left if one not in ready]
+            for lane in members.lanes:
+                lane.proving.hang_up()
 
     def _renew(self, began: float, seconds: float) -> float:
         members = self._members

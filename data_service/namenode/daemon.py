@@ -29,14 +29,14 @@ from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.availability_calls import ACTIVE, STANDBY, ServiceState
 from metadata_service.journal import Journal
+from metadata_service.member_ways import MemberWays
 from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership as Word
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials, Keyring
 from zookeeper.fabric.errors import Busy, DfsError, InvalidArgument, NotLeader, StartRefused
 from zookeeper.fabric.handshake import credentials_of
-from zookeeper.fabric.identity import METADATA, NAME_NODE, Principal
-from zookeeper.fabric.pools import RemotePool
+from zookeeper.fabric.identity import NAME_NODE, Principal
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Settings
 
@@ -64,9 +64,7 @@ class NameNode(daemon.Daemon):
         self._term: Optional[Term] = None
         self._journal: Optional[Journal] = None
         self._coordinator = Coordinator(str(self.address), settings, credentials)
-        self._metadata = RemotePool(
-            METADATA, settings.metadata.hosts[0], credentials, settings.network
-        )
+        self._metadata = MemberWays(settings.metadata.hosts, credentials, settings.network)
         self._server: Optional[Server] = None
         self._audit: Optional[AuditLog] = None
 
@@ -257,7 +255,7 @@ class NameNode(daemon.Daemon):
         settings = self._settings
         ending = Ending(partial(self._on_term_over, attempt))
         self._journal = journal = Journal(
-            self._metadata.perform,
+            self._metadata,
             str(self.address),
             settings.metadata.append_timeout_seconds,
             settings.network.max_frame_bytes,

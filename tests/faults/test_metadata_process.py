@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterator, List
 import pytest
 
 from metadata_service.journal import Journal
+from metadata_service.member_ways import MemberWays
 from metadata_service.opening import NAME
 from tests.support.clusters.daemon import Daemon
 from tests.support.clusters.ports import Ports
@@ -19,7 +20,6 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.identity import Principal
-from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.settings import Address, NetworkSettings
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "metadata_service" / "metadata.py"
@@ -38,7 +38,7 @@ class Process:
         )
         self.command = [sys.executable, str(LAUNCHER), "--config", str(self.config)]
         self.daemon = Daemon("metadata", self.command, folder / "metadata.log", dict(os.environ))
-        self.pools: List[RemotePool] = []
+        self.ways: List[MemberWays] = []
 
     def start(self) -> None:
         """Start, and wait until it serves."""
@@ -53,19 +53,19 @@ class Process:
 
     def journal(self, on_failure: Callable[[DfsError], None] = lambda error: None) -> Journal:
         """A journal of another namenode."""
-        own = Principal("name_node", str(len(self.pools)))
+        own = Principal("name_node", str(len(self.ways)))
         network = NetworkSettings()
         credentials = Credentials(own)
-        pool = RemotePool("metadata", self.address, credentials, network)
-        self.pools.append(pool)
-        journal = Journal(pool.perform, str(own), 60.0, network.max_frame_bytes, on_failure)
+        ways = MemberWays((self.address,), credentials, network)
+        self.ways.append(ways)
+        journal = Journal(ways, str(own), 60.0, network.max_frame_bytes, on_failure)
         journal.open()
         return journal
 
     def close(self) -> None:
         """Leave nothing behind."""
-        for pool in self.pools:
-            pool.close()
+        for ways in self.ways:
+            ways.close()
         self.daemon.kill_group()
         self._ports.close()
 

@@ -9,7 +9,6 @@ import pytest
 
 from metadata_service import append_queue
 from metadata_service.append_queue import AppendQueue
-from metadata_service.calls import MemberCalls
 from metadata_service.edits import decode
 from metadata_service.journal import Journal
 from tests.support.links.journals import ChancyPool, ModelService, Opened, edit, run_threads
@@ -24,7 +23,7 @@ def walk_on_a_bad_connection(
     service = ModelService()
     opened = Opened(service, kind=kind)
     journal = opened.journal
-    journal._once = MemberCalls(ChancyPool(service, seed).perform)
+    opened.ways.pool = ChancyPool(service, seed)
     namenode_lock = threading.Lock()
     submitted: List[int] = []
 
@@ -47,7 +46,8 @@ def walk_on_a_bad_connection(
 
 @pytest.fixture(name="impatient")
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Short pauses, and threads that take turns often enough to get into each other's way."""
+    """Attempts so short that the first ones fail, and threads in each other's way."""
+    monkeypatch.setattr(append_queue, "ATTEMPTS", PATIENCE_SECONDS / 0.00001)
     monkeypatch.setattr(append_queue, "RETRY_SECONDS_MIN", 0.0005)
     monkeypatch.setattr(append_queue, "RETRY_SECONDS_MAX", 0.002)
     usual = sys.getswitchinterval()

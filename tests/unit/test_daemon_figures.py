@@ -16,7 +16,7 @@ from metadata_service.journal import Journal
 from metadata_service.metadata_db import MetadataDatabase
 from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.disks.stores import opened
-from tests.support.links.journals import FRAME_BYTES, ModelService
+from tests.support.links.journals import FRAME_BYTES, ModelService, OneWay
 from tests.support.models.namenode_core import Core
 from tests.support.models.record_leader import append, lead
 from tests.support.models.sample_edits import file_edit, file_edits, lines_of
@@ -71,7 +71,7 @@ def test_a_metadata_service_tells_of_its_record(tmp_path: Path) -> None:
 
 
 def test_a_journal_tells_of_its_appends() -> None:
-    journal = Journal(ModelService().perform, "me", 5.0, FRAME_BYTES, lambda error: None)
+    journal = Journal(OneWay(ModelService()), "me", 5.0, FRAME_BYTES, lambda error: None)
     journal.open()
     for txid in (1, 2):
         journal.submit(file_edit(txid))

@@ -13,6 +13,7 @@ from metadata_service import room
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import split_lines
 from metadata_service.journal import Journal
+from metadata_service.member_ways import MemberWays
 from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.opening import NAME
 from metadata_service.quorum import NOBODY, START
@@ -63,6 +64,13 @@ def _pool(daemon: Metadata, settings: Settings) -> Iterator[RemotePool]:
     pool.close()
 
 
+@pytest.fixture(name="ways")
+def _ways(daemon: Metadata, settings: Settings) -> Iterator[MemberWays]:
+    ways = MemberWays((daemon.address,), NAMENODE, settings.network)
+    yield ways
+    ways.close()
+
+
 @pytest.fixture(name="service")
 def _service(daemon: Metadata, settings: Settings) -> MetadataService:
     assert daemon._database is not None
@@ -71,10 +79,12 @@ def _service(daemon: Metadata, settings: Settings) -> MetadataService:
     return service
 
 
-def test_a_journal_records_over_a_real_connection(pool: RemotePool, settings: Settings) -> None:
+def test_a_journal_records_over_a_real_connection(
+    pool: RemotePool, ways: MemberWays, settings: Settings
+) -> None:
     failures: List[DfsError] = []
     frame_bytes = settings.network.max_frame_bytes
-    journal = Journal(pool.perform, "test", 30.0, frame_bytes, failures.append)
+    journal = Journal(ways, "test", 30.0, frame_bytes, failures.append)
     assert journal.open() == 1
     edits = file_edits(1, 80)
     lock = threading.Lock()

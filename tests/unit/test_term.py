@@ -27,7 +27,7 @@ from data_service.protocol.nodes import REPORT
 from metadata_service.edits import Row, encode_row, join_lines
 from metadata_service.member_lease import address_of
 from metadata_service.journal import Journal
-from tests.support.links.journals import FRAME_BYTES, ModelService
+from tests.support.links.journals import FRAME_BYTES, ModelService, OneWay
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.model_datanodes import node_info, node_stats
 from zookeeper.fabric.errors import (
@@ -69,7 +69,7 @@ def service() -> StoredService:
 def claimed(settings: Settings, service: StoredService, owner: str) -> Term:
     """A term whose epoch is claimed, and that has not loaded the image yet."""
     ending = Ending(lambda cause: None)
-    journal = Journal(service.perform, owner, PATIENCE_SECONDS, FRAME_BYTES, ending.set)
+    journal = Journal(OneWay(service), owner, PATIENCE_SECONDS, FRAME_BYTES, ending.set)
     journal.open()
     word = Election(0, -math.inf)
     core = Core(settings, journal.cluster_id, "root")
@@ -237,7 +237,7 @@ def test_no_answer_of_a_deposed_leader_contradicts_a_newer_change(
     assert listed(term) == []
     hosts = (Address("127.0.0.1", 1), Address("127.0.0.1", 2))
     settings = replace(Settings(), name_node=NameNodeSettings(hosts=hosts))
-    newer = claimed(settings, service, "other")
+    newer = claimed(settings, service, "test")
     try:
         newer.load()
         newer.namesystem.change(mkdir("/d"))

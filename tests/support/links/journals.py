@@ -2,16 +2,16 @@
 
 import random
 import threading
-from typing import Any, Callable, List, Optional, Type
+from typing import Any, Callable, List, Optional, Sequence, Type
 
-from metadata_service.calls import Witness
+from metadata_service.calls import MemberCalls, Witness
 from metadata_service.edits import Edit, split_lines
 from metadata_service.journal import Journal
 from metadata_service.quorum import Place, Stored
 from tests.support.models.model_member import ModelMember
 from tests.support.models.sample_edits import file_edit
 from tests.support.clusters.waiting import PATIENCE_SECONDS
-from zookeeper.fabric.calls import Call
+from zookeeper.fabric.calls import Call, calls_of
 from zookeeper.fabric.errors import (
     DeadlineExceeded,
     DfsError,
@@ -19,6 +19,8 @@ from zookeeper.fabric.errors import (
 )
 
 FRAME_BYTES = 1 << 20
+
+CALLS = calls_of(MemberCalls)
 
 
 class ModelService(ModelMember):
@@ -106,6 +108,49 @@ class GatedPool(ModelService):
         return super().perform(call, args, seconds)
 
 
+class _Connection:
+    """What is asked by it happens when the answer is taken, by a pool's `perform`."""
+
+    closed = False
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._asked: Any = None
+
+    def begin(self, method: str, *args: Any, timeout: float) -> None:
+        """See Remote."""
+        assert timeout > 0
+        self._asked = CALLS[method], args
+
+    def finish(self, timeout: float) -> Any:
+        """See Remote."""
+        return self._pool.perform(*self._asked, timeout)
+
+    def close(self) -> None:
+        """See Remote."""
+
+
+class OneWay:
+    """The way to a single metadata service, by a pool; see `lane.Ways`."""
+
+    addresses = ("localhost:1",)
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+
+    def perform(self, _address: str, call: Call, args: tuple, seconds: float) -> Any:
+        """See Ways."""
+        return self.pool.perform(call, args, seconds)
+
+    def dial(self, _address: str) -> _Connection:
+        """See Ways."""
+        return _Connection(self.pool)
+
+    def answering(self, connections: Sequence[Any], _seconds: float) -> List[Any]:
+        """See Ways."""
+        return list(connections)
+
+
 class Opened:
     """A journal on a pool, with what it told by `on_failure`."""
 
@@ -117,7 +162,8 @@ class Opened:
         at_least: int = 0,
     ) -> None:
         self.failures: List[DfsError] = []
-        self.journal = kind(pool.perform, "test", timeout, FRAME_BYTES, self.failures.append)
+        self.ways = OneWay(pool)
+        self.journal = kind(self.ways, "test", timeout, FRAME_BYTES, self.failures.append)
         self.journal.open(at_least)
 
 

@@ -219,8 +219,8 @@ class ModelWays:
     """Ways to members by their addresses: of those in `dead` nothing is heard, and those in `held`
     answer when they are let go. `fate` may lose what was asked, or the answer, by raising."""
 
-    def __init__(self, *members: ModelMember) -> None:
-        self.members: Dict[str, ModelMember] = {f"{one.member_id}:1": one for one in members}
+    def __init__(self, *members: Any) -> None:
+        self.members: Dict[str, Any] = {f"{one.member_id}:1": one for one in members}
         self.addresses: Sequence[str] = tuple(self.members)
         self.dead: set = set()
         self.held: set = set()
