@@ -16,14 +16,15 @@ from typing import Dict, Optional, Protocol, Sequence
 
 from metadata_service.calls import MemberCalls
 from metadata_service.catch_up_plan import IMAGE, PULL, RENEW, Mark, Step, next_step
-from metadata_service.edits import Row, decode_rows
+from metadata_service.chain import places
+from metadata_service.edits import decode_rows, join_lines
 from metadata_service.exporting import ExportedImage
 from metadata_service.incoming import IncomingImage
 from metadata_service.quorum import START, MemberStatus, Place
 from metadata_service.schema import JOURNAL
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import DfsError, ProtocolViolation, Unavailable
+from zookeeper.fabric.errors import CorruptData, DfsError, ProtocolViolation, Unavailable
 from zookeeper.fabric.identity import METADATA
 from zookeeper.fabric.pools import ConnectionPool
 from zookeeper.fabric.settings import Address, NetworkSettings
@@ -50,15 +51,16 @@ class Member(Protocol):
     def acknowledged(self) -> Mark:
         """The furthest that it has said that it has."""
 
-    def take(self, rows: Sequence[Row]) -> None:
-        """Store these rows of a peer's log, which are decided and follow what it has applied, in
-        the place of edits that differ; and apply them."""
+    def take(self, behind: Place, payload: bytes) -> None:
+        """Store edits that are decided behind a place that it has applied, in the place of edits
+        that differ; and apply them."""
 
     def begin_image(self) -> IncomingImage:
         """A new image to fill."""
 
-    def install(self, image: IncomingImage, place: Place, cluster_id: str) -> None:
-        """Go on with this image, which stands at that place, in the place of its own."""
+    def install(self, image: IncomingImage, place: Place, peer: MemberStatus) -> None:
+        """Go on with this image of a peer, which stands at that place, in the place of its own.
+        Raises CorruptData when what is to be kept cannot be read."""
 
     def renew(self, why: str) -> None:
         """Put the record aside, and be another member, which is blank."""
@@ -122,7 +124,7 @@ class CatchUp:
         if step.deed == PULL:
             self._pull(step.peer, own.applied, peers[step.peer].applied.txid)
         elif step.deed == IMAGE:
-            self._fetch(step.peer, peers[step.peer].cluster_id)
+            self._fetch(step.peer, peers[step.peer])
             self._pruned = False
         elif step.deed == RENEW:
             self._member.renew(step.why)
@@ -143,21 +145,25 @@ class CatchUp:
 
     def _pull(self, peer: str, place: Place, last: int) -> None:
         """Take the edits behind what this member has applied, up to what the peer has."""
-        txid = place.txid
-        while txid < last:
-            payload = self._peers[peer].load(JOURNAL.name, txid, min(PAGE_EDITS, last - txid))
+        while place.txid < last:
+            count = min(PAGE_EDITS, last - place.txid)
+            payload = self._peers[peer].load(JOURNAL.name, place.txid, count)
             rows = decode_rows(payload)
             if not all(map(JOURNAL.accepts, rows)):
                 raise ProtocolViolation(f"{peer} sent odd rows of its log")
-            if not rows or rows[0][0] != txid + 1:
+            if not rows or rows[0][0] != place.txid + 1:
                 self._pruned = True
                 return
-            self._member.take(rows)
-            txid = rows[-1][0]
+            lines = [row[3] for row in rows]
+            *_, last_place = places(place, lines)
+            if last_place != rows[-1][:3:2]:
+                raise CorruptData(f"the log of {peer} is another one behind edit {place.txid}")
+            self._member.take(place, join_lines(lines))
+            place = last_place
             self._wait(len(payload))
-        log.info("member.caught_up", peer=peer, txid=txid)
+        log.info("member.caught_up", peer=peer, txid=place.txid)
 
-    def _fetch(self, peer: str, cluster_id: str) -> None:
+    def _fetch(self, peer: str, status: MemberStatus) -> None:
         """Take the whole image of a peer."""
         began = time.monotonic()
         incoming = self._member.begin_image()
@@ -170,11 +176,18 @@ class CatchUp:
                 self._fetch_edits(incoming, image)
                 image.finish()
             incoming.check()
-            self._member.install(incoming, image.place, cluster_id)
+            self._install(incoming, image.place, status)
         finally:
             incoming.close()
         seconds = time.monotonic() - began
         log.info("image.installed", peer=peer, txid=image.place.txid, seconds=round(seconds, 1))
+
+    def _install(self, incoming: IncomingImage, place: Place, peer: MemberStatus) -> None:
+        try:
+            self._member.install(incoming, place, peer)
+        except CorruptData as error:
+            # What it promised, or acknowledged, is not known any more.
+            self._member.renew(error.message)
 
     def _fetch_edits(self, incoming: IncomingImage, image: ExportedImage) -> None:
         begun = False

@@ -29,6 +29,9 @@ class Image(Protocol):
     def stand_still(self) -> Place:
         """Apply no edit any more; where the image stands."""
 
+    def is_still(self) -> bool:
+        """Whether it has stood still since it was told so: another image may have come."""
+
     def go_on(self) -> None:
         """Apply edits again."""
 
@@ -62,6 +65,8 @@ class Exports:
         """Stand still for one reader more; raises Busy."""
         with self._lock:
             self._expire()
+            if not self._image.is_still():
+                self._readers.clear()
             if len(self._readers) >= EXPORTS_MAX:
                 raise Busy(f"{EXPORTS_MAX} others read the image of this metadata service")
             if not self._readers:
@@ -78,6 +83,7 @@ class Exports:
         with self._lock:
             reader = self._reader(export_id)
             payload = self._image.load(table, after, limit, self._bytes_max)
+            self._reader(export_id)
             lines = split_lines(payload)
             last = decode_rows(lines[-1].encode("ascii"))[0][0] if lines else after
             reader.digest.add(name, after, lines, last)
@@ -99,6 +105,8 @@ class Exports:
 
     def _reader(self, export_id: str) -> _Reader:
         self._expire()
+        if not self._image.is_still():
+            self._readers.clear()
         reader = self._readers.get(export_id)
         if reader is None:
             raise SessionExpired("this reading of the image is over, and edits went on: begin anew")

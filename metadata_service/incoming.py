@@ -9,7 +9,7 @@ name. A start finishes what was begun, and deletes an image that never became wh
 """
 
 import os
-from typing import Iterable, Mapping, Sequence
+from typing import Iterable, Mapping, Sequence, Tuple
 
 from metadata_service import version_file
 from metadata_service.edits import Row, Table
@@ -52,9 +52,9 @@ class IncomingImage:
         self._copy.add_edits(rows)
 
     @property
-    def last_txid(self) -> int:
-        """The last edit of its log."""
-        return self._copy.last_txid
+    def log(self) -> Tuple[Place, Place]:
+        """Where its log begins and ends."""
+        return self._copy.base, self._copy.last
 
     def check(self) -> None:
         """Read everything back; CorruptData when the disk gives back something else."""

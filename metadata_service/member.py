@@ -67,6 +67,8 @@ class MemberCore:
         self.lease = MemberLease(lease_seconds, record.owner, now)
         self.still = False
         """Whether the image shall stay as it is for a while, for somebody who reads it."""
+        self.halt: Optional[int] = None
+        """The edit behind which none is applied for a while; None when there is no such."""
         self.trouble = ""
         """What ails the member besides what follows from its record: BEHIND, DAMAGED."""
         self._keep_edits = keep_edits
@@ -309,6 +311,8 @@ class MemberCore:
             return Place(txid, self._known_digest(txid, log))
 
         upto = min(decided, record.applied.txid + max(APPLY_EDITS_MAX, len(entries)))
+        if self.halt is not None:
+            upto = min(upto, self.halt)
         if upto > record.applied.txid and not self.still:
             record = record._replace(applied=place(upto))
         surplus = record.last.txid - record.base.txid - self._keep_edits

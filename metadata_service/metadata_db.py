@@ -19,7 +19,7 @@ used before is never taken for a new one (`inspection.py`).
 
 import threading
 import time
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
 
 from metadata_service import image_tables
 from metadata_service.calls import Witness
@@ -27,16 +27,16 @@ from metadata_service.edit_log import EditLog, span_of
 from metadata_service.edits import TABLES, Table, join_lines
 from metadata_service.inspection import check_rows
 from metadata_service.member import Change, MemberCore
-from metadata_service.member_record import Record, changed_rows, record_of
+from metadata_service.member_record import changed_rows, record_of
 from metadata_service.opening import opened_whole
 from metadata_service.quorum import Configuration, MemberStatus, Place, Proved, Stored, Tail
 from metadata_service.room import Room
 from metadata_service.schema import STATE, bounded, put, read_state
-from metadata_service.spare_promise import Promise, SparePromise
+from metadata_service.spare_promise import Promise, SparePromise, newest
 from metadata_service.sqlite import Connection, translated
 from metadata_service.transactions import Transactions
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import CorruptData, DiskFull
+from zookeeper.fabric.errors import DiskFull
 from zookeeper.fabric.figures import SIZES, Family, Histogram, gauge, histogram
 
 log = logs.get("metadata_db")
@@ -52,43 +52,54 @@ TAIL_SECONDS_MAX = 30.0
 """How long somebody may wait for the next edit in one call."""
 
 
+Database = TypeVar("Database", bound="MetadataDatabase")
+
+
 class MetadataDatabase:
     """An open database. Every method may be called from any thread."""
 
     def __init__(
         self, directory: str, connection: Connection, keep_edits: int, lease_seconds: float
     ) -> None:
-        self._connection = connection
+        self._directory = directory
+        self._keep_edits, self._lease_seconds = keep_edits, lease_seconds
         self._lock = threading.Lock()
-        self._log = EditLog(connection)
         self._room = Room(directory)
         self._batches = Histogram(SIZES)
-        with translated():
-            state = read_state(connection)
-            self._noted = record_of(state, self._log.last())
-        self._transactions = Transactions(directory, connection, int(state["log"]))
-        self._spare = SparePromise(directory, self._noted.cluster_id)
-        record = _with(self._noted, self._spare.read())
-        self._core = MemberCore(record, keep_edits, lease_seconds, time.monotonic())
         # Guards what is in memory only. Who takes both takes `_lock` first.
         self._guard = threading.Lock()
         self._news = threading.Condition(self._guard)
-        """For who follows: more is decided."""
+        """For who follows, or waits for a place: more is decided, or applied."""
         self._lag = threading.Condition(self._guard)
         """For who applies what no append did."""
         self._closed = False
         with self._lock:
-            self._prepare()
+            self._use(connection)
+
+    def _use(self, connection: Connection) -> None:
+        """Go on with the database of this connection."""
+        with translated():
+            state = read_state(connection)
+            edits = EditLog(connection)
+            noted = record_of(state, edits.last())
+        transactions = Transactions(self._directory, connection, int(state["log"]))
+        spare = SparePromise(self._directory, noted.cluster_id)
+        record = newest(noted, spare.read())
+        core = MemberCore(record, self._keep_edits, self._lease_seconds, time.monotonic())
+        with self._guard:
+            self._connection, self._log, self._noted = connection, edits, noted
+            self._transactions, self._spare, self._core = transactions, spare, core
+        self._prepare()
 
     @classmethod
     def open(
-        cls,
+        cls: Type[Database],
         directory: str,
         keep_edits: int,
         lease_seconds: float = LEASE_SECONDS,
         address: str = "",
         blank: bool = False,
-    ) -> "MetadataDatabase":
+    ) -> Database:
         """Open the database in `directory`, or create it in a directory that was never used: as the
         only member of a cluster of its own, at this address, or blank.
 
@@ -215,6 +226,10 @@ class MetadataDatabase:
             self._core.still = True
             return self._core.record.applied
 
+    def is_still(self) -> bool:
+        """Whether it applies none."""
+        return self._core.still
+
     def go_on(self) -> None:
         """Apply edits again."""
         with self._lock:
@@ -236,7 +251,8 @@ class MetadataDatabase:
     def has_lag(self) -> bool:
         """Whether edits are decided that shall be applied and are not yet."""
         core = self._core
-        return core.decided > core.record.applied.txid and not core.still
+        upto = core.decided if core.halt is None else min(core.decided, core.halt)
+        return upto > core.record.applied.txid and not core.still
 
     def await_lag(self, seconds: float) -> bool:
         """Wait, for so long at most, until there are edits to be applied; whether there are."""
@@ -288,7 +304,7 @@ class MetadataDatabase:
             assert kept == (last - first + 1 if last else 0)
             noted = record_of(read_state(self._connection), EditLog(self._connection).last())
             assert noted == self._noted
-            assert _with(noted, self._spare.read()) == self._core.record
+            assert newest(noted, self._spare.read()) == self._core.record
             assert not kept or first == noted.base.txid + 1
 
     def __repr__(self) -> str:
@@ -314,7 +330,7 @@ class MetadataDatabase:
             self._commit(change)
         except DiskFull as error:
             promise = Promise(change.record.promised, change.record.owner, change.record.log_epoch)
-            rest = _with(before, promise)
+            rest = newest(before, promise)
             if change.entries or change.cut < before.last.txid or rest == before or (
                 rest != change.record._replace(applied=before.applied)
             ):
@@ -363,14 +379,3 @@ class MetadataDatabase:
         record = self._core.record
         self._transactions.identity = (record.cluster_id, record.member_id)
         self._spare.cluster_id = record.cluster_id
-
-
-def _with(record: Record, spare: Promise) -> Record:
-    """The record, unless what was promised beside it is newer."""
-    if (spare.promised, spare.log_epoch) <= (record.promised, record.log_epoch):
-        return record
-    if spare.log_epoch < record.log_epoch:
-        raise CorruptData("the log is of a later epoch than what lies beside the database says")
-    return record._replace(
-        promised=spare.promised, owner=spare.owner, log_epoch=spare.log_epoch
-    )

@@ -45,13 +45,23 @@ EMPTY = Record("", "", 0, "", 0, START, START, START, NOBODY, ())
 
 @contextmanager
 def opened_whole(directory: str, address: str, blank: bool) -> Iterator[Connection]:
+    """See `opened`. Raises StartRefused also for what is damaged."""
+    path = os.path.join(directory, NAME)
+    try:
+        with opened(directory, address, blank) as connection:
+            yield connection
+    except CorruptData as error:
+        raise StartRefused(f"{path} is damaged ({error.message}): {ADVICE}") from None
+
+
+@contextmanager
+def opened(directory: str, address: str, blank: bool) -> Iterator[Connection]:
     """The only connection to the database in `directory`, which is whole and of today's layout.
 
     In a directory that was never used it is created: for a cluster of its own, in which it is the
     only member, at this address; or `blank`, to become a member of some quorum. It is closed when
-    the block fails. Raises
-    StartRefused when anything is missing, damaged, foreign or too new, also when the block finds
-    that: then nothing has been changed.
+    the block fails. Raises StartRefused when anything is missing, foreign or too new, CorruptData
+    when it is damaged, also when the block finds that: then nothing has been changed.
     """
     path = os.path.join(directory, NAME)
     if os.path.exists(os.path.join(directory, RESTORING)):
@@ -63,13 +73,11 @@ def opened_whole(directory: str, address: str, blank: bool) -> Iterator[Connecti
         if _inspect(path, version):
             connection = connect(path, WRITE)
         else:
-            connection = create(path, _blank() if blank else _founder(address))
+            connection = create(path, blank_record() if blank else _founder(address))
         with closed_on_error(connection):
             _carry_forward(connection)
             _settle_in(connection, address)
             yield connection
-    except CorruptData as error:
-        raise StartRefused(f"{path} is damaged ({error.message}): {ADVICE}") from None
     except Busy:
         raise StartRefused(f"another program has {path} open: end it first") from None
 
@@ -103,13 +111,14 @@ def create(path: str, record: Record) -> Connection:
     return connection
 
 
-def _blank() -> Record:
+def blank_record() -> Record:
+    """That of a new member without a record, which has a name."""
     return EMPTY._replace(member_id=_new_id())
 
 
 def _founder(address: str) -> Record:
     member_id = _new_id()
-    return _blank()._replace(
+    return blank_record()._replace(
         cluster_id=_new_id(), member_id=member_id, configuration=alone(member_id, address)
     )
 

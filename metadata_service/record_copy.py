@@ -30,8 +30,13 @@ class RecordCopy:
         with translated():
             self._connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
             self._connection.execute("PRAGMA synchronous=NORMAL")  # With the log, not each page.
-        self.last_txid, self._digest = START
-        """The last edit that it has."""
+        self.base, (self.last_txid, self._digest) = START, START
+        """Where its log begins, and the last edit that it has."""
+
+    @property
+    def last(self) -> Place:
+        """Where its log ends."""
+        return Place(self.last_txid, self._digest)
 
     def set_state(self, rows: Mapping[str, str]) -> None:
         """Store these rows of the table `state`."""
@@ -53,7 +58,7 @@ class RecordCopy:
 
     def begin_log(self, base: Place) -> None:
         """The log begins behind this place."""
-        self.last_txid, self._digest = base
+        self.base, (self.last_txid, self._digest) = base, base
         self.set_state({"base": place_text(base)})
 
     def add_edits(self, rows: Sequence[Row]) -> None:

@@ -5,14 +5,18 @@ import threading
 import time
 from typing import List, Optional, Union
 
+from metadata_service import incoming, setting_aside
 from metadata_service.applier import Applier
 from metadata_service.backup import restore
-from metadata_service.calls import MemberCalls
+from metadata_service.calls import MemberCalls, ScrubCalls
+from metadata_service.catch_up import CatchUp
 from metadata_service.edits import TABLES
 from metadata_service.exports import Exports
-from metadata_service.metadata_db import LEASE_FACTOR, MetadataDatabase
+from metadata_service.member_database import MemberDatabase
+from metadata_service.metadata_db import LEASE_FACTOR
 from metadata_service.quorum import Tail
 from metadata_service.schema import JOURNAL, STATE
+from metadata_service.upkeep import Upkeep
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import serves
@@ -32,10 +36,11 @@ ROWS_MAX = 10_000
 
 
 @serves(MemberCalls)
+@serves(ScrubCalls)
 class MetadataService(Service):
     """Answers a namenode or another member, on one connection."""
 
-    def __init__(self, database: MetadataDatabase, exports: Exports, bytes_max: int) -> None:
+    def __init__(self, database: MemberDatabase, exports: Exports, bytes_max: int) -> None:
         self._database = database
         self._exports = exports
         self._bytes_max = bytes_max
@@ -53,6 +58,14 @@ class MetadataService(Service):
     def tail(self, txid: int, limit: int, wait: float) -> Tail:
         """See MemberCalls."""
         return self._database.tail(txid, min(limit, ROWS_MAX), wait, self._bytes_max)
+
+    def image_digest(self, epoch: int, txid: int) -> str:
+        """See ScrubCalls."""
+        return self._database.image_digest(epoch, txid)
+
+    def doubt(self, epoch: int, digest: str) -> None:
+        """See ScrubCalls."""
+        self._database.doubt(epoch, digest)
 
     def undecided(self, epoch: int, txid: int, limit: int) -> bytes:
         """See MemberCalls."""
@@ -85,8 +98,9 @@ class Metadata(daemon.Daemon):
         self._lock = threading.Lock()
         self._stopped = False
         self._directory_lock: Optional[disk.DirectoryLock] = None
-        self._database: Optional[MetadataDatabase] = None
+        self._database: Optional[MemberDatabase] = None
         self._applier: Optional[Applier] = None
+        self._catch_up: Optional[CatchUp] = None
         self._server: Optional[Server] = None
         self.address = self._advertised
         self.ready = str(self._advertised)
@@ -103,6 +117,8 @@ class Metadata(daemon.Daemon):
                 return
         directory_lock = disk.take_directory(directory)
         try:
+            setting_aside.resume(directory)
+            incoming.resume(directory)
             if self._restore_from:
                 restore(self._restore_from, directory)
                 log.info("record.restored", backup=self._restore_from)
@@ -117,18 +133,15 @@ class Metadata(daemon.Daemon):
                 return
             self._serve(database)
 
-    def _opened(self) -> MetadataDatabase:
+    def _opened(self) -> MemberDatabase:
         metadata = self._settings.metadata
-        return MetadataDatabase.open(
-            self._directory,
-            metadata.keep_edits,
-            LEASE_FACTOR * self._settings.name_node.leader_seconds,
-            str(self._advertised),
-            # Which of several members are the first ones, only their leader can know.
-            blank=len(metadata.hosts) > 1,
-        )
+        lease_seconds = LEASE_FACTOR * self._settings.name_node.leader_seconds
+        address = str(self._advertised)
+        # Which of several members are the first ones, only their leader can know.
+        begin = MemberDatabase.open if len(metadata.hosts) == 1 else MemberDatabase.begin
+        return begin(self._directory, metadata.keep_edits, lease_seconds, address)
 
-    def _serve(self, database: MetadataDatabase) -> None:
+    def _serve(self, database: MemberDatabase) -> None:
         network = self._settings.network
         bytes_max = network.max_frame_bytes // 2
         exports = Exports(database, bytes_max, time.monotonic)
@@ -146,6 +159,13 @@ class Metadata(daemon.Daemon):
         status = database.status()
         self.ready = f"{self.address} cluster {status.cluster_id} last edit {status.last.txid}"
         self._server.start()
+        peers = [host for host in self._settings.metadata.hosts if host != self._advertised]
+        if peers:
+            self._catch_up = CatchUp(
+                Upkeep(database, self._directory), peers, self._credentials, network,
+                self._settings.metadata.catch_up_bytes_per_second,
+            )  # fmt: skip
+            self._catch_up.start()
 
     def stop(self) -> None:
         """Let running calls finish, close the database, free the directory."""
@@ -156,6 +176,8 @@ class Metadata(daemon.Daemon):
     def _release(self) -> None:
         if self._server is not None:
             self._server.stop()
+        if self._catch_up is not None:
+            self._catch_up.stop()
         if self._applier is not None:
             self._applier.stop()
         if self._database is not None:

@@ -10,6 +10,7 @@ import json
 import os
 from typing import NamedTuple
 
+from metadata_service.member_record import Record
 from zookeeper.fabric.errors import CorruptData
 from zookeeper.fabric.spare import SpareRecord
 
@@ -23,6 +24,17 @@ class Promise(NamedTuple):
     promised: int
     owner: str
     log_epoch: int
+
+
+def newest(record: Record, spare: Promise) -> Record:
+    """The record, unless what was promised beside it is newer."""
+    if (spare.promised, spare.log_epoch) <= (record.promised, record.log_epoch):
+        return record
+    if spare.log_epoch < record.log_epoch:
+        raise CorruptData("the log is of a later epoch than what lies beside the database says")
+    return record._replace(
+        promised=spare.promised, owner=spare.owner, log_epoch=spare.log_epoch
+    )
 
 
 class SparePromise:

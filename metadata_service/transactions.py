@@ -103,7 +103,7 @@ class Transactions:
             self.fail(error)
             raise
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Accept nothing more: what is on the disk is not known until the next start."""
         self.failure = DiskFailed(f"the database failed and takes no more edits: {error}")
         log.error("database.failed", directory=self._directory, error=error)

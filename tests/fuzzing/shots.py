@@ -10,7 +10,7 @@ from rpyc.core import consts
 from data_service.protocol.datanode_calls import DataNodeCalls
 from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.namenode_calls import NameNodeCalls
-from metadata_service.calls import MemberCalls
+from metadata_service.calls import MemberCalls, ScrubCalls
 from tests.fuzzing.oddities import arguments, encoded, must_be_refused, odd_value, shown
 from tests.support.links.loopback import mutate
 from zookeeper.calls import ZooKeeperCalls
@@ -31,7 +31,7 @@ Tables = Mapping[str, Sequence[Type[Calls]]]
 
 TABLES: Tables = {
     ZOOKEEPER: (ZooKeeperCalls, ServerCalls),
-    METADATA: (MemberCalls, ServerCalls),
+    METADATA: (MemberCalls, ScrubCalls, ServerCalls),
     NAME_NODE: (NameNodeCalls, DataNodeReports, ServerCalls),
     DATA_NODE: (DataNodeCalls, ServerCalls),
 }

@@ -17,7 +17,7 @@ from data_service.protocol.namenode_calls import (
     NamespaceCalls,
     WriterCalls,
 )
-from metadata_service.calls import MemberCalls
+from metadata_service.calls import MemberCalls, ScrubCalls
 from metadata_service.service import MetadataService
 from tests.support.clusters.callers import TABLES, Callers, Named, every_call, state_of
 from tests.support.clusters.cluster import Cluster
@@ -56,6 +56,7 @@ ROLES = {
     AvailabilityCalls: ("user", "gateway", "anonymous"),
     DataNodeCalls: ("user", "gateway", "anonymous", "data_node"),
     DataNodeReports: ("data_node",),
+    ScrubCalls: ("name_node",),
 }
 
 OF_PEERS = {"status", "tail", "load", "begin_export", "end_export"}

@@ -1,67 +1,33 @@
 """A member that looks at its peers: what it asks them for, and what it does with that."""
 
 from pathlib import Path
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator
 
 import pytest
 
 from metadata_service import catch_up as catch_up_module
 from metadata_service.catch_up import CatchUp, _Pace
-from metadata_service.edits import Row
-from metadata_service.incoming import IncomingImage, install
+from metadata_service.edits import TABLES, join_lines
+from metadata_service.member_database import MemberDatabase
 from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.quorum import NOBODY, START, MemberStatus, Place
-from metadata_service.schema import LAYOUT
-from metadata_service.version_file import Version
-from tests.support.models.record_leader import lead
-from tests.support.models.sample_edits import file_edits, image_after, image_of
+from metadata_service.quorum import BLANK, DAMAGED, OK, START, STRANGER, Configuration
+from metadata_service.upkeep import Upkeep
+from tests.support.models.record_leader import append, lead
+from tests.support.models.sample_edits import (
+    file_edit,
+    file_edits,
+    image_after,
+    image_of,
+    lines_of,
+)
 from tests.support.models.still_member import StillMember
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import CorruptData
+from zookeeper.fabric.errors import CorruptData, DiskFailed
 from zookeeper.fabric.identity import METADATA, Principal
 from zookeeper.fabric.settings import Address, NetworkSettings
 
 EDITS = 30
 PEER = "localhost:23001"
-
-
-class Lacking:
-    """A member that lacks something, and notes what it is given."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = str(directory)
-        self.state, self.cluster_id = "blank", ""
-        self.applied = self.last = START
-        self.taken: List[Row] = []
-        self.renewed: List[str] = []
-
-    def status(self) -> MemberStatus:
-        """See Member."""
-        return MemberStatus(self.cluster_id, "own", 1, "", 1, 1, self.last, self.applied,
-                            self.applied.txid, NOBODY, (), True, 0.0, self.state)
-
-    def acknowledged(self) -> Tuple[int, int]:
-        """See Member."""
-        return 1, self.last.txid
-
-    def take(self, rows: Sequence[Row]) -> None:
-        """See Member."""
-        self.taken += rows
-        self.last = self.applied = Place(rows[-1][0], rows[-1][2])
-
-    def begin_image(self) -> IncomingImage:
-        """See Member."""
-        return IncomingImage(self.directory)
-
-    def install(self, image: IncomingImage, place: Place, cluster_id: str) -> None:
-        """See Member."""
-        image.finish({"cluster_id": cluster_id, "log": "1", "promised": "1", "owner": ""})
-        install(self.directory, Version(cluster_id, LAYOUT, 1))
-        self.state, self.cluster_id, self.applied, self.last = "ok", cluster_id, place, place
-
-    def renew(self, why: str) -> None:
-        """See Member."""
-        self.renewed.append(why)
 
 
 @pytest.fixture(name="peer")
@@ -77,107 +43,190 @@ def _peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StillMemb
 
 
 @pytest.fixture(name="lacking")
-def _lacking(tmp_path: Path) -> Lacking:
+def _lacking(tmp_path: Path) -> Iterator[MemberDatabase]:
     (tmp_path / "own").mkdir()
-    return Lacking(tmp_path / "own")
+    database = begin(tmp_path / "own")
+    yield database
+    database.close()
+
+
+def begin(directory: Path) -> MemberDatabase:
+    """One of several members; blank, if it is new."""
+    return MemberDatabase.begin(str(directory), 1000, 0.0, "own:1")
 
 
 @pytest.fixture(name="catch_up")
-def _catch_up(peer: StillMember, lacking: Lacking) -> Iterator[CatchUp]:
-    catch_up = CatchUp(lacking, (), Credentials(Principal(METADATA)), NetworkSettings(), 1 << 30)
+def _catch_up(peer: StillMember, lacking: MemberDatabase, tmp_path: Path) -> Iterator[CatchUp]:
+    catch_up = CatchUp(Upkeep(lacking, str(tmp_path / "own")), (),
+                       Credentials(Principal(METADATA)), NetworkSettings(), 1 << 30)
     catch_up._peers[PEER] = peer.calls
     yield catch_up
     catch_up.stop()
 
 
-def image_in(lacking: Lacking) -> int:
-    """The last edit of what was installed, whose image and log must agree."""
-    database = MetadataDatabase.open(lacking.directory, 1000)
-    try:
-        database.check()
-        last = database.status().last.txid
-        assert image_of(database) == image_after(file_edits(1, last))
-        return last
-    finally:
-        database.close()
+def last_of(database: MetadataDatabase) -> int:
+    """The last edit that is applied, with which the image must agree."""
+    database.check()
+    last = database.status().applied.txid
+    assert image_of(database) == image_after(file_edits(1, last))
+    return last
+
+
+def join(database: MemberDatabase, peer: StillMember, edits: int, decided: int) -> None:
+    """Have a leader of epoch 7 give a member the same log up to so many edits, of which so many
+    are decided; of two members that decide."""
+    status = peer.status()
+    members = (*status.configuration.sets[0], (database.status().member_id, "own:1"))
+    database.claim(status.cluster_id, 7, "namenode:1")
+    payload = join_lines(lines_of(file_edits(1, edits)))
+    database.adopt(7, "namenode:1", START, payload, decided, Configuration(2, (members,)))
 
 
 def test_a_blank_member_takes_the_whole_record(
-    catch_up: CatchUp, peer: StillMember, lacking: Lacking
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase, tmp_path: Path
 ) -> None:
+    before = lacking.status()
     peer.before = lambda: peer.add(1)
     catch_up.look()
-    assert lacking.cluster_id == peer.database.cluster_id and not peer.still
-    assert image_in(lacking) == lacking.applied.txid == EDITS
+    after = lacking.status()
+    assert (before.state, after.state) == (BLANK, STRANGER) and not peer.still
+    assert after.cluster_id == peer.database.cluster_id and after.member_id == before.member_id
+    assert last_of(lacking) == EDITS and after.log_epoch == 0
+    lacking.close()
+    again = begin(tmp_path / "own")
+    assert again.status()._replace(silent_seconds=0.0) == after._replace(silent_seconds=0.0)
+    again.close()
 
 
 def test_with_an_image_come_the_newest_edits(
-    catch_up: CatchUp, peer: StillMember, lacking: Lacking, monkeypatch: pytest.MonkeyPatch
+    catch_up: CatchUp, lacking: MemberDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up_module, "EDITS_WITH_IMAGE", 5)
     catch_up.look()
-    database = MetadataDatabase.open(lacking.directory, 1000)
-    status = database.status()
+    status = lacking.status()
     assert (status.first_txid, status.last.txid) == (EDITS - 3, EDITS)
-    database.check()
-    database.close()
+    lacking.check()
 
 
 def test_a_member_that_is_stuck_takes_the_edits_that_it_lacks(
-    catch_up: CatchUp, peer: StillMember, lacking: Lacking
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase
 ) -> None:
     catch_up.look()
     peer.add(EDITS)
     catch_up.look()
-    assert not lacking.taken, "they may be on their way from the leader"
+    assert last_of(lacking) == EDITS, "they may be on their way from the leader"
     catch_up.look()
-    assert [row[0] for row in lacking.taken] == list(range(EDITS + 1, 2 * EDITS + 1))
-    assert lacking.applied == peer.status().applied
+    assert last_of(lacking) == 2 * EDITS and lacking.status().applied == peer.status().applied
 
 
 def test_it_takes_an_image_when_the_edits_are_gone(
-    catch_up: CatchUp, peer: StillMember, lacking: Lacking
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase
 ) -> None:
-    catch_up.look()
+    join(lacking, peer, 10, 10)
+    before = lacking.status()
     peer.database._core._keep_edits = 1
     peer.add(400)
     for _ in range(3):
         catch_up.look()
-    assert not lacking.taken and image_in(lacking) == peer.status().last.txid
+    after = lacking.status()
+    assert last_of(lacking) == after.last.txid == EDITS + 400
+    for field in ("member_id", "promised", "owner", "log_epoch", "configuration", "state"):
+        assert getattr(after, field) == getattr(before, field)
+
+
+def test_what_was_never_decided_gives_way_to_what_was(
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase
+) -> None:
+    join(lacking, peer, 10, 5)
+    other = join_lines(lines_of([file_edit(11, "never decided")]))
+    lacking.append(7, lacking.status().last, other, 5, ())
+    for _ in range(2):
+        catch_up.look()
+    assert last_of(lacking) == EDITS and lacking.status().log_epoch == 7
+
+
+def test_a_damaged_member_serves_nobody_and_keeps_its_tail(
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase
+) -> None:
+    join(lacking, peer, EDITS + 5, 3)
+    before = lacking.status()
+    lacking.distrust(CorruptData("row"))
+    assert lacking.status().state == DAMAGED
+    for ask in (lambda: lacking.load(TABLES["inodes"], None, 1, 1), lambda: lacking.prove(7, 3),
+                lambda: lacking.append(7, before.last, b"", 3, ()),
+                lambda: lacking.undecided(7, 0, 1, 1)):
+        with pytest.raises((CorruptData, DiskFailed)):
+            ask()
+    catch_up.look()
+    after = lacking.status()
+    assert after.state == OK and after.last == before.last and last_of(lacking) == EDITS
+    assert lacking.prove(7, EDITS + 5).promised == 7 and not lacking.settle()
+    assert last_of(lacking) == EDITS + 5
+
+
+def test_who_cannot_read_what_it_acknowledged_is_another_member_from_then_on(
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase, tmp_path: Path
+) -> None:
+    join(lacking, peer, EDITS + 5, 3)
+    before = lacking.status()
+    lacking._connection.execute("UPDATE journal SET edit = 'x' WHERE txid = 33")
+    lacking.distrust(CorruptData("row"))
+    catch_up.look()
+    after = lacking.status()
+    assert after.state == BLANK and after.member_id != before.member_id and not after.promised
+    assert [path for path in (tmp_path / "own").iterdir() if path.name.startswith("damaged-")]
+    catch_up.look()
+    assert last_of(lacking) == EDITS and lacking.status().state == STRANGER
 
 
 def test_a_spoilt_image_is_not_installed(
-    catch_up: CatchUp, peer: StillMember, lacking: Lacking
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase
 ) -> None:
     peer.spoil = lambda payload: payload.replace(b"alice", b"alicf")
     with pytest.raises(CorruptData):
         catch_up.look()
-    assert lacking.state == "blank"
+    assert lacking.status().state == BLANK
     peer.spoil = lambda payload: payload
     catch_up.look()
-    assert image_in(lacking) == EDITS
+    assert last_of(lacking) == EDITS
 
 
 def test_a_member_that_went_back_in_time_begins_anew(
-    catch_up: CatchUp, peer: StillMember, lacking: Lacking, monkeypatch: pytest.MonkeyPatch
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = peer.status()._replace(witness=(("own", 1, 1),))
+    join(lacking, peer, 10, 10)
+    own = lacking.status().member_id
+    found = peer.status()._replace(witness=((own, 7, 11),))
     monkeypatch.setattr(peer, "status", lambda: found)
     catch_up.look()
-    assert lacking.renewed == ["knows that edit 1 of epoch 1 was here"]
+    assert lacking.status().state == BLANK and lacking.status().member_id != own
 
 
-def test_who_does_not_answer_is_passed_over(peer: StillMember, lacking: Lacking) -> None:
+def test_a_damaged_database_is_put_aside_at_a_start(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    before = MetadataDatabase.open(str(tmp_path / "m"), 1000)
+    lead(before, "test")
+    append(before, 1, 1, lines_of(file_edits(1, 5)))
+    member_id = before.status().member_id
+    before._connection.execute("UPDATE inodes SET name = 'rotten'")
+    before.close()
+    again = begin(tmp_path / "m")
+    assert again.status().state == BLANK and again.status().member_id != member_id
+    again.close()
+
+
+def test_who_does_not_answer_is_passed_over(
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase
+) -> None:
     nobody = Address("localhost", 1)
-    catch_up = CatchUp(
-        lacking, (nobody,), Credentials(Principal(METADATA)), NetworkSettings(), 1 << 30
-    )
-    catch_up.look()
-    assert lacking.state == "blank"
-    catch_up._peers[PEER] = peer.calls
-    catch_up.look()
-    assert lacking.state == "ok"
-    catch_up.stop()
+    alone = CatchUp(catch_up._member, (nobody,), Credentials(Principal(METADATA)),
+                    NetworkSettings(), 1 << 30)
+    alone.look()
+    assert lacking.status().state == BLANK
+    alone._peers[PEER] = peer.calls
+    alone.look()
+    assert last_of(lacking) == EDITS
+    alone.stop()
 
 
 def test_the_pace_is_kept_on_average_and_nothing_is_saved_up() -> None:
@@ -186,11 +235,11 @@ def test_the_pace_is_kept_on_average_and_nothing_is_saved_up() -> None:
 
 
 def test_the_thread_looks_until_it_is_stopped(
-    catch_up: CatchUp, lacking: Lacking, monkeypatch: pytest.MonkeyPatch
+    catch_up: CatchUp, lacking: MemberDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up_module, "LOOK_SECONDS", 0.01)
     catch_up.start()
-    while lacking.state == "blank":
+    while lacking.status().state == BLANK:
         catch_up._thread.join(0.01)
         assert catch_up._thread.is_alive()
     catch_up.stop()

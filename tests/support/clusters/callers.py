@@ -13,7 +13,7 @@ from data_service.protocol.datanode_calls import DataNodeCalls
 from data_service.protocol.availability_calls import AvailabilityCalls
 from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.namenode_calls import NameNodeCalls
-from metadata_service.calls import MemberCalls
+from metadata_service.calls import MemberCalls, ScrubCalls
 from metadata_service.quorum import MemberStatus
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.configuration import kind_of
@@ -36,7 +36,7 @@ from zookeeper.fabric.settings import Address, load
 
 TABLES: Dict[str, Tuple[Type[Calls], ...]] = {
     "name_node": (NameNodeCalls, AvailabilityCalls, DataNodeReports),
-    "metadata": (MemberCalls,),
+    "metadata": (MemberCalls, ScrubCalls),
     "zookeeper": (ZooKeeperCalls,),
     "data_node": (DataNodeCalls,),
 }

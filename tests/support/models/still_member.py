@@ -6,7 +6,7 @@ from metadata_service.calls import MemberCalls
 from metadata_service.edits import Table
 from metadata_service.exports import Exports
 from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.quorum import NOBODY, OK, MemberStatus, Place
+from metadata_service.quorum import MemberStatus, Place
 from metadata_service.schema import JOURNAL
 from tests.support.models.record_leader import append
 from tests.support.models.sample_edits import file_edits, lines_of
@@ -49,6 +49,10 @@ class StillMember:
         """See Image."""
         return self.database.stand_still()
 
+    def is_still(self) -> bool:
+        """See Image."""
+        return self.database.is_still()
+
     def go_on(self) -> None:
         """See Image."""
         self.database.go_on()
@@ -65,8 +69,7 @@ class StillMember:
 
     def status(self) -> MemberStatus:
         """What a member tells of which all is well."""
-        return self.database.status()._replace(
-            member_id="peer", configuration=NOBODY, state=OK, silent_seconds=0.0)
+        return self.database.status()._replace(silent_seconds=0.0)
 
     def _perform(self, call: Call, args: Tuple[Any, ...], _seconds: Optional[float]) -> Any:
         if call.name == "status":
