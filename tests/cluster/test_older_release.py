@@ -28,9 +28,9 @@ OPTIONS = {
 ORDER = ("zookeeper", "metadata", "name_node", "data_node_0", "data_node_1", "data_node_2")
 """As the README says it: who is asked comes before who asks."""
 
-STEPS = (("zookeeper",), ("metadata", "name_node"), ("data_node_0",), ("data_node_1",),
-         ("data_node_2",))  # fmt: skip
-"""A namenode writes the record of its own release only: it is stopped first and started last."""
+STEPS = (ORDER,)
+"""What is replaced in one step: a namenode writes the record of its own release only, and is heard
+by datanodes of its own release only."""
 
 COMMANDS = """\
 mkdir -p /w/d/e
@@ -141,7 +141,7 @@ def test_an_older_clients_commands_on_todays_cluster(mixed: Cluster) -> None:
         check_what_came_of_it(mixed)
 
 
-def test_one_daemon_after_the_other_is_replaced(mixed: Cluster, older: Path) -> None:
+def test_daemons_are_replaced_while_clients_go_on(mixed: Cluster, older: Path) -> None:
     mixed.run_from(older, *mixed.roles)
     old, new = older_client(mixed), newer_client(mixed)
     with mixed, mixed.file_system() as fs:
