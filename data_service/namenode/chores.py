@@ -113,7 +113,7 @@ class Chores:
 
     def purge(self, wall_ms: int) -> Optional[Piece]:
         """Take one piece of what was deleted apart; None: nothing to do."""
-        if not self._decisions.log.has_room:
+        if self._decisions.closed or not self._decisions.log.has_room:
             return None
         outcome = self._decisions.state.purge_step(self.purge_inodes)
         if outcome is None:
@@ -126,7 +126,7 @@ class Chores:
         """Edits of our own; they would end the term as well as a caller's, so none is made while
         the disk of the record is nearly full, or before those of the last round are durable."""
         state, log = self._decisions.state, self._decisions.log
-        if state.blocks.safe_mode or not self._lease.may_change(now):
+        if self._decisions.closed or state.blocks.safe_mode or not self._lease.may_change(now):
             return []
         if not log.has_room or self._kept_txid > log.durable_txid:
             return []

@@ -64,6 +64,8 @@ class Decisions:
     dates an edit."""
 
     def __init__(self, state: State, log: EditLog, random: Random) -> None:
+        self.closed = False
+        """Whether nothing is decided any more: what was, only has to become durable."""
         self.state = state
         self.log = log
         self.random = random

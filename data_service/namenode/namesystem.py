@@ -27,9 +27,12 @@ from data_service.protocol.blocks import Told
 from data_service.protocol.health import ClusterStatus
 from data_service.protocol.nodes import NodeStats
 from metadata_service.journal import Journal
-from zookeeper.fabric.errors import NotEnoughReplicas, NotLeader, Unavailable
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import DfsError, NotEnoughReplicas, NotLeader, Unavailable
 from zookeeper.fabric.figures import Family
 from zookeeper.fabric.settings import Settings
+
+log = logs.get("namenode")
 
 PART_OF_CALL = 0.8
 """The refusal, which says why, must reach its caller before he gives up."""
@@ -98,6 +101,17 @@ class Namesystem(Listener):
 
     def _orders(self, session: int) -> Tuple[Any, ...]:
         return self.decisions.orders(session, time.monotonic())
+
+    def drain(self, seconds: float) -> None:
+        """Decide nothing any more, and wait, at most so long, until what was decided is durable:
+        the calls that wait for it are still answered."""
+        with self.lock:
+            self.decisions.closed = True
+            last_txid = self.decisions.state.commits.last_txid
+        try:
+            self.journal.wait(last_txid, seconds)
+        except DfsError as error:
+            log.warning("term.not_drained", error=error.message)
 
     def read(self, operation: Operation) -> Any:
         """Run an operation that only looks; the reply waits for what it would reveal."""
@@ -183,6 +197,8 @@ class Namesystem(Listener):
     def _decide(self, operation: Operation) -> Decided:
         with self.lock:
             self._require()
+            if self.decisions.closed:
+                raise _led_by_another()
             return self.decisions.decide(operation, wall_ms())
 
     def _decide_in_slices(self, operation: Operation) -> Decided:
@@ -205,7 +221,11 @@ class Namesystem(Listener):
 
     def _require(self) -> None:
         if self.over:
-            raise NotLeader("this namenode does not lead any more; another one does, or will soon")
+            raise _led_by_another()
 
     def __repr__(self) -> str:
         return f"<Namesystem {'over' if self.over else 'serving'}: {self.decisions!r}>"
+
+
+def _led_by_another() -> NotLeader:
+    return NotLeader("this namenode does not lead any more; another one does, or will soon")

@@ -118,6 +118,14 @@ class State:
         self.open_files.start()
         self.blocks.lead(epoch, now)
 
+    def stand_by(self) -> None:
+        """Another namenode leads from now on. All edits of this one are recorded, so the image is
+        true; what no edit has, such as who writes, is forgotten as by an end."""
+        self.open_files.stand_by()
+        self.reading.access_times.forget()
+        self.commits.stand_by()
+        self.blocks.stand_by()
+
     def mkdir(
         self,
         caller: Caller,

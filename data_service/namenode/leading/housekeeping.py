@@ -73,6 +73,8 @@ class Housekeeping:
 
     def _round(self) -> None:
         with self._namesystem.lock:
+            if self._ending.is_set:
+                return
             made = self._chores.round(time.monotonic(), wall_ms())
             if made.has_orders:
                 self._namesystem.core.wake_ordered()

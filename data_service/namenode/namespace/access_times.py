@@ -42,6 +42,10 @@ class AccessTimes:
             changes.append(put(file.row()._replace(atime_ms=wall_ms)))
         return changes
 
+    def forget(self) -> None:
+        """Another namenode leads: what was not stored is lost, a moment's worth."""
+        self._opened.clear()
+
     def check(self) -> None:
         """Assert the bound, and that only files are noted."""
         assert len(self._opened) <= NOTES_MAX, "too many notes"

@@ -119,6 +119,14 @@ class Commits:
         # All numbers that it has reserved may have been given out.
         self._next = {name: self._image.counters[name] for name in self._next}
 
+    def stand_by(self) -> None:
+        """Another namenode leads from now on, and knows what is recorded, which all of this is."""
+        self.note_durable(self.last_txid)
+        self._numbers_txid = 0
+        self._drawn.clear()
+        self._next = {name: self._image.counters[name] for name in self._next}
+        self.retries.forget_unrecorded()
+
     def secret(self, draw: Callable[[int], int]) -> bytes:
         """A random value of this namespace, which outlives restarts. It is drawn when first asked
         for, and the next outcome waits until it is recorded."""
@@ -170,7 +178,7 @@ class Commits:
         self._mark(txid, changes)
         text = "null" if result is None else _encode(result)
         op = _named(op)
-        self._remember(operation, op, text, txid)
+        self._remember(operation, op, text, txid, True)
         edit = Edit(txid, operation, op.client_id, op.number, text, tuple(changes), 0, op.digest)
         return Outcome(result, edit, txid)
 
@@ -230,10 +238,12 @@ class Commits:
             op = Op(edit.client_id, edit.call_number)
             self.retries.put(op, Answer(edit.operation, edit.result, edit.txid, edit.digest))
 
-    def _remember(self, operation: str, op: Op, result: str, txid: int) -> None:
+    def _remember(
+        self, operation: str, op: Op, result: str, txid: int, recorded: bool = False
+    ) -> None:
         op = _named(op)
         if op.client_id:
-            self.retries.put(op, Answer(operation, result, txid, op.digest))
+            self.retries.put(op, Answer(operation, result, txid, op.digest, recorded))
             # Behind that: what comes late is refused as long as the client has any answer.
             self.retries.settle(op.client_id, op.floor)
 

@@ -53,12 +53,13 @@ NO_OP = Op("", 0)
 
 
 class Answer(NamedTuple):
-    """A remembered result, as JSON text."""
+    """A remembered result, as JSON text; `recorded` with an edit, so that every namenode has it."""
 
     operation: str
     result: str
     txid: int
     digest: str = ""
+    recorded: bool = True
 
 
 class _Entry(NamedTuple):
@@ -131,6 +132,11 @@ class RetryCache:
         for key, entry in list(islice(self._entries.items(), FORGOTTEN_MAX)):
             if entry.sequence > self._overdue:
                 break
+            self._drop(key)
+
+    def forget_unrecorded(self) -> None:
+        """Forget the answers that no edit has: they told of what is soft state."""
+        for key in [key for key, entry in self._entries.items() if not entry.answer.recorded]:
             self._drop(key)
 
     def _drop(self, key: _Key) -> None:

@@ -55,6 +55,14 @@ class Leases:
         self._counts: Dict[str, int] = {}
         self._presence = Presence()
 
+    def clear(self) -> None:
+        """Nobody writes here any more, and whoever is connected is met anew."""
+        for known in (self._renewed, self._files, self._clients, self._places, self._writers,
+                      self._entries, self._counts):
+            known.clear()
+        self._presence = Presence()
+        self._last_round = None
+
     def take(self, client_id: str, file_id: int, place: Place, now: float) -> None:
         """Give the client the lease on a place that is free, for a file that is new."""
         assert place not in self._writers and file_id not in self._clients, f"{place} is taken"

@@ -149,6 +149,12 @@ class OpenFiles:
         """The image is loaded: files with smaller numbers were opened by an earlier namenode."""
         self._first_number = self._image.counters[INODE_NUMBERS]
 
+    def stand_by(self) -> None:
+        """Another namenode leads: to that one their writers present their files."""
+        self._files.clear()
+        self._leases.clear()
+        self.start()
+
     def open(self, file: OpenFile, client_id: str, place: Place, now: float) -> None:
         """Give the client the lease on a place that is free."""
         self._leases.take(client_id, file.new.file_id, place, now)
