@@ -19,22 +19,32 @@ from data_service.namenode.calls.delegations import Seals
 from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.calls.tokens import Tokens
 from data_service.namenode.groups import Groups
-from data_service.namenode.leading import leadership, memory
+from data_service.namenode.leading import leadership
 from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.following import Following, catch_up
 from data_service.namenode.leading.inbox import Inbox
 from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.leadership import Leadership
+from data_service.namenode.leading.record_reader import RecordReader
 from data_service.namenode.leading.term import Term
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.availability_calls import ACTIVE, STANDBY, ServiceState
+from metadata_service.calls import MetadataCalls
 from metadata_service.journal import Journal
 from metadata_service.member_ways import MemberWays
 from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership as Word
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials, Keyring
-from zookeeper.fabric.errors import Busy, DfsError, InvalidArgument, NotLeader, StartRefused
+from zookeeper.fabric.errors import (
+    Busy,
+    DfsError,
+    InvalidArgument,
+    NotLeader,
+    OutOfStep,
+    StartRefused,
+)
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import NAME_NODE, Principal
 from zookeeper.fabric.server import Server
@@ -60,7 +70,10 @@ class NameNode(daemon.Daemon):
         self._leader = ""
         self._datanodes: Optional[Dict[str, str]] = None
         self._namesystem: Optional[Namesystem] = None
-        # Of the thread `leading`; `_term` may be loading, or serve, and `stop` ends it, too.
+        # Of the thread `leading`. `_core` is in memory while nobody follows; `_term` leads it, and
+        # `stop` ends both, too.
+        self._core: Optional[Core] = None
+        self._following: Optional[Following] = None
         self._term: Optional[Term] = None
         self._journal: Optional[Journal] = None
         self._coordinator = Coordinator(str(self.address), settings, credentials)
@@ -119,9 +132,12 @@ class NameNode(daemon.Daemon):
             self._server.stop()
         if self._audit is not None:
             self._audit.close()
+        following = self._following
+        if following is not None:
+            following.stop()
         self._end_term()
         if self._journal is not None:
-            self._journal.close()  # That of a term which has not been loaded yet.
+            self._journal.close()  # That of a term which has not begun yet.
         self._coordinator.stop()
         self._metadata.close()
 
@@ -185,8 +201,19 @@ class NameNode(daemon.Daemon):
     def _on_datanodes(self, registered: Optional[Dict[str, str]]) -> None:
         with self._changed:
             self._datanodes = _by_address(registered)
-            if self._namesystem is not None:
-                self._namesystem.core.see_zookeeper(self._datanodes)
+            core = self._known_core()
+            if core is not None:
+                core.see_zookeeper(self._datanodes)
+
+    def _on_loaded(self) -> None:
+        with self._changed:
+            core = self._known_core()
+            if core is not None:
+                core.see_zookeeper(self._datanodes)
+
+    def _known_core(self) -> Optional[Core]:
+        following = self._following
+        return self._core if following is None else following.core
 
     def _on_term_over(self, attempt: int, error: Exception) -> None:
         self._inbox.put(leadership.TermOver(attempt, error))
@@ -223,14 +250,14 @@ class NameNode(daemon.Daemon):
                 self._coordinator.campaign(NAME_NODE, str(self.address), told)
             elif isinstance(action, leadership.Resign):
                 self._coordinator.resign(NAME_NODE)
-            elif isinstance(action, leadership.ClaimAndLoad):
-                self._claim_and_load(action.attempt, action.at_least)
+            elif isinstance(action, leadership.Follow):
+                self._follow(action.attempt)
+            elif isinstance(action, leadership.TakeOver):
+                self._take_over(action.attempt, action.at_least)
             elif isinstance(action, leadership.Serve):
                 self._serve()
             elif isinstance(action, leadership.EndTerm):
                 self._end_term()
-            elif isinstance(action, leadership.ReleaseMemory):
-                memory.release()
             else:
                 self._refuse(action.error)
         except Exception as error:
@@ -239,20 +266,52 @@ class NameNode(daemon.Daemon):
             log.error("leading.failed", exc_info=True, error=type(error).__name__)
             self._inbox.put(leadership.Failed(error))
 
-    def _claim_and_load(self, attempt: int, at_least: int) -> None:
-        try:
-            self._load_term(attempt, at_least)
-        except DfsError as error:
-            log.warning("term.not_begun", error=error.message)
-            self._inbox.put(leadership.LoadFailed(attempt, error))
-        except Exception as error:
-            log.error("term.not_begun", exc_info=True, error=type(error).__name__)
-            self._inbox.put(leadership.LoadFailed(attempt, error))
-        else:
-            self._inbox.put(leadership.Loaded(attempt))
-
-    def _load_term(self, attempt: int, at_least: int) -> None:
+    def _follow(self, attempt: int) -> None:
+        """With what is in memory, if anything is that is true; else the image is loaded."""
+        core = self._unfollow()
         settings = self._settings
+        patiently = MetadataCalls(self._metadata.perform).within(
+            settings.metadata.append_timeout_seconds
+        )
+
+        def told(error: Optional[Exception]) -> None:
+            event = leadership.Loaded(attempt) if error is None else leadership.Lost(attempt, error)
+            if error is None:
+                self._on_loaded()
+            self._inbox.put(event)
+
+        alone = len(settings.name_node.hosts) == 1
+        self._following = Following(
+            RecordReader(patiently, not alone),
+            core,
+            lambda cluster_id: Core(settings, cluster_id, self._superuser),
+            told,
+            settings.name_node.replication_interval_seconds,
+        )
+        self._following.start()
+
+    def _unfollow(self) -> Optional[Core]:
+        """Nobody follows any more; what is in memory, if it is whole."""
+        following, self._following = self._following, None
+        return following.stop() if following is not None else self._core
+
+    def _take_over(self, attempt: int, at_least: int) -> None:
+        self._core = self._unfollow()
+        try:
+            self._begin_term(attempt, at_least)
+        except Exception as error:
+            known = isinstance(error, DfsError)
+            log.warning("term.not_begun", error=error, exc_info=not known)
+            if isinstance(error, OutOfStep):
+                self._core = None
+            self._inbox.put(leadership.NotTakenOver(attempt, error))
+        else:
+            self._inbox.put(leadership.TookOver(attempt))
+
+    def _begin_term(self, attempt: int, at_least: int) -> None:
+        settings, core = self._settings, self._core
+        if core is None:
+            raise OutOfStep("what was in memory is lost: it is loaded anew")
         ending = Ending(partial(self._on_term_over, attempt))
         self._journal = journal = Journal(
             self._metadata,
@@ -263,12 +322,15 @@ class NameNode(daemon.Daemon):
         )
         try:
             own = journal.open(at_least)
-            core = Core(settings, journal.cluster_id, self._superuser)
+            if journal.cluster_id != core.cluster_id:
+                raise OutOfStep(f"the record is that of cluster {journal.cluster_id} by now")
+            reader = RecordReader(MetadataCalls(self._metadata.perform), False)
+            catch_up(core, reader, journal.durable_txid)
             self._term = Term(
                 settings, core, journal, self._elected, ending,
                 lambda known: self._inbox.put(leadership.Outlived(attempt, known, own)),
             )  # fmt: skip
-            self._term.load()
+            self._term.begin()
         except BaseException:
             # Of a term that cannot begin nothing is left behind.
             journal.close()
@@ -281,17 +343,18 @@ class NameNode(daemon.Daemon):
             if term is None or self._stopping:
                 return
             log.info("term.begun", epoch=term.namesystem.journal.epoch)
-            term.namesystem.core.see_zookeeper(self._datanodes)
             self._namesystem = term.namesystem
             self._changed.notify_all()
 
     def _end_term(self) -> None:
         with self._changed:
-            term, self._term, self._namesystem = self._term, None, None
-            self._changed.notify_all()
+            term, self._term = self._term, None
         if term is not None:
             log.info("term.ended", epoch=term.namesystem.journal.epoch)
-            term.end()
+            self._core = term.end()
+        with self._changed:
+            self._namesystem = None
+            self._changed.notify_all()
 
     def _refuse(self, error: Exception) -> None:
         log.error("image.refused", error=error)

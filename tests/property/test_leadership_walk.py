@@ -6,32 +6,36 @@ from typing import Dict, List, NamedTuple, Optional, Set, Type
 
 import pytest
 
-from data_service.namenode.leading import leadership as module
+from data_service.namenode.leading import pauses
 from data_service.namenode.leading.leadership import (
     Action,
     Campaign,
-    ClaimAndLoad,
     Elected,
     EndTerm,
     Event,
     Failed,
+    Follow,
     HandOver,
     Leadership,
     Loaded,
-    LoadFailed,
+    Lost,
+    NotTakenOver,
     Outlived,
     Resign,
     Serve,
     Standing,
+    TakeOver,
     TermOver,
+    TookOver,
     Woke,
 )
-from zookeeper.fabric.errors import CorruptData, Fenced, Unavailable
+from zookeeper.fabric.errors import CorruptData, Fenced, OutOfStep, Unavailable
 
 AWAY = Unavailable("away")
 FENCED = Fenced("a newer epoch")
 DAMAGE = CorruptData("damage")
 DEFECT = KeyError("a defect")
+BEHIND = OutOfStep("the record has other edits")
 
 
 class Candidate(NamedTuple):
@@ -52,7 +56,9 @@ class Town:
         self.leader: Optional[int] = None
         self.election = self.epoch = 0
         self.epochs: Dict[int, int] = {}
-        """Machine -> the epoch of what it has loaded."""
+        """Machine -> the epoch of the term that it has begun."""
+        self.followed: Dict[int, int] = {}
+        """Machine -> the attempt that follows, of those that have an image and follow."""
         self.serving: Dict[int, int] = {}
         self.dead: Set[int] = set()
         """Epochs of terms that ended by themselves; each tells so once."""
@@ -83,16 +89,29 @@ class Town:
         elif isinstance(action, Resign):
             self.candidates.pop(number, None)
             self.leader = None if self.leader == number else self.leader
-        elif isinstance(action, ClaimAndLoad):
-            self.load(number, action)
+        elif isinstance(action, Follow):
+            self.follow(number, action)
+        elif isinstance(action, TakeOver):
+            self.take_over(number, action)
         elif isinstance(action, Serve):
-            assert number in self.epochs, "only what was loaded is served"
+            assert number in self.epochs, "only a term that has begun is served"
             self.serving[number] = self.epochs[number]
         elif isinstance(action, EndTerm):
             self.epochs.pop(number, None)
             self.serving.pop(number, None)
 
-    def load(self, number: int, action: ClaimAndLoad) -> None:
+    def follow(self, number: int, action: Follow) -> None:
+        """Load, or go on; what comes of it is told."""
+        assert number not in self.epochs, "a term was left behind"
+        self.followed.pop(number, None)
+        if self.fails():
+            error = self.chance.choice([AWAY, DAMAGE, DEFECT, BEHIND])
+            self.mail[number].append(Lost(action.attempt, error))
+        else:
+            self.followed[number] = action.attempt
+            self.mail[number].append(Loaded(action.attempt))
+
+    def take_over(self, number: int, action: TakeOver) -> None:
         """Claim an epoch, which fences all others; what comes of it is told, perhaps twice."""
         assert number not in self.epochs, "a term was left behind"
         candidate = self.candidates.get(number)
@@ -100,18 +119,22 @@ class Town:
         other = [e for e in self.mail[number]
                  if isinstance(e, Elected) and e.candidacy == candidate.candidacy]
         assert candidate.told.leads or other, "the last that he was told is that he does not lead"
+        if self.followed.pop(number, None) is None:
+            # It has just lost what it had in memory; that was told, too.
+            self.mail[number].append(NotTakenOver(action.attempt, BEHIND))
+            return
         self.epoch = max(self.epoch + 1, action.at_least)
         if self.fails():
-            error = self.chance.choice([AWAY, FENCED, DAMAGE, DEFECT])
-            self.mail[number].append(LoadFailed(action.attempt, error))
+            error = self.chance.choice([AWAY, FENCED, DAMAGE, DEFECT, BEHIND])
+            self.mail[number].append(NotTakenOver(action.attempt, error))
             return
         self.epochs[number] = self.epoch
         if self.fails():
             self.die(number, action.attempt, self.chance.choice([AWAY, FENCED, DEFECT]))
-        self.mail[number].append(Loaded(action.attempt))
+        self.mail[number].append(TookOver(action.attempt))
 
     def die(self, number: int, attempt: int, error: Exception) -> None:
-        """What was loaded is worth nothing any more."""
+        """The term is worth nothing any more."""
         if self.epochs[number] not in self.dead:
             self.dead.add(self.epochs[number])
             self.mail[number].append(TermOver(attempt, error))
@@ -125,6 +148,9 @@ class Town:
             self.leader = None  # A session expired.
         if self.fails(0.02):
             self.epoch += 1  # Somebody claimed that nobody elected.
+        if number in self.followed and self.fails(0.05):
+            lost = Lost(self.followed.pop(number), self.chance.choice([BEHIND, DAMAGE, DEFECT]))
+            self.mail[number].append(lost)
         self.tell(number)
         attempt = machine._attempt
         if self.epochs.get(number, self.epoch) < self.epoch:
@@ -168,6 +194,7 @@ class Town:
         assert not left, "a term goes on that is over"
         self.carry_out(number, actions)
         if machine.standing is Standing.RESTING:
+            assert number in self.followed or self.mail[number], "it rests without following"
             assert number not in self.candidates and self.leader != number, "it keeps the role"
 
     def rests(self) -> bool:
@@ -191,7 +218,7 @@ def walk(seed: int, count: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FAILED_PAUSE_SECONDS_MAX", 5.0)
+    monkeypatch.setattr(pauses, "FAILED_PAUSE_SECONDS_MAX", 5.0)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -201,11 +228,11 @@ def test_after_any_events_the_elected_one_leads(count: int) -> None:
 
 
 class ForgetsEarlyEnds(Leadership):
-    """A term that ended while it was loaded is served."""
+    """A term that ended before it was served is served."""
 
-    def _loaded(self, now: float) -> List[Action]:
+    def _took_over(self, now: float) -> List[Action]:
         self._over = None
-        return super()._loaded(now)
+        return super()._took_over(now)
 
 
 class BelievesLateNews(Leadership):
@@ -225,15 +252,16 @@ class IgnoresDefects(Leadership):
 class KeepsTheRole(Leadership):
     """It rests, and is the zookeeper's leader."""
 
-    def _rest(self, seconds: float, now: float) -> List[Action]:
-        return super()._rest(seconds, now)[1:]
+    def _resign(self) -> List[Action]:
+        super()._resign()
+        return []
 
 
-class WaitsForNothing(Leadership):
-    """After a term it stands by although it is elected."""
+class FollowsNoMore(Leadership):
+    """After a term it stands by, and follows nothing."""
 
-    def _wait_after_term(self, now: float) -> None:
-        self._stand(Standing.CANDIDATE)
+    def _follow(self) -> List[Action]:
+        return super()._follow() if not self._attempt else []
 
 
 class GoesOn(Leadership):
@@ -243,8 +271,16 @@ class GoesOn(Leadership):
         return []
 
 
+class LeadsColdly(Leadership):
+    """Who has lost what was in memory stays a candidate."""
+
+    def _lost(self, error: Exception, now: float) -> List[Action]:
+        return []
+
+
 @pytest.mark.parametrize("mutant", [
-    ForgetsEarlyEnds, BelievesLateNews, IgnoresDefects, KeepsTheRole, WaitsForNothing, GoesOn,
+    ForgetsEarlyEnds, BelievesLateNews, IgnoresDefects, KeepsTheRole, FollowsNoMore, GoesOn,
+    LeadsColdly,
 ])  # fmt: skip
 def test_a_planted_defect_is_found(
     mutant: Type[Leadership], monkeypatch: pytest.MonkeyPatch

@@ -1,20 +1,20 @@
 """The namenode's journal in virtual time: the real `AppendQueue`, and calls over the network."""
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional
 
+from data_service.namenode.state import State
 from metadata_service.append_queue import AppendQueue, next_pause
 from metadata_service.backlog import Pending
-from metadata_service.edits import TABLES, Edit, Row, decode
+from metadata_service.edits import Edit, decode
 from tests.simulation.network import Network
 from tests.simulation.services import METADATA
 from tests.simulation.world import Bell, Process, Script
-from zookeeper.fabric.errors import DfsError, Fenced, Unavailable
+from zookeeper.fabric.errors import DfsError, Fenced, OutOfStep, Unavailable
 
 APPEND_SECONDS = 4.0
 ATTEMPT_SECONDS = 1.2
 BATCH_BYTES = 1 << 20
 PAGE = 40
-RECENT_EDITS = 2000
 
 
 class ModelJournal:
@@ -65,23 +65,13 @@ class ModelJournal:
         """Ask once whether this epoch still is the newest; raises Fenced or Unavailable."""
         self._require_epoch((yield self._call("status", timeout=timeout)))
 
-    def load(self) -> Script:
-        """(rows of each table by its name, the newest edits), page by page."""
-        tables = {}
-        for name in TABLES:
-            rows: List[Row] = []
-            page: Tuple[Row, ...] = (yield from self._ask("load", name, None, PAGE))
-            while page:
-                rows += page
-                page = yield from self._ask("load", name, rows[-1][0], PAGE)
-            tables[name] = rows
-        edits: List[Edit] = []
-        after = max(self.durable_txid - RECENT_EDITS, 0)
-        while after < self.durable_txid:
-            lines = yield from self._ask("edits_since", after, PAGE * 10)
-            edits += map(decode, lines)
-            after += len(lines)
-        return tables, edits
+    def catch_up(self, state: State) -> Script:
+        """Carry out what is recorded and not in memory yet."""
+        if state.commits.last_txid > self.durable_txid:
+            raise OutOfStep("the record lacks what was followed")
+        while state.commits.last_txid < self.durable_txid:
+            lines = yield from self._ask("edits_since", state.commits.last_txid, PAGE)
+            state.replay([decode(line) for line in lines])
 
     def check_room(self) -> None:
         """Raises NotLeader when no change may be made any more."""

@@ -14,12 +14,13 @@ from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import Tail
 from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
+from tests.simulation.following import ModelFollowing
 from tests.simulation.journal import ModelJournal
 from tests.simulation.network import Network
 from tests.simulation.services import ZOOKEEPER, Coordination
 from tests.simulation.term import ModelTerm
 from tests.simulation.world import Awaited, Bell, Process, Script
-from zookeeper.fabric.errors import DfsError, Fenced, NotLeader
+from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, OutOfStep
 
 ROOT = Caller("root", frozenset(), True)
 BEAT_SECONDS = 1.0
@@ -44,7 +45,10 @@ class NameNode(Process):
         self._told: Optional[leadership.Elected] = None
         self._led = Election(0, -inf)
         self._coordination = Coordination(self, self._network.call, f"/name_nodes/{self.name}")
-        self._loaded: Optional[ModelTerm] = None
+        # What is in memory while nobody follows; who follows; the term that is about to begin.
+        self._core: Optional[State] = None
+        self._following: Optional[ModelFollowing] = None
+        self._begun: Optional[ModelTerm] = None
         self.term: Optional[ModelTerm] = None
 
     def on_start(self) -> None:
@@ -86,8 +90,10 @@ class NameNode(Process):
         return self._network.call(self, ZOOKEEPER, method, session_id, timeout=1.0)
 
     def _see(self, datanodes: Optional[Dict[str, str]]) -> None:
-        if self.term is not None:
-            self.term.see_zookeeper(datanodes)
+        following = self._following
+        state = self._core if following is None else following.state
+        if state is not None:
+            state.blocks.monitor.zookeeper_view(datanodes, self.clock())
 
     # Leading; as `daemon.py` carries it out.
 
@@ -115,37 +121,60 @@ class NameNode(Process):
             self._candidacy, self._told = action.candidacy, None
         elif isinstance(action, leadership.Resign):
             self._candidacy, self._resigning = None, True
-        elif isinstance(action, leadership.ClaimAndLoad):
-            yield from self._claim_and_load(action.attempt, action.at_least)
+        elif isinstance(action, leadership.Follow):
+            self._follow(action.attempt)
+        elif isinstance(action, leadership.TakeOver):
+            yield from self._take_over(action.attempt, action.at_least)
         elif isinstance(action, leadership.Serve):
-            assert self._loaded is not None, "only what was loaded is served"
-            self.world.note(f"{self.name} leads in epoch {self._loaded.journal.epoch}")
-            self._loaded.see_zookeeper(self._coordination.datanodes)
-            self.term = self._loaded
+            assert self._begun is not None, "only a term that has begun is served"
+            self.world.note(f"{self.name} leads in epoch {self._begun.journal.epoch}")
+            self._see(self._coordination.datanodes)
+            self.term = self._begun
         elif isinstance(action, leadership.EndTerm):
             self._end_term()
         elif isinstance(action, leadership.Refuse):
             raise AssertionError(f"{self.name} cannot use the record: {action.error!r}")
 
-    def _claim_and_load(self, attempt: int, at_least: int) -> Script:
+    def _follow(self, attempt: int) -> None:
+        def told(error: Optional[DfsError]) -> None:
+            if error is None:
+                self._see(self._coordination.datanodes)
+                self._put(leadership.Loaded(attempt))
+            else:
+                assert error.retryable or isinstance(error, OutOfStep), error
+                self._put(leadership.Lost(attempt, error))
+
+        self._following = ModelFollowing(self, self._network, self._unfollow(), told)
+        self.spawn(self._following.run())
+
+    def _unfollow(self) -> Optional[State]:
+        following, self._following = self._following, None
+        return self._core if following is None else following.stop()
+
+    def _take_over(self, attempt: int, at_least: int) -> Script:
+        self._core = self._unfollow()
         ending = Ending(lambda error: self._put(leadership.TermOver(attempt, error)))
         journal = ModelJournal(self, self._network, ending.set)
         try:
+            if self._core is None:
+                raise OutOfStep("what was in memory is lost")
             yield from journal.open(at_least)
-            self._loaded = ModelTerm(self, journal, lambda: self._led, ending)
-            yield from self._loaded.load()
+            self._begun = ModelTerm(self, self._core, journal, lambda: self._led, ending)
+            yield from self._begun.begin()
         except DfsError as error:
-            assert error.retryable or isinstance(error, Fenced), error
+            assert error.retryable or isinstance(error, (Fenced, OutOfStep)), error
             self._end_term()
-            self._put(leadership.LoadFailed(attempt, error))
+            if isinstance(error, OutOfStep):
+                self._core = None
+            self._put(leadership.NotTakenOver(attempt, error))
         else:
-            self._put(leadership.Loaded(attempt))
+            self._put(leadership.TookOver(attempt))
 
     def _end_term(self) -> None:
-        term, self._loaded, self.term = self._loaded, None, None
+        term, self._begun, self.term = self._begun, None, None
         if term is not None:
             self.world.note(f"{self.name} ends epoch {term.journal.epoch}")
-            term.end()
+            self._core = term.end()
 
     def leading(self) -> ModelTerm:
         """The current term; raises NotLeader when there is none."""

@@ -5,6 +5,7 @@ What is decided here in no other way than in a namenode's process: `Decisions`, 
 """
 
 from itertools import count
+from random import Random
 from typing import Any, Callable, Dict, Optional
 
 from data_service.namenode.chores import Chores
@@ -38,12 +39,19 @@ COMPLETE_SECONDS = 3.0
 WALL_MS = 1
 
 
+def new_state(cluster_id: str, random: Random) -> State:
+    """That of a namenode which knows nothing yet."""
+    blocks = Blocks(cluster_id, POLICY, count(1 + random.getrandbits(40)))
+    return State(blocks, "root", "supergroup", LEASE_SOFT_SECONDS, LEASE_HARD_SECONDS)
+
+
 class ModelTerm:
-    """In `journal.epoch`, which has been claimed; it may serve from `load` until `end`."""
+    """In `journal.epoch`, which has been claimed; it may serve from `begin` until `end`."""
 
     def __init__(
         self,
         process: Process,
+        state: State,
         journal: ModelJournal,
         elected: Callable[[], Election],
         ending: Ending,
@@ -55,8 +63,7 @@ class ModelTerm:
         self._proved = Bell(process.world)
         self._reported = Bell(process.world)
         self._ordered = Bell(process.world)
-        blocks = Blocks(journal.cluster_id, POLICY, count((journal.epoch << 32) + 1))
-        self.state = State(blocks, "root", "supergroup", LEASE_SOFT_SECONDS, LEASE_HARD_SECONDS)
+        self.state = state
         self.lease = LeaderLease(EXPIRY_SECONDS, False, process.clock())
         self.decisions = Decisions(self.state, journal, process.world.random)
         self.chores = Chores(self.decisions, self.lease, PURGE_INODES)
@@ -66,26 +73,26 @@ class ModelTerm:
         """Whether nothing may be answered any more."""
         return self._ending.is_set
 
-    def load(self) -> Script:
-        """Read the image, check that no newer epoch began meanwhile, keep house and lease."""
-        tables, edits = yield from self.journal.load()
-        try:
-            self.state.load(tables, edits, self.journal.durable_txid)
-        finally:
-            # Rows that do not fit together may be those of two moments: another one leads now.
-            yield from self.journal.confirm()
-        self.state.blocks.loaded(self._process.clock())
+    def begin(self) -> Script:
+        """Take over what is recorded, check that no newer epoch began, keep house and lease."""
+        yield from self.journal.catch_up(self.state)
+        yield from self.journal.confirm()
         self.state.lead(self.journal.epoch, self._process.clock())
         for repeated in (self._round, self._record, self._purge):
             self._process.spawn(self._repeat(repeated))
         self._process.spawn(self._keep_lease())
 
-    def end(self) -> None:
-        """Stop: every waiting call is sent home with an error."""
+    def end(self) -> Optional[State]:
+        """Stop: every waiting call is sent home with an error. What is in memory, if all of it is
+        recorded."""
         self._ending.set(NotLeader("the term was ended"))
+        recorded = self.journal.durable_txid >= self.state.commits.last_txid
+        if recorded:
+            self.state.stand_by()
         self.journal.close()
         for bell in (self._proved, self._reported, self._ordered):
             bell.ring()
+        return self.state if recorded else None
 
     # Calls.
 

@@ -83,7 +83,8 @@ IMPURE = {
                  "namenode_core", "namesystem", "waiting", "calls.administration", "calls.audit",
                  "calls.connection", "calls.datanodes", "calls.delegations", "calls.names",
                  "calls.service", "calls.tokens", "calls.writers",
-                 "leading.ending", "leading.housekeeping", "leading.inbox", "leading.lease_keeper",
+                 "leading.ending", "leading.following", "leading.housekeeping", "leading.inbox",
+                 "leading.lease_keeper", "leading.record_reader",
                  "leading.memory", "leading.term",
                  "leading.watchdog")
 }

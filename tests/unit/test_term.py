@@ -2,10 +2,11 @@
 
 import math
 import threading
+import time
 from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
@@ -24,16 +25,13 @@ from data_service.namenode.state import State
 from data_service.namenode.waiting import Waiter
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import REPORT
-from metadata_service.edits import Row, encode_row, join_lines
-from metadata_service.member_lease import address_of
+from metadata_service.edits import decode
 from metadata_service.journal import Journal
 from tests.support.links.journals import FRAME_BYTES, ModelService, OneWay
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.model_datanodes import node_info, node_stats
 from zookeeper.fabric.errors import (
-    CorruptData,
     DiskFull,
-    Fenced,
     NotEnoughReplicas,
     NotLeader,
 )
@@ -42,42 +40,26 @@ from zookeeper.fabric.settings import Address, NameNodeSettings, Settings
 ROOT = Caller("root", frozenset(), True)
 
 
-class StoredService(ModelService):
-    """A model of the metadata service that also gives rows back: those that a test put there."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: Dict[str, List[Row]] = {}
-        self.rivals = 0
-
-    def load(self, table: str, after: Any, _limit: int) -> bytes:
-        """One page has all rows; with the first, a rival may claim an epoch."""
-        if self.rivals:
-            owner = f"{address_of(self.record.owner)} rival"
-            self.claim("cluster", self.record.promised + self.rivals, owner)
-            self.rivals = 0
-        rows = self.rows.get(table, []) if after is None else []
-        return join_lines(map(encode_row, rows))
-
-
 @pytest.fixture
-def service() -> StoredService:
+def service() -> ModelService:
     """An empty namespace."""
-    return StoredService()
+    return ModelService()
 
 
-def claimed(settings: Settings, service: StoredService, owner: str) -> Term:
-    """A term whose epoch is claimed, and that has not loaded the image yet."""
+def claimed(settings: Settings, service: ModelService, owner: str) -> Term:
+    """A term whose epoch is claimed, of a core that stands by and has everything."""
     ending = Ending(lambda cause: None)
     journal = Journal(OneWay(service), owner, PATIENCE_SECONDS, FRAME_BYTES, ending.set)
     journal.open()
     word = Election(0, -math.inf)
     core = Core(settings, journal.cluster_id, "root")
+    core.state.blocks.loaded(time.monotonic())
+    core.state.replay(map(decode, service.lines))
     return Term(settings, core, journal, lambda: word, ending, lambda known: None)
 
 
 @pytest.fixture
-def term(service: StoredService) -> Iterator[Term]:
+def term(service: ModelService) -> Iterator[Term]:
     """A term of the only namenode; its journal does not fail."""
     begun = claimed(Settings(), service, "test")
     yield begun
@@ -92,11 +74,11 @@ def pauses(term: Term, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 def test_an_edit_that_nobody_waits_for_becomes_durable(
-    service: StoredService, term: Term
+    service: ModelService, term: Term
 ) -> None:
     """Two leases ended in one round: the round waited for the last, which had made no edit, so
     the edit of the other stayed in memory, and its blocks on the disks, until the next change."""
-    term.load()
+    term.begin()
 
     def mkdir_unawaited(state: Any) -> Outcome:
         return state.mkdir(ROOT, ("client", 1), "/d", False, 0o755, 1, 0.0)._replace(depends=0)
@@ -126,7 +108,7 @@ def test_no_error_ends_the_keeping_of_the_house(
 
     pauses(term, monkeypatch, 0.01)
     monkeypatch.setattr(owner, method, fail)
-    term.load()
+    term.begin()
     wait_until(lambda: len(rounds) >= 3)
     assert f"{event} error=KeyError" in caplog.text
 
@@ -137,7 +119,7 @@ def test_a_safe_mode_that_lasts_is_told_of_with_its_cause(
     """One lost block keeps it on for ever, and the log did not have a word on it."""
     pauses(term, monkeypatch, 0.01)
     term._chores.safe_mode_reminder = chores.Reminder(0.0, 0.01)
-    term.load()
+    term.begin()
     wait_until(lambda: not term.namesystem.cluster_status().safe_mode)
     caplog.clear()
     term.namesystem.tell_blocks(lambda blocks: blocks.enter_safe_mode())
@@ -148,7 +130,7 @@ def test_a_safe_mode_that_lasts_is_told_of_with_its_cause(
 
 
 def test_time_passes_for_datanodes_while_the_disk_of_the_record_hangs(
-    service: StoredService, term: Term, monkeypatch: pytest.MonkeyPatch
+    service: ModelService, term: Term, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each round waited for it, came late, and so judged nobody: no lost replica was copied."""
     rounds: List[int] = []
@@ -170,7 +152,7 @@ def test_time_passes_for_datanodes_while_the_disk_of_the_record_hangs(
     pauses(term, monkeypatch, 0.01)
     monkeypatch.setattr(RedundancyMonitor, "tick", count)
     monkeypatch.setattr(service, "append", hang)
-    term.load()
+    term.begin()
     try:
         term.namesystem.change(mkdir_unawaited)
         assert begun.wait(PATIENCE_SECONDS)
@@ -187,7 +169,7 @@ def test_a_deleted_tree_is_taken_apart_without_pauses(
     """One piece in each round of housekeeping took 25 minutes for a million files."""
     term._chores.purge_inodes = 1
     pauses(term, monkeypatch, PATIENCE_SECONDS / 25)
-    term.load()
+    term.begin()
     for number in range(30):
         op = ("client", number)
         path = f"/d/{number}"
@@ -198,22 +180,6 @@ def test_a_deleted_tree_is_taken_apart_without_pauses(
         return Outcome(len(state.image.inodes), None, 0)
 
     wait_until(lambda: term.namesystem.read(left) == 2, what="nothing is left but root and orphans")
-
-
-def test_rows_that_a_newer_namenode_changes_while_they_are_read_are_no_damage(
-    service: StoredService, term: Term
-) -> None:
-    """A namenode that was overtaken while it loaded said that the image was damaged."""
-    service.rows["blocks"] = [(7, 1, 100, 5, 0)]
-    service.rivals = 1
-    with pytest.raises(Fenced):
-        term.load()
-
-
-def test_rows_that_do_not_fit_together_are_damage(service: StoredService, term: Term) -> None:
-    service.rows["blocks"] = [(7, 1, 100, 5, 0)]
-    with pytest.raises(CorruptData):
-        term.load()
 
 
 def mkdir(path: str, op: Optional[Op] = None) -> Callable[[State], Outcome]:
@@ -229,17 +195,17 @@ def listed(term: Term) -> List[str]:
 
 
 def test_no_answer_of_a_deposed_leader_contradicts_a_newer_change(
-    service: StoredService, term: Term
+    service: ModelService, term: Term
 ) -> None:
     """A reader was told that a directory is missing whose making had been acknowledged: the last
     proof of the old leader lived on for a while after the new one had claimed its epoch."""
-    term.load()
+    term.begin()
     assert listed(term) == []
     hosts = (Address("127.0.0.1", 1), Address("127.0.0.1", 2))
     settings = replace(Settings(), name_node=NameNodeSettings(hosts=hosts))
     newer = claimed(settings, service, "test")
     try:
-        newer.load()
+        newer.begin()
         newer.namesystem.change(mkdir("/d"))
         assert listed(newer) == ["d"]
         with pytest.raises(NotLeader):
@@ -250,7 +216,7 @@ def test_no_answer_of_a_deposed_leader_contradicts_a_newer_change(
 
 def test_a_file_that_waits_for_replicas_looks_again_also_when_nobody_reports(term: Term) -> None:
     """A datanode that was given up says nothing; that it was makes the file complete."""
-    term.load()
+    term.begin()
     attempts: List[State] = []
 
     def complete(state: State) -> Outcome:
@@ -266,7 +232,7 @@ def test_to_ask_the_block_side_is_no_news(
     term: Term, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A report for people planned copies, and had every file that waits for replicas look again."""
-    term.load()
+    term.begin()
     wait_until(lambda: not term.namesystem.cluster_status().safe_mode)
     heard: List[str] = []
     monkeypatch.setattr(RedundancyMonitor, "refill", lambda *_: heard.append("news"))
@@ -286,7 +252,7 @@ def test_a_file_looks_again_when_one_of_its_replicas_came(
 ) -> None:
     """All files that waited did so, whatever a datanode told."""
     monkeypatch.setattr(term.namesystem, "_round_seconds", 1e6)
-    term.load()
+    term.begin()
     attempts: List[int] = []
 
     def complete(_state: State) -> Outcome:
@@ -312,7 +278,7 @@ def test_a_heartbeat_wakes_for_its_own_orders_only(
     """With 200 datanodes each copy that ended woke 200 threads."""
     monkeypatch.setattr(listening, "WAITING_SLICE_SECONDS", 1e6)
     pauses(term, monkeypatch, 1e6)
-    term.load()
+    term.begin()
     core, looked = term.namesystem, []
     infos = [node_info(name, cluster_id="") for name in "ab"]
     sessions = [core.tell_blocks(lambda blocks: blocks.register(info, 0.0)) for info in infos]
@@ -337,11 +303,11 @@ def test_a_heartbeat_wakes_for_its_own_orders_only(
 
 
 def test_a_call_that_was_decided_is_not_refused_for_want_of_room(
-    service: StoredService, term: Term
+    service: ModelService, term: Term
 ) -> None:
     """The first attempt waited for a full disk until its client asked again. DiskFull said that
     nothing was done, and the change was there when the disk had room."""
-    term.load()
+    term.begin()
     done, new = Op("client", 1), Op("client", 2)
     term.namesystem.change(mkdir("/d", done), done)
     service.room = False
@@ -353,10 +319,10 @@ def test_a_call_that_was_decided_is_not_refused_for_want_of_room(
 
 
 def test_nothing_is_tidied_away_while_the_disk_of_the_record_is_nearly_full(
-    service: StoredService, term: Term
+    service: ModelService, term: Term
 ) -> None:
     """An edit of the namenode's own would end the term as well as a caller's."""
-    term.load()
+    term.begin()
     term.namesystem.change(mkdir("/d"))
     service.room = False
     wait_until(lambda: not term.namesystem.journal.has_room, what="news of the disk")
@@ -376,7 +342,7 @@ def test_what_a_lost_datanode_had_is_looked_for_step_by_step_until_the_end(
     monkeypatch.setattr(RedundancyMonitor, "tick", lambda *_: [])
     monkeypatch.setattr(RedundancyMonitor, "sweep", lambda *_: bool(left and left.pop()))
     pauses(term, monkeypatch, 0.01)
-    term.load()
+    term.begin()
     wait_until(lambda: not left, what="the last step")
 
 
@@ -385,7 +351,7 @@ def test_long_work_leaves_others_as_much_time_as_it_takes(
 ) -> None:
     """Who takes a lock that he just let go of has it before all who wait for it."""
     pauses(term, monkeypatch, 1e6)
-    term.load()
+    term.begin()
     moments = iter(range(100))
     slept: List[float] = []
     clock = SimpleNamespace(monotonic=lambda: next(moments) / 100, sleep=slept.append)

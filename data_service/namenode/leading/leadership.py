@@ -1,18 +1,18 @@
 """Who leads, as one namenode sees it: events in, actions out, and nothing in between.
 
-Theory of operation. The zookeeper says who may lead; the metadata service, whose epoch every append
-carries, says who does. A namenode that is elected claims a new epoch, which fences every earlier
-one, loads the image, and serves. When its term is over it begins another, with empty hands, as long
-as it is elected. A zookeeper that cannot be reached says nothing, and that changes nothing: it
-stops failover, not service.
+Theory of operation. A namenode loads the image and follows the record, so that it knows at any time
+what the one knows that leads. Only then it is a candidate. When it is elected, it claims a new
+epoch, which fences every earlier one, takes over what is recorded and not followed yet, and serves.
+When its term is over it follows again; with what it has in memory if all of that is recorded, else
+it loads anew. Who says who is elected may be out of reach: that stops failover, not service.
 
-A term that cannot begin (a damaged image, a metadata service that only this machine does not reach,
-a defect of ours) must not keep the role from others, nor claim epochs without end; and two
-namenodes that both believe in their leadership would fence each other for ever. Then the role is
-given up for a while, longer after each failure. A candidacy has a number, and so does an attempt to
+A term that cannot begin (a damaged image, a record that only this machine does not reach, a defect
+of ours) must not keep the role from others, nor claim epochs without end; and two namenodes that
+both believe in their leadership would fence each other for ever. Then the role is given up for a
+while, longer after each failure. A candidacy has a number, and so does an attempt to follow or to
 lead: what is told of an earlier one is no news of this one.
 
-Whoever is elected leads, is about to, or has a moment at which he tries again: `check` says so.
+Whoever is elected leads, is about to, or will try again at a certain moment: `check` says so.
 """
 
 from enum import Enum
@@ -21,19 +21,15 @@ from random import Random
 from typing import List, NamedTuple, Optional, Union
 
 from data_service.namenode.leading.epoch_floor import EpochFloor
+from data_service.namenode.leading.pauses import RETRY_SECONDS, Pauses
 from zookeeper.fabric.errors import CorruptData, DfsError, Fenced, ProtocolViolation
 
-RETRY_SECONDS = 0.5
 FENCED_PAUSE_SECONDS = 1.0
 """How long a fenced namenode is no candidate, so that another one can be elected."""
 
-FAILED_PAUSE_SECONDS_MAX = 30.0
 HAND_OVER_SECONDS = 10.0
 """How long a namenode that handed over is no candidate: another one takes the role at once, and if
 none can, this one must have it again."""
-
-LASTING_SECONDS = 60.0
-"""A term that lasted for so long was no failure: the next pause is a short one again."""
 
 
 class Elected(NamedTuple):
@@ -45,13 +41,26 @@ class Elected(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """An epoch was claimed and the image loaded."""
+    """The image is in memory, and follows the record."""
 
     attempt: int
 
 
-class LoadFailed(NamedTuple):
-    """They were not, because of an error."""
+class Lost(NamedTuple):
+    """It could not be loaded, or be followed any more, because of an error."""
+
+    attempt: int
+    error: Exception
+
+
+class TookOver(NamedTuple):
+    """An epoch was claimed, and everything that is recorded is in memory."""
+
+    attempt: int
+
+
+class NotTakenOver(NamedTuple):
+    """That was not so, because of an error."""
 
     attempt: int
     error: Exception
@@ -86,7 +95,9 @@ class Woke(NamedTuple):
     """The moment `wake_at` has come, perhaps."""
 
 
-Event = Union[Elected, Loaded, LoadFailed, TermOver, Outlived, HandOver, Failed, Woke]
+Event = Union[
+    Elected, Loaded, Lost, TookOver, NotTakenOver, TermOver, Outlived, HandOver, Failed, Woke
+]
 
 
 class Campaign(NamedTuple):
@@ -99,8 +110,15 @@ class Resign(NamedTuple):
     """Give the role up, and be no candidate any more."""
 
 
-class ClaimAndLoad(NamedTuple):
-    """Claim an epoch, not below `at_least`, and load the image; tell what came of it."""
+class Follow(NamedTuple):
+    """Follow the record with what is in memory, or load the image if it is not; tell what comes of
+    it."""
+
+    attempt: int
+
+
+class TakeOver(NamedTuple):
+    """Claim an epoch, not below `at_least`, and take over; tell what came of it."""
 
     attempt: int
     at_least: int
@@ -111,11 +129,7 @@ class Serve(NamedTuple):
 
 
 class EndTerm(NamedTuple):
-    """Answer nothing any more; also when what was loaded was never served."""
-
-
-class ReleaseMemory(NamedTuple):
-    """Give back what ended terms held."""
+    """Answer nothing any more; also when what was taken over was never served."""
 
 
 class Refuse(NamedTuple):
@@ -124,41 +138,18 @@ class Refuse(NamedTuple):
     error: Exception
 
 
-Action = Union[Campaign, Resign, ClaimAndLoad, Serve, EndTerm, ReleaseMemory, Refuse]
+Action = Union[Campaign, Resign, Follow, TakeOver, Serve, EndTerm, Refuse]
 
 
 class Standing(Enum):
     """Where a namenode stands."""
 
-    CANDIDATE = "candidate, not elected"
-    CLAIMING = "claims and loads"
+    LOADING = "loads the image"
+    PAUSING = "will load the image after a while"
+    RESTING = "follows, and is no candidate for a while"
+    FOLLOWING = "follows, candidate"
+    CLAIMING = "claims and takes over"
     LEADING = "leads"
-    WAITING = "elected, tries again later"
-    RESTING = "no candidate for a while"
-
-
-class Pauses:
-    """How long to wait after a failure: twice as long after each, up to a limit."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._next = RETRY_SECONDS
-
-    def after_failure(self) -> float:
-        """Seconds to wait now; namenodes that fail for one reason must not stay in step."""
-        pause = self._next
-        self._next = min(2 * pause, FAILED_PAUSE_SECONDS_MAX)
-        return pause * self._random.uniform(0.75, 1.0)
-
-    def after_term(self, seconds: float) -> float:
-        """Seconds to wait now that a term is over that lasted for so long."""
-        if seconds >= LASTING_SECONDS:
-            self._next = RETRY_SECONDS
-            return 0.0
-        return self.after_failure()
-
-    def __repr__(self) -> str:
-        return f"<Pauses, next {self._next:g} s>"
 
 
 class Leadership:
@@ -169,15 +160,17 @@ class Leadership:
         self._alone = alone
         self._pauses = Pauses(random)
         self._floor = EpochFloor()
-        self.standing = Standing.CANDIDATE
+        self.standing = Standing.LOADING
         self.wake_at = inf
         self.trouble = ""
         """Why this namenode does not lead although it would, for a person; or empty."""
         self._candidacy = 0
+        self._is_candidate = False
         self._elected = False
         self._election = 0
         self._attempt = 0
-        # What ended the term while it was still being loaded.
+        self._rests_until = -inf
+        # What ended the term before it was served.
         self._over: Optional[TermOver] = None
         self._began_at = 0.0
 
@@ -187,8 +180,8 @@ class Leadership:
         return self.standing is Standing.LEADING
 
     def start(self) -> List[Action]:
-        """Begin, as a candidate."""
-        return [Campaign(self._candidacy)]
+        """Begin to load."""
+        return self._follow()
 
     def handle(self, event: Event, now: float) -> List[Action]:
         """What to do about an event."""
@@ -206,134 +199,171 @@ class Leadership:
             return self._outlived(event, now)
         if isinstance(event, TermOver):
             return self._over_by(event, now)
+        if isinstance(event, Lost):
+            return self._lost(event.error, now)
+        if isinstance(event, Loaded):
+            return self._loaded(now) if self.standing is Standing.LOADING else []
         if self.standing is not Standing.CLAIMING:
             return []
-        return self._loaded(now) if isinstance(event, Loaded) else self._not_loaded(event, now)
+        if isinstance(event, TookOver):
+            return self._took_over(now)
+        return self._not_taken_over(event.error, now)
 
-    def _told(self, event: Elected, now: float) -> List[Action]:
-        if event.candidacy != self._candidacy or self.standing is Standing.RESTING:
-            return []  # It was given up meanwhile.
-        self._elected = event.leads
-        self._election = event.number if event.leads else self._election
-        if event.leads:
-            return self._claim() if self.standing is Standing.CANDIDATE else []
-        if self.standing is Standing.CLAIMING:
-            return []  # What comes of it shows.
-        ended = self._ended()
-        self._stand(Standing.CANDIDATE)
-        return ended
+    # Following.
+
+    def _follow(self) -> List[Action]:
+        self._attempt += 1
+        self._stand(Standing.LOADING)
+        return [Follow(self._attempt)]
+
+    def _loaded(self, now: float) -> List[Action]:
+        if now < self._rests_until:
+            self._stand(Standing.RESTING, self._rests_until)
+            return []
+        self.trouble = ""
+        if self._elected:
+            return self._claim()
+        self._stand(Standing.FOLLOWING)
+        if self._is_candidate:
+            return []
+        self._candidacy += 1
+        self._is_candidate = True
+        return [Campaign(self._candidacy)]
+
+    def _lost(self, error: Exception, now: float) -> List[Action]:
+        """It has no image: also a candidate is none any more until it has one."""
+        resigned = [] if self._keeps_role(error) else self._resign()
+        self.trouble = trouble_of(error) or self.trouble
+        passes = isinstance(error, DfsError) and not _is_damage(error)
+        pause = RETRY_SECONDS if passes else self._pauses.after_failure()
+        self._stand(Standing.PAUSING, now + pause)
+        return resigned + ([Refuse(error)] if _is_damage(error) else [])
 
     def _woken(self, now: float) -> List[Action]:
         if now < self.wake_at:
             return []
-        if self.standing is Standing.WAITING:
+        return self._follow() if self.standing is Standing.PAUSING else self._loaded(now)
+
+    # Leading.
+
+    def _told(self, event: Elected, now: float) -> List[Action]:
+        if event.candidacy != self._candidacy or not self._is_candidate:
+            return []  # It was given up meanwhile.
+        self._elected = event.leads
+        self._election = event.number if event.leads else self._election
+        if self.standing is Standing.FOLLOWING and event.leads:
             return self._claim()
-        self._candidacy += 1
-        self._stand(Standing.CANDIDATE)
-        return [Campaign(self._candidacy)]
+        if self.standing is Standing.LEADING and not event.leads:
+            return self._end_and_rest(0.0, now)
+        return []  # While it claims: what comes of that shows.
 
     def _claim(self) -> List[Action]:
         self._attempt += 1
         self._over = None
         self._stand(Standing.CLAIMING)
         # Who restores a backup of the record has an older count of epochs in it.
-        return [ClaimAndLoad(self._attempt, max(self._election, self._floor.value))]
+        return [TakeOver(self._attempt, max(self._election, self._floor.value))]
 
-    def _loaded(self, now: float) -> List[Action]:
+    def _took_over(self, now: float) -> List[Action]:
         self._stand(Standing.LEADING)
         self._began_at, self.trouble = now, ""
         if self._over is not None:
             return self._over_by(self._over, now)
-        if not self._elected:
-            ended = self._ended()
-            self._stand(Standing.CANDIDATE)
-            return ended
-        return [Serve()]
+        return [Serve()] if self._elected else self._end_and_rest(0.0, now)
 
-    def _not_loaded(self, event: LoadFailed, now: float) -> List[Action]:
-        error = event.error
-        actions: List[Action] = [ReleaseMemory()]
+    def _not_taken_over(self, error: Exception, now: float) -> List[Action]:
         self.trouble = trouble_of(error) or self.trouble
-        damaged = isinstance(error, (CorruptData, ProtocolViolation))
-        if damaged:
-            actions.append(Refuse(error))
-        if not self._elected:
-            self._stand(Standing.CANDIDATE)
-            return actions
+        refused: List[Action] = [Refuse(error)] if _is_damage(error) else []
         if isinstance(error, Fenced):
-            return self._rest(FENCED_PAUSE_SECONDS, now) + actions
-        if self._alone and isinstance(error, DfsError) and not damaged:
-            self._stand(Standing.WAITING, now + RETRY_SECONDS)
-            return actions
-        return self._rest(self._pauses.after_failure(), now) + actions
+            return self._rest(FENCED_PAUSE_SECONDS, now) + self._follow()
+        if self._keeps_role(error):
+            self._stand(Standing.PAUSING, now + RETRY_SECONDS)
+            return refused
+        return self._rest(self._pauses.after_failure(), now) + self._follow() + refused
 
     def _over_by(self, event: TermOver, now: float) -> List[Action]:
         if self.standing is Standing.CLAIMING:
             self._over = event
         if self.standing is not Standing.LEADING:
             return []
-        ended, error = self._ended(), event.error
+        error = event.error
         if isinstance(error, Fenced):
-            return ended[:1] + self._rest(FENCED_PAUSE_SECONDS, now) + ended[1:]
+            return self._end_and_rest(FENCED_PAUSE_SECONDS, now)
         recording = isinstance(error, DfsError)
         self.trouble = f"could not record a change: {error}" if recording else trouble_of(error)
-        self._wait_after_term(now)
-        return ended
+        return self._end_and_pause(now)
 
     def _outlived(self, event: Outlived, now: float) -> List[Action]:
         if self.standing is not Standing.LEADING:
             return []
         if not self._floor.told(event.known, event.own, now):
             return []
-        ended = self._ended()
-        self._wait_after_term(now)
-        return ended
+        return self._end_and_pause(now)
 
     def _hand_over(self, now: float) -> List[Action]:
         if self._alone or not self.serves:
             return []
-        ended = self._ended()
-        return ended[:1] + self._rest(HAND_OVER_SECONDS, now) + ended[1:]
+        return self._end_and_rest(HAND_OVER_SECONDS, now)
 
     def _failed(self, error: Exception, now: float) -> List[Action]:
         """Also a defect must not leave us elected, serving nothing, in everybody's way."""
         self.trouble = trouble_of(error)
-        if self.standing is Standing.RESTING:
-            return []
-        return [EndTerm(), *self._rest(self._pauses.after_failure(), now), ReleaseMemory()]
+        pause = self._pauses.after_failure()
+        ended: List[Action] = [EndTerm(), *self._rest(pause, now)]
+        self._stand(Standing.PAUSING, now + pause)
+        return ended
+
+    def _end_and_rest(self, seconds: float, now: float) -> List[Action]:
+        return self._ended() + self._rest(seconds, now) + self._follow()
+
+    def _end_and_pause(self, now: float) -> List[Action]:
+        """Let others lead, if there are any, and try again; at once after a term that lasted."""
+        pause = self._pauses.after_term(now - self._began_at)
+        if not self._alone:
+            return self._end_and_rest(pause, now)
+        ended = self._ended()
+        if not pause:
+            return ended + self._follow()
+        self._stand(Standing.PAUSING, now + pause)
+        return ended
 
     def _ended(self) -> List[Action]:
-        return [EndTerm(), ReleaseMemory()] if self.serves else []
+        return [EndTerm()] if self.serves else []
 
-    def _wait_after_term(self, now: float) -> None:
-        if self._elected:
-            pause = self._pauses.after_term(now - self._began_at)
-            self._stand(Standing.WAITING, now + pause)
-        else:
-            self._stand(Standing.CANDIDATE)
+    def _keeps_role(self, error: Exception) -> bool:
+        """Whether nobody is helped by giving the role up: it is tried again instead."""
+        return self._alone and isinstance(error, DfsError) and not _is_damage(error)
 
     def _rest(self, seconds: float, now: float) -> List[Action]:
-        self._elected = False
-        self._stand(Standing.RESTING, now + seconds)
-        return [Resign()]
+        self._rests_until = now + seconds
+        return self._resign()
+
+    def _resign(self) -> List[Action]:
+        resigned: List[Action] = [Resign()] if self._is_candidate else []
+        self._is_candidate = self._elected = False
+        return resigned
 
     def _stand(self, standing: Standing, wake_at: float = inf) -> None:
         self.standing, self.wake_at = standing, wake_at
 
     def check(self) -> None:
-        """Assert that nobody is elected, or rests, and does nothing about it."""
+        """Assert that nobody is elected, or waits, and does nothing about it."""
         waits = self.wake_at < inf
-        assert waits == (self.standing in (Standing.WAITING, Standing.RESTING)), self
+        assert waits == (self.standing in (Standing.PAUSING, Standing.RESTING)), self
         if self._elected:
-            busy = (Standing.CLAIMING, Standing.LEADING, Standing.WAITING)
-            assert self.standing in busy, self
-        else:
-            idle = (Standing.CANDIDATE, Standing.RESTING, Standing.CLAIMING)
-            assert self.standing in idle, self
-        assert self._over is None or self._over.attempt == self._attempt
+            assert self._is_candidate, self
+            assert self.standing not in (Standing.FOLLOWING, Standing.RESTING), self
+        if self.standing in (Standing.FOLLOWING, Standing.CLAIMING, Standing.LEADING):
+            assert self._is_candidate, self
+        assert self.standing is not Standing.RESTING or not self._is_candidate, self
+        assert self._over is None or self._over.attempt == self._attempt or not self.serves
 
     def __repr__(self) -> str:
         return f"<Leadership: {self.standing.value}, candidacy {self._candidacy}>"
+
+
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, (CorruptData, ProtocolViolation))
 
 
 def trouble_of(error: Exception) -> str:

@@ -1,37 +1,34 @@
 """One term of leadership: what it needs, made, begun and ended together."""
 
 import time
-from typing import Callable
+from typing import Callable, Optional
 
 from data_service.namenode.chores import Chores
 from data_service.namenode.decisions import Decisions
-from data_service.namenode.leading import memory
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.housekeeping import Housekeeping
 from data_service.namenode.leading.leader_lease import Election, LeaderLease
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.leading.watchdog import Watchdog
 from data_service.namenode.namenode_core import Core
-from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS
 from data_service.namenode.namesystem import Namesystem, edit_seconds
-from metadata_service.edits import TABLES
 from metadata_service.journal import Journal
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import CorruptData, NotLeader, ProtocolViolation
+from zookeeper.fabric.errors import NotLeader
 from zookeeper.fabric.settings import Settings
 
 log = logs.get("namenode")
 
-RECENT_SECONDS = KEEP_SECONDS + 60
-"""Edits of so long before the last one are read at start, for the retry cache."""
-
 LEAP_BITS = 40
 """A term's first block lies up to 2^LEAP_BITS numbers behind the last one that is recorded."""
 
+DRAIN_SECONDS = 1.0
+"""How long the end of a term in good order waits for what was decided."""
+
 
 class Term:
-    """In `journal.epoch`, which has been claimed, of a core that no other term leads. `namesystem`
-    may serve from `load` until `end`.
+    """In `journal.epoch`, which has been claimed, of a core that nobody else changes and that has
+    everything that was recorded. `namesystem` may serve from `begin` until `end`.
 
     `elected` is the zookeeper's last word; see `Namesystem` for `on_later_epoch`.
     """
@@ -64,46 +61,40 @@ class Term:
             own.replication_interval_seconds, edit_seconds(settings),
         )  # fmt: skip
 
-    def load(self) -> None:
-        """Read the image, check that no newer epoch began meanwhile, keep house and lease."""
-        started = time.monotonic()
-        with memory.of_an_image():
-            self._load_image()
+    def begin(self) -> None:
+        """Check that no newer epoch began meanwhile, lead the core, keep house and lease."""
         asked_at, before = time.monotonic(), self._elected()
         self._journal.confirm()
         # That is a proof: a metadata service that hangs from now on keeps no reader waiting.
         self._lease.proved(asked_at, before)
-        self._lead()
-        seconds = round(time.monotonic() - started, 3)
-        log.info("image.loaded", seconds=seconds, txid=self._journal.durable_txid)
+        epoch, core = self._journal.epoch, self._core
+        with core.lock:
+            # The very first term of a cluster has nobody's numbers to stay clear of.
+            leap = core.random.getrandbits(LEAP_BITS) if epoch > 1 else 0
+            core.state.lead(epoch, time.monotonic(), leap)
+        # Heartbeats that have waited here so far are answered by who leads from now on.
+        core.wake_all()
         self._housekeeping.start()
         self._lease_keeper.start()
         self._watchdog.start()
 
-    def _load_image(self) -> None:
-        tables = {name: self._journal.load(name) for name in TABLES}
-        edits = self._journal.recent_edits(ENTRIES_MAX, RECENT_SECONDS)
-        try:
-            self._core.state.load(tables, edits, self._journal.durable_txid)
-        except (CorruptData, ProtocolViolation):
-            # Rows of two moments do not fit together: perhaps a newer namenode changes them.
-            self._journal.confirm()
-            raise
-
-    def _lead(self) -> None:
-        epoch, core, now = self._journal.epoch, self._core, time.monotonic()
-        with core.lock:
-            core.state.blocks.loaded(now)
-            # The very first term of a cluster has nobody's numbers to stay clear of.
-            core.state.lead(epoch, now, core.random.getrandbits(LEAP_BITS) if epoch > 1 else 0)
-
-    def end(self) -> None:
-        """Stop: every waiting call is sent home with an error, and the threads have ended."""
+    def end(self) -> Optional[Core]:
+        """Stop: every waiting call is sent home with an error, and the threads have ended. The core
+        if all that it knows is recorded, so that it may go on without this term; else None."""
+        if not self._ending.is_set:
+            self.namesystem.drain(DRAIN_SECONDS)
         self._ending.set(NotLeader("the term was ended"))
         self._lease_keeper.end()
+        core = self._core
+        with core.lock:
+            # Whoever comes later finds that the term is over.
+            recorded = self._journal.durable_txid >= core.state.commits.last_txid
+            if recorded:
+                core.state.stand_by()
         self._journal.close()
-        self._core.wake_all()
+        core.wake_all()
         self._housekeeping.join()
+        return core if recorded else None
 
     def __repr__(self) -> str:
         return f"<Term in {self._journal!r}, {self._ending!r}>"

@@ -1,0 +1,169 @@
+"""Keeps a core like the record while another namenode leads, so that this one can lead at once.
+
+Theory of operation. One thread loads the image, tells so, and from then on carries out edit after
+edit as the record has them; under the core's lock, a few at a time, for datanodes tell the same
+core what they have. Only edits that are durable are followed, so nothing in memory is ever untrue.
+It ends when it is stopped, which waits for nobody: from that moment on it changes nothing. It ends
+as well when the record cannot be followed from here; then the image is to be loaded anew.
+
+A record that is out of reach for a while is asked again; what is in memory is as good as before.
+"""
+
+import threading
+import time
+from typing import Callable, Optional
+
+from data_service.namenode.leading import memory
+from data_service.namenode.leading.record_reader import RecordReader
+from data_service.namenode.namenode_core import Core
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import DfsError, NotLeader, OutOfStep
+
+log = logs.get("following")
+
+EDITS_AT_ONCE = 50
+"""So many are carried out under the lock together: some 5 ms."""
+
+LOOK_SECONDS = 0.1
+"""Between two looks for something new."""
+
+PAUSE_SECONDS = 0.5
+"""Between two questions to a record that does not answer."""
+
+
+class Following:
+    """One attempt. `core` is what is in memory already, if anything is; `told` hears, in the
+    thread, None when the core follows, and the error that ended it."""
+
+    def __init__(
+        self,
+        reader: RecordReader,
+        core: Optional[Core],
+        make: Callable[[str], Core],
+        told: Callable[[Optional[Exception]], None],
+        round_seconds: float,
+    ) -> None:
+        self._reader = reader
+        self._core = core
+        self._make = make
+        self._told = told
+        self._round_seconds = round_seconds
+        self._stopped = threading.Event()
+        self._next_round = 0.0
+        self._whole = True
+        self._level_at = time.monotonic()
+        self.decided_txid = 0
+        """Up to here all is durable, as far as was heard."""
+
+    @property
+    def core(self) -> Optional[Core]:
+        """What is in memory, once it was loaded and as long as it is true."""
+        return self._core
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it changes nothing any more."""
+        return self._stopped.is_set()
+
+    def lag(self, now: float) -> "tuple[int, float]":
+        """How far behind it is: by how many edits that it has heard of, and for how many seconds
+        it has not been level with the record."""
+        return max(0, self.decided_txid - self._txid()), now - self._level_at
+
+    def start(self) -> None:
+        """Begin, in a thread."""
+        threading.Thread(target=self._run, name="following", daemon=True).start()
+
+    def stop(self) -> Optional[Core]:
+        """End at once; what is in memory, if it is whole. Nothing here holds it any more."""
+        core = self._core
+        self._stopped.set()
+        if core is None:
+            return None
+        with core.lock:
+            # Whoever was carrying out edits has done with it now.
+            self._core = None
+        return core if self._whole else None
+
+    def _run(self) -> None:
+        try:
+            if self._core is None:
+                self._core = self._load()
+            if not self.stopped:
+                self._told(None)
+            while not self.stopped:
+                self._step()
+        except Exception as error:
+            self._core = None
+            if not self.stopped:
+                known = isinstance(error, DfsError)
+                log.warning("following.ended", error=error, exc_info=not known)
+                self._told(error)
+
+    def _load(self) -> Core:
+        started = time.monotonic()
+        with memory.of_an_image():
+            core = self._reader.load(self._make, lambda: self.stopped)
+        with core.lock:
+            core.state.blocks.loaded(time.monotonic())
+        seconds = round(time.monotonic() - started, 3)
+        log.info("image.loaded", seconds=seconds, txid=core.state.commits.last_txid)
+        return core
+
+    def _step(self) -> None:
+        """Carry out what is new; wait for it, for a while, if nothing is. What is in memory is not
+        held meanwhile: nobody would find it in a thread that waits, if it were given up."""
+        txid = self._txid()
+        try:
+            decided, edits = self._reader.behind(txid)
+        except OutOfStep:
+            raise
+        except DfsError as error:
+            if not error.retryable:
+                raise
+            log.debug("record.awaited", error=error.message)
+            self._stopped.wait(PAUSE_SECONDS)
+            return
+        core = self._core
+        if core is None:
+            return
+        self.decided_txid = decided
+        for first in range(0, len(edits), EDITS_AT_ONCE):
+            with core.lock:
+                if self.stopped:
+                    return
+                self._whole = False  # Half of an edit is worse than none.
+                core.state.replay(edits[first : first + EDITS_AT_ONCE])
+                self._whole = True
+        now = time.monotonic()
+        if core.state.commits.last_txid >= self.decided_txid:
+            self._level_at = now
+            self._stopped.wait(LOOK_SECONDS)
+        if now >= self._next_round:
+            self._next_round = now + self._round_seconds
+            with core.lock:
+                if not self.stopped:
+                    core.state.commits.retries.tick(now)
+                    core.state.blocks.monitor.tick(now, core.random)
+
+    def _txid(self) -> int:
+        core = self._core
+        return core.state.commits.last_txid if core is not None else 0
+
+    def __repr__(self) -> str:
+        return f"<Following {self._core!r}>"
+
+
+def catch_up(core: Core, reader: RecordReader, last_txid: int) -> None:
+    """Carry out every edit up to this one, which is durable, before a term begins. Raises OutOfStep
+    when the record does not go on where the core stands."""
+    while core.state.commits.last_txid < last_txid:
+        _, edits = reader.behind(core.state.commits.last_txid)
+        if not edits:
+            raise NotLeader("the record lacks edits that it has told of")
+        with core.lock:
+            core.state.replay(edits)
+    if core.state.commits.last_txid > last_txid:
+        raise OutOfStep(
+            f"the record ends at edit {last_txid}; {core.state.commits.last_txid} was followed"
+        )
