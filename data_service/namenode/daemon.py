@@ -20,31 +20,19 @@ from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.calls.tokens import Tokens
 from data_service.namenode.groups import Groups
 from data_service.namenode.leading import leadership
-from data_service.namenode.leading.ending import Ending
-from data_service.namenode.leading.following import Following, catch_up
+from data_service.namenode.leading.core_keeper import CoreKeeper
 from data_service.namenode.leading.inbox import Inbox
 from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.leadership import Leadership
-from data_service.namenode.leading.record_reader import RecordReader
-from data_service.namenode.leading.term import Term
-from data_service.namenode.namenode_core import Core
+from data_service.namenode.listening import Listener
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.availability_calls import ACTIVE, STANDBY, ServiceState
-from metadata_service.calls import MetadataCalls
-from metadata_service.journal import Journal
 from metadata_service.member_ways import MemberWays
 from zookeeper.coordinator import Coordinator
 from zookeeper.election import Leadership as Word
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials, Keyring
-from zookeeper.fabric.errors import (
-    Busy,
-    DfsError,
-    InvalidArgument,
-    NotLeader,
-    OutOfStep,
-    StartRefused,
-)
+from zookeeper.fabric.errors import Busy, InvalidArgument, NotLeader, StartRefused
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import NAME_NODE, Principal
 from zookeeper.fabric.server import Server
@@ -63,21 +51,17 @@ class NameNode(daemon.Daemon):
         self._superuser = getpass.getuser()
         self._leadership = Leadership(len(settings.name_node.hosts) == 1, random.Random())
         self._inbox = Inbox()
+        self._coordinator = Coordinator(str(self.address), settings, credentials)
+        self._metadata = MemberWays(settings.metadata.hosts, credentials, settings.network)
+        self._keeper = CoreKeeper(
+            settings, self.address, self._superuser, self._metadata, self._elected,
+            self._inbox.put,
+        )  # fmt: skip
         # What follows is told of, and its readers wait, under this.
-        self._changed = threading.Condition()
+        self._changed = self._keeper.changed
         self._stopping = False
         self._refusal = ""
         self._leader = ""
-        self._datanodes: Optional[Dict[str, str]] = None
-        self._namesystem: Optional[Namesystem] = None
-        # Of the thread `leading`. `_core` is in memory while nobody follows; `_term` leads it, and
-        # `stop` ends both, too.
-        self._core: Optional[Core] = None
-        self._following: Optional[Following] = None
-        self._term: Optional[Term] = None
-        self._journal: Optional[Journal] = None
-        self._coordinator = Coordinator(str(self.address), settings, credentials)
-        self._metadata = MemberWays(settings.metadata.hosts, credentials, settings.network)
         self._server: Optional[Server] = None
         self._audit: Optional[AuditLog] = None
 
@@ -105,6 +89,7 @@ class NameNode(daemon.Daemon):
                 self._refresh,
                 seals,
                 Availability(self._state, self._hand_over),
+                self.listener,
             ),
             credentials,
             self._settings.network,
@@ -115,11 +100,12 @@ class NameNode(daemon.Daemon):
         self._coordinator.start()
         threading.Thread(target=self._lead, name="leading", daemon=True).start()
         with self._changed:
-            while not (self._namesystem or self._leader or self._refusal or self._stopping):
+            keeper = self._keeper
+            while not (keeper.namesystem or self._leader or self._refusal or self._stopping):
                 self._changed.wait()
             if self._refusal:
                 raise StartRefused(self._refusal)
-            state = f"epoch={self._namesystem.journal.epoch}" if self._namesystem else "standby"
+            state = f"epoch={keeper.namesystem.epoch}" if keeper.namesystem else "standby"
         self.ready = f"{self.address} {state}"
 
     def stop(self) -> None:
@@ -132,24 +118,23 @@ class NameNode(daemon.Daemon):
             self._server.stop()
         if self._audit is not None:
             self._audit.close()
-        following = self._following
-        if following is not None:
-            following.stop()
-        self._end_term()
-        if self._journal is not None:
-            self._journal.close()  # That of a term which has not begun yet.
+        self._keeper.stop()
         self._coordinator.stop()
         self._metadata.close()
 
     def namesystem(self) -> Namesystem:
         """The namesystem that serves; raises NotLeader when there is none."""
-        namesystem = self._namesystem
+        namesystem = self._keeper.namesystem
         if namesystem is None or namesystem.over:
-            journal, trouble = self._journal, self._leadership.trouble
-            trouble = journal.trouble if journal is not None and journal.trouble else trouble
+            trouble = self._keeper.trouble or self._leadership.trouble
             reason = f": it {trouble}" if trouble else ""
             raise NotLeader(f"the namenode {self.address} does not lead (yet){reason}")
         return namesystem
+
+    def listener(self) -> Listener:
+        """Who hears datanodes: the namesystem that serves, or who stands by; raises NotLeader when
+        nothing is in memory."""
+        return self._keeper.listener() or self.namesystem()
 
     def _keyring(self) -> Optional[Keyring]:
         """That of the server, which looks at its files every moment."""
@@ -173,7 +158,7 @@ class NameNode(daemon.Daemon):
         self._inbox.put(leadership.HandOver())
         with self._changed:
             if not self._changed.wait_for(
-                lambda: self._namesystem is None or self._stopping, leadership.HAND_OVER_SECONDS
+                lambda: self._keeper.namesystem is None or self._stopping, leadership.HAND_OVER_SECONDS
             ):
                 raise Busy("this namenode is busy with its leadership: see its log")
 
@@ -187,7 +172,7 @@ class NameNode(daemon.Daemon):
 
     def _on_word(self, candidacy: int, word: Optional[Word]) -> None:
         if word is None:
-            namesystem = self._namesystem
+            namesystem = self._keeper.namesystem
             serves = namesystem is not None and not namesystem.over
             effect = "no failover; service goes on" if serves else "nobody can be elected to lead"
             log.warning("zookeeper.out_of_reach", effect=effect)
@@ -199,24 +184,7 @@ class NameNode(daemon.Daemon):
         self._inbox.put(leadership.Elected(candidacy, word.leads, word.epoch))
 
     def _on_datanodes(self, registered: Optional[Dict[str, str]]) -> None:
-        with self._changed:
-            self._datanodes = _by_address(registered)
-            core = self._known_core()
-            if core is not None:
-                core.see_zookeeper(self._datanodes)
-
-    def _on_loaded(self) -> None:
-        with self._changed:
-            core = self._known_core()
-            if core is not None:
-                core.see_zookeeper(self._datanodes)
-
-    def _known_core(self) -> Optional[Core]:
-        following = self._following
-        return self._core if following is None else following.core
-
-    def _on_term_over(self, attempt: int, error: Exception) -> None:
-        self._inbox.put(leadership.TermOver(attempt, error))
+        self._keeper.see_zookeeper(_by_address(registered))
 
     def _elected(self) -> Election:
         return Election(*self._coordinator.led(NAME_NODE))
@@ -230,7 +198,7 @@ class NameNode(daemon.Daemon):
                 self._carry_out(action)
             event = self._inbox.take(self._leadership.wake_at)
             if event is None:
-                self._end_term()  # `stop` may have come before it was there.
+                self._keeper.end_term()  # `stop` may have come before it was there.
                 return
             actions = self._decide(event)
 
@@ -251,13 +219,13 @@ class NameNode(daemon.Daemon):
             elif isinstance(action, leadership.Resign):
                 self._coordinator.resign(NAME_NODE)
             elif isinstance(action, leadership.Follow):
-                self._follow(action.attempt)
+                self._keeper.follow(action.attempt)
             elif isinstance(action, leadership.TakeOver):
-                self._take_over(action.attempt, action.at_least)
+                self._keeper.take_over(action.attempt, action.at_least)
             elif isinstance(action, leadership.Serve):
-                self._serve()
+                self._keeper.serve()
             elif isinstance(action, leadership.EndTerm):
-                self._end_term()
+                self._keeper.end_term()
             else:
                 self._refuse(action.error)
         except Exception as error:
@@ -265,96 +233,6 @@ class NameNode(daemon.Daemon):
             # nothing, and keep every other from leading.
             log.error("leading.failed", exc_info=True, error=type(error).__name__)
             self._inbox.put(leadership.Failed(error))
-
-    def _follow(self, attempt: int) -> None:
-        """With what is in memory, if anything is that is true; else the image is loaded."""
-        core = self._unfollow()
-        settings = self._settings
-        patiently = MetadataCalls(self._metadata.perform).within(
-            settings.metadata.append_timeout_seconds
-        )
-
-        def told(error: Optional[Exception]) -> None:
-            event = leadership.Loaded(attempt) if error is None else leadership.Lost(attempt, error)
-            if error is None:
-                self._on_loaded()
-            self._inbox.put(event)
-
-        alone = len(settings.name_node.hosts) == 1
-        self._following = Following(
-            RecordReader(patiently, not alone),
-            core,
-            lambda cluster_id: Core(settings, cluster_id, self._superuser),
-            told,
-            settings.name_node.replication_interval_seconds,
-        )
-        self._following.start()
-
-    def _unfollow(self) -> Optional[Core]:
-        """Nobody follows any more; what is in memory, if it is whole."""
-        following, self._following = self._following, None
-        return following.stop() if following is not None else self._core
-
-    def _take_over(self, attempt: int, at_least: int) -> None:
-        self._core = self._unfollow()
-        try:
-            self._begin_term(attempt, at_least)
-        except Exception as error:
-            known = isinstance(error, DfsError)
-            log.warning("term.not_begun", error=error, exc_info=not known)
-            if isinstance(error, OutOfStep):
-                self._core = None
-            self._inbox.put(leadership.NotTakenOver(attempt, error))
-        else:
-            self._inbox.put(leadership.TookOver(attempt))
-
-    def _begin_term(self, attempt: int, at_least: int) -> None:
-        settings, core = self._settings, self._core
-        if core is None:
-            raise OutOfStep("what was in memory is lost: it is loaded anew")
-        ending = Ending(partial(self._on_term_over, attempt))
-        self._journal = journal = Journal(
-            self._metadata,
-            str(self.address),
-            settings.metadata.append_timeout_seconds,
-            settings.network.max_frame_bytes,
-            ending.set,
-        )
-        try:
-            own = journal.open(at_least)
-            if journal.cluster_id != core.cluster_id:
-                raise OutOfStep(f"the record is that of cluster {journal.cluster_id} by now")
-            reader = RecordReader(MetadataCalls(self._metadata.perform), False)
-            catch_up(core, reader, journal.durable_txid)
-            self._term = Term(
-                settings, core, journal, self._elected, ending,
-                lambda known: self._inbox.put(leadership.Outlived(attempt, known, own)),
-            )  # fmt: skip
-            self._term.begin()
-        except BaseException:
-            # Of a term that cannot begin nothing is left behind.
-            journal.close()
-            self._end_term()
-            raise
-
-    def _serve(self) -> None:
-        with self._changed:
-            term = self._term
-            if term is None or self._stopping:
-                return
-            log.info("term.begun", epoch=term.namesystem.journal.epoch)
-            self._namesystem = term.namesystem
-            self._changed.notify_all()
-
-    def _end_term(self) -> None:
-        with self._changed:
-            term, self._term = self._term, None
-        if term is not None:
-            log.info("term.ended", epoch=term.namesystem.journal.epoch)
-            self._core = term.end()
-        with self._changed:
-            self._namesystem = None
-            self._changed.notify_all()
 
     def _refuse(self, error: Exception) -> None:
         log.error("image.refused", error=error)

@@ -80,11 +80,13 @@ PURE_FOLDERS = ("data_service.protocol", "data_service.namenode")
 IMPURE = {
     f"data_service.namenode.{name}"
     for name in ("block_limits", "daemon", "dates", "groups", "listening",
-                 "namenode_core", "namesystem", "waiting", "calls.administration", "calls.audit",
-                 "calls.connection", "calls.datanodes", "calls.delegations", "calls.names",
-                 "calls.service", "calls.tokens", "calls.writers",
-                 "leading.ending", "leading.following", "leading.housekeeping", "leading.inbox",
-                 "leading.lease_keeper", "leading.record_reader",
+                 "namenode_core", "namesystem", "standing_by", "waiting",
+                 "calls.administration", "calls.audit", "calls.connection",
+                 "calls.datanodes", "calls.delegations", "calls.names", "calls.service",
+                 "calls.tokens", "calls.writers",
+                 "leading.core_keeper", "leading.ending", "leading.following",
+                 "leading.housekeeping", "leading.inbox", "leading.lease_keeper",
+                 "leading.record_reader",
                  "leading.memory", "leading.term",
                  "leading.watchdog")
 }

@@ -151,7 +151,7 @@ def test_a_defect_in_the_proof_of_leadership_ends_the_term_and_no_more(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     company.start()
-    first = company.namenode._term
+    first = company.namenode._keeper._term
     assert first is not None
     keeper, defect = first._lease_keeper, KeyError("a defect")
     monkeypatch.setattr(keeper, "_prove", failing(1, defect, keeper._prove))
@@ -289,7 +289,7 @@ def test_a_term_begins_with_a_proof_that_the_zookeeper_can_go_on_with(
     after a term had begun, kept every reader waiting until it came back."""
     monkeypatch.setattr(LeaseKeeper, "_renew", lambda keeper: None)
     company.start()
-    term = company.namenode._term
+    term = company.namenode._keeper._term
     assert term is not None and term._lease.unanswered(term._elected())
 
 

@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
 from data_service.namenode.calls.tokens import Bearer, Tokens
+from data_service.namenode.listening import Listener
 from data_service.namenode.namespace.permissions import Caller, identify, require_superuser
 from data_service.namenode.namespace.retries import CLIENT_OF, Op, check_client
 from data_service.namenode.namesystem import Namesystem
@@ -47,7 +48,8 @@ class Connection:
     """What the calls that come over one connection need to know of it.
 
     `service` is where they come in; `namesystem_of` gives the one that serves,
-    or raises NotLeader. `tokens` are given out with blocks.
+    or raises NotLeader; `listener_of` does what hears datanodes, also while this namenode stands
+    by. `tokens` are given out with blocks.
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class Connection:
         groups_of: Callable[[str], Iterable[str]],
         superuser: str,
         tokens: Tokens,
+        listener_of: Optional[Callable[[], Listener]] = None,
     ) -> None:
         self.tokens = tokens
         self._service = service
         self._namesystem_of = namesystem_of
+        self._listener_of = listener_of or namesystem_of
         self.groups_of = groups_of
         self._superuser = superuser
         self.acting: Optional[Acting] = None
@@ -73,6 +77,11 @@ class Connection:
     def namesystem(self) -> Namesystem:
         """The one that serves now; raises NotLeader when there is none."""
         return self._namesystem_of()
+
+    @property
+    def listener(self) -> Listener:
+        """Who hears datanodes now; raises NotLeader while nothing is loaded."""
+        return self._listener_of()
 
     @property
     def peer(self) -> Peer:
@@ -169,7 +178,7 @@ class Connection:
         """A session of this datanode's; SessionExpired when it is over, or another's: in that,
         nobody can report, or take orders, in its place."""
         principal = self.principal
-        self.namesystem.ask_blocks(lambda blocks: blocks.require_own(session, principal))
+        self.listener.ask_blocks(lambda blocks: blocks.require_own(session, principal))
         return session
 
     def own_client(self, client_id: str) -> str:

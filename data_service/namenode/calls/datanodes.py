@@ -20,33 +20,33 @@ class DataNodes:
 
     def register(self, info: NodeInfo) -> Registration:
         """See DataNodeReports."""
-        namesystem = self._on.namesystem
+        listener = self._on.listener
         principal, proved = self._on.own_address(Address(info.host, info.port)), self._on.proved
-        session = namesystem.tell_blocks(
+        session = listener.tell_blocks(
             lambda blocks: blocks.register(info, time.monotonic(), principal, proved), ()
         )
-        cluster_id = namesystem.core.cluster_id
-        return Registration(session, namesystem.epoch, cluster_id, namesystem.leads)
+        cluster_id = listener.core.cluster_id
+        return Registration(session, listener.epoch, cluster_id, listener.leads)
 
     def epoch_known(self, epoch: int) -> None:
         """See DataNodeReports."""
-        self._on.namesystem.outlive(epoch)
+        self._on.listener.outlive(epoch)
 
     def heartbeat(
         self, session: int, stats: NodeStats, wait_seconds: float, acknowledged: int = 0
     ) -> Orders:
         """See DataNodeReports."""
         wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
-        namesystem = self._on.namesystem
-        epoch, commands = namesystem.heartbeat(
+        listener = self._on.listener
+        epoch, commands = listener.heartbeat(
             session, stats, wait, self._on.gone, acknowledged)
 
         def digest_of(block_id: int) -> bytes:
-            digest: bytes = namesystem.ask_blocks(lambda blocks: blocks.digest(block_id))
+            digest: bytes = listener.ask_blocks(lambda blocks: blocks.digest(block_id))
             return digest
 
         given = self._on.tokens.for_copier(self._on.principal, commands, digest_of)
-        return Orders(epoch, given, namesystem.leads)
+        return Orders(epoch, given, listener.leads)
 
     def block_report(
         self,
@@ -58,9 +58,9 @@ class DataNodes:
         digests: bytes = b"",
     ) -> None:
         """See DataNodeReports."""
-        namesystem = self._on.namesystem
+        listener = self._on.listener
         reported = list(unpack_sealed(payload, digests))
-        namesystem.tell_blocks_in_slices(
+        listener.tell_blocks_in_slices(
             lambda blocks: blocks.block_report(
                 session, report_id, part, parts, reported, time.monotonic()
             ),
@@ -76,7 +76,7 @@ class DataNodes:
         verified: Tuple[SealedBlock, ...] = (),
     ) -> None:
         """See DataNodeReports."""
-        self._on.namesystem.tell_blocks(
+        self._on.listener.tell_blocks(
             lambda blocks: blocks.block_changes(
                 session, received, deleted, corrupt, time.monotonic(), verified
             ),
@@ -85,6 +85,6 @@ class DataNodes:
 
     def copy_failed(self, session: int, block_id: int, unreached: Tuple[str, ...] = ()) -> None:
         """See DataNodeReports."""
-        self._on.namesystem.tell_blocks(
+        self._on.listener.tell_blocks(
             lambda blocks: blocks.copy_failed(session, block_id, time.monotonic(), unreached), ()
         )

@@ -12,6 +12,7 @@ from data_service.namenode.calls.names import Names
 from data_service.namenode.calls.tokens import Tokens, no_key
 from data_service.namenode.calls.writers import Writers
 from data_service.namenode.figures import leading
+from data_service.namenode.listening import Listener
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.availability_calls import AvailabilityCalls
 from data_service.protocol.datanode_reports import DataNodeReports
@@ -41,7 +42,8 @@ class NameNodeService(Service):
     """One connection. `namesystem_of` gives the one that serves, or raises NotLeader; `defaults`
     are replication and block size of new files; `directory` is where `metasave` writes; `audit` is
     told of calls about paths; `tokens` are given out with blocks; `refresh` reads again who is
-    revoked; by `seals` one acts for another; `availability` knows whether this namenode leads."""
+    revoked; by `seals` one acts for another; `availability` knows whether this namenode leads;
+    `listener_of` gives who hears datanodes, which also is somebody while it stands by."""
 
     def __init__(
         self,
@@ -55,11 +57,12 @@ class NameNodeService(Service):
         refresh: Callable[[], None] = lambda: None,
         seals: Optional[Seals] = None,
         availability: Availability = ALWAYS_ACTIVE,
+        listener_of: Optional[Callable[[], Listener]] = None,
     ) -> None:
         self.availability = availability
         self._audit = audit
         self._connection = connection = Connection(
-            self, namesystem_of, groups_of, superuser, tokens
+            self, namesystem_of, groups_of, superuser, tokens, listener_of
         )
         self.names = Names(connection)
         self.writers = Writers(connection, *defaults)

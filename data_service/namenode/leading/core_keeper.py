@@ -1,0 +1,213 @@
+"""What one namenode has in memory, and who changes it at the moment: who follows, or a term.
+
+Theory of operation. One thread, the one that leads, has the core loaded, followed, taken over and
+given back; at any time it belongs to one of them. Everybody else asks who may be spoken to: the
+namesystem of a term that serves, or who listens to datanodes while this namenode stands by.
+"""
+
+import threading
+from typing import Callable, Mapping, Optional
+
+from data_service.namenode.leading import leadership
+from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.following import Following, catch_up
+from data_service.namenode.leading.leader_lease import Election
+from data_service.namenode.leading.record_reader import RecordReader
+from data_service.namenode.leading.term import Term
+from data_service.namenode.listening import Listener
+from data_service.namenode.namenode_core import Core
+from data_service.namenode.namesystem import Namesystem
+from data_service.namenode.standing_by import Standby
+from metadata_service.calls import MetadataCalls
+from metadata_service.journal import Journal
+from zookeeper.fabric import logs
+from zookeeper.fabric.calls import Perform
+from zookeeper.fabric.errors import DfsError, OutOfStep
+from zookeeper.fabric.settings import Address, Settings
+
+log = logs.get("name_node")
+
+
+class CoreKeeper:
+    """That of the namenode at `address`. `perform` carries out calls to the record; `told` hears
+    what comes of everything, in any thread; `elected` is the zookeeper's last word."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        address: Address,
+        user: str,
+        perform: Perform,
+        elected: Callable[[], Election],
+        told: Callable[[leadership.Event], None],
+    ) -> None:
+        self._settings = settings
+        self._address = address
+        self._user = user
+        self._perform = perform
+        self._elected = elected
+        self._told = told
+        self.changed = threading.Condition()
+        """Under it the end or begin of a term is told."""
+        self.namesystem: Optional[Namesystem] = None
+        """That of the term that serves, if one does; it may be over."""
+        self._stopping = False
+        self._datanodes: Optional[Mapping[str, str]] = None
+        self._standby: Optional[Standby] = None
+        # `_core` is in memory while nobody follows; `_term` leads it.
+        self._core: Optional[Core] = None
+        self._following: Optional[Following] = None
+        self._term: Optional[Term] = None
+        self._journal: Optional[Journal] = None
+
+    @property
+    def trouble(self) -> str:
+        """Why the record does not answer the term, for a person; or empty."""
+        journal = self._journal
+        return journal.trouble if journal is not None else ""
+
+    @property
+    def standby(self) -> Optional[Standby]:
+        """Who listens to datanodes while no term leads; None: nothing is in memory, or one does."""
+        standby = self._standby
+        return standby if standby is not None and not standby.over else None
+
+    def listener(self) -> Optional[Listener]:
+        """Who hears datanodes now: the namesystem that serves, or who stands by."""
+        namesystem = self.namesystem
+        return self.standby if namesystem is None or namesystem.over else namesystem
+
+    def see_zookeeper(self, registered: Optional[Mapping[str, str]]) -> None:
+        """What the zookeeper says of datanodes (address -> node id), or None: out of reach."""
+        with self.changed:
+            self._datanodes = registered
+            if self._standby is not None:
+                self._standby.core.see_zookeeper(registered)
+
+    # What the machine that leads wants.
+
+    def follow(self, attempt: int) -> None:
+        """With what is in memory, if anything is that is true; else the image is loaded."""
+        core = self._unfollow()
+        settings = self._settings
+
+        def told(error: Optional[Exception]) -> None:
+            if error is None:
+                self._stand_by(following.core)
+                self._told(leadership.Loaded(attempt))
+            else:
+                self._stand_by(None)
+                self._told(leadership.Lost(attempt, error))
+
+        self._following = following = Following(
+            RecordReader(self._record(), len(settings.name_node.hosts) > 1),
+            core,
+            lambda cluster_id: Core(settings, cluster_id, self._user),
+            told,
+            settings.name_node.replication_interval_seconds,
+        )
+        following.start()
+
+    def take_over(self, attempt: int, at_least: int) -> None:
+        """Claim an epoch, carry out what is left of the record, and begin a term."""
+        self._core = self._unfollow()
+        try:
+            self._begin_term(attempt, at_least)
+        except Exception as error:
+            known = isinstance(error, DfsError)
+            log.warning("term.not_begun", error=error, exc_info=not known)
+            if isinstance(error, OutOfStep):
+                self._core = None
+            self._stand_by(self._core)
+            self._told(leadership.NotTakenOver(attempt, error))
+        else:
+            self._told(leadership.TookOver(attempt))
+
+    def serve(self) -> None:
+        """Let everybody in, to the term that has begun."""
+        with self.changed:
+            term = self._term
+            if term is None or self._stopping:
+                return
+            log.info("term.begun", epoch=term.namesystem.journal.epoch)
+            self.namesystem = term.namesystem
+            self.changed.notify_all()
+
+    def end_term(self) -> None:
+        """Answer nothing any more. What is in memory stays, if all of it is recorded."""
+        with self.changed:
+            term, self._term = self._term, None
+        if term is not None:
+            log.info("term.ended", epoch=term.namesystem.journal.epoch)
+            self._core = term.end()
+            self._stand_by(self._core)
+        self._journal = None
+        with self.changed:
+            self.namesystem = None
+            self.changed.notify_all()
+
+    def stop(self) -> None:
+        """The process ends: so does everything."""
+        with self.changed:
+            self._stopping = True
+        following = self._following
+        if following is not None:
+            following.stop()
+        self.end_term()
+        if self._journal is not None:
+            self._journal.close()  # That of a term which has not begun yet.
+
+    def _unfollow(self) -> Optional[Core]:
+        """Nobody follows any more; what is in memory, if it is whole."""
+        following, self._following = self._following, None
+        if following is not None:
+            return following.stop()
+        core, self._core = self._core, None
+        return core
+
+    def _begin_term(self, attempt: int, at_least: int) -> None:
+        settings, core = self._settings, self._core
+        if core is None:
+            raise OutOfStep("what was in memory is lost: it is loaded anew")
+        ending = Ending(lambda error: self._told(leadership.TermOver(attempt, error)))
+        self._journal = journal = Journal(
+            self._perform,
+            str(self._address),
+            settings.metadata.append_timeout_seconds,
+            settings.network.max_frame_bytes,
+            ending.set,
+        )
+        try:
+            own = journal.open(at_least)
+            if journal.cluster_id != core.cluster_id:
+                raise OutOfStep(f"the record is that of cluster {journal.cluster_id} by now")
+            catch_up(core, RecordReader(self._record(), False), journal.durable_txid)
+            self._term = Term(
+                settings, core, journal, self._elected, ending,
+                lambda known: self._told(leadership.Outlived(attempt, known, own)),
+            )  # fmt: skip
+            self._term.begin()
+        except BaseException:
+            # Of a term that cannot begin nothing is left behind.
+            journal.close()
+            self.end_term()
+            raise
+
+    def _record(self) -> MetadataCalls:
+        seconds = self._settings.metadata.append_timeout_seconds
+        return MetadataCalls(self._perform).within(seconds)
+
+    def _stand_by(self, core: Optional[Core]) -> None:
+        """This is in memory, and will be, whoever leads; None: nothing is."""
+        with self.changed:
+            before = self._standby
+            if before is not None and before.core is core:
+                return
+            self._standby = None if core is None else Standby(core)
+            if core is not None:
+                core.see_zookeeper(self._datanodes)
+        if before is not None:
+            before.end()
+
+    def __repr__(self) -> str:
+        return f"<CoreKeeper of {self._address}: {self._term or self._following!r}>"
