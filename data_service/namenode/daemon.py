@@ -52,9 +52,9 @@ class NameNode(daemon.Daemon):
         self._leadership = Leadership(len(settings.name_node.hosts) == 1, random.Random())
         self._inbox = Inbox()
         self._coordinator = Coordinator(str(self.address), settings, credentials)
-        self._metadata = MemberWays(settings.metadata.hosts, credentials, settings.network)
+        self._members = MemberWays(settings.metadata.hosts, credentials, settings.network)
         self._keeper = CoreKeeper(
-            settings, self.address, self._superuser, self._metadata, self._elected,
+            settings, self.address, self._superuser, self._members, self._elected,
             self._inbox.put,
         )  # fmt: skip
         # What follows is told of, and its readers wait, under this.
@@ -120,7 +120,7 @@ class NameNode(daemon.Daemon):
             self._audit.close()
         self._keeper.stop()
         self._coordinator.stop()
-        self._metadata.close()
+        self._members.close()
 
     def namesystem(self) -> Namesystem:
         """The namesystem that serves; raises NotLeader when there is none."""

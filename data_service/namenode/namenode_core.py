@@ -39,6 +39,9 @@ class Core:
             blocks, user, SUPERGROUP, own.lease_soft_seconds, own.lease_hard_seconds
         )
         self.random = Random()
+        self.digest = ""
+        """Of the last edit that was followed, in the chain of the record; empty when that is not
+        known, since this namenode led."""
         self.lock = threading.Lock()
         self.heartbeats: Waiting[int] = Waiting()
         self.writers: Waiting[FrozenSet[int]] = Waiting()

@@ -6,7 +6,8 @@ namesystem of a term that serves, or who listens to datanodes while this namenod
 """
 
 import threading
-from typing import Callable, Mapping, Optional
+import time
+from typing import Callable, List, Mapping, Optional, Sequence
 
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.ending import Ending
@@ -18,7 +19,7 @@ from data_service.namenode.listening import Listener
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem
 from data_service.namenode.standing_by import Standby
-from metadata_service.calls import MetadataCalls
+from metadata_service.calls import MemberCalls
 from metadata_service.journal import Journal
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Perform
@@ -27,24 +28,27 @@ from zookeeper.fabric.settings import Address, Settings
 
 log = logs.get("name_node")
 
+PATIENCE_SECONDS = 3.0
+"""How long an answer of the record may take beyond the wait for something new."""
+
 
 class CoreKeeper:
-    """That of the namenode at `address`. `perform` carries out calls to the record; `told` hears
-    what comes of everything, in any thread; `elected` is the zookeeper's last word."""
+    """That of the namenode at `address`. `members` carry out calls to those of the record;
+    `told` hears what comes of everything, in any thread; `elected` is the zookeeper's last word."""
 
     def __init__(
         self,
         settings: Settings,
         address: Address,
         user: str,
-        perform: Perform,
+        members: Sequence[Perform],
         elected: Callable[[], Election],
         told: Callable[[leadership.Event], None],
     ) -> None:
         self._settings = settings
         self._address = address
         self._user = user
-        self._perform = perform
+        self._members = members
         self._elected = elected
         self._told = told
         self.changed = threading.Condition()
@@ -171,7 +175,7 @@ class CoreKeeper:
             raise OutOfStep("what was in memory is lost: it is loaded anew")
         ending = Ending(lambda error: self._told(leadership.TermOver(attempt, error)))
         self._journal = journal = Journal(
-            self._perform,
+            self._members[0],
             str(self._address),
             settings.metadata.append_timeout_seconds,
             settings.network.max_frame_bytes,
@@ -179,6 +183,10 @@ class CoreKeeper:
         )
         try:
             own = journal.open(at_least)
+            if not core.cluster_id:
+                # There was nothing to load yet: this is the first term of a new cluster.
+                core = self._core = Core(settings, journal.cluster_id, self._user)
+                core.state.blocks.loaded(time.monotonic())
             if journal.cluster_id != core.cluster_id:
                 raise OutOfStep(f"the record is that of cluster {journal.cluster_id} by now")
             catch_up(core, RecordReader(self._record(), False), journal.durable_txid)
@@ -193,9 +201,9 @@ class CoreKeeper:
             self.end_term()
             raise
 
-    def _record(self) -> MetadataCalls:
-        seconds = self._settings.metadata.append_timeout_seconds
-        return MetadataCalls(self._perform).within(seconds)
+    def _record(self) -> List[MemberCalls]:
+        seconds = self._settings.name_node.replication_interval_seconds + PATIENCE_SECONDS
+        return [MemberCalls(perform).within(seconds) for perform in self._members]
 
     def _stand_by(self, core: Optional[Core]) -> None:
         """This is in memory, and will be, whoever leads; None: nothing is."""

@@ -11,21 +11,20 @@ A record that is out of reach for a while is asked again; what is in memory is a
 
 import threading
 import time
-from typing import Callable, Optional
+from typing import Callable, List, Optional, Tuple
 
 from data_service.namenode.leading import memory
-from data_service.namenode.leading.record_reader import RecordReader
+from data_service.namenode.leading.record_reader import News, RecordReader
 from data_service.namenode.namenode_core import Core
+from metadata_service.chain import following
+from metadata_service.edits import Edit, decode
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, NotLeader, OutOfStep
+from zookeeper.fabric.errors import DfsError, OutOfStep
 
 log = logs.get("following")
 
 EDITS_AT_ONCE = 50
 """So many are carried out under the lock together: some 5 ms."""
-
-LOOK_SECONDS = 0.1
-"""Between two looks for something new."""
 
 PAUSE_SECONDS = 0.5
 """Between two questions to a record that does not answer."""
@@ -65,7 +64,7 @@ class Following:
         """Whether it changes nothing any more."""
         return self._stopped.is_set()
 
-    def lag(self, now: float) -> "tuple[int, float]":
+    def lag(self, now: float) -> Tuple[int, float]:
         """How far behind it is: by how many edits that it has heard of, and for how many seconds
         it has not been level with the record."""
         return max(0, self.decided_txid - self._txid()), now - self._level_at
@@ -113,32 +112,40 @@ class Following:
     def _step(self) -> None:
         """Carry out what is new; wait for it, for a while, if nothing is. What is in memory is not
         held meanwhile: nobody would find it in a thread that waits, if it were given up."""
-        txid = self._txid()
         try:
-            decided, edits = self._reader.behind(txid)
+            self._follow(self._reader.behind(self._txid(), self._round_seconds))
         except OutOfStep:
             raise
         except DfsError as error:
             if not error.retryable:
                 raise
             log.debug("record.awaited", error=error.message)
+            self._reader.turn()
             self._stopped.wait(PAUSE_SECONDS)
-            return
+
+    def _follow(self, news: News) -> None:
         core = self._core
         if core is None:
             return
-        self.decided_txid = decided
+        self.decided_txid = news.decided
+        digest, edits = core.digest, [decode(line) for line in news.lines]
+        if news.lines:
+            digest = digest_behind(digest, news.lines)
+            self._reader.require_same(edits[-1].txid, digest)
         for first in range(0, len(edits), EDITS_AT_ONCE):
             with core.lock:
                 if self.stopped:
                     return
                 self._whole = False  # Half of an edit is worse than none.
-                core.state.replay(edits[first : first + EDITS_AT_ONCE])
+                replay(core, edits[first : first + EDITS_AT_ONCE])
                 self._whole = True
+        core.digest = digest
+        self._keep_time(core)
+
+    def _keep_time(self, core: Core) -> None:
         now = time.monotonic()
         if core.state.commits.last_txid >= self.decided_txid:
             self._level_at = now
-            self._stopped.wait(LOOK_SECONDS)
         if now >= self._next_round:
             self._next_round = now + self._round_seconds
             with core.lock:
@@ -157,13 +164,30 @@ class Following:
 def catch_up(core: Core, reader: RecordReader, last_txid: int) -> None:
     """Carry out every edit up to this one, which is durable, before a term begins. Raises OutOfStep
     when the record does not go on where the core stands."""
-    while core.state.commits.last_txid < last_txid:
-        _, edits = reader.behind(core.state.commits.last_txid)
-        if not edits:
-            raise NotLeader("the record lacks edits that it has told of")
+    state = core.state
+    reader.require_same(state.commits.last_txid, core.digest)
+    while state.commits.last_txid < last_txid:
+        news = reader.behind(state.commits.last_txid, PAUSE_SECONDS)
         with core.lock:
-            core.state.replay(edits)
-    if core.state.commits.last_txid > last_txid:
+            replay(core, [decode(line) for line in news.lines])
+    if state.commits.last_txid > last_txid:
         raise OutOfStep(
-            f"the record ends at edit {last_txid}; {core.state.commits.last_txid} was followed"
+            f"the record ends at edit {last_txid}; {state.commits.last_txid} was followed"
         )
+    core.digest = ""
+
+
+def replay(core: Core, edits: List[Edit]) -> None:
+    """Carry out edits; OutOfStep when they do not follow the last one. Under the core's lock."""
+    last_txid = core.state.commits.last_txid
+    if edits and edits[0].txid != last_txid + 1:
+        raise OutOfStep(f"edit {edits[0].txid} does not follow {last_txid}")
+    core.state.replay(edits)
+
+
+def digest_behind(digest: str, lines: List[str]) -> str:
+    """That of the chain after these edits; nothing when it was not known before them."""
+    if digest:
+        for line in lines:
+            digest = following(digest, line)
+    return digest

@@ -1,101 +1,173 @@
-"""Reads the record for a namenode: a whole image at one place, and the edits behind it."""
+"""Reads the record for a namenode: a whole image at one place, and the decided edits behind it.
+
+Any member of the record will do, for only what is decided is read. One that does not answer, or
+that lags behind, is left for the next one.
+"""
 
 import time
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from array import array
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from data_service.namenode.namenode_core import Core
+from data_service.namenode.namespace.effects import digests_in
+from data_service.namenode.namespace.image import BLOCKS, DIGESTS, INODES
 from data_service.namenode.namespace.retries import ENTRIES_MAX, KEEP_SECONDS
-from metadata_service.calls import MetadataCalls
-from metadata_service.edits import TABLES, Edit, Row, decode, decode_rows, split_lines
+from data_service.protocol.blocks import DIGEST_BYTES
+from metadata_service.calls import MemberCalls
+from metadata_service.edits import Edit, Row, decode, decode_rows, split_lines
+from metadata_service.exporting import ExportedImage, Page
+from metadata_service.quorum import MemberStatus
 from metadata_service.recent import recent
-from zookeeper.fabric.errors import OutOfStep, ProtocolViolation, Unavailable
+from metadata_service.schema import JOURNAL
+from zookeeper.fabric.errors import OutOfStep, Unavailable
 
 RECENT_SECONDS = KEEP_SECONDS + 60
 """Edits of so long before the last one are read at start, for the retry cache."""
 
-PAGE_ROWS = 5_000
 PAGE_EDITS = 1_000
 
 
-class RecordReader:
-    """`calls` go to the record. With `yields`, as much time as a page took is left to others, who
-    may share this machine, before the next one."""
+class News(NamedTuple):
+    """Edits behind the one that was asked for, and up to where all is decided."""
 
-    def __init__(self, calls: MetadataCalls, yields: bool) -> None:
-        self._calls = calls
+    decided: int
+    lines: List[str]
+
+
+class RecordReader:
+    """`members` are those of the record. With `yields`, as much time as a page took is left to
+    others, who may share this machine, before the next one."""
+
+    def __init__(self, members: Sequence[MemberCalls], yields: bool) -> None:
+        self._members = members
         self._yields = yields
+        self._turn = 0
+        # Members that lack what was followed, of those asked in a row.
+        self._short: Set[int] = set()
+
+    @property
+    def _calls(self) -> MemberCalls:
+        return self._members[self._turn]
+
+    def turn(self) -> None:
+        """Ask the next member from now on."""
+        self._turn = (self._turn + 1) % len(self._members)
+
+    def status(self) -> MemberStatus:
+        """What the member knows that is asked now."""
+        return self._calls.status()
 
     def load(self, make: Callable[[str], Core], stopped: Callable[[], bool]) -> Core:
-        """A new core with everything that is recorded now. Raises Unavailable when it is stopped.
-
-        Rows come page by page, while others are changed. So the edits since the first page are
-        carried out on the rows once more: each names whole rows, and twice is the same as once.
-        """
+        """A new core with all that a member has applied. Raises Unavailable when it is stopped."""
         status = self._calls.status()
-        tables: Dict[str, Dict[Any, Row]] = {name: {} for name in TABLES}
-        for name, rows in tables.items():
-            for row in self._rows(name, stopped):
-                rows[row[0]] = row
-        last_txid = status.last_txid
-        while True:
-            edits = self._edits(last_txid, PAGE_EDITS)
-            if not edits:
-                break
-            for edit in edits:
-                for name, key, changed in edit.changes:
-                    if changed is None:
-                        tables[name].pop(key, None)
-                    else:
-                        tables[name][key] = changed
-            last_txid = edits[-1].txid
         core = make(status.cluster_id)
-        after = max(last_txid - ENTRIES_MAX, 0)
-        newest = (
-            edit for edit in recent(self._edits_kept, after, last_txid, RECENT_SECONDS)
-            if edit.txid <= last_txid
-        )  # fmt: skip
-        ordered = {name: _taken(rows) for name, rows in tables.items()}
-        core.state.load(ordered, newest, last_txid)
+        with ExportedImage(self._calls) as image:
+            streamed = _Streamed(image, lambda seconds: self._pause(seconds, stopped))
+            last_txid = image.place.txid
+            edits = self._recent(status, last_txid)
+            core.state.load(streamed.tables(), edits, last_txid)
+            core.digest = image.place.digest
         return core
 
-    def behind(self, txid: int) -> Tuple[int, List[Edit]]:
-        """(up to where all is durable, the next edits behind this one). Raises OutOfStep when the
-        record has others, or not these any more."""
-        last_txid = self._calls.status().last_txid
-        if last_txid < txid:
-            raise OutOfStep(f"the record ends at edit {last_txid}; {txid} was followed")
-        return last_txid, self._edits(txid, PAGE_EDITS) if last_txid > txid else []
+    def behind(self, txid: int, wait_seconds: float) -> News:
+        """The next edits behind this one, as soon as there are any, at the latest when the time is
+        up. Raises OutOfStep when the record goes on elsewhere, or keeps these no more, and
+        Unavailable when this member does not know as much."""
+        tail = self._calls.tail(txid, PAGE_EDITS, wait_seconds)
+        if not tail.behind:
+            self._short.clear()
+            return News(tail.decided, split_lines(tail.payload))
+        if tail.decided >= txid:
+            raise OutOfStep(f"the record keeps no edits behind {txid} any more")
+        # What was followed is decided, so a majority had it; others may get it yet.
+        if self._calls.status().last.txid < txid:
+            self._short.add(self._turn)
+        if 2 * len(self._short) > len(self._members):
+            raise OutOfStep(f"the record ends before edit {txid}, which was followed")
+        raise Unavailable(f"this metadata service does not know of edit {txid} yet")
 
-    def _rows(self, name: str, stopped: Callable[[], bool]) -> Iterator[Row]:
-        after = None
-        while True:
-            if stopped():
-                raise Unavailable("the image is not needed any more")
-            started = time.monotonic()
-            rows = decode_rows(self._calls.load(name, after, PAGE_ROWS))
-            if not rows:
-                return
-            if not all(map(TABLES[name].accepts, rows)):
-                raise ProtocolViolation(f"the metadata service sent odd rows of {name}")
-            yield from rows
-            after = rows[-1][0]
-            if self._yields:
-                time.sleep(time.monotonic() - started)
+    def require_same(self, txid: int, digest: str) -> None:
+        """Raises OutOfStep when edit `txid` of the record is none with this digest."""
+        rows = decode_rows(self._calls.load(JOURNAL.name, txid - 1, 1)) if txid and digest else ()
+        for row in rows:
+            if row[0] == txid and row[2] != digest:
+                raise OutOfStep(f"edit {txid} of the record is another one than was followed")
+
+    def _recent(self, status: MemberStatus, last_txid: int) -> Iterator[Edit]:
+        kept_behind = status.first_txid - 1 if status.first_txid else last_txid
+        after = max(last_txid - ENTRIES_MAX, kept_behind)
+        found = recent(self._edits, after, last_txid, RECENT_SECONDS)
+        return (edit for edit in found if edit.txid <= last_txid)
 
     def _edits(self, txid: int, limit: int) -> List[Edit]:
-        edits = self._edits_kept(txid, limit)
-        if edits and edits[0].txid != txid + 1:
-            raise OutOfStep(f"the record keeps no edit {txid + 1} any more")
-        return edits
+        return [decode(line) for line in split_lines(self._calls.tail(txid, limit, 0.0).payload)]
 
-    def _edits_kept(self, txid: int, limit: int) -> List[Edit]:
-        return [decode(line) for line in split_lines(self._calls.edits_since(txid, limit))]
+    def _pause(self, seconds: float, stopped: Callable[[], bool]) -> None:
+        if stopped():
+            raise Unavailable("the image is not needed any more")
+        if self._yields:
+            time.sleep(seconds)
 
     def __repr__(self) -> str:
-        return f"<RecordReader of {self._calls!r}>"
+        return f"<RecordReader of {len(self._members)} members, {self._turn} is asked>"
 
 
-def _taken(rows: Dict[Any, Row]) -> Iterator[Row]:
-    """The rows in the order of their keys; each is forgotten here when it is taken."""
-    for key in sorted(rows):
-        yield rows.pop(key)
+class _Streamed:
+    """The tables of an image, read while they are taken: first the inodes, then the blocks. With
+    the last of these all others are there, since to find what they mean takes longer than a member
+    stands still. `between` is told after each page how long that took."""
+
+    def __init__(self, image: ExportedImage, between: Callable[[float], None]) -> None:
+        self._image = image
+        self._pages = self._paced(between)
+        self._page: Optional[Page] = None
+        self._others: Dict[str, List[Row]] = {}
+        self._digests = array("q"), bytearray()
+
+    def tables(self) -> Dict[str, Any]:
+        """To be taken in this order."""
+        others = ("deleted_blocks", "counters", "delegations")
+        self._others = {name: [] for name in others}
+        return {
+            INODES: self._rows(INODES),
+            BLOCKS: self._rows_and_others(),
+            **self._others,
+            DIGESTS: self._unpacked(),
+        }
+
+    def _paced(self, between: Callable[[float], None]) -> Iterator[Page]:
+        started = time.monotonic()
+        for page in self._image.pages():
+            yield page
+            between(time.monotonic() - started)
+            started = time.monotonic()
+
+    def _rows(self, name: str) -> Iterator[Row]:
+        while True:
+            page = self._page = self._page or next(self._pages, None)
+            if page is None or page.table.name != name:
+                return
+            self._page = None
+            yield from page.rows
+
+    def _rows_and_others(self) -> Iterator[Row]:
+        yield from self._rows(BLOCKS)
+        for name in ("deleted_blocks", DIGESTS, "counters", "delegations"):
+            for row in self._rows(name):
+                if name == DIGESTS:
+                    self._pack(row)
+                else:
+                    self._others[name].append(row)
+        self._image.finish()
+
+    def _pack(self, row: Row) -> None:
+        """A million of them as rows would take 200 MB for a moment."""
+        numbers, digests = self._digests
+        for number, digest in digests_in((row,)):
+            numbers.append(number)
+            digests += digest
+
+    def _unpacked(self) -> Iterator[Tuple[int, str]]:
+        numbers, digests = self._digests
+        for index, number in enumerate(numbers):
+            yield number, digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)].hex()
