@@ -156,9 +156,10 @@ class NameNode(daemon.Daemon):
             raise InvalidArgument("there is no other namenode in name_node_hosts to hand over to")
         self.namesystem()
         self._inbox.put(leadership.HandOver())
+        keeper = self._keeper
         with self._changed:
             if not self._changed.wait_for(
-                lambda: self._keeper.namesystem is None or self._stopping, leadership.HAND_OVER_SECONDS
+                lambda: keeper.namesystem is None or self._stopping, leadership.HAND_OVER_SECONDS
             ):
                 raise Busy("this namenode is busy with its leadership: see its log")
 

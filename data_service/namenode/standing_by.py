@@ -1,4 +1,4 @@
-"""The face of a namenode that stands by: datanodes tell it what they have, and nobody else gets in."""
+"""The face of a namenode that stands by: datanodes tell it what they have; nobody else gets in."""
 
 import time
 from typing import Any, Tuple
