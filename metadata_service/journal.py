@@ -26,10 +26,11 @@ from metadata_service.edits import Edit, Row
 from metadata_service.lane import Ways
 from metadata_service.members import SILENCE_SECONDS, Members
 from metadata_service.proofs import Proofs
+from metadata_service.quorum import Place
 from metadata_service.record_reader import RecordReader
 from metadata_service.waiters import Waiters
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, InternalError, NotLeader, Unavailable
+from zookeeper.fabric.errors import DfsError, InternalError, NotLeader, OutOfStep, Unavailable
 from zookeeper.fabric.figures import SIZES, Family, Histogram, gauge, histogram
 
 log = logs.get("journal")
@@ -113,6 +114,20 @@ class Journal:
         proved_at = self._proofs.renew(timeout)
         self._queue.room = self._members.has_room
         return proved_at
+
+    def kept_behind(self, txid: int, digest: str) -> Optional[List[str]]:
+        """Lines of the edits behind this one that are kept in memory, some of them; None when they
+        are not (any more). Raises OutOfStep when edit `txid` has another digest; no digest is that
+        of any."""
+        if self._members is None:
+            raise NotLeader("the journal is not open yet")
+        with self._members.changed:
+            record = self._members.record
+            if not record.base.txid <= txid <= record.last.txid:
+                return None
+            if digest and not record.has(Place(txid, digest)):
+                raise OutOfStep(f"edit {txid} of the record is another one than was followed")
+            return record.behind(txid, self._frame_bytes_max)
 
     def load(self, table: str) -> Iterator[Row]:
         """Every row of an image table in order of its key, fetched page by page."""

@@ -7,7 +7,8 @@ namesystem of a term that serves, or who listens to datanodes while this namenod
 
 import threading
 import time
-from typing import Callable, List, Mapping, Optional, Sequence
+from functools import partial
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.ending import Ending
@@ -21,8 +22,9 @@ from data_service.namenode.namesystem import Namesystem
 from data_service.namenode.standing_by import Standby
 from metadata_service.calls import MemberCalls
 from metadata_service.journal import Journal
+from metadata_service.member_ways import MemberWays
 from zookeeper.fabric import logs
-from zookeeper.fabric.calls import Perform
+from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError, OutOfStep
 from zookeeper.fabric.settings import Address, Settings
 
@@ -33,7 +35,7 @@ PATIENCE_SECONDS = 3.0
 
 
 class CoreKeeper:
-    """That of the namenode at `address`. `members` carry out calls to those of the record;
+    """That of the namenode at `address`. `members` are the ways to those of the record;
     `told` hears what comes of everything, in any thread; `elected` is the zookeeper's last word."""
 
     def __init__(
@@ -41,7 +43,7 @@ class CoreKeeper:
         settings: Settings,
         address: Address,
         user: str,
-        members: Sequence[Perform],
+        members: MemberWays,
         elected: Callable[[], Election],
         told: Callable[[leadership.Event], None],
     ) -> None:
@@ -175,7 +177,7 @@ class CoreKeeper:
             raise OutOfStep("what was in memory is lost: it is loaded anew")
         ending = Ending(lambda error: self._told(leadership.TermOver(attempt, error)))
         self._journal = journal = Journal(
-            self._members[0],
+            self._members,
             str(self._address),
             settings.metadata.append_timeout_seconds,
             settings.network.max_frame_bytes,
@@ -189,7 +191,7 @@ class CoreKeeper:
                 core.state.blocks.loaded(time.monotonic())
             if journal.cluster_id != core.cluster_id:
                 raise OutOfStep(f"the record is that of cluster {journal.cluster_id} by now")
-            catch_up(core, RecordReader(self._record(), False), journal.durable_txid)
+            catch_up(core, journal, RecordReader(self._record(), False))
             self._term = Term(
                 settings, core, journal, self._elected, ending,
                 lambda known: self._told(leadership.Outlived(attempt, known, own)),
@@ -203,7 +205,11 @@ class CoreKeeper:
 
     def _record(self) -> List[MemberCalls]:
         seconds = self._settings.name_node.replication_interval_seconds + PATIENCE_SECONDS
-        return [MemberCalls(perform).within(seconds) for perform in self._members]
+        ways = self._members
+        return [
+            MemberCalls(partial(_perform, ways, address)).within(seconds)
+            for address in ways.addresses
+        ]
 
     def _stand_by(self, core: Optional[Core]) -> None:
         """This is in memory, and will be, whoever leads; None: nothing is."""
@@ -219,3 +225,10 @@ class CoreKeeper:
 
     def __repr__(self) -> str:
         return f"<CoreKeeper of {self._address}: {self._term or self._following!r}>"
+
+
+def _perform(
+    ways: MemberWays, address: str, call: Call, args: Tuple[Any, ...], seconds: Optional[float]
+) -> Any:
+    """A call of one member; all of them have a deadline here."""
+    return ways.perform(address, call, args, seconds or PATIENCE_SECONDS)

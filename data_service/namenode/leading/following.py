@@ -18,6 +18,7 @@ from data_service.namenode.leading.record_reader import News, RecordReader
 from data_service.namenode.namenode_core import Core
 from metadata_service.chain import following
 from metadata_service.edits import Edit, decode
+from metadata_service.journal import Journal
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, OutOfStep
 
@@ -161,18 +162,22 @@ class Following:
         return f"<Following {self._core!r}>"
 
 
-def catch_up(core: Core, reader: RecordReader, last_txid: int) -> None:
-    """Carry out every edit up to this one, which is durable, before a term begins. Raises OutOfStep
+def catch_up(core: Core, journal: Journal, reader: RecordReader) -> None:
+    """Carry out all that is recorded and not in memory yet, before a term begins. Raises OutOfStep
     when the record does not go on where the core stands."""
     state = core.state
-    reader.require_same(state.commits.last_txid, core.digest)
-    while state.commits.last_txid < last_txid:
-        news = reader.behind(state.commits.last_txid, PAUSE_SECONDS)
+    # From now on the members know that all of it is decided.
+    journal.confirm()
+    while state.commits.last_txid < journal.durable_txid:
+        lines = journal.kept_behind(state.commits.last_txid, core.digest)
+        if lines is None:
+            lines = reader.behind(state.commits.last_txid, PAUSE_SECONDS).lines
+        core.digest = digest_behind(core.digest, lines)
         with core.lock:
-            replay(core, [decode(line) for line in news.lines])
-    if state.commits.last_txid > last_txid:
+            replay(core, [decode(line) for line in lines])
+    if state.commits.last_txid > journal.durable_txid:
         raise OutOfStep(
-            f"the record ends at edit {last_txid}; {state.commits.last_txid} was followed"
+            f"the record ends at {journal.durable_txid}; {state.commits.last_txid} was followed"
         )
     core.digest = ""
 
