@@ -1,0 +1,126 @@
+"""The disk of a member is emptied, damaged, or restored from an old copy, while edits go on.
+
+Two of three members go on without it, nothing that was acknowledged is lost, and in the end all
+members have the same image.
+"""
+
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from metadata_service.opening import NAME
+from tests.support.clusters.cluster import Cluster
+from tests.support.clusters.quorum import Load, Quorum
+from tests.support.clusters.waiting import wait_until
+
+VICTIM = "metadata_1"
+
+
+@pytest.fixture(name="cluster", scope="module")
+def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("members")
+    with Cluster(folder, data_nodes=1, members=3, security="simple",
+                 metadata={"keep_edits": 50}) as cluster:
+        yield cluster
+
+
+@pytest.fixture(name="quorum")
+def _quorum(cluster: Cluster) -> Quorum:
+    quorum = Quorum(cluster)
+    quorum.wait_whole()
+    return quorum
+
+
+def test_an_emptied_disk_fills_itself_and_is_admitted(cluster: Cluster, quorum: Quorum) -> None:
+    before = quorum.wait_whole()
+    with Load(cluster, "emptied") as load:
+        cluster.kill(VICTIM)
+        load.wait_more(20)
+        cluster.wipe(VICTIM)
+        cluster.start_daemon(VICTIM)
+        wait_until(lambda: _is_another(quorum, before[VICTIM].member_id))
+        after = quorum.wait_whole()
+        load.wait_more(20)
+    assert after[VICTIM].configuration.version > before[VICTIM].configuration.version
+    quorum.wait_equal()
+
+
+def _is_another(quorum: Quorum, member_id: str) -> bool:
+    status = quorum.status(VICTIM)
+    return status is not None and status.member_id != member_id
+
+
+def test_a_member_that_was_away_for_long_comes_back_as_itself(
+    cluster: Cluster, quorum: Quorum
+) -> None:
+    before = quorum.wait_whole()
+    with Load(cluster, "away") as load:
+        cluster.kill(VICTIM)
+        load.wait_more(400)  # More edits than are kept: it needs an image.
+        cluster.start_daemon(VICTIM)
+        after = quorum.wait_whole()
+    assert after[VICTIM].member_id == before[VICTIM].member_id
+    quorum.wait_equal()
+
+
+def flip_a_row(directory: Path) -> None:
+    """Change a name in the database without its checksum."""
+    connection = sqlite3.connect(directory / NAME)
+    changed = connection.execute("UPDATE inodes SET name = 'rotten' WHERE id = "
+                                 "(SELECT max(id) FROM inodes)").rowcount
+    connection.commit()
+    connection.close()
+    assert changed == 1
+
+
+def break_the_log(directory: Path) -> None:
+    """Flip a bit in the first frames of the write-ahead log, behind which many follow."""
+    path = directory / (NAME + "-wal")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 8] ^= 1
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("damage", [flip_a_row, break_the_log])
+def test_a_damaged_disk_is_healed(
+    cluster: Cluster, quorum: Quorum, damage: Callable[[Path], None]
+) -> None:
+    directory = cluster.directory(VICTIM)
+    with Load(cluster, damage.__name__) as load:
+        load.wait_more(20)
+        cluster.kill(VICTIM)
+        damage(directory)
+        load.wait_more(20)
+        cluster.start_daemon(VICTIM)
+        quorum.wait_whole()
+    quorum.wait_equal()
+    assert any(name.startswith("damaged-") for name in os.listdir(directory))
+
+
+def test_an_old_copy_of_a_disk_is_noticed_and_filled_anew(
+    cluster: Cluster, quorum: Quorum, tmp_path: Path
+) -> None:
+    directory = cluster.directory(VICTIM)
+    before = quorum.wait_whole()
+    cluster.terminate(VICTIM)
+    shutil.copytree(directory, tmp_path / "copy")
+    cluster.start_daemon(VICTIM)
+    quorum.wait_whole()
+    with Load(cluster, "copied") as load:
+        load.wait_more(50)
+    # A leader would give it again what it has forgotten, and so hear of no loss at all.
+    cluster.kill("name_node")
+    cluster.kill(VICTIM)
+    cluster.wipe(VICTIM)
+    shutil.copytree(tmp_path / "copy", directory, dirs_exist_ok=True)
+    cluster.start_daemon(VICTIM)
+    wait_until(lambda: _is_another(quorum, before[VICTIM].member_id))
+    cluster.start_daemon("name_node")
+    quorum.wait_whole()
+    quorum.wait_equal()
+    with cluster.file_system() as file_system:
+        load.check(file_system)
