@@ -8,7 +8,8 @@ from zookeeper.link import Link, Outage
 
 def test_pauses_grow_to_the_heartbeat_and_are_not_in_step() -> None:
     settings = Settings(zookeeper=ZooKeeperSettings(heartbeat_seconds=1.0))
-    links = [Link(settings, Credentials(Principal("a"))) for _ in range(2)]
+    address = settings.zookeeper.hosts[0]
+    links = [Link(address, settings, Credentials(Principal("a"))) for _ in range(2)]
     pauses = [[link.pause() for _ in range(200)] for link in links]
     assert pauses[0] != pauses[1]
     assert all(0.05 <= row[0] <= 0.1 for row in pauses)
