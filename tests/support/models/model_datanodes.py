@@ -9,7 +9,7 @@ next beat. Everything else may go wrong, when the test says so.
 from collections import deque
 from itertools import count
 from random import Random
-from typing import Deque, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Deque, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
@@ -123,6 +123,7 @@ class ModelCluster:
         self.durable_txid = 0
         self.zookeeper_up = True
         self.scanning = False
+        self.stats: Callable[[], NodeStats] = node_stats
         self.nodes = {name: ModelDataNode(name) for name in names}
         self.unheard_faults: Set[Tuple[str, int]] = set()
         self.deleted_by: Dict[int, int] = {}
@@ -264,7 +265,7 @@ class ModelCluster:
 
     def beat(self, node: ModelDataNode, lose_reply: bool = False) -> None:
         """A heartbeat; the commands are obeyed later, or lost with the reply."""
-        commands = self.blocks.heartbeat(node.session, node_stats(), self.now, self.durable_txid,
+        commands = self.blocks.heartbeat(node.session, self.stats(), self.now, self.durable_txid,
                                          0 if node.untold else node.obeyed)
         if self.blocks.leads and node.obeyed < self.epoch and not lose_reply:
             node.orders.clear()

@@ -14,7 +14,13 @@ from typing import Any, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.blocks import Block
 from data_service.protocol.redundancy import replicated
-from tests.support.models.model_datanodes import CLUSTER_ID, ModelCluster, ModelDataNode
+from tests.support.models.model_datanodes import (
+    CAPACITY,
+    CLUSTER_ID,
+    ModelCluster,
+    ModelDataNode,
+    node_stats,
+)
 
 TOWARDS = ("session", "untold", "report_id", "reported")
 """What a datanode has once for each namenode."""
@@ -101,6 +107,8 @@ class TwoNamenodes(ModelCluster):
         self.edits: List[Edit] = []
         self.standby: Optional[RecordedBlocks] = None
         super().__init__(names, random)
+        # Two namenodes shall not happen to choose the same surplus (HDFS-1972).
+        self.stats = lambda: node_stats(CAPACITY - random.randrange(1000))
         self.nodes = {name: TwofoldDataNode(name) for name in names}
 
     def new_namenode(self) -> Blocks:
