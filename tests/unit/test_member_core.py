@@ -1,0 +1,481 @@
+"""One member of the quorum: what it promises, stores, cuts and applies, rule by rule."""
+
+from typing import List, Sequence
+
+import pytest
+
+from metadata_service import member as member_module
+from metadata_service.chain import places
+from metadata_service.edits import join_lines
+from metadata_service.epochs import LEAP_MAX
+from metadata_service.member_record import alone
+from metadata_service.quorum import (
+    BEHIND,
+    BLANK as IS_BLANK,
+    FULL,
+    NOBODY,
+    OK,
+    START,
+    STRANGER,
+    Configuration,
+    Place,
+    Stored,
+)
+from tests.support.models.model_member import ALONE, BLANK, CLUSTER, LEASE_SECONDS, ModelMember
+from tests.support.models.sample_edits import file_edit, file_edits, image_after, lines_of
+from zookeeper.fabric.errors import Busy, Fenced, OutOfStep, ProtocolViolation
+
+THREE = Configuration(1, ((("m1", "a:1"), ("m2", "b:1"), ("m3", "c:1")),))
+ONE_OF_THREE = ALONE._replace(configuration=THREE)
+LINES = lines_of(file_edits(1, 40))
+PLACES: List[Place] = [START, *places(START, LINES)]
+OTHERS = LINES[:3] + lines_of([file_edit(txid, "of another leader") for txid in range(4, 41)])
+OTHER_PLACES: List[Place] = [START, *places(START, OTHERS)]
+A, B = "a:1 first", "b:1 second"
+
+
+def payload(first: int, last: int, lines: Sequence[str] = LINES) -> bytes:
+    """The edits numbered so, as they are sent."""
+    return join_lines(lines[first - 1 : last])
+
+
+def led(record=ONE_OF_THREE, epoch: int = 1, **settings: int) -> ModelMember:  # type: ignore
+    """A member that has adopted the empty log for the owner A."""
+    member = ModelMember(record, **settings)
+    lead(member, epoch, A)
+    return member
+
+
+def lead(member: ModelMember, epoch: int, owner: str) -> Stored:
+    """Claim, and adopt what it has."""
+    status = member.claim(CLUSTER, epoch, owner)
+    configuration = status.configuration if status.configuration.sets else THREE
+    return member.adopt(epoch, owner, status.last, b"", 0, configuration)
+
+
+def append(member: ModelMember, first: int, last: int, decided: int = 0, epoch: int = 1) -> Stored:
+    """These edits, behind the one before them."""
+    return member.append(epoch, PLACES[first - 1], payload(first, last), decided, ())
+
+
+# Promises.
+
+
+def test_an_epoch_is_promised_to_one_owner() -> None:
+    member = ModelMember(ONE_OF_THREE)
+    for _ in range(2):
+        status = member.claim(CLUSTER, 3, A)
+        assert (status.promised, status.owner, status.log_epoch) == (3, A, 0)
+    for epoch, owner in ((3, B), (2, A), (1, B)):
+        with pytest.raises(Fenced, match="epoch 3 has been promised to a:1"):
+            member.claim(CLUSTER, epoch, owner)
+    member.restart()
+    assert member.claim(CLUSTER, 3, A).promised == 3
+    with pytest.raises(Fenced):
+        member.claim(CLUSTER, 3, B)
+
+
+def test_an_epoch_beyond_belief_is_not_promised() -> None:
+    member = ModelMember(ONE_OF_THREE)
+    member.claim(CLUSTER, 5, A)
+    for epoch in (5 + LEAP_MAX + 1, 1 << 60):
+        with pytest.raises(ProtocolViolation):
+            member.claim(CLUSTER, epoch, A)
+    assert member.claim(CLUSTER, 5 + LEAP_MAX, A).promised == 5 + LEAP_MAX
+
+
+@pytest.mark.parametrize("cluster_id", ["", "another"])
+def test_a_claim_of_another_cluster_is_refused(cluster_id: str) -> None:
+    with pytest.raises(ProtocolViolation, match="is of cluster"):
+        ModelMember(ONE_OF_THREE).claim(cluster_id, 1, A)
+
+
+def test_a_blank_member_belongs_to_nobody_before_it_adopts() -> None:
+    member = ModelMember(BLANK)
+    assert member.status().state == IS_BLANK
+    for epoch, cluster_id in ((1, "x"), (2, "y")):
+        assert member.claim(cluster_id, epoch, A).cluster_id == cluster_id
+        assert member.status().state == IS_BLANK and member.status().configuration == NOBODY
+    with pytest.raises(ProtocolViolation, match="members that decide"):
+        member.adopt(2, A, START, b"", 0, NOBODY)
+    member.adopt(2, A, START, b"", 0, THREE)
+    assert (member.status().state, member.status().cluster_id) == (OK, "y")
+    with pytest.raises(ProtocolViolation):
+        member.claim("x", 3, A)
+
+
+def test_while_a_lease_runs_nobody_else_may_claim() -> None:
+    member = led()
+    member.now = 10.0
+    member.prove(1, 0)
+    for passed in (0.0, 1.0, LEASE_SECONDS - 0.01):
+        member.now = 10.0 + passed
+        with pytest.raises(Busy, match="lease of a:1"):
+            member.claim(CLUSTER, 2, B)
+        assert member.status().silent_seconds == pytest.approx(passed)
+    with pytest.raises(Fenced):
+        member.claim(CLUSTER, 1, B)
+    member.now = 10.0 + LEASE_SECONDS + 0.01
+    assert member.claim(CLUSTER, 2, B).promised == 2
+
+
+def test_a_restarted_process_at_the_same_address_need_not_wait() -> None:
+    member = led()
+    member.prove(1, 0)
+    assert member.claim(CLUSTER, 2, "a:1 again").promised == 2
+
+
+def test_who_lets_go_is_followed_at_once_and_leads_no_more() -> None:
+    member = led()
+    member.prove(1, 0)
+    member.release(1)
+    assert member.status().silent_seconds == float("inf")
+    with pytest.raises(Fenced, match="has let go"):
+        member.prove(1, 0)
+    assert member.claim(CLUSTER, 2, B).promised == 2
+
+
+def test_a_late_word_of_an_earlier_leader_ends_no_lease() -> None:
+    member = led()
+    member.claim(CLUSTER, 2, "a:1 again")
+    member.prove(2, 0)
+    member.release(1)
+    with pytest.raises(Busy):
+        member.claim(CLUSTER, 3, B)
+
+
+def test_after_a_start_a_member_behaves_as_if_it_had_just_answered() -> None:
+    member = led()
+    member.now = 100.0
+    member.restart()
+    with pytest.raises(Busy):
+        member.claim(CLUSTER, 2, B)
+    member.now = 100.0 + LEASE_SECONDS
+    assert member.claim(CLUSTER, 2, B).promised == 2
+
+
+def test_who_was_never_promised_anything_leaves_nobody_waiting() -> None:
+    assert ModelMember(ONE_OF_THREE).claim(CLUSTER, 1, A).promised == 1
+
+
+def test_from_the_decision_to_promise_on_no_earlier_proof_counts() -> None:
+    """Both leaders would have a majority while one member writes."""
+    member = led()
+    member.now = 5.0
+    change = member.core.claim(CLUSTER, 2, B, member.now)
+    assert change is not None and member.prove(1, 0).promised == 2
+    assert member.status().silent_seconds >= 5.0, "that was no proof"
+    assert member.prove(2, 0).promised == 1, "nor is the promise durable yet"
+    member.carry_out(change)
+    assert member.prove(2, 0).promised == 2
+
+
+def test_a_promise_that_could_not_be_stored_is_none() -> None:
+    member = led()
+    member.core.claim(CLUSTER, 2, "a:1 again", member.now)
+    member.core.lease.withdraw()
+    assert member.prove(1, 0).promised == 1
+
+
+@pytest.mark.parametrize("epoch, promised", [(1, 2), (2, 2), (3, 2)])
+def test_only_who_was_promised_last_renews_the_lease(epoch: int, promised: int) -> None:
+    member = led()
+    lead(member, 2, "a:1 again")
+    member.now = 7.0
+    assert member.prove(epoch, 0).promised == promised
+    assert (member.status().silent_seconds == 0.0) == (epoch == promised)
+
+
+# Adopting.
+
+
+def test_a_log_is_adopted_by_who_has_the_promise() -> None:
+    member = ModelMember(ONE_OF_THREE)
+    member.claim(CLUSTER, 2, A)
+    for epoch, owner in ((1, A), (2, B)):
+        with pytest.raises(Fenced):
+            member.adopt(epoch, owner, START, payload(1, 3), 0, THREE)
+    assert member.adopt(2, A, START, payload(1, 3), 2, THREE) == (PLACES[3], 2, True)
+    assert member.status().log_epoch == 2 and member.status().decided == 2
+
+
+def test_who_missed_the_claim_adopts_all_the_same() -> None:
+    member = led()
+    assert member.adopt(4, B, START, payload(1, 2), 0, THREE).last == PLACES[2]
+    assert (member.record.promised, member.record.owner, member.record.log_epoch) == (4, B, 4)
+
+
+def test_what_differs_goes_and_what_agrees_stays() -> None:
+    member = led()
+    append(member, 1, 10, decided=0)
+    append(member, 11, 11, decided=2)
+    member.claim(CLUSTER, 2, B)
+    stored = member.adopt(2, B, PLACES[2], payload(3, 6, OTHERS), 4, THREE)
+    assert stored == (OTHER_PLACES[6], 4, True)
+    assert member.lines == OTHERS[:6]
+
+
+def test_a_longer_log_of_an_earlier_epoch_is_cut() -> None:
+    member = led()
+    append(member, 1, 10)
+    member.claim(CLUSTER, 2, B)
+    assert member.adopt(2, B, START, payload(1, 4), 0, THREE).last == PLACES[4]
+    assert member.lines == LINES[:4]
+
+
+def test_a_repeated_adopt_cuts_nothing() -> None:
+    member = led()
+    append(member, 1, 5)
+    for _ in range(2):
+        assert member.adopt(1, A, START, b"", 0, THREE).last == PLACES[5]
+    with pytest.raises(Fenced):
+        member.adopt(1, B, START, b"", 0, THREE)
+
+
+@pytest.mark.parametrize(
+    "behind", [PLACES[1], START, OTHER_PLACES[4], Place(5, "?"), PLACES[9], Place(0, "x")], ids=str
+)
+def test_a_log_that_does_not_begin_in_ours_or_before_what_is_applied_is_not_adopted(
+    behind: Place,
+) -> None:
+    member = led()
+    append(member, 1, 6)
+    append(member, 7, 8, decided=3)
+    member.claim(CLUSTER, 2, B)
+    with pytest.raises(OutOfStep):
+        member.adopt(2, B, behind, b"", 0, THREE)
+    assert member.lines == LINES[:8] and member.record.log_epoch == 1
+
+
+def test_in_the_same_epoch_only_a_later_configuration_is_taken() -> None:
+    member = led()
+    append(member, 1, 4)
+    later = Configuration(3, (THREE.sets[0], (("m1", "a:1"),)))
+    earlier = Configuration(2, (THREE.sets[0],))
+    assert member.adopt(1, A, START, b"", 2, later) == (PLACES[4], 2, True)
+    member.adopt(1, A, START, b"", 0, earlier)
+    assert member.status().configuration == later and member.lines == LINES[:4]
+
+
+def test_a_new_leaders_configuration_is_taken_whatever_its_version() -> None:
+    member = led()
+    later = Configuration(3, (THREE.sets[0], (("m1", "a:1"),)))
+    member.adopt(1, A, START, b"", 0, later)
+    member.claim(CLUSTER, 2, B)
+    member.adopt(2, B, START, b"", 0, THREE)
+    assert member.status().configuration == THREE
+
+
+# Appending.
+
+
+def test_edits_are_stored_at_once_and_applied_when_they_are_decided() -> None:
+    member = led()
+    assert append(member, 1, 5) == (PLACES[5], 0, True)
+    assert member.tables == image_after([])
+    assert append(member, 6, 9, decided=5) == (PLACES[9], 5, True)
+    assert member.tables == image_after(file_edits(1, 5))
+    assert append(member, 10, 9, decided=99) == (PLACES[9], 9, True), "no more than there are"
+    assert member.tables == image_after(file_edits(1, 9))
+
+
+def test_a_member_that_is_alone_decides_by_itself() -> None:
+    member = led(ALONE)
+    assert append(member, 1, 5) == (PLACES[5], 5, True)
+    assert member.status().decided == 5 and member.tables == image_after(file_edits(1, 5))
+    member.restart()
+    assert member.status().decided == 5
+
+
+def test_a_member_of_several_knows_after_a_start_only_what_it_applied() -> None:
+    member = led()
+    append(member, 1, 5)
+    append(member, 6, 9, decided=5)
+    member.restart()
+    assert member.status().decided == 5 and member.record.last == PLACES[9]
+
+
+@pytest.mark.parametrize("first, last", [(1, 3), (1, 6), (3, 6), (4, 9), (6, 6), (7, 6), (3, 2)])
+def test_a_repeated_append_counts_once(first: int, last: int) -> None:
+    member = led()
+    append(member, 1, 6)
+    for _ in range(2):
+        assert append(member, first, last).last == PLACES[max(last, 6)]
+    assert member.lines == LINES[: max(last, 6)]
+
+
+@pytest.mark.parametrize("first, last", [(8, 9), (20, 20), (9, 8)])
+def test_a_gap_is_no_error_but_told(first: int, last: int) -> None:
+    member = led()
+    append(member, 1, 6)
+    assert append(member, first, last, decided=6).last == PLACES[6]
+    assert member.lines == LINES[:6]
+
+
+@pytest.mark.parametrize("position", range(1, 7))
+def test_other_edits_under_known_numbers_are_refused(position: int) -> None:
+    member = led()
+    append(member, 1, 6)
+    lines = LINES[: position - 1] + lines_of([file_edit(position, "other")]) + LINES[position:]
+    with pytest.raises(OutOfStep, match="is another one"):
+        member.append(1, START, join_lines(lines[:8]), 0, ())
+    with pytest.raises(OutOfStep):
+        member.append(1, Place(6, "other"), payload(7, 8), 0, ())
+    assert member.lines == LINES[:6]
+
+
+def test_who_was_replaced_can_append_nothing() -> None:
+    member = led()
+    append(member, 1, 3)
+    member.claim(CLUSTER, 2, "a:1 again")
+    with pytest.raises(Fenced, match="epoch 1 is over"):
+        append(member, 4, 4)
+    with pytest.raises(OutOfStep, match="not yet of 2"):
+        append(member, 4, 4, epoch=2)
+    with pytest.raises(OutOfStep, match="not yet of 3"):
+        append(member, 4, 4, epoch=3)
+    assert member.lines == LINES[:3]
+
+
+@pytest.mark.parametrize("junk", [b"\n", b"[]", b"\xff", payload(5, 5), payload(4, 4) + b"\n"])
+def test_what_is_no_edit_that_follows_is_refused(junk: bytes) -> None:
+    member = led()
+    append(member, 1, 3)
+    with pytest.raises(ProtocolViolation):
+        member.append(1, PLACES[3], junk, 3, ())
+    assert member.lines == LINES[:3] and member.status().decided == 0
+
+
+def test_what_the_others_have_is_remembered() -> None:
+    member = led()
+    witness = (("m2", 1, 3), ("m3", 1, 2))
+    member.append(1, START, payload(1, 3), 0, witness)
+    member.restart()
+    assert member.status().witness == witness
+
+
+def test_old_edits_are_forgotten_when_they_are_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member_module, "PRUNE_EDITS", 3)
+    member = led(keep_edits=5)
+    append(member, 1, 20)
+    assert member.status().first_txid == 1, "none of them is decided yet"
+    append(member, 21, 21, decided=20)
+    append(member, 22, 22, decided=21)
+    assert 1 < member.status().first_txid <= 18
+    for txid in range(23, 41):
+        append(member, txid, txid, decided=txid - 1)
+    assert 40 - 5 - 3 <= member.status().first_txid <= 36
+    with pytest.raises(OutOfStep, match="not kept"):
+        append(member, 1, 5)
+    assert member.tail(10, 5, 0.0).behind and not member.tail(39, 5, 0.0).behind
+
+
+def test_no_transaction_applies_more_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member_module, "APPLY_EDITS_MAX", 4)
+    member = led()
+    append(member, 1, 20)
+    assert append(member, 21, 21, decided=20).applied_txid == 4
+    member.settle()
+    assert member.record.applied == PLACES[8]
+    for _ in range(9):
+        member.settle()
+    assert member.record.applied == PLACES[20] and member.core.settle(member.log) is None
+
+
+# Proofs, standing still, catching up.
+
+
+def test_a_proof_tells_what_is_decided_in_the_log_of_its_epoch_only() -> None:
+    member = led()
+    append(member, 1, 5)
+    assert member.prove(1, 3) == ("m1", 1, 5, True, "") and member.status().decided == 3
+    member.prove(1, 99)
+    assert member.status().decided == 5
+    member.claim(CLUSTER, 2, "a:1 again")
+    append_after = led()
+    append_after.append(1, START, payload(1, 5), 0, ())
+    append_after.claim(CLUSTER, 2, "a:1 again")
+    append_after.prove(2, 5)
+    assert append_after.status().decided == 0, "its tail may be another one's"
+
+
+def test_while_its_image_is_read_it_stores_and_applies_nothing() -> None:
+    for record in (ALONE, ONE_OF_THREE):
+        member = led(record)
+        append(member, 1, 3, decided=0)
+        append(member, 4, 4, decided=3)
+        applied = member.record.applied
+        member.core.still = True
+        assert append(member, 5, 8, decided=4) == (PLACES[8], applied.txid, True)
+        assert member.core.settle(member.log) is None
+        member.restart()
+        member.settle()
+        append(member, 9, 9, decided=8)
+        assert member.record.applied.txid >= 8
+
+
+def test_a_member_pulls_what_is_decided_elsewhere() -> None:
+    member = led()
+    append(member, 1, 5)
+    append(member, 6, 6, decided=3)
+    assert member.pull(PLACES[3], payload(4, 9)) == (PLACES[9], 9, True)
+    assert (member.record.promised, member.record.log_epoch) == (1, 1)
+
+
+def test_a_pull_keeps_an_own_tail_that_agrees_and_cuts_one_that_differs() -> None:
+    agreeing, differing = led(), led()
+    for member in (agreeing, differing):
+        append(member, 1, 9)
+        append(member, 10, 10, decided=2)
+    assert agreeing.pull(PLACES[2], payload(3, 5)) == (PLACES[10], 5, True)
+    assert differing.pull(PLACES[2], payload(3, 5, OTHERS)) == (OTHER_PLACES[5], 5, True)
+    assert differing.lines == OTHERS[:5]
+
+
+def test_a_pull_never_touches_what_was_applied() -> None:
+    member = led()
+    append(member, 1, 9)
+    append(member, 10, 10, decided=6)
+    assert member.pull(PLACES[2], payload(3, 5)).last == PLACES[10], "all of it is known"
+    with pytest.raises(OutOfStep, match="these differ"):
+        member.pull(PLACES[2], payload(3, 8, OTHERS))
+    for behind in (Place(8, "?"), PLACES[20]):
+        with pytest.raises(OutOfStep):
+            member.pull(behind, b"")
+    assert member.lines == LINES[:10]
+
+
+def test_only_who_has_the_promise_reads_what_is_not_decided() -> None:
+    member = led()
+    append(member, 1, 5)
+    assert member.undecided(1, 2, 9) == payload(3, 5)
+    for epoch in (0, 2):
+        with pytest.raises(Fenced):
+            member.undecided(epoch, 2, 9)
+
+
+def test_who_follows_reads_what_is_decided() -> None:
+    member = led()
+    append(member, 1, 5)
+    append(member, 6, 8, decided=5)
+    assert member.tail(2, 2, 0.0) == (5, payload(3, 4), False)
+    assert member.tail(5, 9, 0.0) == (5, b"", False)
+    assert member.tail(6, 9, 0.0).behind
+
+
+def test_a_member_tells_how_it_fares() -> None:
+    member = led(ONE_OF_THREE)
+    assert member.status().state == OK
+    member.room = False
+    assert member.status().state == FULL and not append(member, 1, 1).room
+    member.core.trouble = BEHIND
+    assert member.status().state == BEHIND
+    stranger = ModelMember(ONE_OF_THREE._replace(member_id="m9"))
+    assert stranger.status().state == STRANGER
+
+
+def test_a_member_that_becomes_the_only_one_decides_what_it_has() -> None:
+    member = led()
+    append(member, 1, 5)
+    member.adopt(1, A, START, b"", 0, alone("m1", "a:1")._replace(version=3))
+    assert member.status().decided == 5 and member.tables == image_after(file_edits(1, 5))
