@@ -12,6 +12,7 @@ from metadata_service.calls import MemberCalls, ScrubCalls
 from metadata_service.catch_up import CatchUp
 from metadata_service.edits import TABLES
 from metadata_service.exports import Exports
+from metadata_service.going_alone import go_alone
 from metadata_service.member_database import MemberDatabase
 from metadata_service.metadata_db import LEASE_FACTOR
 from metadata_service.quorum import Tail
@@ -87,10 +88,16 @@ class Metadata(daemon.Daemon):
     """The metadata service's process: directory, database, listening address."""
 
     def __init__(
-        self, settings: Settings, credentials: Credentials, restore_from: str = "", index: int = 0
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        restore_from: str = "",
+        index: int = 0,
+        alone: Optional[str] = None,
     ) -> None:
-        """Nothing is touched before `start`, which first restores the backup at this path."""
-        self._restore_from = restore_from
+        """Nothing is touched before `start`, which first restores the backup at this path, or has
+        the member go on `alone`, if that is the id of its cluster."""
+        self._restore_from, self._alone = restore_from, alone
         self._settings = settings
         self._credentials = credentials
         self._advertised = daemon.address_at(settings.metadata.hosts, index, "metadata_hosts")
@@ -122,6 +129,8 @@ class Metadata(daemon.Daemon):
             if self._restore_from:
                 restore(self._restore_from, directory)
                 log.info("record.restored", backup=self._restore_from)
+            if self._alone is not None:
+                go_alone(directory, str(self._advertised), self._alone)
             database = self._opened()
         except BaseException:
             directory_lock.close()
@@ -191,7 +200,9 @@ class Metadata(daemon.Daemon):
 
 def _build(settings: Settings, arguments: argparse.Namespace) -> Metadata:
     credentials = credentials_of(settings, Principal(METADATA))
-    return Metadata(settings, credentials, arguments.restore, arguments.index)
+    return Metadata(
+        settings, credentials, arguments.restore, arguments.index, arguments.alone
+    )
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -199,6 +210,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restore", metavar="DIR", default="",
         help="begin with the backup in DIR, in a metadata_dir where there is no record yet",
+    )  # fmt: skip
+    parser.add_argument(
+        "--alone", metavar="CLUSTER", nargs="?", const="",
+        help="go on without the other members, most of which are lost for good; without the id of "
+             "the cluster it only says what this one has",
     )  # fmt: skip
 
 
