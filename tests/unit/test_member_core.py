@@ -1,192 +1,28 @@
-"""One member of the quorum: what it promises, stores, cuts and applies, rule by rule."""
-
-from typing import List, Sequence
+"""What a member of the quorum stores, cuts, applies and forgets, rule by rule."""
 
 import pytest
 
 from metadata_service import member as member_module
-from metadata_service.chain import places
 from metadata_service.edits import join_lines
-from metadata_service.epochs import LEAP_MAX
 from metadata_service.member_record import alone
-from metadata_service.quorum import (
-    BEHIND,
-    BLANK as IS_BLANK,
-    FULL,
-    NOBODY,
-    OK,
-    START,
-    STRANGER,
-    Configuration,
-    Place,
-    Stored,
+from metadata_service.quorum import BEHIND, FULL, OK, START, STRANGER, Configuration, Place
+from tests.support.models.led_member import (
+    LINES,
+    ONE_OF_THREE,
+    OTHER_PLACES,
+    OTHERS,
+    PLACES,
+    THREE,
+    A,
+    B,
+    append,
+    led,
+    payload,
 )
-from tests.support.models.model_member import ALONE, BLANK, CLUSTER, LEASE_SECONDS, ModelMember
+from tests.support.models.model_member import ALONE, CLUSTER, ModelMember
 from tests.support.models.sample_edits import file_edit, file_edits, image_after, lines_of
-from zookeeper.fabric.errors import Busy, Fenced, OutOfStep, ProtocolViolation
+from zookeeper.fabric.errors import Fenced, OutOfStep, ProtocolViolation
 
-THREE = Configuration(1, ((("m1", "a:1"), ("m2", "b:1"), ("m3", "c:1")),))
-ONE_OF_THREE = ALONE._replace(configuration=THREE)
-LINES = lines_of(file_edits(1, 40))
-PLACES: List[Place] = [START, *places(START, LINES)]
-OTHERS = LINES[:3] + lines_of([file_edit(txid, "of another leader") for txid in range(4, 41)])
-OTHER_PLACES: List[Place] = [START, *places(START, OTHERS)]
-A, B = "a:1 first", "b:1 second"
-
-
-def payload(first: int, last: int, lines: Sequence[str] = LINES) -> bytes:
-    """The edits numbered so, as they are sent."""
-    return join_lines(lines[first - 1 : last])
-
-
-def led(record=ONE_OF_THREE, epoch: int = 1, **settings: int) -> ModelMember:  # type: ignore
-    """A member that has adopted the empty log for the owner A."""
-    member = ModelMember(record, **settings)
-    lead(member, epoch, A)
-    return member
-
-
-def lead(member: ModelMember, epoch: int, owner: str) -> Stored:
-    """Claim, and adopt what it has."""
-    status = member.claim(CLUSTER, epoch, owner)
-    configuration = status.configuration if status.configuration.sets else THREE
-    return member.adopt(epoch, owner, status.last, b"", 0, configuration)
-
-
-def append(member: ModelMember, first: int, last: int, decided: int = 0, epoch: int = 1) -> Stored:
-    """These edits, behind the one before them."""
-    return member.append(epoch, PLACES[first - 1], payload(first, last), decided, ())
-
-
-# Promises.
-
-
-def test_an_epoch_is_promised_to_one_owner() -> None:
-    member = ModelMember(ONE_OF_THREE)
-    for _ in range(2):
-        status = member.claim(CLUSTER, 3, A)
-        assert (status.promised, status.owner, status.log_epoch) == (3, A, 0)
-    for epoch, owner in ((3, B), (2, A), (1, B)):
-        with pytest.raises(Fenced, match="epoch 3 has been promised to a:1"):
-            member.claim(CLUSTER, epoch, owner)
-    member.restart()
-    assert member.claim(CLUSTER, 3, A).promised == 3
-    with pytest.raises(Fenced):
-        member.claim(CLUSTER, 3, B)
-
-
-def test_an_epoch_beyond_belief_is_not_promised() -> None:
-    member = ModelMember(ONE_OF_THREE)
-    member.claim(CLUSTER, 5, A)
-    for epoch in (5 + LEAP_MAX + 1, 1 << 60):
-        with pytest.raises(ProtocolViolation):
-            member.claim(CLUSTER, epoch, A)
-    assert member.claim(CLUSTER, 5 + LEAP_MAX, A).promised == 5 + LEAP_MAX
-
-
-@pytest.mark.parametrize("cluster_id", ["", "another"])
-def test_a_claim_of_another_cluster_is_refused(cluster_id: str) -> None:
-    with pytest.raises(ProtocolViolation, match="is of cluster"):
-        ModelMember(ONE_OF_THREE).claim(cluster_id, 1, A)
-
-
-def test_a_blank_member_belongs_to_nobody_before_it_adopts() -> None:
-    member = ModelMember(BLANK)
-    assert member.status().state == IS_BLANK
-    for epoch, cluster_id in ((1, "x"), (2, "y")):
-        assert member.claim(cluster_id, epoch, A).cluster_id == cluster_id
-        assert member.status().state == IS_BLANK and member.status().configuration == NOBODY
-    with pytest.raises(ProtocolViolation, match="members that decide"):
-        member.adopt(2, A, START, b"", 0, NOBODY)
-    member.adopt(2, A, START, b"", 0, THREE)
-    assert (member.status().state, member.status().cluster_id) == (OK, "y")
-    with pytest.raises(ProtocolViolation):
-        member.claim("x", 3, A)
-
-
-def test_while_a_lease_runs_nobody_else_may_claim() -> None:
-    member = led()
-    member.now = 10.0
-    member.prove(1, 0)
-    for passed in (0.0, 1.0, LEASE_SECONDS - 0.01):
-        member.now = 10.0 + passed
-        with pytest.raises(Busy, match="lease of a:1"):
-            member.claim(CLUSTER, 2, B)
-        assert member.status().silent_seconds == pytest.approx(passed)
-    with pytest.raises(Fenced):
-        member.claim(CLUSTER, 1, B)
-    member.now = 10.0 + LEASE_SECONDS + 0.01
-    assert member.claim(CLUSTER, 2, B).promised == 2
-
-
-def test_a_restarted_process_at_the_same_address_need_not_wait() -> None:
-    member = led()
-    member.prove(1, 0)
-    assert member.claim(CLUSTER, 2, "a:1 again").promised == 2
-
-
-def test_who_lets_go_is_followed_at_once_and_leads_no_more() -> None:
-    member = led()
-    member.prove(1, 0)
-    member.release(1)
-    assert member.status().silent_seconds == float("inf")
-    with pytest.raises(Fenced, match="has let go"):
-        member.prove(1, 0)
-    assert member.claim(CLUSTER, 2, B).promised == 2
-
-
-def test_a_late_word_of_an_earlier_leader_ends_no_lease() -> None:
-    member = led()
-    member.claim(CLUSTER, 2, "a:1 again")
-    member.prove(2, 0)
-    member.release(1)
-    with pytest.raises(Busy):
-        member.claim(CLUSTER, 3, B)
-
-
-def test_after_a_start_a_member_behaves_as_if_it_had_just_answered() -> None:
-    member = led()
-    member.now = 100.0
-    member.restart()
-    with pytest.raises(Busy):
-        member.claim(CLUSTER, 2, B)
-    member.now = 100.0 + LEASE_SECONDS
-    assert member.claim(CLUSTER, 2, B).promised == 2
-
-
-def test_who_was_never_promised_anything_leaves_nobody_waiting() -> None:
-    assert ModelMember(ONE_OF_THREE).claim(CLUSTER, 1, A).promised == 1
-
-
-def test_from_the_decision_to_promise_on_no_earlier_proof_counts() -> None:
-    """Both leaders would have a majority while one member writes."""
-    member = led()
-    member.now = 5.0
-    change = member.core.claim(CLUSTER, 2, B, member.now)
-    assert change is not None and member.prove(1, 0).promised == 2
-    assert member.status().silent_seconds >= 5.0, "that was no proof"
-    assert member.prove(2, 0).promised == 1, "nor is the promise durable yet"
-    member.carry_out(change)
-    assert member.prove(2, 0).promised == 2
-
-
-def test_a_promise_that_could_not_be_stored_is_none() -> None:
-    member = led()
-    member.core.claim(CLUSTER, 2, "a:1 again", member.now)
-    member.core.lease.withdraw()
-    assert member.prove(1, 0).promised == 1
-
-
-@pytest.mark.parametrize("epoch, promised", [(1, 2), (2, 2), (3, 2)])
-def test_only_who_was_promised_last_renews_the_lease(epoch: int, promised: int) -> None:
-    member = led()
-    lead(member, 2, "a:1 again")
-    member.now = 7.0
-    assert member.prove(epoch, 0).promised == promised
-    assert (member.status().silent_seconds == 0.0) == (epoch == promised)
-
-
-# Adopting.
 
 
 def test_a_log_is_adopted_by_who_has_the_promise() -> None:
@@ -264,9 +100,6 @@ def test_a_new_leaders_configuration_is_taken_whatever_its_version() -> None:
     member.claim(CLUSTER, 2, B)
     member.adopt(2, B, START, b"", 0, THREE)
     assert member.status().configuration == THREE
-
-
-# Appending.
 
 
 def test_edits_are_stored_at_once_and_applied_when_they_are_decided() -> None:
@@ -380,9 +213,6 @@ def test_no_transaction_applies_more_than_it_should(monkeypatch: pytest.MonkeyPa
     for _ in range(9):
         member.settle()
     assert member.record.applied == PLACES[20] and member.core.settle(member.log) is None
-
-
-# Proofs, standing still, catching up.
 
 
 def test_a_proof_tells_what_is_decided_in_the_log_of_its_epoch_only() -> None:
