@@ -28,6 +28,8 @@ from metadata_service.members import SILENCE_SECONDS, Members
 from metadata_service.proofs import Proofs
 from metadata_service.quorum import Place
 from metadata_service.record_reader import RecordReader
+from metadata_service.scrub import Scrubbing
+from metadata_service.verdict import Verdict
 from metadata_service.waiters import Waiters
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, InternalError, NotLeader, OutOfStep, Unavailable
@@ -114,6 +116,12 @@ class Journal:
         proved_at = self._proofs.renew(timeout)
         self._queue.room = self._members.has_room
         return proved_at
+
+    def compare_members(self) -> Verdict:
+        """Have all members compare their images, which takes some seconds a million files."""
+        if self._members is None:
+            raise NotLeader("the journal is not open yet")
+        return Scrubbing(self._members).now()
 
     def kept_behind(self, txid: int, digest: str) -> Optional[List[str]]:
         """Lines of the edits behind this one that are kept in memory, some of them; None when they

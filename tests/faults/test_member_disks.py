@@ -4,6 +4,7 @@ Two of three members go on without it, nothing that was acknowledged is lost, an
 members have the same image.
 """
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -13,9 +14,11 @@ from typing import Callable, Iterator
 import pytest
 
 from metadata_service.opening import NAME
+from metadata_service.quorum import FULL
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.quorum import Load, Quorum
 from tests.support.clusters.waiting import wait_until
+from tests.support.disks.small_disk import CannotMount, SmallDisk
 
 VICTIM = "metadata_1"
 
@@ -23,9 +26,17 @@ VICTIM = "metadata_1"
 @pytest.fixture(name="cluster", scope="module")
 def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("members")
-    with Cluster(folder, data_nodes=1, members=3, security="simple",
-                 metadata={"keep_edits": 50}) as cluster:
-        yield cluster
+    cluster = Cluster(folder, data_nodes=1, members=3, security="simple",
+                      metadata={"keep_edits": 50})
+    disk = None
+    with contextlib.suppress(CannotMount):
+        disk = SmallDisk(cluster.directory(VICTIM), 64 << 20)
+    try:
+        with cluster:
+            yield cluster
+    finally:
+        if disk is not None:
+            disk.close()
 
 
 @pytest.fixture(name="quorum")
@@ -65,6 +76,28 @@ def test_a_member_that_was_away_for_long_comes_back_as_itself(
         after = quorum.wait_whole()
     assert after[VICTIM].member_id == before[VICTIM].member_id
     quorum.wait_equal()
+
+
+def test_a_full_disk_delays_nobody_and_catches_up_when_it_has_room(
+    cluster: Cluster, quorum: Quorum
+) -> None:
+    if not os.path.ismount(cluster.directory(VICTIM)):
+        pytest.skip("only root may mount a small disk")
+    disk = SmallDisk.at(cluster.directory(VICTIM))
+    before = quorum.wait_whole()
+    with Load(cluster, "full") as load:
+        disk.fill()
+        load.wait_more(100)
+        wait_until(lambda: _state(quorum) == FULL)
+        disk.drain()
+        after = quorum.wait_whole()
+    assert after[VICTIM].member_id == before[VICTIM].member_id
+    quorum.wait_equal()
+
+
+def _state(quorum: Quorum) -> str:
+    status = quorum.status(VICTIM)
+    return "" if status is None else status.state
 
 
 def flip_a_row(directory: Path) -> None:

@@ -21,6 +21,13 @@ class SmallDisk:
         path.mkdir(parents=True, exist_ok=True)
         _run("mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(path))
 
+    @classmethod
+    def at(cls, path: Path) -> "SmallDisk":
+        """The one that was made there before."""
+        disk = cls.__new__(cls)
+        disk.path = path
+        return disk
+
     def fill(self) -> None:
         """Leave not one free block."""
         with (self.path / _FILLER).open("ab", buffering=0) as filler:
