@@ -41,6 +41,10 @@ from zookeeper.fabric.settings import Settings
 log = logs.get("name_node")
 
 
+LAG_SECONDS = 1.0
+"""A standby that is behind the record for so long says so."""
+
+
 class NameNode(daemon.Daemon):
     """One namenode process."""
 
@@ -88,7 +92,7 @@ class NameNode(daemon.Daemon):
                 Tokens(credentials.cluster_key, security.token_seconds),
                 self._refresh,
                 seals,
-                Availability(self._state, self._hand_over),
+                Availability(self._state, self._hand_over, lambda: self._keeper.lag),
                 self.listener,
             ),
             credentials,
@@ -145,11 +149,19 @@ class NameNode(daemon.Daemon):
         try:
             namesystem = self.namesystem()
         except NotLeader:
-            return ServiceState(STANDBY, 0, self._leadership.trouble)
+            return ServiceState(STANDBY, 0, self._leadership.trouble or self._standby_trouble())
         journal = namesystem.journal
         full = "" if journal.has_room else "records no change: the metadata service's disk is full"
         epoch = journal.epoch if namesystem.proved else 0
         return ServiceState(ACTIVE, epoch, journal.trouble or full)
+
+    def _standby_trouble(self) -> str:
+        """What keeps it from leading at once, for a person; or empty."""
+        lag = self._keeper.lag
+        if lag is None:
+            return "loads the image"
+        late = lag.seconds >= LAG_SECONDS
+        return f"is {lag.edits} edits behind the record, for {lag.seconds:.0f} s" if late else ""
 
     def _hand_over(self) -> None:
         if len(self._settings.name_node.hosts) == 1:

@@ -1,6 +1,6 @@
 """What a namenode that leads tells of itself in numbers: of names, blocks, datanodes, writers."""
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 from data_service.namenode.decisions import Decisions
 from data_service.protocol.health import DEAD, LIVE, STALE, ClusterStatus
@@ -10,6 +10,17 @@ from zookeeper.fabric.figures import GAUGE, Family, gauge, tagged
 def leading(told: Tuple[Family, ...]) -> Tuple[Family, ...]:
     """What is told by a namenode that leads, or, when that is nothing, does not."""
     return (gauge("pyhdfs_leads", "Whether this namenode leads.", bool(told)), *told)
+
+
+def standing_by(lag: Optional[Tuple[int, float]]) -> Tuple[Family, ...]:
+    """What is told by a namenode that does not lead: how far behind it is; None: it loads."""
+    edits, seconds = lag or (0, 0.0)
+    return (
+        *leading(()),
+        gauge("pyhdfs_standby_loaded", "Whether the image is in memory.", lag is not None),
+        gauge("pyhdfs_standby_lag_edits", "Recorded edits that are not in memory yet.", edits),
+        gauge("pyhdfs_standby_lag_seconds", "Since when that is so.", seconds),
+    )
 
 
 def figures_of(decisions: Decisions, now: float) -> Tuple[Family, ...]:

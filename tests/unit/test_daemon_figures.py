@@ -9,7 +9,7 @@ import pytest
 from data_service.datanode.store.activity import COPIED, Activity
 from data_service.datanode.store.volumes import DIRECTORY
 from data_service.namenode.decisions import Decisions
-from data_service.namenode.figures import figures_of, leading
+from data_service.namenode.figures import figures_of, leading, standing_by
 from data_service.web.figures import datanode_rows, overview
 from metadata_service.edits import Edit
 from metadata_service.journal import Journal
@@ -106,6 +106,10 @@ def test_a_namenode_tells_of_names_blocks_and_datanodes() -> None:
     assert (found["pyhdfs_datanodes live"], found["pyhdfs_datanodes dead"]) == (3, 0)
     assert found["pyhdfs_blocks"] >= 1 and found["pyhdfs_blocks_missing"] == 0
     assert values(leading(())) == {"pyhdfs_leads": 0}
+    assert values(standing_by(None))["pyhdfs_standby_loaded"] == 0
+    behind = values(standing_by((7, 1.5)))
+    assert behind == {"pyhdfs_leads": 0, "pyhdfs_standby_loaded": 1,
+                      "pyhdfs_standby_lag_edits": 7, "pyhdfs_standby_lag_seconds": 1.5}
     for name in (overview.FILES, overview.DIRECTORIES, overview.OPEN_FILES):
         assert name in found, "the page asks for it"
 

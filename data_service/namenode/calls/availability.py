@@ -1,6 +1,6 @@
 """Whether this namenode leads, and how another one comes to lead: AvailabilityCalls."""
 
-from typing import Callable, NoReturn
+from typing import Callable, NoReturn, Optional, Tuple
 
 from data_service.protocol.availability_calls import ACTIVE, ServiceState
 from zookeeper.fabric.errors import InvalidArgument
@@ -10,10 +10,16 @@ class Availability:
     """Answers AvailabilityCalls from what the daemon knows; one for all connections."""
 
     def __init__(
-        self, state_of: Callable[[], ServiceState], hand_over: Callable[[], None]
+        self,
+        state_of: Callable[[], ServiceState],
+        hand_over: Callable[[], None],
+        lag_of: Callable[[], Optional[Tuple[int, float]]] = lambda: None,
     ) -> None:
         self._state_of = state_of
         self._hand_over = hand_over
+        self.lag_of = lag_of
+        """How far behind the record this namenode is, in edits and seconds, while it stands by;
+        None: it still loads."""
 
     def service_state(self) -> ServiceState:
         """See AvailabilityCalls."""

@@ -11,7 +11,7 @@ from data_service.namenode.calls.delegations import Delegations, Seals, nobody_a
 from data_service.namenode.calls.names import Names
 from data_service.namenode.calls.tokens import Tokens, no_key
 from data_service.namenode.calls.writers import Writers
-from data_service.namenode.figures import leading
+from data_service.namenode.figures import leading, standing_by
 from data_service.namenode.listening import Listener
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.availability_calls import AvailabilityCalls
@@ -86,7 +86,7 @@ class NameNodeService(Service):
         try:
             return leading(self._connection.namesystem.figures())
         except NotLeader:
-            return leading(())
+            return standing_by(self.availability.lag_of())
 
     def note(
         self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]

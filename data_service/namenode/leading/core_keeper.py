@@ -12,7 +12,7 @@ from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.ending import Ending
-from data_service.namenode.leading.following import Following, catch_up
+from data_service.namenode.leading.following import Following, Lag, catch_up
 from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.record_reader import RecordReader
 from data_service.namenode.leading.term import Term
@@ -77,6 +77,14 @@ class CoreKeeper:
         """Who listens to datanodes while no term leads; None: nothing is in memory, or one does."""
         standby = self._standby
         return standby if standby is not None and not standby.over else None
+
+    @property
+    def lag(self) -> Optional[Lag]:
+        """How far behind the record this namenode is while it stands by; None: it still loads."""
+        following = self._following
+        if self.standby is None or following is None:
+            return None
+        return following.lag(time.monotonic())
 
     def listener(self) -> Optional[Listener]:
         """Who hears datanodes now: the namesystem that serves, or who stands by."""

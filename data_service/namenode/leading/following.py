@@ -11,7 +11,7 @@ A record that is out of reach for a while is asked again; what is in memory is a
 
 import threading
 import time
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional
 
 from data_service.namenode.leading import memory
 from data_service.namenode.leading.record_reader import News, RecordReader
@@ -29,6 +29,18 @@ EDITS_AT_ONCE = 50
 
 PAUSE_SECONDS = 0.5
 """Between two questions to a record that does not answer."""
+
+
+SILENCE_SECONDS = 2.0
+"""A record that is silent for so long, beyond the wait for news, is out of reach."""
+
+
+class Lag(NamedTuple):
+    """By how many edits that it has heard of a standby is behind the record, and since when, in
+    seconds, it was not level with it; 0 when it is."""
+
+    edits: int
+    seconds: float
 
 
 class Following:
@@ -65,10 +77,12 @@ class Following:
         """Whether it changes nothing any more."""
         return self._stopped.is_set()
 
-    def lag(self, now: float) -> Tuple[int, float]:
-        """How far behind it is: by how many edits that it has heard of, and for how many seconds
-        it has not been level with the record."""
-        return max(0, self.decided_txid - self._txid()), now - self._level_at
+    def lag(self, now: float) -> Lag:
+        """How far behind it is. Who waits for news, which may take a while, is not."""
+        edits = max(0, self.decided_txid - self._txid())
+        seconds = now - self._level_at
+        waits = not edits and seconds < self._round_seconds + SILENCE_SECONDS
+        return Lag(edits, 0.0 if waits else seconds)
 
     def start(self) -> None:
         """Begin, in a thread."""
