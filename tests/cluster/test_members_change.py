@@ -21,7 +21,7 @@ def name_hosts(cluster: Cluster, roles: Sequence[str]) -> None:
 
 
 def test_a_record_grows_to_three_members_and_shrinks_to_one(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, data_nodes=1, members=3, security="simple")
+    cluster = Cluster(tmp_path, data_nodes=1, members=3)
     quorum, everybody = Quorum(cluster), list(cluster.members)
     name_hosts(cluster, everybody[:1])
     cluster.members = everybody[:1]

@@ -26,8 +26,7 @@ VICTIM = "metadata_1"
 @pytest.fixture(name="cluster", scope="module")
 def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("members")
-    cluster = Cluster(folder, data_nodes=1, members=3, security="simple",
-                      metadata={"keep_edits": 50})
+    cluster = Cluster(folder, data_nodes=1, members=3, metadata={"keep_edits": 50})
     disk = None
     with contextlib.suppress(CannotMount):
         disk = SmallDisk(cluster.directory(VICTIM), 64 << 20)

@@ -10,24 +10,26 @@ from metadata_service.exporting import ExportedImage
 from metadata_service.quorum import OK, MemberStatus, Place
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.waiting import wait_until
-from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import METADATA, Principal
 from zookeeper.fabric.pools import RemotePool
-from zookeeper.fabric.settings import Address, NetworkSettings
+from zookeeper.fabric.settings import Address, load
 
 SECONDS = 5.0
 
 
 class Quorum:
-    """The members of a cluster of mode `simple`, asked as by one of them."""
+    """The members of a cluster, asked as by one of them."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
     def _pool(self, role: str) -> RemotePool:
+        settings = load(str(self._cluster.config))
+        credentials = credentials_of(settings, Principal(METADATA))
         address = Address(*self._cluster.address(role))
-        return RemotePool(METADATA, address, Credentials(Principal(METADATA)), NetworkSettings())
+        return RemotePool(METADATA, address, credentials, settings.network)
 
     def status(self, role: str) -> Optional[MemberStatus]:
         """What a member tells; None when it does not answer."""
