@@ -51,9 +51,10 @@ def next_step(
                     else "")
     if own.state in (BLANK, DAMAGED):
         return Step(IMAGE, best, f"is {own.state}")
-    if not stuck or status.applied.txid <= own.last.txid:
+    # What it has stored behind what it has applied may be others than those that were decided.
+    if not stuck or status.applied.txid <= own.applied.txid:
         return Step(WAIT)
-    why = f"has edits to {own.last.txid} of {status.applied.txid}"
+    why = f"has applied edits to {own.applied.txid} of {status.applied.txid}"
     if pruned or _keeps_from(status) > own.applied.txid + 1:
         return Step(IMAGE, best, why)
     return Step(PULL, best, why)

@@ -41,7 +41,14 @@ def test_one_that_gets_its_edits_from_the_leader_waits() -> None:
 
 def test_edits_come_from_who_has_most() -> None:
     found = step(OWN, a=status("a", 12), b=status("b", 15), c=status("c", 14))
-    assert found == (PULL, "b", "has edits to 10 of 15")
+    assert found == (PULL, "b", "has applied edits to 10 of 15")
+
+
+def test_edits_that_were_never_decided_keep_nobody_from_those_that_were() -> None:
+    own = status("own", 14, applied=10)
+    assert step(own, a=status("a", 14)).deed == PULL
+    assert step(own, a=status("a", 30, first=12)).deed == IMAGE
+    assert step(own, a=status("a", 14, applied=10)).deed == WAIT
 
 
 def test_an_image_comes_when_the_edits_are_not_kept() -> None:

@@ -1,0 +1,237 @@
+"""Planted mistakes in the quorum: the simulation must see each.
+
+Most are those of the exhaustive models (tests/protocol), in the real code this time; the others
+are of what those leave out: images, witnesses, and whose promise a proof is.
+"""
+
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
+
+from metadata_service import recovery
+from metadata_service.allegiance import Allegiance
+from metadata_service.majorities import is_majority
+from metadata_service.member import Change, MemberCore
+from metadata_service.member_lease import MemberLease
+from metadata_service.quorum import NOBODY, START, Configuration, MemberStatus, Place
+from tests.simulation.quorum import leader as leader_module
+from tests.simulation.quorum import member as member_module
+from tests.simulation.quorum import reign as reign_module
+from tests.simulation.quorum.leader import Leader
+from tests.simulation.quorum.member import MetadataMember
+from tests.simulation.quorum.model_disk import ModelDisk, blank_record
+from tests.simulation.quorum.reign import Reign
+from zookeeper.fabric.errors import Fenced
+
+
+class QuorumPatch(NamedTuple):
+    """`owner.attribute` is replaced by `replacement`."""
+
+    owner: Any
+    attribute: str
+    replacement: Any
+
+
+class QuorumMutant(NamedTuple):
+    """Patches, and a seed that noticed them when this was written: the search begins there."""
+
+    seed: int
+    patches: Tuple[QuorumPatch, ...]
+
+
+def _longest(members: recovery.Answers) -> MemberStatus:
+    return max(members.values(), key=lambda status: (status.last.txid, status.log_epoch))
+
+
+def _any_member(configuration: Configuration, marks: Any) -> Optional[Any]:
+    """The word of one member is enough."""
+    ids = {member_id for one in configuration.sets for member_id, _ in one}
+    return max([mark for member_id, mark in marks.items() if member_id in ids], default=None)
+
+
+def _log_that_was_not_adopted(self: MemberCore, epoch: int) -> None:
+    if epoch < self.record.promised:
+        raise Fenced("another epoch")
+
+
+def _no_adoption(self: Leader, status: MemberStatus, reign: Reign) -> bool:
+    """A log that agrees with the leader's is written to as it is."""
+    return not reign.record.has(status.last)
+
+
+def _forgetful(self: MetadataMember) -> MemberCore:
+    """A promise was never written."""
+    record = self.disk.record._replace(promised=self.disk.record.log_epoch, owner="")
+    self.disk.record = record
+    return MemberCore(record, member_module.KEEP_EDITS, member_module.LEASE_SECONDS, self.clock())
+
+
+def _epoch_first(self: MetadataMember, change: Change) -> Change:
+    """The epoch of the log is in a transaction of its own, before the log."""
+    old, new = self.disk.record, change.record
+    early = old._replace(promised=new.promised, owner=new.owner, log_epoch=new.log_epoch)
+    return Change(early, old.last.txid, (), change.decided)
+
+
+def _cut_first(self: MetadataMember, change: Change) -> Change:
+    """What goes and what comes are two transactions."""
+    old = self.disk.record
+    cut = min(change.cut, old.last.txid)
+    if cut >= old.last.txid or change.record.log_epoch == old.log_epoch:
+        return change
+    digest = old.applied.digest if cut == old.applied.txid else self.disk.digest(cut) or ""
+    return Change(old._replace(last=Place(cut, digest)), cut, (), change.decided)
+
+
+_adopt = MemberCore.adopt
+
+
+def _adopts_again(self: MemberCore, epoch: int, *rest: Any) -> Optional[Change]:
+    """A repeated adopt is carried out once more."""
+    record = self.record
+    if record.log_epoch == epoch:
+        self.record = record._replace(log_epoch=0)
+    try:
+        return _adopt(self, epoch, *rest)
+    finally:
+        self.record = record
+
+
+_claim = MemberCore.claim
+
+
+def _shared_epoch(
+    self: MemberCore, cluster_id: str, epoch: int, owner: str, now: float
+) -> Optional[Change]:
+    """An epoch is promised to whoever names it."""
+    if epoch == self.record.promised:
+        record = self.record._replace(owner=owner)
+        return Change(record, record.last.txid, (), self.decided)
+    return _claim(self, cluster_id, epoch, owner, now)
+
+
+def _any_owner(self: MemberCore, epoch: int, owner: str) -> None:
+    if epoch < self.record.promised:
+        raise Fenced("another epoch")
+
+
+def _undecided_to_peers(self: MetadataMember, _source: str, txid: int, upto: int) -> bytes:
+    lines = self.disk.lines(txid, min(upto, self.core.record.last.txid))
+    return member_module.join_lines(lines)
+
+
+_pull = MemberCore.pull
+
+
+def _pull_with_epoch(self: MemberCore, *args: Any) -> Optional[Change]:
+    """Pulled edits make the log one of the newest epoch that was promised."""
+    change = _pull(self, *args)
+    if change is None:
+        return None
+    return change._replace(record=change.record._replace(log_epoch=change.record.promised))
+
+
+def _same_name(self: MetadataMember) -> None:
+    """An emptied directory goes on under the identity and in the place of the lost one."""
+    old = self.disk.record
+    self.disk = ModelDisk(old.member_id or self.name)
+    if old.configuration != NOBODY:
+        self.disk.record = blank_record(old.member_id)._replace(
+            cluster_id=old.cluster_id, configuration=old.configuration, last=START)
+
+
+_next = reign_module.next_configuration
+
+
+def _no_joint(
+    configuration: Configuration, members: Any, acknowledged: Any, *rest: Any
+) -> Optional[Configuration]:
+    """The new members take over at once."""
+    new = _next(configuration, members, acknowledged, *rest)
+    return None if new is None else Configuration(new.version, new.sets[-1:])
+
+
+def _leaves_joint_at_once(configuration: Configuration, *rest: Any) -> Optional[Configuration]:
+    """Nobody waits until the old members know, and the new ones have the log."""
+    if len(configuration.sets) == 2:
+        return Configuration(configuration.version + 1, configuration.sets[1:])
+    return _next(configuration, *rest)
+
+
+def _configured_by_length(members: recovery.Answers) -> Configuration:
+    best = max(members.values(), default=None,
+               key=lambda status: (status.last.txid, -status.configuration.version))
+    return NOBODY if best is None else best.configuration
+
+
+_lease_init = MemberLease.__init__
+
+
+def _lease_forgotten(self: MemberLease, seconds: float, owner: str, now: float) -> None:
+    _lease_init(self, seconds, "", now)
+
+
+def _dated_by_answer(self: Leader, asked_at: float) -> float:
+    return self.clock()
+
+
+def _one_answer(self: Allegiance, configuration: Configuration) -> Optional[float]:
+    return _any_member(configuration, self._asked_at)
+
+
+def _no_majority_promised(configuration: Configuration, members: Any) -> bool:
+    return bool(members) or is_majority(configuration, members)
+
+
+def _always(value: Any) -> Callable[..., Any]:
+    return lambda *_args: value
+
+
+def _mutant(seed: int, *patches: Tuple[Any, str, Any]) -> QuorumMutant:
+    return QuorumMutant(seed, tuple([QuorumPatch(*patch) for patch in patches]))
+
+
+_FEW_PROMISES: Sequence[Tuple[Any, str, Any]] = (
+    (leader_module, "is_majority", _no_majority_promised),
+    (Leader, "_counts", staticmethod(bool)),
+)
+
+MUTANTS: Dict[str, QuorumMutant] = {
+    "the longest log is chosen": _mutant(0, (recovery, "latest", _longest)),
+    "one member's word decides": _mutant(0, (reign_module, "reached", _any_member)),
+    "too few promises are believed": _mutant(0, *_FEW_PROMISES),
+    "appended to a log that was not adopted": _mutant(
+        0, (MemberCore, "_require_leader", _log_that_was_not_adopted),
+        (Leader, "_must_adopt", _no_adoption)),
+    "edits are applied when they are stored": _mutant(
+        0, (MemberCore, "_decided", lambda self, record, told: record.last.txid)),
+    "a promise is forgotten": _mutant(0, (MetadataMember, "_fresh", _forgetful)),
+    "the epoch is stored before the log": _mutant(0, (MetadataMember, "_torn", _epoch_first)),
+    "adopt is two transactions": _mutant(0, (MetadataMember, "_torn", _cut_first)),
+    "two candidates share an epoch": _mutant(
+        0, (MemberCore, "claim", _shared_epoch), (MemberCore, "_require_owner", _any_owner)),
+    "a repeated adopt cuts the log": _mutant(0, (MemberCore, "adopt", _adopts_again)),
+    "what is not decided is pulled": _mutant(
+        0, (MetadataMember, "exposed_log_behind", _undecided_to_peers)),
+    "an image replaces the own tail": _mutant(
+        0, (MetadataMember, "_keeps_tail", _always(False))),
+    "a pull takes over the log epoch": _mutant(0, (MemberCore, "pull", _pull_with_epoch)),
+    "a wiped member keeps its name": _mutant(0, (MetadataMember, "replace_disk", _same_name)),
+    "members change without a joint decision": _mutant(
+        0, (reign_module, "next_configuration", _no_joint)),
+    "the joint configuration is left at once": _mutant(
+        0, (reign_module, "next_configuration", _leaves_joint_at_once)),
+    "the longest log configures": _mutant(
+        0, (recovery, "newest_configuration", _configured_by_length)),
+    "a member promises to whoever asks": _mutant(0, (MemberLease, "check_claim", _always(None))),
+    "a member forgets at a restart": _mutant(0, (MemberLease, "__init__", _lease_forgotten)),
+    "a proof is dated by its answer": _mutant(0, (Leader, "_dated", _dated_by_answer)),
+    "one answer is a proof": _mutant(0, (Allegiance, "proved_at", _one_answer)),
+    "a proof of who promised it to another counts": _mutant(
+        0, (Leader, "_has_adopted", _always(True))),
+    "an image is read while edits are applied, and not compared": _mutant(
+        0, (MetadataMember, "_pin", _always(None)),
+        (MetadataMember, "_require_digest", _always(None))),
+    "an old copy of a disk is believed": _mutant(
+        0, (recovery, "contradicted", _always(set()))),
+}
+"""By what is wrong."""
+
