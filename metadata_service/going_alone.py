@@ -1,4 +1,4 @@
-"""When most members are lost for good: one that is left goes on alone, because a person says so.
+"""When most members are lost for good: one that is left goes on, because a person says so.
 
 Nobody can tell whether the lost ones had decided more, so this never happens by itself. Nothing but
 what this member has is the record from then on: those that come back with the old one are not
