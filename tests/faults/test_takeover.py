@@ -10,6 +10,7 @@ from data_service.filesystem import FileSystem
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.waiting import wait_until
 from tests.support.disks.replicas import noise, wait_replicas
+from zookeeper.fabric.errors import DfsError
 
 CONTENT = noise(300_000, 5)
 WRITERS = 4
@@ -30,7 +31,7 @@ class Writers:
         self._file_system = file_system
         self._stopped = threading.Event()
         self.made: List[str] = []
-        self.errors: List[Exception] = []
+        self.errors: List[DfsError] = []
         self._threads = [threading.Thread(target=self._write, args=(n,)) for n in range(WRITERS)]
         for thread in self._threads:
             thread.start()
@@ -44,7 +45,7 @@ class Writers:
                 self._file_system.makedirs(path, exist_ok=False)
                 self.made.append(path)
                 count += 1
-        except Exception as error:
+        except DfsError as error:
             self.errors.append(error)
 
     def stop(self) -> None:
