@@ -26,7 +26,7 @@ class Quorum:
         self._cluster = cluster
 
     def _pool(self, role: str) -> RemotePool:
-        settings = load(str(self._cluster.config))
+        settings = load(str(self._cluster._config_of(role)))
         credentials = credentials_of(settings, Principal(METADATA))
         address = Address(*self._cluster.address(role))
         return RemotePool(METADATA, address, credentials, settings.network)
