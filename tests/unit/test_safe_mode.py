@@ -87,3 +87,17 @@ def test_reasons_are_hdfs_sentences() -> None:
         "The reported blocks 8 has reached the threshold 0.9990 of total blocks 8. The minimum "
         "number of live datanodes is not required. In safe mode extension. Safe mode will be "
         "turned off automatically in 28 seconds.")
+
+
+def test_who_leads_again_does_not_wait_again_for_what_is_reported() -> None:
+    mode = SafeMode(0.999, 30.0)
+    mode.loaded()
+    assert not mode.update(10, 10, 0.0) and mode.update(10, 10, 30.0)
+    mode.stand_by()
+    assert mode.on and not mode.update(10, 10, 31.0)
+    mode.lead()
+    assert mode.update(10, 10, 32.0) and not mode.on
+    mode.stand_by()
+    mode.update(10, 5, 33.0)
+    mode.lead()
+    assert not mode.update(10, 10, 34.0) and mode.on, "what was lost meanwhile must come back"

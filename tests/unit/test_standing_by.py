@@ -74,6 +74,7 @@ def test_a_full_report_can_be_asked_for_by_who_stands_by(world: ModelCluster) ->
 
 def test_safe_mode_is_over_at_once_when_the_reports_were_in_for_long_enough() -> None:
     world = ModelCluster(("a", "b"), Random(1)).start_all()
+    world.blocks.enter_safe_mode()
     world.blocks.stand_by()
     world.put(1, "a", 1)
     world.run(1)

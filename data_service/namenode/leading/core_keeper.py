@@ -220,7 +220,9 @@ class CoreKeeper:
         ]
 
     def _stand_by(self, core: Optional[Core]) -> None:
-        """This is in memory, and will be, whoever leads; None: nothing is."""
+        """This is in memory, and will be, whoever leads; None: nothing is, and nobody listens, as
+        while there is no cluster yet."""
+        core = core if core is not None and core.cluster_id else None
         with self.changed:
             before = self._standby
             if before is not None and before.core is core:

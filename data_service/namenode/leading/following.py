@@ -128,6 +128,7 @@ class Following:
         """Carry out what is new; wait for it, for a while, if nothing is. What is in memory is not
         held meanwhile: nobody would find it in a thread that waits, if it were given up."""
         try:
+            self._require_cluster()
             self._follow(self._reader.behind(self._txid(), self._round_seconds))
         except OutOfStep:
             raise
@@ -137,6 +138,11 @@ class Following:
             log.debug("record.awaited", error=error.message)
             self._reader.turn()
             self._stopped.wait(PAUSE_SECONDS)
+
+    def _require_cluster(self) -> None:
+        core = self._core
+        if core is not None and not core.cluster_id and self._reader.status().cluster_id:
+            raise OutOfStep("the record of a new cluster has begun: it is loaded")
 
     def _follow(self, news: News) -> None:
         core = self._core

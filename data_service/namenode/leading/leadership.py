@@ -27,7 +27,7 @@ from zookeeper.fabric.errors import CorruptData, DfsError, Fenced, ProtocolViola
 FENCED_PAUSE_SECONDS = 1.0
 """How long a fenced namenode is no candidate, so that another one can be elected."""
 
-HAND_OVER_SECONDS = 10.0
+HAND_OVER_SECONDS = 5.0
 """How long a namenode that handed over is no candidate: another one takes the role at once, and if
 none can, this one must have it again."""
 

@@ -8,7 +8,7 @@ the time, and counts meanwhile: when it takes over and the reports were in for l
 has to wait.
 """
 
-from math import ceil
+from math import ceil, inf
 from typing import Optional
 
 STARTING = "starting"
@@ -55,10 +55,12 @@ class SafeMode:
         self._loaded = True
 
     def stand_by(self) -> None:
-        """Another namenode leads: count what is there, and change nothing."""
+        """Another namenode leads: count what is there, and change nothing. Who led, and leads again,
+        has waited for the reports already."""
         self._stands_by = True
+        if self._state != STARTING:
+            self._reached = -inf if self._state == OFF else None
         self._state = STARTING
-        self._reached = None
 
     def lead(self) -> None:
         """It ends as that of a start does, from what was counted while this one stood by."""
