@@ -84,7 +84,8 @@ class MemberCalls(Calls, who=(NAME_NODE,)):
 
     @call(READS)
     def undecided(self, epoch: Epoch, txid: Natural, limit: Limit) -> bytes:
-        """Lines of all edits behind `txid`, for who holds the promise of `epoch`: else Fenced."""
+        """Lines of all edits behind `txid`, for who holds the promise of `epoch`: else Fenced.
+        OutOfStep when they are not all kept."""
 
     @call(TELLS)
     def checkpoint(self, epoch: Epoch) -> Natural:

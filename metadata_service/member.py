@@ -129,9 +129,12 @@ class MemberCore:
             return self._change(record, decided, record.last.txid, (), log)
         if not configuration.sets:
             raise ProtocolViolation("a log is adopted with the members that decide")
+        if not record.cluster_id:
+            raise OutOfStep("this member is of no cluster until an epoch of one is claimed here")
         self._require_unapplied(behind)
         entries = entries_of(behind, payload)
         cut = self._agreeing(behind, entries, log)
+        self._require_undecided(cut)
         entries = entries[cut - behind.txid :]
         end = entries[-1].place if entries else Place(cut, self._known_digest(cut, log))
         self.lease.pledge(epoch)
@@ -184,6 +187,13 @@ class MemberCore:
         if epoch != self.record.promised:
             raise Fenced(f"epoch {epoch} is over, {self.record.promised} has been promised")
 
+    def require_kept(self, txid: int) -> None:
+        """Raises OutOfStep unless every edit behind this one is kept, and this one was here."""
+        record = self.record
+        if not record.base.txid <= txid <= record.last.txid:
+            raise OutOfStep(f"edits behind {record.base.txid} are kept, up to {record.last.txid}, "
+                            f"not those behind {txid}")
+
     # What it does by itself.
 
     def pull(self, behind: Place, payload: bytes, log: KeptLog) -> Optional[Change]:
@@ -203,6 +213,7 @@ class MemberCore:
         if cut == end:
             cut, entries = record.last.txid, []
         else:
+            self._require_undecided(cut)
             entries = entries[cut - behind.txid :]
             record = record._replace(last=entries[-1].place)
         return self._change(record, end, cut, entries, log)
@@ -275,7 +286,7 @@ class MemberCore:
 
     def _agreeing(self, behind: Place, entries: Sequence[Entry], log: KeptLog) -> int:
         """The last edit that these, behind that place, and the log have in common. Raises OutOfStep
-        when the place itself is none of the log's, or less than what was applied here agrees."""
+        when the place itself is none of the log's."""
         if self._digest(behind.txid, log) != behind.digest:
             raise OutOfStep(f"edit {behind.txid} here is another one, or not kept")
         # Logs agree up to some edit, and nowhere behind it.
@@ -287,9 +298,12 @@ class MemberCore:
                 same = middle
             else:
                 other = middle
-        if behind.txid + same < self.record.applied.txid:
-            raise OutOfStep(f"edits up to {self.record.applied.txid} are decided, and these differ")
         return behind.txid + same
+
+    def _require_undecided(self, cut: int) -> None:
+        """Raises OutOfStep when something that is known as decided would go."""
+        if cut < self.decided:
+            raise OutOfStep(f"edits up to {self.decided} are decided, and these differ")
 
     def _decided(self, record: Record, told: int) -> int:
         """Up to where all is decided, when the leader of the log's epoch tells so much."""

@@ -101,7 +101,8 @@ def alone(member_id: str, address: str) -> Configuration:
 def _shown(name: str, record: Record) -> str:
     value: Any = getattr(record, name)
     if name == _APPLIED:
-        return "" if value == record.last else place_text(value)
+        # Empty says that all has been applied, which is not the same as nothing.
+        return "" if value == record.last else f"{value.txid} {value.digest}"
     if name == "base":
         return place_text(value)
     if name == "configuration":

@@ -202,6 +202,7 @@ class MetadataDatabase:
         """Every edit behind `txid`, for who holds the promise of `epoch`."""
         with self._lock, translated():
             self._core.require_promise(epoch)
+            self._core.require_kept(txid)
             lines = self._log.lines(txid, min(self._core.record.last.txid, txid + limit))
             return join_lines(bounded(lines, bytes_max))
 

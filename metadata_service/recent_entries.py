@@ -28,6 +28,8 @@ class RecentEntries:
 
     def between(self, txid: int, last: int) -> Optional[List[Entry]]:
         """The entries behind `txid` up to `last`; None when they are not all here."""
+        if last <= txid:
+            return []
         if not self._entries or txid + 1 < self._entries[0].txid or last > self._entries[-1].txid:
             return None
         first = self._entries[0].txid
@@ -35,8 +37,8 @@ class RecentEntries:
         if txid + 1 - first > len(self._entries) // 2:
             count = self._entries[-1].txid - txid
             newest = list(islice(reversed(self._entries), count))[::-1]
-            return newest[: max(last - txid, 0)]
-        return list(islice(self._entries, txid + 1 - first, max(last + 1 - first, 0)))
+            return newest[: last - txid]
+        return list(islice(self._entries, txid + 1 - first, last + 1 - first))
 
     def digest(self, txid: int) -> Optional[str]:
         """The digest of an entry; None when it is not here."""

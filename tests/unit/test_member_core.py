@@ -275,6 +275,19 @@ def test_a_pull_never_touches_what_was_applied() -> None:
     assert member.lines == LINES[:10]
 
 
+def test_what_is_known_as_decided_is_cut_by_nobody() -> None:
+    """Also before it has been applied."""
+    member = led()
+    append(member, 1, 9)
+    member.prove(1, 6)
+    for call in (lambda: member.pull(START, payload(1, 5, OTHERS)),
+                 lambda: member.adopt(2, B, START, payload(1, 9, OTHERS), 0, THREE),
+                 lambda: member.adopt(2, B, START, payload(1, 5), 0, THREE)):
+        with pytest.raises(OutOfStep, match="6 are decided"):
+            call()
+    assert member.adopt(2, B, START, payload(1, 6), 0, THREE).last == PLACES[6]
+
+
 def test_only_who_has_the_promise_reads_what_is_not_decided() -> None:
     member = led()
     append(member, 1, 5)

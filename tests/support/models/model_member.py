@@ -125,6 +125,7 @@ class ModelMember:
     def undecided(self, epoch: int, txid: int, limit: int) -> bytes:
         """See MemberCalls."""
         self.core.require_promise(epoch)
+        self.core.require_kept(txid)
         found = self.log.between(txid, min(self.record.last.txid, txid + limit))
         return join_lines(entry.line for entry in found)
 
