@@ -27,6 +27,10 @@ RECENT_SECONDS = KEEP_SECONDS + 60
 PAGE_EDITS = 1_000
 
 
+LED_SECONDS = 3.0
+"""A member that has heard of a leader so lately has one."""
+
+
 class News(NamedTuple):
     """Edits behind the one that was asked for, and up to where all is decided."""
 
@@ -35,8 +39,8 @@ class News(NamedTuple):
 
 
 class RecordReader:
-    """`members` are those of the record. With `yields`, as much time as a page took is left to
-    others, who may share this machine, before the next one."""
+    """`members` are those of the record. With `yields`, as much time as a page took is left to a
+    leader, who may share this machine, before the next one."""
 
     def __init__(self, members: Sequence[MemberCalls], yields: bool) -> None:
         self._members = members
@@ -62,7 +66,8 @@ class RecordReader:
         status = self._calls.status()
         core = make(status.cluster_id)
         with ExportedImage(self._calls) as image:
-            streamed = _Streamed(image, lambda seconds: self._pause(seconds, stopped))
+            yields = self._yields and status.silent_seconds < LED_SECONDS
+            streamed = _Streamed(image, lambda seconds: _pause(seconds if yields else 0.0, stopped))
             last_txid = image.place.txid
             edits = self._recent(status, last_txid)
             core.state.load(streamed.tables(), edits, last_txid)
@@ -102,14 +107,14 @@ class RecordReader:
     def _edits(self, txid: int, limit: int) -> List[Edit]:
         return [decode(line) for line in split_lines(self._calls.tail(txid, limit, 0.0).payload)]
 
-    def _pause(self, seconds: float, stopped: Callable[[], bool]) -> None:
-        if stopped():
-            raise Unavailable("the image is not needed any more")
-        if self._yields:
-            time.sleep(seconds)
-
     def __repr__(self) -> str:
         return f"<RecordReader of {len(self._members)} members, {self._turn} is asked>"
+
+
+def _pause(seconds: float, stopped: Callable[[], bool]) -> None:
+    if stopped():
+        raise Unavailable("the image is not needed any more")
+    time.sleep(seconds)
 
 
 class _Streamed:
