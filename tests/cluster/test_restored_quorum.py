@@ -1,0 +1,32 @@
+"""A backup becomes the record of several metadata services again, by what the README says."""
+
+from pathlib import Path
+
+from tests.support.clusters.cluster import Cluster
+from tests.support.clusters.waiting import wait_until
+
+
+def test_one_begins_with_the_backup_and_the_others_fill_themselves(tmp_path: Path) -> None:
+    backup = tmp_path / "backup"
+    with Cluster(tmp_path / "cluster", data_nodes=1, members=3) as cluster:
+        assert cluster.client("put", "-", "/kept", stdin=b"kept").status == 0
+        assert cluster.client("admin", "-backup", str(backup)).status == 0
+        assert cluster.client("put", "-", "/later", stdin=b"later").status == 0
+        for role in ("name_node", *cluster.members):
+            cluster.terminate(role)
+        for role in cluster.members:
+            cluster.directory(role).rename(tmp_path / role)
+        first = cluster.daemons["metadata"]
+        usual = list(first.command)
+        first.command = [*usual, "--restore", str(backup)]
+        cluster.start_daemon("metadata")
+        first.command = usual
+        for role in ("metadata_1", "metadata_2", "name_node"):
+            cluster.start_daemon(role)
+        leader = cluster.daemons["name_node"]
+        wait_until(lambda: "members.changed " in leader.output(), what="three that decide")
+        cluster.kill("metadata")
+        cluster.wait_live(1)
+        assert cluster.client("cat", "/kept").out == b"kept"
+        assert cluster.client("ls", "/later").status == 1
+        assert cluster.client("put", "-", "/new", stdin=b"new").status == 0
