@@ -13,6 +13,10 @@ from math import inf
 
 from zookeeper.fabric.errors import Busy, Fenced
 
+LEASE_FACTOR = 1.1
+"""How much longer a member lets nobody else claim than a leader makes of its answer: clocks differ
+in how fast they go."""
+
 
 def address_of(owner: str) -> str:
     """Of the claim `host:port nonce`, who made it."""

@@ -27,6 +27,7 @@ from metadata_service.edit_log import EditLog, span_of
 from metadata_service.edits import TABLES, Table, join_lines
 from metadata_service.inspection import check_rows
 from metadata_service.member import Change, MemberCore
+from metadata_service.member_lease import LEASE_FACTOR
 from metadata_service.member_record import changed_rows, record_of
 from metadata_service.opening import opened_whole
 from metadata_service.quorum import Configuration, MemberStatus, Place, Proved, Stored, Tail
@@ -40,10 +41,6 @@ from zookeeper.fabric.errors import DiskFull
 from zookeeper.fabric.figures import SIZES, Family, Histogram, gauge, histogram
 
 log = logs.get("metadata_db")
-
-LEASE_FACTOR = 1.1
-"""How much longer a member lets nobody else claim than a leader makes of its answer: clocks differ
-in how fast they go."""
 
 LEASE_SECONDS = LEASE_FACTOR * 1.5
 """How long that is, by default."""

@@ -11,7 +11,7 @@ from metadata_service.members import Members
 from metadata_service.quorum import Proved
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import calls_of
-from zookeeper.fabric.errors import DfsError, Fenced, Unavailable
+from zookeeper.fabric.errors import DfsError, Fenced, OutOfStep, Unavailable
 
 log = logs.get("members")
 
@@ -33,7 +33,8 @@ class Proofs:
 
     def renew(self, seconds: float) -> float:
         """The moment, in monotonic seconds, as of which a majority says that no later epoch has
-        been promised: not before this call. Raises Fenced, and Unavailable after so long.
+        been promised: not before this call. Raises Fenced, OutOfStep when some have left for long
+        and the epoch should be claimed anew, and Unavailable after so long.
 
         An answer tells of the moment when its question was asked. One that comes late counts for
         that, at the next call.
@@ -67,6 +68,8 @@ class Proofs:
             for lane in members.lanes:
                 self._ask(lane, began, now)
             proved_at = self.allegiance.proved_at(members.configuration)
+            if self.allegiance.is_deserted(now):
+                raise OutOfStep("some members have promised a later epoch, too few to follow it")
             if proved_at is not None and proved_at >= began:
                 return proved_at
             newer = self.allegiance.fenced_by(members.configuration)

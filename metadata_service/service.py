@@ -14,7 +14,7 @@ from metadata_service.edits import TABLES
 from metadata_service.exports import Exports
 from metadata_service.going_alone import go_alone
 from metadata_service.member_database import MemberDatabase
-from metadata_service.metadata_db import LEASE_FACTOR
+from metadata_service.member_lease import LEASE_FACTOR
 from metadata_service.quorum import Tail
 from metadata_service.schema import JOURNAL, STATE
 from metadata_service.upkeep import Upkeep

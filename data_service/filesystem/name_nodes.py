@@ -1,14 +1,13 @@
 """The namenodes of a cluster, each spoken to by itself: who leads is the question here."""
 
-from typing import Dict
+from typing import Dict, Tuple
 
-from data_service.protocol.availability_calls import AvailabilityCalls, ServiceState
+from data_service.protocol.availability_calls import AvailabilityCalls, MemberRow, ServiceState
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.identity import NAME_NODE
 from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.settings import Address, Settings
-
 
 class NameNodes:
     """Connections to each of `name_node_hosts`. For `with`.
@@ -45,6 +44,10 @@ class NameNodes:
     def state(self, address: Address) -> ServiceState:
         """What one of them says of itself; raises Unavailable when it says nothing."""
         return AvailabilityCalls(self._pools[address].perform).service_state()
+
+    def members(self, address: Address) -> Tuple[MemberRow, ...]:
+        """How one of them finds the metadata services; raises Unavailable when it says nothing."""
+        return AvailabilityCalls(self._pools[address].perform).members()
 
     def hand_over(self, address: Address) -> None:
         """Have the one that leads let another one lead; see AvailabilityCalls."""

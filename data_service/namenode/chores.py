@@ -7,7 +7,6 @@ has the threads that make them in their time and wait for what must be durable.
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from data_service.namenode.decisions import Decisions
-from data_service.namenode.leading.leader_lease import LeaderLease
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.replicas.events import Event
 from data_service.protocol.health import DEAD
@@ -71,11 +70,8 @@ class Piece(NamedTuple):
 class Chores:
     """Those of one term."""
 
-    def __init__(
-        self, decisions: Decisions, lease: LeaderLease, purge_inodes: int = PURGE_INODES
-    ) -> None:
+    def __init__(self, decisions: Decisions, purge_inodes: int = PURGE_INODES) -> None:
         self._decisions = decisions
-        self._lease = lease
         self.purge_inodes = purge_inodes
         """How many rows of a deleted tree are taken apart in one edit, about."""
         self.safe_mode_reminder = Reminder(
@@ -126,7 +122,7 @@ class Chores:
         """Edits of our own; they would end the term as well as a caller's, so none is made while
         the disk of the record is nearly full, or before those of the last round are durable."""
         state, log = self._decisions.state, self._decisions.log
-        if self._decisions.closed or state.blocks.safe_mode or not self._lease.may_change(now):
+        if self._decisions.closed or state.blocks.safe_mode:
             return []
         if not log.has_room or self._kept_txid > log.durable_txid:
             return []

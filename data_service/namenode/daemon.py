@@ -1,8 +1,8 @@
 """The namenode daemon: what `leading/leadership.py` decides is carried out here.
 
-Theory of operation. Everybody who learns something of leadership (the zookeeper's candidate, the
-term that ends, a datanode that has obeyed another) puts it into an inbox. One thread takes it out,
-asks the machine what to do, and does it: only this thread begins and ends terms.
+Theory of operation. Everybody who learns something of leadership (the lookout that hears no
+leader, the term that ends, a datanode that has obeyed another) puts it into an inbox. One thread
+takes it out, asks the machine what to do, and does it: only this thread begins and ends terms.
 """
 
 import argparse
@@ -10,8 +10,7 @@ import getpass
 import random
 import threading
 import time
-from functools import partial
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from data_service.namenode.calls.audit import AuditLog
 from data_service.namenode.calls.availability import Availability
@@ -20,16 +19,17 @@ from data_service.namenode.calls.service import NameNodeService
 from data_service.namenode.calls.tokens import Tokens
 from data_service.namenode.groups import Groups
 from data_service.namenode.leading import leadership
+from data_service.namenode.leading.candidacy import Candidacy
 from data_service.namenode.leading.core_keeper import CoreKeeper
 from data_service.namenode.leading.inbox import Inbox
-from data_service.namenode.leading.leader_lease import Election
+from data_service.namenode.leading.inquiry import ask_members
 from data_service.namenode.leading.leadership import Leadership
+from data_service.namenode.leading.lookout import Lookout
 from data_service.namenode.listening import Listener
 from data_service.namenode.namesystem import Namesystem
-from data_service.protocol.availability_calls import ACTIVE, STANDBY, ServiceState
+from data_service.protocol.availability_calls import ACTIVE, STANDBY, MemberRow, ServiceState
 from metadata_service.member_ways import MemberWays
 from zookeeper.coordinator import Coordinator
-from zookeeper.election import Leadership as Word
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials, Keyring
 from zookeeper.fabric.errors import Busy, InvalidArgument, NotLeader, StartRefused
@@ -58,14 +58,18 @@ class NameNode(daemon.Daemon):
         self._coordinator = Coordinator(str(self.address), settings, credentials)
         self._members = MemberWays(settings.metadata.hosts, credentials, settings.network)
         self._keeper = CoreKeeper(
-            settings, self.address, self._superuser, self._members, self._elected,
-            self._inbox.put,
+            settings, self.address, self._superuser, self._members, self._inbox.put, self._show
+        )
+        name_nodes = [str(host) for host in settings.name_node.hosts]
+        candidacy = Candidacy(
+            str(self.address), name_nodes, len(settings.metadata.hosts),
+            settings.name_node.leader_seconds, random.Random(),
         )  # fmt: skip
+        self._lookout = Lookout(candidacy, self._members, self._on_vacancy, self._on_leader)
         # What follows is told of, and its readers wait, under this.
         self._changed = self._keeper.changed
         self._stopping = False
         self._refusal = ""
-        self._leader = ""
         self._server: Optional[Server] = None
         self._audit: Optional[AuditLog] = None
 
@@ -92,7 +96,7 @@ class NameNode(daemon.Daemon):
                 Tokens(credentials.cluster_key, security.token_seconds),
                 self._refresh,
                 seals,
-                Availability(self._state, self._hand_over, lambda: self._keeper.lag),
+                self._availability(),
                 self.listener,
             ),
             credentials,
@@ -101,11 +105,12 @@ class NameNode(daemon.Daemon):
         self._server.start()
         self._coordinator.register(f"/name_nodes/{self.address}", str(self.address))
         self._coordinator.watch("/data_nodes", self._on_datanodes)
+        self._coordinator.watch("/leader", lambda _: self._lookout.look())
         self._coordinator.start()
         threading.Thread(target=self._lead, name="leading", daemon=True).start()
         with self._changed:
-            keeper = self._keeper
-            while not (keeper.namesystem or self._leader or self._refusal or self._stopping):
+            keeper, lookout = self._keeper, self._lookout
+            while not (keeper.namesystem or lookout.leader or self._refusal or self._stopping):
                 self._changed.wait()
             if self._refusal:
                 raise StartRefused(self._refusal)
@@ -122,6 +127,7 @@ class NameNode(daemon.Daemon):
             self._server.stop()
         if self._audit is not None:
             self._audit.close()
+        self._lookout.rest()
         self._keeper.stop()
         self._coordinator.stop()
         self._members.close()
@@ -130,7 +136,7 @@ class NameNode(daemon.Daemon):
         """The namesystem that serves; raises NotLeader when there is none."""
         namesystem = self._keeper.namesystem
         if namesystem is None or namesystem.over:
-            trouble = self._keeper.trouble or self._leadership.trouble
+            trouble = self._keeper.trouble or self._leadership.trouble or self._lookout.trouble
             reason = f": it {trouble}" if trouble else ""
             raise NotLeader(f"the namenode {self.address} does not lead (yet){reason}")
         return namesystem
@@ -149,11 +155,22 @@ class NameNode(daemon.Daemon):
         try:
             namesystem = self.namesystem()
         except NotLeader:
-            return ServiceState(STANDBY, 0, self._leadership.trouble or self._standby_trouble())
+            trouble = self._leadership.trouble or self._lookout.trouble
+            return ServiceState(STANDBY, 0, trouble or self._standby_trouble())
         journal = namesystem.journal
         full = "" if journal.has_room else "records no change: the metadata service's disk is full"
-        epoch = journal.epoch if namesystem.proved else 0
-        return ServiceState(ACTIVE, epoch, journal.trouble or full)
+        if not namesystem.proved:
+            return ServiceState(ACTIVE, 0, journal.trouble or "cannot prove that it leads")
+        return ServiceState(ACTIVE, journal.epoch, journal.trouble or full)
+
+    def _availability(self) -> Availability:
+        keeper = self._keeper
+        return Availability(
+            self._state, self._hand_over, self._ask_members, keeper.figures, lambda: keeper.lag
+        )
+
+    def _ask_members(self) -> Tuple[MemberRow, ...]:
+        return ask_members(self._members, self._keeper.known_txid)
 
     def _standby_trouble(self) -> str:
         """What keeps it from leading at once, for a person; or empty."""
@@ -183,24 +200,25 @@ class NameNode(daemon.Daemon):
 
     # What others tell.
 
-    def _on_word(self, candidacy: int, word: Optional[Word]) -> None:
-        if word is None:
-            namesystem = self._keeper.namesystem
-            serves = namesystem is not None and not namesystem.over
-            effect = "no failover; service goes on" if serves else "nobody can be elected to lead"
-            log.warning("zookeeper.out_of_reach", effect=effect)
-            return
-        log.info("leadership.told", leads=word.leads, epoch=word.epoch)
+    def _on_vacancy(self, candidacy: int) -> None:
+        log.info("leader.missed")
+        self._inbox.put(leadership.Elected(candidacy, True, 0))
+
+    def _on_leader(self) -> None:
+        log.info("leader.seen", leader=self._lookout.leader)
         with self._changed:
-            self._leader = "" if word.leads else word.leader_data
             self._changed.notify_all()
-        self._inbox.put(leadership.Elected(candidacy, word.leads, word.epoch))
 
     def _on_datanodes(self, registered: Optional[Dict[str, str]]) -> None:
         self._keeper.see_zookeeper(_by_address(registered))
 
-    def _elected(self) -> Election:
-        return Election(*self._coordinator.led(NAME_NODE))
+    def _show(self, epoch: int) -> None:
+        """For people, and for those who stand by: who leads does not depend on it."""
+        path = f"/leader/{self.address}"
+        if epoch:
+            self._coordinator.register(path, str(epoch))
+        else:
+            self._coordinator.unregister(path)
 
     # What the thread `leading` does.
 
@@ -227,10 +245,9 @@ class NameNode(daemon.Daemon):
     def _carry_out(self, action: leadership.Action) -> None:
         try:
             if isinstance(action, leadership.Campaign):
-                told = partial(self._on_word, action.candidacy)
-                self._coordinator.campaign(NAME_NODE, str(self.address), told)
+                self._lookout.campaign(action.candidacy)
             elif isinstance(action, leadership.Resign):
-                self._coordinator.resign(NAME_NODE)
+                self._lookout.rest()
             elif isinstance(action, leadership.Follow):
                 self._keeper.follow(action.attempt)
             elif isinstance(action, leadership.TakeOver):

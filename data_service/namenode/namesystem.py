@@ -29,13 +29,17 @@ from data_service.protocol.nodes import NodeStats
 from metadata_service.journal import Journal
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, NotEnoughReplicas, NotLeader, Unavailable
-from zookeeper.fabric.figures import Family
+from zookeeper.fabric.figures import Family, gauge
 from zookeeper.fabric.settings import Settings
 
 log = logs.get("namenode")
 
 PART_OF_CALL = 0.8
 """The refusal, which says why, must reach its caller before he gives up."""
+
+
+NEVER_SECONDS = 1e9
+"""The age of a proof that there never was."""
 
 
 def edit_seconds(settings: Settings) -> float:
@@ -122,7 +126,6 @@ class Namesystem(Listener):
         when the record has no room, but for a call `op` that is repeated and waits for it."""
         if self.journal.has_room or not self._is_decided(op):
             self.journal.check_room()
-        self._lease.await_change()
         return self._decided(operation).reply()
 
     def change_when_confirmed(
@@ -179,7 +182,9 @@ class Namesystem(Listener):
         with self.lock:
             self._require()
             found = figures_of(self.decisions, time.monotonic())
-        return (*found, *self.journal.figures())
+        age = min(self._lease.age, NEVER_SECONDS)
+        proof = gauge("pyhdfs_proof_age_seconds", "Since it was proved that this one leads.", age)
+        return (*found, proof, *self.journal.figures())
 
     def _decided(self, operation: Operation) -> Decided:
         """What came of an operation; it is durable, and may be told."""

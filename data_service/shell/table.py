@@ -216,8 +216,9 @@ COMMANDS: Dict[str, Command] = {
     ),
     "haadmin": _row(
         "haadmin",
-        "[-getServiceState <id>] [-getAllServiceState] [-checkHealth <id>] [-failover <id> <id>]",
-        "ask which namenode leads, and have another one lead", "haadmin",
+        "[-getServiceState <id>] [-getAllServiceState] [-checkHealth <id>] [-failover <id> <id>] "
+        "[-members]",
+        "ask which namenode leads, have another one lead, see the metadata services", "haadmin",
     ),
     "groups": _row(
         "groups", "[<user> ...]",

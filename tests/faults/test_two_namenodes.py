@@ -135,7 +135,7 @@ def test_a_namenode_whose_epoch_is_over_stops_at_its_next_change(pair: Pair) -> 
         assert claimed > before
         with pytest.raises((NotLeader, Unavailable, Fenced)):
             pair.ask(0, "mkdir", ("tester", 1), "/stray", False, 0o755)
-        # Then it claims a newer one itself, for the zookeeper still wants it to lead.
+        # Then one of the two claims a newer one, for nobody proves that he leads in this one.
         wait_until(lambda: file_system.cluster_status().epoch > claimed)
         wait_settled(file_system)
         assert [status.name for status in file_system.list("/")] == ["kept"]
@@ -193,6 +193,10 @@ def test_an_administrator_has_the_other_one_lead_under_load(pair: Pair) -> None:
     assert haadmin("haadmin", "-getServiceState", "nn1").text == "active\n"
     assert haadmin("haadmin", "-getServiceState", second).text == "active\n"
     assert haadmin("haadmin", "-checkHealth", "0").status == 0
+    heads, row = haadmin("haadmin", "-members").text.splitlines()
+    assert heads.split()[:4] == ["address", "id", "promised", "log"]
+    metadata = Address(*pair.cluster.address("metadata"))
+    assert row.startswith(str(metadata)) and row.split()[-2:] == ["yes", "ok"]
     again = haadmin("haadmin", "-failover", "nn0", "nn1")
     assert again.status == 255 and "Can't failover to an active service" in again.err
     # And back: who handed over is a candidate again, after a while.

@@ -63,7 +63,16 @@ class ModelJournal:
 
     def prove(self, timeout: float) -> Script:
         """Ask once whether this epoch still is the newest; raises Fenced or Unavailable."""
-        self._require_epoch((yield self._call("status", timeout=timeout)))
+        newest = yield self._call("prove", self.epoch, timeout=timeout)
+        if newest != self.epoch:
+            raise Fenced(f"epoch {self.epoch} is over, {newest} has been claimed")
+
+    def release(self) -> Script:
+        """Let others lead; the metadata service need not hear it."""
+        try:
+            yield self._call("release", self.epoch, timeout=ATTEMPT_SECONDS)
+        except DfsError as error:
+            self._process.world.note(f"{self._process.name} is not heard to go: {error.code}")
 
     def catch_up(self, state: State) -> Script:
         """Carry out what is recorded and not in memory yet."""

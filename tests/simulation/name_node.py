@@ -1,11 +1,10 @@
 """A namenode process: what the zookeeper, the machine that leads, and callers have it do."""
 
-from math import inf
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from data_service.namenode.leading import leadership
+from data_service.namenode.leading.candidacy import LOOK_SECONDS, Candidacy
 from data_service.namenode.leading.ending import Ending
-from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.leadership import Leadership
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
@@ -17,9 +16,9 @@ from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
 from tests.simulation.following import ModelFollowing
 from tests.simulation.journal import ModelJournal
 from tests.simulation.network import Network
-from tests.simulation.services import ZOOKEEPER, Coordination
+from tests.simulation.services import LEADER_SECONDS, METADATA, Coordination
 from tests.simulation.term import ModelTerm
-from tests.simulation.world import Awaited, Bell, Process, Script
+from tests.simulation.world import Bell, Process, Script
 from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, OutOfStep
 
 ROOT = Caller("root", frozenset(), True)
@@ -30,20 +29,21 @@ BLOCK_SIZE = 100
 class NameNode(Process):
     """One of the namenodes that compete: the real `Leadership`, and scripts that carry it out."""
 
-    def __init__(self, network: Network, name: str) -> None:
+    def __init__(self, network: Network, name: str, name_nodes: Sequence[str]) -> None:
         super().__init__(network.world, name)
         self._network = network
+        self._name_nodes = name_nodes
         self._forget()
 
     def _forget(self) -> None:
         self._wake = Bell(self.world)
         self.leadership = Leadership(False, self.world.random)
         self._events: Dict[type, leadership.Event] = {}
-        # What the zookeeper is to be told, and what it has told of this candidacy.
-        self._candidacy: Optional[int] = None
-        self._resigning = False
-        self._told: Optional[leadership.Elected] = None
-        self._led = Election(0, -inf)
+        self._candidacy = Candidacy(
+            self.name, self._name_nodes, 1, LEADER_SECONDS, self.world.random
+        )
+        self._number: Optional[int] = None
+        """Of the present candidacy, until it ends or a leader is missed."""
         self._coordination = Coordination(self, self._network.call, f"/name_nodes/{self.name}")
         # What is in memory while nobody follows; who follows; the term that is about to begin.
         self._core: Optional[State] = None
@@ -55,6 +55,7 @@ class NameNode(Process):
         """Know nothing."""
         self._forget()
         self.spawn(self._coordinate())
+        self.spawn(self._look())
         self.spawn(self._lead())
 
     # The session with the zookeeper; as `zookeeper/coordinator.py` keeps one.
@@ -63,31 +64,30 @@ class NameNode(Process):
         while True:
             try:
                 yield from self._coordination.round()
-                if self._resigning:
-                    yield self._call_zookeeper("resign")
-                    self._resigning = False
-                if self._candidacy is not None:
-                    yield from self._campaign(self._candidacy)
                 self._see(self._coordination.datanodes)
             except DfsError:
                 if self._coordination.lost():
                     self._see(None)
             yield self.world.sleep(BEAT_SECONDS)
 
-    def _campaign(self, candidacy: int) -> Script:
-        asked_at = self.clock()
-        word = yield self._call_zookeeper("campaign")
-        if word.leads:
-            self._led = Election(word.epoch, asked_at)
-        told = leadership.Elected(candidacy, word.leads, word.epoch)
-        if candidacy == self._candidacy and told != self._told:
-            self._told = told
-            self.world.note(f"{self.name} {'is elected' if word.leads else 'stands by'}")
-            self._put(told)
+    # Standing by; as `leading/lookout.py` does it.
 
-    def _call_zookeeper(self, method: str) -> Awaited:
-        session_id = self._coordination.session_id
-        return self._network.call(self, ZOOKEEPER, method, session_id, timeout=1.0)
+    def _look(self) -> Script:
+        while True:
+            yield self.world.sleep(LOOK_SECONDS)
+            number = self._number
+            if number is None:
+                continue
+            try:
+                status = yield self._network.call(self, METADATA, "member_status", timeout=1.0)
+            except DfsError:
+                continue
+            now = self.clock()
+            self._candidacy.heard(METADATA, status, now)
+            if number == self._number and self._candidacy.claims(now):
+                self._number = None
+                self.world.note(f"{self.name} misses a leader")
+                self._put(leadership.Elected(number, True, 0))
 
     def _see(self, datanodes: Optional[Dict[str, str]]) -> None:
         following = self._following
@@ -118,9 +118,9 @@ class NameNode(Process):
 
     def _carry_out(self, action: leadership.Action) -> Script:
         if isinstance(action, leadership.Campaign):
-            self._candidacy, self._told = action.candidacy, None
+            self._number = action.candidacy
         elif isinstance(action, leadership.Resign):
-            self._candidacy, self._resigning = None, True
+            self._number = None
         elif isinstance(action, leadership.Follow):
             self._follow(action.attempt)
         elif isinstance(action, leadership.TakeOver):
@@ -159,7 +159,7 @@ class NameNode(Process):
             if self._core is None:
                 raise OutOfStep("what was in memory is lost")
             yield from journal.open(at_least)
-            self._begun = ModelTerm(self, self._core, journal, lambda: self._led, ending)
+            self._begun = ModelTerm(self, self._core, journal, ending)
             yield from self._begun.begin()
         except DfsError as error:
             assert error.retryable or isinstance(error, (Fenced, OutOfStep)), error

@@ -1,15 +1,17 @@
 """The zookeeper, around its real core, and a model of the metadata service."""
 
+from math import inf
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from metadata_service.edits import TABLES, Edit, decode
+from metadata_service.member_lease import LEASE_FACTOR, address_of
+from metadata_service.quorum import OK, Configuration, MemberStatus, Place
 from tests.simulation.world import Process, Script, World
-from zookeeper.election import Leadership
-from zookeeper.fabric.errors import Fenced, ProtocolViolation, SessionExpired
-from zookeeper.state import ZooKeeperState
+from zookeeper.fabric.errors import Busy, Fenced, ProtocolViolation, SessionExpired
+from zookeeper.sessions import Sessions
 
 EXPIRY_SECONDS = 3.0
-ROLE = "name_node"
+LEADER_SECONDS = 1.0
 ZOOKEEPER = "zookeeper"
 METADATA = "metadata"
 CLUSTER_ID = "cluster-1"
@@ -18,20 +20,19 @@ Tables = Dict[str, Dict[Any, tuple]]
 
 
 class ZooKeeper(Process):
-    """The real `ZooKeeperState`. Epochs are on disk before anybody hears of them."""
+    """The real `Sessions`."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world, ZOOKEEPER)
-        self._epochs: Dict[str, int] = {}
-        self._sessions = 0
+        self._opened = 0
         self.state = self._fresh()
 
-    def _fresh(self) -> ZooKeeperState:
+    def _fresh(self) -> Sessions:
         base = self.world.random.randrange(1 << 40)
-        return ZooKeeperState(EXPIRY_SECONDS, base, self._epochs, self.clock())
+        return Sessions(EXPIRY_SECONDS, base, self.clock())
 
     def on_start(self) -> None:
-        """All sessions are forgotten; the epochs are not."""
+        """All sessions are forgotten."""
         self.state = self._fresh()
         self.spawn(self._tick())
 
@@ -43,31 +44,15 @@ class ZooKeeper(Process):
 
     def exposed_keep(self, source: str, session_id: str, path: str) -> Tuple[str, tuple]:
         """One round of a coordinator: live, and be registered; (session id, all datanodes)."""
-        sessions = self.state.sessions
+        sessions = self.state
         if session_id:
             sessions.heartbeat(session_id, self.clock())
         else:
-            self._sessions += 1
-            session_id = f"session-{self._sessions}"
+            self._opened += 1
+            session_id = f"session-{self._opened}"
             sessions.open(session_id, source, self.clock())
         sessions.create(session_id, path, source)
         return session_id, sessions.children("/data_nodes").znodes
-
-    def exposed_campaign(self, source: str, session_id: str) -> Script:
-        """How the role stands; a free one is given to the caller."""
-        epoch = self.state.campaign(session_id, ROLE, source)
-        if epoch is not None:
-            self._epochs[ROLE] = epoch
-            yield self.world.sleep(self.world.random.random() * 0.01)
-            if self.state.election.leader(ROLE) is None:
-                if epoch == self.state.election.epochs()[ROLE]:
-                    self.state.won(session_id, ROLE, source, epoch)
-        leadership: Leadership = self.state.leadership(session_id, ROLE)
-        return leadership
-
-    def exposed_resign(self, _source: str, session_id: str) -> None:
-        """Give the role up."""
-        self.state.resign(session_id, ROLE)
 
     def exposed_close(self, _source: str, session_id: str) -> None:
         """End a session."""
@@ -75,16 +60,22 @@ class ZooKeeper(Process):
 
 
 class MetadataService(Process):
-    """What the metadata service promises: a log of edits, the tables that they make, epochs."""
+    """What the metadata service promises: a log of edits, the tables that they make, epochs, and
+    that it promises none while a leader may still prove that it leads."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world, METADATA)
         self.witness: Callable[[int, int], None] = lambda epoch, newest: None
         self.epoch, self.owner = 0, ""
+        self.heard_at = -inf
         self.lines: List[str] = []
         self.edits: List[Edit] = []
         self.tables: Tables = {name: {} for name in TABLES}
         self.deleted_ever: Dict[int, None] = {}
+
+    def on_start(self) -> None:
+        """Nobody knows whom it heard a moment ago."""
+        self.heard_at = self.clock()
 
     @property
     def last_txid(self) -> int:
@@ -100,8 +91,36 @@ class MetadataService(Process):
             return self.epoch
         if self.epoch != above:
             raise Fenced(f"epoch {self.epoch} has been claimed meanwhile")
+        self.admit_claim(owner)
         self.epoch, self.owner = max(above + 1, at_least), owner
+        self.heard_at = self.clock()
         return self.epoch
+
+    def admit_claim(self, owner: str) -> None:
+        """Refuse whoever is not the owner himself while another may lead."""
+        own = address_of(owner) == address_of(self.owner)
+        if not own and self.clock() - self.heard_at < LEADER_SECONDS * LEASE_FACTOR:
+            raise Busy("a leader has been heard")
+
+    def exposed_prove(self, _source: str, epoch: int) -> int:
+        """The newest epoch that was claimed; a leader that hears of its own is heard."""
+        if epoch == self.epoch:
+            self.heard_at = self.clock()
+        return self.epoch
+
+    def exposed_release(self, _source: str, epoch: int) -> None:
+        """The leader of this epoch answers nobody any more."""
+        if epoch == self.epoch:
+            self.heard_at = -inf
+
+    def exposed_member_status(self, _source: str) -> MemberStatus:
+        """What those who stand by look at."""
+        place = Place(self.last_txid, "")
+        return MemberStatus(
+            CLUSTER_ID, METADATA, self.epoch, self.owner, self.epoch, 1, place, place,
+            self.last_txid, Configuration(1, (((METADATA, METADATA),),)), (), True,
+            self.clock() - self.heard_at, OK,
+        )  # fmt: skip
 
     def exposed_status(self, _source: str) -> Tuple[str, int, int]:
         """As exposed by the real one."""

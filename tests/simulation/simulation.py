@@ -1,7 +1,7 @@
 """One run: a cluster, faults for a while, then peace, and everything must be right.
 
 Real is what decides: of a namenode its leadership, lease, state, chores and the queue of its
-journal, of the zookeeper its sessions and election. Around them stand models of all that does input
+journal, of the zookeeper its sessions. Around them stand models of all that does input
 and output: two namenodes that compete, five datanodes with disks, four clients, a metadata service,
 a zookeeper and a network between them. See `world.py` for how it is one thread and one seed.
 """
@@ -52,7 +52,7 @@ class Simulation:
         self.metadata = MetadataService(self.world)
         self.auditor = Auditor(self.metadata)
         self.history = History(self.metadata, self.network.repeated)
-        self.namenodes = [NameNode(self.network, name) for name in NAMENODES]
+        self.namenodes = [NameNode(self.network, name, NAMENODES) for name in NAMENODES]
         self.datanodes = [
             DataNode(self.network, self.auditor, f"node_{number}", NAMENODES)
             for number in range(DATANODES)

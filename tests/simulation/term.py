@@ -11,14 +11,14 @@ from typing import Any, Callable, Dict, Optional
 from data_service.namenode.chores import Chores
 from data_service.namenode.decisions import Decisions, Operation
 from data_service.namenode.leading.ending import Ending
-from data_service.namenode.leading.leader_lease import Election, LeaderLease
+from data_service.namenode.leading.leader_lease import LeaderLease
 from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.protocol.nodes import NodeStats
 from tests.simulation.auditor import STALE_SECONDS
 from tests.simulation.journal import ModelJournal
-from tests.simulation.services import EXPIRY_SECONDS
+from tests.simulation.services import LEADER_SECONDS
 from tests.simulation.world import Bell, Process, Script
 from zookeeper.fabric.errors import DfsError, Fenced, NotEnoughReplicas, NotLeader, Unavailable
 
@@ -49,24 +49,18 @@ class ModelTerm:
     """In `journal.epoch`, which has been claimed; it may serve from `begin` until `end`."""
 
     def __init__(
-        self,
-        process: Process,
-        state: State,
-        journal: ModelJournal,
-        elected: Callable[[], Election],
-        ending: Ending,
+        self, process: Process, state: State, journal: ModelJournal, ending: Ending
     ) -> None:
         self.journal = journal
         self._process = process
-        self._elected = elected
         self._ending = ending
         self._proved = Bell(process.world)
         self._reported = Bell(process.world)
         self._ordered = Bell(process.world)
         self.state = state
-        self.lease = LeaderLease(EXPIRY_SECONDS, False, process.clock())
+        self.lease = LeaderLease(LEADER_SECONDS, False)
         self.decisions = Decisions(self.state, journal, process.world.random)
-        self.chores = Chores(self.decisions, self.lease, PURGE_INODES)
+        self.chores = Chores(self.decisions, PURGE_INODES)
 
     @property
     def over(self) -> bool:
@@ -75,12 +69,12 @@ class ModelTerm:
 
     def begin(self) -> Script:
         """Take over what is recorded, check that no newer epoch began, keep house and lease."""
+        self._process.spawn(self._keep_lease())
         yield from self.journal.catch_up(self.state)
         yield from self.journal.confirm()
         self.state.lead(self.journal.epoch, self._process.clock())
         for repeated in (self._round, self._record, self._purge):
             self._process.spawn(self._repeat(repeated))
-        self._process.spawn(self._keep_lease())
 
     def end(self) -> Optional[State]:
         """Stop: every waiting call is sent home with an error. What is in memory, if all of it is
@@ -90,6 +84,7 @@ class ModelTerm:
         if recorded:
             self.state.stand_by()
         self.journal.close()
+        self._process.spawn(self.journal.release())
         for bell in (self._proved, self._reported, self._ordered):
             bell.ring()
         return self.state if recorded else None
@@ -100,7 +95,6 @@ class ModelTerm:
         """Run an operation; the reply waits until what it reveals is durable."""
         if changes:
             self.journal.check_room()
-            yield from self._sleep(self.lease.seconds_to_change(self._process.clock()))
         yield from self._require_proof()
         self._require_term()
         decided = self.decisions.decide(operation, WALL_MS)
@@ -184,16 +178,16 @@ class ModelTerm:
 
     def _keep_lease(self) -> Script:
         while not self.over:
-            yield from self._sleep(self.lease.renewal_seconds)
-            asked_at, before = self._process.clock(), self._elected()
+            asked_at = self._process.clock()
             try:
-                yield from self.journal.prove(self.lease.question_seconds)
-                self.lease.proved(asked_at, before)
+                yield from self.journal.prove(self.lease.seconds)
+                self.lease.proved(asked_at)
             except Fenced as error:
                 self._ending.set(error)
-            except Unavailable:
-                self.lease.unanswered(self._elected())
+            except Unavailable as error:
+                self._process.world.note(f"{self._process.name} has no proof: {error.code}")
             self._proved.ring()
+            yield from self._sleep(self.lease.renewal_seconds)
 
     # Housekeeping.
 

@@ -8,11 +8,9 @@ import pytest
 
 from data_service.namenode.leading.candidacy import (
     CHANCE_SECONDS,
-    COLD_SECONDS,
     FORGET_SECONDS,
     RANK_SECONDS,
     Candidacy,
-    owner_address,
 )
 from metadata_service.quorum import BLANK, NOBODY, OK, START, Configuration, MemberStatus, Place
 
@@ -52,14 +50,15 @@ def candidacy(own: int = 1, name_nodes: Tuple[str, ...] = NAME_NODES, count: int
     return Candidacy(name_nodes[own], name_nodes, count, LEADER_SECONDS, Random(1))
 
 
-def claims(one: Candidacy, told: Dict[str, MemberStatus], now: float = 0.0, late: float = 2.0,
-           warm: bool = True) -> bool:  # fmt: skip
+def claims(
+    one: Candidacy, told: Dict[str, MemberStatus], now: float = 0.0, late: float = 2.0
+) -> bool:
     """Whether it claims when this is what all members tell, for `late` seconds."""
     claimed = False
     for moment in (now, now + late):
         for name, known in told.items():
             one.heard(f"{name}:1", known, moment)
-        claimed = one.claims(moment, warm)
+        claimed = one.claims(moment)
     return claimed
 
 
@@ -104,8 +103,8 @@ def test_what_a_member_told_long_ago_counts_for_nothing() -> None:
     one = candidacy()
     for name in "ab":
         one.heard(f"{name}:1", status(name, SILENT), 0.0)
-    assert not one.claims(0.0, True) and one.claims(1.0, True)
-    assert not one.claims(FORGET_SECONDS + 0.1, True)
+    assert not one.claims(0.0) and one.claims(1.0)
+    assert not one.claims(FORGET_SECONDS + 0.1)
 
 
 def test_a_leader_that_is_heard_again_ends_the_wait() -> None:
@@ -117,7 +116,7 @@ def test_a_leader_that_is_heard_again_ends_the_wait() -> None:
     ):  # fmt: skip
         for name in "abc":
             one.heard(f"{name}:1", status(name, silence), moment)
-        assert one.claims(moment, True) == expected, moment
+        assert one.claims(moment) == expected, moment
 
 
 def test_the_next_one_behind_the_last_leader_goes_first_and_that_one_itself_last() -> None:
@@ -131,14 +130,6 @@ def test_the_next_one_behind_the_last_leader_goes_first_and_that_one_itself_last
             assert claims(candidacy(own), told, late=least + CHANCE_SECONDS)
 
 
-def test_who_must_load_first_waits_for_those_who_need_not() -> None:
-    told = {name: status(name, SILENT) for name in "abc"}
-    assert not claims(candidacy(), told, late=COLD_SECONDS - 0.1, warm=False)
-    assert claims(candidacy(), told, late=COLD_SECONDS + CHANCE_SECONDS, warm=False)
-    empty = {name: status(name, SILENT, last=START) for name in "abc"}
-    assert claims(candidacy(), empty, late=CHANCE_SECONDS, warm=False), "there is nothing to load"
-
-
 def test_who_was_the_last_leader_itself_is_not_waited_for() -> None:
     """As after a restart: whoever listened at its address is gone."""
     told = {name: status(name, 0.1, "n:0 earlier") for name in "abc"}
@@ -149,7 +140,7 @@ def test_who_was_the_last_leader_itself_is_not_waited_for() -> None:
 
 def test_the_only_namenode_claims_at_once() -> None:
     told = {name: status(name, 0.1, "n:0 earlier") for name in "abc"}
-    assert claims(candidacy(0, ("n:0",)), told, late=0.0, warm=False)
+    assert claims(candidacy(0, ("n:0",)), told, late=0.0)
 
 
 def test_at_the_very_first_start_all_members_must_be_there_and_blank() -> None:
@@ -173,4 +164,4 @@ def test_who_leads_is_seen() -> None:
     one.heard("a:1", status("a", SILENT, "n:2 x", promised=6), 0.0)
     assert one.leader(0.0) == "n:0"
     assert one.leader(FORGET_SECONDS + 1.0) == ""
-    assert owner_address("n:2 nonce") == "n:2" and "n:1" in repr(one)
+    assert "n:1" in repr(one)

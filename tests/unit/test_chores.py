@@ -6,7 +6,6 @@ from typing import List
 
 from data_service.namenode.chores import Chores, Piece, Reminder
 from data_service.namenode.decisions import Decisions
-from data_service.namenode.leading.leader_lease import LeaderLease
 from metadata_service.edits import Edit
 from tests.support.models.namenode_core import Core
 
@@ -30,7 +29,7 @@ def test_what_was_deleted_one_by_one_is_taken_apart_together() -> None:
         return edit.txid
 
     log = SimpleNamespace(has_room=True, durable_txid=core.metadata.last_txid, submit=submit)
-    chores = Chores(Decisions(core.state, log, Random(1)), LeaderLease(6.0, True, 0.0), 3)
+    chores = Chores(Decisions(core.state, log, Random(1)), 3)
     for name in "abcde":
         core.delete(f"/{name}")
     last = core.state.commits.last_txid

@@ -1,9 +1,7 @@
 """A term of the namenode: its namesystem, its housekeeping and its lease together."""
 
-import math
 import threading
 import time
-from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
 from typing import Any, Callable, Iterator, List, Optional
@@ -14,7 +12,6 @@ from data_service.namenode import chores, listening
 from data_service.namenode import namenode_core as core_module
 from data_service.namenode.chores import Chores
 from data_service.namenode.leading.ending import Ending
-from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.term import Term
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namespace.commits import Outcome
@@ -29,13 +26,13 @@ from metadata_service.edits import decode
 from metadata_service.journal import Journal
 from tests.support.links.journals import FRAME_BYTES, ModelService, OneWay
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.models.plain_members import PlainMembers
 from tests.support.models.model_datanodes import node_info, node_stats
 from zookeeper.fabric.errors import (
     DiskFull,
     NotEnoughReplicas,
-    NotLeader,
 )
-from zookeeper.fabric.settings import Address, NameNodeSettings, Settings
+from zookeeper.fabric.settings import Settings
 
 ROOT = Caller("root", frozenset(), True)
 
@@ -51,11 +48,10 @@ def claimed(settings: Settings, service: ModelService, owner: str) -> Term:
     ending = Ending(lambda cause: None)
     journal = Journal(OneWay(service), owner, PATIENCE_SECONDS, FRAME_BYTES, ending.set)
     journal.open()
-    word = Election(0, -math.inf)
     core = Core(settings, journal.cluster_id, "root")
     core.state.blocks.loaded(time.monotonic())
     core.state.replay(map(decode, service.lines))
-    return Term(settings, core, journal, lambda: word, ending, lambda known: None)
+    return Term(settings, core, journal, PlainMembers("a"), ending, lambda known: None)
 
 
 @pytest.fixture
@@ -186,32 +182,6 @@ def mkdir(path: str, op: Optional[Op] = None) -> Callable[[State], Outcome]:
     """The operation."""
     named = op or Op(path, 1)
     return lambda state: state.mkdir(ROOT, named, path, False, 0o755, 1, 0.0)
-
-
-def listed(term: Term) -> List[str]:
-    """The names below the root."""
-    rows, _ = term.namesystem.read(lambda state: state.reading.list(ROOT, "/", "", 100))
-    return [row.name for row in rows]
-
-
-def test_no_answer_of_a_deposed_leader_contradicts_a_newer_change(
-    service: ModelService, term: Term
-) -> None:
-    """A reader was told that a directory is missing whose making had been acknowledged: the last
-    proof of the old leader lived on for a while after the new one had claimed its epoch."""
-    term.begin()
-    assert listed(term) == []
-    hosts = (Address("127.0.0.1", 1), Address("127.0.0.1", 2))
-    settings = replace(Settings(), name_node=NameNodeSettings(hosts=hosts))
-    newer = claimed(settings, service, "test")
-    try:
-        newer.begin()
-        newer.namesystem.change(mkdir("/d"))
-        assert listed(newer) == ["d"]
-        with pytest.raises(NotLeader):
-            listed(term)
-    finally:
-        newer.end()
 
 
 def test_a_file_that_waits_for_replicas_looks_again_also_when_nobody_reports(term: Term) -> None:

@@ -2,8 +2,9 @@
 
 from typing import Callable, NoReturn, Optional, Tuple
 
-from data_service.protocol.availability_calls import ACTIVE, ServiceState
+from data_service.protocol.availability_calls import ACTIVE, MemberRow, ServiceState
 from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.figures import Family
 
 
 class Availability:
@@ -13,10 +14,14 @@ class Availability:
         self,
         state_of: Callable[[], ServiceState],
         hand_over: Callable[[], None],
+        members_of: Callable[[], Tuple[MemberRow, ...]] = tuple,
+        figures_of: Callable[[], Tuple[Family, ...]] = tuple,
         lag_of: Callable[[], Optional[Tuple[int, float]]] = lambda: None,
     ) -> None:
         self._state_of = state_of
         self._hand_over = hand_over
+        self._members_of = members_of
+        self.figures = figures_of
         self.lag_of = lag_of
         """How far behind the record this namenode is, in edits and seconds, while it stands by;
         None: it still loads."""
@@ -24,6 +29,10 @@ class Availability:
     def service_state(self) -> ServiceState:
         """See AvailabilityCalls."""
         return self._state_of()
+
+    def members(self) -> Tuple[MemberRow, ...]:
+        """See AvailabilityCalls."""
+        return self._members_of()
 
     def hand_over(self) -> None:
         """See AvailabilityCalls."""

@@ -84,9 +84,10 @@ class NameNodeService(Service):
     def own_figures(self) -> Tuple[Family, ...]:
         """See Service; one that does not lead has little to tell."""
         try:
-            return leading(self._connection.namesystem.figures())
+            told = leading(self._connection.namesystem.figures())
         except NotLeader:
-            return standing_by(self.availability.lag_of())
+            told = standing_by(self.availability.lag_of())
+        return (*told, *self.availability.figures())
 
     def note(
         self, call: Call, args: Tuple[Any, ...], seconds: float, error: Optional[Exception]

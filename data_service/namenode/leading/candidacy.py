@@ -7,15 +7,15 @@ has heard none for longer than the proof of any leader can last. A claim that is
 at the same time as another's, is refused by the members; looking first only keeps peace.
 
 Of several that stand by the next one behind the last leader, in the order of config.ini, goes
-first, and who has the names to load first goes last. A namenode that was the last leader itself, as
-its address shows, is not waited for by the members: its predecessor at this address is gone.
+first. (Who has the names to load yet is no candidate.) A namenode that was the last leader itself,
+as its address shows, is not waited for by the members: its predecessor at this address is gone.
 """
 
 from random import Random
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from data_service.namenode.leading.leader_lease import CLOCK_DRIFT
 from metadata_service.majorities import is_majority
+from metadata_service.member_lease import LEASE_FACTOR, address_of
 from metadata_service.quorum import BLANK, MemberStatus
 
 LOOK_SECONDS = 0.2
@@ -23,9 +23,6 @@ LOOK_SECONDS = 0.2
 
 RANK_SECONDS = 0.2
 CHANCE_SECONDS = 0.1
-COLD_SECONDS = 5.0
-"""How much later who must load first claims: one that has everything in memory goes before."""
-
 FORGET_SECONDS = 2.0
 """After so long without an answer nothing is known of a member."""
 
@@ -35,11 +32,6 @@ class Heard(NamedTuple):
 
     status: MemberStatus
     at: float
-
-
-def owner_address(owner: str) -> str:
-    """Of the namenode that a promise was given to: an owner is its address and a nonce."""
-    return owner.partition(" ")[0]
 
 
 class Candidacy:
@@ -53,7 +45,7 @@ class Candidacy:
         self._own = own
         self._name_nodes = tuple(name_nodes)
         self._members = members
-        self.silence_seconds = leader_seconds * CLOCK_DRIFT
+        self.silence_seconds = leader_seconds * LEASE_FACTOR
         """How long a leader must have been silent at a member before another may claim."""
         self._random = random
         self._heard: Dict[str, Heard] = {}
@@ -64,15 +56,15 @@ class Candidacy:
         """The member at this address told this."""
         self._heard[member] = Heard(status, now)
 
-    def claims(self, now: float, warm: bool) -> bool:
-        """Whether to claim now; to be asked after every answer. `warm`: all names are in memory."""
+    def claims(self, now: float) -> bool:
+        """Whether to claim now; to be asked after every answer."""
         statuses = self._known(now)
         if not self._is_vacant(statuses):
             self._vacant_since = None
             return False
         if self._vacant_since is None:
             self._vacant_since, self._chance = now, self._random.random()
-        return now >= self._vacant_since + self._delay(statuses, warm)
+        return now >= self._vacant_since + self._delay(statuses)
 
     def leader(self, now: float) -> str:
         """The address of another one who is heard to lead; empty when nobody is."""
@@ -94,17 +86,15 @@ class Candidacy:
         return is_majority(newest.configuration, free)
 
     def _may_be_claimed(self, status: MemberStatus) -> bool:
-        return self._is_silent(status) or owner_address(status.owner) == self._own
+        return self._is_silent(status) or address_of(status.owner) == self._own
 
     def _is_silent(self, status: MemberStatus) -> bool:
         return status.silent_seconds >= self.silence_seconds
 
-    def _delay(self, statuses: List[MemberStatus], warm: bool) -> float:
+    def _delay(self, statuses: List[MemberStatus]) -> float:
         if len(self._name_nodes) == 1:
             return 0.0
-        nothing_to_load = not any(one.last.txid for one in statuses)
-        cold = 0.0 if warm or nothing_to_load else COLD_SECONDS
-        return RANK_SECONDS * self._rank(statuses) + CHANCE_SECONDS * self._chance + cold
+        return RANK_SECONDS * self._rank(statuses) + CHANCE_SECONDS * self._chance
 
     def _rank(self, statuses: List[MemberStatus]) -> int:
         """How many go first: the last leader itself is the last one."""
@@ -120,4 +110,4 @@ class Candidacy:
 def _newest(statuses: List[MemberStatus]) -> str:
     """The address of whom the newest epoch was promised; empty when nobody has been."""
     newest = max(statuses, key=lambda one: one.promised, default=None)
-    return "" if newest is None else owner_address(newest.owner)
+    return "" if newest is None else address_of(newest.owner)

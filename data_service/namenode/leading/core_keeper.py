@@ -13,7 +13,6 @@ from typing import Any, Callable, List, Mapping, Optional, Tuple
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.following import Following, Lag, catch_up
-from data_service.namenode.leading.leader_lease import Election
 from data_service.namenode.leading.record_reader import RecordReader
 from data_service.namenode.leading.term import Term
 from data_service.namenode.listening import Listener
@@ -26,6 +25,7 @@ from metadata_service.member_ways import MemberWays
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError, OutOfStep
+from zookeeper.fabric.figures import Family, Histogram, histogram
 from zookeeper.fabric.settings import Address, Settings
 
 log = logs.get("name_node")
@@ -36,7 +36,8 @@ PATIENCE_SECONDS = 3.0
 
 class CoreKeeper:
     """That of the namenode at `address`. `members` are the ways to those of the record;
-    `told` hears what comes of everything, in any thread; `elected` is the zookeeper's last word."""
+    `told` hears what comes of everything, in any thread; `show` makes known to people in which
+    epoch this namenode leads, 0: not any more."""
 
     def __init__(
         self,
@@ -44,15 +45,15 @@ class CoreKeeper:
         address: Address,
         user: str,
         members: MemberWays,
-        elected: Callable[[], Election],
         told: Callable[[leadership.Event], None],
+        show: Callable[[int], None],
     ) -> None:
         self._settings = settings
         self._address = address
         self._user = user
         self._members = members
-        self._elected = elected
         self._told = told
+        self._show = show
         self.changed = threading.Condition()
         """Under it the end or begin of a term is told."""
         self.namesystem: Optional[Namesystem] = None
@@ -65,6 +66,19 @@ class CoreKeeper:
         self._following: Optional[Following] = None
         self._term: Optional[Term] = None
         self._journal: Optional[Journal] = None
+        self._claimed_at = 0.0
+        self._takeovers = Histogram()
+
+    def figures(self) -> Tuple[Family, ...]:
+        """How often, and how fast, this namenode came to lead."""
+        meaning = "From claiming leadership until this namenode serves."
+        return (histogram("pyhdfs_takeover_seconds", meaning, self._takeovers),)
+
+    @property
+    def known_txid(self) -> int:
+        """The last edit that is known here to be recorded, while a term runs; else 0."""
+        journal = self._journal
+        return journal.durable_txid if journal is not None else 0
 
     @property
     def trouble(self) -> str:
@@ -124,6 +138,7 @@ class CoreKeeper:
 
     def take_over(self, attempt: int, at_least: int) -> None:
         """Claim an epoch, carry out what is left of the record, and begin a term."""
+        self._claimed_at = time.monotonic()
         self._core = self._unfollow()
         try:
             self._begin_term(attempt, at_least)
@@ -143,9 +158,12 @@ class CoreKeeper:
             term = self._term
             if term is None or self._stopping:
                 return
-            log.info("term.begun", epoch=term.namesystem.journal.epoch)
+            seconds = round(time.monotonic() - self._claimed_at, 3)
+            self._takeovers.note(seconds)
+            log.info("term.begun", epoch=term.namesystem.journal.epoch, seconds=seconds)
             self.namesystem = term.namesystem
             self.changed.notify_all()
+        self._show(term.namesystem.journal.epoch)
 
     def end_term(self) -> None:
         """Answer nothing any more. What is in memory stays, if all of it is recorded."""
@@ -153,6 +171,7 @@ class CoreKeeper:
             term, self._term = self._term, None
         if term is not None:
             log.info("term.ended", epoch=term.namesystem.journal.epoch)
+            self._show(0)
             self._core = term.end()
             self._stand_by(self._core)
         self._journal = None
@@ -201,7 +220,7 @@ class CoreKeeper:
                 raise OutOfStep(f"the record is that of cluster {journal.cluster_id} by now")
             catch_up(core, journal, RecordReader(self._record(), False))
             self._term = Term(
-                settings, core, journal, self._elected, ending,
+                settings, core, journal, self._members, ending,
                 lambda known: self._told(leadership.Outlived(attempt, known, own)),
             )  # fmt: skip
             self._term.begin()

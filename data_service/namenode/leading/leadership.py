@@ -4,7 +4,8 @@ Theory of operation. A namenode loads the image and follows the record, so that 
 what the one knows that leads. Only then it is a candidate. When it is elected, it claims a new
 epoch, which fences every earlier one, takes over what is recorded and not followed yet, and serves.
 When its term is over it follows again; with what it has in memory if all of that is recorded, else
-it loads anew. Who says who is elected may be out of reach: that stops failover, not service.
+it loads anew. The members of the record say who leads: whom a majority has promised the newest
+epoch. Who hears of no leader there is as good as elected.
 
 A term that cannot begin (a damaged image, a record that only this machine does not reach, a defect
 of ours) must not keep the role from others, nor claim epochs without end; and two namenodes that
@@ -22,7 +23,7 @@ from typing import List, NamedTuple, Optional, Union
 
 from data_service.namenode.leading.epoch_floor import EpochFloor
 from data_service.namenode.leading.pauses import RETRY_SECONDS, Pauses
-from zookeeper.fabric.errors import CorruptData, DfsError, Fenced, ProtocolViolation
+from zookeeper.fabric.errors import Busy, CorruptData, DfsError, Fenced, ProtocolViolation
 
 FENCED_PAUSE_SECONDS = 1.0
 """How long a fenced namenode is no candidate, so that another one can be elected."""
@@ -33,7 +34,7 @@ none can, this one must have it again."""
 
 
 class Elected(NamedTuple):
-    """The zookeeper's word in a candidacy: whether we lead, in election `number`."""
+    """What was heard in a candidacy: whether we are to lead, in no epoch below `number`."""
 
     candidacy: int
     leads: bool
@@ -101,7 +102,7 @@ Event = Union[
 
 
 class Campaign(NamedTuple):
-    """Be a candidate; what the zookeeper says of it is told with this number."""
+    """Be a candidate; what is heard of leaders is told with this number."""
 
     candidacy: int
 
@@ -274,8 +275,9 @@ class Leadership:
     def _not_taken_over(self, error: Exception, now: float) -> List[Action]:
         self.trouble = trouble_of(error) or self.trouble
         refused: List[Action] = [Refuse(error)] if _is_damage(error) else []
-        if isinstance(error, Fenced):
-            return self._rest(FENCED_PAUSE_SECONDS, now) + self._follow()
+        if isinstance(error, (Fenced, Busy)):
+            # Another one claimed first, or was heard to lead after all.
+            return self._rest(self._pauses.after_lost_claim(), now) + self._follow()
         if self._keeps_role(error):
             self._stand(Standing.PAUSING, now + RETRY_SECONDS)
             return refused

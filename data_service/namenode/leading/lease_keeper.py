@@ -5,31 +5,38 @@ import time
 from typing import Callable
 
 from data_service.namenode.leading.ending import Ending
-from data_service.namenode.leading.leader_lease import Election, LeaderLease
+from data_service.namenode.leading.leader_lease import LeaderLease
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, Unavailable
+from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, OutOfStep
 
 log = logs.get("leader_lease")
 
 PATIENCE_SECONDS = 10.0
 """How long an answer waits for a proof, at most, before it is refused."""
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def boottime() -> float:
+    """Seconds on a clock that goes on while this process, or its machine, is suspended."""
+    return time.clock_gettime(_CLOCK)
+
 
 class LeaseKeeper:
-    """One term's. `prove(seconds)` asks the metadata service within that time and raises Fenced or
-    Unavailable; `elected` is the zookeeper's last word. A newer epoch, and a defect, set `ending`:
-    without proofs a leader answers nobody."""
+    """One term's. `prove(seconds)` asks the members within that time; it raises Fenced or OutOfStep
+    when the epoch is over, and errors that pass. `release` lets others lead. The end of the epoch,
+    and a defect, set `ending`: without proofs a leader answers nobody."""
 
     def __init__(
         self,
         lease: LeaderLease,
         prove: Callable[[float], object],
-        elected: Callable[[], Election],
+        release: Callable[[], None],
         ending: Ending,
     ) -> None:
         self.lease = lease
         self._prove = prove
-        self._elected = elected
+        self._release = release
         self._ending = ending
         self._renewed = threading.Condition()
 
@@ -38,14 +45,20 @@ class LeaseKeeper:
         threading.Thread(target=self._keep, name="leader-lease", daemon=True).start()
 
     def end(self) -> None:
-        """The term is over: whoever waits for a proof is refused."""
+        """The term is over: whoever waits for a proof is refused, and others may lead at once."""
         with self._renewed:
             self._renewed.notify_all()
+        self._release()
 
     @property
     def holds(self) -> bool:
         """Whether leadership is proved as of now."""
-        return not self._ending.is_set and self.lease.holds(time.monotonic())
+        return not self._ending.is_set and self.lease.holds(boottime())
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last proof was asked for."""
+        return self.lease.age(boottime())
 
     def require(self) -> None:
         """Return when leadership is proved as of now; raises NotLeader when it cannot be."""
@@ -56,34 +69,28 @@ class LeaseKeeper:
         if not self.holds:
             raise NotLeader("this namenode cannot be sure that it leads; ask again")
 
-    def await_change(self) -> None:
-        """Return when something may be changed, or the term is over; at most a proof's life."""
-        seconds = self.lease.seconds_to_change(time.monotonic())
-        if seconds > 0:
-            self._ending.wait(seconds)
-
     def _keep(self) -> None:
         try:
-            while not self._ending.wait(self.lease.renewal_seconds):
+            while not self._ending.is_set:
                 self._renew()
+                self._ending.wait(self.lease.renewal_seconds)
         except Exception as error:
-            if not isinstance(error, Fenced):
+            if not isinstance(error, DfsError):
                 log.error("lease.failed", exc_info=True, error=type(error).__name__)
             self._ending.set(error)
-            self.end()
+            with self._renewed:
+                self._renewed.notify_all()
 
     def _renew(self) -> None:
-        asked_at, before = time.monotonic(), self._elected()
+        asked_at = boottime()
         try:
-            self._prove(self.lease.question_seconds)
-            self.lease.proved(asked_at, before)
-        except Fenced as error:
+            self._prove(self.lease.seconds)
+            self.lease.proved(asked_at)
+        except (Fenced, OutOfStep) as error:
             log.error("lease.lost", error=error.message)
             raise
-        except Unavailable:
-            self.lease.unanswered(self._elected())
         except DfsError as error:
-            log.warning("lease.not_proved", error=error.message)
+            log.debug("lease.not_proved", error=error.message)
         with self._renewed:
             self._renewed.notify_all()
 

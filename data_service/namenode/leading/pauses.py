@@ -5,6 +5,8 @@ from random import Random
 RETRY_SECONDS = 0.5
 FAILED_PAUSE_SECONDS_MAX = 30.0
 
+LOST_CLAIM_SECONDS = 1.0
+
 LASTING_SECONDS = 60.0
 """A term that lasted for so long was no failure: the next pause is a short one again."""
 
@@ -21,6 +23,11 @@ class Pauses:
         pause = self._next
         self._next = min(2 * pause, FAILED_PAUSE_SECONDS_MAX)
         return pause * self._random.uniform(0.75, 1.0)
+
+    def after_lost_claim(self) -> float:
+        """Seconds to wait now that another one was faster; two that try again must not be in
+        step."""
+        return LOST_CLAIM_SECONDS * self._random.uniform(0.5, 1.0)
 
     def after_term(self, seconds: float) -> float:
         """Seconds to wait now that a term is over that lasted for so long."""

@@ -1,18 +1,21 @@
 """One term of leadership: what it needs, made, begun and ended together."""
 
 import time
+from functools import partial
 from typing import Callable, Optional
 
 from data_service.namenode.chores import Chores
 from data_service.namenode.decisions import Decisions
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.housekeeping import Housekeeping
-from data_service.namenode.leading.leader_lease import Election, LeaderLease
+from data_service.namenode.leading.inquiry import release
+from data_service.namenode.leading.leader_lease import LeaderLease
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.leading.watchdog import Watchdog
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem, edit_seconds
 from metadata_service.journal import Journal
+from metadata_service.lane import Ways
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import NotLeader
 from zookeeper.fabric.settings import Settings
@@ -30,7 +33,7 @@ class Term:
     """In `journal.epoch`, which has been claimed, of a core that nobody else changes and that has
     everything that was recorded. `namesystem` may serve from `begin` until `end`.
 
-    `elected` is the zookeeper's last word; see `Namesystem` for `on_later_epoch`.
+    `ways` lead to every member of the metadata quorum; see `Namesystem` for `on_later_epoch`.
     """
 
     def __init__(
@@ -38,24 +41,24 @@ class Term:
         settings: Settings,
         core: Core,
         journal: Journal,
-        elected: Callable[[], Election],
+        ways: Ways,
         ending: Ending,
         on_later_epoch: Callable[[int], None],
     ) -> None:
         own = settings.name_node
-        expiry, alone = settings.zookeeper.session_expiry_seconds, len(own.hosts) == 1
-        lease = LeaderLease(expiry, alone, time.monotonic())
+        lease = LeaderLease(own.leader_seconds, len(own.hosts) == 1)
         self._ending = ending
         self._journal = journal
         self._core = core
         self._decisions = Decisions(core.state, journal, core.random)
-        self._lease, self._elected = lease, elected
-        self._lease_keeper = LeaseKeeper(lease, journal.prove, elected, ending)
+        self._lease_keeper = LeaseKeeper(
+            lease, journal.prove, partial(release, ways, journal.epoch), ending
+        )
         self.namesystem = Namesystem(
             settings, core, self._decisions, journal, self._lease_keeper, ending, on_later_epoch
         )
         self._watchdog = Watchdog(core.lock, ending, self._lease_keeper.end)
-        self._chores = Chores(self._decisions, lease)
+        self._chores = Chores(self._decisions)
         self._housekeeping = Housekeeping(
             self.namesystem, self._chores, ending,
             own.replication_interval_seconds, edit_seconds(settings),
@@ -63,10 +66,8 @@ class Term:
 
     def begin(self) -> None:
         """Check that no newer epoch began meanwhile, lead the core, keep house and lease."""
-        asked_at, before = time.monotonic(), self._elected()
+        self._lease_keeper.start()
         self._journal.confirm()
-        # That is a proof: a metadata service that hangs from now on keeps no reader waiting.
-        self._lease.proved(asked_at, before)
         epoch, core = self._journal.epoch, self._core
         with core.lock:
             # The very first term of a cluster has nobody's numbers to stay clear of.
@@ -75,7 +76,6 @@ class Term:
         # Heartbeats that have waited here so far are answered by who leads from now on.
         core.wake_all()
         self._housekeeping.start()
-        self._lease_keeper.start()
         self._watchdog.start()
 
     def end(self) -> Optional[Core]:

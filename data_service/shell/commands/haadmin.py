@@ -1,11 +1,13 @@
-"""haadmin: which namenode leads, and having another one lead."""
+"""haadmin: which namenode leads, having another one lead, and how the metadata services fare."""
 
 import time
+from contextlib import suppress
 from typing import Callable, Dict, List, Tuple
 
 from data_service.filesystem.name_nodes import NameNodes
-from data_service.protocol.availability_calls import ACTIVE
+from data_service.protocol.availability_calls import ACTIVE, MemberRow
 from data_service.shell.failures import UsageError
+from data_service.shell.formats import columns
 from data_service.shell.session import Session
 from zookeeper.fabric.errors import DfsError, InvalidArgument, Unavailable
 from zookeeper.fabric.settings import Address
@@ -21,8 +23,8 @@ def haadmin(session: Session, words: List[str]) -> None:
     """Ask or tell single namenodes."""
     action, names = (words[0], words[1:]) if words else ("", [])
     if action in ("-transitionToActive", "-transitionToStandby", "-transitionToObserver"):
-        session.complain(f"{action[1:]}: the zookeeper decides who leads, so that never two do: "
-                         "use -failover")  # fmt: skip
+        session.complain(f"{action[1:]}: a majority of the metadata services decides who leads, so "
+                         "that never two do: use -failover")  # fmt: skip
         return
     if action not in _ACTIONS:
         raise UsageError(f"{action[1:]}: Unknown command" if action else "expected what to do")
@@ -93,6 +95,29 @@ def _fail_over(
     session.out.line(f"Failover from {names[0]} to {names[1]} successful")
 
 
+def _members(
+    session: Session, name_nodes: NameNodes, _names: List[str], _addresses: List[Address]
+) -> None:
+    """As the one that leads finds them, which knows best; else as any other does."""
+    asked = sorted(name_nodes.addresses, key=lambda one: not _leads(name_nodes, one))
+    rows = _first_answer(name_nodes, asked)
+    cells = [[head for head, _, _ in _MEMBER_COLUMNS]]
+    cells += [[show(row) for _, show, _ in _MEMBER_COLUMNS] for row in rows]
+    right = [place for place, (_, _, is_number) in enumerate(_MEMBER_COLUMNS) if is_number]
+    for line in columns(cells, right):
+        session.out.line(line)
+
+
+def _first_answer(
+    name_nodes: NameNodes, addresses: List[Address]
+) -> Tuple[MemberRow, ...]:
+    *others, last = addresses
+    for address in others:
+        with suppress(Unavailable):
+            return name_nodes.members(address)
+    return name_nodes.members(last)
+
+
 def _clear_the_way(name_nodes: NameNodes, chosen: Address) -> None:
     """Have whoever leads, and is not the chosen one, hand over: of several that stand by, another
     may have been faster."""
@@ -108,6 +133,21 @@ def _leads(name_nodes: NameNodes, address: Address) -> bool:
         return False
 
 
+_MEMBER_COLUMNS: Tuple[Tuple[str, Callable[[MemberRow], str], bool], ...] = (
+    ("address", lambda row: row.address, False),
+    ("id", lambda row: row.member_id or "-", False),
+    ("promised", lambda row: str(row.promised), True),
+    ("log epoch", lambda row: str(row.log_epoch), True),
+    ("last", lambda row: str(row.last_txid), True),
+    ("applied", lambda row: str(row.applied_txid), True),
+    ("lag", lambda row: str(row.lag), True),
+    ("p50 ms", lambda row: f"{row.median_ms:.1f}", True),
+    ("p99 ms", lambda row: f"{row.slow_ms:.1f}", True),
+    ("room", lambda row: "yes" if row.room else "no", False),
+    ("state", lambda row: row.state, False),
+)
+"""Head, what stands below it, and whether that is a number."""
+
 _Perform = Callable[[Session, NameNodes, List[str], List[Address]], None]
 
 _ACTIONS: Dict[str, Tuple[int, _Perform]] = {
@@ -115,5 +155,6 @@ _ACTIONS: Dict[str, Tuple[int, _Perform]] = {
     "-getAllServiceState": (0, _all_states),
     "-checkHealth": (1, _health),
     "-failover": (2, _fail_over),
+    "-members": (0, _members),
 }
 """How many namenodes each names, and what does it."""

@@ -1,0 +1,111 @@
+"""A namenode that stands by looks at the members of the metadata quorum, until nobody leads."""
+
+import threading
+import time
+from typing import Callable, Dict, Optional
+
+from data_service.namenode.leading.candidacy import LOOK_SECONDS, Candidacy
+from data_service.namenode.leading.each_member import EachMember
+from metadata_service.calls import MemberCalls
+from metadata_service.lane import Ways
+from metadata_service.quorum import MemberStatus
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import DfsError
+
+log = logs.get("lookout")
+
+ANSWER_SECONDS = 1.0
+"""How long a member may take to say what it knows."""
+
+
+class Lookout:
+    """One namenode's; `ways` lead to every member. In threads of its own it tells `vacant`, once
+    in each candidacy, that leadership can be claimed, and `changed` that another one leads."""
+
+    def __init__(
+        self,
+        candidacy: Candidacy,
+        ways: Ways,
+        vacant: Callable[[int], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._candidacy = candidacy
+        self._ways = ways
+        self._vacant, self._changed = vacant, changed
+        self._lock = threading.Lock()
+        self._number: Optional[int] = None
+        self._questions: Optional[EachMember] = None
+        self.leader = ""
+        """The address of another one who leads, as far as is known; empty when nobody does."""
+        self._failures: Dict[str, str] = {}
+
+    @property
+    def trouble(self) -> str:
+        """What keeps it from knowing whether anybody leads, as the rest of a sentence that has
+        "it"; or empty."""
+        with self._lock:
+            failures = list(self._failures.values())
+        if 2 * len(failures) <= len(self._ways.addresses):
+            return ""
+        return f"waits for the metadata service: {failures[0]}"
+
+    def campaign(self, candidacy: int) -> None:
+        """Be a candidate from now on; what is told of it has this number."""
+        with self._lock:
+            before, self._number = self._questions, candidacy
+            self._questions = EachMember(
+                self._ways, "lookout", LOOK_SECONDS, ANSWER_SECONDS, self._look
+            )
+            self._questions.start()
+        if before is not None:
+            before.stop()
+
+    def look(self) -> None:
+        """Look at once: perhaps a leader is gone."""
+        with self._lock:
+            questions = self._questions
+        if questions is not None:
+            questions.now()
+
+    def rest(self) -> None:
+        """Be no candidate any more."""
+        with self._lock:
+            questions, self._questions, self._number = self._questions, None, None
+        if questions is not None:
+            questions.stop()
+
+    def _look(self, address: str, member: MemberCalls) -> None:
+        try:
+            self._heard(address, member.status())
+        except DfsError as error:
+            self._failed(address, error.message)
+        except Exception as error:
+            # A defect must not end this thread: nobody would take over from a leader that is lost.
+            log.error("lookout.failed", exc_info=True, member=address, error=type(error).__name__)
+            self._failed(address, type(error).__name__)
+
+    def _failed(self, address: str, message: str) -> None:
+        with self._lock:
+            known = self._failures.get(address)
+            self._failures[address] = message
+        if known != message:
+            log.warning("member.out_of_reach", member=address, error=message)
+
+    def _heard(self, address: str, status: MemberStatus) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._failures.pop(address, None)
+            self._candidacy.heard(address, status, now)
+            leader, number = self._candidacy.leader(now), self._number
+            news, self.leader = leader != self.leader, leader
+            claims = number is not None and self._candidacy.claims(now)
+            if claims:
+                self._number = None
+        if news:
+            self._changed()
+        if claims and number is not None:
+            self.rest()
+            self._vacant(number)
+
+    def __repr__(self) -> str:
+        return f"<Lookout by {self._candidacy!r}>"
