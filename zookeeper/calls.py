@@ -3,7 +3,6 @@
 import math
 from typing import Annotated, NamedTuple, Optional, Tuple
 
-from zookeeper.election import Leadership
 from zookeeper.fabric.calls import READS, TELLS, Calls, call
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE
 from zookeeper.fabric.kinds import Label, Natural, Text
@@ -35,11 +34,11 @@ class Opened(NamedTuple):
     expiry_seconds: Expiry
 
 
-class Elected(NamedTuple):
-    """Who leads a role: since which epoch, and what it wants the others to know."""
+class Leader(NamedTuple):
+    """Who leads: in which epoch, and at which address."""
 
     epoch: Natural
-    data: Text
+    address: Text
 
 
 DAEMONS = (NAME_NODE, DATA_NODE)
@@ -47,7 +46,7 @@ DAEMONS = (NAME_NODE, DATA_NODE)
 
 
 class ZooKeeperCalls(Calls):
-    """Sessions, the znodes that live as long as they, and leadership."""
+    """Sessions, and the znodes that live as long as they."""
 
     @call(TELLS, who=DAEMONS)
     def open_session(self, name: Text) -> Opened:
@@ -63,7 +62,7 @@ class ZooKeeperCalls(Calls):
 
     @call(TELLS, who=DAEMONS)
     def close_session(self, session_id: Text) -> None:
-        """End the session; its znodes and leaderships go at once."""
+        """End the session; its znodes go at once."""
 
     @call(TELLS, who=DAEMONS)
     def create(self, session_id: Text, path: Text, data: Text) -> None:
@@ -81,14 +80,9 @@ class ZooKeeperCalls(Calls):
     def watch(self, parent_path: Text, known_version: int, timeout_seconds: Patience) -> Children:
         """The same, after a change from `known_version` or the timeout (at most 30 s)."""
 
-    @call(TELLS, who=(NAME_NODE,))
-    def campaign(self, session_id: Text, role: Text, data: Text) -> Leadership:
-        """Ask for a role. The same session asking again keeps its epoch."""
-
-    @call(TELLS, who=(NAME_NODE,))
-    def resign(self, session_id: Text, role: Text) -> None:
-        """Give the role up, if this session leads it."""
-
     @call(READS)
-    def leader(self, role: Text) -> Optional[Elected]:
-        """The role's leader, if it has one."""
+    def leader(self) -> Optional[Leader]:
+        """Which namenode leads, as far as it is registered here; for people, as a hint.
+
+        Who leads is decided by the members of the metadata quorum, and known to them first.
+        """

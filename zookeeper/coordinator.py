@@ -1,24 +1,22 @@
-"""A daemon's side of coordination: stay registered, stay a candidate, know who is alive.
+"""A daemon's side of coordination: stay registered, know who is alive.
 
-Theory of operation. The owner says what shall hold ("this path is registered", "I want this
-role"). With every zookeeper there is a session, whose `SessionKeeper` makes it good there; they
-know nothing of each other. Each watched path has a thread and a connection for each of them, so
-that a long poll never delays a heartbeat, and what they see becomes one view (`views.py`). Roles
-are given by the first zookeeper alone.
+Theory of operation. The owner says what shall hold ("this path is registered"). With every
+zookeeper there is a session, whose `SessionKeeper` makes it good there; they know nothing of each
+other. Each watched path has a thread and a connection for each of them, so that a long poll never
+delays a heartbeat, and what they see becomes one view (`views.py`).
 
 A zookeeper that is out of reach for longer than a session lives counts no more, since what it saw
 has lost its worth; when all are, watchers are told None. It is no news about anybody else.
 """
 
-import math
 import threading
 import time
-from typing import Callable, List, Tuple
+from typing import Callable, List
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.settings import Settings
 from zookeeper.link import Link
-from zookeeper.session_keeper import OnLeadership, SessionKeeper
+from zookeeper.session_keeper import SessionKeeper
 from zookeeper.watch import OnChildren, Watch
 
 STOP_SECONDS = 2.0
@@ -26,7 +24,7 @@ STOP_SECONDS = 2.0
 
 
 class Coordinator:
-    """Keeps a daemon's sessions, znodes, candidacies and watches; all methods are thread-safe."""
+    """Keeps a daemon's sessions, znodes and watches; all methods are thread-safe."""
 
     def __init__(self, name: str, settings: Settings, credentials: Credentials) -> None:
         """`name` is this daemon's own, and the same after a restart, such as host:port.
@@ -60,29 +58,6 @@ class Coordinator:
         for session in self._sessions:
             session.want_znode(path, None)
 
-    def campaign(self, role: str, data: str, callback: OnLeadership) -> None:
-        """Be a candidate for `role` from now on; `data` is what the others know of the leader.
-
-        `callback` is told every change of who leads, in a thread that it may keep busy, and None
-        when the zookeeper has been out of reach for longer than a session lives. Then another
-        may lead already, or nobody can: what fences the leader decides, not this silence.
-        """
-        self._sessions[0].stand(role, data, callback)
-
-    def resign(self, role: str) -> None:
-        """Be no candidate any more, and give the role up when leading.
-
-        Who campaigns again is told anew how the role stands, once it has been given up.
-        """
-        self._sessions[0].resign(role)
-
-    def led(self, role: str) -> Tuple[int, float]:
-        """(epoch, monotonic seconds) of the last answer that this daemon leads: when it was asked.
-
-        (0, -inf) when there was none. Until that moment nobody else was elected in a later epoch.
-        """
-        return self._sessions[0].led.get(role, (0, -math.inf))
-
     def watch(self, parent_path: str, callback: OnChildren) -> None:
         """Tell `callback` the znodes (path -> data) directly below a path, and every change.
 
@@ -101,7 +76,6 @@ class Coordinator:
             self._started = True
             for session in self._sessions:
                 self._run("session", session.keep, self._stopping)
-            self._run("roles", self._sessions[0].tell_roles)
             for watch in self._watches:
                 self._run_watch(watch)
 

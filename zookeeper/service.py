@@ -1,10 +1,9 @@
-"""The zookeeper's daemon: the pure state behind one lock, its clock, its disk, its service.
+"""The zookeeper's daemon: the sessions behind one lock, its clock, its service.
 
 Theory of operation. Requests arrive on one thread a connection. Each takes the lock for one step
-of the state, which is microseconds; watchers sleep on a condition of that lock. One more thread
-ticks. Only the epochs are durable: they are written between the two steps of a campaign, outside
-that lock, so that a slow disk delays candidates and never a heartbeat. Everything else comes
-back by itself after a restart, because clients find their session gone and register again.
+of the table of sessions, which is microseconds; watchers sleep on a condition of that lock. One
+more thread ticks. Nothing is durable: everything comes back by itself after a restart, because
+clients find their session gone and register again.
 
 A session id is random and is told to nobody but its client; and who presents it must be the
 principal that opened the session, so that one which was overheard is of no use to others.
@@ -17,22 +16,19 @@ import time
 from types import MappingProxyType
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
-from zookeeper.calls import Elected, Opened, ZooKeeperCalls
-from zookeeper.election import Leadership
-from zookeeper.epoch_file import EpochFile
+from zookeeper.calls import Leader, Opened, ZooKeeperCalls
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call, serves
 from zookeeper.fabric.errors import Unavailable
-from zookeeper.fabric.figures import GAUGE, Family, tagged
+from zookeeper.fabric.figures import Family, gauge
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import ZOOKEEPER, Principal
 from zookeeper.fabric.rpc import WAITING_SLICE_SECONDS, Service
 from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
-from zookeeper.roles import places_of, require_candidate, require_parent
-from zookeeper.sessions import CHILDREN_BYTES_MAX, Children, Znode
-from zookeeper.state import ZooKeeperState
+from zookeeper.roles import LEADER, places_of, require_parent
+from zookeeper.sessions import CHILDREN_BYTES_MAX, Children, Sessions, Znode
 
 log = logs.get("zookeeper")
 
@@ -44,30 +40,16 @@ class Coordination:
     """The one state that all connections share. Every method may be called by any thread."""
 
     def __init__(
-        self,
-        directory: str,
-        expiry_seconds: float,
-        children_bytes_max: int = CHILDREN_BYTES_MAX,
+        self, expiry_seconds: float, children_bytes_max: int = CHILDREN_BYTES_MAX
     ) -> None:
-        """Read the epochs of `directory`. Raises StartRefused when they are damaged."""
         self.expiry_seconds = expiry_seconds
-        self._epoch_file = EpochFile(directory)
         # A random base keeps the versions of this process apart from those of earlier ones.
-        self._state = ZooKeeperState(
-            expiry_seconds,
-            secrets.randbits(60),
-            self._epoch_file.read(),
-            time.monotonic(),
-            children_bytes_max,
+        self._sessions = Sessions(
+            expiry_seconds, secrets.randbits(60), time.monotonic(), children_bytes_max
         )
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._stopped = False
-        # Held over the write of the epochs. It keeps two campaigns from writing out of order;
-        # nothing but a campaign ever waits for it.
-        self._campaigning = threading.Lock()
-
-    # Sessions and znodes.
 
     def open_session(
         self, owner: str, places: Mapping[str, int] = MappingProxyType({}), principal: str = ""
@@ -75,33 +57,33 @@ class Coordination:
         """A new session's id."""
         session_id = secrets.token_hex(16)
         with self._lock:
-            self._state.sessions.open(session_id, owner, time.monotonic(), places, principal)
+            self._sessions.open(session_id, owner, time.monotonic(), places, principal)
         log.info("session.opened", owner=owner)
         return session_id
 
     def require_own(self, session_id: str, principal: str) -> None:
         """Raises SessionExpired unless this principal opened the session, and it lives."""
         with self._lock:
-            self._state.sessions.require_own(session_id, principal)
+            self._sessions.require_own(session_id, principal)
 
     def heartbeat(self, session_id: str) -> Tuple[Znode, ...]:
         """The session's client is alive; the znodes that it still holds."""
         with self._lock:
-            self._state.sessions.heartbeat(session_id, time.monotonic())
-            return self._state.sessions.held(session_id)
+            self._sessions.heartbeat(session_id, time.monotonic())
+            return self._sessions.held(session_id)
 
     def close_session(self, session_id: str) -> None:
         """End a session with all that it holds."""
         with self._lock:
-            owner = self._state.sessions.owner(session_id)
-            self._state.close(session_id)
+            owner = self._sessions.owner(session_id)
+            self._sessions.close(session_id)
             self._changed.notify_all()
         log.info("session.closed", owner=owner)
 
     def tick(self) -> None:
         """Remove the silent sessions; to be called TICKS_PER_EXPIRY times an expiry."""
         with self._lock:
-            expired = self._state.tick(time.monotonic())
+            expired = self._sessions.tick(time.monotonic())
             if expired:
                 self._changed.notify_all()
         for owner in expired.values():
@@ -110,19 +92,19 @@ class Coordination:
     def create(self, session_id: str, path: str, data: str) -> None:
         """Register a znode or change its data."""
         with self._lock:
-            self._state.sessions.create(session_id, path, data)
+            self._sessions.create(session_id, path, data)
             self._changed.notify_all()
 
     def remove(self, session_id: str, path: str) -> None:
         """Take a znode back."""
         with self._lock:
-            self._state.sessions.remove(session_id, path)
+            self._sessions.remove(session_id, path)
             self._changed.notify_all()
 
     def children(self, parent_path: str) -> Children:
         """The znodes directly below a path, and the version of that answer."""
         with self._lock:
-            return self._state.sessions.children(parent_path)
+            return self._sessions.children(parent_path)
 
     def watch(
         self,
@@ -135,7 +117,7 @@ class Coordination:
 
         Raises Unavailable when the zookeeper stops meanwhile, or `gone` says that nobody waits.
         """
-        sessions = self._state.sessions
+        sessions = self._sessions
         deadline = time.monotonic() + seconds
         with self._lock:
             while sessions.version(parent_path) == known_version and not self._stopped:
@@ -149,46 +131,26 @@ class Coordination:
                 raise Unavailable("the zookeeper is stopping")
             return sessions.children(parent_path)
 
-    # Leadership.
-
-    def campaign(self, session_id: str, role: str, data: str) -> Leadership:
-        """Ask for a role; the epoch in the answer is on disk."""
-        with self._campaigning:
-            with self._lock:
-                epoch = self._state.campaign(session_id, role, data)
-                epochs = self._state.election.epochs()
-            if epoch is not None:
-                self._epoch_file.write(epochs)
-            with self._lock:
-                if epoch is not None:
-                    self._state.won(session_id, role, data, epoch)
-                leadership = self._state.leadership(session_id, role)
-        if epoch is not None:
-            log.info("leader.elected", role=role, epoch=epoch, data=data)
-        return leadership
-
-    def resign(self, session_id: str, role: str) -> None:
-        """Give a role up, if the session leads it."""
+    def leader(self) -> Optional[Leader]:
+        """Who is registered as the leader of the newest epoch, if anybody is."""
         with self._lock:
-            self._state.resign(session_id, role)
-
-    def leader(self, role: str) -> Optional[Elected]:
-        """The role's leader, if it has one."""
-        with self._lock:
-            leader = self._state.election.leader(role)
-        return Elected(leader.epoch, leader.data) if leader else None
+            registered = self._sessions.children(LEADER).znodes
+        leaders = [
+            Leader(int(znode.data), znode.path.rpartition("/")[2])
+            for znode in registered
+            if znode.data.isascii() and znode.data.isdigit() and len(znode.data) < 19
+        ]
+        return max(leaders, default=None)
 
     def figures(self) -> Tuple[Family, ...]:
-        """Who is here, and which epoch of each role leads."""
+        """Who is here, and in which epoch somebody leads."""
+        leader = self.leader()
         with self._lock:
-            epochs = self._state.election.epochs()
-            led = {role: float(self._state.election.leader(role) is not None) for role in epochs}
-            sessions = self._state.sessions.figures()
-        known = {role: float(epoch) for role, epoch in epochs.items()}
+            sessions = self._sessions.figures()
+        epoch = leader.epoch if leader is not None else 0
         return (
             *sessions,
-            tagged(GAUGE, "pyhdfs_role_epoch", "The newest epoch of a role.", "of", known),
-            tagged(GAUGE, "pyhdfs_role_led", "Whether somebody leads a role.", "of", led),
+            gauge("pyhdfs_leader_epoch", "In which epoch a namenode leads; 0: none does.", epoch),
         )
 
     def stop(self) -> None:
@@ -199,7 +161,7 @@ class Coordination:
 
     def __repr__(self) -> str:
         with self._lock:
-            return f"<Coordination {self._state}>"
+            return f"<Coordination {self._sessions}>"
 
 
 @serves(ZooKeeperCalls)
@@ -210,7 +172,7 @@ class ZooKeeperService(Service):
         super().__init__()
         self._coordination = coordination
         self.heartbeat, self.close_session = coordination.heartbeat, coordination.close_session
-        self.remove, self.resign = coordination.remove, coordination.resign
+        self.remove = coordination.remove
         self.children, self.leader = coordination.children, coordination.leader
         self.own_figures = coordination.figures  # type: ignore[method-assign]
 
@@ -239,26 +201,19 @@ class ZooKeeperService(Service):
         seconds = min(timeout_seconds, WATCH_SECONDS_MAX)
         return self._coordination.watch(parent_path, known_version, seconds, self.gone)
 
-    def campaign(self, session_id: str, role: str, data: str) -> Leadership:
-        """See ZooKeeperCalls."""
-        require_candidate(self.peer.principal, role)
-        return self._coordination.campaign(session_id, role, data)
-
 
 class ZooKeeper(daemon.Daemon):
     """The zookeeper's process: directory, listening address, ticking thread."""
 
     def __init__(self, settings: Settings, credentials: Credentials, index: int = 0) -> None:
-        """Lock the directory, read it, and listen. Raises StartRefused."""
+        """Lock the directory and listen. Raises StartRefused."""
         zookeeper = settings.zookeeper
         advertised = daemon.address_at(zookeeper.hosts, index, "zookeeper_hosts")
         directory = zookeeper.directory_of(advertised)
         self._directory_lock = disk.take_directory(directory)
         try:
             self._coordination = Coordination(
-                directory,
-                zookeeper.session_expiry_seconds,
-                settings.network.max_frame_bytes // 2,
+                zookeeper.session_expiry_seconds, settings.network.max_frame_bytes // 2
             )
             self._server = Server(
                 f"{ZOOKEEPER}@{advertised}",
@@ -315,7 +270,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run the zookeeper until a signal; the process's exit status."""
     return daemon.run(
         role=ZOOKEEPER,
-        description="Tracks which daemons are alive, and elects leaders.",
+        description="Tracks which daemons are alive.",
         argv=argv,
         build=_build,
         add_arguments=_add_arguments,

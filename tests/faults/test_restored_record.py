@@ -59,7 +59,7 @@ def copy_running(cluster: Cluster, backup: Path) -> None:
 
 
 @pytest.mark.parametrize("order, restarts", [
-    ("left running", 3), ("restarted", 0), ("away at first", 2), ("zookeeper too", 3),
+    ("left running", 3), ("restarted", 0), ("away at first", 2),
 ])  # fmt: skip
 def test_a_restored_record_is_served_and_nothing_is_mixed(
     tmp_path: Path, order: str, restarts: int
@@ -67,25 +67,19 @@ def test_a_restored_record_is_served_and_nothing_is_mixed(
     with Cluster(tmp_path, data_nodes=3, name_node={"replication_factor": 1}) as cluster:
         put_all(cluster, "a")
         (copy_running if restarts else back_up)(cluster, tmp_path / "backup")
-        if order == "zookeeper too":
-            shutil.copytree(cluster.directory("zookeeper"), tmp_path / "epochs")
         for _ in range(restarts):
             cluster.restart("name_node")
         cluster.wait_live(len(NODES))
         put_all(cluster, "b")
 
         stopped = ["name_node", "metadata"]
-        stopped += {"left running": [], "zookeeper too": ["zookeeper"]}.get(order, NODES)
+        stopped += [] if order == "left running" else NODES
         for role in stopped:
             cluster.terminate(role)
-        restored = {"metadata": "backup"}
-        if order == "zookeeper too":
-            restored["zookeeper"] = "epochs"
-        for role, source in restored.items():
-            cluster.wipe(role)
-            shutil.copytree(tmp_path / source, cluster.directory(role))
+        cluster.wipe("metadata")
+        shutil.copytree(tmp_path / "backup", cluster.directory("metadata"))
         away = {"away at first": NODES[1:]}.get(order, [])
-        for role in ("zookeeper", "metadata", "name_node", *NODES):
+        for role in ("metadata", "name_node", *NODES):
             if role in stopped and role not in away:
                 cluster.start_daemon(role)
         if away:

@@ -5,13 +5,12 @@ are multiples of a half second, so that floating point adds nothing of its own.
 """
 
 import random
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Tuple
 
 import pytest
 
-from zookeeper.election import decode_epochs, encode_epochs
 from zookeeper.fabric.errors import DfsError, PathExists, PathNotFound, SessionExpired
-from zookeeper.state import ZooKeeperState
+from zookeeper.sessions import Sessions
 
 WALKS = 1500
 STEPS = 60
@@ -19,7 +18,6 @@ EXPIRY = 10.0
 OWNERS = ("node-1", "node-2", "node-3")
 PATHS = ("/data_nodes/a", "/data_nodes/b", "/name_nodes/a")
 PARENTS = ("/data_nodes", "/name_nodes", "/nothing")
-ROLES = ("name_node", "balancer")
 TEXTS = ("x", "y")
 
 Znodes = Tuple[Tuple[str, str], ...]
@@ -36,15 +34,13 @@ class ModelSession:
 
 
 class Model:
-    """All sessions in the order of opening, all znodes, all leaderships, all pauses."""
+    """All sessions in the order of opening, all znodes, all pauses."""
 
     def __init__(self) -> None:
         self.sessions: List[ModelSession] = []
         self.znodes: Dict[str, Tuple[str, str]] = {}
-        self.leaders: Dict[str, Tuple[str, int, str]] = {}
         self.pauses: List[Tuple[float, float]] = []
         self.last_tick = 0.0
-        self.epochs_given: Dict[str, List[int]] = {role: [0] for role in ROLES}
 
     def find(self, session_id: str) -> ModelSession:
         """The living session, or SessionExpired."""
@@ -68,7 +64,6 @@ class Model:
         """The session is over, with everything that it held."""
         self.find(session_id).over = True
         self.znodes = {p: held for p, held in self.znodes.items() if held[0] != session_id}
-        self.leaders = {r: held for r, held in self.leaders.items() if held[0] != session_id}
 
     def tick(self, now: float) -> List[str]:
         """Who expires now: nobody when the tick comes late."""
@@ -98,19 +93,6 @@ class Model:
             raise PathNotFound()
         del self.znodes[path]
 
-    def campaign(self, session_id: str, role: str, data: str) -> Optional[int]:
-        """The epoch that was handed out, or None when another, or the same, leads."""
-        self.find(session_id)
-        leader, epoch, _ = self.leaders.get(role, ("", 0, ""))
-        if leader == session_id:
-            self.leaders[role] = (leader, epoch, data)
-            return None
-        if leader and not self.later_of_one_owner(session_id, leader):
-            return None
-        self.leaders.pop(role, None)
-        self.epochs_given[role].append(max(self.epochs_given[role]) + 1)
-        return self.epochs_given[role][-1]
-
     def children(self, parent: str) -> Znodes:
         """Everything below a parent."""
         below = [p for p in self.znodes if p.startswith(parent + "/")]
@@ -124,18 +106,16 @@ class Walk:
         self.random = random.Random(seed)
         self.now = 0.0
         self.model = Model()
-        self.state = ZooKeeperState(EXPIRY, self.random.getrandbits(60), {}, self.now)
+        self.state = Sessions(EXPIRY, self.random.getrandbits(60), self.now)
         self.contents: Dict[Tuple[str, int], Znodes] = {}
         self.seen: Dict[str, Tuple[int, Znodes]] = {}
-        self.pending: Optional[Tuple[str, str, str, int]] = None
         self.done: List[str] = []
 
     def run(self) -> None:
         """All steps."""
         steps = (self.open, self.heartbeat, self.heartbeat, self.close, self.create, self.create,
-                 self.remove, self.pass_time, self.pass_time, self.campaign, self.campaign,
-                 self.resign, self.finish_campaign, self.restart)
-        weights = (4, 6, 6, 1, 6, 6, 2, 8, 8, 5, 5, 2, 6, 1)
+                 self.remove, self.pass_time, self.pass_time, self.restart)
+        weights = (4, 6, 6, 1, 6, 6, 2, 8, 8, 1)
         for _ in range(STEPS):
             step = self.random.choices(steps, weights)[0]
             self.done.append(step.__name__)
@@ -157,7 +137,7 @@ class Walk:
         """A client opens a session."""
         session_id = f"s{len(self.model.sessions)}"
         owner = self.random.choice(OWNERS)
-        self.state.sessions.open(session_id, owner, self.now)
+        self.state.open(session_id, owner, self.now)
         self.model.sessions.append(ModelSession(session_id, owner, self.now))
 
     def heartbeat(self) -> None:
@@ -167,7 +147,7 @@ class Walk:
         def model() -> None:
             self.model.find(session_id).heard = self.now
 
-        self.both(lambda: self.state.sessions.heartbeat(session_id, self.now), model)
+        self.both(lambda: self.state.heartbeat(session_id, self.now), model)
 
     def close(self) -> None:
         """A client leaves."""
@@ -177,13 +157,13 @@ class Walk:
     def create(self) -> None:
         """A client registers."""
         arguments = self.any_session(), self.random.choice(PATHS), self.random.choice(TEXTS)
-        self.both(lambda: self.state.sessions.create(*arguments),
+        self.both(lambda: self.state.create(*arguments),
                   lambda: self.model.create(*arguments))
 
     def remove(self) -> None:
         """A client takes a registration back."""
         arguments = self.any_session(), self.random.choice(PATHS)
-        self.both(lambda: self.state.sessions.remove(*arguments),
+        self.both(lambda: self.state.remove(*arguments),
                   lambda: self.model.remove(*arguments))
 
     def pass_time(self) -> None:
@@ -193,67 +173,26 @@ class Walk:
             self.both(lambda: sorted(self.state.tick(self.now)),
                       lambda: sorted(self.model.tick(self.now)))
 
-    def campaign(self) -> None:
-        """A client asks for a role; like the service, one campaign at a time."""
-        if self.pending is not None:
-            return
-        arguments = self.any_session(), self.random.choice(ROLES), self.random.choice(TEXTS)
-        epoch = self.both(lambda: self.state.campaign(*arguments),
-                          lambda: self.model.campaign(*arguments))
-        if type(epoch) is int:
-            self.pending = (*arguments, epoch)
-
-    def finish_campaign(self) -> None:
-        """The epoch is durable, or the disk refused it."""
-        if self.pending is None:
-            return
-        (session_id, role, data, epoch), self.pending = self.pending, None
-
-        def model() -> None:
-            self.model.find(session_id)
-            self.model.leaders[role] = (session_id, epoch, data)
-
-        if self.random.random() < 0.8:
-            self.both(lambda: self.state.won(session_id, role, data, epoch), model)
-
-    def resign(self) -> None:
-        """A client gives a role up, whether it has it or not."""
-        session_id, role = self.any_session(), self.random.choice(ROLES)
-
-        def model() -> None:
-            self.model.find(session_id)
-            if self.model.leaders.get(role, ("",))[0] == session_id:
-                del self.model.leaders[role]
-
-        self.both(lambda: self.state.resign(session_id, role), model)
-
     def restart(self) -> None:
-        """The zookeeper restarts: it knows its epochs and nothing else."""
-        epochs = decode_epochs(encode_epochs(self.state.election.epochs()))
-        self.state = ZooKeeperState(EXPIRY, self.random.getrandbits(60), epochs, self.now)
+        """The zookeeper restarts, and knows nothing."""
+        self.state = Sessions(EXPIRY, self.random.getrandbits(60), self.now)
         for session in self.model.sessions:
             if not session.over:
                 self.model.end(session.session_id)
         self.model.last_tick = self.now
-        self.pending = None
         self.seen = {}
 
     def compare(self) -> None:
         """All that a client can see, and the invariants."""
         self.state.check()
         for parent in PARENTS:
-            version, znodes = self.state.sessions.children(parent)
+            version, znodes = self.state.children(parent)
             assert znodes == self.model.children(parent)
-            assert version == self.state.sessions.version(parent)
+            assert version == self.state.version(parent)
             assert self.contents.setdefault((parent, version), znodes) == znodes
             before = self.seen.get(parent)
             assert before is None or (before[0] == version) == (before[1] == znodes)
             self.seen[parent] = (version, znodes)
-        for role in ROLES:
-            leader = self.state.election.leader(role)
-            assert (tuple(leader) if leader else None) == self.model.leaders.get(role)
-            given = self.model.epochs_given[role]
-            assert self.state.election.epochs().get(role, 0) == given[-1]
 
 
 def _answer(call: Callable[[], object]) -> object:
@@ -274,12 +213,11 @@ def test_the_zookeeper_agrees_with_the_model(first_seed: int) -> None:
 
 
 def test_the_walks_reach_the_interesting_states() -> None:
-    pauses = expiries = leaders = takeovers = 0
+    pauses = expiries = takeovers = 0
     for seed in range(100):
         walk = Walk(seed)
         walk.run()
         pauses += len(walk.model.pauses)
         expiries += sum(session.over for session in walk.model.sessions)
-        leaders += sum(len(given) - 1 for given in walk.model.epochs_given.values())
         takeovers += len({s.owner for s in walk.model.sessions}) < len(walk.model.sessions)
-    assert min(pauses, expiries, leaders) > 100 and takeovers > 50
+    assert min(pauses, expiries) > 100 and takeovers > 50

@@ -10,7 +10,7 @@ from typing import Dict, List, Mapping, Optional, Tuple
 
 import pytest
 
-from zookeeper.state import ZooKeeperState
+from zookeeper.sessions import Sessions
 from zookeeper.views import merged
 
 EXPIRY = 5.0
@@ -33,21 +33,21 @@ class Host:
         """Begin with nobody."""
         self.starts += 1
         self.up, self.silent_seconds = True, 0.0
-        self.state = ZooKeeperState(EXPIRY, self.starts << 40, {}, now)
+        self.state = Sessions(EXPIRY, self.starts << 40, now)
 
     def hear(self, client: str, life: int, data: str, now: float) -> None:
         """One process's heartbeat, in a session that it opens when it has none here."""
         session_id = f"{client} {life}"
-        if not self.state.sessions.is_open(session_id):
-            self.state.sessions.open(session_id, client, now)
-            self.state.sessions.create(session_id, f"/data_nodes/{client}", data)
-        self.state.sessions.heartbeat(session_id, now)
+        if not self.state.is_open(session_id):
+            self.state.open(session_id, client, now)
+            self.state.create(session_id, f"/data_nodes/{client}", data)
+        self.state.heartbeat(session_id, now)
 
     def look(self, now: float) -> None:
         """A watcher's next answer, or none."""
         if self.up:
             self.state.tick(now)
-            self.view = dict(self.state.sessions.children("/data_nodes").znodes)
+            self.view = dict(self.state.children("/data_nodes").znodes)
             self.silent_seconds = 0.0
         else:
             self.silent_seconds += 1.0

@@ -129,7 +129,7 @@ def test_a_datanode_may_do_nothing_as_somebody_else(keys: KeyFiles) -> None:
     zookeeper = ZooKeeperCalls(at_zookeeper.perform, 10.0)
     session = zookeeper.open_session("x").session_id
     refused(lambda: zookeeper.create(session, f"/data_nodes/{two}", "x"))
-    refused(lambda: zookeeper.campaign(session, "name_node", "x"))
+    refused(lambda: zookeeper.create(session, f"/leader/{one}", "99"))
     at_zookeeper.close()
 
 

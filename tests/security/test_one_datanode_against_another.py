@@ -104,7 +104,7 @@ def test_nor_at_the_zookeeper(cluster: Cluster) -> None:
             ("create", own, f"{znodes}/{host}:{port}", "mine"),
             ("create", own, f"{znodes}/{host}:{port}1", "nobody's"),
             ("create", own, "/name_nodes/1", "leader"),
-            ("campaign", own, "name_node", "leader"),
+            ("create", own, f"/leader/{host}:{port}", "99"),
         )
         for name, *args in tries:
             with pytest.raises((PermissionDenied, PathExists)):

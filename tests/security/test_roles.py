@@ -90,9 +90,6 @@ def test_every_daemon_answers_what_its_tables_say_and_nothing_else() -> None:
 def test_the_tables_say_of_every_call_who_may_make_it() -> None:
     assert {named.call.name for named in every_call() if not named.call.who} == OF_EVERYBODY
     assert {named.call.name for named in every_call() if named.call.superuser} == ADMINISTRATION
-    campaigns = {call.name for kind, call in every_call() if kind == "zookeeper"
-                 and call.who == ("name_node",)}
-    assert campaigns == {"campaign", "resign"}
     for table, who in ROLES.items():
         for call in calls_of(table).values():
             assert call.who == who, call

@@ -1,6 +1,5 @@
 """The coordinator against a real zookeeper in this process, over real connections."""
 
-import math
 import threading
 import time
 from pathlib import Path
@@ -12,10 +11,7 @@ from tests.support.clusters.coordination import IMPATIENT, PATIENT, Told, World,
 from tests.support.clusters.waiting import wait_until
 from tests.support.links.key_holder import holder
 from zookeeper.coordinator import Coordinator
-from zookeeper.election import Leadership
 from zookeeper.fabric.settings import Address
-
-ROLE = "name_node"
 
 
 @pytest.fixture(name="world")
@@ -25,31 +21,26 @@ def _world(tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-def test_it_registers_campaigns_and_leaves(world: World) -> None:
+def test_it_registers_and_leaves(world: World) -> None:
     zookeeper = world.start_zookeeper()
-    seen, leads = world.watcher(), Told()
+    seen = world.watcher()
     seen.wait_for({})
     coordinator = world.coordinator("node-1")
     coordinator.register("/name_nodes/a", "1")
-    coordinator.campaign(ROLE, "me", leads)
-    assert not coordinator.connected and coordinator.led(ROLE) == (0, -math.inf)
-    before = time.monotonic()
+    assert not coordinator.connected
     coordinator.start()
     seen.wait_for({"/name_nodes/a": "1"})
-    leads.wait_for(Leadership(True, 1, "me"))
     assert coordinator.connected
-    epoch, asked_at = coordinator.led(ROLE)
-    assert epoch == 1 and before <= asked_at <= time.monotonic()
-    assert repr(coordinator) == "<Coordinator node-1 connected, 1 znodes, 1 roles>"
+    assert repr(coordinator) == "<Coordinator node-1 connected, 1 znodes>"
     coordinator.stop()
     seen.wait_for({})
     assert not coordinator.connected
-    assert "name_node epoch 1 free" in repr(zookeeper), "the goodbye frees at once, not by expiry"
+    assert "1 open, 0 znodes" in repr(zookeeper), "the goodbye frees at once, not by expiry"
 
 
 def test_wishes_can_change_while_it_runs(world: World) -> None:
     world.start_zookeeper()
-    seen, leads, late = world.watcher(), Told(), Told()
+    seen, late = world.watcher(), Told()
     coordinator = world.coordinator("node-1")
     coordinator.start()
     coordinator.register("/name_nodes/a", "1")
@@ -61,28 +52,6 @@ def test_wishes_can_change_while_it_runs(world: World) -> None:
     seen.wait_for({"/name_nodes/b": "1"})
     coordinator.watch("/name_nodes", late)
     late.wait_for({"/name_nodes/b": "1"})
-    coordinator.campaign(ROLE, "me", leads)
-    leads.wait_for(Leadership(True, 1, "me"))
-    coordinator.campaign(ROLE, "you", leads)
-    leads.wait_for(Leadership(True, 1, "you"))
-
-
-def test_the_next_candidate_leads_after_a_resignation(world: World) -> None:
-    world.start_zookeeper()
-    first, second = world.coordinator("nn-1"), world.coordinator("nn-2")
-    first_told, second_told = Told(), Told()
-    first.campaign(ROLE, "1", first_told)
-    first.start()
-    first_told.wait_for(Leadership(True, 1, "1"))
-    second.campaign(ROLE, "2", second_told)
-    second.start()
-    second_told.wait_for(Leadership(False, 1, "1"))
-    first.resign(ROLE)
-    second_told.wait_for(Leadership(True, 2, "2"))
-    first.campaign(ROLE, "1", first_told)
-    first_told.wait_for(Leadership(False, 2, "2"))
-    second.stop()
-    first_told.wait_for(Leadership(True, 3, "1"))
 
 
 def test_it_may_start_before_the_zookeeper(world: World) -> None:
@@ -96,37 +65,31 @@ def test_it_may_start_before_the_zookeeper(world: World) -> None:
 
 def test_everything_comes_back_after_a_restart_of_the_zookeeper(world: World) -> None:
     world.start_zookeeper()
-    seen, leads = world.watcher(), Told()
+    seen = world.watcher()
     coordinator = world.coordinator("node-1")
     coordinator.register("/name_nodes/a", "1")
-    coordinator.campaign(ROLE, "me", leads)
     coordinator.start()
     seen.wait_for({"/name_nodes/a": "1"})
-    leads.wait_for(Leadership(True, 1, "me"))
     world.stop_zookeeper()
     wait_until(lambda: not coordinator.connected)
     zookeeper = world.start_zookeeper()
-    leads.wait_for(Leadership(True, 2, "me"))
     wait_until(lambda: "2 open, 1 znodes" in repr(zookeeper))
     seen.wait_for({"/name_nodes/a": "1"})
-    assert None not in seen.news + leads.news, "the outage was shorter than the expiry"
+    assert None not in seen.news, "the outage was shorter than the expiry"
 
 
 def test_a_broken_connection_does_not_cost_the_session(world: World) -> None:
     zookeeper = world.start_zookeeper()
-    seen, leads, proxy = world.watcher(), Told(), world.proxy()
+    seen, proxy = world.watcher(), world.proxy()
     coordinator = world.coordinator("node-1", Address(*proxy.address))
     coordinator.register("/name_nodes/a", "1")
-    coordinator.campaign(ROLE, "me", leads)
     coordinator.start()
     seen.wait_for({"/name_nodes/a": "1"})
-    leads.wait_for(Leadership(True, 1, "me"))
     for _ in range(3):
         made = proxy.connections_made
         proxy.reset()
         wait_until(lambda made=made: proxy.connections_made > made and coordinator.connected)
     assert seen.news[-1:] == [{"/name_nodes/a": "1"}] and seen.news.count({}) <= 1
-    assert leads.news == [Leadership(True, 1, "me")]
     assert "<Sessions 2 open, 1 znodes>" in repr(zookeeper)
 
 
@@ -134,32 +97,25 @@ def test_a_broken_connection_does_not_cost_the_session(world: World) -> None:
 def test_an_outage_is_told_once_it_is_longer_than_the_expiry(world: World, failure: str) -> None:
     world.intervals = IMPATIENT
     world.start_zookeeper()
-    seen, leads, proxy = Told(), Told(), world.proxy()
+    seen, proxy = Told(), world.proxy()
     coordinator = world.coordinator("node-1", Address(*proxy.address))
     coordinator.register("/name_nodes/a", "1")
     coordinator.watch("/name_nodes", seen)
-    coordinator.campaign(ROLE, "me", leads)
     coordinator.start()
     seen.wait_for({"/name_nodes/a": "1"})
-    leads.wait_for(Leadership(True, 1, "me"))
     began = time.monotonic()
     getattr(proxy, failure)()
     seen.wait_for(None)
-    leads.wait_for(None)
     assert time.monotonic() - began > IMPATIENT["session_expiry_seconds"] / 2
     assert not coordinator.connected
     proxy.heal()
     seen.wait_for({"/name_nodes/a": "1"})
-    wait_until(lambda: leads.news[-1] is not None and leads.news[-1].leads)
-    assert leads.news.count(None) == 1 and seen.news.count(None) == 1
+    assert seen.news.count(None) == 1
 
 
 def test_a_zookeeper_that_was_never_reached_is_told_as_none(world: World) -> None:
     world.intervals = {"heartbeat_seconds": 0.2, "session_expiry_seconds": 0.4}
-    seen, leads = world.watcher(), Told()
-    world.coordinators[0].campaign(ROLE, "me", leads)
-    seen.wait_for(None)
-    leads.wait_for(None)
+    world.watcher().wait_for(None)
 
 
 def test_an_expired_session_is_replaced(world: World) -> None:
@@ -179,26 +135,18 @@ def test_an_expired_session_is_replaced(world: World) -> None:
 
 def test_a_restarted_daemon_takes_over_from_its_dead_predecessor_at_once(world: World) -> None:
     world.start_zookeeper()
-    seen, proxy, old_told, new_told = world.watcher(), world.proxy(), Told(), Told()
+    seen, proxy = world.watcher(), world.proxy()
     old = world.coordinator("nn-1", Address(*proxy.address))
     old.register("/name_nodes/a", "1")
-    old.campaign(ROLE, "old", old_told)
     old.start()
     seen.wait_for({"/name_nodes/a": "1"})
-    old_told.wait_for(Leadership(True, 1, "old"))
     proxy.cut()  # It cannot say goodbye, and its session has a minute left.
     began = time.monotonic()
     new = world.coordinator("nn-1")
-    new.register("/name_nodes/a", "1")
-    new.campaign(ROLE, "new", new_told)
-    new.start()
-    new_told.wait_for(Leadership(True, 2, "new"))
-    assert time.monotonic() - began < PATIENT["session_expiry_seconds"] / 2
     new.register("/name_nodes/a", "2")
+    new.start()
     seen.wait_for({"/name_nodes/a": "2"})
-    assert seen.news.count({"/name_nodes/a": "1"}) == 1, "the takeover itself is no change"
-    proxy.heal()  # It was not dead after all: it hears who leads now.
-    old_told.wait_for(Leadership(False, 2, "new"))
+    assert time.monotonic() - began < PATIENT["session_expiry_seconds"] / 2
 
 
 def test_a_znode_of_another_owner_is_waited_for(world: World) -> None:
@@ -222,7 +170,6 @@ def test_a_refused_wish_does_not_hinder_the_others(world: World) -> None:
     coordinator = world.coordinator("node-1")
     coordinator.register("no path", "")
     coordinator.register("/name_nodes/a", "1")
-    coordinator.campaign("No Role", "", Told())
     coordinator.start()
     seen.wait_for({"/name_nodes/a": "1"})
     coordinator.unregister("no path")
@@ -252,7 +199,7 @@ def test_a_busy_or_failing_callback_costs_nothing(world: World) -> None:
     zookeeper = world.start_zookeeper()
     may_return, entered, calls = threading.Event(), threading.Event(), Told()
 
-    def busy(_leadership: Optional[Leadership]) -> None:
+    def busy(_children: Optional[Dict[str, str]]) -> None:
         entered.set()
         may_return.wait()
 
@@ -262,7 +209,7 @@ def test_a_busy_or_failing_callback_costs_nothing(world: World) -> None:
 
     beats = count_calls(zookeeper._coordination, "heartbeat")
     coordinator = world.coordinator("node-1")
-    coordinator.campaign(ROLE, "me", busy)
+    coordinator.watch("/data_nodes", busy)
     coordinator.watch("/name_nodes", failing)
     coordinator.start()
     assert entered.wait(30)

@@ -14,8 +14,6 @@ from zookeeper.session_keeper import SessionKeeper
 from zookeeper.watch import Watch
 
 OPENED: Tuple[str, float] = ("s1", 10.0)
-FOLLOWS = (False, 7, "another")
-LEADS = (True, 8, "data")
 HELD = (("/a", "1"),)
 
 
@@ -58,31 +56,20 @@ def session_of(script: Script) -> SessionKeeper:
 
 
 def test_a_round_asks_only_for_what_does_not_hold() -> None:
-    script = Script(OPENED, None, FOLLOWS, HELD, FOLLOWS, HELD, None, None, ())
-    session, told = session_of(script), Told()
+    script = Script(OPENED, None, HELD, HELD, None, ())
+    session = session_of(script)
     session.want_znode("/a", "1")
-    session.stand("leader", "data", told)
-
-    def wishes_end(number: int) -> None:
-        if number == 5:
-            session.want_znode("/a", None)
-            session.resign("leader")
-
-    script.before = wishes_end
+    script.before = lambda number: session.want_znode("/a", None) if number == 4 else None
     session.keep(script.stopping)
     assert script.calls == [
         ("open_session", "me"),
         ("create", "s1", "/a", "1"),
-        ("campaign", "s1", "leader", "data"),
         ("heartbeat", "s1"),
-        ("campaign", "s1", "leader", "data"),
         ("heartbeat", "s1"),
         ("remove", "s1", "/a"),
-        ("resign", "s1", "leader"),
         ("heartbeat", "s1"),
         ("close_session", "s1"),
     ]
-    assert session._news.get() == ("leader", 0, told, FOLLOWS) and session._news.get() is None
 
 
 def test_a_round_ends_at_the_first_sign_of_an_outage() -> None:
@@ -105,64 +92,6 @@ def test_a_registration_whose_answer_was_lost_is_taken_back() -> None:
     assert [call[0] for call in script.calls] == [
         "open_session", "create", "heartbeat", "remove", "heartbeat", "remove", "close_session"
     ]
-
-
-def test_a_lost_campaign_is_resigned() -> None:
-    script = Script(OPENED, Unavailable(), (), None)
-    session = session_of(script)
-    session.stand("leader", "", Told())
-    script.before = lambda number: session.resign("leader") if number == 2 else None
-    session.keep(script.stopping)
-    assert [call[0] for call in script.calls] == [
-        "open_session", "campaign", "heartbeat", "resign", "close_session"
-    ]
-
-
-def test_a_resignation_is_sent_also_when_the_next_candidacy_is_faster() -> None:
-    script = Script(OPENED, LEADS, (), None, (True, 9, "data"))
-    session, told = session_of(script), Told()
-    session.stand("leader", "data", told)
-
-    def stand_again(number: int) -> None:
-        if number == 3:
-            session.resign("leader")
-            session.stand("leader", "data", told)
-
-    script.before = stand_again
-    session.keep(script.stopping)
-    assert [call[0] for call in script.calls] == [
-        "open_session", "campaign", "heartbeat", "resign", "campaign", "close_session"
-    ]
-
-
-def test_nobody_stands_again_before_his_resignation_was_acknowledged() -> None:
-    script = Script(OPENED, LEADS, (), Unavailable(), (), None, LEADS)
-    session, told = session_of(script), Told()
-    session.stand("leader", "data", told)
-
-    def stand_again(number: int) -> None:
-        if number == 3:
-            session.resign("leader")
-            session.stand("leader", "data", told)
-
-    script.before = stand_again
-    session.keep(script.stopping)
-    assert [call[0] for call in script.calls] == [
-        "open_session", "campaign", "heartbeat", "resign", "heartbeat", "resign", "campaign",
-        "close_session",
-    ]
-    session.tell_roles()
-    assert told.news == [LEADS], "who stands anew is told anew, also the same"
-
-
-def test_news_about_a_candidacy_that_was_given_up_is_not_told() -> None:
-    script = Script(OPENED, LEADS)
-    session, told = session_of(script), Told()
-    session.stand("leader", "data", told)
-    session.keep(script.stopping)
-    session.resign("leader")
-    session.tell_roles()
-    assert told.news == []
 
 
 def test_a_znode_that_went_to_another_is_registered_again() -> None:
@@ -189,17 +118,6 @@ def test_an_odd_answer_is_a_failed_round_and_no_more(answers: tuple) -> None:
     with Recorder() as log:
         session.keep(script.stopping)
     assert log.tracebacks == 0 and len(script.calls) == len(answers) + 2
-
-
-@pytest.mark.parametrize("odd", [None, (1, 8, "data"), (True, -1, ""), (True, 10**22, ""), (True,)])
-def test_an_odd_answer_to_a_campaign_is_not_believed(odd: object) -> None:
-    script = Script(OPENED, odd)
-    session, told = session_of(script), Told()
-    session.stand("leader", "data", told)
-    with Recorder() as log:
-        session.keep(script.stopping)
-    session.tell_roles()
-    assert told.news == [] and session.led == {} and log.tracebacks == 0
 
 
 def test_a_new_session_begins_from_nothing() -> None:

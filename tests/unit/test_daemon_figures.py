@@ -39,19 +39,19 @@ def values(families: Tuple[Family, ...]) -> Dict[str, float]:
     return found
 
 
-def test_a_zookeeper_tells_of_sessions_and_leaders(tmp_path: Path) -> None:
-    coordination = Coordination(str(tmp_path), 10.0)
+def test_a_zookeeper_tells_of_sessions_and_leaders() -> None:
+    coordination = Coordination(10.0)
     session = coordination.open_session("one")
     coordination.create(session, "/data_nodes/a", "")
-    coordination.campaign(session, "name_node", "here")
+    coordination.create(session, "/leader/here:1", "7")
     found = values(coordination.figures())
     assert found["pyhdfs_sessions"] == found["pyhdfs_sessions_opened_total"] == 1
     assert found["pyhdfs_znodes /data_nodes"] == 1
-    assert found["pyhdfs_role_epoch name_node"] == found["pyhdfs_role_led name_node"] == 1
+    assert found["pyhdfs_leader_epoch"] == 7
     coordination.close_session(session)
     found = values(coordination.figures())
     assert (found["pyhdfs_sessions"], found["pyhdfs_sessions_opened_total"]) == (0, 1)
-    assert found["pyhdfs_role_led name_node"] == 0
+    assert found["pyhdfs_leader_epoch"] == 0
 
 
 def test_a_metadata_service_tells_of_its_record(tmp_path: Path) -> None:

@@ -1,6 +1,4 @@
-"""What each role may do at the zookeeper: users read, daemons register and lead in their places."""
-
-from pathlib import Path
+"""What each role may do at the zookeeper: users read, daemons register in their places."""
 
 import pytest
 
@@ -12,12 +10,10 @@ from zookeeper.fabric.rpc import Peer
 from zookeeper.roles import SESSIONS_PER_HOST_MAX, SESSIONS_PER_NAME_MAX
 from zookeeper.service import Coordination, ZooKeeperService
 
-ROLE = "name_node"
-
 
 @pytest.fixture(name="coordination")
-def _coordination(tmp_path: Path) -> Coordination:
-    return Coordination(str(tmp_path), expiry_seconds=60.0)
+def _coordination() -> Coordination:
+    return Coordination(expiry_seconds=60.0)
 
 
 def as_principal(coordination: Coordination, principal: str) -> ZooKeeperService:
@@ -37,19 +33,19 @@ def test_who_is_no_daemon_may_only_know_who_leads(
         lambda: eve.exposed_open_session("localhost:1801"),
         lambda: eve.exposed_heartbeat(session_id),
         lambda: eve.exposed_create(session_id, "/data_nodes/localhost:1801", "1"),
-        lambda: eve.exposed_campaign(session_id, ROLE, "evil"),
         lambda: eve.exposed_children("/data_nodes"),
         lambda: eve.exposed_watch("/data_nodes", -1, 0),
     ):
         with pytest.raises(PermissionDenied):
             refused()
-    assert eve.exposed_leader(ROLE) is None
+    assert eve.exposed_leader() is None
 
 
 @pytest.mark.parametrize(
     "path",
     ["/name_nodes/a", "/data_nodes", "/data_nodes/a/b", "/a", "/", "", "a", "/data_nodesa/b",
-     "/data_nodes/localhost:1801/", "//data_nodes/localhost:1801", "/name_nodes/localhost:1801"],
+     "/data_nodes/localhost:1801/", "//data_nodes/localhost:1801", "/name_nodes/localhost:1801",
+     "/leader/localhost:1801"],
 )  # fmt: skip
 # An older release does not tell which one it is.
 @pytest.mark.parametrize("principal", ["data_node", "data_node:localhost:1801"])
@@ -60,9 +56,18 @@ def test_a_datanode_registers_among_the_datanodes_only(
     session_id, _ = node.exposed_open_session("localhost:1801")
     with pytest.raises(PermissionDenied):
         node.exposed_create(session_id, path, "1")
-    with pytest.raises(PermissionDenied):
-        node.exposed_campaign(session_id, ROLE, "1")
     node.exposed_create(session_id, "/data_nodes/localhost:1801", "1")
+
+
+def test_a_namenode_registers_as_one_and_as_the_leader(coordination: Coordination) -> None:
+    node = as_principal(coordination, "name_node:localhost:1800")
+    session_id, _ = node.exposed_open_session("localhost:1800")
+    for parent in ("/name_nodes", "/leader"):
+        node.exposed_create(session_id, f"{parent}/localhost:1800", "1")
+    for path in ("/data_nodes/localhost:1800", "/leader", "/leader/a/b"):
+        with pytest.raises(PermissionDenied):
+            node.exposed_create(session_id, path, "1")
+    assert coordination.leader() == (1, "localhost:1800")
 
 
 def test_a_datanode_registers_in_no_others_place(coordination: Coordination) -> None:
@@ -72,15 +77,6 @@ def test_a_datanode_registers_in_no_others_place(coordination: Coordination) -> 
         with pytest.raises(PermissionDenied, match="at /data_nodes/localhost:1801, not at"):
             node.exposed_create(session_id, path, "1")
     node.exposed_create(session_id, "/data_nodes/localhost:1801", "1")
-
-
-def test_roles_that_nobody_has_do_not_get_an_epoch(coordination: Coordination) -> None:
-    node = as_principal(coordination, "name_node")
-    session_id, _ = node.exposed_open_session("localhost:1800")
-    for number in range(100):
-        with pytest.raises(PermissionDenied):
-            node.exposed_campaign(session_id, f"role_{number}", "")
-    assert coordination._state.election.epochs() == {}
 
 
 def test_daemons_of_one_kind_share_the_sessions_of_their_host(coordination: Coordination) -> None:
@@ -99,7 +95,7 @@ def test_one_daemon_does_not_take_the_sessions_of_its_host(coordination: Coordin
     as_principal(coordination, "data_node:2").exposed_open_session("x")
     node.exposed_close_session(opened[0])
     node.exposed_open_session("x")
-    coordination._state.sessions.check()
+    coordination._sessions.check()
 
 
 def test_a_name_is_worth_nothing_under_another_principal(coordination: Coordination) -> None:
@@ -124,8 +120,7 @@ def test_a_session_is_worth_nothing_to_another_principal(
     for call in calls_of(ZooKeeperCalls).values():
         names = [parameter.name for parameter in call.parameters]
         if "session_id" in names:
-            path = {"session_id": session_id, "path": "/data_nodes/x", "role": ROLE}
+            path = {"session_id": session_id, "path": "/data_nodes/x"}
             with pytest.raises((SessionExpired, PermissionDenied)):
                 getattr(theirs, f"exposed_{call.name}")(*[path.get(name, "2") for name in names])
     assert ours.exposed_heartbeat(session_id) == (("/data_nodes/x", "1"),)
-    assert coordination.leader(ROLE) is None

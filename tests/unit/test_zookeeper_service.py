@@ -1,23 +1,18 @@
-"""The zookeeper's daemon: arguments, long polls, epochs on disk before they are told."""
+"""The zookeeper's daemon: arguments, long polls, who leads, and its life."""
 
 import dataclasses
 import math
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Iterator, List
 
 import pytest
 
 from tests.support.clusters.waiting import wait_until
-from zookeeper import epoch_file
-from zookeeper.election import decode_epochs
-from zookeeper.fabric import disk
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import (
     DfsError,
-    DiskFailed,
-    DiskFull,
     InvalidArgument,
     SessionExpired,
     StartRefused,
@@ -29,7 +24,6 @@ from zookeeper.fabric.rpc import Peer
 from zookeeper.fabric.settings import Address, NetworkSettings, Settings, ZooKeeperSettings
 from zookeeper.service import Coordination, ZooKeeper, ZooKeeperService
 
-ROLE = "name_node"
 CREDENTIALS = Credentials(Principal("name_node", "1"))
 
 
@@ -38,8 +32,8 @@ class Text(str):
 
 
 @pytest.fixture(name="coordination")
-def _coordination(tmp_path: Path) -> Coordination:
-    return Coordination(str(tmp_path), expiry_seconds=60.0)
+def _coordination() -> Coordination:
+    return Coordination(expiry_seconds=60.0)
 
 
 @pytest.fixture(name="zookeeper")
@@ -95,11 +89,10 @@ def test_a_client_is_served_over_the_wire(zookeeper: ZooKeeper) -> None:
         version, rows = remote.call("children", "/name_nodes", timeout=10)
         assert rows == (("/name_nodes/localhost:1801", "node-1"),)
         assert remote.call("watch", "/name_nodes", version, 0, timeout=10) == (version, rows)
-        assert remote.call("campaign", session_id, ROLE, "me", timeout=10) == (True, 1, "me")
-        assert remote.call("leader", ROLE, timeout=10) == (1, "me")
         assert remote.call("heartbeat", session_id, timeout=10) == rows
-        remote.call("resign", session_id, ROLE, timeout=10)
-        assert remote.call("leader", ROLE, timeout=10) is None
+        assert remote.call("leader", timeout=10) is None
+        remote.call("create", session_id, "/leader/localhost:1801", "7", timeout=10)
+        assert remote.call("leader", timeout=10) == (7, "localhost:1801")
         remote.call("remove", session_id, "/name_nodes/localhost:1801", timeout=10)
         remote.call("close_session", session_id, timeout=10)
         with pytest.raises(SessionExpired):
@@ -110,7 +103,7 @@ def test_a_client_is_served_over_the_wire(zookeeper: ZooKeeper) -> None:
 def test_every_argument_must_be_text(coordination: Coordination, bad: object) -> None:
     server = served(coordination)
     arguments = {"open_session": 1, "heartbeat": 1, "close_session": 1, "create": 3, "remove": 2,
-                 "children": 1, "campaign": 3, "resign": 2, "leader": 1}
+                 "children": 1, "leader": 0}
     exposed = {name[8:] for name in dir(server) if name.startswith("exposed_")}
     untold = {"get_service_aliases", "get_service_name", "metrics", "figures", "watch"}
     assert exposed - untold <= set(arguments)
@@ -171,183 +164,26 @@ def test_a_watch_ends_when_the_zookeeper_stops(coordination: Coordination) -> No
     assert type(results[0]) is Unavailable
 
 
-def test_no_epoch_is_told_before_it_is_on_disk(
-    coordination: Coordination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told_while_writing: List[object] = []
-    real = disk.write_file
-
-    def write(path: str, data: bytes) -> None:
-        told_while_writing.append(coordination.leader(ROLE))
-        real(path, data)
-
-    monkeypatch.setattr(epoch_file.disk, "write_file", write)
+def test_who_leads_is_the_one_of_the_newest_epoch(coordination: Coordination) -> None:
+    """The one before may be gone without a goodbye."""
     session_id = coordination.open_session("nn")
-    assert coordination.campaign(session_id, ROLE, "me") == (True, 1, "me")
-    assert coordination.campaign(session_id, ROLE, "me") == (True, 1, "me")
-    assert told_while_writing == [None], "one write, and nobody led before it"
-    assert decode_epochs((tmp_path / "epochs").read_bytes()) == {ROLE: 1}
+    for address, epoch in (("a:1", "9"), ("b:1", "10"), ("c:1", "odd"), ("d:1", "9" * 30)):
+        coordination.create(session_id, f"/leader/{address}", epoch)
+    assert coordination.leader() == (10, "b:1")
+    coordination.close_session(session_id)
+    assert coordination.leader() is None
 
 
-def test_a_disk_that_fails_makes_no_leader(
-    coordination: Coordination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_path: str, _data: bytes) -> None:
-        raise DiskFailed("no disk")
-
-    session_id = coordination.open_session("nn")
-    with monkeypatch.context() as patched:
-        patched.setattr(epoch_file.disk, "write_file", fail)
-        with pytest.raises(DiskFailed):
-            coordination.campaign(session_id, ROLE, "me")
-    assert coordination.leader(ROLE) is None
-    assert coordination.campaign(session_id, ROLE, "me").epoch == 2
-    assert decode_epochs((tmp_path / "epochs").read_bytes()) == {ROLE: 2}
-
-
-def test_a_full_disk_takes_an_epoch_all_the_same(
-    coordination: Coordination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To read files needs no room, but it needs a leader, also after the zookeeper's restart."""
-    def fail(_path: str, _data: bytes) -> None:
-        raise DiskFull("no room")
-
-    assert coordination.campaign(coordination.open_session("nn"), ROLE, "me").epoch == 1
-    with monkeypatch.context() as patched:
-        patched.setattr(epoch_file.disk, "write_file", fail)
-        for epoch in range(2, 7):
-            again = Coordination(str(tmp_path), 10.0)
-            session_id = again.open_session("nn")
-            assert again.campaign(session_id, ROLE, "me").epoch == epoch
-    last = Coordination(str(tmp_path), 10.0)
-    assert last.campaign(last.open_session("nn"), ROLE, "me").epoch == 7
-    assert decode_epochs((tmp_path / "epochs").read_bytes()) == {ROLE: 7}
-
-
-def test_a_full_disk_without_a_spare_record_makes_no_leader(
-    coordination: Coordination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_path: str, _data: bytes) -> None:
-        raise DiskFull("no room")
-
-    (tmp_path / "epochs.spare").unlink()
-    monkeypatch.setattr(epoch_file.disk, "write_file", fail)
-    for at in (coordination, Coordination(str(tmp_path), 10.0)):
-        with pytest.raises(DiskFull):
-            at.campaign(at.open_session("nn"), ROLE, "me")
-
-
-def test_a_slow_disk_delays_no_heartbeat(
-    coordination: Coordination, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writing, may_end = threading.Event(), threading.Event()
-
-    def write(_path: str, _data: bytes) -> None:
-        writing.set()
-        may_end.wait()
-
-    monkeypatch.setattr(epoch_file.disk, "write_file", write)
-    candidate, other = coordination.open_session("nn"), coordination.open_session("dn")
-    results = in_thread(lambda: coordination.campaign(candidate, ROLE, "me"))
-    assert writing.wait(30)
-    for session_id in (candidate, other):
-        coordination.heartbeat(session_id)
-    coordination.create(other, "/a/1", "")
-    assert coordination.leader(ROLE) is None and not results
-    may_end.set()
-    wait_until(lambda: results)
-    assert results == [(True, 1, "me")]
-
-
-def test_a_candidate_that_is_gone_when_its_epoch_is_durable_does_not_lead(
-    coordination: Coordination, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = coordination.open_session("nn-1"), coordination.open_session("nn-2")
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            epoch_file.disk, "write_file", lambda _path, _data: coordination.close_session(first)
-        )
-        with pytest.raises(SessionExpired):
-            coordination.campaign(first, ROLE, "1")
-    assert coordination.leader(ROLE) is None
-    assert coordination.campaign(second, ROLE, "2") == (True, 2, "2")
-
-
-def test_concurrent_campaigns_write_in_order(
-    coordination: Coordination, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: List[Dict[str, int]] = []
-    writing, one_at_a_time = threading.Lock(), []
-
-    def write(_path: str, data: bytes) -> None:
-        alone = writing.acquire(blocking=False)
-        one_at_a_time.append(alone)
-        # Whoever may come in between comes in now.
-        threading.Event().wait(0.001)
-        written.append(decode_epochs(data))
-        if alone:
-            writing.release()
-
-    monkeypatch.setattr(epoch_file.disk, "write_file", write)
-    told: List[tuple] = []
-
-    def compete(number: int) -> None:
-        session_id = coordination.open_session(f"nn-{number}")
-        for turn in range(50):
-            role = f"role_{turn % 3}"
-            leads, epoch, _ = coordination.campaign(session_id, role, "")
-            assert not leads or any(epochs.get(role) == epoch for epochs in written)
-            if leads:
-                told.append((role, epoch))
-            coordination.resign(session_id, role)
-
-    threads = [threading.Thread(target=compete, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for older, newer in zip(written, written[1:]):
-        assert all(newer[role] >= epoch for role, epoch in older.items())
-    assert all(one_at_a_time)
-    assert len(set(told)) == len(told) >= 50, "no epoch twice"
-
-
-def test_a_restarted_process_replaces_its_predecessor_as_leader(coordination: Coordination) -> None:
-    old = coordination.open_session("nn-1")
-    assert coordination.campaign(old, ROLE, "old").leads
-    new, other = coordination.open_session("nn-1"), coordination.open_session("nn-2")
-    assert coordination.campaign(other, ROLE, "other") == (False, 1, "old")
-    assert coordination.campaign(new, ROLE, "new") == (True, 2, "new")
-    assert coordination.campaign(old, ROLE, "old") == (False, 2, "new")
-
-
-def test_epochs_go_on_and_versions_differ_after_a_restart(tmp_path: Path) -> None:
-    versions = set()
-    for life in range(1, 5):
-        coordination = Coordination(str(tmp_path), expiry_seconds=60.0)
-        versions.add(coordination.children("/a").version)
-        assert coordination.leader(ROLE) is None
-        assert coordination.campaign(coordination.open_session("nn"), ROLE, "").epoch == life
+def test_versions_differ_after_a_restart() -> None:
+    versions = {Coordination(expiry_seconds=60.0).children("/a").version for _ in range(4)}
     assert len(versions) == 4
-
-
-@pytest.mark.parametrize("content", [b"", b"\0" * 40, b"epochs 1\nname_node 3\n", b"x" * 100_000])
-def test_damaged_epochs_refuse_the_start(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "epochs"
-    path.write_bytes(content)
-    for _ in range(2):
-        with pytest.raises(StartRefused, match="epochs is damaged"):
-            ZooKeeper(settings(tmp_path), CREDENTIALS)
-    assert path.read_bytes() == content
-    path.unlink()
-    ZooKeeper(settings(tmp_path), CREDENTIALS).stop()
 
 
 def test_two_zookeepers_do_not_share_a_directory(zookeeper: ZooKeeper, tmp_path: Path) -> None:
     with pytest.raises(StartRefused, match="in use"):
         ZooKeeper(settings(tmp_path), CREDENTIALS)
     with connected(zookeeper) as remote:
-        assert remote.call("leader", ROLE, timeout=10) is None
+        assert remote.call("leader", timeout=10) is None
 
 
 def test_a_silent_client_is_removed_and_its_watchers_told(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ class ZooKeeperSettings(Section):
         "zookeeper_hosts")
     zookeeper_dir: str = setting(
         "data/zookeeper", PATH,
-        "directory of the first one's epochs, and of others that have its port")
+        "directory that the first one locks, and others that have its port")
     directories: Mapping[int, str] = setting(
         lambda: MappingProxyType({}), PATH,
         "directory of the one with this port, in place of the first one's name, _ and the port",

@@ -152,7 +152,7 @@ def state_of(cluster: Cluster, callers: Callers) -> List[Any]:
     registered = [zookeeper.call("children", f"/{kind}s") for kind in ("data_node", "name_node")]
     return [
         names, nodes, writers, told, replicas, registered,
-        zookeeper.call("leader", "name_node"), _record(metadata),
+        zookeeper.call("leader"), _record(metadata),
     ]  # fmt: skip
 
 
