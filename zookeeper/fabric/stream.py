@@ -40,6 +40,10 @@ class Stream:
     binding = b""
     """What a handshake on it is bound to: with TLS, the digest of the server's certificate; on a
     Unix socket, the user who serves there."""
+    plain = True
+    """Whether what comes is what is read: with TLS, some of it may be no message's."""
+    holds_bytes = False
+    """Whether something that has been received can be read, of which the system does not know."""
     names: Optional[FrozenSet[str]] = None
     """Those in the client's certificate, if it showed one; None without TLS."""
 
@@ -275,17 +279,22 @@ class Stream:
 def readable(streams: Sequence[Stream], seconds: float) -> List[Stream]:
     """Those of which something (bytes, or the end) can be read: waits for the first one for so
     long, and gives none when the time is over."""
+    if len(streams) == 1:
+        return [stream for stream in streams if stream.poll(seconds)]
     deadline = time.monotonic() + seconds
     while True:
-        # Each is asked by itself: what TLS has decrypted already no descriptor tells of.
-        found = [stream for stream in streams if stream.poll(0)]
-        left = deadline - time.monotonic()
-        if found or left <= 0:
-            return found
+        # Of these the system does not know: the descriptor of a closed one may be another's.
+        found = [stream for stream in streams if stream.closed or stream.holds_bytes]
+        by_descriptor = {one.fileno(): one for one in streams if one not in found}
         poll = select.poll()
-        for stream in streams:
-            poll.register(stream.fileno(), select.POLLIN)
-        poll.poll(_milliseconds(left))
+        for descriptor in by_descriptor:
+            poll.register(descriptor, select.POLLIN)
+        left = 0.0 if found else deadline - time.monotonic()
+        found += [by_descriptor[descriptor] for descriptor, _ in poll.poll(_milliseconds(left))]
+        # With TLS it may be a part of a record only.
+        found = [stream for stream in found if stream.plain or stream.poll(0)]
+        if found or time.monotonic() >= deadline:
+            return [stream for stream in streams if stream in found]
 
 
 def _milliseconds(seconds: float) -> int:

@@ -70,6 +70,13 @@ class TlsStream(Stream):
                 raise self._fail(AuthenticationFailed(
                     f"{self.peer} does not speak TLS: set [security] tls alike everywhere"))
 
+    plain = False
+
+    @property
+    def holds_bytes(self) -> bool:  # type: ignore[override]
+        """See Stream."""
+        return bool(self._ahead) or not self._is_drained()
+
     def poll(self, seconds: float) -> bool:
         """See Stream."""
         deadline = time.monotonic() + seconds
