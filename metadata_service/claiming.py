@@ -113,6 +113,7 @@ def _promises(ways: Ways, owner: str, at_least: int, seconds: float) -> Promised
     else:
         members = recovery.counted(heard.answers)
         configuration = recovery.newest_configuration(members)
+        members = recovery.deciding(members, configuration)
     if not is_majority(configuration, members.keys()):
         raise _refusal(ways, heard)
     return Promised(reign, configuration, members, heard)

@@ -1,7 +1,7 @@
 """What a leader does for one member besides writing to it: all that takes time.
 
 Theory of operation. Each member has a keeper, a thread that mostly sleeps. It dials, learns where
-the member stands, has it promise the epoch and adopt the record when it has not yet, and then hands
+the member stands, has it adopt the record in this epoch when it has not yet, and then hands
 the lane over to who has the turn. What a turn left behind (a late answer, edits that a member has
 missed, a member that is silent) it sees to while nobody writes. So a member whose machine is gone
 keeps nobody but its own keeper.
@@ -16,11 +16,18 @@ from metadata_service.calls import MemberCalls
 from metadata_service.edits import join_lines
 from metadata_service.lane import Lane
 from metadata_service.members import Members
-from metadata_service.quorum import DAMAGED, MemberStatus
+from metadata_service.quorum import BLANK, DAMAGED, MemberStatus, Place
 from metadata_service.recovery import resumes_at
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Call, calls_of
-from zookeeper.fabric.errors import DfsError, Fenced, InternalError, OutOfStep, Unavailable
+from zookeeper.fabric.errors import (
+    Busy,
+    DfsError,
+    Fenced,
+    InternalError,
+    OutOfStep,
+    Unavailable,
+)
 
 log = logs.get("members")
 
@@ -112,7 +119,8 @@ class MemberKeeper:
         status: MemberStatus = _ask(connection, STATUS)
         self._require_member(status)
         cluster_id, epoch, owner = members.reign
-        if status.promised != epoch or status.owner != owner:
+        if status.state == BLANK:
+            # Which cluster it is of, only a claim tells it.
             status = _ask(connection, CLAIM, cluster_id, epoch, owner)
         if status.log_epoch != epoch:
             acked, version = self._adopt(connection, status)
@@ -121,9 +129,8 @@ class MemberKeeper:
         with members.changed:
             if members.closed:
                 raise Unavailable("the members have been left")
-            if acked > members.record.base.txid and not members.record.has(status.last):
-                if status.log_epoch == epoch:
-                    raise OutOfStep(f"its log is another one at edit {acked}")
+            if status.log_epoch == epoch:
+                self._require_kept(status.last)
             lane.acked, lane.version = acked, version
             lane.room = status.room
             if acked >= members.record.last.txid:
@@ -132,6 +139,15 @@ class MemberKeeper:
             members.changed.notify_all()
         self._told = ""
         log.info("member.joined", member=lane.address, last=acked, epoch=epoch)
+
+    def _require_kept(self, last: Place) -> None:
+        """Raises OutOfStep unless this is a place of the record, and Unavailable when what follows
+        it is not kept any more."""
+        record = self._members.record
+        if last.txid < record.base.txid:
+            raise Unavailable("lacks many edits, which it fetches from the others first")
+        if not record.has(last):
+            raise OutOfStep(f"its log is another one at edit {last.txid}")
 
     def _require_member(self, status: MemberStatus) -> None:
         """Raises Unavailable, and forgets what the member had, unless it takes part."""
@@ -195,8 +211,10 @@ class MemberKeeper:
                 if not error.retryable:
                     lane.refusal = error
                 members.changed.notify_all()
-        if error.message != self._told and not members.closed:  # Once, however long it takes.
-            self._told = error.message
+        # Once, however long it takes; of what says another number each time, its kind is enough.
+        told = error.code if isinstance(error, Busy) else error.message
+        if told != self._told and not members.closed:
+            self._told = told
             log.warning("member.awaited", member=lane.address, error=error.message)
 
 

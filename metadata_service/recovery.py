@@ -7,8 +7,10 @@ the latest epoch, and among those the longest, therefore has all that was decide
 record, and every member adopts it. The epoch goes first: a longer log of an earlier epoch may hold
 edits that a later leader has cut off.
 
-A member that is damaged or has no record yet says nothing, nor does one whose disk went back in
-time: another was told (`witness`) that it had acknowledged more than it has.
+A member that is damaged says nothing, nor does one whose disk went back in time: another was told
+(`witness`) that it had acknowledged more than it has. One that has no record yet, or does not know
+that it is a member by now, counts if the newest configuration names it: its identity is in its
+disk, so it never had another.
 """
 
 import hashlib
@@ -20,7 +22,6 @@ from metadata_service.quorum import (
     BLANK,
     DAMAGED,
     NOBODY,
-    STRANGER,
     Configuration,
     MemberStatus,
     Place,
@@ -77,7 +78,7 @@ def counted(answers: Answers) -> Dict[str, MemberStatus]:
     return {
         status.member_id: status
         for status in answers.values()
-        if status.state not in (BLANK, STRANGER, DAMAGED)
+        if status.state != DAMAGED
         and copies[status.member_id] == 1
         and status.member_id not in doubtful
     }
@@ -99,6 +100,12 @@ def newest_configuration(members: Answers) -> Configuration:
     """Who decides, by those whose word counts: the configuration of the latest log."""
     known = [(status.log_epoch, status.configuration) for status in members.values()]
     return max(known, key=lambda one: (one[0], one[1].version), default=(0, NOBODY))[1]
+
+
+def deciding(members: Answers, configuration: Configuration) -> Dict[str, MemberStatus]:
+    """Those of these members, by their ids, that the configuration names."""
+    ids = {member_id for some in configuration.sets for member_id, _ in some}
+    return {one: status for one, status in members.items() if one in ids}
 
 
 def addresses_of(answers: Answers, hosts: Sequence[str]) -> Tuple[str, ...]:

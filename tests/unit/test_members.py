@@ -13,7 +13,7 @@ from metadata_service.claiming import lead
 from metadata_service.member_record import alone
 from metadata_service.members import Members
 from metadata_service.proofs import Proofs
-from metadata_service.quorum import DAMAGED
+from metadata_service.quorum import DAMAGED, START
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.model_member import ALONE
 from tests.support.models.lettered_members import LetteredMember, letters, text_of
@@ -209,6 +209,18 @@ def test_a_cluster_begins_when_all_members_are_there() -> None:
     leader = quorum.lead()
     assert leader.configuration.version == 1 and leader.reign.epoch == 1
     quorum.close()
+
+
+def test_a_cluster_whose_first_leader_died_at_its_beginning_goes_on(quorum: Quorum) -> None:
+    first = Quorum(3).lead()
+    one = quorum.members[0]
+    one.claim(first.reign.cluster_id, 1, "namenode:1 0")
+    one.adopt(1, "namenode:1 0", START, b"", 0, first.configuration)
+    quorum.ways.dead.add("c:1")
+    leader = quorum.lead()
+    assert leader.reign == (first.reign.cluster_id, 2, "namenode:1 0")
+    write(leader, "a")
+    first.close()
 
 
 def test_members_of_two_clusters_are_not_mixed(quorum: Quorum) -> None:

@@ -70,10 +70,19 @@ def test_members_of_two_clusters_are_refused_and_blank_ones_are_of_none() -> Non
 
 
 @pytest.mark.parametrize("state, counts", [
-    (OK, True), (BEHIND, True), (FULL, True), (BLANK, False), (STRANGER, False), (DAMAGED, False),
+    (OK, True), (BEHIND, True), (FULL, True), (BLANK, True), (STRANGER, True), (DAMAGED, False),
 ])  # fmt: skip
-def test_whose_record_is_none_says_nothing(state: str, counts: bool) -> None:
+def test_who_cannot_read_his_record_says_nothing(state: str, counts: bool) -> None:
     assert ("a" in recovery.counted(by_address(status("a", state=state)))) is counts
+
+
+def test_those_decide_that_the_configuration_names() -> None:
+    """Also who has not stored yet that he is one: otherwise nobody could lead when a leader died
+    while it let the first ones begin, or the second ones in."""
+    blank = status("b", log_epoch=0, state=BLANK, configuration=NOBODY)
+    members = {"a": status("a"), "b": blank, "z": status("z", state=STRANGER)}
+    assert recovery.newest_configuration(members) == THREE
+    assert set(recovery.deciding(members, THREE)) == {"a", "b"}
 
 
 def test_one_member_at_two_addresses_is_believed_at_neither() -> None:

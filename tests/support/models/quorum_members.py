@@ -80,6 +80,8 @@ class ModelMember:
         configuration: Configuration,
     ) -> tuple:  # fmt: skip
         """See MemberCalls."""
+        if epoch > self.promised:
+            self.promised, self.owner = epoch, owner
         self._admit(epoch)
         if owner != self.owner:
             raise Fenced("another owner")
@@ -89,7 +91,7 @@ class ModelMember:
                 raise OutOfStep("it differs there, or has applied more")
             self.lines[txid:] = split_lines(payload)
             self.log_epoch = epoch
-            self.cluster_id = self._claimed_by
+            self.cluster_id = self.cluster_id or self._claimed_by
         if configuration[0] > self.configuration.version or self.log_epoch != epoch:
             self.configuration = Configuration(*configuration)
         return self._stored(decided)
