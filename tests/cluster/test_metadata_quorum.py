@@ -134,9 +134,13 @@ def test_a_member_is_paused_and_catches_up(cluster: Cluster) -> None:
     wait_until(lambda: equal(cluster))
 
 
-def test_the_leader_is_killed(cluster: Cluster) -> None:
+def test_the_leader_is_killed_while_a_member_is_away(cluster: Cluster) -> None:
     def kill(load: Load) -> None:
+        cluster.pause(cluster.members[1])
+        load.goes_on()
         cluster.kill("name_node")
+        load.goes_on()
+        cluster.resume(cluster.members[1])
         load.goes_on()
         cluster.start_daemon("name_node")
 
