@@ -14,10 +14,12 @@ minutes, and up to five times the size of the large file on the disk. With `--na
 a namespace of N files is measured, and how long others wait for `stat` and `mkdir` while it is
 busy with something large: a million take about ten minutes and 2 GB of disk. With `--security`
 three clusters stand side by side, in the modes simple, secret, and secret with TLS. `--only web`
-measures WebHDFS through a gateway, beside the library. `--check FILE` compares the ratios, and
-memory, with those of a run whose `--json` was saved, names what is more than twice as bad in the
-median and at its best, and then exits with status 1. `--peer DIR` measures an HDFS that runs, too,
-in alternation, and prints ours : theirs; scripts/benchmark/hdfs.py says what DIR/hdfs.sh does.
+measures WebHDFS through a gateway, beside the library; `--only failover` how long clients wait when
+the leader of `--held` files is killed or hands over, and three metadata services beside one.
+`--check FILE` compares the ratios, and memory, with those of a run whose `--json` was saved, names
+what is more than twice as bad in the median and at its best, and then exits with status 1.
+`--peer DIR` measures an HDFS that runs, too, in alternation, and prints ours : theirs;
+scripts/benchmark/hdfs.py says what DIR/hdfs.sh does.
 """
 
 import argparse
@@ -38,6 +40,7 @@ if not __package__:
     sys.path[0] = str(ROOT)
 
 from scripts.benchmark.comparison import Rows, what_got_worse  # noqa: E402
+from scripts.benchmark.failover import failover  # noqa: E402
 from scripts.benchmark.hdfs import Hdfs  # noqa: E402
 from scripts.benchmark.latencies import Latency  # noqa: E402
 from scripts.benchmark.latencies import table as latency_table  # noqa: E402
@@ -56,8 +59,11 @@ heavily: three runs without a change differed by up to a half there."""
 ALONE = ("namespace", "security", "peer", "check")
 """Options that go with no other of them; only what `--namespace` found can be checked, too."""
 
-MEASURES = {**GROUPS, "web": web}
+USUAL_MEASURES = {**GROUPS, "web": web}
 """By their names on the command line. The last one has a daemon more than the others."""
+
+MEASURES = {**USUAL_MEASURES, "failover": failover}
+"""With those that must be asked for: they have a second cluster, and take minutes."""
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -65,7 +71,7 @@ USUAL = Scale(size=1 << 30, repeat=3, files=1000, names=2000)
 OF_SECURITY = Scale(size=256 << 20, repeat=5, files=300, names=1000)
 """Three clusters at once: short measures, so that what disturbs one disturbs the others, too."""
 
-QUICK = Scale(size=8 * 1024 * 1024, repeat=1, files=50, names=100)
+QUICK = Scale(size=8 * 1024 * 1024, repeat=1, files=50, names=100, held=50)
 """A look whether everything works; its figures mean nothing."""
 
 
@@ -89,6 +95,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument("--size", type=byte_count, metavar="BYTES", help="large file (1G)")
     parser.add_argument("--repeat", type=positive, metavar="N", help="rounds (3)")
     parser.add_argument("--only", choices=MEASURES, action="append", help="only this group")
+    parser.add_argument("--held", type=positive, metavar="N", help="of --only failover (10,000)")
     parser.add_argument("--quick", action="store_true", help="small and short, to see it work")
     parser.add_argument("--namespace", type=positive, metavar="N", help="only: a tree of N files")
     parser.add_argument("--security", action="store_true", help="only: what each mode costs")
@@ -100,8 +107,9 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     alone = [f"--{name}" for name in ALONE if getattr(arguments, name)]
     if len(alone) > 1 and alone != ["--namespace", "--check"]:
         parser.error(f"{alone[0]} does not go with {alone[1]}")
-    if arguments.peer and "web" in (arguments.only or ()):
-        parser.error("--only web does not go with --peer")
+    for name in ("web", "failover"):
+        if arguments.peer and name in (arguments.only or ()):
+            parser.error(f"--only {name} does not go with --peer")
     return arguments
 
 
@@ -110,7 +118,9 @@ def scale_of(arguments: argparse.Namespace) -> Scale:
     usual = OF_SECURITY if arguments.security else USUAL
     scale = QUICK if arguments.quick else usual
     return scale._replace(
-        size=arguments.size or scale.size, repeat=arguments.repeat or scale.repeat
+        size=arguments.size or scale.size,
+        repeat=arguments.repeat or scale.repeat,
+        held=arguments.held or scale.held,
     )
 
 
@@ -179,7 +189,7 @@ def measured(arguments: argparse.Namespace, folder: Path) -> Measured:
                 sides = run_versus(bench, hdfs, arguments.only or list(GROUPS))
             return Measured(whole._asdict(), bench.results, sides=sides)
         for name, measure in MEASURES.items():
-            if name in (arguments.only or MEASURES):
+            if name in (arguments.only or USUAL_MEASURES):
                 measure(bench)
     return Measured(whole._asdict(), bench.results)
 

@@ -51,12 +51,14 @@ MEMORY_GOAL = Goal(150, at_most=True)
 
 
 class Scale(NamedTuple):
-    """How much is measured: bytes of the large file, rounds, small files, names."""
+    """How much is measured: bytes of the large file, rounds, small files, names; and how many files
+    a namenode has that is lost."""
 
     size: int
     repeat: int
     files: int
     names: int
+    held: int = 10_000
 
 
 class Bench:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -43,8 +44,12 @@ class TrialCluster:
         roles: Sequence[str] = (),
         hasty: bool = False,
         security: str = SIMPLE,
+        name_nodes: int = 1,
+        members: int = 1,
+        zookeepers: int = 1,
     ) -> None:
         self._python = python
+        self._counts = (name_nodes, members, zookeepers)
         self._data_nodes = data_nodes
         self._roles = roles
         self._hasty = hasty
@@ -96,6 +101,14 @@ class TrialCluster:
         paths = sorted(run_folder(load(str(self.config))).glob("*.pid"))
         return {path.stem: Record(*json.loads(path.read_text("utf-8"))).pid for path in paths}
 
+    def start(self, role: str) -> None:
+        """Start a daemon that is down."""
+        self._cluster("start", role)
+
+    def kill(self, role: str) -> None:
+        """kill -9 of one daemon."""
+        os.kill(self.pids()[role], signal.SIGKILL)
+
     def await_empty(self) -> None:
         """Wait until what was deleted is gone from every disk, and the disk knows it.
 
@@ -124,12 +137,16 @@ class TrialCluster:
 
     def _configuration(self) -> str:
         data_nodes = [self._port() for _ in range(self._data_nodes)]
-        lines = ["[name_node]", f"name_node_hosts = {_HOST}:{self._port()}"]
+        name_nodes, members, zookeepers = [
+            ", ".join(f"{_HOST}:{self._port()}" for _ in range(count)) for count in self._counts
+        ]
+        lines = ["[name_node]", f"name_node_hosts = {name_nodes}"]
+        lines += [f"name_node_dir = {self._data}/name_node"]
         if self._hasty:
             lines += ["safe_mode_threshold = 0", f"dead_seconds = {DEAD_SECONDS}"]
-        lines += ["[metadata]", f"metadata_hosts = {_HOST}:{self._port()}"]
+        lines += ["[metadata]", f"metadata_hosts = {members}"]
         lines += [f"metadata_dir = {self._data}/metadata"]
-        lines += ["[zookeeper]", f"zookeeper_hosts = {_HOST}:{self._port()}"]
+        lines += ["[zookeeper]", f"zookeeper_hosts = {zookeepers}"]
         lines += [f"zookeeper_dir = {self._data}/zookeeper"]
         lines += ["[data_node]"]
         lines += ["data_node_hosts = " + ", ".join(f"{_HOST}:{port}" for port in data_nodes)]
