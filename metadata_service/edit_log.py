@@ -4,9 +4,9 @@ A log that was pruned begins behind its `base`. Everything that writes runs insi
 the caller's, and nothing is remembered before that has been committed.
 """
 
-from typing import Any, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Iterator, List, NamedTuple, Optional
 
-from metadata_service.chain import Entry, following
+from metadata_service.chain import following
 from metadata_service.edits import Edit, decode
 from metadata_service.member import Change
 from metadata_service.member_record import Record
@@ -69,7 +69,7 @@ class EditLog:
         for entry in change.entries:
             row = (entry.txid, after.log_epoch, entry.digest, entry.line)
             put(self._connection, JOURNAL, row)
-        edits = self._edits(before.applied.txid, after.applied.txid, change.entries)
+        edits = self._edits(before.applied.txid, after.applied.txid, change)
         if after.base != before.base:
             self._connection.execute(_DROP_UP_TO, (after.base.txid,))
         return edits
@@ -78,17 +78,18 @@ class EditLog:
         """The change has been committed."""
         self._recent.change(change.cut, change.entries)
 
-    def _edits(self, txid: int, last: int, entries: Sequence[Entry]) -> List[Edit]:
-        """The edits behind `txid` up to `last`, the last of them perhaps among these entries."""
-        if entries and entries[0].txid == txid + 1:
-            return [entry.edit for entry in entries[: last - txid]]
-        if last <= txid:
-            return []
-        stored = self._recent.between(txid, last)
-        if stored is not None:
-            return [entry.edit for entry in stored]
-        edits = [decode(row[3]) for row in self._rows(txid, last - txid)]
-        if [edit.txid for edit in edits] != list(range(txid + 1, last + 1)):
+    def _edits(self, txid: int, last: int, change: Change) -> List[Edit]:
+        """The edits behind `txid` up to `last` of the log as it is after the change."""
+        kept = min(last, change.cut)
+        edits: List[Edit] = []
+        if kept > txid:
+            stored = self._recent.between(txid, kept)
+            if stored is None:
+                edits = [decode(row[3]) for row in self._rows(txid, kept - txid)]
+            else:
+                edits = [entry.edit for entry in stored]
+        edits += [entry.edit for entry in change.entries if txid < entry.txid <= last]
+        if len(edits) != last - txid:
             raise CorruptData(f"edits between {txid} and {last} are missing")
         return edits
 
