@@ -121,10 +121,13 @@ class State:
     def stand_by(self) -> None:
         """Another namenode leads from now on. All edits of this one are recorded, so the image is
         true; what no edit has, such as who writes, is forgotten as by an end."""
+        written = self.open_files.block_ids()
         self.open_files.stand_by()
         self.reading.access_times.forget()
         self.commits.stand_by()
         self.blocks.stand_by()
+        for block_id in written:
+            self.blocks.disown(block_id)
 
     def mkdir(
         self,

@@ -18,7 +18,7 @@ from data_service.namenode.namespace.image import INODE_NUMBERS
 from data_service.namenode.state import State
 from data_service.protocol.redundancy import replicated
 from metadata_service.edits import Edit
-from tests.support.models.block_side import Datanodes
+from tests.support.models.block_side import STATS, Datanodes
 from tests.support.models.core_walk import Walk
 from tests.support.models.standby import Overheard, answers, replicas
 
@@ -30,12 +30,14 @@ class ReplayWalk(Walk):
     """The steps of the walk, with a standby beside; a restart ends only the one that leads."""
 
     standby: Optional[State] = None
+    epoch = 1
 
     def datanodes(self, count: int) -> Datanodes:
         """Datanodes that tell both."""
         if self.standby is None:
             self.standby = self.metadata.start()
             self.standby.blocks.stand_by()
+            self.standby.blocks.loaded(0.0)
         told: Any = Overheard(self.state.blocks, self.standby.blocks)
         return Datanodes(told, count)
 
@@ -52,6 +54,30 @@ class ReplayWalk(Walk):
         """The standby, too, has all that is durable before it hears of new sessions."""
         self.follow(self.metadata.last_txid)
         super().restart()
+
+    def hand_over(self) -> None:
+        """The two take turns: the standby leads, and who led stands by with what it has."""
+        self.follow(self.metadata.last_txid)
+        assert self.standby is not None
+        before = self.state.image.rows()
+        self.durable = self.metadata.last_txid
+        self.state, self.standby = self.standby, self.state
+        self.standby.stand_by()
+        self.standby.check()
+        told: Any = self.nodes.blocks
+        self.nodes.sessions = told.take_turns(self.nodes.sessions)
+        assert self.state.image.rows() == before
+        self.present_writers()
+
+    def present_writers(self) -> None:
+        """To who leads now, in a new epoch that all datanodes acknowledge."""
+        self.epoch += 1
+        self.state.lead(self.epoch, 0.0)
+        told: Any = self.nodes.blocks
+        for session in self.nodes.sessions.values():
+            # Orders come with the next beat.
+            told.heartbeat(session, STATS, 0.0, -1, self.epoch)
+        super().present_writers()
 
     def follow(self, txid: int) -> None:
         """The standby replays the edits up to this one."""
@@ -93,7 +119,9 @@ def run(seed: int) -> None:
         for _ in range(STEPS):
             steps.append(walk.step())
             chance = walk.random.random()
-            if chance < 0.1:
+            if chance < 0.05:
+                walk.hand_over()
+            elif chance < 0.1:
                 walk.catch_up()
             elif chance < 0.4:
                 assert walk.standby is not None

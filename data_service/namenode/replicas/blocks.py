@@ -220,6 +220,23 @@ class Blocks:
                 node, replica, opened.digests[node], node in opened.bad, self._parts.now
             )
 
+    def disown(self, block_id: int) -> None:
+        """A block counted as final that no row has, as its file is being written: to a namenode
+        that stands by it is unknown, like all others of that file."""
+        block = self._map.get(block_id)
+        if block is None:
+            return
+        digest, marks = self._map.digest(block_id), self._map.marks.get(block_id, {})
+        held = [(node, reported(block, marks.get(node)), node in marks)
+                for node in self._map.everyone(block_id) if not node.dead]
+        self._map.remove(block_id)
+        self._parts.replication.cancel(block_id)
+        for node, replica, spoilt in held:
+            told = SealedBlock(*replica, b"" if spoilt else digest)
+            self._parts.reports.has(node, told, self._parts.now, False)
+            if spoilt:
+                self._parts.reports.spoil(node, block_id)
+
     def _forget_open(self, block_id: int) -> None:
         opened = self._opened.end(block_id)
         for node, length in opened.replicas.items():

@@ -227,6 +227,10 @@ class Walk(RewritingWalk):
         for node_id in sorted(held):
             self.nodes.start(node_id)
         self.state.blocks.loaded(0.0)
+        self.present_writers()
+
+    def present_writers(self) -> None:
+        """The writers of files that a namenode does not know present these again."""
         writers, self.tree.writers = self.tree.writers, []
         for writer in writers:
             self.resume(writer)

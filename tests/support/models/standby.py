@@ -25,12 +25,20 @@ class Overheard:
         self._sessions[session] = self._standby.register(info, now)
         return session
 
+    def take_turns(self, sessions: Dict[str, int]) -> Dict[str, int]:
+        """Who stood by leads from now on, as all datanodes acknowledge; their sessions with it,
+        for those that they had with who led before."""
+        self._leading, self._standby = self._standby, self._leading
+        told = {node_id: self._sessions[session] for node_id, session in sessions.items()}
+        self._sessions = {told[node_id]: session for node_id, session in sessions.items()}
+        return told
+
     def heartbeat(
-        self, session: int, stats: NodeStats, now: float, durable_txid: int
+        self, session: int, stats: NodeStats, now: float, durable_txid: int, acknowledged: int = 0
     ) -> Tuple[Command, ...]:
         """What the datanode shall do, by the word of who leads."""
         assert not self._standby.heartbeat(self._sessions[session], stats, now, durable_txid)
-        return self._leading.heartbeat(session, stats, now, durable_txid)
+        return self._leading.heartbeat(session, stats, now, durable_txid, acknowledged)
 
     def block_report(
         self, session: int, report_id: int, part: int, parts: int, blocks: Sequence[Block],
