@@ -170,13 +170,15 @@ class DataNode(Process):
         self.session = 0
 
     def drop_orders(self) -> None:
-        """With a new session, the orders of earlier ones are void."""
+        """With a new session, or a newer epoch, all earlier orders are void."""
         self.orders.clear()
 
     def check_epoch(self, epoch: int) -> None:
         """Remember the newest epoch; raises Fenced when an older namenode speaks."""
         if epoch < self.epoch:
             raise Fenced(f"a namenode of epoch {epoch} commands, {self.epoch} is known")
+        if epoch > self.epoch:
+            self.drop_orders()
         self.epoch = epoch
 
     def _report(self) -> Script:
@@ -240,7 +242,7 @@ class DataNode(Process):
         remaining = CAPACITY - self.world.random.randrange(1000)
         stats = NodeStats(CAPACITY, 0, remaining, len(self.disk), 0, 0)
         epoch, commands, given_at = yield from self._call(
-            "heartbeat", session, stats, HEARTBEAT_SECONDS,
+            "heartbeat", session, stats, HEARTBEAT_SECONDS, self.epoch,
             timeout=HEARTBEAT_SECONDS + GRACE_SECONDS,
         )
         self.check_epoch(epoch)

@@ -297,10 +297,10 @@ class NameNode(Process):
         return Registration(session, term.journal.epoch, term.journal.cluster_id)
 
     def exposed_heartbeat(
-        self, _source: str, session: int, stats: NodeStats, seconds: float
+        self, _source: str, session: int, stats: NodeStats, seconds: float, acknowledged: int
     ) -> Script:
         """(epoch, commands, when they were given)."""
-        return self.leading().heartbeat(session, stats, seconds)
+        return self.leading().heartbeat(session, stats, seconds, acknowledged)
 
     def exposed_block_report(self, _source: str, *report: Any) -> Script:
         """One part of a full report."""

@@ -129,13 +129,15 @@ class ModelTerm:
         while not (yield from self.tell_blocks(operation)):
             yield self._process.world.sleep(SLICE_PAUSE_SECONDS)
 
-    def heartbeat(self, session: int, stats: NodeStats, seconds: float) -> Script:
+    def heartbeat(
+        self, session: int, stats: NodeStats, seconds: float, acknowledged: int
+    ) -> Script:
         """(epoch, commands, when they were given): at once when there are any, or in time."""
         clock = self._process.clock
         deadline = clock() + seconds
         yield from self.require_command()
         self._require_term()
-        commands = self.decisions.beat(session, stats, clock())
+        commands = self.decisions.beat(session, stats, clock(), acknowledged)
         while not commands and deadline > clock():
             if not (yield self._ordered.wait(deadline - clock())):
                 break
