@@ -24,6 +24,7 @@ from metadata_service.backlog import Pending
 from metadata_service.claiming import lead
 from metadata_service.edits import Edit, Row
 from metadata_service.lane import Ways
+from metadata_service.member_figures import figures
 from metadata_service.members import SILENCE_SECONDS, Members
 from metadata_service.proofs import Proofs
 from metadata_service.quorum import Place
@@ -229,10 +230,13 @@ class Journal:
             self._send(batch, deadline)
 
     def figures(self) -> Tuple[Family, ...]:
-        """How far it has come, and how long appends take."""
+        """How far it has come, how long appends take, and how the members fare."""
+        members = self._members
+        of_members = figures(members, time.monotonic()) if members is not None else ()
         with self._lock:
             waiting = self.last_txid - self.durable_txid
             return (
+                *of_members,
                 gauge("pyhdfs_last_txid", "The last edit that was made.", self.last_txid),
                 gauge("pyhdfs_edits_waiting", "Edits that are not durable yet.", waiting),
                 gauge("pyhdfs_epoch", "In which epoch this namenode leads.", self.epoch),

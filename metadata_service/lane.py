@@ -110,6 +110,9 @@ class Lane:
         self.asked_for_proof_at = -math.inf
         self.trouble = "has not answered yet"
         """Why it is not in step, for a person; empty when it is."""
+        self.heard_at = 0.0
+        """When it last answered, in monotonic seconds; in the beginning, when it was made."""
+        self.refusals = 0
         self.appends = Histogram()
 
     def lose(self, error: DfsError) -> None:

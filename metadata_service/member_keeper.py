@@ -135,7 +135,7 @@ class MemberKeeper:
             lane.room = status.room
             if acked >= members.record.last.txid:
                 lane.refusal, lane.trouble = None, ""  # Otherwise what it is sent next will show.
-            lane.writing.connection = connection
+            lane.writing.connection, lane.heard_at = connection, time.monotonic()
             members.changed.notify_all()
         self._told = ""
         log.info("member.joined", member=lane.address, last=acked, epoch=epoch)

@@ -88,6 +88,8 @@ class Members:
         self.silence_seconds = silence_seconds
         addresses = [address for one in configuration.sets for _, address in one]
         self.lanes = [Lane(one) for one in dict.fromkeys((*ways.addresses, *addresses))]
+        for lane in self.lanes:
+            lane.heard_at = time.monotonic()
         self.candidates: Set[str] = set()
         """The ids of those who shall be members: they are written to, and do not count yet."""
         self.changed = threading.Condition()
@@ -225,12 +227,14 @@ class Members:
             self._refuse(lane, error, now)
             return
         lane.appends.note(now - asked_at)
+        lane.heard_at = now
         lane.acked, lane.applied_txid = stored.last.txid, stored.applied_txid
         lane.room, lane.refusal, lane.pause = stored.room, None, 0.0
         lane.trouble = ""
 
     def _refuse(self, lane: Lane, error: DfsError, now: float) -> None:
         """A member did not store what it was sent."""
+        lane.refusals += 1
         if isinstance(error, (DiskFull, Busy)):
             lane.retry_at = now + (FULL_SECONDS if isinstance(error, DiskFull) else BUSY_SECONDS)
             lane.refusal, lane.trouble = error, error.message

@@ -9,15 +9,21 @@ import pytest
 
 from metadata_service import members as members_module
 from metadata_service import ring as ring_module
-from metadata_service.claiming import lead
 from metadata_service.member_record import alone
 from metadata_service.members import Members
 from metadata_service.proofs import Proofs
 from metadata_service.quorum import DAMAGED, START
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.model_member import ALONE
-from tests.support.models.lettered_members import LetteredMember, letters, text_of
-from tests.support.models.quorum_members import ModelWays, chance
+from tests.support.models.lettered_members import (
+    BYTES_MAX,
+    LetteredMember,
+    Quorum,
+    letters,
+    text_of,
+    write,
+)
+from tests.support.models.quorum_members import chance
 from zookeeper.fabric.errors import (
     DfsError,
     DiskFailed,
@@ -27,55 +33,11 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 
-BYTES_MAX = 1 << 20
-SILENCE_SECONDS = 0.3
-
-
-class Quorum:
-    """Some members, and whoever leads them."""
-
-    def __init__(self, count: int) -> None:
-        self.members = [LetteredMember(name) for name in "abcde"[:count]]
-        self.ways = ModelWays(*self.members)
-        self.leaders: List[Members] = []
-        self.txid = 0
-
-    def lead(self, at_least: int = 0, seconds: float = PATIENCE_SECONDS) -> Members:
-        """A new leader."""
-        owner = f"namenode:1 {len(self.leaders)}"
-        leader = lead(self.ways, owner, at_least, seconds, BYTES_MAX, SILENCE_SECONDS)
-        self.leaders.append(leader)
-        return leader
-
-    def logs(self) -> List[str]:
-        """What each member has."""
-        with self.ways.lock:
-            return [one.text for one in self.ways.members.values()]
-
-    def settled(self) -> List[int]:
-        """Up to where each member has applied its edits, once it has applied all that it can."""
-        with self.ways.lock:
-            for one in self.members:
-                one.settle()
-            return [one.record.applied.txid for one in self.members]
-
-    def close(self) -> None:
-        """Nobody leads."""
-        for leader in self.leaders:
-            leader.close()
-
-
 @pytest.fixture(name="quorum")
 def _quorum() -> Iterator[Quorum]:
     made = Quorum(3)
     yield made
     made.close()
-
-
-def write(leader: Members, text: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Append an edit a letter."""
-    first = leader.record.last.txid + 1
-    leader.append(first, letters(first, text), seconds)
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
@@ -322,24 +284,6 @@ def test_a_lagging_member_is_given_a_moment(
 
 
 # Everything at once.
-
-
-def test_a_proof_is_as_old_as_its_question(quorum: Quorum) -> None:
-    leader = quorum.lead()
-    proofs, before = Proofs(leader), time.monotonic()
-    quorum.ways.held.add("c:1")
-    assert before <= proofs.renew(1) <= time.monotonic()
-    quorum.ways.held.update(("a:1", "b:1"))
-    with pytest.raises(Unavailable):
-        proofs.renew(0.05)
-    between = time.monotonic()
-    quorum.ways.held.clear()
-    assert proofs.renew(PATIENCE_SECONDS) >= between, "late answers are of older questions"
-    quorum.ways.dead.update(("a:1", "b:1"))
-    with pytest.raises(Unavailable):
-        proofs.renew(0.05)
-    quorum.ways.dead.clear()
-    assert proofs.renew(PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("seed", range(12))

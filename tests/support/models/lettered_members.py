@@ -2,12 +2,19 @@
 
 from typing import Any, List, Optional, Sequence
 
+from metadata_service.claiming import lead
 from metadata_service.edits import Edit, decode, encode, split_lines
 from metadata_service.member_record import Record
+from metadata_service.members import Members
 from metadata_service.quorum import Place, Stored
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from tests.support.models.model_member import BLANK as BLANK_RECORD
 from tests.support.models.model_member import ModelMember
+from tests.support.models.quorum_members import ModelWays
 from zookeeper.fabric.errors import DfsError
+
+BYTES_MAX = 1 << 20
+SILENCE_SECONDS = 0.3
 
 
 def letters(first_txid: int, text: str) -> List[str]:
@@ -76,3 +83,43 @@ class LetteredMember(ModelMember):
         mine = self.record.applied
         if peer.record.applied.txid > mine.txid:
             self.pull(mine, peer.tail(mine.txid, 1000, 0.0).payload)
+
+
+class Quorum:
+    """Some members, and whoever leads them."""
+
+    def __init__(self, count: int) -> None:
+        self.members = [LetteredMember(name) for name in "abcde"[:count]]
+        self.ways = ModelWays(*self.members)
+        self.leaders: List[Members] = []
+        self.txid = 0
+
+    def lead(self, at_least: int = 0, seconds: float = PATIENCE_SECONDS) -> Members:
+        """A new leader."""
+        owner = f"namenode:1 {len(self.leaders)}"
+        leader = lead(self.ways, owner, at_least, seconds, BYTES_MAX, SILENCE_SECONDS)
+        self.leaders.append(leader)
+        return leader
+
+    def logs(self) -> List[str]:
+        """What each member has."""
+        with self.ways.lock:
+            return [one.text for one in self.ways.members.values()]
+
+    def settled(self) -> List[int]:
+        """Up to where each member has applied its edits, once it has applied all that it can."""
+        with self.ways.lock:
+            for one in self.members:
+                one.settle()
+            return [one.record.applied.txid for one in self.members]
+
+    def close(self) -> None:
+        """Nobody leads."""
+        for leader in self.leaders:
+            leader.close()
+
+
+def write(leader: Members, text: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Append an edit a letter."""
+    first = leader.record.last.txid + 1
+    leader.append(first, letters(first, text), seconds)

@@ -1,0 +1,82 @@
+"""What a leader knows of its members besides their logs: that it leads, and how they fare."""
+
+import time
+from typing import Iterator
+
+import pytest
+
+from metadata_service.member_figures import figures
+from metadata_service.proofs import Proofs
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.models.lettered_members import Quorum, write
+from zookeeper.fabric.errors import Busy, Fenced, Unavailable
+
+
+@pytest.fixture(name="quorum")
+def _quorum() -> Iterator[Quorum]:
+    made = Quorum(3)
+    yield made
+    made.close()
+
+
+def test_a_proof_is_as_old_as_its_question(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    proofs, before = Proofs(leader), time.monotonic()
+    quorum.ways.held.add("c:1")
+    assert before <= proofs.renew(1) <= time.monotonic()
+    quorum.ways.held.update(("a:1", "b:1"))
+    with pytest.raises(Unavailable):
+        proofs.renew(0.05)
+    between = time.monotonic()
+    quorum.ways.held.clear()
+    assert proofs.renew(PATIENCE_SECONDS) >= between, "late answers are of older questions"
+    quorum.ways.dead.update(("a:1", "b:1"))
+    with pytest.raises(Unavailable):
+        proofs.renew(0.05)
+    quorum.ways.dead.clear()
+    assert proofs.renew(PATIENCE_SECONDS)
+
+
+def test_who_lets_go_may_be_followed_at_once(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    proofs = Proofs(leader)
+    wait_until(lambda: proofs.renew(1) and all(lane.proving.idle for lane in leader.lanes))
+    args = leader.reign.cluster_id, leader.reign.epoch + 1, "another:1 nonce"
+    with pytest.raises(Busy):
+        quorum.members[0].claim(*args)
+    leader.close()
+    proofs.release()
+    for one in quorum.members:
+        assert one.claim(*args).promised == leader.reign.epoch + 1
+    with pytest.raises(Unavailable):
+        proofs.renew(1)
+
+
+def test_a_majority_that_promised_another_ends_the_proofs(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    proofs = Proofs(leader)
+    wait_until(lambda: proofs.renew(1) and all(lane.proving.idle for lane in leader.lanes))
+    args = leader.reign.cluster_id, leader.reign.epoch + 1, "namenode:1 later"
+    quorum.members[0].claim(*args)
+    assert proofs.renew(PATIENCE_SECONDS), "a minority is none"
+    quorum.members[1].claim(*args)
+    with pytest.raises(Fenced, match="epoch 1 is over, 2 has been promised"):
+        proofs.renew(PATIENCE_SECONDS)
+
+
+def test_figures_tell_who_lags(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    quorum.ways.dead.add("a:1")
+    write(leader, "abc")
+    wait_until(lambda: len(leader.in_step()) == 2)
+    found = {one.name: one for one in figures(leader, time.monotonic() + 5)}
+    behind, seconds, in_step = [
+        {sample.tags[0][1]: sample.values[0] for sample in found[f"pyhdfs_member_{name}"].samples}
+        for name in ("edits_behind", "seconds_behind", "in_step")
+    ]
+    assert behind["a:1"] == 3 and max(behind["b:1"], behind["c:1"]) <= 3
+    assert seconds["a:1"] >= 5 and in_step == {"a:1": 0, "b:1": 1, "c:1": 1}
+    assert found["pyhdfs_decided_txid"].samples[0].values == (3,)
+    appends = found["pyhdfs_member_append_seconds"]
+    assert len(appends.samples) == 3 and sum(appends.samples[1].values[:-1]) >= 1
