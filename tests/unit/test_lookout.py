@@ -92,3 +92,9 @@ def test_a_later_candidacy_takes_the_place_of_an_earlier_one(watch: Watch) -> No
     watch.lead("n:1", 1e9)
     wait_until(lambda: watch.vacant == [2])
     assert "n:0" in repr(watch.lookout)
+
+
+def test_members_that_config_ini_does_not_name_any_more_are_asked_too(watch: Watch) -> None:
+    watch.members.addresses = watch.members.addresses[:1]
+    watch.lookout.campaign(0)
+    wait_until(lambda: watch.vacant == [0])

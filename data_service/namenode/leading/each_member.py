@@ -5,7 +5,7 @@ Each is asked in a thread of its own, so a member whose host is dead delays no o
 
 import threading
 from functools import partial
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Iterable, Optional, Set, Tuple
 
 from metadata_service.calls import MemberCalls
 from metadata_service.lane import Ways
@@ -26,12 +26,21 @@ class EachMember:
         self._name = name
         self._pause_seconds, self._answer_seconds = pause_seconds, answer_seconds
         self._ask = ask
+        self._lock = threading.Lock()
+        self._asked: Set[str] = set()
         self._stopping = False
         self._wake = threading.Event()
 
     def start(self) -> None:
         """Begin to ask, at once."""
-        for address in self._ways.addresses:
+        self.ask_at(self._ways.addresses)
+
+    def ask_at(self, addresses: Iterable[str]) -> None:
+        """Ask at these addresses, too, from now on."""
+        with self._lock:
+            new = [address for address in addresses if address not in self._asked]
+            self._asked.update(new)
+        for address in new:
             thread = threading.Thread(
                 target=self._keep, args=(address,), name=self._name, daemon=True
             )

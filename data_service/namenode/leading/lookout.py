@@ -9,6 +9,7 @@ from data_service.namenode.leading.each_member import EachMember
 from metadata_service.calls import MemberCalls
 from metadata_service.lane import Ways
 from metadata_service.quorum import MemberStatus
+from metadata_service.recovery import addresses_of
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 
@@ -98,6 +99,9 @@ class Lookout:
             self._candidacy.heard(address, status, now)
             leader, number = self._candidacy.leader(now), self._number
             news, self.leader = leader != self.leader, leader
+            if self._questions is not None:
+                # Also members decide that config.ini does not name any more.
+                self._questions.ask_at(addresses_of({address: status}, ()))
             claims = number is not None and self._candidacy.claims(now)
             if claims:
                 self._number = None
