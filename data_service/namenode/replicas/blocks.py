@@ -28,7 +28,8 @@ from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.node import Node
 from data_service.namenode.replicas.parts import Parts
 from data_service.namenode.replicas.redundancy_monitor import RedundancyMonitor
-from data_service.protocol.blocks import Block, SealedBlock, Told, sealed
+from data_service.namenode.replicas.unrecorded import disown, forget_open
+from data_service.protocol.blocks import Block, Told, sealed
 from data_service.protocol.nodes import Command, NodeInfo, NodeStats, Target
 from data_service.protocol.redundancy import Redundancy
 
@@ -171,7 +172,11 @@ class Blocks:
             node.settled = False
             node.forget_verifications()
         for block_id in list(self._opened):
-            self._forget_open(block_id)
+            forget_open(self._parts, block_id)
+
+    def disown(self, block_id: int) -> None:
+        """A block of a file that is being written is unknown to who stands by, however final."""
+        disown(self._parts, block_id)
 
     def begin(self, block_id: int, generation: int, targets: Iterable[Target],
               size: int = 0) -> None:
@@ -219,31 +224,6 @@ class Blocks:
             self._parts.reports.settle(
                 node, replica, opened.digests[node], node in opened.bad, self._parts.now
             )
-
-    def disown(self, block_id: int) -> None:
-        """A block counted as final that no row has, as its file is being written: to a namenode
-        that stands by it is unknown, like all others of that file."""
-        block = self._map.get(block_id)
-        if block is None:
-            return
-        digest, marks = self._map.digest(block_id), self._map.marks.get(block_id, {})
-        held = [(node, reported(block, marks.get(node)), node in marks)
-                for node in self._map.everyone(block_id) if not node.dead]
-        self._map.remove(block_id)
-        self._parts.replication.cancel(block_id)
-        for node, replica, spoilt in held:
-            told = SealedBlock(*replica, b"" if spoilt else digest)
-            self._parts.reports.has(node, told, self._parts.now, False)
-            if spoilt:
-                self._parts.reports.spoil(node, block_id)
-
-    def _forget_open(self, block_id: int) -> None:
-        opened = self._opened.end(block_id)
-        for node, length in opened.replicas.items():
-            replica = SealedBlock(block_id, opened.generation, length, opened.digests[node])
-            self._parts.reports.has(node, replica, self._parts.now, False)
-            if node in opened.bad:
-                self._parts.reports.spoil(node, block_id)
 
     def _adopt(self, block_id: int) -> None:
         for node in self._nodes:

@@ -55,8 +55,8 @@ class SafeMode:
         self._loaded = True
 
     def stand_by(self) -> None:
-        """Another namenode leads: count what is there, and change nothing. Who led, and leads again,
-        has waited for the reports already."""
+        """Another namenode leads: count what is there, and change nothing. Who led, and leads
+        again, has waited for the reports already."""
         self._stands_by = True
         if self._state != STARTING:
             self._reached = -inf if self._state == OFF else None

@@ -150,8 +150,8 @@ class OpenFiles:
         self._first_number = self._image.counters[INODE_NUMBERS]
 
     def stand_by(self) -> None:
-        """Another namenode leads: to that one their writers present their files. What ended here may
-        begin again there."""
+        """Another namenode leads: to that one their writers present their files. What ended here
+        may begin again there."""
         self._files.clear()
         self._ended.clear()
         self._leases.clear()
