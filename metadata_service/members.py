@@ -49,6 +49,13 @@ BUSY_SECONDS = 0.02
 CATCH_UP_SECONDS = 0.02
 """How long a turn waits for a member that lags far behind, so that it can catch up under load."""
 
+LIVELY_SECONDS = 1.0
+"""Unless that has not answered for so long: it is no laggard then, but stopped."""
+
+IDLE_SECONDS = 20.0
+"""A member that has not answered for so long is sent no edits: they tell it what is decided, and a
+gateway on the way that the connection is in use. The first edit would be lost on it, silently."""
+
 APPEND = calls_of(MemberCalls)["append"]
 
 
@@ -191,7 +198,9 @@ class Members:
         return {lane.member_id: lane.acked for lane in self.lanes if lane.acked >= 0}
 
     def _is_due(self, lane: Lane, now: float) -> bool:
-        return lane.writing.idle and lane.acked < self.record.last.txid and lane.retry_at <= now
+        if not lane.writing.idle or lane.retry_at > now:
+            return False
+        return lane.acked < self.record.last.txid or now - lane.heard_at > IDLE_SECONDS
 
     def _write(self, lane: Lane, acked: Dict[str, int], now: float) -> None:
         first, last = lane.acked, self.record.last.txid
@@ -273,9 +282,11 @@ class Members:
         """Who lags far behind, and is well, catches up: a turn gives it a moment."""
         if len(self.lanes) == 1:
             return
+        last, now = self.record.last.txid, time.monotonic()
         late = [
             lane.writing.connection for lane in self.lanes
-            if lane.writing.busy and self.record.last.txid - lane.acked > EDITS_MAX // 2
+            if lane.writing.busy and last - lane.acked > EDITS_MAX // 2
+            and now - lane.heard_at < LIVELY_SECONDS
         ]  # fmt: skip
         if late:
             self.ways.answering(late, CATCH_UP_SECONDS)

@@ -283,6 +283,17 @@ def test_a_lagging_member_is_given_a_moment(
     quorum.ways.held.clear()
 
 
+def test_an_idle_connection_is_used_now_and_then(
+    quorum: Quorum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members_module, "IDLE_SECONDS", 0.05)
+    leader = quorum.lead()
+    wait_until(lambda: all(one.appended[:2] == [0, 0] for one in quorum.members))
+    write(leader, "a")
+    wait_until(lambda: quorum.logs() == ["a"] * 3)
+    leader.check()
+
+
 # Everything at once.
 
 
