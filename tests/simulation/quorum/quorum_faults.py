@@ -31,8 +31,8 @@ class QuorumFaults:
         self.done: Dict[str, int] = {}
         self._copies: Dict[str, ModelDisk] = {}
         deeds: Dict[Callable[[], None], float] = {
-            self._crash: 3.0, self._bounce: 2.0, self._cut_power: 3.0, self._die: 6.0, self._pause: 3.0,
-            self._cut_link: 2.0, self._cut_one_way: 2.0,
+            self._crash: 3.0, self._bounce: 2.0, self._cut_power: 3.0, self._die: 6.0,
+            self._pause: 3.0, self._cut_link: 2.0, self._cut_one_way: 2.0,
             self._isolate: 3.0, self._split: 2.0, self._crash_all: 0.3, self._fill: 1.0,
             self._stall: 1.5, self._wipe: 2.0, self._rot_edit: 1.0, self._rot_row: 2.0,
             self._copy: 2.0, self._restore: 2.0,
