@@ -199,12 +199,16 @@ def test_an_ended_term_leaves_nothing_in_memory(company: Company) -> None:
     """What was frozen after loading was never looked at by the collector: each term cost as much
     memory as the namespace has."""
     company.start()
+    address, network = company.settings.name_node.hosts[0], company.settings.network
+    pool = RemotePool("name_node", address, credentials(f"user:{getpass.getuser()}"), network)
+    pool.call("mkdir", ("an idle client", 1, 0), "/d", True, 0o755)
     ended = weakref.ref(company.namenode.namesystem().decisions.state)
     assert gc.get_freeze_count() > 0
     company.namenode.namesystem().decisions.state.commits.last_txid += 1
     company.end_term()
     wait_until(lambda: ended() is None, what="the memory of the old term")
     wait_until(company.leads, what="a new term")
+    pool.close()
 
 
 def test_what_is_recorded_in_memory_goes_on_without_its_term(company: Company) -> None:

@@ -1,6 +1,7 @@
 """One connection to the namenode: who calls, for whom, in which namesystem, with which rights."""
 
 import time
+import weakref
 from hashlib import blake2b
 from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
@@ -70,7 +71,8 @@ class Connection:
         self.acting: Optional[Acting] = None
         self._caller = Caller("", frozenset(), False)
         self._identified_until = 0.0
-        self._met_in: Optional[Namesystem] = None
+        # Of a term that is over, an idle connection must not keep what it had in memory.
+        self._met_in: "Optional[weakref.ref[Namesystem]]" = None
         self._met: Dict[str, str] = {}
 
     @property
@@ -185,8 +187,8 @@ class Connection:
         """A client's name in the namenode, which tells whose it is: ids are shown to all who meet
         a lease, and another user who presents one reaches neither its files nor its answers."""
         namesystem = self.namesystem
-        if namesystem is not self._met_in:
-            self._met_in, self._met = namesystem, {}
+        if self._met_in is None or self._met_in() is not namesystem:
+            self._met_in, self._met = weakref.ref(namesystem), {}
         return self._met.get(client_id) or self._meet(client_id, namesystem)
 
     def own_operation(self, op: Operation, args: Tuple[Any, ...]) -> Op:
@@ -200,7 +202,8 @@ class Connection:
 
     def ended(self, by_client: bool) -> None:
         """What the clients of this connection write is free soon when they do not come back."""
-        namesystem, now = self._met_in, time.monotonic()
+        namesystem = None if self._met_in is None else self._met_in()
+        now = time.monotonic()
         if namesystem is None or namesystem.over:
             return
         try:

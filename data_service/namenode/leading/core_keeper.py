@@ -66,6 +66,8 @@ class CoreKeeper:
         self._following: Optional[Following] = None
         self._term: Optional[Term] = None
         self._journal: Optional[Journal] = None
+        # Why nothing could be loaded, or followed, the last time.
+        self._reason = ""
         self._claimed_at = 0.0
         self._takeovers = Histogram()
 
@@ -121,10 +123,11 @@ class CoreKeeper:
 
         def told(error: Optional[Exception]) -> None:
             if error is None:
+                self._reason = ""
                 self._stand_by(following.core)
                 self._told(leadership.Loaded(attempt))
             else:
-                self._stand_by(None)
+                self._lost(error)
                 self._told(leadership.Lost(attempt, error))
 
         self._following = following = Following(
@@ -143,8 +146,7 @@ class CoreKeeper:
         try:
             self._begin_term(attempt, at_least)
         except Exception as error:
-            known = isinstance(error, DfsError)
-            log.warning("term.not_begun", error=error, exc_info=not known)
+            _warn("term.not_begun", error)
             if isinstance(error, OutOfStep):
                 self._core = None
             self._stand_by(self._core)
@@ -238,6 +240,13 @@ class CoreKeeper:
             for address in ways.addresses
         ]
 
+    def _lost(self, error: Exception) -> None:
+        """Nothing is in memory. The same reason is told of once, however often it is met."""
+        if repr(error) != self._reason:
+            _warn("following.ended", error)
+        self._reason = repr(error)
+        self._stand_by(None)
+
     def _stand_by(self, core: Optional[Core]) -> None:
         """This is in memory, and will be, whoever leads; None: nothing is, and nobody listens, as
         while there is no cluster yet."""
@@ -254,6 +263,14 @@ class CoreKeeper:
 
     def __repr__(self) -> str:
         return f"<CoreKeeper of {self._address}: {self._term or self._following!r}>"
+
+
+def _warn(event: str, error: Exception) -> None:
+    """Of an error that is being handled: a defect is shown with its place."""
+    if isinstance(error, DfsError):
+        log.warning(event, error=error.message)
+    else:
+        log.error(event, exc_info=True, error=type(error).__name__)
 
 
 def _perform(

@@ -16,6 +16,7 @@ from typing import Callable, List, NamedTuple, Optional
 from data_service.namenode.leading import memory
 from data_service.namenode.leading.record_reader import News, RecordReader
 from data_service.namenode.namenode_core import Core
+from data_service.namenode.replicas.events import Event
 from metadata_service.chain import following
 from metadata_service.edits import Edit, decode
 from metadata_service.journal import Journal
@@ -110,8 +111,6 @@ class Following:
         except Exception as error:
             self._core = None
             if not self.stopped:
-                known = isinstance(error, DfsError)
-                log.warning("following.ended", error=error, exc_info=not known)
                 self._told(error)
 
     def _load(self) -> Core:
@@ -169,10 +168,13 @@ class Following:
             self._level_at = now
         if now >= self._next_round:
             self._next_round = now + self._round_seconds
+            events: List[Event] = []
             with core.lock:
                 if not self.stopped:
                     core.state.commits.retries.tick(now)
-                    core.state.blocks.monitor.tick(now, core.random)
+                    events = core.state.blocks.monitor.tick(now, core.random)
+            for event in events:
+                log.info(event.name, **dict(event.fields))
 
     def _txid(self) -> int:
         core = self._core
