@@ -1,11 +1,13 @@
 """Run the simulated cluster under many seeds, or one seed again.
 
-    python3 scripts/simulate.py [--seeds N] [--first S] [--steps K]
-    python3 scripts/simulate.py --seed S [--steps K] [--trace]
+    python3 scripts/simulate.py [--quorum] [--seeds N] [--first S] [--steps K]
+    python3 scripts/simulate.py [--quorum] --seed S [--steps K] [--trace]
 
 Every seed is another run of a whole cluster in virtual time, in which anything may crash, pause,
-lose, repeat or reorder; afterwards nothing may be lost (see tests/simulation/simulation.py). The
-same seed is the same run. A seed that fails is printed with its last events, the rule that was
+lose, repeat or reorder; afterwards nothing may be lost (see tests/simulation/simulation.py). With
+`--quorum` it is the metadata quorum alone: three members, and leaders that come and go, with disks
+that fill, hang, rot, are emptied or restored (see tests/simulation/quorum/quorum_run.py). The same
+seed is the same run. A seed that fails is printed with its last events, the rule that was
 broken, and the command that shows it again. The exit status is 1 when any seed failed.
 """
 
@@ -13,12 +15,13 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, List, Optional
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from tests.simulation.simulation import STEPS, Simulation, explain, run  # noqa: E402
+from tests.simulation import simulation  # noqa: E402
+from tests.simulation.quorum import quorum_run  # noqa: E402
 
 FAILURES_MAX = 5
 
@@ -29,9 +32,10 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=200, metavar="N", help="how many runs (200)")
     parser.add_argument("--first", type=int, default=0, metavar="S", help="the first seed (0)")
     parser.add_argument(
-        "--steps", type=int, default=STEPS, metavar="K",
-        help=f"deeds of the world until all faults are healed ({STEPS})",
+        "--steps", type=int, metavar="K",
+        help=f"deeds of the world until all faults are healed ({simulation.STEPS})",
     )  # fmt: skip
+    parser.add_argument("--quorum", action="store_true", help="only the metadata quorum")
     parser.add_argument("--seed", type=int, metavar="S", help="only this one")
     parser.add_argument("--trace", action="store_true", help="print every event of --seed")
     arguments = parser.parse_args(argv)
@@ -40,21 +44,23 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     return arguments
 
 
-def run_one(seed: int, steps: int, trace: bool) -> int:
+def run_one(seed: int, steps: int, trace: bool, quorum: bool) -> int:
     """One seed, whose events are printed when asked for; the exit status."""
-    simulation = Simulation(seed)
+    made: Any = quorum_run.QuorumRun(seed) if quorum else simulation.Simulation(seed)
     if trace:
-        simulation.world.listener = print
+        made.world.listener = print
     try:
-        print(simulation.run(steps))
+        print(made.run(steps))
     except Exception as error:
-        print(explain(simulation, error, steps))
+        explain: Any = quorum_run.explain if quorum else simulation.explain
+        print(explain(made, error, steps))
         raise
     return 0
 
 
-def run_many(seeds: range, steps: int) -> int:
+def run_many(seeds: range, steps: int, quorum: bool) -> int:
     """Every seed, up to some failures; the exit status."""
+    run: Any = quorum_run.run if quorum else simulation.run
     failures = 0
     started = time.monotonic()
     for count, seed in enumerate(seeds, 1):
@@ -75,10 +81,12 @@ def run_many(seeds: range, steps: int) -> int:
 def main(argv: Optional[List[str]] = None) -> int:
     """The exit status."""
     arguments = parse(argv)
+    usual = quorum_run.STEPS if arguments.quorum else simulation.STEPS
+    steps = usual if arguments.steps is None else arguments.steps
     if arguments.seed is not None:
-        return run_one(arguments.seed, arguments.steps, arguments.trace)
+        return run_one(arguments.seed, steps, arguments.trace, arguments.quorum)
     seeds = range(arguments.first, arguments.first + max(1, arguments.seeds))
-    return run_many(seeds, arguments.steps)
+    return run_many(seeds, steps, arguments.quorum)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The witness of a run: what was decided, told when a leader counts a majority."""
+"""The witness of a run: what was decided, told as soon as a leader counts a majority."""
 
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -62,8 +62,8 @@ class Decided:
     def require_image(self, name: str, place: Place, tables: Tables) -> None:
         """A member's image is what the edits up to that place make."""
         self.require_applied(name, place)
-        alike = tables == self.tables_at(place.txid)
-        demand(alike, name, "has an image that is not that of", place)
+        expected = self.tables_at(place.txid)
+        demand(tables == expected, name, "has an image that is not that of", place)
 
     def tables_at(self, txid: int) -> Tables:
         """The tables that so many edits make; to be asked for in any order."""

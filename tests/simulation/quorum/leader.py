@@ -38,7 +38,7 @@ class Leader(Process):
         self.dies_writing = False
         """Whether the next append is its last deed."""
         self._claims = 0
-        self._eager = 1.0
+        self._eager = 0.15
         self.edits = self.reads = 0
 
     def on_start(self) -> None:
@@ -68,7 +68,7 @@ class Leader(Process):
     def _campaign(self) -> Script:
         while True:
             yield self.world.sleep(LOOK_SECONDS / 4)
-            if self.reign is not None or not self._candidacy.claims(self.clock(), True):
+            if self.reign is not None or not self._candidacy.claims(self.clock()):
                 continue
             try:
                 self.reign = yield from self._claim()
@@ -276,6 +276,9 @@ class Leader(Process):
                     lane.joined = False
                 elif self._has_adopted(lane):
                     reign.allegiance.answered(proved, self._dated(asked_at))
+                proved_at = reign.allegiance.proved_at(reign.configuration)
+                if proved_at is not None:
+                    reign.lease.proved(proved_at)
                 reign.look_at_allegiance(self.clock())
             yield self.world.sleep(PROOF_SECONDS)
 
@@ -289,9 +292,7 @@ class Leader(Process):
 
     def holds(self, reign: Reign) -> bool:
         """Whether this leader may answer anybody."""
-        proved_at = reign.allegiance.proved_at(reign.configuration)
-        return (reign.established and not reign.over and proved_at is not None
-                and self.clock() - proved_at < LEADER_SECONDS)
+        return reign.established and not reign.over and reign.lease.holds(self.clock())
 
     # What clients would see.
 

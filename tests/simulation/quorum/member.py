@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List, Optional
 from metadata_service.catch_up_plan import IMAGE, PULL, RENEW, Mark, next_step
 from metadata_service.edits import join_lines
 from metadata_service.member import Change, MemberCore
+from metadata_service.member_lease import LEASE_FACTOR
 from metadata_service.quorum import DAMAGED, Export, MemberStatus, Place, Tail
 from tests.simulation.network import Network
 from tests.simulation.quorum.decided import Decided
@@ -13,7 +14,7 @@ from tests.simulation.world import Bell, Process, Script
 from zookeeper.fabric.errors import CorruptData, DfsError, DiskFull, SessionExpired
 
 LEADER_SECONDS = 1.5
-LEASE_SECONDS = LEADER_SECONDS * 1.1
+LEASE_SECONDS = LEADER_SECONDS * LEASE_FACTOR
 KEEP_EDITS = 20
 """Few, so that members that were away a while need an image."""
 

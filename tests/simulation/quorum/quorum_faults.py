@@ -13,7 +13,7 @@ from tests.simulation.quorum.member import MetadataMember
 from tests.simulation.quorum.model_disk import ROTTEN_EDIT, ROTTEN_ROW, SOUND, ModelDisk
 from tests.simulation.world import Process, World
 
-PAUSE_SECONDS = (0.3, 0.8, 2.0)
+PAUSE_SECONDS = (0.5, 1.5, 4.0)
 """About the time from one fault to the next: one of these for a whole run."""
 
 
@@ -31,11 +31,11 @@ class QuorumFaults:
         self.done: Dict[str, int] = {}
         self._copies: Dict[str, ModelDisk] = {}
         deeds: Dict[Callable[[], None], float] = {
-            self._crash: 3.0, self._bounce: 2.0, self._cut_power: 3.0, self._die: 6.0,
-            self._pause: 3.0, self._cut_link: 2.0, self._cut_one_way: 2.0,
-            self._isolate: 3.0, self._split: 2.0, self._crash_all: 0.3, self._fill: 1.0,
-            self._stall: 1.5, self._wipe: 2.0, self._rot_edit: 1.0, self._rot_row: 2.0,
-            self._copy: 2.0, self._restore: 2.0,
+            self._crash: 3.0, self._bounce: 2.0, self._cut_power: 3.0, self._die: 4.0,
+            self._pause: 3.0, self._cut_link: 2.0, self._cut_one_way: 2.0, self._isolate: 3.0,
+            self._split: 2.0, self._crash_all: 0.3, self._fill: 1.0, self._stall: 1.5,
+            self._wipe: 2.0, self._rot_edit: 1.0, self._rot_row: 2.0, self._copy: 2.0,
+            self._restore: 2.0,
         }  # fmt: skip
         self._deeds = [deed for deed in deeds if self._random.random() < 0.6] or [self._crash]
         self._weights = [deeds[deed] for deed in self._deeds]

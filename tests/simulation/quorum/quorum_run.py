@@ -1,4 +1,4 @@
-"""One run of the quorum: members, leaders, faults for a while, then peace, and all must be right.
+"""One run of the quorum: members and leaders, faults for a while, then peace, and all is right.
 
 Real is what decides: each member's core with its lease, what a leader concludes from the answers
 to its claim, what it counts as decided, how members change and catch up, and when a namenode

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Set
 
+from data_service.namenode.leading.leader_lease import LeaderLease
 from metadata_service.allegiance import DESERTED_SECONDS, Allegiance
 from metadata_service.calls import Witness
 from metadata_service.joint_change import next_configuration, wanted
@@ -9,6 +10,7 @@ from metadata_service.majorities import reached
 from metadata_service.quorum import DAMAGED, Configuration, MemberStatus
 from metadata_service.ring import Ring
 from tests.simulation.quorum.decided import Decided
+from tests.simulation.quorum.member import LEADER_SECONDS
 from tests.simulation.world import Bell, World
 from zookeeper.fabric.errors import Unavailable
 
@@ -41,6 +43,7 @@ class Reign:
         self._world, self._witness = world, witness
         self._base = record.last
         self.allegiance = Allegiance(epoch)
+        self.lease = LeaderLease(LEADER_SECONDS, False)
         self.candidates: Set[str] = set()
         """Who is wanted as a member, and is given the record already."""
         self._joint_since: Optional[float] = None
