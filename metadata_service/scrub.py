@@ -9,11 +9,12 @@ import threading
 from functools import partial
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
-from metadata_service.calls import ScrubCalls
+from metadata_service.asking import ask_all
+from metadata_service.calls import MemberCalls, ScrubCalls
 from metadata_service.members import Members
 from metadata_service.verdict import Verdict, verdict_on
 from zookeeper.fabric import logs
-from zookeeper.fabric.calls import Call
+from zookeeper.fabric.calls import Call, calls_of
 from zookeeper.fabric.errors import CorruptData, DfsError, OutOfStep
 
 log = logs.get("scrub")
@@ -27,7 +28,13 @@ TRIES = 10
 SECONDS_MAX = 1800.0
 """For so long a member may read its rows: some 15 s a million files."""
 
+ANSWER_SECONDS = 2.0
+"""Who does not answer for so long is not asked to compare its rows."""
+
 PERIOD_SECONDS = 86_400.0
+
+
+STATUS = calls_of(MemberCalls)["status"]
 
 
 class Scrubbing:
@@ -54,11 +61,16 @@ class Scrubbing:
         """Compare the images of all members, which takes some time; one at a time."""
         members = self._members
         with self._lock:
+            addresses = [lane.address for lane in members.lanes]
+            # Who does not say a word now would be waited for as long as others may read.
+            there = ask_all(members.ways, addresses, STATUS, (), ANSWER_SECONDS, lambda _: False)
             asked = {
-                lane.address: ScrubCalls(partial(_perform, members, lane.address), SECONDS_MAX)
-                for lane in members.lanes
+                address: ScrubCalls(partial(_perform, members, address), SECONDS_MAX)
+                for address in there.answers
             }
-            return scrub(asked, members.reign.epoch, lambda: members.decided, len(members.ids))
+            verdict = scrub(asked, members.reign.epoch, lambda: members.decided, len(members.ids))
+            absent = set(addresses) - set(asked)
+            return verdict._replace(silent=tuple(sorted({*verdict.silent, *absent})))
 
 
 def _perform(

@@ -2,12 +2,21 @@
 
 from typing import Dict, Tuple
 
-from data_service.protocol.availability_calls import AvailabilityCalls, MemberRow, ServiceState
+from data_service.protocol.availability_calls import (
+    AvailabilityCalls,
+    Comparison,
+    MemberRow,
+    ServiceState,
+)
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.identity import NAME_NODE
 from zookeeper.fabric.pools import RemotePool
 from zookeeper.fabric.settings import Address, Settings
+
+COMPARE_SECONDS = 1800.0
+"""For so long all metadata services may read all their rows."""
+
 
 class NameNodes:
     """Connections to each of `name_node_hosts`. For `with`.
@@ -48,6 +57,11 @@ class NameNodes:
     def members(self, address: Address) -> Tuple[MemberRow, ...]:
         """How one of them finds the metadata services; raises Unavailable when it says nothing."""
         return AvailabilityCalls(self._pools[address].perform).members()
+
+    def compare_members(self, address: Address) -> Comparison:
+        """Have the one that leads compare the metadata services; see AvailabilityCalls."""
+        calls = AvailabilityCalls(self._pools[address].perform, COMPARE_SECONDS)
+        return calls.compare_members()
 
     def hand_over(self, address: Address) -> None:
         """Have the one that leads let another one lead; see AvailabilityCalls."""

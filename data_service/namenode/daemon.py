@@ -166,8 +166,9 @@ class NameNode(daemon.Daemon):
     def _availability(self) -> Availability:
         keeper = self._keeper
         return Availability(
-            self._state, self._hand_over, self._ask_members, keeper.figures, lambda: keeper.lag
-        )
+            self._state, self._hand_over, self._ask_members, keeper.figures, lambda: keeper.lag,
+            lambda: self.namesystem().journal.compare_members(),
+        )  # fmt: skip
 
     def _ask_members(self) -> Tuple[MemberRow, ...]:
         return ask_members(self._members, self._keeper.known_txid)

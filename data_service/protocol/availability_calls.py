@@ -39,6 +39,15 @@ class MemberRow(NamedTuple):
     room: bool
 
 
+class Comparison(NamedTuple):
+    """How the rows of the metadata services compare. `differing` have other rows than most; when
+    `known` is false nobody can tell whose are right. `silent` could not tell what theirs are."""
+
+    known: bool
+    differing: Tuple[Text, ...]
+    silent: Tuple[Text, ...]
+
+
 class AvailabilityCalls(Calls, who=PEOPLE):
     """What is asked of one namenode itself, whether it leads or not."""
 
@@ -51,6 +60,11 @@ class AvailabilityCalls(Calls, who=PEOPLE):
         """How it finds the metadata services, in the order of config.ini. Appends there take it
         half of the time at most `median_ms`, and one in a hundred takes longer than `slow_ms`; 0
         when it makes none."""
+
+    @call(TELLS, superuser=True)
+    def compare_members(self) -> Comparison:
+        """Have the metadata services read all their rows and compare them, which takes some seconds
+        a million files; who differs fetches them anew. Raises NotLeader."""
 
     @call(TELLS, superuser=True)
     def hand_over(self) -> None:

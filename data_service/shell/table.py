@@ -217,8 +217,9 @@ COMMANDS: Dict[str, Command] = {
     "haadmin": _row(
         "haadmin",
         "[-getServiceState <id>] [-getAllServiceState] [-checkHealth <id>] [-failover <id> <id>] "
-        "[-members]",
-        "ask which namenode leads, have another one lead, see the metadata services", "haadmin",
+        "[-members] [-verify]",
+        "ask which namenode leads, have another one lead, see and compare the metadata services",
+        "haadmin",
     ),
     "groups": _row(
         "groups", "[<user> ...]",

@@ -92,6 +92,13 @@ def test_a_full_disk_delays_nobody_and_catches_up_when_it_has_room(
         after = quorum.wait_whole()
     assert after[VICTIM].member_id == before[VICTIM].member_id
     quorum.wait_equal()
+    same = cluster.client("haadmin", "-verify")
+    assert (same.status, same.text) == (0, "all metadata services have the same rows\n"), same
+    cluster.pause(VICTIM)
+    differs = cluster.client("haadmin", "-verify")
+    cluster.resume(VICTIM)
+    assert differs.status != 0 and "could not tell" in differs.err
+    quorum.wait_whole()
 
 
 def _state(quorum: Quorum) -> str:

@@ -197,6 +197,8 @@ def test_an_administrator_has_the_other_one_lead_under_load(pair: Pair) -> None:
     assert heads.split()[:4] == ["address", "id", "promised", "log"]
     metadata = Address(*pair.cluster.address("metadata"))
     assert row.startswith(str(metadata)) and row.split()[-2:] == ["yes", "ok"]
+    same = haadmin("haadmin", "-verify")
+    assert (same.status, same.text) == (0, "all metadata services have the same rows\n"), same
     again = haadmin("haadmin", "-failover", "nn0", "nn1")
     assert again.status == 255 and "Can't failover to an active service" in again.err
     # And back: who handed over is a candidate again, after a while.

@@ -42,8 +42,8 @@ OF_EVERYBODY = {"leader"}
 """The call whose table names nobody: who leads."""
 
 ADMINISTRATION = {
-    "hand_over", "list_open_files", "metasave", "record_rows", "record_txid", "refresh_nodes",
-    "save_namespace", "spread_blocks", "trigger_block_report",
+    "compare_members", "hand_over", "list_open_files", "metasave", "record_rows", "record_txid",
+    "refresh_nodes", "save_namespace", "spread_blocks", "trigger_block_report",
 }  # fmt: skip
 """For superusers, as in HDFS. Where one call is for both, such as `safe_mode`, its method decides:
 see tests/cluster/test_administration.py."""

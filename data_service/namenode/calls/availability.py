@@ -2,8 +2,9 @@
 
 from typing import Callable, NoReturn, Optional, Tuple
 
-from data_service.protocol.availability_calls import ACTIVE, MemberRow, ServiceState
-from zookeeper.fabric.errors import InvalidArgument
+from data_service.protocol.availability_calls import ACTIVE, Comparison, MemberRow, ServiceState
+from metadata_service.verdict import Verdict
+from zookeeper.fabric.errors import InvalidArgument, NotLeader
 from zookeeper.fabric.figures import Family
 
 
@@ -17,10 +18,12 @@ class Availability:
         members_of: Callable[[], Tuple[MemberRow, ...]] = tuple,
         figures_of: Callable[[], Tuple[Family, ...]] = tuple,
         lag_of: Callable[[], Optional[Tuple[int, float]]] = lambda: None,
+        compare: Optional[Callable[[], Verdict]] = None,
     ) -> None:
         self._state_of = state_of
         self._hand_over = hand_over
         self._members_of = members_of
+        self._compare = compare
         self.figures = figures_of
         self.lag_of = lag_of
         """How far behind the record this namenode is, in edits and seconds, while it stands by;
@@ -33,6 +36,13 @@ class Availability:
     def members(self) -> Tuple[MemberRow, ...]:
         """See AvailabilityCalls."""
         return self._members_of()
+
+    def compare_members(self) -> Comparison:
+        """See AvailabilityCalls."""
+        if self._compare is None:
+            raise NotLeader("there is no daemon that leads")
+        verdict = self._compare()
+        return Comparison(bool(verdict.digest), verdict.differing, verdict.silent)
 
     def hand_over(self) -> None:
         """See AvailabilityCalls."""

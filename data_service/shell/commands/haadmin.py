@@ -108,6 +108,23 @@ def _members(
         session.out.line(line)
 
 
+def _verify(
+    session: Session, name_nodes: NameNodes, _names: List[str], _addresses: List[Address]
+) -> None:
+    """By the one that leads; the others refuse, and say so."""
+    leading = sorted(name_nodes.addresses, key=lambda one: not _leads(name_nodes, one))
+    known, differing, silent = name_nodes.compare_members(leading[0])
+    for address in silent:
+        session.complain(f"{address}: could not tell what its rows are: see its log")
+    for address in differing:
+        session.complain(f"{address}: its rows differ from those of the others"
+                         + (": it fetches them anew" if known else ""))
+    if not known:
+        session.complain("no majority of the metadata services has the same rows")
+    elif not (differing or silent):
+        session.out.line("all metadata services have the same rows")
+
+
 def _first_answer(
     name_nodes: NameNodes, addresses: List[Address]
 ) -> Tuple[MemberRow, ...]:
@@ -156,5 +173,6 @@ _ACTIONS: Dict[str, Tuple[int, _Perform]] = {
     "-checkHealth": (1, _health),
     "-failover": (2, _fail_over),
     "-members": (0, _members),
+    "-verify": (0, _verify),
 }
 """How many namenodes each names, and what does it."""
