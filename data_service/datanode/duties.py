@@ -61,7 +61,7 @@ REMOVALS_SECONDS_MAX = 5.0
 """How long removals that an earlier namenode ordered are awaited: a hung disk may hold one up for
 ever. Then a new session begins, whose full report does not list what is being removed."""
 
-TELL_PAUSE_SECONDS = 0.1
+TELL_PAUSE_SECONDS = 0.3
 """News for a namenode that nobody waits for are collected for so long, and sent together."""
 
 INTERRUPT_SECONDS = 1.0

@@ -33,7 +33,7 @@ class Auditor:
         self.namenodes: List[Any] = []
         self.lateness = 0.0
         self._epochs: Dict[str, int] = {}
-        self._damage_heard: Dict[Tuple[str, int, int], float] = {}
+        self._damage_heard: Dict[Tuple[str, int, str], float] = {}
         self._least_wanted: Dict[int, int] = {}
         self._edits_seen = 0
         self.removals = 0
@@ -65,7 +65,7 @@ class Auditor:
 
     def _keeps(self, node: Any, block: Any, order: Any) -> bool:
         """Whether a node has a good replica, as far as the giver of the order could know."""
-        heard = self._damage_heard.get((node.name, block.block_id, order.epoch))
+        heard = self._damage_heard.get((node.name, block.block_id, order.giver.namenode))
         if heard is not None and heard > order.given_at:
             return True  # It was good then; by now it may even be removed, as a damaged one.
         replica = node.disk.get(block.block_id)
@@ -94,8 +94,8 @@ class Auditor:
         self._edits_seen = len(self._metadata.edits)
         return self._least_wanted[inode_id]
 
-    def registered(self, name: str, epoch: int) -> None:
-        """A datanode accepted a namenode of this epoch."""
+    def learned(self, name: str, epoch: int) -> None:
+        """A datanode obeys the namenode of this epoch from now on."""
         self._require_epoch(name, epoch)
         self._epochs[name] = epoch
 
@@ -103,8 +103,8 @@ class Auditor:
         seen = self._epochs.get(name, 0)
         demand(epoch >= seen, name, "obeys epoch", epoch, "after", seen)
 
-    def heard_of_damage(self, name: str, block_id: int, session: int) -> None:
-        """A namenode was told that a replica is damaged. Sessions name the epoch they are of."""
+    def heard_of_damage(self, name: str, block_id: int, namenode: str) -> None:
+        """This namenode was told that a replica is damaged."""
         if block_id in self._metadata.tables["blocks"]:
-            key = (name, block_id, session >> 32)
+            key = (name, block_id, namenode)
             self._damage_heard.setdefault(key, self._metadata.world.now)

@@ -36,7 +36,8 @@ def check_term(term: ModelTerm, datanodes: List[DataNode]) -> None:
         node = blocks._nodes.get(datanode.name)
         if node is None or not node.reported or not node.session:
             continue
-        if node.session != datanode.session or datanode.news:
+        duties = datanode.towards(term.namenode)
+        if node.session != duties.session or duties.news:
             continue
         for block_id, replica in datanode.disk.items():
             known = (

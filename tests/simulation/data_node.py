@@ -1,9 +1,10 @@
 """A model datanode: a disk that survives, and a process that keeps the contract of a real one.
 
-That contract, as in `actor.py`, `incremental_report.py` and `pipeline.py`: it tells what happened
-to its replicas in order; it makes the list of a full report after the answer to the empty first
-part; after a change that was not answered it begins a new session; with a new session it drops its
-orders; it remembers the newest epoch on its disk and obeys no older one.
+That contract, as in `actor.py`, `incremental_report.py` and `pipeline.py`: it tells each namenode
+what happened to its replicas in order; it makes the list of a full report after the answer to the
+empty first part; after a change that was not answered it begins a new session; with a new session,
+or when another one leads, it drops its orders; it remembers the newest epoch on its disk and obeys
+no older one.
 """
 
 from collections import deque
@@ -16,13 +17,20 @@ from data_service.protocol.nodes import (
     TRASH,
     VERIFY,
     Command,
-    NodeInfo,
-    NodeStats,
     Target,
 )
 from tests.simulation.auditor import Auditor
+from tests.simulation.duties import (
+    CALL_SECONDS,
+    CORRUPT,
+    DELETED,
+    HEARTBEAT_SECONDS,
+    RECEIVED,
+    VERIFIED,
+    ModelDuties,
+)
 from tests.simulation.network import Network
-from tests.simulation.services import CLUSTER_ID, Coordination
+from tests.simulation.services import Coordination
 from tests.simulation.world import Bell, Process, Script
 from zookeeper.fabric.errors import (
     BlockMissing,
@@ -31,19 +39,7 @@ from zookeeper.fabric.errors import (
     DfsError,
     Fenced,
     InvalidArgument,
-    NotLeader,
-    SessionExpired,
-    Unavailable,
 )
-
-RECEIVED, DELETED, CORRUPT, VERIFIED = "received", "deleted", "corrupt", "verified"
-HEARTBEAT_SECONDS = 1.0
-GRACE_SECONDS = 1.5
-CALL_SECONDS = 1.5
-TELL_SECONDS = 2.0
-REPORT_SECONDS = 20.0
-REPORT_BLOCKS = 3
-CAPACITY = 1 << 40
 
 
 class Replica(NamedTuple):
@@ -55,13 +51,14 @@ class Replica(NamedTuple):
 
 
 class Order(NamedTuple):
-    """One block of a command; by which epoch it was given, and when."""
+    """One block of a command; by whom it was given, in which epoch, and when."""
 
     action: str
     block: Block
     targets: Tuple[Target, ...]
     epoch: int
     given_at: float
+    giver: ModelDuties
 
 
 class DataNode(Process):
@@ -78,33 +75,33 @@ class DataNode(Process):
         self._forget_all()
 
     def _forget_all(self) -> None:
-        self.session = 0
+        self.duties = [ModelDuties(self, self._network, name) for name in self._namenodes]
         self.known_corrupt: Set[int] = set()
-        self.news: Dict[int, Tuple[str, Block]] = {}
         self.orders: Deque[Order] = deque()
-        self._telling = False
-        self._told = Bell(self.world)
         self._ordered = Bell(self.world)
         self._writing: Set[int] = set()
-        self._presumed = self.world.random.randrange(len(self._namenodes))
-        self._reports = 0
-        self._report_due = 0.0
         self._slowness = self.world.random.choice((0.1, 0.1, 2.0))
 
     def on_start(self) -> None:
         """The process knows nothing but its disk."""
         self._forget_all()
         # The scan at start finds what is short; damage inside is found by the scanner.
-        self.spawn(self._keep())
+        for duties in self.duties:
+            self.spawn(duties.keep())
         self.spawn(self._obey())
         self.spawn(self._scan())
         self.spawn(self._coordinate())
+
+    def towards(self, namenode: str) -> ModelDuties:
+        """What it does for one of its namenodes."""
+        return next(duties for duties in self.duties if duties.namenode == namenode)
 
     @property
     def busy(self) -> bool:
         """Whether something is under way here, or damage is not found yet."""
         damaged = any(not replica.intact for replica in self.disk.values())
-        return bool(self.news or self.orders or self._writing) or damaged
+        untold = any(duties.news for duties in self.duties)
+        return bool(untold or self.orders or self._writing) or damaged
 
     # Damage.
 
@@ -136,133 +133,47 @@ class DataNode(Process):
                 session.lost()
             yield self.world.sleep(HEARTBEAT_SECONDS)
 
-    def _keep(self) -> Script:
-        while True:
-            pause = HEARTBEAT_SECONDS
-            try:
-                yield from self._attend()
-                continue
-            except SessionExpired:
-                self._end_session()
-                pause = 0.05
-            except DfsError as error:
-                self.world.note(f"{self.name} in trouble: {error.code}")
-            yield self.world.sleep(pause * self.world.random.uniform(0.5, 1.0))
-
-    def _attend(self) -> Script:
-        if not self.session:
-            yield from self._register()
-        if self.clock() >= self._report_due:
-            yield from self._report()
-        yield from self.tell()
-        yield from self._beat()
-
-    def _register(self) -> Script:
-        info = NodeInfo(self.name, str(self.generation), self.name, 1800, "/rack", CLUSTER_ID)
-        registration = yield from self._call("register", info)
-        self.check_epoch(registration.epoch)
-        self._auditor.registered(self.name, registration.epoch)
-        self.drop_orders()
-        self._report_due = 0.0
-        self.session = registration.session
-
-    def _end_session(self) -> None:
-        self.session = 0
-
-    def drop_orders(self) -> None:
-        """With a new session, or a newer epoch, all earlier orders are void."""
-        self.orders.clear()
+    def learn(self, epoch: int) -> None:
+        """A namenode leads in this epoch: what others ordered is void."""
+        before = self.epoch
+        self.check_epoch(epoch)
+        self._auditor.learned(self.name, epoch)
+        if epoch != before:
+            self.drop_orders()
 
     def check_epoch(self, epoch: int) -> None:
         """Remember the newest epoch; raises Fenced when an older namenode speaks."""
         if epoch < self.epoch:
             raise Fenced(f"a namenode of epoch {epoch} commands, {self.epoch} is known")
-        if epoch > self.epoch:
-            self.drop_orders()
         self.epoch = epoch
 
-    def _report(self) -> Script:
-        self._reports += 1
-        session, number = self.session, self._reports
-        parts = 2 + len(self.disk) // REPORT_BLOCKS
-        yield from self._call("block_report", session, number, 0, parts, ())
-        good = [replica.block for block_id, replica in sorted(self.disk.items())
-                if block_id not in self.known_corrupt]
-        for block_id in sorted(self.known_corrupt):
-            self._add_news(CORRUPT, self.disk[block_id].block)
-        yield from self.tell()
-        for part in range(1, parts):
-            listed = tuple(good[part - 1 :: parts - 1])
-            yield from self._call("block_report", session, number, part, parts, listed)
-        self._report_due = self.clock() + REPORT_SECONDS
+    def drop_orders(self) -> None:
+        """With a new session, or another leader, the orders of earlier ones are void."""
+        self.orders.clear()
 
     def _add_news(self, kind: str, block: Block) -> None:
-        self.news.pop(block.block_id, None)
-        self.news[block.block_id] = (kind, block)
-
-    def tell(self) -> Script:
-        """Tell all that is untold; raises what the namenode or the network answered."""
-        while self._telling:
-            if not (yield self._told.wait(TELL_SECONDS)):
-                raise Unavailable("another telling takes long")
-        if not self.news:
-            return
-        session = self.session
-        if not session:
-            raise Unavailable("this datanode is not registered")
-        told = dict(self.news)
-        self._telling = True
-        try:
-            yield from self._call("block_changes", session, *_by_kind(told), timeout=TELL_SECONDS)
-        except (Unavailable, SessionExpired):
-            if self.session == session:
-                self._end_session()
-            raise
-        finally:
-            self._telling = False
-            self._told.ring()
-        for block_id, change in told.items():
-            if change[0] == CORRUPT:
-                self._auditor.heard_of_damage(self.name, block_id, session)
-            if self.news.get(block_id) is change:
-                del self.news[block_id]
+        for duties in self.duties:
+            duties.add(kind, block)
 
     def _tell_quietly(self) -> Script:
-        """What could not be told now is told before the next heartbeat."""
-        try:
-            yield from self.tell()
-        except DfsError as error:
-            self.world.note(f"{self.name} keeps its news: {error.code}")
+        """Wait until the namenode that leads has heard the news, or cannot be told."""
+        leaders = [duties for duties in self.duties if duties.leads]
+        for duties in self.duties:
+            if duties not in leaders[-1:]:
+                self.spawn(duties.tell_quietly())
+        for duties in leaders[-1:]:
+            yield from duties.tell_quietly()
 
-    def _beat(self) -> Script:
-        session = self.session
-        if not session:
-            raise SessionExpired("a change could not be told")
-        # Two namenodes shall not happen to choose the same surplus (HDFS-1972).
-        remaining = CAPACITY - self.world.random.randrange(1000)
-        stats = NodeStats(CAPACITY, 0, remaining, len(self.disk), 0, 0)
-        epoch, commands, given_at = yield from self._call(
-            "heartbeat", session, stats, HEARTBEAT_SECONDS, self.epoch,
-            timeout=HEARTBEAT_SECONDS + GRACE_SECONDS,
-        )
-        self.check_epoch(epoch)
-        for command in commands:
-            self._take(command, epoch, given_at)
+    def heard_of_damage(self, block_id: int, namenode: str) -> None:
+        """A namenode knows now that a replica here is damaged."""
+        self._auditor.heard_of_damage(self.name, block_id, namenode)
 
-    def _take(self, command: Command, epoch: int, given_at: float) -> None:
+    def take(self, command: Command, epoch: int, given_at: float, giver: ModelDuties) -> None:
+        """Put the orders of a command behind the others."""
         for block in command.blocks:
-            self.orders.append(Order(command.action, block, command.targets, epoch, given_at))
+            self.orders.append(
+                Order(command.action, block, command.targets, epoch, given_at, giver))
         self._ordered.ring()
-
-    def _call(self, method: str, *args: Any, timeout: float = CALL_SECONDS) -> Script:
-        asked = self._presumed
-        try:
-            return (yield self._network.call(
-                self, self._namenodes[asked], method, *args, timeout=timeout))
-        except (Unavailable, NotLeader):
-            if asked == self._presumed:
-                self._presumed = (asked + 1) % len(self._namenodes)
-            raise
 
     # Orders.
 
@@ -326,13 +237,7 @@ class DataNode(Process):
                                      replica.content, rest, timeout=4 * CALL_SECONDS)
         except DfsError as error:
             self.world.note(f"{self.name} could not copy {order.block.name}: {error.code}")
-            yield from self._tell_failure(order.block)
-
-    def _tell_failure(self, block: Block) -> Script:
-        try:
-            yield from self._call("copy_failed", self.session, block.block_id)
-        except DfsError as error:
-            self.world.note(f"{self.name} could not tell of {block.name}: {error.code}")
+            yield from order.giver.tell_failure(order.block)
 
     # What clients and other datanodes ask.
 
@@ -378,9 +283,3 @@ class DataNode(Process):
             raise CorruptData(f"{block.name} is damaged on {self.name}")
         return replica.content
 
-
-def _by_kind(changes: Dict[int, Tuple[str, Block]]) -> Tuple[Tuple[Block, ...], ...]:
-    return tuple(
-        tuple(block for kind, block in changes.values() if kind == wanted)
-        for wanted in (RECEIVED, DELETED, CORRUPT, VERIFIED)
-    )

@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 from data_service.namenode.decisions import Decided, Decisions, Operation
 from data_service.namenode.leading.leader_lease import LeaderLease
 from data_service.namenode.namespace.retries import Answer, Op, RetryCache
+from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.deletion import Deletions
 from data_service.namenode.replicas.full_reports import FullReports
 from data_service.namenode.replicas.node import Node
@@ -19,6 +20,7 @@ from data_service.namenode.writers.open_files import OpenFiles
 from data_service.protocol.blocks import Block
 from metadata_service.append_queue import AppendQueue
 from tests.simulation.data_node import DataNode
+from tests.simulation.duties import ModelDuties
 from tests.simulation.services import MetadataService
 from tests.simulation.term import ModelTerm
 from tests.simulation.world import Script
@@ -70,6 +72,11 @@ def _obey_anybody(self: DataNode, epoch: int) -> None:
 
 def _admit_anybody(_self: MetadataService, _epoch: int) -> None:
     """The metadata service does not mind the epoch."""
+
+
+def _has_reported(self: Node) -> bool:
+    """A node counts that may still do what an earlier leader has ordered."""
+    return self.reported
 
 
 def _counts_unless_dead(self: Node) -> bool:
@@ -138,6 +145,24 @@ def _take_silence_for_success(self: AppendQueue, *_: Any) -> None:
     self.appended(self.last_txid, True)
 
 
+_lead = Blocks.lead
+
+
+def _lead_unacknowledged(self: Blocks, epoch: int, now: float) -> None:
+    """Who takes over counts on every datanode that it has heard while it stood by."""
+    _lead(self, epoch, now)
+    for node in self._nodes:
+        node.settled = node.session != 0
+
+
+def _tell_who_leads(self: ModelDuties, kind: str, block: Block) -> None:
+    """What is news for a namenode that stands by is dropped."""
+    if self.leads:
+        _add(self, kind, block)
+
+
+_add = ModelDuties.add
+
 MUTANTS: Dict[str, Mutant] = {
     "acknowledge before the journal is durable": Mutant(
         "", 0, (Patch(Decisions, "decide", _answer_at_once),)),
@@ -172,6 +197,18 @@ MUTANTS: Dict[str, Mutant] = {
         "was never true between", 73, (Patch(LeaderLease, "holds", _proved_anyway),)),
     "take an append that was not answered for done": Mutant(
         "", 0, (Patch(AppendQueue, "refused", _take_silence_for_success),)),
+    "take over without acknowledged epochs": Mutant(
+        "removes Replica", 0, (
+            Patch(Blocks, "lead", _lead_unacknowledged),
+            Patch(Verifications, "sure", _never_ask),
+        )),
+    "ignore whom a datanode obeys": Mutant(
+        "removes Replica", 0, (
+            Patch(Node, "usable", property(_has_reported)),
+            Patch(Verifications, "sure", _never_ask),
+        )),
+    "drop the news for a standby": Mutant(
+        "does not know Replica", 0, (Patch(ModelDuties, "add", _tell_who_leads),)),
     "obey orders of an earlier session": Mutant(
         "obeys epoch", 18, (Patch(DataNode, "drop_orders", _keep_orders),)),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from data_service.namenode.leading.leadership import Leadership
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
 from data_service.namenode.namespace.retries import Op
+from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import Tail
@@ -16,13 +17,16 @@ from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
 from tests.simulation.following import ModelFollowing
 from tests.simulation.journal import ModelJournal
 from tests.simulation.network import Network
-from tests.simulation.services import LEADER_SECONDS, METADATA, Coordination
+from tests.simulation.services import CLUSTER_ID, LEADER_SECONDS, METADATA, Coordination
 from tests.simulation.term import ModelTerm
 from tests.simulation.world import Bell, Process, Script
 from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, OutOfStep
 
 ROOT = Caller("root", frozenset(), True)
 BEAT_SECONDS = 1.0
+STANDBY_SECONDS = 0.3
+"""So long a heartbeat waits for orders that cannot come."""
+
 BLOCK_SIZE = 100
 
 
@@ -288,35 +292,68 @@ class NameNode(Process):
         """A reader met a damaged replica."""
         return self.leading().tell_blocks(lambda blocks: blocks.report_bad(block, node_id))
 
-    # What datanodes tell.
+    # What datanodes tell, whether this one leads or stands by.
 
-    def exposed_register(self, _source: str, info: NodeInfo) -> Script:
+    def _standby(self) -> Optional[Blocks]:
+        """What hears datanodes while no term leads it; None when one does. Raises NotLeader while
+        there is nothing in memory."""
+        if self.term is not None and not self.term.over:
+            return None
+        state = self._core if self._following is None else self._following.state
+        if state is None or state.blocks.leads:
+            raise NotLeader(f"{self.name} knows nothing (yet)")
+        return state.blocks
+
+    def _hear(self, operation: Callable[[Blocks], Any]) -> Any:
+        standby = self._standby()
+        return self.leading().tell_blocks(operation) if standby is None else operation(standby)
+
+    def exposed_register(self, _source: str, info: NodeInfo) -> Any:
         """A datanode introduces itself."""
-        term = self.leading()
+        standby = self._standby()
+        if standby is None:
+            return self._register_at(self.leading(), info)
+        session = standby.register(info, self.clock())
+        return Registration(session, standby.epoch, CLUSTER_ID, False)
+
+    def _register_at(self, term: ModelTerm, info: NodeInfo) -> Script:
         session = yield from term.tell_blocks(lambda blocks: blocks.register(info, self.clock()))
         return Registration(session, term.journal.epoch, term.journal.cluster_id)
 
     def exposed_heartbeat(
         self, _source: str, session: int, stats: NodeStats, seconds: float, acknowledged: int
     ) -> Script:
-        """(epoch, commands, when they were given)."""
-        return self.leading().heartbeat(session, stats, seconds, acknowledged)
+        """(epoch, commands, when they were given, whether this one leads)."""
+        standby = self._standby()
+        if standby is None:
+            return self.leading().heartbeat(session, stats, seconds, acknowledged)
+        assert not standby.heartbeat(session, stats, self.clock(), -1, acknowledged)
+        return self._beaten(standby.epoch)
 
-    def exposed_block_report(self, _source: str, *report: Any) -> Script:
+    def _beaten(self, epoch: int) -> Script:
+        yield self.world.sleep(STANDBY_SECONDS)
+        return epoch, (), self.world.now, False
+
+    def exposed_block_report(self, _source: str, *report: Any) -> Any:
         """One part of a full report."""
-        return self.leading().tell_blocks_in_slices(
-            lambda blocks: blocks.block_report(*report, self.clock())
-        )
+        standby = self._standby()
+        if standby is None:
+            return self.leading().tell_blocks_in_slices(
+                lambda blocks: blocks.block_report(*report, self.clock())
+            )
+        while not standby.block_report(*report, self.clock()):
+            pass
+        return None
 
     def exposed_block_changes(
         self, _source: str, session: int, received: tuple, deleted: tuple, corrupt: tuple,
         verified: tuple,
     ) -> Script:  # fmt: skip
         """What happened to single replicas."""
-        return self.leading().tell_blocks(lambda blocks: blocks.block_changes(
+        return self._hear(lambda blocks: blocks.block_changes(
             session, received, deleted, corrupt, self.clock(), verified))
 
     def exposed_copy_failed(self, _source: str, session: int, block_id: int) -> Script:
         """A copy that was ordered could not be made."""
-        return self.leading().tell_blocks(
+        return self._hear(
             lambda blocks: blocks.copy_failed(session, block_id, self.clock()))

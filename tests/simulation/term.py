@@ -129,16 +129,23 @@ class ModelTerm:
         while not (yield from self.tell_blocks(operation)):
             yield self._process.world.sleep(SLICE_PAUSE_SECONDS)
 
+    @property
+    def namenode(self) -> str:
+        """Whose it is."""
+        return self._process.name
+
     def heartbeat(
         self, session: int, stats: NodeStats, seconds: float, acknowledged: int
     ) -> Script:
-        """(epoch, commands, when they were given): at once when there are any, or in time."""
+        """(epoch, commands, when they were given, whether this is who leads): at once when there
+        are any, or the datanode does not know that, or in time."""
         clock = self._process.clock
         deadline = clock() + seconds
         yield from self.require_command()
         self._require_term()
         commands = self.decisions.beat(session, stats, clock(), acknowledged)
-        while not commands and deadline > clock():
+        must_acknowledge = self.state.blocks.must_acknowledge
+        while not (commands or must_acknowledge(session)) and deadline > clock():
             if not (yield self._ordered.wait(deadline - clock())):
                 break
             self._require_term()
@@ -146,7 +153,7 @@ class ModelTerm:
         given_at = self._process.world.now
         if commands:
             yield from self.require_command()
-        return self.journal.epoch, commands, given_at
+        return self.journal.epoch, commands, given_at, True
 
     def see_zookeeper(self, datanodes: Optional[Dict[str, str]]) -> None:
         """What the zookeeper says of datanodes, or None: out of reach."""
