@@ -74,11 +74,6 @@ def _admit_anybody(_self: MetadataService, _epoch: int) -> None:
     """The metadata service does not mind the epoch."""
 
 
-def _has_reported(self: Node) -> bool:
-    """A node counts that may still do what an earlier leader has ordered."""
-    return self.reported
-
-
 def _counts_unless_dead(self: Node) -> bool:
     """A node that was not heard of for a while counts like all others."""
     return not self.dead
@@ -167,16 +162,16 @@ MUTANTS: Dict[str, Mutant] = {
     "acknowledge before the journal is durable": Mutant(
         "", 0, (Patch(Decisions, "decide", _answer_at_once),)),
     "delete before the replacement is confirmed": Mutant(
-        "", 86, (Patch(Replication, "plan", _count_what_is_ordered),)),
+        "", 87, (Patch(Replication, "plan", _count_what_is_ordered),)),
     "a datanode obeys an older epoch": Mutant(
-        "obeys epoch", 35, (
+        "obeys epoch", 43, (
             Patch(DataNode, "check_epoch", _obey_anybody),
             Patch(ModelTerm, "require_command", _command_anyway),
         )),
     "the metadata service accepts an older epoch": Mutant(
-        "is stored although", 30, (Patch(MetadataService, "admit", _admit_anybody),)),
+        "is stored although", 81, (Patch(MetadataService, "admit", _admit_anybody),)),
     "count stale replicas": Mutant(
-        "removes Replica", 108, (
+        "removes Replica", 31, (
             Patch(Node, "replicas_count", property(_counts_unless_dead)),
             Patch(Node, "may_take_replicas", property(_counts_unless_dead)),
             Patch(Deletions, "_is_surplus", _is_surplus),
@@ -194,21 +189,16 @@ MUTANTS: Dict[str, Mutant] = {
     "forget the answers to repeated calls": Mutant(
         "took effect twice", 0, (Patch(RetryCache, "get", _forgetful),)),
     "answer without a proof of leadership": Mutant(
-        "was never true between", 73, (Patch(LeaderLease, "holds", _proved_anyway),)),
+        "was never true between", 266, (Patch(LeaderLease, "holds", _proved_anyway),)),
     "take an append that was not answered for done": Mutant(
         "", 0, (Patch(AppendQueue, "refused", _take_silence_for_success),)),
     "take over without acknowledged epochs": Mutant(
-        "removes Replica", 0, (
+        "removes Replica", 19, (
             Patch(Blocks, "lead", _lead_unacknowledged),
-            Patch(Verifications, "sure", _never_ask),
-        )),
-    "ignore whom a datanode obeys": Mutant(
-        "removes Replica", 0, (
-            Patch(Node, "usable", property(_has_reported)),
             Patch(Verifications, "sure", _never_ask),
         )),
     "drop the news for a standby": Mutant(
         "does not know Replica", 0, (Patch(ModelDuties, "add", _tell_who_leads),)),
     "obey orders of an earlier session": Mutant(
-        "obeys epoch", 18, (Patch(DataNode, "drop_orders", _keep_orders),)),
+        "obeys epoch", 56, (Patch(DataNode, "drop_orders", _keep_orders),)),
 }  # fmt: skip
