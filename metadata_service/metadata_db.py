@@ -37,7 +37,7 @@ from metadata_service.spare_promise import Promise, SparePromise, newest
 from metadata_service.sqlite import Connection, translated
 from metadata_service.transactions import Transactions
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DiskFull
+from zookeeper.fabric.errors import DiskFull, Unavailable
 from zookeeper.fabric.figures import SIZES, Family, Histogram, gauge, histogram
 
 log = logs.get("metadata_db")
@@ -184,6 +184,8 @@ class MetadataDatabase:
                 lambda: self._core.decided > txid or self._closed,
                 max(0.0, min(wait, TAIL_SECONDS_MAX)),
             )
+            if self._closed:
+                raise Unavailable("the metadata service stops")
             record, decided = self._core.record, self._core.decided
             if not record.base.txid <= txid <= decided:
                 return Tail(decided, b"", True)
@@ -285,13 +287,17 @@ class MetadataDatabase:
                 batches,
             )  # fmt: skip
 
-    def close(self) -> None:
-        """End the last running call, then close."""
-        with self._lock:
-            self._transactions.close()
+    def end_waits(self) -> None:
+        """Send home whoever waits for an edit, now and from now on: the service stops."""
         with self._guard:
             self._closed = True
             self._news.notify_all()
+
+    def close(self) -> None:
+        """End the last running call, then close."""
+        self.end_waits()
+        with self._lock:
+            self._transactions.close()
 
     def check(self) -> None:
         """Assert what must always hold between the database and what is kept in memory."""

@@ -183,6 +183,8 @@ class Metadata(daemon.Daemon):
             self._release()
 
     def _release(self) -> None:
+        if self._database is not None:
+            self._database.end_waits()
         if self._server is not None:
             self._server.stop()
         if self._catch_up is not None:

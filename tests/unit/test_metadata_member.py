@@ -27,7 +27,7 @@ from tests.support.models.sample_edits import (
     image_of,
     lines_of,
 )
-from zookeeper.fabric.errors import Busy
+from zookeeper.fabric.errors import Busy, Unavailable
 
 CLUSTER = "cluster"
 
@@ -153,12 +153,20 @@ def test_who_follows_hears_of_an_edit_when_it_is_decided(database: MetadataDatab
 def test_a_wait_for_edits_ends_in_time_and_with_the_database(database: MetadataDatabase) -> None:
     assert database.tail(2, 100, 0.01, BYTES_MAX) == (2, b"", False)
     assert database.tail(2, 100, -5.0, BYTES_MAX).payload == b""
-    thread = threading.Thread(target=database.tail, args=(2, 100, 30.0, BYTES_MAX))
+    raised: List[Unavailable] = []
+
+    def follow() -> None:
+        try:
+            database.tail(2, 100, 30.0, BYTES_MAX)
+        except Unavailable as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=follow)
     began = time.monotonic()
     thread.start()
     database.close()
     thread.join(PATIENCE_SECONDS)
-    assert not thread.is_alive() and time.monotonic() - began < 30.0
+    assert not thread.is_alive() and raised and time.monotonic() - began < 30.0
 
 
 def test_who_follows_gets_old_edits_from_the_disk(tmp_path: Path) -> None:

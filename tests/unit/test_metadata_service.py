@@ -21,7 +21,7 @@ from metadata_service.service import Metadata, MetadataService
 from tests.support.clusters.ports import Ports
 from tests.support.models.record_leader import append, lead, served
 from tests.support.models.sample_edits import file_edits, image_after, lines_of
-from tests.support.clusters.waiting import wait_until
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import disk
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.disk import Space
@@ -32,6 +32,7 @@ from zookeeper.fabric.errors import (
     PermissionDenied,
     ProtocolViolation,
     StartRefused,
+    Unavailable,
 )
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.pools import RemotePool
@@ -260,6 +261,35 @@ def test_a_restart_keeps_everything(settings: Settings) -> None:
     found = [(status.promised, status.log_epoch, status.last.txid) for status in seen]
     assert found == [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
     assert len({(status.cluster_id, status.member_id) for status in seen}) == 1
+
+
+def test_who_stops_it_does_not_wait_for_who_follows(
+    daemon: Metadata, pool: RemotePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A standby asks for the next edit, and the answer comes with it, or after a while."""
+    assert daemon._database is not None
+    waiting, answers = threading.Event(), []
+    news = daemon._database._news
+
+    def wait_for(*args: Any) -> bool:
+        waiting.set()
+        return really_wait(*args)
+
+    really_wait = news.wait_for
+    monkeypatch.setattr(news, "wait_for", wait_for)
+
+    def follow() -> None:
+        try:
+            MemberCalls(pool.perform, PATIENCE_SECONDS).tail(0, 10, PATIENCE_SECONDS)
+        except Unavailable as error:
+            answers.append(error.message)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    assert waiting.wait(PATIENCE_SECONDS)
+    daemon.stop()
+    thread.join(PATIENCE_SECONDS)
+    assert answers == ["the metadata service stops"]
 
 
 def test_a_second_process_on_the_directory_is_refused(
