@@ -183,9 +183,9 @@ def test_a_record_that_is_out_of_reach_is_waited_for(
     standby.following.stop()
 
 
-def test_a_record_with_other_edits_is_not_followed(tmp_path: Path) -> None:
+def test_a_record_with_other_edits_is_not_followed(members: List[Member]) -> None:
     """Such as one that was put back from a backup, and went on differently."""
-    first, second = Member(tmp_path / "a"), Member(tmp_path / "b")
+    first, second = members[:2]
     leader, other = Leader(first), Leader(second)
     leader.mkdir("/a")
     other.mkdir("/b")
@@ -209,6 +209,7 @@ def test_edits_that_are_kept_no_more_are_not_passed_over(tmp_path: Path) -> None
     for first in range(0, 600, 50):
         member.record(leader.core.metadata.edits[: first + 51])
     assert isinstance(Standby(member, core=core).ends(), OutOfStep)
+    member.database.close()
 
 
 @pytest.mark.parametrize("short, lost", [(1, False), (2, True)])
