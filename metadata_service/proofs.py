@@ -5,20 +5,18 @@ import time
 from typing import Any, List
 
 from metadata_service.allegiance import Allegiance
+from metadata_service.asking import ask_all
 from metadata_service.calls import MemberCalls
 from metadata_service.lane import Lane
 from metadata_service.members import Members
 from metadata_service.quorum import Proved
-from zookeeper.fabric import logs
 from zookeeper.fabric.calls import calls_of
 from zookeeper.fabric.errors import DfsError, Fenced, OutOfStep, Unavailable
-
-log = logs.get("members")
 
 LOOK_SECONDS = 0.05
 """How often it is looked whether a member has come back meanwhile that can be asked."""
 
-RELEASE_SECONDS = 0.2
+RELEASE_SECONDS = 0.5
 """How long who lets go waits for the members to have heard it."""
 
 PROVE, RELEASE = calls_of(MemberCalls)["prove"], calls_of(MemberCalls)["release"]
@@ -30,6 +28,7 @@ class Proofs:
     def __init__(self, members: Members) -> None:
         self._members = members
         self.allegiance = Allegiance(members.reign.epoch)
+        self._released = False
 
     def renew(self, seconds: float) -> float:
         """The moment, in monotonic seconds, as of which a majority says that no later epoch has
@@ -46,24 +45,20 @@ class Proofs:
         """Tell all members, once, that this leader answers nobody any more, and hang up. Who does
         not hear it lets others claim when the lease has run out."""
         members = self._members
+        # Whoever asks for a proof at the moment has the lock, and soon looks whether to go on.
+        self._released = True
+        addresses = [lane.address for lane in members.lanes]
+        ask_all(
+            members.ways, addresses, RELEASE, (members.reign.epoch,), RELEASE_SECONDS,
+            lambda answers: 2 * len(answers) > len(addresses),
+        )  # fmt: skip
         with members.proving:
-            asked = [lane for lane in members.lanes if lane.proving.idle]
-            for lane in asked:
-                try:
-                    lane.proving.ask(time.monotonic(), RELEASE, members.reign.epoch)
-                except DfsError as error:
-                    log.debug("member.not_released", member=lane.address, error=error.message)
-            deadline = time.monotonic() + RELEASE_SECONDS
-            left = [lane.proving.connection for lane in asked if lane.proving.busy]
-            while left and time.monotonic() < deadline:
-                ready = members.ways.answering(left, deadline - time.monotonic())
-                left = [one for one in left if one not in ready]
             for lane in members.lanes:
                 lane.proving.hang_up()
 
     def _renew(self, began: float, seconds: float) -> float:
         members = self._members
-        while not members.closed:
+        while not (members.closed or self._released):
             now = time.monotonic()
             for lane in members.lanes:
                 self._ask(lane, began, now)
