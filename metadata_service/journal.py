@@ -17,7 +17,7 @@ import math
 import os
 import threading
 import time
-from typing import Callable, Iterator, List, Optional, Tuple, TypeVar, Union
+from typing import Callable, Dict, Iterator, List, Optional, Tuple, TypeVar, Union
 
 from metadata_service.append_queue import ATTEMPTS, AppendQueue, next_pause
 from metadata_service.backlog import Pending
@@ -117,6 +117,16 @@ class Journal:
         proved_at = self._proofs.renew(timeout)
         self._queue.room = self._members.has_room
         return proved_at
+
+    @property
+    def risk(self) -> str:
+        """Which members of the record are away, when without one more nothing could be recorded;
+        empty while one may be lost, and when there is one only."""
+        return self._members.risk if self._members is not None else ""
+
+    def delays(self) -> Dict[str, Tuple[float, float]]:
+        """See Members."""
+        return self._members.delays() if self._members is not None else {}
 
     def compare_members(self) -> Verdict:
         """Have all members compare their images, which takes some seconds a million files."""
@@ -254,8 +264,9 @@ class Journal:
             self._failure_told = True
             self._waiters.wake_all()
         if self._members is not None and self._proofs is not None:
-            self._members.close()
+            # The other way round the members would be hung up on before they are told.
             self._proofs.release()
+            self._members.close()
 
     def check(self) -> None:
         """Assert what must always hold."""

@@ -33,6 +33,7 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
+from zookeeper.fabric.figures import quantile
 
 log = logs.get("members")
 
@@ -329,6 +330,24 @@ class Members:
             if one.writing.busy or one.refusal is not None
         ]  # fmt: skip
         return "; ".join(away + silent)
+
+    @property
+    def risk(self) -> str:
+        """Who of several is not in step, for a person, when without one more nothing is decided;
+        empty while one may be lost."""
+        spare = len(self.in_step()) - 1 > len(self.lanes) // 2
+        return "" if spare or len(self.lanes) == 1 else self.awaited()
+
+    def delays(self) -> Dict[str, Tuple[float, float]]:
+        """How long appends take at each address, in seconds: half of them at most the first, and
+        one in a hundred longer than the second. Who has had none yet is left out."""
+        found = {}
+        for lane in self.lanes:
+            median = quantile(lane.appends.bounds, lane.appends.counts, 0.5)
+            slow = quantile(lane.appends.bounds, lane.appends.counts, 0.99)
+            if median is not None and slow is not None:
+                found[lane.address] = (median, slow)
+        return found
 
     @property
     def trouble(self) -> str:

@@ -161,7 +161,8 @@ class NameNode(daemon.Daemon):
         full = "" if journal.has_room else "records no change: the metadata service's disk is full"
         if not namesystem.proved:
             return ServiceState(ACTIVE, 0, journal.trouble or "cannot prove that it leads")
-        return ServiceState(ACTIVE, journal.epoch, journal.trouble or full)
+        risk = journal.risk and f"cannot do without one more metadata service: {journal.risk}"
+        return ServiceState(ACTIVE, journal.epoch, journal.trouble or full or risk)
 
     def _availability(self) -> Availability:
         keeper = self._keeper
@@ -171,7 +172,7 @@ class NameNode(daemon.Daemon):
         )  # fmt: skip
 
     def _ask_members(self) -> Tuple[MemberRow, ...]:
-        return ask_members(self._members, self._keeper.known_txid)
+        return ask_members(self._members, self._keeper.known_txid, self._keeper.delays)
 
     def _standby_trouble(self) -> str:
         """What keeps it from leading at once, for a person; or empty."""

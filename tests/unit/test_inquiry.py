@@ -1,8 +1,6 @@
-"""What all members are asked at once: how they fare, and to let others lead."""
+"""What all members are asked at once: how they fare."""
 
-from math import inf
-
-from data_service.namenode.leading.inquiry import ask_members, release
+from data_service.namenode.leading.inquiry import ask_members
 from data_service.protocol.availability_calls import MemberRow
 from metadata_service.quorum import NOBODY
 from tests.support.models.plain_members import PlainMembers
@@ -13,23 +11,14 @@ def test_each_member_has_a_row_also_one_that_cannot_be_asked() -> None:
     members = PlainMembers("abc")
     members.of("a").last_txid = 7
     members.of("b").error = Unavailable("is away")
-    first, second, third = ask_members(members, 0)
-    assert first == MemberRow("a:1", "a", "ok", 1, 1, 7, 7, 0, 0.0, 0.0, True)
+    first, second, third = ask_members(members, 0, {"a:1": (0.002, 0.5)})
+    assert first == MemberRow("a:1", "a", "ok", 1, 1, 7, 7, 0, 2.0, 500.0, True)
     assert (second.address, second.state, second.room) == ("b:1", "is away", False)
     assert third.lag == 6, "behind the one that has most"
-    assert [row.lag for row in ask_members(members, 9)] == [2, 0, 8]
+    assert [row.lag for row in ask_members(members, 9, {})] == [2, 0, 8]
 
 
 def test_who_decides_nothing_makes_nobody_lag() -> None:
     members = PlainMembers("ab")
     members.of("a").last_txid, members.of("a").configuration = 7, NOBODY
-    assert [row.lag for row in ask_members(members, 0)] == [0, 0]
-
-
-def test_a_leader_that_goes_tells_everybody_who_hears_it() -> None:
-    members = PlainMembers("abc")
-    for member in members.members.values():
-        member.silent_seconds = 0.0
-    members.of("b").error = Unavailable("is away")
-    release(members, 1)
-    assert [one.silent_seconds for one in members.members.values()] == [inf, 0.0, inf]
+    assert [row.lag for row in ask_members(members, 0, {})] == [0, 0]

@@ -26,7 +26,6 @@ from metadata_service.edits import decode
 from metadata_service.journal import Journal
 from tests.support.links.journals import FRAME_BYTES, ModelService, OneWay
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from tests.support.models.plain_members import PlainMembers
 from tests.support.models.model_datanodes import node_info, node_stats
 from zookeeper.fabric.errors import (
     DiskFull,
@@ -51,7 +50,7 @@ def claimed(settings: Settings, service: ModelService, owner: str) -> Term:
     core = Core(settings, journal.cluster_id, "root")
     core.state.blocks.loaded(time.monotonic())
     core.state.replay(map(decode, service.lines))
-    return Term(settings, core, journal, PlainMembers("a"), ending, lambda known: None)
+    return Term(settings, core, journal, ending, lambda known: None)
 
 
 @pytest.fixture

@@ -8,13 +8,7 @@ import pytest
 from data_service.protocol.health import ClusterStatus
 from data_service.web.figures.condition import CRITICAL, GOOD, WARNING, findings
 from data_service.web.figures.datanode_rows import READ, WRITTEN, datanode_rows
-from data_service.web.figures.history import (
-    POINTS_MAX,
-    History,
-    increase,
-    point_of,
-    quantile,
-)
+from data_service.web.figures.history import POINTS_MAX, History, increase, point_of
 from data_service.web.figures.overview import overview
 from data_service.web.figures.sightings import Look, Sighting
 from tests.support.models.seen_cluster import (
@@ -27,7 +21,7 @@ from tests.support.models.seen_cluster import (
     node,
     process,
 )
-from zookeeper.fabric.figures import SECONDS, Family, Sample
+from zookeeper.fabric.figures import SECONDS, Family, Sample, quantile
 
 NAME_NODE, METADATA, ZOOKEEPER = "localhost:1800", "localhost:18005", "localhost:18861"
 MANY = {

@@ -7,7 +7,7 @@ buckets: a mean would hide the few that are slow, and buckets of several process
 """
 
 from bisect import bisect_left
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from zookeeper.fabric.kinds import Label, Text
 
@@ -110,3 +110,19 @@ def value_in(families: Sequence[Family], name: str, default: float = 0.0) -> flo
     found = [sample.values[0] for one in families if one.name == name for sample in one.samples
              if sample.values]  # fmt: skip
     return sum(found) if found else default
+
+
+def quantile(
+    bounds: Sequence[float], counts: Sequence[float], part: float
+) -> Optional[float]:
+    """The value below which this part of all values is, as far as buckets tell; None of none."""
+    wanted = part * sum(counts)
+    if not wanted:
+        return None
+    below = 0.0
+    for place, bound in enumerate(bounds):
+        if below + counts[place] >= wanted:
+            least = bounds[place - 1] if place else 0.0
+            return least + (bound - least) * (wanted - below) / counts[place]
+        below += counts[place]
+    return bounds[-1]  # Or more; nobody knows how much.

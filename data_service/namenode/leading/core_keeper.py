@@ -8,7 +8,7 @@ namesystem of a term that serves, or who listens to datanodes while this namenod
 import threading
 import time
 from functools import partial
-from typing import Any, Callable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.ending import Ending
@@ -81,6 +81,12 @@ class CoreKeeper:
         """The last edit that is known here to be recorded, while a term runs; else 0."""
         journal = self._journal
         return journal.durable_txid if journal is not None else 0
+
+    @property
+    def delays(self) -> Dict[str, Tuple[float, float]]:
+        """How long appends take at each member of the record; nothing while no term runs."""
+        journal = self._journal
+        return journal.delays() if journal is not None else {}
 
     @property
     def trouble(self) -> str:
@@ -222,7 +228,7 @@ class CoreKeeper:
                 raise OutOfStep(f"the record is that of cluster {journal.cluster_id} by now")
             catch_up(core, journal, RecordReader(self._record(), False))
             self._term = Term(
-                settings, core, journal, self._members, ending,
+                settings, core, journal, ending,
                 lambda known: self._told(leadership.Outlived(attempt, known, own)),
             )  # fmt: skip
             self._term.begin()

@@ -24,19 +24,17 @@ def boottime() -> float:
 
 class LeaseKeeper:
     """One term's. `prove(seconds)` asks the members within that time; it raises Fenced or OutOfStep
-    when the epoch is over, and errors that pass. `release` lets others lead. The end of the epoch,
-    and a defect, set `ending`: without proofs a leader answers nobody."""
+    when the epoch is over, and errors that pass. The end of the epoch, and a defect, set `ending`:
+    without proofs a leader answers nobody."""
 
     def __init__(
         self,
         lease: LeaderLease,
         prove: Callable[[float], object],
-        release: Callable[[], None],
         ending: Ending,
     ) -> None:
         self.lease = lease
         self._prove = prove
-        self._release = release
         self._ending = ending
         self._renewed = threading.Condition()
 
@@ -45,10 +43,9 @@ class LeaseKeeper:
         threading.Thread(target=self._keep, name="leader-lease", daemon=True).start()
 
     def end(self) -> None:
-        """The term is over: whoever waits for a proof is refused, and others may lead at once."""
+        """The term is over: whoever waits for a proof is refused."""
         with self._renewed:
             self._renewed.notify_all()
-        self._release()
 
     @property
     def holds(self) -> bool:

@@ -1,21 +1,18 @@
 """One term of leadership: what it needs, made, begun and ended together."""
 
 import time
-from functools import partial
 from typing import Callable, Optional
 
 from data_service.namenode.chores import Chores
 from data_service.namenode.decisions import Decisions
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.housekeeping import Housekeeping
-from data_service.namenode.leading.inquiry import release
 from data_service.namenode.leading.leader_lease import LeaderLease
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.leading.watchdog import Watchdog
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem, edit_seconds
 from metadata_service.journal import Journal
-from metadata_service.lane import Ways
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import NotLeader
 from zookeeper.fabric.settings import Settings
@@ -33,7 +30,7 @@ class Term:
     """In `journal.epoch`, which has been claimed, of a core that nobody else changes and that has
     everything that was recorded. `namesystem` may serve from `begin` until `end`.
 
-    `ways` lead to every member of the metadata quorum; see `Namesystem` for `on_later_epoch`.
+    See `Namesystem` for `on_later_epoch`.
     """
 
     def __init__(
@@ -41,7 +38,6 @@ class Term:
         settings: Settings,
         core: Core,
         journal: Journal,
-        ways: Ways,
         ending: Ending,
         on_later_epoch: Callable[[int], None],
     ) -> None:
@@ -51,13 +47,11 @@ class Term:
         self._journal = journal
         self._core = core
         self._decisions = Decisions(core.state, journal, core.random)
-        self._lease_keeper = LeaseKeeper(
-            lease, journal.prove, partial(release, ways, journal.epoch), ending
-        )
+        self._lease_keeper = LeaseKeeper(lease, journal.prove, ending)
         self.namesystem = Namesystem(
             settings, core, self._decisions, journal, self._lease_keeper, ending, on_later_epoch
         )
-        self._watchdog = Watchdog(core.lock, ending, self._lease_keeper.end)
+        self._watchdog = Watchdog(core.lock, ending, journal.close)
         self._chores = Chores(self._decisions)
         self._housekeeping = Housekeeping(
             self.namesystem, self._chores, ending,

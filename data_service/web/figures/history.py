@@ -15,14 +15,14 @@ machine reads as a file passes no datanode, and is not counted.
 """
 
 from collections import deque
-from typing import Any, Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from data_service.protocol.health import LIVE
 from data_service.protocol.namenode_calls import NameNodeCalls
 from data_service.web.figures.datanode_rows import READ, WRITTEN
 from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.calls import calls_of
-from zookeeper.fabric.figures import CALL_SECONDS, CALL_TAG, Family, value_in
+from zookeeper.fabric.figures import CALL_SECONDS, CALL_TAG, Family, quantile, value_in
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE
 
 INTERVAL_SECONDS = 10.0
@@ -97,22 +97,6 @@ def point_of(before: Look, after: Look) -> Point:
 def increase(before: float, after: float, restarted: bool = False) -> float:
     """By how much a counter grew; one that begins anew, at a restart, grew from 0."""
     return after if restarted or after < before else after - before
-
-
-def quantile(
-    bounds: Sequence[float], counts: Sequence[float], part: float
-) -> Optional[float]:
-    """The value below which this part of all values is, as far as buckets tell; None of none."""
-    wanted = part * sum(counts)
-    if not wanted:
-        return None
-    below = 0.0
-    for place, bound in enumerate(bounds):
-        if below + counts[place] >= wanted:
-            least = bounds[place - 1] if place else 0.0
-            return least + (bound - least) * (wanted - below) / counts[place]
-        below += counts[place]
-    return bounds[-1]  # Or more; nobody knows how much.
 
 
 Pair = Tuple[Sighting, Sighting]
