@@ -65,9 +65,9 @@ class MemberCalls(Calls, who=(NAME_NODE,)):
         """The edits in the payload's lines are stored behind that place, durably.
 
         Edits that are here already are compared and passed over, so it may be sent again. Edits
-        up to `decided` are applied to the image. A log that ends before `behind` stays as it is,
-        which the answer tells. Raises Fenced, OutOfStep when the log differs, DiskFull (nothing
-        happened) or DiskFailed.
+        up to `decided` are applied to the image. An empty `witness` leaves the one of before. A log
+        that ends before `behind` stays as it is, which the answer tells. Raises Fenced, OutOfStep
+        when the log differs, DiskFull (nothing happened) or DiskFailed.
         """
 
     @call(TELLS)

@@ -112,6 +112,8 @@ class Lane:
         """Why it is not in step, for a person; empty when it is."""
         self.heard_at = 0.0
         """When it last answered, in monotonic seconds; in the beginning, when it was made."""
+        self.told_at = -math.inf
+        """When it was told last what the others have acknowledged."""
         self.refusals = 0
         self.appends = Histogram()
 

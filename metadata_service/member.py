@@ -167,7 +167,7 @@ class MemberCore:
         entries = entries[known:]
         if entries:
             record = record._replace(last=entries[-1].place)
-        if witness != record.witness:
+        if witness and witness != record.witness:
             record = record._replace(witness=witness)
         return self._change(record, decided, last, entries, log)
 

@@ -7,6 +7,7 @@ missed, a member that is silent) it sees to while nobody writes. So a member who
 keeps nobody but its own keeper.
 """
 
+import math
 import threading
 import time
 from typing import Any, Tuple
@@ -136,6 +137,7 @@ class MemberKeeper:
             if acked >= members.record.last.txid:
                 lane.refusal, lane.trouble = None, ""  # Otherwise what it is sent next will show.
             lane.writing.connection, lane.heard_at = connection, time.monotonic()
+            lane.told_at = -math.inf
             members.changed.notify_all()
         self._told = ""
         log.info("member.joined", member=lane.address, last=acked, epoch=epoch)

@@ -50,6 +50,9 @@ BUSY_SECONDS = 0.02
 CATCH_UP_SECONDS = 0.02
 """How long a turn waits for a member that lags far behind, so that it can catch up under load."""
 
+WITNESS_SECONDS = 0.05
+"""How often, at most, a member is told what the others have acknowledged."""
+
 LIVELY_SECONDS = 1.0
 """Unless that has not answered for so long: it is no laggard then, but stopped."""
 
@@ -212,15 +215,19 @@ class Members:
             lane.asked_to = self._payload[2]
             lane.writing.ask(
                 now, APPEND, self.reign.epoch, self.record.place(first), self._payload[3],
-                self.decided, self._witness(lane, acked),
+                self.decided, self._witness(lane, acked, now),
             )  # fmt: skip
         except KeyError:
             self._lose(lane, Unavailable("lacks more edits than are kept for it"))
         except DfsError as error:
             self._lose(lane, error)
 
-    def _witness(self, lane: Lane, acked: Dict[str, int]) -> Witness:
-        """What the others have acknowledged, for this one to remember."""
+    def _witness(self, lane: Lane, acked: Dict[str, int], now: float) -> Witness:
+        """What the others have acknowledged, for this one to remember; none if it has just been
+        told, since in every append it would be the largest part of the work."""
+        if now - lane.told_at < WITNESS_SECONDS:
+            return ()
+        lane.told_at = now
         epoch, own = self.reign.epoch, lane.member_id
         return tuple([(one, epoch, txid) for one, txid in acked.items() if one != own])
 

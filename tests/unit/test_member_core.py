@@ -185,6 +185,8 @@ def test_what_the_others_have_is_remembered() -> None:
     member.append(1, START, payload(1, 3), 0, witness)
     member.restart()
     assert member.status().witness == witness
+    member.append(1, member.record.last, b"", 0, ())
+    assert member.status().witness == witness, "none leaves the one of before"
 
 
 def test_old_edits_are_forgotten_when_they_are_applied(monkeypatch: pytest.MonkeyPatch) -> None:

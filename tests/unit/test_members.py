@@ -194,7 +194,10 @@ def test_members_of_two_clusters_are_not_mixed(quorum: Quorum) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["damaged", "replaced", "restored"])
-def test_a_member_that_cannot_be_believed_takes_no_part(quorum: Quorum, trouble: str) -> None:
+def test_a_member_that_cannot_be_believed_takes_no_part(
+    quorum: Quorum, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members_module, "WITNESS_SECONDS", 0.0)
     first = quorum.lead()
     wait_until(lambda: len(first.in_step()) == 3)
     write(first, "a")

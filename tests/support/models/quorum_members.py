@@ -113,7 +113,7 @@ class ModelMember:
             raise OutOfStep("it has others")
         self.appended.append(len(lines) - len(known))
         self.lines += lines[len(known) :]
-        self.witness = witness
+        self.witness = witness or self.witness
         return self._stored(decided)
 
     def prove(self, epoch: int, decided: int) -> tuple:
