@@ -171,6 +171,15 @@ def test_a_member_that_does_not_answer_is_left_for_another(
     standby.following.stop()
 
 
+def test_the_image_comes_from_whoever_answers(leader: Leader, members: List[Member]) -> None:
+    leader.mkdir("/before")
+    members[0].away = members[1].away = True
+    standby = Standby(*members)
+    wait_until(lambda: standby.told, what="the image")
+    assert standby.told == [None] and standby.rows() == leader.rows()
+    standby.following.stop()
+
+
 def test_a_record_that_is_out_of_reach_is_waited_for(
     leader: Leader, members: List[Member]
 ) -> None:

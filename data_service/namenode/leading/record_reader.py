@@ -19,7 +19,10 @@ from metadata_service.exporting import ExportedImage, Page
 from metadata_service.quorum import MemberStatus
 from metadata_service.recent import recent
 from metadata_service.schema import JOURNAL
-from zookeeper.fabric.errors import OutOfStep, Unavailable
+from zookeeper.fabric import logs
+from zookeeper.fabric.errors import DfsError, OutOfStep, Unavailable
+
+log = logs.get("record_reader")
 
 RECENT_SECONDS = KEEP_SECONDS + 60
 """Edits of so long before the last one are read at start, for the retry cache."""
@@ -62,7 +65,19 @@ class RecordReader:
         return self._calls.status()
 
     def load(self, make: Callable[[str], Core], stopped: Callable[[], bool]) -> Core:
-        """A new core with all that a member has applied. Raises Unavailable when it is stopped."""
+        """A new core with all that a member has applied, of the first that can tell it. Raises
+        Unavailable when it is stopped, or no member can."""
+        for _ in self._members[1:]:
+            try:
+                return self._load(make, stopped)
+            except DfsError as error:
+                if stopped() or not error.retryable:
+                    raise
+                log.warning("load.elsewhere", error=error.message)
+                self.turn()
+        return self._load(make, stopped)
+
+    def _load(self, make: Callable[[str], Core], stopped: Callable[[], bool]) -> Core:
         status = self._calls.status()
         core = make(status.cluster_id)
         with ExportedImage(self._calls) as image:
