@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 import data_service
 import metadata_service
@@ -50,18 +50,21 @@ def serve(asking: socket.socket) -> Optional[Order]:
     with selectors.DefaultSelector() as selector:
         selector.register(asking, selectors.EVENT_READ)
         selector.register(woken, selectors.EVENT_READ)
+        living: Set[int] = set()
         while True:
             ready = [key.fileobj for key, _ in selector.select()]
             if woken in ready:
                 woken.recv(1 << 16)
-                _tell_ended(asking)
+                _tell_ended(asking, living)
             if asking in ready:
                 order = _order(asking)
                 if order is None:
+                    end_all(living)
                     return None
                 pid = os.fork()
                 if pid == 0:
                     break
+                living.add(pid)
                 for descriptor in order.streams:
                     os.close(descriptor)
                 _tell(asking, {"born": pid})
@@ -69,6 +72,12 @@ def serve(asking: socket.socket) -> Optional[Order]:
     for end in (woken, waking, asking):
         end.close()
     return order
+
+
+def end_all(living: Set[int]) -> None:
+    """Who asks has ended, perhaps without having been able to end what it began."""
+    for pid in living:
+        os.kill(pid, signal.SIGKILL)
 
 
 def become(order: Order) -> None:
@@ -95,7 +104,7 @@ def _order(asking: socket.socket) -> Optional[Order]:
     return Order(**json.loads(data), streams=list(descriptors))
 
 
-def _tell_ended(asking: socket.socket) -> None:
+def _tell_ended(asking: socket.socket, living: Set[int]) -> None:
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -103,6 +112,7 @@ def _tell_ended(asking: socket.socket) -> None:
             return
         if not pid:
             return
+        living.discard(pid)
         ended = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         _tell(asking, {"ended": pid, "status": ended})
 
