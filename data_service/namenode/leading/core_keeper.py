@@ -152,7 +152,8 @@ class CoreKeeper:
         try:
             self._begin_term(attempt, at_least)
         except Exception as error:
-            _warn("term.not_begun", error)
+            defect = not isinstance(error, DfsError)  # It is shown with its place.
+            log.warning("term.not_begun", exc_info=defect, error=error)
             if isinstance(error, OutOfStep):
                 self._core = None
             self._stand_by(self._core)

@@ -109,6 +109,7 @@ class Following:
             while not self.stopped:
                 self._step()
         except Exception as error:
+            log.debug("following.over", error=error)
             self._core = None
             if not self.stopped:
                 self._told(error)
