@@ -57,11 +57,14 @@ def test_an_edit_is_decided_when_a_majority_has_stored_it(count: int) -> None:
 def test_a_minority_that_is_dead_is_not_waited_for(quorum: Quorum) -> None:
     leader = quorum.lead()
     wait_until(lambda: len(leader.in_step()) == 3)
+    assert leader.risk == "" and leader.delays() == {}
     quorum.ways.dead.add("a:1")
     for letter in "abc":
         write(leader, letter)
     assert quorum.logs() == ["", "abc", "abc"] and leader.trouble == ""
-    assert "a:1" in leader.awaited()
+    assert "a:1" in leader.awaited() and "a:1" in leader.risk, "without one more nothing is decided"
+    assert set(leader.delays()) == {"b:1", "c:1"}
+    assert all(0 < median <= slow for median, slow in leader.delays().values())
     quorum.ways.dead.clear()
     wait_until(lambda: quorum.logs() == ["abc"] * 3)
     leader.check()
