@@ -12,6 +12,7 @@ from metadata_service.members import Members
 from metadata_service.proofs import Proofs
 from metadata_service.quorum import MemberStatus, Tail
 from metadata_service.recent import recent
+from metadata_service.schema import JOURNAL
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Call, calls_of
 from zookeeper.fabric.errors import CorruptData, DfsError, ProtocolViolation, Unavailable
@@ -51,7 +52,18 @@ class RecordReader:
             after = rows[-1][0]
 
     def rows(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
-        """Lines of at most so many rows behind a key, as `load` of MemberCalls gives them."""
+        """Lines of at most so many rows behind a key, as `load` of MemberCalls gives them.
+
+        They are as of now or a later moment, of whichever member they come; and of the log there
+        are decided edits only, for what is not might still be none.
+        """
+        decided = self._members.decided
+        if table == JOURNAL.name:
+            limit = min(limit, decided - int(after or 0))
+            if limit <= 0:
+                return b""
+        if self._ask(STATUS).applied.txid < decided:
+            self._source = ""  # It has fallen behind; another one is looked for.
         return bytes(self._ask(LOAD, table, after, limit))
 
     def recent_edits(self, limit: int, seconds: float = math.inf) -> Iterator[Edit]:
@@ -82,10 +94,12 @@ class RecordReader:
 
     def _ask(self, call: Call, *args: Any) -> Any:
         deadline = time.monotonic() + self._seconds
+        # Under load no member has ever applied what was decided a moment ago.
+        goal = self._members.decided
         pause, told = 0.0, ""
         while True:
             try:
-                return self._ask_once(call, *args)
+                return self._ask_once(goal, call, *args)
             except DfsError as error:
                 if not error.retryable or time.monotonic() >= deadline:
                     raise
@@ -97,8 +111,8 @@ class RecordReader:
             if self._closed.wait(pause):
                 raise Unavailable("the journal has been closed")
 
-    def _ask_once(self, call: Call, *args: Any) -> Any:
-        address = self._source = self._source or self._found()
+    def _ask_once(self, goal: int, call: Call, *args: Any) -> Any:
+        address = self._source = self._source or self._found(goal)
         try:
             seconds = self._seconds / ATTEMPTS
             return call.result(self._members.ways.perform(address, call, args, seconds))
@@ -112,8 +126,9 @@ class RecordReader:
             self._source = ""
             raise
 
-    def _found(self) -> str:
-        """A member that has applied all. Raises Unavailable while there is none."""
+    def _found(self, goal: int) -> str:
+        """A member that has applied the edits up to this one. Raises Unavailable while there is
+        none."""
         members = self._members
         trouble: Optional[DfsError] = None
         for lane in members.in_step():
@@ -122,7 +137,7 @@ class RecordReader:
             try:
                 answer = members.ways.perform(lane.address, STATUS, (), self._seconds / ATTEMPTS)
                 status: MemberStatus = STATUS.result(answer)
-                if status.applied.txid >= members.decided:
+                if status.applied.txid >= goal:
                     return lane.address
             except DfsError as error:
                 trouble = error
