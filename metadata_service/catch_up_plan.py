@@ -3,6 +3,9 @@
 It takes edits that a peer has applied, which are decided for ever; or the whole image, when it has
 none of its own that is right, or the peer keeps no edits that are so old. Whether edits come from
 a leader or from a peer makes no difference to what they are, so nothing is agreed on with anybody.
+
+A member that decides alone lacks nothing. What others have beyond its record was never decided by
+those who decide now: a person put the record back from a backup, or had this member go on alone.
 """
 
 from typing import Mapping, NamedTuple, Optional, Tuple
@@ -38,6 +41,8 @@ def next_step(
     `acknowledged` is the furthest that it knows to have said that it has. It is `stuck` when it got
     no edits since it looked before, and `pruned` when a peer had none that follow its own.
     """
+    if own.configuration.is_of_only(own.member_id):
+        return Step(WAIT)
     for address, peer in peers.items():
         for member_id, log_epoch, txid in peer.witness:
             if member_id == own.member_id and (log_epoch, txid) > acknowledged:

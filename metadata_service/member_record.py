@@ -31,8 +31,7 @@ class Record(NamedTuple):
     @property
     def is_alone(self) -> bool:
         """Whether it decides by itself: it is the only member."""
-        sets = self.configuration.sets
-        return len(sets) == 1 and [member_id for member_id, _ in sets[0]] == [self.member_id]
+        return self.configuration.is_of_only(self.member_id)
 
     @property
     def is_member(self) -> bool:

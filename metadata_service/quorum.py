@@ -37,6 +37,10 @@ class Configuration(NamedTuple):
     version: Natural
     sets: Tuple[Tuple[Tuple[str, str], ...], ...]
 
+    def is_of_only(self, member_id: str) -> bool:
+        """Whether this member decides by itself."""
+        return len(self.sets) == 1 and [one for one, _ in self.sets[0]] == [member_id]
+
 
 NOBODY = Configuration(0, ())
 """The configuration of a blank member."""

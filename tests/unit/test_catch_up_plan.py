@@ -5,7 +5,8 @@ from typing import Dict, Tuple
 import pytest
 
 from metadata_service.catch_up_plan import IMAGE, PULL, RENEW, WAIT, Step, next_step
-from metadata_service.quorum import NOBODY, MemberStatus, Place
+from metadata_service.member_record import alone
+from metadata_service.quorum import NOBODY, Configuration, MemberStatus, Place
 
 EPOCH = 3
 
@@ -95,3 +96,13 @@ def test_who_has_less_than_it_once_acknowledged_begins_anew(
 def test_who_has_cut_its_log_by_decided_edits_still_is_itself() -> None:
     peer = status("a", 20)._replace(witness=(("own", EPOCH, 15),))
     assert next_step(OWN, (EPOCH, 15), {"a": peer}, False, False).deed == WAIT
+
+
+def test_who_decides_alone_takes_nothing_from_those_that_did_before() -> None:
+    """It goes on from what it has, as a person said: what others have beyond that is void."""
+    own = OWN._replace(configuration=alone("own", "own:1"))
+    others = Configuration(9, ((("own", "own:1"), ("a", "a:1"), ("b", "b:1")),))
+    for peer in (status("a", 30), status("a", 30, first=20), status("a", 30, first=0)):
+        peer = peer._replace(configuration=others, witness=(("own", EPOCH, 15),))
+        assert step(own, a=peer).deed == WAIT
+        assert step(own._replace(configuration=others), a=peer).deed == RENEW
