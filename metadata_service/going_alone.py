@@ -26,14 +26,14 @@ def go_alone(directory: str, address: str, cluster_id: str) -> None:
     the directory. Raises StartRefused, and says what it has, unless it is of this cluster."""
     with opened_whole(directory, address, blank=True) as connection:
         with translated():
-            record = record_of(read_state(connection), EditLog(connection).last())
-        record = newest(record, SparePromise(directory, record.cluster_id).read())
+            noted = record_of(read_state(connection), EditLog(connection).last())
+        record = newest(noted, SparePromise(directory, noted.cluster_id).read())
         _require(directory, record, cluster_id)
         if not record.is_alone:
             alone = _alone(record, address)
             with translated():
                 connection.execute("BEGIN IMMEDIATE")
-                for row in changed_rows(record, alone).items():
+                for row in changed_rows(noted, alone).items():
                     put(connection, STATE, row)
                 connection.execute("COMMIT")
             log.warning("member.alone", cluster=record.cluster_id, last=record.last.txid,

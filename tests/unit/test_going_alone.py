@@ -9,6 +9,7 @@ from metadata_service.going_alone import go_alone
 from metadata_service.member_database import MemberDatabase
 from metadata_service.opening import RESTORE_LEAP
 from metadata_service.quorum import OK, START, Configuration, MemberStatus
+from metadata_service.spare_promise import Promise, SparePromise
 from tests.support.models.record_leader import lead
 from tests.support.models.sample_edits import file_edits, image_after, image_of, lines_of
 from zookeeper.fabric.errors import StartRefused
@@ -56,6 +57,14 @@ def status_of(directory: str) -> MemberStatus:
     status = member.status()
     member.close()
     return status
+
+
+def test_an_epoch_that_had_no_room_in_the_database_is_not_forgotten(directory: str) -> None:
+    """By the epochs of their logs, members that come back would know better who decides."""
+    SparePromise(directory, "cluster").write(Promise(EPOCH + 2, "namenode:2 y", EPOCH + 2))
+    go_alone(directory, "own:1", "cluster")
+    status = status_of(directory)
+    assert (status.promised, status.log_epoch) == (EPOCH + 2 + RESTORE_LEAP, EPOCH + 2)
 
 
 @pytest.mark.parametrize("cluster_id", ["", "another"])
