@@ -23,7 +23,10 @@ _FILES = (NAME, NAME + "-wal", NAME + "-shm", spare_promise.NAME, version_file.N
 def set_aside(directory: str, word: str, system: SystemCalls = SYSTEM) -> str:
     """Move the record in `directory`, which nobody has open, into a folder there whose name begins
     with this word; its path. Raises DiskFull, DiskFailed."""
-    name = f"{word}-{int(now())}"
+    moment = int(now())
+    while system.isdir(os.path.join(directory, f"{word}-{moment}")):
+        moment += 1  # What was put aside before stays what it is.
+    name = f"{word}-{moment}"
     disk.write_file(os.path.join(directory, NOTE), name.encode("ascii"), system)
     return _move(directory, name, system)
 

@@ -37,6 +37,16 @@ def test_what_is_missing_is_passed_over(tmp_path: Path) -> None:
     assert contents(Path(set_aside(str(tmp_path), "damaged"))) == {"VERSION": b"v"}
 
 
+def test_nothing_takes_the_place_of_what_was_put_aside_before(tmp_path: Path) -> None:
+    """Of two records in one second, and when the clock was set back."""
+    folders = []
+    for number in range(3):
+        (tmp_path / "VERSION").write_bytes(bytes([number]))
+        folders.append(set_aside(str(tmp_path), "damaged"))
+    assert [contents(Path(folder)) for folder in folders] == [
+        {"VERSION": bytes([number])} for number in range(3)]
+
+
 def carried_out(world: Aftermath, directory: Path) -> Path:
     """The world on a real disk."""
     directory.mkdir()
