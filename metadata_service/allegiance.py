@@ -8,6 +8,7 @@ members was asked. One that has promised a newer epoch never takes that back.
 from math import inf
 from typing import Dict, Optional
 
+from metadata_service.epochs import is_believable
 from metadata_service.majorities import can_decide, reached
 from metadata_service.quorum import Configuration, Proved
 
@@ -35,7 +36,10 @@ class Allegiance:
             self._asked_at[member] = max(asked_at, self._asked_at.get(member, -inf))
 
     def left(self, member: str, promised: int, now: float) -> None:
-        """A member has promised this newer epoch."""
+        """A member has promised this newer epoch. One that no namenode can have come to since is
+        nobody's: to claim another one would not bring the member back."""
+        if not is_believable(promised, self.epoch):
+            return
         self._left[member] = max(promised, self._left.get(member, 0))
         self._left_since = min(self._left_since, now)
 

@@ -34,8 +34,14 @@ Answers = Mapping[str, MemberStatus]
 
 
 def next_epoch(answers: Answers, at_least: int) -> int:
-    """The epoch to claim: later than any promised one, and `at_least` so late if that can be."""
-    epoch = 1 + max([status.promised for status in answers.values()], default=0)
+    """The epoch to claim: later than any promised one, and `at_least` so late if that can be.
+
+    A promise so far above that of most members that none of them would go there is left out: one
+    member with such a promise would otherwise end all claims, and it is one that can be spared.
+    """
+    promised = sorted(status.promised for status in answers.values() if status.promised)
+    most = promised[(len(promised) - 1) // 2] if promised else 0
+    epoch = 1 + max([one for one in promised if is_believable(one, most)], default=0)
     return max(epoch, at_least) if is_believable(at_least, epoch) else epoch
 
 

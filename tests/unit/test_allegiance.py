@@ -5,6 +5,7 @@ from typing import Dict
 import pytest
 
 from metadata_service.allegiance import DESERTED_SECONDS, Allegiance
+from metadata_service.epochs import LEAP_MAX
 from metadata_service.quorum import NOBODY, Configuration, Proved
 
 EPOCH = 7
@@ -53,6 +54,13 @@ def test_who_promised_another_epoch_proves_nothing(promised: int) -> None:
 def test_the_word_of_who_decides_nothing_is_no_proof() -> None:
     one = told({"a": 1.0, "x": 1.0, "y": 1.0})
     assert one.proved_at(of("abc")) is None and one.proved_at(NOBODY) is None
+
+
+def test_a_promise_beyond_belief_makes_nobody_claim_anew() -> None:
+    one = told({"a": 1.0}, EPOCH + LEAP_MAX + 1)
+    assert not one.is_deserted(1.0 + 2 * DESERTED_SECONDS), "that would not bring it back"
+    assert told({"b": 2.0, "c": 2.0}, to=one).proved_at(of("abc")) == 2.0
+    assert told({"a": 3.0}, EPOCH + LEAP_MAX, to=one).is_deserted(3.0 + DESERTED_SECONDS)
 
 
 def test_a_leader_is_fenced_when_no_majority_is_left_to_it() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from metadata_service import members as members_module
 from metadata_service import ring as ring_module
+from metadata_service.epochs import EPOCH_MAX
 from metadata_service.member_record import alone
 from metadata_service.members import Members
 from metadata_service.proofs import Proofs
@@ -218,6 +219,17 @@ def test_a_member_that_cannot_be_believed_takes_no_part(
     write(second, "d")
     assert [one.member_id for one in second.in_step()] == ["b", "c"]
     assert "a:1" in second.awaited() and "d" not in quorum.logs()[0]
+
+
+def test_a_member_that_promised_the_end_of_all_numbers_can_be_spared(quorum: Quorum) -> None:
+    """Nobody can claim an epoch behind that; the others are led all the same."""
+    quorum.lead().close()
+    core = quorum.members[0].core
+    core.record = core.record._replace(promised=EPOCH_MAX, owner="x:1 1")
+    second = quorum.lead()
+    write(second, "a")
+    assert [one.member_id for one in second.in_step()] == ["b", "c"]
+    assert f"{EPOCH_MAX} has been promised" in second.awaited() and not quorum.logs()[0]
 
 
 # Refusals.

@@ -10,6 +10,7 @@ import pytest
 
 from metadata_service import recovery
 from metadata_service.chain import places
+from metadata_service.epochs import EPOCH_MAX, LEAP_MAX
 from metadata_service.majorities import is_majority
 from metadata_service.quorum import (
     BEHIND,
@@ -59,6 +60,19 @@ def test_the_epoch_is_later_than_any_promised_one() -> None:
     assert recovery.next_epoch(answers, 500) == 500 and recovery.next_epoch(answers, 3) == 10
     assert recovery.next_epoch(answers, 1 << 40) == 10, "nobody leaps to the end of all numbers"
     assert recovery.next_epoch({}, 0) == 1
+
+
+@pytest.mark.parametrize("promised", [EPOCH_MAX, 9 + LEAP_MAX + 1])
+def test_one_member_that_promised_the_end_of_all_numbers_ends_no_claims(promised: int) -> None:
+    """Nobody else would promise what comes behind it."""
+    answers = by_address(status("a", promised=promised), status("b", promised=9), status("c"))
+    assert recovery.next_epoch(answers, 0) == 10
+    del answers["c:1"]
+    assert recovery.next_epoch(answers, 0) == 10, "also while one of the others is away"
+    blank = status("c", promised=0, state=BLANK)
+    assert recovery.next_epoch(by_address(status("a", promised=9), blank), 0) == 10
+    many = [status(one, promised=promised - 1) for one in "ab"]
+    assert recovery.next_epoch(by_address(*many, status("c", promised=1)), 0) == promised
 
 
 def test_members_of_two_clusters_are_refused_and_blank_ones_are_of_none() -> None:
