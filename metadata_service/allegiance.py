@@ -13,7 +13,8 @@ from metadata_service.majorities import can_decide, reached
 from metadata_service.quorum import Configuration, Proved
 
 DESERTED_SECONDS = 10.0
-"""How long a leader goes on that some members have left, too few to follow another."""
+"""How long a leader goes on that some members have left, too few to follow another, while it has a
+majority. Without one it would only keep the rest from following another as well."""
 
 
 class Allegiance:
@@ -52,6 +53,11 @@ class Allegiance:
         if can_decide(configuration, self._left.keys()):
             return 0
         return max(self._left.values(), default=0)
+
+    @property
+    def has_lost_some(self) -> bool:
+        """Whether any member has promised a newer epoch."""
+        return bool(self._left)
 
     def is_deserted(self, now: float) -> bool:
         """Whether some members have left for so long that a new epoch should unite them."""

@@ -108,7 +108,7 @@ class Journal:
 
     def prove(self, timeout: float) -> float:
         """Ask once whether this epoch still is the newest; since when, in monotonic seconds, that
-        is known, which is not before this call. Raises Fenced or Unavailable.
+        is known, which is not before this call. Raises what the renewal of Proofs raises.
 
         The answers tell of the disks, too: a change that met full ones would end the journal.
         """

@@ -32,8 +32,8 @@ class Proofs:
 
     def renew(self, seconds: float) -> float:
         """The moment, in monotonic seconds, as of which a majority says that no later epoch has
-        been promised: not before this call. Raises Fenced, OutOfStep when some have left for long
-        and the epoch should be claimed anew, and Unavailable after so long.
+        been promised: not before this call. Raises Fenced, and Unavailable after so long; or
+        OutOfStep when some have left by then, or long ago: the epoch should be claimed anew.
 
         An answer tells of the moment when its question was asked. One that comes late counts for
         that, at the next call.
@@ -71,6 +71,8 @@ class Proofs:
             if newer:
                 raise Fenced(f"epoch {members.reign.epoch} is over, {newer} has been promised")
             left = began + seconds - now
+            if left <= 0 and self.allegiance.has_lost_some:
+                raise OutOfStep("some members have promised a later epoch, and no majority is left")
             if left <= 0:
                 raise Unavailable(f"no majority of the members has answered: {members.awaited()}")
             self._hear(min(left, LOOK_SECONDS))

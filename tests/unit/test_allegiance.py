@@ -78,8 +78,9 @@ def test_what_a_member_said_before_it_left_stays_a_proof() -> None:
 
 def test_a_leader_that_some_have_left_for_long_should_claim_anew() -> None:
     one = told({"a": 1.0, "b": 1.0})
-    assert not one.is_deserted(1e6)
+    assert not one.is_deserted(1e6) and not one.has_lost_some
     for asked_at in (2.0, 3.0):
         told({"c": asked_at}, EPOCH + 1, one)
     assert not one.is_deserted(1.9 + DESERTED_SECONDS) and one.is_deserted(2.0 + DESERTED_SECONDS)
+    assert one.has_lost_some
     assert repr(one) == "<Allegiance to 7 of 2, 1 left>"

@@ -9,7 +9,7 @@ from metadata_service.member_figures import figures
 from metadata_service.proofs import Proofs
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.lettered_members import Quorum, write
-from zookeeper.fabric.errors import Busy, Fenced, Unavailable
+from zookeeper.fabric.errors import Busy, Fenced, OutOfStep, Unavailable
 
 
 @pytest.fixture(name="quorum")
@@ -62,6 +62,19 @@ def test_a_majority_that_promised_another_ends_the_proofs(quorum: Quorum) -> Non
     quorum.members[1].claim(*args)
     with pytest.raises(Fenced, match="epoch 1 is over, 2 has been promised"):
         proofs.renew(PATIENCE_SECONDS)
+
+
+def test_who_was_left_by_some_and_has_no_majority_any_more_gives_up_soon(quorum: Quorum) -> None:
+    """Its questions would keep the last one from promising another, who has the first one."""
+    leader = quorum.lead()
+    proofs = Proofs(leader)
+    wait_until(lambda: proofs.renew(1) and all(lane.proving.idle for lane in leader.lanes))
+    quorum.ways.held.add("c:1")
+    quorum.members[0].claim(leader.reign.cluster_id, leader.reign.epoch + 1, "namenode:1 later")
+    with pytest.raises(OutOfStep, match="and no majority is left"):
+        proofs.renew(0.3)
+    proofs.release()
+    assert quorum.members[1].claim(leader.reign.cluster_id, leader.reign.epoch + 2, "another:1 x")
 
 
 def test_figures_tell_who_lags(quorum: Quorum) -> None:

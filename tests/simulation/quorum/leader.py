@@ -172,7 +172,8 @@ class Leader(Process):
             yield reign.changed.wait(1.0)
             if self.holds(reign):
                 unable_since = self.clock()
-            elif reign.has_been_left(self.clock()) and self.clock() - unable_since > LEADER_SECONDS:
+            elif (reign.allegiance.has_lost_some
+                  and self.clock() - unable_since > LEADER_SECONDS):
                 reign.end("left, and without a majority")
             elif self.clock() - unable_since > NO_MAJORITY_SECONDS:
                 reign.end("no majority")

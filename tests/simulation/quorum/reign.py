@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, Optional, Set
 
 from data_service.namenode.leading.leader_lease import LeaderLease
-from metadata_service.allegiance import DESERTED_SECONDS, Allegiance
+from metadata_service.allegiance import Allegiance
 from metadata_service.calls import Witness
 from metadata_service.joint_change import next_configuration, wanted
 from metadata_service.majorities import reached
@@ -88,10 +88,6 @@ class Reign:
     def agreed(self) -> Optional[int]:
         """Up to which edit all is on majorities in this epoch."""
         return reached(self.configuration, self.acknowledged())
-
-    def has_been_left(self, now: float) -> bool:
-        """Whether a member has promised a later epoch already."""
-        return self.allegiance.is_deserted(now + DESERTED_SECONDS)
 
     def left(self, member_id: str, now: float) -> None:
         """A member has promised a later epoch."""
