@@ -149,7 +149,9 @@ def _why(ways: Ways, heard: Heard) -> str:
         elif status.member_id in doubtful:
             found.append(f"{address} has an old copy of its disk")
         elif status.member_id not in counts:
-            found.append(f"{address} is {status.state}")
+            twins = [one for one in _addresses_of(heard, status) if one != address]
+            copied = f"and {' and '.join(twins)} are one member, of a copied directory"
+            found.append(f"{address} {copied if twins else 'is ' + status.state}")
     return "; ".join(found) or "they know of others"
 
 
@@ -159,7 +161,7 @@ def _record(ways: Ways, promised: Promised) -> Ring:
     trouble = ""
     while is_majority(promised.configuration, members.keys()):
         best = recovery.latest(members)
-        address = _address_of(promised, best)
+        address = _addresses_of(promised.heard, best)[0]
         begins = recovery.bases(members, best)
         try:
             lines = _lines(ways, address, promised.reign.epoch, begins[0].txid, best.last.txid)
@@ -177,9 +179,9 @@ def _record(ways: Ways, promised: Promised) -> Ring:
     raise Unavailable(f"the record cannot be read from a majority of its members: {trouble}")
 
 
-def _address_of(promised: Promised, status: MemberStatus) -> str:
-    answers = promised.heard.answers
-    return next(one for one in answers if answers[one].member_id == status.member_id)
+def _addresses_of(heard: Heard, status: MemberStatus) -> List[str]:
+    """Where the member answered that told this; several, when its directory was copied."""
+    return [one for one, told in heard.answers.items() if told.member_id == status.member_id]
 
 
 def _lines(ways: Ways, address: str, epoch: int, behind: int, last: int) -> List[str]:

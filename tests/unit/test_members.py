@@ -221,6 +221,13 @@ def test_a_member_that_cannot_be_believed_takes_no_part(
     assert "a:1" in second.awaited() and "d" not in quorum.logs()[0]
 
 
+def test_a_copied_directory_is_named_when_no_majority_is_left(quorum: Quorum) -> None:
+    quorum.lead().close()
+    quorum.ways.members["c:1"] = copy.deepcopy(quorum.members[1])
+    with pytest.raises(Unavailable, match="b:1 and c:1 are one member, of a copied directory"):
+        quorum.lead()
+
+
 def test_a_member_that_promised_the_end_of_all_numbers_can_be_spared(quorum: Quorum) -> None:
     """Nobody can claim an epoch behind that; the others are led all the same."""
     quorum.lead().close()
