@@ -19,8 +19,8 @@ from metadata_service.opening import NAME
 from metadata_service.schema import LAYOUT, STATE, put
 from metadata_service.sqlite import Connection, close, roll_back, translated
 from metadata_service.version_file import Version
-from zookeeper.fabric import logs
-from zookeeper.fabric.errors import CorruptData, DfsError, DiskFailed, DiskFull
+from zookeeper.fabric import disk, logs
+from zookeeper.fabric.errors import Busy, CorruptData, DfsError, DiskFailed, DiskFull
 from zookeeper.fabric.figures import Family, Histogram, gauge, histogram
 
 log = logs.get("metadata_db")
@@ -78,26 +78,26 @@ class Transactions:
             return
         try:
             self._begin_log()
-        except DiskFull as error:
+        except (DiskFull, Busy) as error:
             log.warning("checkpoint.failed", directory=self._directory, error=error)
         except DfsError as error:
             self.fail(error)
 
     def begin_log_when_due(self) -> None:
-        """Begin the log of this start, unless that has been done. Raises DiskFull, DiskFailed."""
+        """Begin the log of this start, unless that has been done. Raises as `begin_log` does."""
         if self._log_due:
             self.begin_log()
             self._log_due = False
 
     def begin_log(self) -> None:
-        """Copy the log into the database, and begin it again. Raises DiskFull, DiskFailed.
+        """Copy the log into the database, and begin it again. Raises DiskFull, Busy, DiskFailed.
 
         A sync that failed must not be tried again, as if it had been the first one.
         """
         self.require_sound()
         try:
             self._begin_log()
-        except DiskFull:
+        except (DiskFull, Busy):
             raise
         except DfsError as error:
             self.fail(error)
@@ -148,7 +148,13 @@ class Transactions:
             put(self._connection, STATE, ("log", str(number)))
         self._log_number, self._log_rows = number, 0
         cluster_id, member_id = self.identity
-        version_file.write(self._directory, Version(cluster_id, LAYOUT, number, member_id))
+        try:
+            version_file.write(self._directory, Version(cluster_id, LAYOUT, number, member_id))
+        except DiskFailed as error:
+            if disk.is_shortage(error):
+                # Too many connections, perhaps of strangers: nothing is wrong with the disk.
+                raise Busy(error.message) from error
+            raise
 
 
 def _size(path: str) -> int:

@@ -1,5 +1,7 @@
 """The database on a disk that is full or fails: all or nothing, and no second try."""
 
+import errno
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -13,7 +15,8 @@ from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.recent_entries import RecentEntries
 from tests.support.models.record_leader import append, lead, standing
 from tests.support.models.sample_edits import BYTES_MAX, file_edits, image_after, image_of, lines_of
-from zookeeper.fabric.errors import CorruptData, DiskFailed, DiskFull
+from zookeeper.fabric import disk
+from zookeeper.fabric.errors import Busy, CorruptData, DiskFailed, DiskFull
 
 KEEP_EDITS = 1000
 
@@ -208,6 +211,26 @@ def test_a_checkpoint_that_fails_ends_the_database(
             file_edits(6, 6)))):
         with pytest.raises(DiskFailed):
             attempt()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_too_many_open_files_end_no_database(
+    database: MetadataDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Whoever connects often enough would otherwise end it until somebody starts it again."""
+
+    def refuse(*_arguments: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(transactions, "LOG_ROWS", 1)
+    monkeypatch.setattr(disk.SystemCalls, "open", staticmethod(refuse))
+    with pytest.raises(Busy):
+        database.checkpoint(1)
+    assert append(database, 1, 6, lines_of(file_edits(6, 6))) == 6
+    monkeypatch.undo()
+    assert append(database, 1, 7, lines_of(file_edits(7, 7))) == 7 and database.checkpoint(1) == 7
+    database.close()
+    assert edits_after_restart(tmp_path) == 7
 
 
 @pytest.mark.parametrize("name", ["metadata.db", "metadata.db-wal", ""])

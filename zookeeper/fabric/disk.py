@@ -74,6 +74,12 @@ def disk_errors(path: str, operation: str = "use") -> Iterator[None]:
         raise failure(f"cannot {operation} {path}: {error.strerror or error}") from error
 
 
+def is_shortage(error: DfsError) -> bool:
+    """Whether a disk was not even asked: this process, or its machine, has too many open files."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE)
+
+
 def write_file(path: str, data: bytes, system: SystemCalls = SYSTEM) -> None:
     """Makes `data` the durable content of the file at `path`, in place of any older content.
 
