@@ -58,8 +58,7 @@ class EditLog:
 
     def recent_lines(self, txid: int, last: int) -> Optional[List[str]]:
         """The same, from memory; None when they are not all there."""
-        entries = self._recent.between(txid, last)
-        return None if entries is None else [entry.line for entry in entries]
+        return self._recent.lines(txid, last)
 
     def store(self, before: Record, change: Change) -> List[Edit]:
         """Cut, store and prune as the change says; the edits that shall be applied."""
@@ -76,18 +75,17 @@ class EditLog:
 
     def remember(self, change: Change) -> None:
         """The change has been committed."""
-        self._recent.change(change.cut, change.entries)
+        self._recent.change(change.cut, change.entries, change.record.applied.txid)
 
     def _edits(self, txid: int, last: int, change: Change) -> List[Edit]:
         """The edits behind `txid` up to `last` of the log as it is after the change."""
         kept = min(last, change.cut)
         edits: List[Edit] = []
         if kept > txid:
-            stored = self._recent.between(txid, kept)
-            if stored is None:
-                edits = [decode(row[3]) for row in self._rows(txid, kept - txid)]
-            else:
-                edits = [entry.edit for entry in stored]
+            known = self._recent.unapplied(txid, kept)
+            if known is None:
+                known = [decode(row[3]) for row in self._rows(txid, kept - txid)]
+            edits = known
         edits += [entry.edit for entry in change.entries if txid < entry.txid <= last]
         if len(edits) != last - txid:
             raise CorruptData(f"edits between {txid} and {last} are missing")

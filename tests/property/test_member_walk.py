@@ -245,8 +245,7 @@ def _never_cuts(real: Callable[..., Any]) -> Callable[..., Any]:
 
 def _applies_what_was_cut(real: Callable[..., Any]) -> Callable[..., Any]:
     def edits(self: EditLog, txid: int, last: int, change: Change) -> Any:
-        stored = self._recent.between(txid, last)
-        return [entry.edit for entry in stored] if stored else real(self, txid, last, change)
+        return self._recent.unapplied(txid, last) or real(self, txid, last, change)
 
     return edits
 
