@@ -60,7 +60,8 @@ class Member(Protocol):
 
     def install(self, image: IncomingImage, place: Place, peer: MemberStatus) -> None:
         """Go on with this image of a peer, which stands at that place, in the place of its own.
-        Raises CorruptData when what is to be kept cannot be read."""
+        Raises CorruptData when what is to be kept cannot be read, OutOfStep when some of it would
+        be lost."""
 
     def renew(self, why: str) -> None:
         """Put the record aside, and be another member, which is blank."""

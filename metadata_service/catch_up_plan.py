@@ -55,6 +55,9 @@ def next_step(
         return Step(WAIT, "", "no other member has a whole record" if own.state in (BLANK, DAMAGED)
                     else "")
     if own.state in (BLANK, DAMAGED):
+        # Its own edits must follow the image: by its word they may have been decided.
+        if status.applied.txid < _keeps_from(own) - 1:
+            return Step(WAIT, "", "no other member has applied what it has acknowledged")
         return Step(IMAGE, best, f"is {own.state}")
     # What it has stored behind what it has applied may be others than those that were decided.
     if not stuck or status.applied.txid <= own.applied.txid:
@@ -81,5 +84,5 @@ def _best(
 
 
 def _keeps_from(status: MemberStatus) -> int:
-    """The first edit that it can give; the next one, when it keeps none."""
+    """The first edit that it keeps; the next one, when it keeps none."""
     return status.first_txid or status.last.txid + 1

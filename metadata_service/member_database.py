@@ -85,12 +85,15 @@ class MemberDatabase(MetadataDatabase):
 
     def exchange(self, replace: Exchange) -> None:
         """Go on with another database, which `replace` puts in the place of this one: given its
-        record, the number of its log, and its connection, which it closes."""
+        record, the number of its log, and its connection, which it closes. Or it raises OutOfStep,
+        and has left all as it is."""
         with self._lock:
             try:
                 with translated():
                     number = int(read_state(self._connection)["log"])
                 self._use(replace(self._core.record, number, self._connection))
+            except OutOfStep:
+                raise
             except BaseException as error:
                 self._transactions.fail(error)
                 raise

@@ -15,6 +15,7 @@ from metadata_service.schema import JOURNAL, LAYOUT, SQL, verified
 from metadata_service.sqlite import WRITE, Connection, close, connect, translated
 from metadata_service.version_file import Version
 from zookeeper.fabric import logs
+from zookeeper.fabric.errors import OutOfStep
 
 log = logs.get("upkeep")
 
@@ -54,7 +55,8 @@ class Upkeep:
 
         It stays who it is, and keeps what it promised, and its edits behind the image if they go on
         from there: they may be decided, and this member was counted for them. One that was blank
-        knows from its peer who decides.
+        knows from its peer who decides. Raises OutOfStep, and changes nothing, when edits between
+        the image and those that are kept would be lost.
         """
 
         def exchange(record: Record, number: int, connection: Connection) -> Connection:
@@ -91,8 +93,11 @@ class Upkeep:
 
 def _tail(record: Record, connection: Connection, place: Place) -> List[Row]:
     """The edits behind this place in the log of a member, if the place is in it. CorruptData when
-    they are not what was written."""
-    if not record.base.txid <= place.txid < record.last.txid:
+    they are not what was written, OutOfStep when some are not kept any more."""
+    if place.txid < record.base.txid:
+        raise OutOfStep(f"the image is of edit {place.txid}, and edits behind {record.base.txid} "
+                        "are kept here: another one is needed")
+    if place.txid >= record.last.txid:
         return []
     with translated():
         found = connection.execute(SQL[JOURNAL.name].behind, (place.txid - 1, _ALL))

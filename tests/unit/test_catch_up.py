@@ -6,6 +6,7 @@ from typing import Iterator
 import pytest
 
 from metadata_service import catch_up as catch_up_module
+from metadata_service import member as member_module
 from metadata_service.catch_up import CatchUp, _Pace
 from metadata_service.edits import TABLES, join_lines
 from metadata_service.member_database import MemberDatabase
@@ -22,7 +23,7 @@ from tests.support.models.sample_edits import (
 )
 from tests.support.models.still_member import StillMember
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import CorruptData, DiskFailed
+from zookeeper.fabric.errors import CorruptData, DiskFailed, OutOfStep
 from zookeeper.fabric.identity import METADATA, Principal
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -162,6 +163,31 @@ def test_a_damaged_member_serves_nobody_and_keeps_its_tail(
     assert after.state == OK and after.last == before.last and last_of(lacking) == EDITS
     assert lacking.prove(7, EDITS + 5).promised == 7 and not lacking.settle()
     assert last_of(lacking) == EDITS + 5
+
+
+def test_a_damaged_member_takes_no_image_of_before_what_it_acknowledged(
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its edits may have been decided by its word; of those between, nobody else need be there."""
+    monkeypatch.setattr(member_module, "PRUNE_EDITS", 5)
+    join(lacking, peer, EDITS + 20, EDITS + 20)
+    lacking._core._keep_edits = 1
+    last = lacking.status().last
+    while lacking.status().first_txid <= EDITS + 1:
+        lacking.append(7, last, b"", 0, ())
+    before = lacking.status()
+    lacking.distrust(CorruptData("row"))
+    catch_up.look()
+    after = lacking.status()
+    assert (after.state, after.last) == (DAMAGED, last), "it must not count with less"
+    with pytest.raises(OutOfStep):
+        catch_up._fetch(PEER, peer.status())
+    peer.add(before.first_txid - 1 - EDITS)
+    catch_up.look()
+    after = lacking.status()
+    assert (after.state, after.last) == (OK, last)
+    assert lacking.prove(7, EDITS + 20).promised == 7 and not lacking.settle()
+    assert last_of(lacking) == EDITS + 20
 
 
 def test_who_cannot_read_what_it_acknowledged_is_another_member_from_then_on(

@@ -65,6 +65,16 @@ def test_who_has_no_image_of_its_own_takes_one_at_once(own: MemberStatus) -> Non
     assert step(own).why == "no other member has a whole record"
 
 
+def test_a_damaged_member_waits_for_an_image_that_its_own_edits_follow() -> None:
+    own = status("own", 50, "damaged", first=41, applied=45)
+    assert step(own, a=status("a", 39)) == (
+        WAIT, "", "no other member has applied what it has acknowledged")
+    assert step(own, a=status("a", 40)).deed == IMAGE
+    none = status("own", 50, "damaged", first=0)
+    assert step(none, a=status("a", 49)).deed == WAIT
+    assert step(none, a=status("a", 50)).deed == IMAGE
+
+
 @pytest.mark.parametrize("state", ["blank", "damaged"])
 def test_nothing_is_taken_from_who_has_no_whole_record(state: str) -> None:
     for own in (OWN, status("own", 0, "blank", 0, "")):
