@@ -1,12 +1,15 @@
 """The proxy that tests break links with: a fault that does not happen would prove nothing."""
 
+import os
 import socket
+import sys
 import threading
 import time
 from typing import Iterator, List
 
 import pytest
 
+from tests.support.links.crossing import Crossing
 from tests.support.links.proxy import Proxy
 from tests.support.clusters.waiting import wait_until
 
@@ -158,6 +161,41 @@ def test_a_stalled_link_delivers_after_it_is_healed(proxy: Proxy) -> None:
         connection.settimeout(30)
         proxy.heal()
         assert connection.recv(100) == b"late"
+
+
+def test_a_link_may_lose_one_direction(proxy: Proxy, echo: Echo) -> None:
+    with dial(proxy) as connection:
+        assert ask(connection, b"a") == b"a"
+        for lost in ({"answers": False}, {"requests": False}):
+            passed = proxy.bytes_passed
+            proxy.stall(**lost)
+            connection.sendall(b"late")
+            if "requests" in lost:
+                wait_until(lambda: proxy.bytes_passed == passed + 4, what="the request")
+            connection.settimeout(0.1)
+            with pytest.raises(socket.timeout):
+                connection.recv(1)
+            assert proxy.bytes_passed == passed + (4 if "requests" in lost else 0)
+            connection.settimeout(30)
+            proxy.heal()
+            assert connection.recv(100) == b"late"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="who dials is told by Linux")
+def test_at_a_crossing_everybody_has_a_link_of_his_own(echo: Echo) -> None:
+    processes = {"nobody": 1 << 30, "me": os.getpid()}
+    crossing = Crossing(echo.address, ("127.0.0.1", 0), lambda: processes, "stranger")
+    try:
+        crossing.link("me").cut()
+        assert refuses(crossing)
+        del processes["me"]
+        with dial(crossing) as connection:
+            assert ask(connection, b"a") == b"a"
+            crossing.link("me").heal()
+            crossing.link("stranger").cut()
+            assert is_broken(connection)
+    finally:
+        crossing.close()
 
 
 def test_a_slow_link_is_slow(proxy: Proxy) -> None:

@@ -26,6 +26,7 @@ from data_service.filesystem import FileSystem
 from tests.support.clusters import configuration, nursery
 from tests.support.clusters.daemon import Daemon
 from tests.support.clusters.ports import Ports
+from tests.support.links.crossing import Crossing
 from tests.support.links.proxy import Proxy
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 
@@ -71,7 +72,8 @@ class Cluster:
     `members` metadata services and `zookeepers` keep the record, and see who lives.
     `directories` says which datanodes have more than one directory: `{"data_node_0": 2}`.
     `links` are (who, whom) pairs that go through a proxy, see `link`; `*` is everybody, and the
-    only `who` for datanodes, whose addresses the namenode hands out. `security` is `simple`;
+    only `who` for datanodes, whose addresses the namenode hands out. `crossings` are roles to whom
+    everybody has a link of his own behind one address. `security` is `simple`;
     `secret` with a key of this cluster's own; or `tls`, that and a certificate for each role. With
     both there can be no one-sided links, because a server proves to be who was dialled: clusters
     with links are of mode `simple`, all others of USUAL_SECURITY. `overrides` are other sections of
@@ -92,6 +94,7 @@ class Cluster:
         gateways: int = 0,
         directories: Mapping[str, int] = MappingProxyType({}),
         links: Sequence[Link] = (),
+        crossings: Sequence[str] = (),
         security: str = "",
         **overrides: Mapping[str, object],
     ) -> None:
@@ -112,9 +115,10 @@ class Cluster:
         self._links: Dict[Link, Proxy] = {}
         for pair in links:
             self._links[pair] = self._proxy_to(pair[1])
+        self._crossings = {role: self._crossing_to(role) for role in crossings}
         self._directories = directories
         self.folder.mkdir(parents=True, exist_ok=True)
-        security = security or ("simple" if links else USUAL_SECURITY)
+        security = security or ("simple" if links or crossings else USUAL_SECURITY)
         self._overrides = {"security": configuration.secured(folder, security), **overrides}
         self._individuals = {near for near, _ in links} - {EVERYBODY}
         if security == "tls":
@@ -241,7 +245,9 @@ class Cluster:
         return host, int(port)
 
     def link(self, who: str, whom: str) -> Proxy:
-        """The proxy that one of `links` goes through."""
+        """The proxy that one of `links` goes through, or anybody's way to one of `crossings`."""
+        if whom in self._crossings:
+            return self._crossings[whom].link(who)
         return self._links[who, whom]
 
     def client(
@@ -329,6 +335,8 @@ class Cluster:
     def _write_config(self, path: Path, who: str) -> None:
         """config.ini as `who` sees it: through that one's proxies, and everybody's."""
         seen = dict(self._addresses)
+        for role, crossing in self._crossings.items():
+            seen[role] = "{}:{}".format(*crossing.address)
         for (near, far), proxy in self._links.items():
             if near in (who, EVERYBODY):
                 seen[far] = "{}:{}".format(*proxy.address)
@@ -344,6 +352,13 @@ class Cluster:
         others = sum(far == role for _, far in self._links)
         return Proxy((host, port), listen=(LINK_HOSTS[others], port))
 
+    def _crossing_to(self, role: str) -> Crossing:
+        def processes() -> Dict[str, int]:
+            return {one.role: one.pid for one in self.daemons.values() if one.running}
+
+        host, port = self.address(role)
+        return Crossing((host, port), (LINK_HOSTS[-1], port), processes, CLIENT)
+
     def _end_by_force(self) -> None:
         for client in self._clients:
             if client.poll() is None:
@@ -351,7 +366,7 @@ class Cluster:
             _close_pipes(client)
         for daemon in self.daemons.values():
             daemon.kill_group()
-        for proxy in self._links.values():
+        for proxy in (*self._links.values(), *self._crossings.values()):
             proxy.close()
         self._ports.close()
 

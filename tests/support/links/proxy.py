@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Callable, List, Optional, Set, Tuple
+from typing import Callable, FrozenSet, List, Optional, Set, Tuple
 
 Address = Tuple[str, int]
 
@@ -42,11 +42,12 @@ class Proxy:
     that exist and for those yet to come, until `heal`.
     """
 
-    def __init__(self, target: Address, listen: Address = ("127.0.0.1", 0)) -> None:
+    def __init__(self, target: Address, listen: Optional[Address] = ("127.0.0.1", 0)) -> None:
+        """With no address to listen at it only passes on what it is given, see `take`."""
         self.target = target
         self._changed = threading.Condition()
         self._delay_seconds = 0.0
-        self._stalled = False
+        self._stalled: FrozenSet[bool] = frozenset()  # Of requests (True), of answers (False).
         self._is_cut = False
         self._closed = False
         self._open: Set[socket.socket] = set()
@@ -57,9 +58,11 @@ class Proxy:
         """What becomes of each piece on its way; nothing is held back for it."""
         self.bytes_passed = 0
         self.connections_made = 0
-        self._listener = socket.create_server(listen, backlog=64)
-        self.address: Address = self._listener.getsockname()[:2]
-        self._start(self._accept)
+        self._listener = None if listen is None else socket.create_server(listen, backlog=64)
+        self.address: Address = target
+        if self._listener is not None:
+            self.address = self._listener.getsockname()[:2]
+            self._start(self._accept, self._listener)
 
     def __repr__(self) -> str:
         state = "cut" if self._is_cut else "stalled" if self._stalled else "whole"
@@ -71,10 +74,11 @@ class Proxy:
             self._delay_seconds = seconds
             self._changed.notify_all()
 
-    def stall(self) -> None:
-        """Pass nothing on; connections stay open and new ones are made: a host that hangs."""
+    def stall(self, requests: bool = True, answers: bool = True) -> None:
+        """Pass nothing on, or nothing in one direction; connections stay open and new ones are
+        made: a host that hangs."""
         with self._changed:
-            self._stalled = True
+            self._stalled = frozenset([True] * requests + [False] * answers)
 
     def cut(self) -> None:
         """Reset every connection, and each new one at once."""
@@ -101,7 +105,7 @@ class Proxy:
     def heal(self) -> None:
         """Pass everything on again, first of all what was stalled."""
         with self._changed:
-            self._delay_seconds, self._stalled, self._is_cut = 0.0, False, False
+            self._delay_seconds, self._stalled, self._is_cut = 0.0, frozenset(), False
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -110,8 +114,9 @@ class Proxy:
             self._closed = True
             self._changed.notify_all()
         # A thread in accept does not notice that its socket is closed, but does notice a shutdown.
-        _shut_down(self._listener)
-        self._listener.close()
+        if self._listener is not None:
+            _shut_down(self._listener)
+            self._listener.close()
         self.reset()
         while True:
             with self._changed:
@@ -128,19 +133,23 @@ class Proxy:
             self._threads.append(thread)
             thread.start()
 
-    def _accept(self) -> None:
+    def take(self, near: socket.socket) -> None:
+        """Pass on a connection that was accepted for the target."""
+        with self._changed:
+            refused = self._closed or self._is_cut
+        far = None if refused else self._dial()
+        if far is None:
+            _reset(near)
+        else:
+            self._join(near, far)
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                near, _ = self._listener.accept()
+                near, _ = listener.accept()
             except OSError:
                 return  # Closed.
-            with self._changed:
-                refused = self._closed or self._is_cut
-            far = None if refused else self._dial()
-            if far is None:
-                _reset(near)
-            else:
-                self._join(near, far)
+            self.take(near)
 
     def _dial(self) -> Optional[socket.socket]:
         try:
@@ -177,7 +186,7 @@ class Proxy:
                 piece = source.recv(_PIECE_BYTES)
                 for trap in self._traps:
                     trap.see(source if asks else sink, piece, asks)
-                if not self._hold_back():
+                if not self._hold_back(asks):
                     return False
                 if not piece:
                     sink.shutdown(socket.SHUT_WR)
@@ -187,15 +196,16 @@ class Proxy:
         except OSError:
             return False  # One end is gone: the other one must learn it.
 
-    def _hold_back(self) -> bool:
+    def _hold_back(self, asks: bool) -> bool:
         """Wait as long as the link's state demands; whether the link still is one then."""
         arrived = time.monotonic()
         with self._changed:
             while not (self._closed or self._is_cut):
                 left = arrived + self._delay_seconds - time.monotonic()
-                if not self._stalled and left <= 0:
+                stalled = asks in self._stalled
+                if not stalled and left <= 0:
                     return True
-                self._changed.wait(None if self._stalled else left)
+                self._changed.wait(None if stalled else left)
         return False
 
 
