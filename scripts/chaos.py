@@ -1,6 +1,6 @@
 """Run a cluster of real processes under load while everything breaks, and check that all holds.
 
-    python3 scripts/chaos.py [--minutes N] [--seed S] [--keep]
+    python3 scripts/chaos.py [--ha] [--minutes N] [--seed S] [--keep]
     python3 scripts/chaos.py --replay DIR
 
 Five datanodes (one with two directories, one on a disk of a few megabytes where mounting is
@@ -24,6 +24,13 @@ forgotten. So a trial may last for hours.
   I9  a call that was repeated had one effect
   I10 one order of events explains every answer that any client got
 
+With `--ha` there are three metadata services, two namenodes, three zookeepers and four datanodes,
+and each way between two of them can be broken alone, in one direction, too. Of one metadata service
+at a time the disk is emptied, damaged or filled; namenodes are told to hand over; and besides:
+
+  I8  one namenode leads, the other stands by, and all metadata services have the same rows
+  I11 while most metadata services are away, no change is acknowledged
+
 What is done follows from the seed; when it meets whom depends on the machine, so a seed that fails
 may have to run some times to fail again. Prints the seed, and on a violation the first one with the
 newest part of the history; the directory with all logs is kept then, and in it `evidence`: all
@@ -46,6 +53,7 @@ if not __package__:
 
 from scripts.testing.trials import in_own_folder, say  # noqa: E402
 from tests.chaos.evidence import judge_again  # noqa: E402
+from tests.chaos.shapes import SEVERAL, SINGLE, Shape  # noqa: E402
 from tests.chaos.trial import Trial  # noqa: E402
 
 ROUND_SECONDS = 30.0
@@ -64,6 +72,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=2.0, metavar="N", help="of faults, in rounds (2)"
     )
+    parser.add_argument("--ha", action="store_true", help="with several of everything")
     parser.add_argument("--seed", type=int, metavar="S", help="of all that is random")
     parser.add_argument("--keep", action="store_true", help="keep the directory in any case")
     parser.add_argument(
@@ -77,9 +86,9 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     return arguments
 
 
-def run(folder: Path, seed: int, seconds: float) -> int:
+def run(folder: Path, seed: int, seconds: float, shape: Shape = SINGLE) -> int:
     """The exit status of one run in this directory."""
-    trial = Trial(folder, seed, say)
+    trial = Trial(folder, seed, say, shape)
     try:
         with trial:
             try:
@@ -126,7 +135,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     if arguments.replay is not None:
         return replay(arguments.replay)
     seed, seconds = arguments.seed, arguments.minutes * 60
-    return in_own_folder("chaos", seed, arguments.keep, lambda folder: run(folder, seed, seconds))
+    shape = SEVERAL if arguments.ha else SINGLE
+    return in_own_folder(
+        "chaos", seed, arguments.keep, lambda folder: run(folder, seed, seconds, shape)
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ a call. I2, I3, I5 and I10 are about what clients were told: see `explanation.py
 import hashlib
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
+from tests.support.clusters.configuration import kind_of
 from tests.support.disks.every_replica import Replica
 
 LOG_BYTES_A_MINUTE_MAX = 1_000_000
@@ -125,6 +126,14 @@ def judge_vitals(before: Mapping[str, Vitals], now: Mapping[str, Vitals]) -> Lis
         for what, had, has, more in zip(Vitals._fields, before[role], now[role], spare)
         if has > had * GROWTH_MAX + more
     ]
+
+
+def most_of_a_kind(found: Mapping[str, Vitals]) -> Dict[str, Vitals]:
+    """What each needs who may come to do what the busiest one of its kind does now."""
+    kinds: Dict[str, List[Vitals]] = {}
+    for role, vitals in found.items():
+        kinds.setdefault(kind_of(role), []).append(vitals)
+    return {role: Vitals(*map(max, zip(*kinds[kind_of(role)]))) for role in found}
 
 
 def judge_logs(grown: Mapping[str, int], seconds: float) -> List[str]:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 from data_service.filesystem import FileSystem
+from data_service.protocol.availability_calls import ACTIVE, STANDBY
 from data_service.protocol.blocks import Block
 from data_service.protocol.health import FsckRow
 from metadata_service.edits import TABLES, decode
 from metadata_service.opening import NAME
+from metadata_service.quorum import OK
 from tests.chaos.invariants import RecordedEdit, Vitals
 from tests.simulation.plain_tree import view_of
 from tests.support.clusters.cluster import Cluster
+from tests.support.clusters.quorum import Quorum
 from tests.support.disks.replicas import unfinished
 
 
@@ -34,6 +37,40 @@ def unrest(cluster: Cluster, file_system: FileSystem) -> str:
         return f"open for writing: {opened}"
     left = [path for role in cluster.data_nodes for path in unfinished(cluster, role)]
     return f"unfinished: {left}" if left else ""
+
+
+def members_unrest(cluster: Cluster) -> str:
+    """Why the members of the record are not whole yet, as they tell themselves; empty when all
+    are well, have decided the same, and are the members to each other."""
+    told = {role: Quorum(cluster).status(role) for role in cluster.members}
+    for role, status in told.items():
+        if status is None or status.state != OK:
+            return f"{role} is {status.state if status else 'silent'}"
+    ids = sorted(status.member_id for status in told.values() if status is not None)
+    for role, status in told.items():
+        assert status is not None
+        sets = [sorted(one for one, _ in some) for some in status.configuration.sets]
+        if sets != [ids]:
+            return f"the members are {sets} to {role}, and {ids} are there"
+    places = {status.applied for status in told.values() if status is not None}
+    return f"the members stand at {sorted(places)}" if len(places) > 1 else ""
+
+
+def availability_unrest(cluster: Cluster, file_system: FileSystem) -> str:
+    """Why the loss of a process would be noticed; empty when one namenode leads, all others stand
+    by, and all members have the same rows. Of a cluster that keeps more than one record."""
+    unrest = members_unrest(cluster)
+    if unrest:
+        return unrest
+    with file_system.name_nodes() as name_nodes:
+        states = {one: name_nodes.state(one).state for one in name_nodes.addresses}
+        if sorted(states.values()) != [ACTIVE] + [STANDBY] * (len(states) - 1):
+            return f"the namenodes are {list(states.values())}"
+        leader = next(one for one, state in states.items() if state == ACTIVE)
+        known, differing, silent = name_nodes.compare_members(leader)
+    if known and not differing and not silent:
+        return ""
+    return f"of the members' rows: {known} is known, {differing} differ, {silent} did not tell"
 
 
 def told_names(rows: List[FsckRow]) -> Dict[str, tuple]:

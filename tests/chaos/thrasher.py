@@ -12,7 +12,7 @@ import time
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from tests.chaos.history import History
 from tests.chaos.load import Load
@@ -38,7 +38,7 @@ class Thrasher:
     def __init__(
         self,
         cluster: Cluster,
-        links: List[Link],
+        links: Sequence[Link],
         small_disks: Dict[str, SmallDisk],
         load: Load,
         history: History,
@@ -121,7 +121,8 @@ class Thrasher:
 
     # The deeds. Each returns whether it did something.
 
-    def _choose_deeds(self) -> Tuple[List[Callable[[], bool]], List[float]]:
+    def deeds(self) -> Dict[Callable[[], bool], float]:
+        """All that may be done to the cluster, and how often."""
         deeds: Dict[Callable[[], bool], float] = {
             self._crash: 4, self._crash_name_node: 2, self._pause: 3, self._hurt_client: 3,
             self._rot: 4, self._break_link: 4, self._crash_all: 0.3,
@@ -130,6 +131,10 @@ class Thrasher:
             deeds[self._fill] = 2
         if any(len(self._cluster.directories(role)) > 1 for role in self._cluster.data_nodes):
             deeds[self._lose_directory] = 1
+        return deeds
+
+    def _choose_deeds(self) -> Tuple[List[Callable[[], bool]], List[float]]:
+        deeds = self.deeds()
         chosen = [deed for deed in deeds if self._random.random() < 0.7] or [self._crash]
         return chosen, [deeds[deed] for deed in chosen]
 
@@ -155,7 +160,9 @@ class Thrasher:
         return True
 
     def _pause(self) -> bool:
-        role, seconds = self._random.choice(self._cluster.roles), self._seconds()
+        return self._pause_one(self._random.choice(self._cluster.roles), self._seconds())
+
+    def _pause_one(self, role: str, seconds: float) -> bool:
         if role in self._down or role in self._paused:
             return False
         self._note(f"pause {role} for {seconds:.1f} s")

@@ -14,32 +14,24 @@ from tests.chaos.history import History
 from tests.chaos.invariants import StoredFile, Vitals
 from tests.chaos.load import Load
 from tests.chaos.model import State
+from tests.chaos.quorum_deeds import QuorumThrasher, judge_silences
 from tests.chaos.reckoning import Facts, Reckoner, Stretch
+from tests.chaos.shapes import SINGLE, Shape
 from tests.chaos.thrasher import DEAD_SECONDS, Thrasher
 from tests.simulation.plain_tree import DIRECTORY
-from tests.support.clusters.cluster import EVERYBODY, Cluster, Link
+from tests.support.clusters.cluster import Cluster
 from tests.support.disks.every_replica import replicas_on
 from tests.support.disks.small_disk import CannotMount, SmallDisk
 from zookeeper.fabric.errors import DfsError
 
-DATA_NODES = 5
 BLOCK = 64 * 1024
 SIZES = [0, 1, 17, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 2 * BLOCK + 777, 4000]
-SMALL_DISKS = {"data_node_2": 12 << 20, "metadata": 64 << 20}
-"""Who has a disk of its own, of so many bytes, that can be full: where mounting is allowed."""
-
 REST_SECONDS = 300.0
 """So long after the last fault everything must be whole again, however much else the machine does;
 left alone it takes some seconds."""
 
 ROUNDS_A_COLD_RESTART = 10
 """So often everybody is killed at once; with their lives end the lines kept of their logs."""
-
-LINKS: List[Link] = [
-    ("client", "name_node"), ("name_node", "metadata"), ("name_node", "zookeeper"),
-    ("data_node_1", "name_node"), ("data_node_2", "zookeeper"), (EVERYBODY, "data_node_0"),
-    (EVERYBODY, "data_node_4"),
-]  # fmt: skip
 
 SETTINGS: Dict[str, Dict[str, object]] = {
     "name_node": {
@@ -64,22 +56,22 @@ class Trial:
     Everything random is drawn from the seed; what comes of it also depends on the machine.
     """
 
-    def __init__(self, folder: Path, seed: int, say: Callable[[str], object]) -> None:
+    def __init__(
+        self, folder: Path, seed: int, say: Callable[[str], object], shape: Shape = SINGLE
+    ) -> None:
+        self._shape = shape
         self.history = History()
         self._say = say
         self._random = Random(f"{seed} trial")
         self._contents = Contents(SIZES)
-        directories = {"data_node_3": 2}
         self.cluster = Cluster(
-            folder, DATA_NODES, name_nodes=2, directories=directories, links=LINKS,
-            **self._settings(),
+            folder, shape.data_nodes, name_nodes=shape.name_nodes, members=shape.members,
+            zookeepers=shape.zookeepers, directories=shape.directories, links=shape.links,
+            crossings=shape.crossings, **self._settings(),
         )  # fmt: skip
         self._small_disks = self._mount()
         self.load = Load(self.cluster, self.history, self._contents, f"{seed} load")
-        self.thrasher = Thrasher(
-            self.cluster, LINKS, self._small_disks, self.load, self.history,
-            Random(f"{seed} thrasher"),
-        )  # fmt: skip
+        self.thrasher = self._thrasher(Random(f"{seed} thrasher"))
         self._reckoner = Reckoner(self._contents)
         self._before: State = {}
         self._after: Optional[State] = None
@@ -92,6 +84,13 @@ class Trial:
         have to take the links that are cut."""
         here = self._random.random() < 0.5
         return {**SETTINGS, "client": {**SETTINGS["client"], "short_circuit": here}}
+
+    def _thrasher(self, random: Random) -> Thrasher:
+        shape = self._shape
+        parts = (
+            self.cluster, shape.breakable, self._small_disks, self.load, self.history, random
+        )  # fmt: skip
+        return QuorumThrasher(shape, *parts) if shape.members > 1 else Thrasher(*parts)
 
     def __enter__(self) -> "Trial":
         try:
@@ -167,9 +166,12 @@ class Trial:
             self.keep_evidence(folder, "\n".join(self.undecided[known:]))
         assert self._after is not None and self._facts is not None
         self._demand(self._reckoner.judge_facts(self._facts))
+        if isinstance(self.thrasher, QuorumThrasher):
+            self._demand(judge_silences(stretch.calls, self.thrasher.silences))
+            self.thrasher.silences.clear()
         self._demand([f"I7: a client broke: {error!r}" for error in self.load.defects])
         now = survey.vitals(self.cluster)
-        self._vitals = self._vitals or now
+        self._vitals = self._vitals or invariants.most_of_a_kind(now)
         self._demand(invariants.judge_vitals(self._vitals, now))
         self._go_on()
 
@@ -202,6 +204,10 @@ class Trial:
         unrest = survey.unrest(self.cluster, file_system)
         if unrest:
             return [f"I6: {unrest}"]
+        if self._shape.members > 1:
+            unrest = survey.availability_unrest(self.cluster, file_system)
+            if unrest:
+                return [f"I8: {unrest}"]
         state = calls.furniture(file_system)
         files: Dict[str, StoredFile] = {}
         rows = list(file_system.fsck("/"))
@@ -267,7 +273,7 @@ class Trial:
     def _mount(self) -> Dict[str, SmallDisk]:
         disks: Dict[str, SmallDisk] = {}
         try:
-            for role, size in SMALL_DISKS.items():
+            for role, size in self._shape.small_disks.items():
                 disks[role] = SmallDisk(self.cluster.directory(role), size)
         except CannotMount as error:
             self._say(f"no disk will be full, because none can be mounted: {error}")

@@ -9,6 +9,7 @@ import pytest
 
 from scripts import chaos
 from tests.chaos import evidence
+from tests.chaos.shapes import SEVERAL, SINGLE, Shape
 from tests.chaos.trial import Trial
 from tests.support.clusters.cluster import ROOT
 
@@ -35,8 +36,19 @@ def test_a_short_run_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
     assert said[-1] == "after a cold restart all is as it was"
 
 
+def test_a_short_run_with_several_of_everything_breaks_no_promise(tmp_path: Path) -> None:
+    said: List[str] = []
+    with Trial(tmp_path, SEED, said.append, SEVERAL) as trial:
+        trial.run(seconds=6, rounds=1)
+    assert sum(trial.history.counts.values()) > 10, "the load was no load"
+    assert not trial.history.calls and not trial.undecided, "all was judged, and forgotten"
+    assert trial.thrasher.deeds_done > 3, "nothing was broken"
+    assert said[-1] == "after a cold restart all is as it was"
+
+
+@pytest.mark.parametrize("shape", [SINGLE, SEVERAL], ids=["single", "several"])
 def test_a_promise_that_broke_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, shape: Shape
 ) -> None:
     def forget_a_file(trial: Trial, _seconds: float, _rounds: int) -> None:
         client = trial.history.run
@@ -47,7 +59,7 @@ def test_a_promise_that_broke_is_told(
         trial._reckon()
 
     monkeypatch.setattr(Trial, "run", forget_a_file)
-    assert chaos.run(tmp_path, SEED, 1.0) == 1
+    assert chaos.run(tmp_path, SEED, 1.0, shape) == 1
     out = capsys.readouterr().out
     assert f"seed {SEED} broke a promise" in out and "in /plain" in out
     assert "put /plain/a 0 3 True -> ok" in out, "the history is shown"
@@ -70,4 +82,4 @@ def test_its_help_tells_what_it_checks() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "chaos.py"), "--help"]
     done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8")
     assert done.returncode == 0
-    assert all(f"I{number} " in done.stdout for number in range(1, 11))
+    assert all(f"I{number} " in done.stdout for number in range(1, 12))

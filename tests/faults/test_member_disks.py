@@ -7,17 +7,16 @@ members have the same image.
 import contextlib
 import os
 import shutil
-import sqlite3
 from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
 
-from metadata_service.opening import NAME
 from metadata_service.quorum import FULL
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.quorum import Load, Quorum
 from tests.support.clusters.waiting import wait_until
+from tests.support.disks.member_damage import break_the_log, flip_a_row
 from tests.support.disks.small_disk import CannotMount, SmallDisk
 
 VICTIM = "metadata_1"
@@ -104,24 +103,6 @@ def test_a_full_disk_delays_nobody_and_catches_up_when_it_has_room(
 def _state(quorum: Quorum) -> str:
     status = quorum.status(VICTIM)
     return "" if status is None else status.state
-
-
-def flip_a_row(directory: Path) -> None:
-    """Change a name in the database without its checksum."""
-    connection = sqlite3.connect(directory / NAME)
-    changed = connection.execute("UPDATE inodes SET name = 'rotten' WHERE id = "
-                                 "(SELECT max(id) FROM inodes)").rowcount
-    connection.commit()
-    connection.close()
-    assert changed == 1
-
-
-def break_the_log(directory: Path) -> None:
-    """Flip a bit in the first frames of the write-ahead log, behind which many follow."""
-    path = directory / (NAME + "-wal")
-    data = bytearray(path.read_bytes())
-    data[len(data) // 8] ^= 1
-    path.write_bytes(bytes(data))
 
 
 @pytest.mark.parametrize("damage", [flip_a_row, break_the_log])

@@ -7,8 +7,9 @@ from typing import Any, Dict
 import pytest
 
 from tests.chaos import invariants
-from tests.chaos.history import FAILED, OK, REFUSED, UNKNOWN, History, outcome_of
+from tests.chaos.history import FAILED, OK, REFUSED, UNKNOWN, Call, History, outcome_of
 from tests.chaos.invariants import RecordedEdit, StoredFile, Vitals
+from tests.chaos.quorum_deeds import Silence, judge_silences
 from tests.support.disks.damage import DAMAGES
 from tests.support.disks.every_replica import Replica, read_replica
 from tests.support.disks.replicas import noise
@@ -136,3 +137,22 @@ def test_every_kind_of_damage_shows_on_the_disk(tmp_path: Path, damage: str) -> 
     assert read_replica(path).problem == ""
     DAMAGES[damage](path)
     assert read_replica(path).problem
+
+
+def test_who_may_come_to_lead_may_need_what_the_leader_needs() -> None:
+    found = {"name_node": Vitals(9, 2, 5.0), "name_node_1": Vitals(3, 8, 4.0),
+             "data_node_0": Vitals(1, 1, 1.0)}  # fmt: skip
+    most = invariants.most_of_a_kind(found)
+    assert most["name_node"] == most["name_node_1"] == Vitals(9, 8, 5.0)
+    assert most["data_node_0"] == Vitals(1, 1, 1.0)
+
+
+def test_only_what_was_asked_and_acknowledged_in_a_silence_is_a_complaint() -> None:
+    def put(began: float, ended: float, outcome: str = OK, kind: str = "put") -> Call:
+        return Call(1, "thread-0", kind, ("/a", 0, 3, True), began, ended, outcome, None)
+
+    silences = [Silence(10.0, 20.0)]
+    well = [put(9.0, 15.0), put(12.0, 21.0), put(12.0, 15.0, UNKNOWN), put(12.0, 15.0, OK, "get")]
+    assert judge_silences(well, silences) == []
+    (complaint,) = judge_silences([*well, put(12.0, 15.0)], silences)
+    assert complaint.startswith("I11: ") and "put /a" in complaint
