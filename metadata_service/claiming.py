@@ -47,11 +47,13 @@ class Promised(NamedTuple):
 
 
 def lead(
-    ways: Ways, owner: str, at_least: int, seconds: float, bytes_max: int, silence_seconds: float
-) -> Members:
+    ways: Ways, owner: str, at_least: int, seconds: float, bytes_max: int, silence_seconds: float,
+    admits: bool = True,
+) -> Members:  # fmt: skip
     """Claim an epoch, `at_least` so late, and return once a majority has adopted the record.
 
-    `owner` is new for each try, and bytes_max what a message may have. Raises Fenced when another
+    `owner` is new for each try, bytes_max what a message may have, and `admits` whether another
+    disk may take the place of a member's. Raises Fenced when another
     claimed at the same moment, Busy while the lease of another runs, StartRefused when the
     members are of different clusters, Unavailable when no majority of them can be had in time.
     """
@@ -71,7 +73,7 @@ def lead(
     except BaseException:
         members.close()
         raise
-    change = MemberChange(members)
+    change = MemberChange(members, admits)
     if change.needed:
         change.start()
     if len(members.lanes) > 1:

@@ -43,8 +43,11 @@ def wanted(
     cluster_id: str,
     hosts: Sequence[str],
     statuses: Mapping[str, MemberStatus],
+    admits: bool = True,
 ) -> Wanted:
     """Who shall keep the record, by the addresses of config.ini and what answers at each.
+
+    `admits`: whether another disk may take the place of a member's, as config.ini says.
 
     An address that does not answer stays its member's. The members stay as they are while a new
     one is out of reach, blank or foreign.
@@ -58,6 +61,8 @@ def wanted(
         trouble = _trouble(address, status, member_id, cluster_id)
         if not trouble and member_id in found:
             trouble = f"{address} and {found[member_id]} are one member, of a copied directory"
+        if not (trouble or admits or member_id == known.get(address, member_id)):
+            trouble = f"{address} has another disk, {member_id}, and admit_new_disks is no"
         if trouble and (member_id not in dict(present) or member_id in found):
             return Wanted(present, trouble)
         found[member_id] = address

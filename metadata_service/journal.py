@@ -55,12 +55,14 @@ class Journal:
         append_timeout_seconds: float,
         frame_bytes_max: int,
         on_failure: Callable[[DfsError], None],
+        admits_disks: bool = True,
     ) -> None:
         self._ways = ways
         self._owner = owner
         self._timeout_seconds = append_timeout_seconds
         self._frame_bytes_max = frame_bytes_max
         self._on_failure = on_failure
+        self._admits_disks = admits_disks
         self._lock = threading.Lock()
         self._waiters = Waiters(self._lock)
         self._queue = AppendQueue(0, frame_bytes_max // 2, append_timeout_seconds)
@@ -97,7 +99,10 @@ class Journal:
     def _lead(self, at_least: int, seconds: float) -> Members:
         owner = f"{self._owner} {os.urandom(4).hex()}"
         silence = min(SILENCE_SECONDS, self._timeout_seconds / ATTEMPTS)
-        return lead(self._ways, owner, at_least, seconds, self._frame_bytes_max // 2, silence)
+        return lead(
+            self._ways, owner, at_least, seconds, self._frame_bytes_max // 2, silence,
+            self._admits_disks,
+        )  # fmt: skip
 
     def confirm(self) -> None:
         """Raises Fenced when a newer epoch was claimed meanwhile.
@@ -123,6 +128,12 @@ class Journal:
         """Which members of the record are away, when without one more nothing could be recorded;
         empty while one may be lost, and when there is one only."""
         return self._members.risk if self._members is not None else ""
+
+    @property
+    def waits_for(self) -> str:
+        """Why the members stay as they are although config.ini would have it otherwise; mostly
+        empty."""
+        return self._members.waits_for if self._members is not None else ""
 
     def delays(self) -> Dict[str, Tuple[float, float]]:
         """See Members."""

@@ -30,8 +30,9 @@ STATUS = calls_of(MemberCalls)["status"]
 class MemberChange:
     """Looks after who the members are, until they are closed."""
 
-    def __init__(self, members: Members) -> None:
-        self._members = members
+    def __init__(self, members: Members, admits: bool) -> None:
+        """`admits`: whether another disk may take the place of a member's."""
+        self._members, self._admits = members, admits
         self._joint_since: Optional[float] = None
         self._told = Wanted(())
 
@@ -64,7 +65,8 @@ class MemberChange:
         with members.changed:
             self._leave_the_lost(heard.answers)
             before = members.configuration
-            want = wanted(before, members.reign.cluster_id, addresses, heard.answers)
+            want = wanted(
+                before, members.reign.cluster_id, addresses, heard.answers, self._admits)
             members.candidates = {member_id for member_id, _ in want.members}
             self._tell(want)
             after = next_configuration(
@@ -100,7 +102,7 @@ class MemberChange:
     def _tell(self, want: Wanted) -> None:
         if want.waits_for and want != self._told:
             log.warning("members.not_changed", waits_for=want.waits_for)
-        self._told = want
+        self._told, self._members.waits_for = want, want.waits_for
 
     def _log(self, before: Configuration, after: Configuration) -> None:
         old = {f"{member_id}@{address}" for member_id, address in before.sets[0]}

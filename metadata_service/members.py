@@ -95,14 +95,15 @@ class Members:
         self.record = record
         self.decided = decided
         """Up to which edit a majority has all."""
-        self.bytes_max, self.doubtful = bytes_max, doubtful
-        self.silence_seconds = silence_seconds
+        self.bytes_max, self.doubtful, self.silence_seconds = bytes_max, doubtful, silence_seconds
         addresses = [address for one in configuration.sets for _, address in one]
         self.lanes = [Lane(one) for one in dict.fromkeys((*ways.addresses, *addresses))]
         for lane in self.lanes:
             lane.heard_at = time.monotonic()
         self.candidates: Set[str] = set()
         """The ids of those who shall be members: they are written to, and do not count yet."""
+        self.waits_for = ""
+        """Why the members stay as they are although config.ini would have it otherwise."""
         self.changed = threading.Condition()
         """The lock; told of when a lane is lost or has come, and at the end."""
         self.turn_taken = False

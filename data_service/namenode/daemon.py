@@ -22,7 +22,7 @@ from data_service.namenode.leading import leadership
 from data_service.namenode.leading.candidacy import Candidacy
 from data_service.namenode.leading.core_keeper import CoreKeeper
 from data_service.namenode.leading.inbox import Inbox
-from data_service.namenode.leading.inquiry import ask_members
+from data_service.namenode.leading.inquiry import ask_members, tell_who_waits
 from data_service.namenode.leading.leadership import Leadership
 from data_service.namenode.leading.lookout import Lookout
 from data_service.namenode.listening import Listener
@@ -162,7 +162,9 @@ class NameNode(daemon.Daemon):
         if not namesystem.proved:
             return ServiceState(ACTIVE, 0, journal.trouble or "cannot prove that it leads")
         risk = journal.risk and f"cannot do without one more metadata service: {journal.risk}"
-        return ServiceState(ACTIVE, journal.epoch, journal.trouble or full or risk)
+        waits = journal.waits_for and f"changes no metadata services: {journal.waits_for}"
+        perils = "; it ".join(one for one in (risk, waits) if one)
+        return ServiceState(ACTIVE, journal.epoch, journal.trouble or full or perils)
 
     def _availability(self) -> Availability:
         keeper = self._keeper
@@ -172,7 +174,8 @@ class NameNode(daemon.Daemon):
         )  # fmt: skip
 
     def _ask_members(self) -> Tuple[MemberRow, ...]:
-        return ask_members(self._members, self._keeper.known_txid, self._keeper.delays)
+        rows = ask_members(self._members, self._keeper.known_txid, self._keeper.delays)
+        return rows if self._settings.metadata.admit_new_disks else tell_who_waits(rows)
 
     def _standby_trouble(self) -> str:
         """What keeps it from leading at once, for a person; or empty."""

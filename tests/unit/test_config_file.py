@@ -45,6 +45,11 @@ def test_every_interval_can_be_short_and_every_limit_is_checked(tmp_path: Path) 
                 tmp_path, text)
 
 
+def test_new_disks_are_admitted_unless_it_says_otherwise(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "").metadata.admit_new_disks
+    assert not loaded(tmp_path, "[metadata]\nadmit_new_disks = no").metadata.admit_new_disks
+
+
 MISTAKES = [
     ("[name_nod]", "1: found unknown section 'name_nod', expected 'name_node', the nearest one"),
     ("[DEFAULT]", "1: found unknown section 'DEFAULT', expected one of name_node, data_node, "

@@ -1,8 +1,8 @@
 """What all members are asked at once: how they fare."""
 
-from data_service.namenode.leading.inquiry import ask_members
+from data_service.namenode.leading.inquiry import ask_members, tell_who_waits
 from data_service.protocol.availability_calls import MemberRow
-from metadata_service.quorum import NOBODY
+from metadata_service.quorum import NOBODY, STRANGER
 from tests.support.models.plain_members import PlainMembers
 from zookeeper.fabric.errors import Unavailable
 
@@ -16,6 +16,13 @@ def test_each_member_has_a_row_also_one_that_cannot_be_asked() -> None:
     assert (second.address, second.state, second.room) == ("b:1", "is away", False)
     assert third.lag == 6, "behind the one that has most"
     assert [row.lag for row in ask_members(members, 9, {})] == [2, 0, 8]
+
+
+def test_of_a_new_disk_that_is_not_admitted_the_reason_is_told() -> None:
+    members = PlainMembers("ab")
+    members.of("b").state = STRANGER
+    rows = tell_who_waits(ask_members(members, 0, {}))
+    assert [row.state for row in rows] == ["ok", "stranger, admit_new_disks is no"]
 
 
 def test_who_decides_nothing_makes_nobody_lag() -> None:

@@ -53,6 +53,17 @@ def test_another_disk_at_an_address_takes_the_place_of_the_one_before() -> None:
     assert found == ((A, B, NEW_C), "")
 
 
+def test_another_disk_waits_where_config_ini_says_so_and_nothing_else_does() -> None:
+    found = wanted(OLD, "cluster", HOSTS, answers(c=status("4", "stranger")), admits=False)
+    assert found == ((A, B, C), "c:1 has another disk, 4, and admit_new_disks is no")
+    assert wanted(OLD, "cluster", HOSTS, answers(), admits=False) == ((A, B, C), "")
+    alone = Configuration(1, ((A,),))
+    assert wanted(alone, "cluster", HOSTS, answers(), admits=False).members == (A, B, C)
+    moved = {"a:1": status("2"), "b:1": status("1")}
+    swapped = (("2", "a:1"), ("1", "b:1"))
+    assert wanted(OLD, "cluster", HOSTS[:2], moved, admits=False).members == swapped
+
+
 @pytest.mark.parametrize(
     "found, words",
     [

@@ -32,13 +32,13 @@ class Cluster:
         self.ways = ModelWays(*[ModelMember(name) for name in names])
         self.leaders: List[Members] = []
 
-    def lead(self, hosts: Sequence[str] = ()) -> Members:
-        """A new leader, which knows of these addresses."""
+    def lead(self, hosts: Sequence[str] = (), admits: bool = True) -> Members:
+        """A new leader, which knows of these addresses, and admits other disks there or not."""
         self.ways.addresses = tuple(hosts) or self.ways.addresses
         for leader in self.leaders:
             leader.close()
         owner = f"namenode:1 {len(self.leaders)}"
-        leader = lead(self.ways, owner, 0, 20.0, BYTES_MAX, 0.3)
+        leader = lead(self.ways, owner, 0, 20.0, BYTES_MAX, 0.3, admits)
         self.leaders.append(leader)
         return leader
 
@@ -85,6 +85,20 @@ def test_an_emptied_disk_takes_the_place_of_the_lost_one(cluster: Cluster) -> No
     wait_until(lambda: new.configuration == leader.configuration and leader.awaited() == "")
     assert leader.configuration.version == 3
     leader.check()
+
+
+def test_an_emptied_disk_stays_outside_where_config_ini_says_so(cluster: Cluster) -> None:
+    leader = cluster.lead(admits=False)
+    write(leader, "abc")
+    new = cluster.replace("c:1", "d")
+    wait_until(lambda: leader.waits_for)
+    write(leader, "de")
+    assert leader.waits_for == "c:1 has another disk, d, and admit_new_disks is no"
+    assert ids(leader) == [["a", "b", "c"]] and "de" not in cluster.logs()[2]
+    later = cluster.lead()
+    with cluster.ways.lock:
+        new.pull(cluster.ways.members["a:1"])
+    wait_until(lambda: ids(later) == [["a", "b", "d"]] and not later.waits_for)
 
 
 def test_the_other_old_member_may_go_once_the_new_one_decides(cluster: Cluster) -> None:
@@ -135,7 +149,7 @@ def test_nobody_is_admitted_before_he_has_the_record(cluster: Cluster) -> None:
     write(leader, "abc")
     new = cluster.replace("c:1", "d")
     new.state = BLANK
-    MemberChange(leader).look(time.monotonic())
+    MemberChange(leader, True).look(time.monotonic())
     assert ids(leader) == [["a", "b", "c"]]
     new.state = ""
     wait_until(lambda: ids(leader) == [["a", "b", "d"]])

@@ -218,6 +218,7 @@ class CoreKeeper:
             settings.metadata.append_timeout_seconds,
             settings.network.max_frame_bytes,
             ending.set,
+            settings.metadata.admit_new_disks,
         )
         try:
             own = journal.open(at_least)

@@ -6,7 +6,7 @@ from data_service.protocol.availability_calls import MemberRow
 from metadata_service.asking import ask_all
 from metadata_service.calls import MemberCalls
 from metadata_service.lane import Ways
-from metadata_service.quorum import MemberStatus
+from metadata_service.quorum import STRANGER, MemberStatus
 from zookeeper.fabric.calls import calls_of
 from zookeeper.fabric.errors import DfsError
 
@@ -30,6 +30,14 @@ def ask_members(
             slow_ms=1000 * delays.get(address, (0.0, 0.0))[1],
         )
         for address in ways.addresses
+    )
+
+
+def tell_who_waits(rows: Tuple[MemberRow, ...]) -> Tuple[MemberRow, ...]:
+    """The same, told why a new disk is not admitted: config.ini says so."""
+    return tuple(
+        row._replace(state=f"{STRANGER}, admit_new_disks is no") if row.state == STRANGER else row
+        for row in rows
     )
 
 

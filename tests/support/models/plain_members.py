@@ -21,7 +21,7 @@ class PlainMember:
         """What every call is refused with."""
         self.promised, self.owner = 1, "elsewhere:1 nonce"
         self.last_txid = 1
-        self.silent_seconds = inf
+        self.silent_seconds, self.state = inf, OK
         self.asked: List[str] = []
 
     def status(self) -> tuple:
@@ -29,7 +29,7 @@ class PlainMember:
         place = tuple(Place(self.last_txid, "d"))
         return tuple(MemberStatus(
             "cluster", self.name, self.promised, self.owner, self.promised, 1, place, place, 1,
-            self.configuration, (), True, self.silent_seconds, OK,
+            self.configuration, (), True, self.silent_seconds, self.state,
         ))  # fmt: skip
 
     def release(self, epoch: int) -> None:
