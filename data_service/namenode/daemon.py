@@ -159,8 +159,8 @@ class NameNode(daemon.Daemon):
             return ServiceState(STANDBY, 0, trouble or self._standby_trouble())
         journal = namesystem.journal
         full = "" if journal.has_room else "records no change: the metadata service's disk is full"
-        if not namesystem.proved:
-            return ServiceState(ACTIVE, 0, journal.trouble or "cannot prove that it leads")
+        if not namesystem.proved:  # Another may lead by now, and is the active one.
+            return ServiceState(STANDBY, 0, journal.trouble or "cannot prove that it leads")
         risk = journal.risk and f"cannot do without one more metadata service: {journal.risk}"
         waits = journal.waits_for and f"changes no metadata services: {journal.waits_for}"
         perils = "; it ".join(one for one in (risk, waits) if one)

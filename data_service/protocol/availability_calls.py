@@ -11,9 +11,9 @@ ACTIVE, STANDBY = "active", "standby"
 
 
 class ServiceState(NamedTuple):
-    """One namenode's: ACTIVE in the term of an `epoch`, or STANDBY; `trouble` says what keeps it
-    from its work, and is empty when nothing does. The epoch is 0 without a proof that nobody else
-    leads at this moment."""
+    """One namenode's: ACTIVE in the term of an `epoch`, or STANDBY with 0, also in a term without a
+    proof that nobody else leads at this moment. `trouble` says what keeps it from its work, and is
+    empty when nothing does."""
 
     state: Text
     epoch: Natural

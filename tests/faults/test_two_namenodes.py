@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
@@ -204,6 +204,25 @@ def test_an_administrator_has_the_other_one_lead_under_load(pair: Pair) -> None:
     # And back: who handed over is a candidate again, after a while.
     assert haadmin("haadmin", "-failover", "nn1", "nn0").status == 0
     assert pair.leads(0)
+
+
+def test_who_cannot_prove_that_he_leads_is_not_called_active(pair: Pair) -> None:
+    haadmin = pair.cluster.client
+
+    def states() -> List[str]:
+        lines = haadmin("haadmin", "-getAllServiceState").text.splitlines()
+        return [line.split()[-1] for line in lines]
+
+    pair.cluster.kill("metadata")
+    # It goes on to try for much longer than others need to take over.
+    wait_until(lambda: states() == ["standby", "standby"], 10, "nobody who leads")
+    unwell = haadmin("haadmin", "-checkHealth", "nn0")
+    assert unwell.status == 255 and "Health check failed: nn0 " in unwell.err, unwell
+    _, row = haadmin("haadmin", "-members").text.splitlines()
+    _, *numbers = row.partition(" cannot reach ")[0].split()
+    assert set(numbers) == {"-"}, "of a member that is not there nothing is known"
+    pair.cluster.start_daemon("metadata")
+    wait_until(lambda: sorted(states()) == ["active", "standby"])
 
 
 def test_what_haadmin_cannot_do_it_says(pair: Pair) -> None:

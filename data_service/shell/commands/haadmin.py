@@ -102,10 +102,17 @@ def _members(
     asked = sorted(name_nodes.addresses, key=lambda one: not _leads(name_nodes, one))
     rows = _first_answer(name_nodes, asked)
     cells = [[head for head, _, _ in _MEMBER_COLUMNS]]
-    cells += [[show(row) for _, show, _ in _MEMBER_COLUMNS] for row in rows]
+    cells += [_member(row) for row in rows]
     right = [place for place, (_, _, is_number) in enumerate(_MEMBER_COLUMNS) if is_number]
     for line in columns(cells, right):
         session.out.line(line)
+
+
+def _member(row: MemberRow) -> List[str]:
+    """Of one that does not answer its address and why: the rest would be from nowhere."""
+    known = (row.address, row.state)
+    cells = [show(row) for _, show, _ in _MEMBER_COLUMNS]
+    return cells if row.member_id else [cell if cell in known else "-" for cell in cells]
 
 
 def _verify(
@@ -152,7 +159,7 @@ def _leads(name_nodes: NameNodes, address: Address) -> bool:
 
 _MEMBER_COLUMNS: Tuple[Tuple[str, Callable[[MemberRow], str], bool], ...] = (
     ("address", lambda row: row.address, False),
-    ("id", lambda row: row.member_id or "-", False),
+    ("id", lambda row: row.member_id, False),
     ("promised", lambda row: str(row.promised), True),
     ("log epoch", lambda row: str(row.log_epoch), True),
     ("last", lambda row: str(row.last_txid), True),
