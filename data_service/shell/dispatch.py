@@ -61,7 +61,7 @@ def run(words: List[str], surroundings: Surroundings) -> int:
 
 def _asks_for_help(name: str, words: List[str]) -> bool:
     """Whether `COMMAND --help` was typed, or `COMMAND -h` where that is no option of its own."""
-    if words == ["-help"] and COMMANDS[name].tool == ADMINISTRATION:
+    if words == ["-help"] and COMMANDS[name].tool in (ADMINISTRATION, "haadmin"):
         return True
     return words == ["--help"] or (words == ["-h"] and "[-h]" not in COMMANDS[name].usage)
 

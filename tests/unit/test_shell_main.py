@@ -116,6 +116,7 @@ def test_help_is_asked_for_in_many_ways(shell: Shell) -> None:
     for words in (["mkdir", "--help"], ["-mkdir", "-h"], ["dfs", "-mkdir", "--help"]):
         assert shell.good(*words) == wanted
     assert shell.good("report", "-help") == shell.good("help", "report")
+    assert shell.good("haadmin", "-help") == shell.good("help", "haadmin")
     shell.filesystem.write("/f", bytes(2048))
     assert "2.0 K" in shell.good("du", "-h", "/") or "2 K" in shell.good("du", "-h", "/")
     assert shell.good("ls", "--help") == shell.good("help", "ls")
