@@ -12,7 +12,7 @@ from data_service.datanode.incremental_report import CORRUPT, VERIFIED
 from data_service.datanode.background.verifier import Verifier
 from data_service.protocol.blocks import Block, Told, sealed
 from data_service.protocol.checksums import block_digest, crc32
-from tests.support.disks.damage import flip_in
+from tests.support.disks.damage import DAMAGES, flip_in
 from tests.support.disks.stores import names, opened, path_of, put
 from tests.support.clusters.waiting import wait_until
 from zookeeper.fabric.errors import BlockMissing, CorruptData
@@ -128,6 +128,23 @@ def test_of_two_replicas_the_good_one_is_kept(tmp_path: Path, damaged: str) -> N
     wait_until(lambda: answers.told == [(VERIFIED, block)])
     assert store.replicas.inventory()[:2] == ((block,), ()) and store.verify(block)
     store.replicas.check()
+    store.close()
+
+
+@pytest.mark.parametrize("damage", ["label-gone", "data-bit"])
+def test_a_replica_deleted_while_a_damaged_double_lay_beside_it_leaves_none(
+    tmp_path: Path, damage: str
+) -> None:
+    store, block = doubled(tmp_path)
+    store.close()
+    if damage == "label-gone":
+        DAMAGES[damage](path_of(tmp_path / "b", block))  # Its length cannot be told any more.
+    else:
+        flip_in(path_of(tmp_path / "b", block), 500)
+    store = opened(tmp_path / "a", tmp_path / "b")
+    assert store.settle_double(block)
+    store.remove(block)
+    assert all(names(tmp_path / folder, ["finalized"]) == [] for folder in "ab")
     store.close()
 
 

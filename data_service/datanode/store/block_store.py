@@ -171,8 +171,9 @@ class BlockStore:
         return digest
 
     def settle_double(self, block: Block) -> bytes:
-        """Keep a good one of several replicas of a block, in use, and put its equals into the trash
-        of their directories; its digest, as `verify`, and with the same errors.
+        """Keep a good one of several replicas of a block, in use, and put its equals, and what is
+        damaged of them, into the trash of their directories; its digest, as `verify`, and with the
+        same errors.
 
         Nothing goes before what stays has been read, and nothing is unlinked (HDFS-8486).
         """
@@ -184,7 +185,9 @@ class BlockStore:
         else:
             return b""
         for spare in self.replicas.forget_spares(block.block_id):
-            if spare.block == block and not spare.volume.failed:
+            # Of a damaged one even the length may not be known.
+            equal = spare.block == block or (spare.problem and spare.block[:2] == block[:2])
+            if equal and not spare.volume.failed:
                 spare.volume.trash.take_in(block)
                 log.info("replica.double", block=block.name, root=spare.volume.root)
         return digest
