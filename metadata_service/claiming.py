@@ -172,7 +172,8 @@ def _record(ways: Ways, promised: Promised) -> Ring:
         except DfsError as error:
             trouble = f"{address}: {error.message}"
         else:
-            record = recovery.record_of(best, begins, lines)
+            upto = recovery.spared(promised.configuration, members, best)
+            record = recovery.record_of(best, begins, lines, upto)
             if record is not None:
                 return record
             trouble = f"{address} reads another log than it told of"

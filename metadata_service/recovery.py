@@ -15,6 +15,7 @@ disk, so it never had another.
 
 import hashlib
 from collections import Counter
+from math import inf
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from metadata_service.epochs import is_believable
@@ -130,6 +131,30 @@ def latest(members: Answers) -> MemberStatus:
     return max(members.values(), key=lambda status: (status.log_epoch, status.last.txid))
 
 
+def may_be_decided(configuration: Configuration, members: Answers) -> float:
+    """Up to which edit some majority may have stored a log, whatever those have that did not
+    answer; `members` are by their ids.
+
+    Who has stored an edit that was decided never has a shorter log again. So what lies behind is
+    only on so few that nobody was ever told that it is done.
+    """
+    upto = 0.0
+    for some in configuration.sets:
+        ends = sorted((members[one].last.txid if one in members else inf for one, _ in some))
+        upto = max(upto, ends[(len(ends) - 1) // 2])
+    return upto
+
+
+def spared(configuration: Configuration, members: Answers, log: MemberStatus) -> int:
+    """Where the record ends that is made of this log. What cannot have been decided is left out
+    while a disk is full: who has no room for it could not adopt it, and nobody would lead then,
+    not even for those who only read."""
+    if all(status.room for status in members.values()):
+        return log.last.txid
+    known = max(max(status.applied.txid, status.decided) for status in members.values())
+    return int(min(log.last.txid, max(known, may_be_decided(configuration, members))))
+
+
 def bases(members: Answers, log: MemberStatus) -> List[Place]:
     """Where the part of this log can begin that has to be read, the earliest first: at what a
     member has applied, unless that is longer ago than edits are kept for anybody."""
@@ -140,13 +165,16 @@ def bases(members: Answers, log: MemberStatus) -> List[Place]:
     return sorted(known | {log.applied})
 
 
-def record_of(log: MemberStatus, begins: Sequence[Place], lines: Sequence[str]) -> Optional[Ring]:
-    """The record, from all lines of this log behind the first of the `bases`; None when they are
-    not what the member told of before: then it is damaged."""
+def record_of(
+    log: MemberStatus, begins: Sequence[Place], lines: Sequence[str], upto: int
+) -> Optional[Ring]:
+    """The record, from all lines of this log behind the first of the `bases`, up to this edit;
+    None when they are not what the member told of before: then it is damaged."""
     for base in begins:
-        record = Ring(base, lines[base.txid - begins[0].txid :])
+        behind = lines[base.txid - begins[0].txid :]
+        record = Ring(base, behind)
         if record.last == log.last:
-            return record
+            return Ring(base, behind[: upto - base.txid]) if upto < log.last.txid else record
     return None
 
 

@@ -159,11 +159,11 @@ def test_the_record_is_read_from_what_everybody_has_applied() -> None:
     members = {"a": log, "b": status("b", 1, "abc", applied=after("ab")), "c": status("c", 1, "x")}
     begins = recovery.bases(members, log)
     assert begins == [after("x"), after("ab"), after("abcd")]
-    record = recovery.record_of(log, begins, list("bcdef"))
+    record = recovery.record_of(log, begins, list("bcdef"), 6)
     assert record is not None and record.last == log.last
     assert record.base == after("ab"), "what c has applied is of another log: it is damaged"
-    assert recovery.record_of(log, begins, list("bcdxf")) is None
-    assert recovery.record_of(log, begins, list("bcde")) is None
+    assert recovery.record_of(log, begins, list("bcdxf"), 6) is None
+    assert recovery.record_of(log, begins, list("bcde"), 6) is None
 
 
 def test_nobody_is_waited_for_who_lacks_more_than_is_kept() -> None:
@@ -194,6 +194,20 @@ def test_a_member_goes_on_from_where_its_log_is_the_record(
     assert found == (None if expected is None else after(expected))
 
 
+def test_a_full_disk_is_spared_what_cannot_have_been_decided() -> None:
+    """It has no room to adopt that, and without it nobody could lead."""
+    full = {"room": False, "applied": after("xy")}
+    members = {"a": status("a", 1, "xy", **full), "b": status("b", 1, "xy", **full),
+               "c": status("c", 1, "xyz", applied=after("xy"))}
+    assert recovery.spared(THREE, members, members["c"]) == 2
+    record = recovery.record_of(members["c"], [after("xy")], ["z"], 2)
+    assert record is not None and record.last == after("xy") and not len(record)
+    roomy = {one: told._replace(room=True) for one, told in members.items()}
+    assert recovery.spared(THREE, roomy, roomy["c"]) == 3, "else it is kept"
+    del members["b"]
+    assert recovery.spared(THREE, members, members["c"]) == 3, "the third may have it, too"
+
+
 # All of it together: whatever three members were given, the record has all that was decided.
 
 
@@ -206,7 +220,10 @@ class Disk:
     promised: int = 0
 
 
-def walk(random: Random, latest: Any = recovery.latest, enough: Any = is_majority) -> None:
+def walk(
+    random: Random, latest: Any = recovery.latest, enough: Any = is_majority,
+    spared: Any = lambda _configuration, _members, log: log.last.txid,
+) -> None:  # fmt: skip
     """Leaders come and go, and each reaches some of the members in each step."""
     disks = {one: Disk() for one in "abc"}
     decided: List[str] = [""]
@@ -216,10 +233,12 @@ def walk(random: Random, latest: Any = recovery.latest, enough: Any = is_majorit
         for one in promised:
             disks[one].promised = epoch
         members = {
-            one: status(one, disks[one].log_epoch, disks[one].log) for one in promised}
+            one: status(one, disks[one].log_epoch, disks[one].log, room=one != "c", applied=START)
+            for one in promised}
         if not enough(THREE, set(members)):
             continue
-        record = disks[latest(members).member_id].log
+        best = latest(members)
+        record = disks[best.member_id].log[: spared(THREE, members, best)]
         assert record.startswith(decided[-1]), "a decided edit is lost"
         for _ in range(random.randint(0, 3)):
             having = set()
@@ -238,6 +257,15 @@ def test_no_leader_loses_what_was_decided(seed: int) -> None:
     walk(Random(seed))
 
 
+@pytest.mark.parametrize("seed", range(300))
+def test_what_full_disks_are_spared_was_never_decided(seed: int) -> None:
+    walk(Random(seed), spared=recovery.spared)
+
+
+def _those_who_answered(_configuration: Any, members: Dict[str, MemberStatus], _log: Any) -> int:
+    return sorted(one.last.txid for one in members.values())[(len(members) - 1) // 2]
+
+
 def _longest(members: Dict[str, MemberStatus]) -> MemberStatus:
     return max(members.values(), key=lambda one: one.last.txid)
 
@@ -248,7 +276,8 @@ def _first(members: Dict[str, MemberStatus]) -> MemberStatus:
 
 @pytest.mark.parametrize("wrong", [
     {"latest": _longest}, {"latest": _first}, {"enough": lambda _, ids: bool(ids)},
-], ids=["the longest log", "anybody's log", "less than a majority"])  # fmt: skip
+    {"spared": _those_who_answered},
+], ids=["the longest log", "anybody's log", "less than a majority", "who is away has nothing"])  # fmt: skip
 def test_the_walk_catches_a_leader_that_is_wrong(wrong: Dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="a decided edit is lost"):
         for seed in range(300):

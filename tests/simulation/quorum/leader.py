@@ -127,7 +127,8 @@ class Leader(Process):
                 self.world.note(f"{self.name} cannot read {address}: {error.code}")
             else:
                 lines = split_lines(payload)[: best.last.txid - begins[0].txid]
-                record = recovery.record_of(best, begins, lines)
+                upto = recovery.spared(configuration, members, best)
+                record = recovery.record_of(best, begins, lines, upto)
                 if record is not None:
                     return record
             del members[best.member_id]
