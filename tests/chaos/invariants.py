@@ -44,7 +44,7 @@ class StoredFile(NamedTuple):
 
 
 class RecordedEdit(NamedTuple):
-    """One row of the durable record."""
+    """One row of the durable record; of epoch 0 where it does not tell in which it was decided."""
 
     txid: int
     epoch: int
@@ -96,6 +96,8 @@ def judge_record(edits: Sequence[RecordedEdit]) -> List[str]:
     for before, edit in zip(edits, edits[1:]):
         if edit.txid != before.txid + 1:
             complaints.append(f"I8: edit {edit.txid} follows {before.txid}")
+    led = [edit for edit in edits if edit.epoch]
+    for before, edit in zip(led, led[1:]):
         if edit.epoch < before.epoch:
             complaints.append(
                 f"I8: edit {edit.txid} is of epoch {edit.epoch}, after one of {before.epoch}"

@@ -110,7 +110,9 @@ def recorded_edits(cluster: Cluster, first: int) -> List[RecordedEdit]:
         rows = record.select(
             f"SELECT txid, epoch, edit FROM journal WHERE txid >= {first:d} ORDER BY txid"
         )
-    edits = [(txid, epoch, decode(text)) for txid, epoch, text in rows]
+    # A member that has an edit from another member notes the epoch of its own log instead.
+    alone = len(cluster.members) == 1
+    edits = [(txid, epoch if alone else 0, decode(text)) for txid, epoch, text in rows]
     return [
         RecordedEdit(txid, epoch, edit.operation, edit.client_id, edit.call_number)
         for txid, epoch, edit in edits

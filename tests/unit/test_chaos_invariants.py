@@ -70,9 +70,11 @@ def test_the_record_is_judged() -> None:
     first = RecordedEdit(1, 1, "mkdir", "client", 1)
     fine = [first, RecordedEdit(2, 1, "purge", "", 0), RecordedEdit(3, 2, "purge", "", 0)]
     assert invariants.judge_record(fine) == []
+    assert invariants.judge_record([*fine, RecordedEdit(4, 0, "mkdir", "client", 2)]) == []
     for edit, number in (
         (RecordedEdit(5, 2, "mkdir", "client", 2), "I8"),
         (RecordedEdit(4, 1, "mkdir", "client", 2), "I8"),
+        (RecordedEdit(5, 0, "mkdir", "client", 2), "I8"),
         (RecordedEdit(4, 2, "mkdir", "client", 1), "I9"),
     ):
         complaints = invariants.judge_record([*fine, edit])
