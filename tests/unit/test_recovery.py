@@ -277,7 +277,7 @@ def _first(members: Dict[str, MemberStatus]) -> MemberStatus:
 @pytest.mark.parametrize("wrong", [
     {"latest": _longest}, {"latest": _first}, {"enough": lambda _, ids: bool(ids)},
     {"spared": _those_who_answered},
-], ids=["the longest log", "anybody's log", "less than a majority", "who is away has nothing"])  # fmt: skip
+], ids=["longest log", "anybody's log", "less than a majority", "who is away has nothing"])
 def test_the_walk_catches_a_leader_that_is_wrong(wrong: Dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="a decided edit is lost"):
         for seed in range(300):
