@@ -11,6 +11,7 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS
 from tests.support.links.loopback import ROLE, Loopback, works
 from tests.support.links.playground import BUFFER_BYTES, StageCalls
 from typing import Any, Iterator, List, Type
+from zookeeper.fabric import pools
 from zookeeper.fabric.errors import (
     DeadlineExceeded,
     InternalError,
@@ -152,6 +153,43 @@ def test_a_leader_that_was_overtaken_is_turned_away_from() -> None:
         with pytest.raises(Unavailable):
             pool.call("echo", 1)
         assert pool.call("echo", 1) == 1
+
+
+def test_the_first_of_several_is_not_waited_for_as_long_as_the_only_one(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A namenode that is suspended lets itself be dialled, and says nothing."""
+    waited: List[float] = []
+    answers = False
+
+    def connect(_server: str, address: Address, _keys: Any, network: Any, _here: bool) -> Remote:
+        if address.port == 1:
+            waited.append(network.handshake_timeout_seconds)
+            if not answers:
+                raise DeadlineExceeded("it is silent")
+        return really_connect(ROLE, served.address, served.credentials, network)
+
+    with Loopback() as served:
+        really_connect = Remote.connect
+        monkeypatch.setattr(Remote, "connect", connect)
+        silent, usual = Address("127.0.0.1", 1), served.network.handshake_timeout_seconds
+        monkeypatch.setattr(pools, "FIRST_PATIENCE_SECONDS", 0.4 * usual)
+        pool = served.keep(
+            LeaderPool(ROLE, [silent, served.address], served.credentials, served.network)
+        )
+        for _ in range(4):
+            with pytest.raises(Unavailable, match="it is silent"):
+                pool.call("echo", 1)
+            assert pool.call("echo", 1) == 1, "by the other one"
+            pool.turn()
+        assert waited == pytest.approx([0.4 * usual, 0.8 * usual, usual, usual])
+        answers = True
+        assert pool.call("echo", 1) == 1
+        for remote in idle(pool):
+            remote.close()
+        assert pool.call("echo", 1) == 1 and waited[4:] == pytest.approx([usual, 0.4 * usual])
+        only = served.keep(LeaderPool(ROLE, [silent], served.credentials, served.network))
+        assert only.call("echo", 1) == 1 and waited[6:] == [usual]
 
 
 # Bodies.

@@ -7,12 +7,23 @@ because a call on a dead one fails as if it might have run: what the server clos
 and one that was idle for a while is asked whether it still leads anywhere.
 """
 
+import dataclasses
 import threading
 import time
 from collections import deque
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, Callable, ContextManager, Deque, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    ContextManager,
+    Deque,
+    Dict,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import Call
@@ -27,6 +38,10 @@ PING_AFTER_SECONDS = 2.0
 
 REMEMBERED_SECONDS = 60.0
 """No gateway forgets a connection that was idle for less."""
+
+FIRST_PATIENCE_SECONDS = 1.0
+"""How long one of several servers is waited for at first: another one may lead long since. Each
+time that it is silent it is given so much longer, up to the usual time: it may only be slow."""
 
 IDLE_MAX = 16
 """How many idle connections a pool keeps; one more, and the one that is idle longest is closed."""
@@ -113,29 +128,31 @@ class ConnectionPool(Forkable):
             idle, self._idle = self._idle, deque()
         _close(idle)
 
-    def take(self, address: Address) -> Remote:
-        """A connection that was in use a moment ago, or answers, or is new.
+    def take(self, address: Address, patience: float = float("inf")) -> Remote:
+        """A connection that was in use a moment ago, or answers, or is new. `patience` is how many
+        seconds a silent server is waited for, if that is less than the usual time.
 
         A gateway that forgot an idle one drops what is sent on it, silently: the call would wait
         for its whole time, and nobody could tell whether it ran. Where none can have forgotten it
         a server that is silent does not live: it is Unavailable, and not dialled in vain as well.
         """
+        seconds = min(patience, self._network.handshake_timeout_seconds)
         while True:
             idle = self._newest(address)
             if idle is None:
-                return self._dial(address)
+                return self._dial(address, seconds)
             if idle.remote.stale:
                 idle.remote.close()
             elif time.monotonic() - idle.since < PING_AFTER_SECONDS:
                 return idle.remote
-            elif self._answers(idle):
+            elif self._answers(idle, seconds):
                 return idle.remote
             else:
                 self._forget(address)  # They were idle for longer still.
 
-    def _answers(self, idle: _Idle) -> bool:
+    def _answers(self, idle: _Idle, seconds: float) -> bool:
         try:
-            return idle.remote.answers(self._network.handshake_timeout_seconds)
+            return idle.remote.answers(seconds)
         except DeadlineExceeded as error:
             if self._idle_seconds < REMEMBERED_SECONDS:
                 self._forget(idle.address)
@@ -156,11 +173,10 @@ class ConnectionPool(Forkable):
         _close(over)
         return found
 
-    def _dial(self, address: Address) -> Remote:
+    def _dial(self, address: Address, seconds: float) -> Remote:
+        network = dataclasses.replace(self._network, handshake_timeout_seconds=seconds)
         try:
-            remote = Remote.connect(
-                self._server, address, self._credentials, self._network, self._here
-            )
+            remote = Remote.connect(self._server, address, self._credentials, network, self._here)
         except DeadlineExceeded as error:
             # No call was made yet: whoever listens there is no living server.
             raise self._unreached(address, error) from None
@@ -252,6 +268,8 @@ class LeaderPool:
         self._call_seconds = network.call_timeout_seconds
         self._addresses = tuple(addresses)
         self._current = 0
+        self._failures: Dict[Address, int] = {}
+        """How often in a row each of several has not been reached; 0 is left out."""
         self._probe: Optional[LeaderProbe] = None
         if epoch_of is not None and len(self._addresses) > 1:
             asking = partial(self._ask, epoch_of)
@@ -263,7 +281,7 @@ class LeaderPool:
         address = self._addresses[asked]
         seconds = self._call_seconds if timeout is None else timeout
         try:
-            remote = self._connections.take(address)
+            remote = self._reach(address)
             try:
                 with self._watching(address, remote):
                     return remote.call(method, *args, timeout=seconds)
@@ -272,6 +290,18 @@ class LeaderPool:
         except (Unavailable, NotLeader):
             self._turn(asked)
             raise
+
+    def _reach(self, address: Address) -> Remote:
+        if len(self._addresses) == 1:
+            return self._connections.take(address)
+        failures = self._failures.get(address, 0)
+        try:
+            remote = self._connections.take(address, FIRST_PATIENCE_SECONDS * (1 + failures))
+        except Unavailable:
+            self._failures[address] = failures + 1
+            raise
+        self._failures.pop(address, None)
+        return remote
 
     def _watching(self, address: Address, remote: Remote) -> ContextManager[None]:
         return nullcontext() if self._probe is None else self._probe.watching(address, remote)
