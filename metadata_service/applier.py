@@ -45,6 +45,9 @@ class Applier:
                     log.warning("apply.delayed", error=error.message)
                 failed = error.message
                 self._stopping.wait(LOOK_SECONDS)
+            except Exception as error:  # A defect of ours must not keep images still for ever.
+                log.error("apply.failed", exc_info=True, error=error)
+                self._stopping.wait(LOOK_SECONDS)
 
     def __repr__(self) -> str:
         return f"<Applier of {self._database}>"

@@ -113,6 +113,9 @@ class CatchUp:
                     return
                 pause = min(2 * pause, PAUSE_SECONDS_MAX)
                 log.warning("catch_up.delayed", error=error.message, seconds=pause)
+            except Exception as error:  # A defect of ours must not leave the member as it is.
+                pause = PAUSE_SECONDS_MAX
+                log.error("catch_up.failed", exc_info=True, error=error, seconds=pause)
 
     def look(self) -> None:
         """One look at the others, and what follows from it. Raises what came of that."""

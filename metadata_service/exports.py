@@ -98,7 +98,7 @@ class Exports:
 
     def expire(self) -> None:
         """End what was idle, or takes too long."""
-        # Asked for with every append; a look at the dictionary takes no lock.
+        # Mostly there is none, and a look at the dictionary takes no lock.
         if self._readers:
             with self._lock:
                 self._expire()

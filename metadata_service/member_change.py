@@ -52,7 +52,10 @@ class MemberChange:
             with members.changed:
                 if members.changed.wait_for(lambda: members.closed, LOOK_SECONDS):
                     return
-            self.look(time.monotonic())
+            try:
+                self.look(time.monotonic())
+            except Exception as error:  # A defect of ours must not keep a new disk out for ever.
+                log.error("members.not_looked_at", exc_info=True, error=error)
 
     def look(self, now: float) -> None:
         """Ask all addresses who is there, and go a step on if that is right now."""

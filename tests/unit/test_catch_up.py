@@ -263,7 +263,17 @@ def test_the_pace_is_kept_on_average_and_nothing_is_saved_up() -> None:
 def test_the_thread_looks_until_it_is_stopped(
     catch_up: CatchUp, lacking: MemberDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also when a look breaks by a defect."""
     monkeypatch.setattr(catch_up_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(catch_up_module, "PAUSE_SECONDS_MAX", 0.01)
+    real, looks = catch_up.look, iter([RuntimeError("can't start new thread")])
+
+    def look() -> None:
+        for error in looks:
+            raise error
+        real()
+
+    monkeypatch.setattr(catch_up, "look", look)
     catch_up.start()
     while lacking.status().state == BLANK:
         catch_up._thread.join(0.01)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Iterator, List, Sequence
+from typing import Any, Iterator, List, Sequence
 
 import pytest
 
@@ -99,6 +99,24 @@ def test_an_emptied_disk_stays_outside_where_config_ini_says_so(cluster: Cluster
     with cluster.ways.lock:
         new.pull(cluster.ways.members["a:1"])
     wait_until(lambda: ids(later) == [["a", "b", "d"]] and not later.waits_for)
+
+
+def test_a_look_that_breaks_is_not_the_last_one(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, broken = member_change.wanted, threading.Event()
+
+    def breaks_once(*args: Any) -> Any:
+        if not broken.is_set():
+            broken.set()
+            raise RuntimeError("can't start new thread")
+        return real(*args)
+
+    monkeypatch.setattr(member_change, "wanted", breaks_once)
+    leader = cluster.lead()
+    assert broken.wait(PATIENCE_SECONDS)
+    cluster.replace("c:1", "d")
+    wait_until(lambda: ids(leader) == [["a", "b", "d"]])
 
 
 def test_the_other_old_member_may_go_once_the_new_one_decides(cluster: Cluster) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from metadata_service.applier import Applier
+from metadata_service import applier
 from metadata_service.backup import Backup, restore
 from metadata_service.edits import TABLES, decode_rows, join_lines
 from metadata_service.exports import Exports
@@ -184,14 +184,34 @@ def test_who_follows_gets_old_edits_from_the_disk(tmp_path: Path) -> None:
 
 
 def test_what_a_proof_tells_is_applied_without_another_edit(database: MetadataDatabase) -> None:
-    applier = Applier(database, Exports(database, BYTES_MAX, time.monotonic))
+    applying = applier.Applier(database, Exports(database, BYTES_MAX, time.monotonic))
     try:
         database.prove(1, 10)
         wait_until(lambda: database.status().applied == PLACES[10], what="all are applied")
         assert image_of(database) == image_after(file_edits(1, 10))
         database.check()
     finally:
-        applier.stop()
+        applying.stop()
+
+
+def test_who_applies_goes_on_after_a_defect(
+    database: MetadataDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, broken = database.settle, iter([RuntimeError("a defect")])
+
+    def settle() -> bool:
+        for error in broken:
+            raise error
+        return real()
+
+    monkeypatch.setattr(applier, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(database, "settle", settle)
+    applying = applier.Applier(database, Exports(database, BYTES_MAX, time.monotonic))
+    try:
+        database.prove(1, 10)
+        wait_until(lambda: database.status().applied == PLACES[10], what="all are applied")
+    finally:
+        applying.stop()
 
 
 def test_a_member_that_stood_still_while_it_was_killed_has_lost_nothing(tmp_path: Path) -> None:
