@@ -54,7 +54,7 @@ class Town:
         self.machines = [Leadership(count == 1, Random(seed + n)) for n in range(count)]
         self.candidates: Dict[int, Candidate] = {}
         self.leader: Optional[int] = None
-        self.election = self.epoch = 0
+        self.epoch = 0
         self.epochs: Dict[int, int] = {}
         """Machine -> the epoch of the term that it has begun."""
         self.followed: Dict[int, int] = {}
@@ -116,9 +116,6 @@ class Town:
         assert number not in self.epochs, "a term was left behind"
         candidate = self.candidates.get(number)
         assert candidate and candidate.told, "nobody told him anything in this candidacy"
-        other = [e for e in self.mail[number]
-                 if isinstance(e, Elected) and e.candidacy == candidate.candidacy]
-        assert candidate.told.leads or other, "the last that he was told is that he does not lead"
         if self.followed.pop(number, None) is None:
             # It has just lost what it had in memory; that was told, too.
             self.mail[number].append(NotTakenOver(action.attempt, BEHIND))
@@ -173,16 +170,14 @@ class Town:
         if candidate is None or self.fails(0.3):
             return
         if self.leader is None:
-            self.election += 1
             self.leader = number
-        leads = self.leader == number
-        word = Elected(candidate.candidacy, leads, self.election if leads else 0)
-        if word != candidate.told:
+        word = Elected(candidate.candidacy)
+        if self.leader == number and word != candidate.told:
             self.candidates[number] = candidate._replace(told=word)
             self.mail[number].append(word)
         elif self.fails():
             # News of an earlier candidacy was on its way for long.
-            late = Elected(self.chance.randrange(-1, word.candidacy), True, self.election)
+            late = Elected(self.chance.randrange(-1, word.candidacy))
             self.mail[number].append(late)
 
     def deliver(self, number: int, event: Event) -> None:
@@ -238,8 +233,8 @@ class ForgetsEarlyEnds(Leadership):
 class BelievesLateNews(Leadership):
     """A word of an earlier candidacy counts."""
 
-    def _told(self, event: Elected, now: float) -> List[Action]:
-        return super()._told(event._replace(candidacy=self._candidacy), now)
+    def _told(self, event: Elected) -> List[Action]:
+        return super()._told(event._replace(candidacy=self._candidacy))
 
 
 class IgnoresDefects(Leadership):

@@ -76,7 +76,7 @@ class Member:
 
     def claim(self, now: float = 0.0) -> "Member":
         """Be elected for the first time."""
-        assert self.follow(now).on(Elected(1, True, 3), now) == [TakeOver(2, 3)]
+        assert self.follow(now).on(Elected(1), now) == [TakeOver(2, 0)]
         return self
 
     def lead(self, now: float = 0.0) -> "Member":
@@ -92,32 +92,13 @@ def test_who_follows_and_is_elected_takes_over_and_serves() -> None:
 
 def test_who_loads_is_no_candidate() -> None:
     member = Member()
-    assert member.on(Elected(0, True, 3)) == member.on(Woke(), 1e9) == []
+    assert member.on(Elected(0)) == member.on(Woke(), 1e9) == []
     assert member.machine.standing is Standing.LOADING
-
-
-def test_who_is_not_elected_follows_until_the_next_word() -> None:
-    member = Member().follow()
-    assert member.on(Elected(1, False, 0)) == member.on(Woke(), 1e9) == []
-    assert member.on(Elected(1, True, 4)) == [TakeOver(2, 4)]
 
 
 def test_who_is_told_again_that_he_leads_goes_on() -> None:
     member = Member().lead()
-    assert member.on(Elected(1, True, 3)) == [] and member.machine.serves
-
-
-def test_who_is_deposed_ends_his_term_and_is_a_candidate_again_when_he_follows() -> None:
-    member = Member().lead()
-    assert member.on(Elected(1, False, 0)) == [EndTerm(), Resign(), Follow(3)]
-    assert member.on(Loaded(3)) == [Campaign(2)]
-    assert member.on(Elected(2, True, 5)) == [TakeOver(4, 5)]
-
-
-def test_who_is_deposed_while_he_takes_over_never_serves() -> None:
-    member = Member().claim()
-    assert member.on(Elected(1, False, 0)) == []
-    assert member.on(TookOver(2)) == [EndTerm(), Resign(), Follow(3)]
+    assert member.on(Elected(1)) == [] and member.machine.serves
 
 
 def test_who_is_fenced_lets_another_be_elected() -> None:
@@ -129,7 +110,7 @@ def test_who_is_fenced_lets_another_be_elected() -> None:
     assert member.machine.wake_at == 10.0 + FENCED_PAUSE_SECONDS
     assert member.on(Woke(), 10.5) == []
     assert member.on(Woke(), 11.0) == [Campaign(2)]
-    assert member.on(Elected(2, True, 4), 11.0) == [TakeOver(4, 4)]
+    assert member.on(Elected(2), 11.0) == [TakeOver(4, 0)]
 
 
 def test_who_had_to_load_for_longer_than_the_pause_is_a_candidate_at_once() -> None:
@@ -142,11 +123,11 @@ def test_late_news_of_a_role_that_was_given_up_is_no_news_of_the_next() -> None:
     """A word of the last candidacy came in this one, and was believed."""
     member = Member().lead()
     member.on(TermOver(2, FENCED), 0.0)
-    assert member.on(Elected(1, True, 3), 0.1) == [], "while it loads"
+    assert member.on(Elected(1), 0.1) == [], "while it loads"
     member.on(Loaded(3), 0.2)
-    assert member.on(Elected(1, True, 3), 0.5) == [], "while it rests"
+    assert member.on(Elected(1), 0.5) == [], "while it rests"
     member.on(Woke(), 1.0)
-    assert member.on(Elected(1, True, 3), 1.0) == [], "and when it stands again"
+    assert member.on(Elected(1), 1.0) == [], "and when it stands again"
     assert member.machine.standing is Standing.FOLLOWING
 
 
@@ -183,14 +164,14 @@ def test_the_only_namenode_keeps_the_role_when_its_journal_failed() -> None:
     assert member.on(TermOver(2, AWAY), 5.0) == [EndTerm()]
     assert 5.0 < member.machine.wake_at <= 5.0 + RETRY_SECONDS
     assert member.on(Woke(), 6.0) == [Follow(3)]
-    assert member.on(Loaded(3), 6.0) == [TakeOver(4, 3)]
+    assert member.on(Loaded(3), 6.0) == [TakeOver(4, 0)]
     assert member.on(TookOver(4), 6.0) == [Serve()] and member.machine.trouble == ""
 
 
 def test_after_a_long_term_the_next_one_begins_at_once() -> None:
     member = Member(alone=True).lead()
     assert member.on(TermOver(2, AWAY), LASTING_SECONDS) == [EndTerm(), Follow(3)]
-    assert member.on(Loaded(3), LASTING_SECONDS) == [TakeOver(4, 3)]
+    assert member.on(Loaded(3), LASTING_SECONDS) == [TakeOver(4, 0)]
 
 
 def test_a_defect_in_the_proof_of_leadership_ends_the_term_and_no_more() -> None:
@@ -233,7 +214,7 @@ def test_who_cannot_follow_any_more_is_no_candidate_until_he_has_loaded(error: E
     member = Member().follow()
     assert member.on(Lost(1, error))[0] == Resign()
     now = member.machine.wake_at
-    assert member.on(Elected(1, True, 3), now) == []
+    assert member.on(Elected(1), now) == []
     assert member.on(Woke(), now) == [Follow(2)]
     assert member.on(Loaded(2), now) == [Campaign(2)]
 
@@ -251,7 +232,7 @@ def test_the_only_namenode_waits_for_the_record_and_keeps_the_role() -> None:
         assert member.machine.wake_at == now + RETRY_SECONDS, "the pauses do not grow"
         now += RETRY_SECONDS
         assert member.on(Woke(), now) == [Follow(attempt + 1)]
-        assert member.on(Loaded(attempt + 1), now) == [TakeOver(attempt + 2, 3)]
+        assert member.on(Loaded(attempt + 1), now) == [TakeOver(attempt + 2, 0)]
 
 
 def test_who_waits_for_the_record_before_he_has_loaded_asks_often() -> None:
@@ -261,14 +242,6 @@ def test_who_waits_for_the_record_before_he_has_loaded_asks_often() -> None:
         assert member.machine.wake_at == now + RETRY_SECONDS
         now += RETRY_SECONDS
         assert member.on(Woke(), now) == [Follow(attempt + 1)]
-
-
-def test_who_is_deposed_while_he_waits_does_not_try_again() -> None:
-    member = Member(alone=True).claim()
-    member.on(NotTakenOver(2, AWAY))
-    assert member.on(Elected(1, False, 0)) == []
-    assert member.on(Woke(), 1e9) == [Follow(3)] and member.on(Loaded(3), 1e9) == []
-    assert member.machine.standing is Standing.FOLLOWING
 
 
 def following() -> Member:

@@ -34,11 +34,9 @@ none can, this one must have it again."""
 
 
 class Elected(NamedTuple):
-    """What was heard in a candidacy: whether we are to lead, in no epoch below `number`."""
+    """No leader is heard of in a candidacy: we are to lead."""
 
     candidacy: int
-    leads: bool
-    number: int
 
 
 class Loaded(NamedTuple):
@@ -168,7 +166,6 @@ class Leadership:
         self._candidacy = 0
         self._is_candidate = False
         self._elected = False
-        self._election = 0
         self._attempt = 0
         self._rests_until = -inf
         # What ended the term before it was served.
@@ -187,7 +184,7 @@ class Leadership:
     def handle(self, event: Event, now: float) -> List[Action]:
         """What to do about an event."""
         if isinstance(event, Elected):
-            return self._told(event, now)
+            return self._told(event)
         if isinstance(event, Woke):
             return self._woken(now)
         if isinstance(event, HandOver):
@@ -247,15 +244,12 @@ class Leadership:
 
     # Leading.
 
-    def _told(self, event: Elected, now: float) -> List[Action]:
+    def _told(self, event: Elected) -> List[Action]:
         if event.candidacy != self._candidacy or not self._is_candidate:
             return []  # It was given up meanwhile.
-        self._elected = event.leads
-        self._election = event.number if event.leads else self._election
-        if self.standing is Standing.FOLLOWING and event.leads:
+        self._elected = True
+        if self.standing is Standing.FOLLOWING:
             return self._claim()
-        if self.standing is Standing.LEADING and not event.leads:
-            return self._end_and_rest(0.0, now)
         return []  # While it claims: what comes of that shows.
 
     def _claim(self) -> List[Action]:
@@ -263,14 +257,14 @@ class Leadership:
         self._over = None
         self._stand(Standing.CLAIMING)
         # Who restores a backup of the record has an older count of epochs in it.
-        return [TakeOver(self._attempt, max(self._election, self._floor.value))]
+        return [TakeOver(self._attempt, self._floor.value)]
 
     def _took_over(self, now: float) -> List[Action]:
         self._stand(Standing.LEADING)
         self._began_at, self.trouble = now, ""
         if self._over is not None:
             return self._over_by(self._over, now)
-        return [Serve()] if self._elected else self._end_and_rest(0.0, now)
+        return [Serve()]
 
     def _not_taken_over(self, error: Exception, now: float) -> List[Action]:
         self.trouble = trouble_of(error) or self.trouble
@@ -357,6 +351,7 @@ class Leadership:
             assert self.standing not in (Standing.FOLLOWING, Standing.RESTING), self
         if self.standing in (Standing.FOLLOWING, Standing.CLAIMING, Standing.LEADING):
             assert self._is_candidate, self
+            assert self._elected or self.standing is Standing.FOLLOWING, self
         assert self.standing is not Standing.RESTING or not self._is_candidate, self
         assert self._over is None or self._over.attempt == self._attempt or not self.serves
 
