@@ -37,7 +37,8 @@ class Leader(Process):
         """Whether nobody wants changes any more."""
         self.dies_writing = False
         """Whether the next append is its last deed."""
-        self._claims = 0
+        self.claims = 0
+        """How often it has begun to claim."""
         self._eager = 0.15
         self.edits = self.reads = 0
 
@@ -80,8 +81,8 @@ class Leader(Process):
             self.reign = None
 
     def _claim(self) -> Script:
-        self._claims += 1
-        owner = f"{self.name} {self.generation}.{self._claims}"
+        self.claims += 1
+        owner = f"{self.name} {self.generation}.{self.claims}"
         known = yield from self._ask_all("status", (), self._counts)
         cluster_id = recovery.cluster_of(known)
         first = None

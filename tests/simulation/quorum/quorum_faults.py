@@ -27,7 +27,7 @@ class QuorumFaults:
         self._world, self._random, self._network = world, world.random, network
         self._members, self._leaders, self._witness = members, leaders, witness
         self._processes: List[Process] = [*members, *leaders]
-        self._over = False
+        self._over = True  # Until it begins: scenes are not disturbed.
         self.done: Dict[str, int] = {}
         self._copies: Dict[str, ModelDisk] = {}
         deeds: Dict[Callable[[], None], float] = {
@@ -45,6 +45,7 @@ class QuorumFaults:
 
     def begin(self) -> None:
         """Begin to break things."""
+        self._over = False
         self._network.loss = self._random.choice((0.0, 0.0, 0.01, 0.05, 0.1))
         self._network.late = self._random.choice((0.0, 0.02, 0.1))
         self._network.repeat = self._random.choice((0.0, 0.05, 0.2))

@@ -1,14 +1,16 @@
 """Planted mistakes in the quorum: the simulation must see each.
 
-Most are those of the exhaustive models (tests/protocol), in the real code this time. What needs a
-longer chain of coincidences than a few hundred runs have, the models alone find.
+Most are those of the exhaustive models (tests/protocol), in the real code this time; the others
+are of what those leave out: images, witnesses, and whose promise a proof is.
 """
 
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
+from metadata_service import recovery
 from metadata_service.allegiance import Allegiance
 from metadata_service.majorities import is_majority
 from metadata_service.member import Change, MemberCore
+from metadata_service.member_lease import MemberLease
 from metadata_service.quorum import NOBODY, START, Configuration, MemberStatus
 from tests.simulation.quorum import leader as leader_module
 from tests.simulation.quorum import member as member_module
@@ -35,6 +37,10 @@ class QuorumMutant(NamedTuple):
     patches: Tuple[QuorumPatch, ...]
 
 
+def _longest(members: recovery.Answers) -> MemberStatus:
+    return max(members.values(), key=lambda status: (status.last.txid, status.log_epoch))
+
+
 def _any_member(configuration: Configuration, marks: Any) -> Optional[Any]:
     """The word of one member is enough."""
     ids = {member_id for one in configuration.sets for member_id, _ in one}
@@ -49,6 +55,28 @@ def _log_that_was_not_adopted(self: MemberCore, epoch: int) -> None:
 def _no_adoption(self: Leader, status: MemberStatus, reign: Reign) -> bool:
     """A log that agrees with the leader's is written to as it is."""
     return not reign.record.has(status.last)
+
+
+def _forgetful(self: MetadataMember) -> MemberCore:
+    """A promise was never written."""
+    record = self.disk.record._replace(promised=self.disk.record.log_epoch, owner="")
+    self.disk.record = record
+    return MemberCore(record, member_module.KEEP_EDITS, member_module.LEASE_SECONDS, self.clock())
+
+
+def _epoch_first(self: MetadataMember, change: Change) -> Change:
+    """The epoch of the log is in a transaction of its own, before the log."""
+    old, new = self.disk.record, change.record
+    early = old._replace(promised=new.promised, owner=new.owner, log_epoch=new.log_epoch)
+    return Change(early, old.last.txid, (), change.decided)
+
+
+def _cut_first(self: MetadataMember, change: Change) -> Change:
+    """What goes and what comes are two transactions, and what has not been applied goes."""
+    old = self.disk.record
+    if change.cut >= old.last.txid or change.record.log_epoch == old.log_epoch:
+        return change
+    return Change(old._replace(last=old.applied), old.applied.txid, (), change.decided)
 
 
 _adopt = MemberCore.adopt
@@ -108,6 +136,41 @@ def _same_name(self: MetadataMember) -> None:
             cluster_id=old.cluster_id, configuration=old.configuration, last=START)
 
 
+_next = reign_module.next_configuration
+
+
+def _no_joint(
+    configuration: Configuration, members: Any, acknowledged: Any, *rest: Any
+) -> Optional[Configuration]:
+    """The new members take over at once."""
+    new = _next(configuration, members, acknowledged, *rest)
+    return None if new is None else Configuration(new.version, new.sets[-1:])
+
+
+def _leaves_joint_at_once(configuration: Configuration, *rest: Any) -> Optional[Configuration]:
+    """Nobody waits until the old members know, and the new ones have the log."""
+    if len(configuration.sets) == 2:
+        return Configuration(configuration.version + 1, configuration.sets[1:])
+    return _next(configuration, *rest)
+
+
+def _configured_by_length(members: recovery.Answers) -> Configuration:
+    best = max(members.values(), default=None,
+               key=lambda status: (status.last.txid, -status.configuration.version))
+    return NOBODY if best is None else best.configuration
+
+
+_lease_init = MemberLease.__init__
+
+
+def _lease_forgotten(self: MemberLease, seconds: float, owner: str, now: float) -> None:
+    _lease_init(self, seconds, "", now)
+
+
+def _dated_by_answer(self: Leader, asked_at: float) -> float:
+    return self.clock()
+
+
 def _one_answer(self: Allegiance, configuration: Configuration) -> Optional[float]:
     return _any_member(configuration, self._asked_at)
 
@@ -130,29 +193,43 @@ _FEW_PROMISES: Sequence[Tuple[Any, str, Any]] = (
 )
 
 MUTANTS: Dict[str, QuorumMutant] = {
-    "one member's word decides": _mutant(
-        16, (reign_module, "reached", _any_member)),
-    "too few promises are believed": _mutant(
-        53, *_FEW_PROMISES),
+    "the longest log is chosen": _mutant(57, (recovery, "latest", _longest)),
+    "one member's word decides": _mutant(3, (reign_module, "reached", _any_member)),
+    "too few promises are believed": _mutant(15, *_FEW_PROMISES),
     "appended to a log that was not adopted": _mutant(
-        0, (MemberCore, "_require_leader", _log_that_was_not_adopted),
+        1, (MemberCore, "_require_leader", _log_that_was_not_adopted),
         (Leader, "_must_adopt", _no_adoption)),
     "edits are applied when they are stored": _mutant(
         0, (MemberCore, "_decided", lambda self, record, told: record.last.txid)),
+    "a promise is forgotten": _mutant(3, (MetadataMember, "_fresh", _forgetful)),
+    "the epoch is stored before the log": _mutant(173, (MetadataMember, "_torn", _epoch_first)),
+    "adopt is two transactions": _mutant(35, (MetadataMember, "_torn", _cut_first)),
     "two candidates share an epoch": _mutant(
         10, (MemberCore, "claim", _shared_epoch), (MemberCore, "_require_owner", _any_owner)),
-    "a repeated adopt cuts the log": _mutant(
-        34, (MemberCore, "adopt", _adopts_again)),
+    "a repeated adopt cuts the log": _mutant(39, (MemberCore, "adopt", _adopts_again)),
     "what is not decided is pulled": _mutant(
-        0, (MetadataMember, "exposed_log_behind", _undecided_to_peers)),
-    "a pull takes over the log epoch": _mutant(
-        32, (MemberCore, "pull", _pull_with_epoch)),
-    "a wiped member keeps its name": _mutant(
-        31, (MetadataMember, "replace_disk", _same_name)),
-    "one answer is a proof": _mutant(
-        12, (Allegiance, "proved_at", _one_answer)),
+        2, (MetadataMember, "exposed_log_behind", _undecided_to_peers)),
+    "an image replaces the own tail": _mutant(
+        65, (MetadataMember, "_keeps_tail", _always(False))),
+    "a pull takes over the log epoch": _mutant(13, (MemberCore, "pull", _pull_with_epoch)),
+    "a wiped member keeps its name": _mutant(126, (MetadataMember, "replace_disk", _same_name)),
+    "members change without a joint decision": _mutant(
+        129, (reign_module, "next_configuration", _no_joint)),
+    "the joint configuration is left at once": _mutant(
+        17, (reign_module, "next_configuration", _leaves_joint_at_once)),
+    "the longest log configures": _mutant(
+        47, (recovery, "newest_configuration", _configured_by_length)),
+    "a member promises to whoever asks": _mutant(77, (MemberLease, "check_claim", _always(None))),
+    "a member forgets at a restart": _mutant(23, (MemberLease, "__init__", _lease_forgotten)),
+    "a proof is dated by its answer": _mutant(53, (Leader, "_dated", _dated_by_answer)),
+    "one answer is a proof": _mutant(55, (Allegiance, "proved_at", _one_answer)),
+    "a proof of who promised it to another counts": _mutant(
+        55, (Leader, "_has_adopted", _always(True))),
     "an image is read while edits are applied, and not compared": _mutant(
-        30, (MetadataMember, "_pin", _always(None)),
+        43, (MetadataMember, "_pin", _always(None)),
         (MetadataMember, "_require_digest", _always(None))),
+    "an old copy of a disk is believed": _mutant(
+        15, (recovery, "contradicted", _always(set()))),
 }
 """By what is wrong."""
+

@@ -14,6 +14,7 @@ from tests.simulation.quorum.decided import Decided
 from tests.simulation.quorum.leader import Leader
 from tests.simulation.quorum.member import LEADER_SECONDS, MetadataMember
 from tests.simulation.quorum.quorum_faults import QuorumFaults
+from tests.simulation.quorum.scenes import Scenes
 from tests.simulation.world import World
 
 STEPS = 6000
@@ -36,6 +37,7 @@ class QuorumFigures(NamedTuple):
     reads: int
     epochs: int
     faults: Dict[str, int]
+    scene: str
     trace_hash: str
 
 
@@ -57,12 +59,18 @@ class QuorumRun:
         self.decided.holders = self._holders
         self.faults = QuorumFaults(
             self.world, self.network, self.members, self.leaders, self.decided)
+        self.scenes = Scenes(
+            self.world, self.network, self.members, self.leaders, self.decided)
 
     def run(self, steps: int = STEPS) -> QuorumFigures:
-        """Faults for so many deeds, then peace until all is quiet, then the last checks."""
+        """Perhaps a scene, faults for so many deeds, then peace until all is quiet; last checks."""
         for process in (*self.members, *self.leaders):
             process.start()
-        if self.world.chance(0.7):  # Else the very first start meets faults.
+        scene = ""
+        if self.world.seed % 2:
+            self._await_leader()
+            scene = self.scenes.play(self.world.seed // 2)
+        elif self.world.chance(0.7):  # Else the very first start meets faults.
             self._await_leader()
         self.faults.begin()
         while self.world.deeds < steps:
@@ -72,7 +80,7 @@ class QuorumRun:
         self._await_quiet()
         return QuorumFigures(
             self.world.now, len(self.decided.lines), sum(one.reads for one in self.leaders),
-            len(self.decided.epochs), self.faults.done, self.world.trace_hash(),
+            len(self.decided.epochs), self.faults.done, scene, self.world.trace_hash(),
         )  # fmt: skip
 
     def _holders(self) -> List[str]:
