@@ -1,11 +1,12 @@
 """One member of the quorum as its leader sees it: the way to it, and where its log stands."""
 
 import math
-from typing import Any, List, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Protocol, Sequence, Tuple
 
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.figures import Histogram
+from zookeeper.fabric.frames import Request
 
 SEND_SECONDS = 1.0
 """How long a member may take to receive a message: who does not read keeps nobody longer."""
@@ -21,7 +22,7 @@ class Connection(Protocol):
     def closed(self) -> bool:
         """Whether it cannot be used any more."""
 
-    def begin(self, method: str, *args: Any, timeout: float) -> None:
+    def begin(self, request: Request, timeout: float) -> None:
         """See Remote."""
 
     def finish(self, timeout: float) -> Any:
@@ -65,20 +66,20 @@ class Line:
         """Whether an answer is awaited."""
         return self.asked_at != math.inf
 
-    def ask(self, now: float, call: Call, *args: Any) -> None:
+    def ask(self, now: float, request: Request) -> None:
         """Send a question; raises Unavailable."""
         connection = self.connection
         if connection is None:
             raise Unavailable("there is no connection")
-        connection.begin(call.name, *args, timeout=SEND_SECONDS)
+        connection.begin(request, SEND_SECONDS)
         self.asked_at = now
 
-    def answer(self, call: Call) -> Any:
-        """The answer, which has begun to come; raises what the member raised."""
+    def answer(self, meaning: Callable[[Any], Any]) -> Any:
+        """What the answer means, which has begun to come; raises what the member raised."""
         connection = self.connection
         assert connection is not None and self.busy
         self.asked_at = math.inf
-        return call.result(connection.finish(ANSWER_SECONDS))
+        return meaning(connection.finish(ANSWER_SECONDS))
 
     def hang_up(self) -> None:
         """Close the connection; whoever keeps the lane dials again."""

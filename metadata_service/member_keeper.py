@@ -29,6 +29,7 @@ from zookeeper.fabric.errors import (
     OutOfStep,
     Unavailable,
 )
+from zookeeper.fabric.frames import Request
 
 log = logs.get("members")
 
@@ -221,5 +222,5 @@ class MemberKeeper:
 
 
 def _ask(connection: Any, call: Call, *args: Any) -> Any:
-    connection.begin(call.name, *args, timeout=CALL_SECONDS)
+    connection.begin(Request(call.name, args), CALL_SECONDS)
     return call.result(connection.finish(CALL_SECONDS))

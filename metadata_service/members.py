@@ -15,14 +15,13 @@ import time
 from typing import AbstractSet, Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from metadata_service.append_queue import next_pause
-from metadata_service.calls import MemberCalls, Witness
-from metadata_service.edits import join_lines
+from metadata_service.appends import Appends
+from metadata_service.calls import Witness
 from metadata_service.lane import Lane, Ways
 from metadata_service.majorities import can_decide, is_majority, reached
 from metadata_service.quorum import Configuration, Stored
 from metadata_service.ring import EDITS_MAX, Ring
 from zookeeper.fabric import logs
-from zookeeper.fabric.calls import calls_of
 from zookeeper.fabric.errors import (
     Busy,
     DfsError,
@@ -59,8 +58,6 @@ LIVELY_SECONDS = 1.0
 IDLE_SECONDS = 20.0
 """A member that has not answered for so long is sent no edits: they tell it what is decided, and a
 gateway on the way that the connection is in use. The first edit would be lost on it, silently."""
-
-APPEND = calls_of(MemberCalls)["append"]
 
 
 class Reign(NamedTuple):
@@ -110,8 +107,7 @@ class Members:
         self.proving = threading.Lock()
         """Held by who asks for proofs: the other connection of each lane is his."""
         self.closed = False
-        self._payload: Tuple[int, int, int, bytes] = (0, 0, 0, b"")
-        """What was sent last: behind which edit, when which was the last, up to which, lines."""
+        self._appends = Appends(reign.epoch, record, bytes_max)
 
     def await_adoption(self, deadline: float) -> None:
         """Return when majorities have adopted the record, all of which is decided then."""
@@ -189,9 +185,11 @@ class Members:
         hang up on those who are silent, and write to all that lack something."""
         for lane in self.lanes:
             line = lane.writing
-            if line.busy and line.connection in ready:
+            if not line.busy:
+                continue
+            if line.connection in ready:
                 self._hear(lane, now)
-            if line.busy and now - line.asked_at > self.silence_seconds:
+            elif now - line.asked_at > self.silence_seconds:
                 self._lose(lane, Unavailable(f"did not answer for {self.silence_seconds:g} s"))
         acked = self._acked()
         self.decided = max(self.decided, reached(self.configuration, acked) or 0)
@@ -208,16 +206,11 @@ class Members:
         return lane.acked < self.record.last.txid or now - lane.heard_at > IDLE_SECONDS
 
     def _write(self, lane: Lane, acked: Dict[str, int], now: float) -> None:
-        first, last = lane.acked, self.record.last.txid
+        witness = self._witness(lane, acked, now)
         try:
-            if self._payload[:2] != (first, last):
-                lines = self.record.behind(first, self.bytes_max)
-                self._payload = first, last, first + len(lines), join_lines(lines)
-            lane.asked_to = self._payload[2]
-            lane.writing.ask(
-                now, APPEND, self.reign.epoch, self.record.place(first), self._payload[3],
-                self.decided, self._witness(lane, acked, now),
-            )  # fmt: skip
+            message = self._appends.message(lane.acked, self.decided, witness)
+            lane.asked_to = message.last
+            lane.writing.ask(now, message.request)
         except KeyError:
             self._lose(lane, Unavailable("lacks more edits than are kept for it"))
         except DfsError as error:
@@ -235,7 +228,7 @@ class Members:
     def _hear(self, lane: Lane, now: float) -> None:
         asked_at = lane.writing.asked_at
         try:
-            stored: Stored = lane.writing.answer(APPEND)
+            stored: Stored = lane.writing.answer(self._appends.meaning)
             if stored.last.txid < lane.asked_to:
                 raise ProtocolViolation(
                     f"answered an append up to edit {lane.asked_to} by {stored.last.txid}")

@@ -12,6 +12,7 @@ from metadata_service.members import Members
 from metadata_service.quorum import Proved
 from zookeeper.fabric.calls import calls_of
 from zookeeper.fabric.errors import DfsError, Fenced, OutOfStep, Unavailable
+from zookeeper.fabric.frames import Request
 
 LOOK_SECONDS = 0.05
 """How often it is looked whether a member has come back meanwhile that can be asked."""
@@ -84,7 +85,8 @@ class Proofs:
         try:
             if line.idle and lane.asked_for_proof_at < began:
                 lane.asked_for_proof_at = now
-                line.ask(now, PROVE, self._members.reign.epoch, self._members.decided)
+                args = self._members.reign.epoch, self._members.decided
+                line.ask(now, Request(PROVE.name, args))
             elif line.busy and now - line.asked_at > self._members.silence_seconds:
                 self._lose(lane)
         except DfsError:
@@ -104,7 +106,7 @@ class Proofs:
     def _take(self, lane: Lane) -> None:
         asked_at = lane.proving.asked_at
         try:
-            proved: Proved = lane.proving.answer(PROVE)
+            proved: Proved = lane.proving.answer(PROVE.result)
         except Fenced:
             self.allegiance.left(lane.member_id, self.allegiance.epoch + 1, asked_at)
         except DfsError:

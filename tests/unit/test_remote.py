@@ -18,9 +18,11 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
+from zookeeper.fabric.frames import Request
 from zookeeper.fabric.remote import Remote, answering
 from zookeeper.fabric.sockets import adopt
 from zookeeper.fabric.settings import NetworkSettings
+from zookeeper.fabric.stream import Stream, readable
 
 LARGE = b"x" * (15 << 20)
 """More than the kernel holds for a connection: somebody has to read it."""
@@ -266,8 +268,8 @@ def test_time_is_of_the_monotonic_clock(
 def test_one_thread_asks_several_servers_at_once(loopback: Loopback) -> None:
     slow, quick = loopback.remote(), loopback.remote()
     loopback.stage.gate.clear()
-    slow.begin("wait", timeout=1)
-    quick.begin("echo", "now", timeout=1)
+    slow.begin(Request("wait", ()), 1)
+    quick.begin(Request("echo", ("now",)), 1)
     assert answering([slow, quick], PATIENCE_SECONDS) == [quick]
     assert quick.finish(1) == "now" and answering([slow, quick], 0) == []
     loopback.stage.gate.set()
@@ -280,8 +282,8 @@ def test_a_refusal_is_an_answer_and_a_lost_connection_ends_the_waiting(
     loopback: Loopback, impostor: Impostor
 ) -> None:
     refused = loopback.remote()
-    refused.begin("nowhere", timeout=1)
-    impostor.remote.begin("echo", 1, timeout=1)
+    refused.begin(Request("nowhere", ()), 1)
+    impostor.remote.begin(Request("echo", (1,)), 1)
     assert answering([refused, impostor.remote], PATIENCE_SECONDS) == [refused]
     with pytest.raises(DfsError):
         refused.finish(1)
@@ -294,9 +296,36 @@ def test_a_refusal_is_an_answer_and_a_lost_connection_ends_the_waiting(
 
 
 def test_an_answer_that_is_not_finished_in_time_closes(impostor: Impostor) -> None:
-    impostor.remote.begin("echo", 1, timeout=1)
+    impostor.remote.begin(Request("echo", (1,)), 1)
     impostor.socket.sendall(struct.pack("!LB", 200, 0) + b"half")
     assert answering([impostor.remote], PATIENCE_SECONDS) == [impostor.remote]
     with pytest.raises(DeadlineExceeded):
         impostor.remote.finish(0.1)
     assert impostor.remote.closed
+
+
+class HoldingStream(Stream):
+    """As with TLS: bytes that were received, and may be a part of a record only."""
+
+    plain, holds_bytes, whole = False, True, False
+
+    def poll(self, seconds: float) -> bool:
+        """Whether what it holds is whole."""
+        assert seconds == 0
+        return self.whole
+
+
+def test_bytes_that_are_held_are_no_answer_before_they_are_whole() -> None:
+    pairs = [socket.socketpair() for _ in range(2)]
+    held, other = HoldingStream(pairs[0][0], 1, "held"), Stream(pairs[1][0], 1, "other")
+    assert readable([held, other], 0) == []
+    pairs[1][1].sendall(b"!")
+    assert readable([held, other], PATIENCE_SECONDS) == [other]
+    held.whole = True
+    assert readable([held, other], PATIENCE_SECONDS) == [held, other]
+    other.close()
+    held.whole = False
+    assert readable([held, other], PATIENCE_SECONDS) == [other]
+    held.close()
+    for _, far in pairs:
+        far.close()

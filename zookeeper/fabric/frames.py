@@ -88,7 +88,11 @@ class Frames(Channel):
 
     def encode(self, kind: int, sequence: int, content: Any) -> bytes:
         """A message; raises ValueError when a value cannot cross, or there is too much."""
-        message = brine.I1.pack(kind) + brine.dump((sequence, content))
+        return self.numbered(kind, sequence, brine.dump(content))
+
+    def numbered(self, kind: int, sequence: int, content: bytes) -> bytes:
+        """A message whose content is encoded already; raises ValueError when it is too much."""
+        message = b"".join((brine.I1.pack(kind), brine.TAG_TUP2, brine.dump(sequence), content))
         if len(message) > self._bytes_max:
             raise ValueError(f"a message of {len(message)} bytes; {self._bytes_max} allowed")
         return message
@@ -143,14 +147,37 @@ def _decode(message: bytes, pieces: Callable[[bytes], io.BytesIO]) -> Tuple[int,
     return kind, sequence, content
 
 
-def request_message(frames: Frames, sequence: int, method: str, args: Tuple[Any, ...]) -> bytes:
-    """The message of a call; raises InvalidArgument, and TypeError for what may never cross."""
-    named = (consts.LABEL_VALUE, (None, method, plain(args), ()))
+class Request:
+    """A call of a method. It is encoded here, once for all servers that it is sent to: only the
+    number before it differs."""
+
+    __slots__ = ("method", "args", "content")
+
+    def __init__(self, method: str, args: Tuple[Any, ...]) -> None:
+        """Raises InvalidArgument, and TypeError for what may never cross."""
+        self.method, self.args = method, args
+        named = (consts.LABEL_VALUE, (None, method, plain(args), ()))
+        try:
+            self.content: bytes = brine.dump((consts.HANDLE_CALLATTR, named))
+        except ValueError as error:  # Lone surrogates, or an integer of thousands of digits.
+            _require_own(error)
+            raise _unsendable(method, error) from None
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method}, {len(self.content)} bytes>"
+
+
+def _unsendable(method: str, error: ValueError) -> InvalidArgument:
+    return InvalidArgument(f"an argument of {method} cannot be sent: {error}")
+
+
+def request_message(frames: Frames, sequence: int, request: Request) -> bytes:
+    """The message of a call; raises InvalidArgument when it is too long."""
     try:
-        return frames.encode(consts.MSG_REQUEST, sequence, (consts.HANDLE_CALLATTR, named))
-    except ValueError as error:  # Lone surrogates, an integer of thousands of digits, too much.
+        return frames.numbered(consts.MSG_REQUEST, sequence, request.content)
+    except ValueError as error:
         _require_own(error)
-        raise InvalidArgument(f"an argument of {method} cannot be sent: {error}") from None
+        raise _unsendable(request.method, error) from None
 
 
 def ping_message(frames: Frames, sequence: int) -> bytes:

@@ -12,7 +12,7 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
 )
 from zookeeper.fabric.forks import Forkable, watch
-from zookeeper.fabric.frames import Frames, ping_message, reply_outcome, request_message
+from zookeeper.fabric.frames import Frames, Request, ping_message, reply_outcome, request_message
 from zookeeper.fabric.handshake import greet
 from zookeeper.fabric.packets import PacketReader, PacketWriter, starts_packet
 from zookeeper.fabric.settings import Address, NetworkSettings
@@ -128,25 +128,26 @@ class Remote(Forkable):
     def call(self, method: str, *args: Any, timeout: float) -> Any:
         """Call an exposed method and return its result; raises what the server raised."""
         deadline = time.monotonic() + timeout
-        message = self._message(method, args)
+        message = self._message(Request(method, args))
         with self.guard:
             self._frames.send(message, deadline)
             return self._reply(deadline)
 
-    def begin(self, method: str, *args: Any, timeout: float) -> None:
+    def begin(self, request: Request, timeout: float) -> None:
         """Send a call and do not wait for its answer, which `finish` takes before any other call.
 
         `timeout` is for the other side to take the message. So one thread can ask several servers
         at once: `answering` says which of them have answered.
         """
-        message = self._message(method, args)
+        message = self._message(request)
         with self.guard:
             self._frames.send(message, time.monotonic() + timeout)
 
     def finish(self, timeout: float) -> Any:
         """The result of the call that was begun; raises what the server raised."""
         with self.guard:
-            return self._reply(time.monotonic() + timeout)
+            # Mostly it has come, so there is no wait for it: reading waits when it has not.
+            return self._outcome(time.monotonic() + timeout)
 
     def perform(self, call: Call, args: Tuple[Any, ...], timeout: float) -> Any:
         """Make a call of a table: its answer, or the caller's side of its body."""
@@ -160,24 +161,27 @@ class Remote(Forkable):
 
     def call_with_body(self, method: str, *args: Any, timeout: float) -> "OutgoingBody":
         """Begin a call of a method that takes a body; `timeout` is for its reply."""
-        message = self._message(method, args)
+        message = self._message(Request(method, args))
         with self.guard:
             self._frames.send(message, time.monotonic() + timeout)
             return OutgoingBody(self, timeout)
 
     def call_for_body(self, method: str, *args: Any, timeout: float) -> "IncomingBody":
         """Begin a call of a method that answers with a body; `timeout` is for its beginning."""
-        message = self._message(method, args)
+        message = self._message(Request(method, args))
         with self.guard:
             self._frames.send(message, time.monotonic() + timeout)
             return IncomingBody(self, timeout)
 
-    def _message(self, method: str, args: Tuple[Any, ...]) -> bytes:
+    def _message(self, request: Request) -> bytes:
         self._sequence += 1
-        return request_message(self._frames, self._sequence, method, args)
+        return request_message(self._frames, self._sequence, request)
 
     def _reply(self, deadline: float) -> Any:
         self._stream.await_readable(deadline)
+        return self._outcome(deadline)
+
+    def _outcome(self, deadline: float) -> Any:
         try:
             outcome = reply_outcome(self._frames.recv(deadline), self._sequence)
         except ProtocolViolation as error:

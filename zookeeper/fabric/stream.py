@@ -12,7 +12,7 @@ import errno
 import os
 import select
 import time
-from typing import Any, FrozenSet, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 from zookeeper.fabric.errors import (
     CorruptData,
@@ -283,18 +283,24 @@ def readable(streams: Sequence[Stream], seconds: float) -> List[Stream]:
         return [stream for stream in streams if stream.poll(seconds)]
     deadline = time.monotonic() + seconds
     while True:
-        # Of these the system does not know: the descriptor of a closed one may be another's.
-        found = [stream for stream in streams if stream.closed or stream.holds_bytes]
-        by_descriptor = {one.fileno(): one for one in streams if one not in found}
+        found: List[Stream] = []
+        by_descriptor: Dict[int, Stream] = {}
         poll = select.poll()
-        for descriptor in by_descriptor:
-            poll.register(descriptor, select.POLLIN)
+        for stream in streams:
+            # Of these the system does not know: the descriptor of a closed one may be another's,
+            # and of what TLS holds a part of a record may be all.
+            if stream.closed or (stream.holds_bytes and stream.poll(0)):
+                found.append(stream)
+            else:
+                by_descriptor[stream._descriptor] = stream
+                poll.register(stream._descriptor, select.POLLIN)
         left = 0.0 if found else deadline - time.monotonic()
-        found += [by_descriptor[descriptor] for descriptor, _ in poll.poll(_milliseconds(left))]
-        # With TLS it may be a part of a record only.
-        found = [stream for stream in found if stream.plain or stream.poll(0)]
+        for descriptor, _ in poll.poll(_milliseconds(left)):
+            stream = by_descriptor[descriptor]
+            if stream.plain or stream.poll(0):
+                found.append(stream)
         if found or time.monotonic() >= deadline:
-            return [stream for stream in streams if stream in found]
+            return found
 
 
 def _milliseconds(seconds: float) -> int:

@@ -17,6 +17,7 @@ from zookeeper.fabric.errors import (
     DfsError,
     Unavailable,
 )
+from zookeeper.fabric.frames import Request
 
 FRAME_BYTES = 1 << 20
 
@@ -117,10 +118,10 @@ class _Connection:
         self._pool = pool
         self._asked: Any = None
 
-    def begin(self, method: str, *args: Any, timeout: float) -> None:
+    def begin(self, request: Request, timeout: float) -> None:
         """See Remote."""
         assert timeout > 0
-        self._asked = CALLS[method], args
+        self._asked = CALLS[request.method], request.args
 
     def finish(self, timeout: float) -> Any:
         """See Remote."""

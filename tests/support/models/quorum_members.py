@@ -30,6 +30,7 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
+from zookeeper.fabric.frames import Request
 
 
 class ModelMember:
@@ -174,13 +175,13 @@ class ModelConnection:
         self._asked: Optional[Tuple[str, tuple]] = None
         self._outcome: Any = None
 
-    def begin(self, method: str, *args: Any, timeout: float) -> None:
+    def begin(self, request: Request, timeout: float) -> None:
         """See Remote."""
         assert timeout > 0 and self._asked is None, "one question at a time"
         if self.closed or self.address in self.ways.dead:
             self.close()
             raise Unavailable("the connection broke")
-        self._asked, self._outcome = (method, args), None
+        self._asked, self._outcome = (request.method, request.args), None
         self.look()
 
     def look(self) -> bool:
@@ -244,7 +245,7 @@ class ModelWays:
     def perform(self, address: str, call: Call, args: tuple, seconds: float) -> Any:
         """See Ways."""
         connection = self.dial(address)
-        connection.begin(call.name, *args, timeout=seconds)
+        connection.begin(Request(call.name, args), seconds)
         return connection.finish(seconds)
 
     def dial(self, address: str) -> ModelConnection:
