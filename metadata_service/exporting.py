@@ -6,8 +6,8 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Type
 
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import TABLES, Row, Table, decode_rows, split_lines
-from metadata_service.image_digest import ImageDigest
-from metadata_service.schema import JOURNAL
+from metadata_service.record.image_digest import ImageDigest
+from metadata_service.record.schema import JOURNAL
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import CorruptData, DfsError, ProtocolViolation
 

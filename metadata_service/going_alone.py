@@ -7,14 +7,14 @@ asked any more.
 
 import os
 
-from metadata_service.edit_log import EditLog
 from metadata_service.epochs import EPOCH_MAX
-from metadata_service.member_record import Record, changed_rows, record_of
-from metadata_service.opening import NAME, RESTORE_LEAP, opened_whole
+from metadata_service.member.member_record import Record, changed_rows, record_of
 from metadata_service.quorum import Configuration
-from metadata_service.schema import STATE, put, read_state
-from metadata_service.spare_promise import SparePromise, newest
-from metadata_service.sqlite import close, translated
+from metadata_service.record.edit_log import EditLog
+from metadata_service.record.opening import NAME, RESTORE_LEAP, opened_whole
+from metadata_service.record.schema import STATE, put, read_state
+from metadata_service.record.spare_promise import SparePromise, newest
+from metadata_service.record.sqlite import close, translated
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import StartRefused
 

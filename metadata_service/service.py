@@ -5,19 +5,19 @@ import threading
 import time
 from typing import List, Optional, Union
 
-from metadata_service import incoming, setting_aside
-from metadata_service.applier import Applier
-from metadata_service.backup import restore
 from metadata_service.calls import MemberCalls, ScrubCalls
-from metadata_service.catch_up import CatchUp
 from metadata_service.edits import TABLES
-from metadata_service.exports import Exports
 from metadata_service.going_alone import go_alone
-from metadata_service.member_database import MemberDatabase
-from metadata_service.member_lease import LEASE_FACTOR
+from metadata_service.member.applier import Applier
+from metadata_service.member.catch_up import CatchUp
+from metadata_service.member.member_database import MemberDatabase
+from metadata_service.member.member_lease import LEASE_FACTOR
+from metadata_service.member.upkeep import Upkeep
 from metadata_service.quorum import Tail
-from metadata_service.schema import JOURNAL, STATE
-from metadata_service.upkeep import Upkeep
+from metadata_service.record import incoming, setting_aside
+from metadata_service.record.backup import restore
+from metadata_service.record.exports import Exports
+from metadata_service.record.schema import JOURNAL, STATE
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import serves

@@ -8,7 +8,7 @@ from data_service.protocol.namenode_calls import NameNodeCalls
 from zookeeper.fabric.errors import PermissionDenied
 
 if TYPE_CHECKING:
-    from metadata_service.backup import BackedUp
+    from metadata_service.record.backup import BackedUp
 
 
 class Administration:

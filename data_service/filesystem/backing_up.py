@@ -5,10 +5,10 @@ from typing import Any, Dict, List
 
 from data_service.filesystem.local import local_errors
 from data_service.protocol.namenode_calls import NameNodeCalls
-from metadata_service.backup import BackedUp, Backup
 from metadata_service.edits import TABLES, Row, decode_rows
-from metadata_service.member_record import place_of
+from metadata_service.member.member_record import place_of
 from metadata_service.quorum import Place
+from metadata_service.record.backup import BackedUp, Backup
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import LocalFileError
 

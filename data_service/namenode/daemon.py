@@ -28,7 +28,7 @@ from data_service.namenode.leading.lookout import Lookout
 from data_service.namenode.listening import Listener
 from data_service.namenode.namesystem import Namesystem
 from data_service.protocol.availability_calls import ACTIVE, STANDBY, MemberRow, ServiceState
-from metadata_service.member_ways import MemberWays
+from metadata_service.leader.member_ways import MemberWays
 from zookeeper.coordinator import Coordinator
 from zookeeper.fabric import daemon, logs
 from zookeeper.fabric.auth import Credentials, Keyring

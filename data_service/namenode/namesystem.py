@@ -26,7 +26,7 @@ from data_service.namenode.waiting import Waiter
 from data_service.protocol.blocks import Told
 from data_service.protocol.health import ClusterStatus
 from data_service.protocol.nodes import NodeStats
-from metadata_service.journal import Journal
+from metadata_service.leader.journal import Journal
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, NotEnoughReplicas, NotLeader, Unavailable
 from zookeeper.fabric.figures import Family, gauge

@@ -23,9 +23,9 @@ from data_service.namenode.state import State
 from data_service.protocol.blocks import pack_blocks
 from data_service.protocol.nodes import NodeInfo, NodeStats
 from metadata_service.edits import Edit, encode
-from metadata_service.metadata_db import MetadataDatabase
-from tests.support.models.record_leader import append, lead
+from metadata_service.record.metadata_db import MetadataDatabase
 from scripts.benchmark.trial import MIB, memory_of
+from tests.support.models.record_leader import append, lead
 
 ROOT = Caller("root", frozenset(), True)
 OWNER = Caller("worker", frozenset(), False)

@@ -12,8 +12,8 @@ from data_service.protocol.availability_calls import ACTIVE, STANDBY
 from data_service.protocol.blocks import Block
 from data_service.protocol.health import FsckRow
 from metadata_service.edits import TABLES, decode
-from metadata_service.opening import NAME
 from metadata_service.quorum import OK
+from metadata_service.record.opening import NAME
 from tests.chaos.invariants import RecordedEdit, Vitals
 from tests.simulation.plain_tree import view_of
 from tests.support.clusters.cluster import Cluster

@@ -14,11 +14,12 @@ from typing import Dict, NamedTuple
 
 import pytest
 
-from metadata_service import transactions, version_file
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.opening import NAME
-from metadata_service.schema import LAYOUT
-from metadata_service.version_file import Version
+from metadata_service.record import transactions, version_file
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.opening import NAME
+from metadata_service.record.schema import LAYOUT
+from metadata_service.record.version_file import Version
+from tests.support.disks.write_ahead_log import FRAME_BYTES, PAGE_BYTES, transaction_ends
 from tests.support.models.record_leader import append, lead
 from tests.support.models.sample_edits import (
     Image,
@@ -28,7 +29,6 @@ from tests.support.models.sample_edits import (
     image_of,
     lines_of,
 )
-from tests.support.disks.write_ahead_log import FRAME_BYTES, PAGE_BYTES, transaction_ends
 from zookeeper.fabric.errors import DiskFailed, StartRefused
 
 EDITS = 300

@@ -10,13 +10,13 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from metadata_service.journal import Journal
-from metadata_service.member_ways import MemberWays
-from metadata_service.opening import NAME
+from metadata_service.leader.journal import Journal
+from metadata_service.leader.member_ways import MemberWays
+from metadata_service.record.opening import NAME
 from tests.support.clusters.daemon import Daemon
 from tests.support.clusters.ports import Ports
-from tests.support.models.sample_edits import file_edit, file_edits, image_after
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.models.sample_edits import file_edit, file_edits, image_after
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.identity import Principal

@@ -8,8 +8,8 @@ import pytest
 
 from data_service.filesystem import backing_up
 from metadata_service.edits import TABLES, Change, Edit, Row, encode
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.record_copy import RecordCopy
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.record_copy import RecordCopy
 from tests.support.models.record_leader import append, lead, served
 from tests.support.models.sample_edits import image_of
 from zookeeper.fabric.errors import CorruptData
@@ -118,7 +118,7 @@ def test_without_the_edits_it_would_be_none(
 def test_a_log_that_is_pruned_faster_than_it_is_read_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("metadata_service.member.PRUNE_EDITS", 1)
+    monkeypatch.setattr("metadata_service.member.member_core.PRUNE_EDITS", 1)
     monkeypatch.setattr("tests.property.test_backup_walk.STEPS", 30)
     with pytest.raises(CorruptData, match="does not follow"):
         back_up(tmp_path, 1, keep_edits=5)

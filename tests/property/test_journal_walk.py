@@ -7,12 +7,12 @@ from typing import Any, Iterator, List, Optional, Type
 
 import pytest
 
-from metadata_service import append_queue
-from metadata_service.append_queue import AppendQueue
 from metadata_service.edits import decode
-from metadata_service.journal import Journal
-from tests.support.links.journals import ChancyPool, ModelService, Opened, edit, run_threads
+from metadata_service.leader import append_queue
+from metadata_service.leader.append_queue import AppendQueue
+from metadata_service.leader.journal import Journal
 from tests.support.clusters.waiting import PATIENCE_SECONDS
+from tests.support.links.journals import ChancyPool, ModelService, Opened, edit, run_threads
 from zookeeper.fabric.errors import DfsError
 
 

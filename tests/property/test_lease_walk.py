@@ -15,9 +15,9 @@ import pytest
 
 from data_service.namenode.leading.candidacy import LOOK_SECONDS, Candidacy
 from data_service.namenode.leading.leader_lease import LeaderLease
-from metadata_service.allegiance import Allegiance
-from metadata_service.majorities import is_majority
-from metadata_service.member_lease import LEASE_FACTOR
+from metadata_service.leader.allegiance import Allegiance
+from metadata_service.leader.majorities import is_majority
+from metadata_service.member.member_lease import LEASE_FACTOR
 from metadata_service.quorum import OK, Configuration, MemberStatus, Place, Proved
 
 LEADER_SECONDS = 1.5

@@ -7,9 +7,9 @@ from typing import Iterator, List
 
 import pytest
 
-from metadata_service import member_change
-from metadata_service.claiming import lead
-from metadata_service.members import Members
+from metadata_service.leader import member_change
+from metadata_service.leader.claiming import lead
+from metadata_service.leader.members import Members
 from tests.support.clusters.waiting import wait_until
 from tests.support.models.quorum_members import ModelMember, ModelWays, chance
 from zookeeper.fabric.errors import DfsError

@@ -7,15 +7,16 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
-from metadata_service import edit_log, member, metadata_db
 from metadata_service.calls import Witness
-from metadata_service.chain import places
 from metadata_service.edits import join_lines
-from metadata_service.edit_log import EditLog
-from metadata_service.member import Change
-from metadata_service.member_record import Record, alone
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.member import member_core as member
+from metadata_service.member.member_core import Change
+from metadata_service.member.member_record import Record, alone
 from metadata_service.quorum import START, Configuration, Place
+from metadata_service.record import edit_log, metadata_db
+from metadata_service.record.chain import places
+from metadata_service.record.edit_log import EditLog
+from metadata_service.record.metadata_db import MetadataDatabase
 from tests.support.models.model_member import BLANK, CLUSTER, ModelMember
 from tests.support.models.sample_edits import BYTES_MAX, file_edit, image_of, lines_of
 from zookeeper.fabric.errors import DfsError

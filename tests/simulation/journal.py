@@ -3,9 +3,9 @@
 from typing import Any, Callable, List, Optional
 
 from data_service.namenode.state import State
-from metadata_service.append_queue import AppendQueue, next_pause
-from metadata_service.backlog import Pending
 from metadata_service.edits import Edit, decode
+from metadata_service.leader.append_queue import AppendQueue, next_pause
+from metadata_service.leader.backlog import Pending
 from tests.simulation.network import Network
 from tests.simulation.services import METADATA
 from tests.simulation.world import Bell, Process, Script

@@ -18,7 +18,7 @@ from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.verification import Verifications
 from data_service.namenode.writers.open_files import OpenFiles
 from data_service.protocol.blocks import Block
-from metadata_service.append_queue import AppendQueue
+from metadata_service.leader.append_queue import AppendQueue
 from tests.simulation.data_node import DataNode
 from tests.simulation.duties import ModelDuties
 from tests.simulation.services import MetadataService

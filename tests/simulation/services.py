@@ -4,7 +4,7 @@ from math import inf
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from metadata_service.edits import TABLES, Edit, decode
-from metadata_service.member_lease import LEASE_FACTOR, address_of
+from metadata_service.member.member_lease import LEASE_FACTOR, address_of
 from metadata_service.quorum import OK, Configuration, MemberStatus, Place
 from tests.simulation.world import Process, Script, World
 from zookeeper.fabric.errors import Busy, Fenced, ProtocolViolation, SessionExpired

@@ -198,7 +198,7 @@ def test_a_shared_name_is_found() -> None:
     [
         ("zookeeper/fabric/rpc.py", "from zookeeper.service import main"),
         ("zookeeper/service.py", "import metadata_service.edits"),
-        ("metadata_service/journal.py", "from data_service.protocol import blocks"),
+        ("metadata_service/leader/journal.py", "from data_service.protocol import blocks"),
         ("data_service/protocol/blocks.py", "from data_service.namenode.writers import leases"),
         ("data_service/namenode/state.py", "from data_service.datanode.store.layout import Layout"),
         ("data_service/datanode/actor.py", "def f():\n    import data_service.namenode.state"),

@@ -13,7 +13,7 @@ GATES: Dict[str, Set[str]] = {
     "rpyc": {"zookeeper/fabric/frames.py", "zookeeper/fabric/rpc.py"},
     "socket": {"zookeeper/fabric/sockets.py"},
     "ssl": {"zookeeper/fabric/tls.py", "zookeeper/fabric/tls_stream.py"},
-    "sqlite3": {"metadata_service/sqlite.py"},
+    "sqlite3": {"metadata_service/record/sqlite.py"},
 }
 
 BANNED = {

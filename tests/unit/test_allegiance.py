@@ -4,8 +4,8 @@ from typing import Dict
 
 import pytest
 
-from metadata_service.allegiance import DESERTED_SECONDS, Allegiance
 from metadata_service.epochs import LEAP_MAX
+from metadata_service.leader.allegiance import DESERTED_SECONDS, Allegiance
 from metadata_service.quorum import NOBODY, Configuration, Proved
 
 EPOCH = 7

@@ -5,8 +5,8 @@ from typing import List, Optional
 
 import pytest
 
-from metadata_service import backlog
-from metadata_service.append_queue import ATTEMPTS, AppendQueue
+from metadata_service.leader import backlog
+from metadata_service.leader.append_queue import ATTEMPTS, AppendQueue
 from tests.support.links.journals import edit
 from zookeeper.fabric.errors import (
     Busy,

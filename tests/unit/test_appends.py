@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from rpyc.core import brine, consts
 
-from metadata_service import appends
-from metadata_service.appends import Appends
 from metadata_service.calls import Witness
 from metadata_service.edits import join_lines
+from metadata_service.leader import appends
+from metadata_service.leader.appends import Appends
+from metadata_service.leader.ring import Ring
 from metadata_service.quorum import START, Place, Stored
-from metadata_service.ring import Ring
 from tests.support.models.sample_edits import file_edits, lines_of
 from zookeeper.fabric import frames
 from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation

@@ -8,7 +8,7 @@ from data_service.namenode.namespace.image import BLOCKS, INODES
 from data_service.namenode.namespace.retries import Op
 from data_service.protocol.blocks import Block, unpack_blocks
 from metadata_service.edits import TABLES, split_lines
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.record.metadata_db import MetadataDatabase
 from scripts import bench
 from scripts.benchmark import namespace_core
 from scripts.benchmark.namespace_core import (

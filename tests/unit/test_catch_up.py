@@ -5,14 +5,14 @@ from typing import Iterator
 
 import pytest
 
-from metadata_service import catch_up as catch_up_module
-from metadata_service import member as member_module
-from metadata_service.catch_up import CatchUp, _Pace
 from metadata_service.edits import TABLES, join_lines
-from metadata_service.member_database import MemberDatabase
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.member import catch_up as catch_up_module
+from metadata_service.member import member_core as member_module
+from metadata_service.member.catch_up import CatchUp, _Pace
+from metadata_service.member.member_database import MemberDatabase
+from metadata_service.member.upkeep import Upkeep
 from metadata_service.quorum import BLANK, DAMAGED, OK, START, STRANGER, Configuration
-from metadata_service.upkeep import Upkeep
+from metadata_service.record.metadata_db import MetadataDatabase
 from tests.support.models.record_leader import append, lead
 from tests.support.models.sample_edits import (
     file_edit,

@@ -4,8 +4,8 @@ from typing import Dict, Tuple
 
 import pytest
 
-from metadata_service.catch_up_plan import IMAGE, PULL, RENEW, WAIT, Step, next_step
-from metadata_service.member_record import alone
+from metadata_service.member.catch_up_plan import IMAGE, PULL, RENEW, WAIT, Step, next_step
+from metadata_service.member.member_record import alone
 from metadata_service.quorum import NOBODY, Configuration, MemberStatus, Place
 
 EPOCH = 3

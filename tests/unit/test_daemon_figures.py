@@ -12,8 +12,8 @@ from data_service.namenode.decisions import Decisions
 from data_service.namenode.figures import figures_of, leading, standing_by
 from data_service.web.figures import datanode_rows, overview
 from metadata_service.edits import Edit
-from metadata_service.journal import Journal
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.leader.journal import Journal
+from metadata_service.record.metadata_db import MetadataDatabase
 from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.disks.stores import opened
 from tests.support.links.journals import FRAME_BYTES, ModelService, OneWay

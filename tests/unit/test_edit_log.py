@@ -6,13 +6,13 @@ from typing import Iterator
 
 import pytest
 
-from metadata_service import member
-from metadata_service.chain import following
-from metadata_service.edit_log import EditLog
-from metadata_service.inspection import check_rows
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.opening import NAME
-from metadata_service.schema import SQL, stored
+from metadata_service.member import member_core as member
+from metadata_service.record.chain import following
+from metadata_service.record.edit_log import EditLog
+from metadata_service.record.inspection import check_rows
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.opening import NAME
+from metadata_service.record.schema import SQL, stored
 from tests.support.models.record_leader import append, lead
 from tests.support.models.sample_edits import file_edit, file_edits, lines_of
 from zookeeper.fabric.errors import StartRefused

@@ -8,8 +8,8 @@ import pytest
 from metadata_service import exporting
 from metadata_service.edits import TABLES
 from metadata_service.exporting import ExportedImage
-from metadata_service.exports import EXPORTS_MAX, IDLE_SECONDS, SECONDS_MAX
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.record.exports import EXPORTS_MAX, IDLE_SECONDS, SECONDS_MAX
+from metadata_service.record.metadata_db import MetadataDatabase
 from tests.support.models.record_leader import lead
 from tests.support.models.sample_edits import Image, file_edits, image_after
 from tests.support.models.still_member import StillMember

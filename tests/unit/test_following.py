@@ -13,7 +13,7 @@ from data_service.namenode.leading.record_reader import RecordReader
 from data_service.namenode.namenode_core import Core
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import Edit, encode
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.record.metadata_db import MetadataDatabase
 from metadata_service.service import MetadataService
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models import namenode_core

@@ -8,9 +8,9 @@ from typing import Iterator
 import pytest
 
 from metadata_service.edits import Edit, encode
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.spare_promise import NAME, Promise
-from metadata_service.sqlite import require_alone
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.spare_promise import NAME, Promise
+from metadata_service.record.sqlite import require_alone
 from tests.support.disks.small_disk import CannotMount, SmallDisk
 from tests.support.models import record_leader
 from tests.support.models.record_leader import lead, standing
@@ -44,7 +44,7 @@ def append(database: MetadataDatabase, epoch: int) -> int:
 
 def killed_after(directory: Path, program: str) -> None:
     """Run a program with an open database, and end its process without closing that."""
-    text = "import os, sys; from metadata_service.metadata_db import MetadataDatabase\n"
+    text = "import os, sys; from metadata_service.record.metadata_db import MetadataDatabase\n"
     text += "from tests.support.models.record_leader import lead\n"
     text += f"database = MetadataDatabase.open(sys.argv[1], {KEEP})\n{program}\nos._exit(0)"
     root = Path(__file__).resolve().parents[2]

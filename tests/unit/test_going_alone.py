@@ -6,10 +6,10 @@ import pytest
 
 from metadata_service.edits import join_lines
 from metadata_service.going_alone import go_alone
-from metadata_service.member_database import MemberDatabase
-from metadata_service.opening import RESTORE_LEAP
+from metadata_service.member.member_database import MemberDatabase
 from metadata_service.quorum import OK, START, Configuration, MemberStatus
-from metadata_service.spare_promise import Promise, SparePromise
+from metadata_service.record.opening import RESTORE_LEAP
+from metadata_service.record.spare_promise import Promise, SparePromise
 from tests.support.models.record_leader import lead
 from tests.support.models.sample_edits import file_edits, image_after, image_of, lines_of
 from zookeeper.fabric.errors import StartRefused

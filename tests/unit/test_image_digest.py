@@ -6,7 +6,7 @@ from typing import Dict, List
 import pytest
 
 from metadata_service.edits import TABLES, Row, encode_row
-from metadata_service.image_digest import ImageDigest
+from metadata_service.record.image_digest import ImageDigest
 from zookeeper.fabric.errors import InvalidArgument
 
 Rows = Dict[str, List[Row]]

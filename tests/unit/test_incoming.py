@@ -7,15 +7,15 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from metadata_service import incoming, version_file
 from metadata_service.edits import TABLES, decode_rows
-from metadata_service.incoming import INCOMING, WHOLE, IncomingImage, install, resume
-from metadata_service.member_record import alone, configuration_text
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.opening import NAME
+from metadata_service.member.member_record import alone, configuration_text
 from metadata_service.quorum import START, Place
-from metadata_service.schema import JOURNAL, LAYOUT
-from metadata_service.version_file import Version
+from metadata_service.record import incoming, version_file
+from metadata_service.record.incoming import INCOMING, WHOLE, IncomingImage, install, resume
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.opening import NAME
+from metadata_service.record.schema import JOURNAL, LAYOUT
+from metadata_service.record.version_file import Version
 from tests.support.disks.forgetful_disk import aftermaths
 from tests.support.models.record_leader import append, lead, standing
 from tests.support.models.sample_edits import file_edits, image_after, image_of, lines_of

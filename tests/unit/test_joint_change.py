@@ -4,7 +4,7 @@ from typing import Dict, Mapping, Optional, Sequence
 
 import pytest
 
-from metadata_service.joint_change import (
+from metadata_service.leader.joint_change import (
     BEHIND_MAX,
     JOINT_SECONDS_MAX,
     Members,

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from metadata_service import backlog
-
 from metadata_service.edits import decode
-from metadata_service.journal import Journal
+from metadata_service.leader import backlog
+from metadata_service.leader.journal import Journal
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.links.journals import (
     FRAME_BYTES,
     GatedPool,
@@ -20,7 +20,6 @@ from tests.support.links.journals import (
     record,
     run_threads,
 )
-from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric.errors import (
     Busy,
     CorruptData,

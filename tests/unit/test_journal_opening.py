@@ -5,11 +5,11 @@ from typing import Any, Iterator, List, Optional
 
 import pytest
 
-from metadata_service import record_reader
-from metadata_service.edits import join_lines
 from metadata_service.calls import MemberCalls
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.edits import join_lines
+from metadata_service.leader import record_reader
 from metadata_service.quorum import MemberStatus
+from metadata_service.record.metadata_db import MetadataDatabase
 from tests.support.links.journals import FRAME_BYTES, ModelService, Opened, record
 from tests.support.models.record_leader import served
 from tests.support.models.sample_edits import file_edits, image_after

@@ -5,7 +5,7 @@ from typing import Dict, Optional, Sequence
 
 import pytest
 
-from metadata_service.majorities import can_decide, is_majority, reached
+from metadata_service.leader.majorities import can_decide, is_majority, reached
 from metadata_service.quorum import NOBODY, Configuration
 
 

@@ -6,11 +6,11 @@ from typing import Any, Iterator, List, Sequence
 
 import pytest
 
-from metadata_service import joint_change, member_change
-from metadata_service.claiming import lead
-from metadata_service.majorities import is_majority
-from metadata_service.member_change import MemberChange
-from metadata_service.members import Members
+from metadata_service.leader import joint_change, member_change
+from metadata_service.leader.claiming import lead
+from metadata_service.leader.majorities import is_majority
+from metadata_service.leader.member_change import MemberChange
+from metadata_service.leader.members import Members
 from metadata_service.quorum import BLANK
 from tests.support.clusters.waiting import wait_until
 from tests.support.models.quorum_members import ModelMember, ModelWays

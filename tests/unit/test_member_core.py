@@ -2,9 +2,9 @@
 
 import pytest
 
-from metadata_service import member as member_module
 from metadata_service.edits import join_lines
-from metadata_service.member_record import alone
+from metadata_service.member import member_core as member_module
+from metadata_service.member.member_record import alone
 from metadata_service.quorum import BEHIND, FULL, OK, START, STRANGER, Configuration, Place
 from tests.support.models.led_member import (
     LINES,
@@ -22,7 +22,6 @@ from tests.support.models.led_member import (
 from tests.support.models.model_member import ALONE, CLUSTER, ModelMember
 from tests.support.models.sample_edits import file_edit, file_edits, image_after, lines_of
 from zookeeper.fabric.errors import Fenced, OutOfStep, ProtocolViolation
-
 
 
 def test_a_log_is_adopted_by_who_has_the_promise() -> None:

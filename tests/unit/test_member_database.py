@@ -6,9 +6,9 @@ from typing import Iterator, List
 
 import pytest
 
-from metadata_service import member_database
 from metadata_service.edits import TABLES, join_lines
-from metadata_service.member_database import MemberDatabase
+from metadata_service.member import member_database
+from metadata_service.member.member_database import MemberDatabase
 from metadata_service.quorum import BLANK, DAMAGED, OK, START, Configuration
 from tests.support.clusters.waiting import wait_until
 from tests.support.models.sample_edits import file_edits, lines_of

@@ -7,15 +7,14 @@ from typing import Any, Iterator, List
 
 import pytest
 
-from metadata_service import members as members_module
-from metadata_service import ring as ring_module
 from metadata_service.epochs import EPOCH_MAX
-from metadata_service.member_record import alone
-from metadata_service.members import Members
-from metadata_service.proofs import Proofs
+from metadata_service.leader import members as members_module
+from metadata_service.leader import ring as ring_module
+from metadata_service.leader.members import Members
+from metadata_service.leader.proofs import Proofs
+from metadata_service.member.member_record import alone
 from metadata_service.quorum import DAMAGED, START
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from tests.support.models.model_member import ALONE
 from tests.support.models.lettered_members import (
     BYTES_MAX,
     LetteredMember,
@@ -24,6 +23,7 @@ from tests.support.models.lettered_members import (
     text_of,
     write,
 )
+from tests.support.models.model_member import ALONE
 from tests.support.models.quorum_members import chance
 from zookeeper.fabric.errors import (
     DfsError,
@@ -33,6 +33,7 @@ from zookeeper.fabric.errors import (
     StartRefused,
     Unavailable,
 )
+
 
 @pytest.fixture(name="quorum")
 def _quorum() -> Iterator[Quorum]:

@@ -9,12 +9,13 @@ from typing import Callable, Iterator, List
 
 import pytest
 
-from metadata_service import member, transactions, version_file
 from metadata_service.edits import TABLES, Edit, decode_rows, split_lines
-from metadata_service.member import PRUNE_EDITS
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.opening import NAME
-from metadata_service.schema import JOURNAL
+from metadata_service.member import member_core as member
+from metadata_service.member.member_core import PRUNE_EDITS
+from metadata_service.record import transactions, version_file
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.opening import NAME
+from metadata_service.record.schema import JOURNAL
 from tests.support.models.record_leader import append, lead, standing
 from tests.support.models.sample_edits import (
     BYTES_MAX,

@@ -9,10 +9,10 @@ from typing import Any, Iterator
 
 import pytest
 
-from metadata_service import inspection, transactions
 from metadata_service.edits import TABLES
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.recent_entries import RecentEntries
+from metadata_service.record import inspection, transactions
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.recent_entries import RecentEntries
 from tests.support.models.record_leader import append, lead, standing
 from tests.support.models.sample_edits import BYTES_MAX, file_edits, image_after, image_of, lines_of
 from zookeeper.fabric import disk

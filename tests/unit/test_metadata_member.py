@@ -8,14 +8,14 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from metadata_service import applier
-from metadata_service.backup import Backup, restore
 from metadata_service.edits import TABLES, decode_rows, join_lines
-from metadata_service.exports import Exports
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.opening import RESTORE_LEAP
+from metadata_service.member import applier
 from metadata_service.quorum import START, Configuration, MemberStatus
-from metadata_service.schema import JOURNAL
+from metadata_service.record.backup import Backup, restore
+from metadata_service.record.exports import Exports
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.opening import RESTORE_LEAP
+from metadata_service.record.schema import JOURNAL
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.led_member import LINES, OTHER_PLACES, OTHERS, PLACES, A, B, payload
 from tests.support.models.record_leader import append, lead

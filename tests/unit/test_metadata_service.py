@@ -9,19 +9,19 @@ from typing import Any, Iterator, List
 
 import pytest
 
-from metadata_service import room
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import split_lines
-from metadata_service.journal import Journal
-from metadata_service.member_ways import MemberWays
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.opening import NAME
+from metadata_service.leader.journal import Journal
+from metadata_service.leader.member_ways import MemberWays
 from metadata_service.quorum import NOBODY, START
+from metadata_service.record import room
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.opening import NAME
 from metadata_service.service import Metadata, MetadataService
 from tests.support.clusters.ports import Ports
+from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.record_leader import append, lead, served
 from tests.support.models.sample_edits import file_edits, image_after, lines_of
-from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from zookeeper.fabric import disk
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.disk import Space

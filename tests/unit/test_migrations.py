@@ -6,16 +6,16 @@ from typing import Any, List
 
 import pytest
 
-from metadata_service import chain, migrations, version_file
-from metadata_service.chain import following
 from metadata_service.edits import split_lines
-from metadata_service.member_record import alone
-from metadata_service.metadata_db import MetadataDatabase
-from metadata_service.opening import NAME
-from metadata_service.migrations import LAYOUTS
+from metadata_service.member.member_record import alone
 from metadata_service.quorum import START
-from metadata_service.schema import LAYOUT, SQL, stored
-from metadata_service.version_file import Version
+from metadata_service.record import chain, migrations, version_file
+from metadata_service.record.chain import following
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.migrations import LAYOUTS
+from metadata_service.record.opening import NAME
+from metadata_service.record.schema import LAYOUT, SQL, stored
+from metadata_service.record.version_file import Version
 from tests.support.models.record_leader import append, standing
 from tests.support.models.sample_edits import file_edit, file_edits, image_after, image_of, lines_of
 from zookeeper.fabric.errors import DiskFailed, DiskFull, StartRefused

@@ -5,8 +5,8 @@ from typing import Iterator
 
 import pytest
 
-from metadata_service.member_figures import figures
-from metadata_service.proofs import Proofs
+from metadata_service.leader.member_figures import figures
+from metadata_service.leader.proofs import Proofs
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models.lettered_members import Quorum, write
 from zookeeper.fabric.errors import Busy, Fenced, OutOfStep, Unavailable

@@ -6,7 +6,7 @@ from typing import List
 import pytest
 
 from metadata_service.edits import Edit
-from metadata_service.recent import READ_ANYWAY, recent
+from metadata_service.leader.recent import READ_ANYWAY, recent
 
 LAST = 50_000
 

@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
+from metadata_service.leader.record_reader import RecordReader
 from metadata_service.quorum import NOBODY, MemberStatus, Place
-from metadata_service.record_reader import RecordReader
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import Unavailable
 

@@ -8,10 +8,10 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from metadata_service import recovery
-from metadata_service.chain import places
 from metadata_service.epochs import EPOCH_MAX, LEAP_MAX
-from metadata_service.majorities import is_majority
+from metadata_service.leader import recovery
+from metadata_service.leader.majorities import is_majority
+from metadata_service.leader.ring import Ring
 from metadata_service.quorum import (
     BEHIND,
     BLANK,
@@ -25,7 +25,7 @@ from metadata_service.quorum import (
     MemberStatus,
     Place,
 )
-from metadata_service.ring import Ring
+from metadata_service.record.chain import places
 from zookeeper.fabric.errors import StartRefused
 
 THREE = Configuration(1, ((("a", "a:1"), ("b", "b:1"), ("c", "c:1")),))

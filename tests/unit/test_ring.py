@@ -4,10 +4,10 @@ from typing import List
 
 import pytest
 
-from metadata_service import ring as ring_module
-from metadata_service.chain import following
+from metadata_service.leader import ring as ring_module
+from metadata_service.leader.ring import Ring
 from metadata_service.quorum import START, Place
-from metadata_service.ring import Ring
+from metadata_service.record.chain import following
 
 
 def lines(first: int, last: int) -> List[str]:

@@ -4,11 +4,11 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
 
-from metadata_service import scrub as scrub_module
 from metadata_service.calls import ScrubCalls
-from metadata_service.claiming import lead
+from metadata_service.leader import scrub as scrub_module
+from metadata_service.leader.claiming import lead
+from metadata_service.leader.scrub import AHEAD, TRIES, Scrubbing, scrub
 from metadata_service.quorum import DAMAGED
-from metadata_service.scrub import AHEAD, TRIES, Scrubbing, scrub
 from tests.support.clusters.waiting import wait_until
 from tests.support.models.quorum_members import ModelMember, ModelWays
 from zookeeper.fabric.calls import Call

@@ -5,8 +5,8 @@ from typing import Dict
 
 import pytest
 
-from metadata_service import setting_aside
-from metadata_service.setting_aside import _FILES, NOTE, resume, set_aside
+from metadata_service.record import setting_aside
+from metadata_service.record.setting_aside import _FILES, NOTE, resume, set_aside
 from tests.support.disks.forgetful_disk import Aftermath, aftermaths
 from zookeeper.fabric.disk import SystemCalls
 

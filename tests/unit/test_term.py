@@ -23,9 +23,9 @@ from data_service.namenode.waiting import Waiter
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import REPORT
 from metadata_service.edits import decode
-from metadata_service.journal import Journal
-from tests.support.links.journals import FRAME_BYTES, ModelService, OneWay
+from metadata_service.leader.journal import Journal
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.links.journals import FRAME_BYTES, ModelService, OneWay
 from tests.support.models.model_datanodes import node_info, node_stats
 from zookeeper.fabric.errors import (
     DiskFull,

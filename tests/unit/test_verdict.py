@@ -4,7 +4,7 @@ from typing import Dict, Tuple
 
 import pytest
 
-from metadata_service.verdict import Verdict, verdict_on
+from metadata_service.leader.verdict import Verdict, verdict_on
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Dict, List, Optional
 
 import pytest
 
-from metadata_service.waiters import Waiters
+from metadata_service.leader.waiters import Waiters
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 
 

@@ -7,7 +7,7 @@ from typing import List, Tuple
 
 import pytest
 
-from metadata_service.write_ahead_log import dropped_commits
+from metadata_service.record.write_ahead_log import dropped_commits
 from tests.support.disks.write_ahead_log import FRAME_BYTES, transaction_ends
 
 

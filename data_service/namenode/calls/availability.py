@@ -3,7 +3,7 @@
 from typing import Callable, NoReturn, Optional, Tuple
 
 from data_service.protocol.availability_calls import ACTIVE, Comparison, MemberRow, ServiceState
-from metadata_service.verdict import Verdict
+from metadata_service.leader.verdict import Verdict
 from zookeeper.fabric.errors import InvalidArgument, NotLeader
 from zookeeper.fabric.figures import Family
 

@@ -14,8 +14,8 @@ as its address shows, is not waited for by the members: its predecessor at this 
 from random import Random
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from metadata_service.majorities import is_majority
-from metadata_service.member_lease import LEASE_FACTOR, address_of
+from metadata_service.leader.majorities import is_majority
+from metadata_service.member.member_lease import LEASE_FACTOR, address_of
 from metadata_service.quorum import BLANK, MemberStatus
 
 LOOK_SECONDS = 0.2

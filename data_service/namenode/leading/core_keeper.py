@@ -20,8 +20,8 @@ from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem
 from data_service.namenode.standing_by import Standby
 from metadata_service.calls import MemberCalls
-from metadata_service.journal import Journal
-from metadata_service.member_ways import MemberWays
+from metadata_service.leader.journal import Journal
+from metadata_service.leader.member_ways import MemberWays
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import DfsError, OutOfStep

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Callable, Iterable, Optional, Set, Tuple
 
 from metadata_service.calls import MemberCalls
-from metadata_service.lane import Ways
+from metadata_service.leader.lane import Ways
 from zookeeper.fabric.calls import Call
 
 Ask = Callable[[str, MemberCalls], None]

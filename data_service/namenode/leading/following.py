@@ -17,9 +17,9 @@ from data_service.namenode.leading import memory
 from data_service.namenode.leading.record_reader import News, RecordReader
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.replicas.events import Event
-from metadata_service.chain import following
 from metadata_service.edits import Edit, decode
-from metadata_service.journal import Journal
+from metadata_service.leader.journal import Journal
+from metadata_service.record.chain import following
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, OutOfStep
 

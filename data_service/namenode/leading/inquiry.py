@@ -3,9 +3,9 @@
 from typing import Mapping, Optional, Tuple
 
 from data_service.protocol.availability_calls import MemberRow
-from metadata_service.asking import ask_all
 from metadata_service.calls import MemberCalls
-from metadata_service.lane import Ways
+from metadata_service.leader.asking import ask_all
+from metadata_service.leader.lane import Ways
 from metadata_service.quorum import STRANGER, MemberStatus
 from zookeeper.fabric.calls import calls_of
 from zookeeper.fabric.errors import DfsError

@@ -7,9 +7,9 @@ from typing import Callable, Dict, Optional
 from data_service.namenode.leading.candidacy import LOOK_SECONDS, Candidacy
 from data_service.namenode.leading.each_member import EachMember
 from metadata_service.calls import MemberCalls
-from metadata_service.lane import Ways
+from metadata_service.leader.lane import Ways
+from metadata_service.leader.recovery import addresses_of
 from metadata_service.quorum import MemberStatus
-from metadata_service.recovery import addresses_of
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 

@@ -16,9 +16,9 @@ from data_service.protocol.blocks import DIGEST_BYTES
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import Edit, Row, decode, decode_rows, split_lines
 from metadata_service.exporting import ExportedImage, Page
+from metadata_service.leader.recent import recent
 from metadata_service.quorum import MemberStatus
-from metadata_service.recent import recent
-from metadata_service.schema import JOURNAL
+from metadata_service.record.schema import JOURNAL
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError, OutOfStep, Unavailable
 

@@ -12,7 +12,7 @@ from data_service.namenode.leading.lease_keeper import LeaseKeeper
 from data_service.namenode.leading.watchdog import Watchdog
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem, edit_seconds
-from metadata_service.journal import Journal
+from metadata_service.leader.journal import Journal
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import NotLeader
 from zookeeper.fabric.settings import Settings

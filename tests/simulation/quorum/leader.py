@@ -3,9 +3,9 @@
 from typing import Any, Callable, Dict, List, Optional
 
 from data_service.namenode.leading.candidacy import LOOK_SECONDS, Candidacy
-from metadata_service import recovery
 from metadata_service.edits import Edit, encode, join_lines, split_lines
-from metadata_service.majorities import is_majority
+from metadata_service.leader import recovery
+from metadata_service.leader.majorities import is_majority
 from metadata_service.quorum import MemberStatus, Proved, Stored
 from tests.simulation.network import Network
 from tests.simulation.quorum.decided import Decided

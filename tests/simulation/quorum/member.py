@@ -2,10 +2,10 @@
 
 from typing import Any, Callable, Dict, List, Optional
 
-from metadata_service.catch_up_plan import IMAGE, PULL, RENEW, Mark, next_step
 from metadata_service.edits import join_lines
-from metadata_service.member import Change, MemberCore
-from metadata_service.member_lease import LEASE_FACTOR
+from metadata_service.member.catch_up_plan import IMAGE, PULL, RENEW, Mark, next_step
+from metadata_service.member.member_core import Change, MemberCore
+from metadata_service.member.member_lease import LEASE_FACTOR
 from metadata_service.quorum import DAMAGED, Export, MemberStatus, Place, Tail
 from tests.simulation.network import Network
 from tests.simulation.quorum.decided import Decided

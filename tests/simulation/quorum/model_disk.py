@@ -4,11 +4,11 @@ import copy
 import json
 from typing import Any, Dict, Optional
 
-from metadata_service.chain import Entry
 from metadata_service.edits import TABLES
-from metadata_service.member import Change
-from metadata_service.member_record import Record
+from metadata_service.member.member_core import Change
+from metadata_service.member.member_record import Record
 from metadata_service.quorum import NOBODY, START
+from metadata_service.record.chain import Entry
 from zookeeper.fabric.errors import CorruptData
 
 Tables = Dict[str, Dict[Any, tuple]]

@@ -6,11 +6,11 @@ are of what those leave out: images, witnesses, and whose promise a proof is.
 
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
-from metadata_service import recovery
-from metadata_service.allegiance import Allegiance
-from metadata_service.majorities import is_majority
-from metadata_service.member import Change, MemberCore
-from metadata_service.member_lease import MemberLease
+from metadata_service.leader import recovery
+from metadata_service.leader.allegiance import Allegiance
+from metadata_service.leader.majorities import is_majority
+from metadata_service.member.member_core import Change, MemberCore
+from metadata_service.member.member_lease import MemberLease
 from metadata_service.quorum import NOBODY, START, Configuration, MemberStatus
 from tests.simulation.quorum import leader as leader_module
 from tests.simulation.quorum import member as member_module

@@ -3,12 +3,12 @@
 from typing import Any, Dict, List, Optional, Set
 
 from data_service.namenode.leading.leader_lease import LeaderLease
-from metadata_service.allegiance import Allegiance
 from metadata_service.calls import Witness
-from metadata_service.joint_change import next_configuration, wanted
-from metadata_service.majorities import reached
+from metadata_service.leader.allegiance import Allegiance
+from metadata_service.leader.joint_change import next_configuration, wanted
+from metadata_service.leader.majorities import reached
+from metadata_service.leader.ring import Ring
 from metadata_service.quorum import DAMAGED, Configuration, MemberStatus
-from metadata_service.ring import Ring
 from tests.simulation.quorum.decided import Decided
 from tests.simulation.quorum.member import LEADER_SECONDS
 from tests.simulation.world import Bell, World

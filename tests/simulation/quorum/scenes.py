@@ -9,7 +9,7 @@ somebody must lead: `decided.py` does, as in every run.
 
 from typing import Callable, Tuple
 
-from metadata_service.member_lease import LEASE_FACTOR
+from metadata_service.member.member_lease import LEASE_FACTOR
 from tests.simulation.auditor import demand
 from tests.simulation.quorum.leader import UNDECIDED_MAX
 from tests.simulation.quorum.member import LEADER_SECONDS, MetadataMember

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from metadata_service.opening import NAME
+from metadata_service.record.opening import NAME
 
 
 def flip_a_row(directory: Path) -> None:

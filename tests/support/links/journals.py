@@ -6,11 +6,11 @@ from typing import Any, Callable, List, Optional, Sequence, Type
 
 from metadata_service.calls import MemberCalls, Witness
 from metadata_service.edits import Edit, split_lines
-from metadata_service.journal import Journal
+from metadata_service.leader.journal import Journal
 from metadata_service.quorum import Place, Stored
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from tests.support.models.model_member import ModelMember
 from tests.support.models.sample_edits import file_edit
-from tests.support.clusters.waiting import PATIENCE_SECONDS
 from zookeeper.fabric.calls import Call, calls_of
 from zookeeper.fabric.errors import (
     DeadlineExceeded,

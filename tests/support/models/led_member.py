@@ -2,10 +2,10 @@
 
 from typing import List, Sequence
 
-from metadata_service.chain import places
 from metadata_service.edits import join_lines
-from metadata_service.member_record import Record
+from metadata_service.member.member_record import Record
 from metadata_service.quorum import START, Configuration, Place, Stored
+from metadata_service.record.chain import places
 from tests.support.models.model_member import ALONE, CLUSTER, ModelMember
 from tests.support.models.sample_edits import file_edit, file_edits, lines_of
 

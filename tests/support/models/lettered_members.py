@@ -2,10 +2,10 @@
 
 from typing import Any, List, Optional, Sequence
 
-from metadata_service.claiming import lead
 from metadata_service.edits import Edit, decode, encode, split_lines
-from metadata_service.member_record import Record
-from metadata_service.members import Members
+from metadata_service.leader.claiming import lead
+from metadata_service.leader.members import Members
+from metadata_service.member.member_record import Record
 from metadata_service.quorum import Place, Stored
 from tests.support.clusters.waiting import PATIENCE_SECONDS
 from tests.support.models.model_member import BLANK as BLANK_RECORD

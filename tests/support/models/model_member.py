@@ -4,10 +4,9 @@ import itertools
 from typing import Any, Dict, List, Optional, Tuple
 
 from metadata_service.calls import Witness
-from metadata_service.chain import Entry
 from metadata_service.edits import TABLES, Edit, join_lines
-from metadata_service.member import Change, MemberCore
-from metadata_service.member_record import Record, alone
+from metadata_service.member.member_core import Change, MemberCore
+from metadata_service.member.member_record import Record, alone
 from metadata_service.quorum import (
     NOBODY,
     START,
@@ -18,6 +17,7 @@ from metadata_service.quorum import (
     Stored,
     Tail,
 )
+from metadata_service.record.chain import Entry
 
 CLUSTER = "cluster"
 LEASE_SECONDS = 1.65

@@ -6,7 +6,6 @@ import time
 from random import Random
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from metadata_service.chain import places
 from metadata_service.edits import join_lines, split_lines
 from metadata_service.quorum import (
     BLANK,
@@ -21,6 +20,7 @@ from metadata_service.quorum import (
     Proved,
     Stored,
 )
+from metadata_service.record.chain import places
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import (
     DeadlineExceeded,

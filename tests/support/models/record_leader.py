@@ -5,11 +5,11 @@ from typing import Sequence, Tuple
 
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import decode_rows, join_lines
-from metadata_service.exports import Exports
-from metadata_service.member_lease import address_of
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.member.member_lease import address_of
 from metadata_service.quorum import START, Place
-from metadata_service.schema import JOURNAL
+from metadata_service.record.exports import Exports
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.schema import JOURNAL
 from metadata_service.service import MetadataService
 from tests.support.models.sample_edits import BYTES_MAX
 

@@ -3,7 +3,7 @@
 from typing import Any, Dict, Iterable, List
 
 from metadata_service.edits import TABLES, Edit, Row, decode_rows, encode
-from metadata_service.metadata_db import MetadataDatabase
+from metadata_service.record.metadata_db import MetadataDatabase
 
 Image = Dict[str, Dict[Any, Row]]
 

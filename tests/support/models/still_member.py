@@ -4,10 +4,10 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import Table
-from metadata_service.exports import Exports
-from metadata_service.metadata_db import MetadataDatabase
 from metadata_service.quorum import MemberStatus, Place
-from metadata_service.schema import JOURNAL
+from metadata_service.record.exports import Exports
+from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.schema import JOURNAL
 from tests.support.models.record_leader import append
 from tests.support.models.sample_edits import file_edits, lines_of
 from zookeeper.fabric.calls import Call

@@ -1,0 +1,1 @@
+"""The side of the namenode that leads: its edits go to all members, a majority decides."""

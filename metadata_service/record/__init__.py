@@ -1,0 +1,1 @@
+"""The record on one disk: a database, its log, its copies."""
