@@ -12,6 +12,7 @@ import pytest
 
 from data_service.filesystem import FileSystem
 from tests.support.clusters.cluster import EVERYBODY, Cluster
+from tests.support.clusters.quorum import Quorum
 from tests.support.disks.replicas import block_names, holders, noise, stored, unfinished
 from tests.support.clusters.waiting import wait_until
 
@@ -78,6 +79,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         "client": {"parallel_blocks": 1},
     }
     with Cluster(tmp_path_factory.mktemp("points"), links=links, **options) as cluster:
+        Quorum(cluster).wait_at(cluster.link("name_node", "metadata").address)
         yield cluster
 
 

@@ -8,6 +8,7 @@ from typing import Any, List, Optional
 from tests.support.clusters.callers import Caller
 from tests.support.clusters.cluster import Cluster
 from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.frames import Request
 from zookeeper.fabric.remote import Remote
 
 SECONDS = 5.0
@@ -42,7 +43,7 @@ class Crowd:
         remote = self.join(caller)
         if remote is not None:
             with suppress(DfsError):
-                message = remote._message(name, args)
+                message = remote._message(Request(name, args))
                 remote._frames.send(message, time.monotonic() + SECONDS)
 
     def send(self, caller: Caller, data: bytes) -> None:

@@ -72,6 +72,17 @@ class Quorum:
         wait_until(is_so, what=f"{wanted} being the members, and well")
         return found
 
+    def wait_at(self, address: Tuple[str, int]) -> None:
+        """Wait until the only member is written to at this address, as its leader has it: for who
+        put a proxy before it, since the leader knows it by its own address at first."""
+
+        def is_so() -> bool:
+            status = self.status("metadata")
+            sets = status.configuration.sets if status is not None else ()
+            return [[at for _, at in some] for some in sets] == [["{}:{}".format(*address)]]
+
+        wait_until(is_so, what=f"the leader writing to the member at {address}")
+
     def wait_equal(self, *roles: str) -> None:
         """Wait until these members have the same image, at the same place."""
         wanted = roles or tuple(self._cluster.members)
