@@ -32,7 +32,7 @@ MESSAGES = {message for call in CALLS for kind in kinds_of(call) for message in 
 def test_the_walk_meets_every_message() -> None:
     names = {message.__name__ for message in MESSAGES}
     assert {"FileStatus", "FsckRow", "Holder", "Presented", "NodeInfo", "Command", "Operation",
-            "BlockChecksum", "MemberStatus", "Stored", "Leadership", "Znode"} <= names
+            "BlockChecksum", "MemberStatus", "Stored", "Proved", "Znode"} <= names
     assert len(names) > 30
 
 

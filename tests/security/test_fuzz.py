@@ -59,4 +59,4 @@ def test_who_minds_is_found_out(
     cluster = Cluster(tmp_path / "cluster", data_nodes=1)
     cluster.run_from(root, *cluster.roles)
     with pytest.raises(Found, match=told), cluster:
-        Campaign(cluster, seed=12).run(0, 2 * WARM_UP + 900, NEVER)
+        Campaign(cluster, seed=13).run(0, 2 * WARM_UP + 900, NEVER)
