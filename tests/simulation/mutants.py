@@ -193,7 +193,7 @@ MUTANTS: Dict[str, Mutant] = {
     "take an append that was not answered for done": Mutant(
         "", 0, (Patch(AppendQueue, "refused", _take_silence_for_success),)),
     "take over without acknowledged epochs": Mutant(
-        "removes Replica", 19, (
+        "removes Replica", 1464, (
             Patch(Blocks, "lead", _lead_unacknowledged),
             Patch(Verifications, "sure", _never_ask),
         )),
