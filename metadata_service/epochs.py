@@ -1,10 +1,10 @@
 """Epochs of namenodes: which numbers can be one, and how far one may lie above another.
 
-Each term of a namenode has an epoch of its own, and the metadata service counts them. When its
-record is restored from a backup, it has forgotten the newest ones; the zookeeper and the datanodes
-have not, and datanodes refuse a namenode of an earlier epoch. So it must leap above theirs. Who
-leaps on somebody's word alone could be led to the end of all numbers by a single lie: therefore no
-leap is longer than any backup is old, and what is longer is not believed.
+Each term of a namenode has an epoch of its own, which the metadata services promise. When their
+record is restored from a backup, they have forgotten the newest ones; the datanodes have not, and
+refuse a namenode of an earlier epoch. So it must leap above theirs. Who leaps on somebody's word
+alone could be led to the end of all numbers by a single lie: therefore no leap is longer than any
+backup is old, and what is longer is not believed.
 """
 
 from typing import Any

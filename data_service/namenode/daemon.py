@@ -207,7 +207,7 @@ class NameNode(daemon.Daemon):
 
     def _on_vacancy(self, candidacy: int) -> None:
         log.info("leader.missed")
-        self._inbox.put(leadership.Elected(candidacy))
+        self._inbox.put(leadership.Vacant(candidacy))
 
     def _on_leader(self) -> None:
         log.info("leader.seen", leader=self._lookout.leader)

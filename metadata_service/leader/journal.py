@@ -80,7 +80,7 @@ class Journal:
     def open(self, at_least: int = 0) -> int:
         """Claim a new epoch, which ends all earlier ones, and return it.
 
-        `at_least`: what a zookeeper or a datanode knows of, should the members have lost it.
+        `at_least`: what a datanode knows of, should the members have lost it.
         All that may have been decided before is so now, and nothing else ever will be. Raises
         Unavailable when no majority of the members answers in time, Fenced when another namenode
         claimed a still newer epoch at the same moment.

@@ -1,10 +1,10 @@
 """The durable record of the namespace: edits and image tables in one SQLite database.
 
-Theory of operation. What a member decides (`member.py`) is carried out here, each decision in one
-transaction: a promise, or the edits of an append with the row changes of those that are decided. It
-is synced before anybody is answered. There is exactly one connection, used under one lock by
-whichever thread serves the request: SQLite before 3.51.3, which stock Pythons have, can corrupt a
-database that two connections write or checkpoint at once. For the same reason
+Theory of operation. What a member decides (`member_core.py`) is carried out here, each decision in
+one transaction: a promise, or the edits of an append with the row changes of those that are
+decided. It is synced before anybody is answered. There is exactly one connection, used under one
+lock by whichever thread serves the request: SQLite before 3.51.3, which stock Pythons have, can
+corrupt a database that two connections write or checkpoint at once. For the same reason
 `locking_mode=EXCLUSIVE` keeps other programs out. Input and output under this lock is the lock's
 purpose, and a hand-over to a writing thread would cost more than the lock does.
 

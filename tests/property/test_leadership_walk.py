@@ -10,7 +10,6 @@ from data_service.namenode.leading import pauses
 from data_service.namenode.leading.leadership import (
     Action,
     Campaign,
-    Elected,
     EndTerm,
     Event,
     Failed,
@@ -27,6 +26,7 @@ from data_service.namenode.leading.leadership import (
     TakeOver,
     TermOver,
     TookOver,
+    Vacant,
     Woke,
 )
 from zookeeper.fabric.errors import CorruptData, Fenced, OutOfStep, Unavailable
@@ -42,7 +42,7 @@ class Candidate(NamedTuple):
     """As a zookeeper sees one; `told` is what it was told last."""
 
     candidacy: int
-    told: Optional[Elected] = None
+    told: Optional[Vacant] = None
 
 
 class Town:
@@ -171,13 +171,13 @@ class Town:
             return
         if self.leader is None:
             self.leader = number
-        word = Elected(candidate.candidacy)
+        word = Vacant(candidate.candidacy)
         if self.leader == number and word != candidate.told:
             self.candidates[number] = candidate._replace(told=word)
             self.mail[number].append(word)
         elif self.fails():
             # News of an earlier candidacy was on its way for long.
-            late = Elected(self.chance.randrange(-1, word.candidacy))
+            late = Vacant(self.chance.randrange(-1, word.candidacy))
             self.mail[number].append(late)
 
     def deliver(self, number: int, event: Event) -> None:
@@ -233,7 +233,7 @@ class ForgetsEarlyEnds(Leadership):
 class BelievesLateNews(Leadership):
     """A word of an earlier candidacy counts."""
 
-    def _told(self, event: Elected) -> List[Action]:
+    def _told(self, event: Vacant) -> List[Action]:
         return super()._told(event._replace(candidacy=self._candidacy))
 
 

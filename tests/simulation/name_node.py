@@ -91,7 +91,7 @@ class NameNode(Process):
             if number == self._number and self._candidacy.claims(now):
                 self._number = None
                 self.world.note(f"{self.name} misses a leader")
-                self._put(leadership.Elected(number))
+                self._put(leadership.Vacant(number))
 
     def _see(self, datanodes: Optional[Dict[str, str]]) -> None:
         following = self._following

@@ -187,7 +187,7 @@ def test_an_image_is_read_when_all_edits_have_been_applied(direct: DirectPool) -
 
 
 def test_epochs_leap_above_what_others_know_but_not_beyond_belief(direct: DirectPool) -> None:
-    """The record was restored from a backup: zookeeper and datanodes have met later epochs."""
+    """The record was restored from a backup: datanodes have met later epochs."""
     assert Opened(direct, at_least=40).journal.epoch == 40
     assert Opened(direct, at_least=7).journal.epoch == 41
     assert Opened(direct, at_least=1 << 62).journal.epoch == 42

@@ -11,7 +11,6 @@ from data_service.namenode.leading.leadership import (
     HAND_OVER_SECONDS,
     Action,
     Campaign,
-    Elected,
     EndTerm,
     Event,
     Failed,
@@ -29,6 +28,7 @@ from data_service.namenode.leading.leadership import (
     TakeOver,
     TermOver,
     TookOver,
+    Vacant,
     Woke,
 )
 from data_service.namenode.leading.pauses import (
@@ -76,7 +76,7 @@ class Member:
 
     def claim(self, now: float = 0.0) -> "Member":
         """Be elected for the first time."""
-        assert self.follow(now).on(Elected(1), now) == [TakeOver(2, 0)]
+        assert self.follow(now).on(Vacant(1), now) == [TakeOver(2, 0)]
         return self
 
     def lead(self, now: float = 0.0) -> "Member":
@@ -92,13 +92,13 @@ def test_who_follows_and_is_elected_takes_over_and_serves() -> None:
 
 def test_who_loads_is_no_candidate() -> None:
     member = Member()
-    assert member.on(Elected(0)) == member.on(Woke(), 1e9) == []
+    assert member.on(Vacant(0)) == member.on(Woke(), 1e9) == []
     assert member.machine.standing is Standing.LOADING
 
 
 def test_who_is_told_again_that_he_leads_goes_on() -> None:
     member = Member().lead()
-    assert member.on(Elected(1)) == [] and member.machine.serves
+    assert member.on(Vacant(1)) == [] and member.machine.serves
 
 
 def test_who_is_fenced_lets_another_be_elected() -> None:
@@ -110,7 +110,7 @@ def test_who_is_fenced_lets_another_be_elected() -> None:
     assert member.machine.wake_at == 10.0 + FENCED_PAUSE_SECONDS
     assert member.on(Woke(), 10.5) == []
     assert member.on(Woke(), 11.0) == [Campaign(2)]
-    assert member.on(Elected(2), 11.0) == [TakeOver(4, 0)]
+    assert member.on(Vacant(2), 11.0) == [TakeOver(4, 0)]
 
 
 def test_who_had_to_load_for_longer_than_the_pause_is_a_candidate_at_once() -> None:
@@ -123,11 +123,11 @@ def test_late_news_of_a_role_that_was_given_up_is_no_news_of_the_next() -> None:
     """A word of the last candidacy came in this one, and was believed."""
     member = Member().lead()
     member.on(TermOver(2, FENCED), 0.0)
-    assert member.on(Elected(1), 0.1) == [], "while it loads"
+    assert member.on(Vacant(1), 0.1) == [], "while it loads"
     member.on(Loaded(3), 0.2)
-    assert member.on(Elected(1), 0.5) == [], "while it rests"
+    assert member.on(Vacant(1), 0.5) == [], "while it rests"
     member.on(Woke(), 1.0)
-    assert member.on(Elected(1), 1.0) == [], "and when it stands again"
+    assert member.on(Vacant(1), 1.0) == [], "and when it stands again"
     assert member.machine.standing is Standing.FOLLOWING
 
 
@@ -214,7 +214,7 @@ def test_who_cannot_follow_any_more_is_no_candidate_until_he_has_loaded(error: E
     member = Member().follow()
     assert member.on(Lost(1, error))[0] == Resign()
     now = member.machine.wake_at
-    assert member.on(Elected(1), now) == []
+    assert member.on(Vacant(1), now) == []
     assert member.on(Woke(), now) == [Follow(2)]
     assert member.on(Loaded(2), now) == [Campaign(2)]
 

@@ -1,11 +1,11 @@
 """Who leads, as one namenode sees it: events in, actions out, and nothing in between.
 
 Theory of operation. A namenode loads the image and follows the record, so that it knows at any time
-what the one knows that leads. Only then it is a candidate. When it is elected, it claims a new
+what the one knows that leads. Only then it is a candidate. When nobody leads, it claims a new
 epoch, which fences every earlier one, takes over what is recorded and not followed yet, and serves.
 When its term is over it follows again; with what it has in memory if all of that is recorded, else
 it loads anew. The members of the record say who leads: whom a majority has promised the newest
-epoch. Who hears of no leader there is as good as elected.
+epoch.
 
 A term that cannot begin (a damaged image, a record that only this machine does not reach, a defect
 of ours) must not keep the role from others, nor claim epochs without end; and two namenodes that
@@ -13,7 +13,7 @@ both believe in their leadership would fence each other for ever. Then the role 
 while, longer after each failure. A candidacy has a number, and so does an attempt to follow or to
 lead: what is told of an earlier one is no news of this one.
 
-Whoever is elected leads, is about to, or will try again at a certain moment: `check` says so.
+Whoever has the role leads, is about to, or will try again at a certain moment: `check` says so.
 """
 
 from enum import Enum
@@ -26,15 +26,15 @@ from data_service.namenode.leading.pauses import RETRY_SECONDS, Pauses
 from zookeeper.fabric.errors import Busy, CorruptData, DfsError, Fenced, ProtocolViolation
 
 FENCED_PAUSE_SECONDS = 1.0
-"""How long a fenced namenode is no candidate, so that another one can be elected."""
+"""How long a fenced namenode is no candidate, so that another one can claim."""
 
 HAND_OVER_SECONDS = 5.0
 """How long a namenode that handed over is no candidate: another one takes the role at once, and if
 none can, this one must have it again."""
 
 
-class Elected(NamedTuple):
-    """No leader is heard of in a candidacy: we are to lead."""
+class Vacant(NamedTuple):
+    """No leader is heard of in a candidacy: the role is ours to claim."""
 
     candidacy: int
 
@@ -95,7 +95,7 @@ class Woke(NamedTuple):
 
 
 Event = Union[
-    Elected, Loaded, Lost, TookOver, NotTakenOver, TermOver, Outlived, HandOver, Failed, Woke
+    Vacant, Loaded, Lost, TookOver, NotTakenOver, TermOver, Outlived, HandOver, Failed, Woke
 ]
 
 
@@ -165,7 +165,7 @@ class Leadership:
         """Why this namenode does not lead although it would, for a person; or empty."""
         self._candidacy = 0
         self._is_candidate = False
-        self._elected = False
+        self._has_role = False
         self._attempt = 0
         self._rests_until = -inf
         # What ended the term before it was served.
@@ -183,7 +183,7 @@ class Leadership:
 
     def handle(self, event: Event, now: float) -> List[Action]:
         """What to do about an event."""
-        if isinstance(event, Elected):
+        if isinstance(event, Vacant):
             return self._told(event)
         if isinstance(event, Woke):
             return self._woken(now)
@@ -219,7 +219,7 @@ class Leadership:
             self._stand(Standing.RESTING, self._rests_until)
             return []
         self.trouble = ""
-        if self._elected:
+        if self._has_role:
             return self._claim()
         self._stand(Standing.FOLLOWING)
         if self._is_candidate:
@@ -244,10 +244,10 @@ class Leadership:
 
     # Leading.
 
-    def _told(self, event: Elected) -> List[Action]:
+    def _told(self, event: Vacant) -> List[Action]:
         if event.candidacy != self._candidacy or not self._is_candidate:
             return []  # It was given up meanwhile.
-        self._elected = True
+        self._has_role = True
         if self.standing is Standing.FOLLOWING:
             return self._claim()
         return []  # While it claims: what comes of that shows.
@@ -302,7 +302,7 @@ class Leadership:
         return self._end_and_rest(HAND_OVER_SECONDS, now)
 
     def _failed(self, error: Exception, now: float) -> List[Action]:
-        """Also a defect must not leave us elected, serving nothing, in everybody's way."""
+        """Also a defect must not leave us the role, serving nothing, in everybody's way."""
         self.trouble = trouble_of(error)
         pause = self._pauses.after_failure()
         ended: List[Action] = [EndTerm(), *self._rest(pause, now)]
@@ -336,22 +336,22 @@ class Leadership:
 
     def _resign(self) -> List[Action]:
         resigned: List[Action] = [Resign()] if self._is_candidate else []
-        self._is_candidate = self._elected = False
+        self._is_candidate = self._has_role = False
         return resigned
 
     def _stand(self, standing: Standing, wake_at: float = inf) -> None:
         self.standing, self.wake_at = standing, wake_at
 
     def check(self) -> None:
-        """Assert that nobody is elected, or waits, and does nothing about it."""
+        """Assert that nobody has the role, or waits, and does nothing about it."""
         waits = self.wake_at < inf
         assert waits == (self.standing in (Standing.PAUSING, Standing.RESTING)), self
-        if self._elected:
+        if self._has_role:
             assert self._is_candidate, self
             assert self.standing not in (Standing.FOLLOWING, Standing.RESTING), self
         if self.standing in (Standing.FOLLOWING, Standing.CLAIMING, Standing.LEADING):
             assert self._is_candidate, self
-            assert self._elected or self.standing is Standing.FOLLOWING, self
+            assert self._has_role or self.standing is Standing.FOLLOWING, self
         assert self.standing is not Standing.RESTING or not self._is_candidate, self
         assert self._over is None or self._over.attempt == self._attempt or not self.serves
 
