@@ -17,9 +17,9 @@ import math
 import os
 import threading
 import time
-from typing import Callable, Dict, Iterator, List, Optional, Tuple, TypeVar, Union
+from typing import Callable, Dict, List, Optional, Tuple, TypeVar, Union
 
-from metadata_service.edits import Edit, Row
+from metadata_service.edits import Edit
 from metadata_service.leader.append_queue import ATTEMPTS, AppendQueue, next_pause
 from metadata_service.leader.backlog import Pending
 from metadata_service.leader.claiming import lead
@@ -27,7 +27,7 @@ from metadata_service.leader.lane import Ways
 from metadata_service.leader.member_figures import figures
 from metadata_service.leader.members import SILENCE_SECONDS, Members
 from metadata_service.leader.proofs import Proofs
-from metadata_service.leader.record_reader import RecordReader
+from metadata_service.leader.record_rows import RecordRows
 from metadata_service.leader.scrub import Scrubbing
 from metadata_service.leader.verdict import Verdict
 from metadata_service.leader.waiters import Waiters
@@ -71,7 +71,7 @@ class Journal:
         self._closed = threading.Event()
         self._members: Optional[Members] = None
         self._proofs: Optional[Proofs] = None
-        self._reader: Optional[RecordReader] = None
+        self._rows: Optional[RecordRows] = None
         self.epoch = 0
         self.cluster_id = ""
 
@@ -88,7 +88,7 @@ class Journal:
         members = self._patiently(lambda seconds: self._lead(at_least, seconds))
         proofs = Proofs(members)
         self._members, self._proofs = members, proofs
-        self._reader = RecordReader(members, proofs, self._timeout_seconds, self._closed)
+        self._rows = RecordRows(members, proofs, self._timeout_seconds, self._closed)
         with self._lock:
             self._queue.last_txid = self._queue.durable_txid = members.decided
         self.epoch, self.cluster_id = members.reign.epoch, members.reign.cluster_id
@@ -105,10 +105,8 @@ class Journal:
         )  # fmt: skip
 
     def confirm(self) -> None:
-        """Raises Fenced when a newer epoch was claimed meanwhile.
-
-        What `load` gave is one consistent image only if this holds after it.
-        """
+        """Raises Fenced when a newer epoch was claimed meanwhile. After it the members know what is
+        decided."""
         self._patiently(self.prove)
 
     def prove(self, timeout: float) -> float:
@@ -159,30 +157,19 @@ class Journal:
                 raise OutOfStep(f"edit {txid} of the record is another one than was followed")
             return record.behind(txid, self._frame_bytes_max)
 
-    def load(self, table: str) -> Iterator[Row]:
-        """Every row of an image table in order of its key, fetched page by page."""
-        return self._opened.load(table)
-
     def rows(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
         """Lines of at most so many rows behind a key, as `load` of MemberCalls gives them."""
         return self._opened.rows(table, after, limit)
-
-    def recent_edits(self, limit: int, seconds: float = math.inf) -> Iterator[Edit]:
-        """The newest durable edits, at most `limit`, oldest first; fewer when fewer are kept.
-
-        Those of more than `seconds` before the last one are left out, but for some.
-        """
-        return self._opened.recent_edits(limit, seconds)
 
     def checkpoint(self) -> int:
         """Have everything that is durable copied from the log into the database; the last txid."""
         return self._opened.checkpoint()
 
     @property
-    def _opened(self) -> RecordReader:
-        if self._reader is None:
+    def _opened(self) -> RecordRows:
+        if self._rows is None:
             raise NotLeader("the journal is not open yet")
-        return self._reader
+        return self._rows
 
     # Writing.
 

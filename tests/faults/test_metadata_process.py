@@ -16,6 +16,7 @@ from metadata_service.record.opening import NAME
 from tests.support.clusters.daemon import Daemon
 from tests.support.clusters.ports import Ports
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.links.journals import edits_of, rows_of
 from tests.support.models.sample_edits import file_edit, file_edits, image_after
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import DfsError
@@ -129,12 +130,12 @@ def test_kill_at_any_moment_loses_nothing_that_was_answered(process: Process) ->
         process.start()
         journal = process.journal()
         assert journal.durable_txid >= max(answered), "an answered edit is gone"
-        stored: Any = {edit.txid: edit for edit in journal.recent_edits(1 << 30)}
+        stored: Any = {edit.txid: edit for edit in edits_of(journal)}
         assert list(stored) == list(range(1, journal.durable_txid + 1))
         assert all(edit == file_edit(txid) for txid, edit in stored.items())
         image = image_after(stored.values())
         for name, rows in image.items():
-            assert list(journal.load(name)) == [rows[key] for key in sorted(rows)]
+            assert list(rows_of(journal, name)) == [rows[key] for key in sorted(rows)]
         kill_at = journal.durable_txid + chance.randrange(1, 700)
         answered += record_until_killed(process, journal, kill_at)
     assert max(answered) > 500
@@ -178,4 +179,4 @@ def test_of_two_namenodes_only_the_newer_one_writes(process: Process) -> None:
         older.wait(older.submit(file_edit(2, "of the older one")))
     assert [error.code for error in failures] == ["fenced"]
     newer.wait(newer.submit(file_edit(3)))
-    assert list(newer.recent_edits(10)) == file_edits(1, 3)
+    assert edits_of(newer) == file_edits(1, 3)

@@ -6,11 +6,18 @@ from typing import Any, Iterator, List, Optional
 import pytest
 
 from metadata_service.calls import MemberCalls
-from metadata_service.edits import join_lines
-from metadata_service.leader import record_reader
-from metadata_service.quorum import MemberStatus
+from metadata_service.edits import decode_rows, join_lines
+from metadata_service.exporting import ExportedImage
+from metadata_service.quorum import Export, MemberStatus, Place
 from metadata_service.record.metadata_db import MetadataDatabase
-from tests.support.links.journals import FRAME_BYTES, ModelService, Opened, record
+from tests.support.links.journals import (
+    FRAME_BYTES,
+    ModelService,
+    Opened,
+    edits_of,
+    record,
+    rows_of,
+)
 from tests.support.models.record_leader import served
 from tests.support.models.sample_edits import file_edits, image_after
 from zookeeper.fabric.calls import Call
@@ -54,10 +61,7 @@ def _direct(tmp_path: Path) -> Iterator[DirectPool]:
     database.close()
 
 
-def test_a_namenode_starts_from_what_another_one_recorded(
-    direct: DirectPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(record_reader, "PAGE_ROWS", 7)
+def test_a_namenode_starts_from_what_another_one_recorded(direct: DirectPool) -> None:
     first = Opened(direct).journal
     edits = file_edits(1, 60)
     for each in edits:
@@ -68,9 +72,9 @@ def test_a_namenode_starts_from_what_another_one_recorded(
     assert (second.epoch, second.durable_txid) == (2, 60)
     for name, rows in image_after(edits).items():
         direct.failures = [Unavailable("restarting")]
-        assert list(second.load(name)) == [rows[key] for key in sorted(rows)]
-    assert list(second.recent_edits(20)) == edits[40:]
-    assert list(second.recent_edits(1000)) == edits and list(second.recent_edits(0)) == []
+        assert list(rows_of(second, name, 7)) == [rows[key] for key in sorted(rows)]
+    assert edits_of(second, 7) == edits
+    assert [row[0] for row in decode_rows(second.rows("journal", 40, 1000))] == [*range(41, 61)]
     second.confirm()
 
 
@@ -183,7 +187,7 @@ def test_an_image_is_read_when_all_edits_have_been_applied(direct: DirectPool) -
             return direct.perform(call, args, seconds)
 
     third = Opened(GoesOn()).journal
-    assert len(list(third.load("inodes"))) == 2 and asked.count("status") >= 3
+    assert len(list(rows_of(third, "inodes"))) == 2 and asked.count("status") >= 3
 
 
 def test_epochs_leap_above_what_others_know_but_not_beyond_belief(direct: DirectPool) -> None:
@@ -211,7 +215,10 @@ def test_a_service_that_stays_away_refuses_to_open() -> None:
 
 
 def test_odd_rows_are_refused(service: ModelService) -> None:
-    journal = Opened(service).journal
-    service.load = lambda *args: join_lines(["[1,2,3]"])  # type: ignore[attr-defined]
-    with pytest.raises(ProtocolViolation):
-        list(journal.load("deleted_blocks"))
+    double: Any = service
+    double.begin_export = lambda *args: Export("e", Place(0, ""), ())
+    double.load = lambda *args: join_lines(["[1,2,3]"])
+    double.end_export = lambda *args: ""
+    with ExportedImage(MemberCalls(service.perform, 5.0)) as image:
+        with pytest.raises(ProtocolViolation):
+            list(image.pages())

@@ -20,6 +20,7 @@ from metadata_service.record.opening import NAME
 from metadata_service.service import Metadata, MetadataService
 from tests.support.clusters.ports import Ports
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.links.journals import rows_of
 from tests.support.models.record_leader import append, lead, served
 from tests.support.models.sample_edits import file_edits, image_after, lines_of
 from zookeeper.fabric import disk
@@ -107,7 +108,7 @@ def test_a_journal_records_over_a_real_connection(
     status = calls.status()
     assert (status.promised, status.last.txid, status.room) == (1, 80, True) and failures == []
     for name, rows in image_after(edits).items():
-        assert list(journal.load(name)) == [rows[key] for key in sorted(rows)]
+        assert list(rows_of(journal, name)) == [rows[key] for key in sorted(rows)]
     assert journal.checkpoint() == 80
     assert calls.claim(status.cluster_id, 2, "test").promised == 2
     with pytest.raises(Fenced):

@@ -5,8 +5,8 @@ from typing import List
 
 import pytest
 
+from data_service.namenode.leading.recent import READ_ANYWAY, recent
 from metadata_service.edits import Edit
-from metadata_service.leader.recent import READ_ANYWAY, recent
 
 LAST = 50_000
 

@@ -8,6 +8,7 @@ import time
 from array import array
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from data_service.namenode.leading.recent import recent
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namespace.effects import digests_in
 from data_service.namenode.namespace.image import BLOCKS, DIGESTS, INODES
@@ -16,7 +17,6 @@ from data_service.protocol.blocks import DIGEST_BYTES
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import Edit, Row, decode, decode_rows, split_lines
 from metadata_service.exporting import ExportedImage, Page
-from metadata_service.leader.recent import recent
 from metadata_service.quorum import MemberStatus
 from metadata_service.record.schema import JOURNAL
 from zookeeper.fabric import logs
@@ -28,7 +28,6 @@ RECENT_SECONDS = KEEP_SECONDS + 60
 """Edits of so long before the last one are read at start, for the retry cache."""
 
 PAGE_EDITS = 1_000
-
 
 LED_SECONDS = 3.0
 """A member that has heard of a leader so lately has one."""

@@ -2,12 +2,13 @@
 
 import random
 import threading
-from typing import Any, Callable, List, Optional, Sequence, Type
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Type
 
 from metadata_service.calls import MemberCalls, Witness
-from metadata_service.edits import Edit, split_lines
+from metadata_service.edits import Edit, Row, decode, decode_rows, split_lines
 from metadata_service.leader.journal import Journal
 from metadata_service.quorum import Place, Stored
+from metadata_service.record.schema import JOURNAL
 from tests.support.clusters.waiting import PATIENCE_SECONDS
 from tests.support.models.model_member import ModelMember
 from tests.support.models.sample_edits import file_edit
@@ -199,3 +200,19 @@ def run_threads(
         thread.join(patience)
         assert not thread.is_alive(), "a thread waits for ever"
     return raised
+
+
+def rows_of(journal: Journal, table: str, at_once: int = 5_000) -> Iterator[Row]:
+    """All rows of a table of the record, in order of their keys, so many in a page."""
+    after: Any = None
+    while True:
+        rows = decode_rows(journal.rows(table, after, at_once))
+        if not rows:
+            return
+        yield from rows
+        after = rows[-1][0]
+
+
+def edits_of(journal: Journal, at_once: int = 5_000) -> List[Edit]:
+    """All edits that are kept and decided."""
+    return [decode(row[3]) for row in rows_of(journal, JOURNAL.name, at_once)]

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from metadata_service.leader.record_reader import RecordReader
+from metadata_service.leader.record_rows import RecordRows
 from metadata_service.quorum import NOBODY, MemberStatus, Place
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import Unavailable
@@ -41,7 +41,7 @@ class LaggingMembers:
 
     def reader(self) -> Any:
         """Who reads from them."""
-        made: Any = RecordReader
+        made: Any = RecordRows
         return made(self, self, 0.2, threading.Event())
 
 

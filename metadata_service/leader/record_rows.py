@@ -1,33 +1,29 @@
-"""Reading the record: image and edits, from a member that has applied all that is decided."""
+"""The record row by row, for a backup: of a member that has applied all that is decided."""
 
-import math
 import threading
 import time
-from typing import Any, Iterator, List, Optional, Set, Union
+from typing import Any, Optional, Set, Union
 
 from metadata_service.calls import MemberCalls
-from metadata_service.edits import TABLES, Edit, Row, decode, decode_rows, split_lines
 from metadata_service.leader.append_queue import ATTEMPTS, next_pause
 from metadata_service.leader.members import Members
 from metadata_service.leader.proofs import Proofs
-from metadata_service.leader.recent import recent
-from metadata_service.quorum import MemberStatus, Tail
+from metadata_service.quorum import MemberStatus
 from metadata_service.record.schema import JOURNAL
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Call, calls_of
-from zookeeper.fabric.errors import CorruptData, DfsError, ProtocolViolation, Unavailable
+from zookeeper.fabric.errors import CorruptData, DfsError, Unavailable
 
 log = logs.get("journal")
 
-PAGE_ROWS = 5_000
-
 CALLS = calls_of(MemberCalls)
-STATUS, LOAD, TAIL, CHECKPOINT = (CALLS[one] for one in ("status", "load", "tail", "checkpoint"))
+STATUS, LOAD, CHECKPOINT = CALLS["status"], CALLS["load"], CALLS["checkpoint"]
 
 
-class RecordReader:
-    """Reads for whoever leads `members`. What is read page by page is one image only while nothing
-    is appended. A call is repeated for `seconds`, of another member when one cannot answer."""
+class RecordRows:
+    """Those of the record that `members` keep. What is read page by page is one image only while
+    nothing is appended. A call is repeated for `seconds`, of another member when one cannot
+    answer."""
 
     def __init__(
         self, members: Members, proofs: Proofs, seconds: float, closed: threading.Event
@@ -37,19 +33,6 @@ class RecordReader:
         self._source = ""
         # What these read is not what was written.
         self._unreadable: Set[str] = set()
-        self._first_txid = 0
-
-    def load(self, table: str) -> Iterator[Row]:
-        """Every row of an image table in order of its key, fetched page by page."""
-        after = None
-        while True:
-            rows = decode_rows(self.rows(table, after, PAGE_ROWS))
-            if not rows:
-                return
-            if not all(map(TABLES[table].accepts, rows)):
-                raise ProtocolViolation(f"the metadata service sent odd rows of {table}")
-            yield from rows
-            after = rows[-1][0]
 
     def rows(self, table: str, after: Union[int, str, None], limit: int) -> bytes:
         """Lines of at most so many rows behind a key, as `load` of MemberCalls gives them.
@@ -65,22 +48,6 @@ class RecordReader:
         if self._ask(STATUS).applied.txid < decided:
             self._source = ""  # It has fallen behind; another one is looked for.
         return bytes(self._ask(LOAD, table, after, limit))
-
-    def recent_edits(self, limit: int, seconds: float = math.inf) -> Iterator[Edit]:
-        """The newest decided edits, at most `limit`, oldest first; fewer when fewer are kept.
-
-        Those of more than `seconds` before the last one are left out, but for some.
-        """
-        last = self._members.decided
-        first_txid = self._ask(STATUS).first_txid
-        kept_behind = first_txid - 1 if first_txid else last
-        return recent(self._edits_behind, max(last - limit, kept_behind), last, seconds)
-
-    def _edits_behind(self, txid: int, limit: int) -> List[Edit]:
-        tail: Tail = self._ask(TAIL, txid, limit, 0.0)
-        if tail.behind:
-            raise CorruptData(f"the metadata service does not keep the edits behind {txid}")
-        return [decode(line) for line in split_lines(tail.payload)]
 
     def checkpoint(self) -> int:
         """Have every member in step copy its log into its database, and read a sample back; up to
