@@ -52,8 +52,7 @@ def run_one(seed: int, steps: int, trace: bool, quorum: bool) -> int:
     try:
         print(made.run(steps))
     except Exception as error:
-        explain: Any = quorum_run.explain if quorum else simulation.explain
-        print(explain(made, error, steps))
+        print(made.world.explain(error, steps, quorum_run.OPTION if quorum else ""))
         raise
     return 0
 

@@ -6,7 +6,7 @@ and output: two namenodes that compete, five datanodes with disks, four clients,
 a zookeeper and a network between them. See `world.py` for how it is one thread and one seed.
 """
 
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple
 
 from tests.simulation import checks
 from tests.simulation.auditor import Auditor, Violation
@@ -118,20 +118,9 @@ class Simulation:
         )  # fmt: skip
 
 
-def explain(simulation: Simulation, error: BaseException, steps: int = STEPS) -> str:
-    """What a failed run says: the last events, the rule, and how to see it again."""
-    seed = simulation.world.seed
-    lines = ["the last events:", *simulation.world.events, f"{type(error).__name__}: {error}"]
-    lines.append(f"python3 scripts/simulate.py --seed {seed} --steps {steps} --trace")
-    return "\n".join(lines)
-
-
 def run(seed: int, steps: int = STEPS) -> Figures:
     """A run of this seed; AssertionError with an explanation when a rule was broken."""
     simulation = Simulation(seed)
-    failure: Optional[BaseException] = None
-    try:
-        return simulation.run(steps)
-    except Exception as error:  # Whatever went wrong, the seed is what replays it.
-        failure = error
-        raise AssertionError(explain(simulation, error, steps)) from failure
+    with simulation.world.explaining(steps):
+        figures = simulation.run(steps)
+    return figures

@@ -13,9 +13,10 @@ happened to it piles up, and happens when it is resumed, while time has gone on 
 import hashlib
 import heapq
 from collections import deque
+from contextlib import contextmanager
 from inspect import isgenerator
 from random import Random
-from typing import Any, Callable, Deque, Dict, Generator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Generator, Iterator, List, Optional, Tuple
 
 from zookeeper.fabric.errors import DfsError, InternalError
 
@@ -64,6 +65,22 @@ class World:
     def trace_hash(self) -> str:
         """Tells the traces of two runs apart."""
         return self._hash.hexdigest()
+
+    def explain(self, error: BaseException, steps: int, option: str = "") -> str:
+        """What a failed run says: the last events, the rule, and how to see it again; `option` is
+        one of scripts/simulate.py, with a blank."""
+        lines = ["the last events:", *self.events, f"{type(error).__name__}: {error}"]
+        again = f"{option}--seed {self.seed} --steps {steps} --trace"
+        return "\n".join([*lines, f"python3 scripts/simulate.py {again}"])
+
+    @contextmanager
+    def explaining(self, steps: int, option: str = "") -> Iterator[None]:
+        """Whatever goes wrong within is raised as an AssertionError that explains it: the seed is
+        what replays it."""
+        try:
+            yield
+        except Exception as error:
+            raise AssertionError(self.explain(error, steps, option)) from error
 
     def chance(self, probability: float) -> bool:
         """True once in a while."""

@@ -6,7 +6,7 @@ claims. Around that stand models of disks, locks, namenodes and the network. The
 a few counters: what they say does not matter here, only that all members agree on it.
 """
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple
 
 from tests.simulation.auditor import Violation, demand
 from tests.simulation.network import Network
@@ -16,6 +16,9 @@ from tests.simulation.quorum.member import LEADER_SECONDS, MetadataMember
 from tests.simulation.quorum.quorum_faults import QuorumFaults
 from tests.simulation.quorum.scenes import Scenes
 from tests.simulation.world import World
+
+OPTION = "--quorum "
+"""What tells scripts/simulate.py that a seed is meant to be run here."""
 
 STEPS = 6000
 """Deeds of the world until everything is healed."""
@@ -136,25 +139,9 @@ class QuorumRun:
         return ""
 
 
-def explain(run: QuorumRun, error: BaseException, steps: int = STEPS) -> str:
-    """What a failed run says: the last events, the rule, and how to see it again."""
-    seed = run.world.seed
-    lines = ["the last events:", *run.world.events, f"{type(error).__name__}: {error}"]
-    lines.append(f"python3 scripts/simulate.py --quorum --seed {seed} --steps {steps} --trace")
-    return "\n".join(lines)
-
-
 def run(seed: int, steps: int = STEPS) -> QuorumFigures:
     """A run of this seed; AssertionError with an explanation when a rule was broken."""
     quorum = QuorumRun(seed)
-    failure: Optional[BaseException] = None
-    try:
-        return quorum.run(steps)
-    except Exception as error:  # Whatever went wrong, the seed is what replays it.
-        failure = error
-        raise AssertionError(explain(quorum, error, steps)) from failure
-
-
-def run_all(seeds: List[int]) -> List[QuorumFigures]:
-    """The figures of several seeds."""
-    return [run(seed) for seed in seeds]
+    with quorum.world.explaining(steps, OPTION):
+        figures = quorum.run(steps)
+    return figures
