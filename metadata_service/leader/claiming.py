@@ -20,7 +20,6 @@ from metadata_service.leader.member_change import MemberChange
 from metadata_service.leader.member_keeper import MemberKeeper
 from metadata_service.leader.members import Members, Reign
 from metadata_service.leader.ring import Ring
-from metadata_service.leader.scrub import Scrubbing
 from metadata_service.quorum import Configuration, MemberStatus
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import calls_of
@@ -76,8 +75,6 @@ def lead(
     change = MemberChange(members, admits)
     if change.needed:
         change.start()
-    if len(members.lanes) > 1:
-        Scrubbing(members).start()
     log.info("members.led", epoch=promised.reign.epoch, last=record.last.txid)
     return members
 

@@ -72,6 +72,7 @@ class Journal:
         self._members: Optional[Members] = None
         self._proofs: Optional[Proofs] = None
         self._rows: Optional[RecordRows] = None
+        self._scrubbing: Optional[Scrubbing] = None
         self.epoch = 0
         self.cluster_id = ""
 
@@ -89,6 +90,9 @@ class Journal:
         proofs = Proofs(members)
         self._members, self._proofs = members, proofs
         self._rows = RecordRows(members, proofs, self._timeout_seconds, self._closed)
+        self._scrubbing = Scrubbing(members)
+        if len(members.lanes) > 1:
+            self._scrubbing.start()
         with self._lock:
             self._queue.last_txid = self._queue.durable_txid = members.decided
         self.epoch, self.cluster_id = members.reign.epoch, members.reign.cluster_id
@@ -139,9 +143,9 @@ class Journal:
 
     def compare_members(self) -> Verdict:
         """Have all members compare their images, which takes some seconds a million files."""
-        if self._members is None:
+        if self._scrubbing is None:
             raise NotLeader("the journal is not open yet")
-        return Scrubbing(self._members).now()
+        return self._scrubbing.now()
 
     def kept_behind(self, txid: int, digest: str) -> Optional[List[str]]:
         """Lines of the edits behind this one that are kept in memory, some of them; None when they

@@ -1,5 +1,7 @@
 """Members compare their images at one place: what each is asked, and who is told of the others."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
@@ -7,7 +9,9 @@ import pytest
 from metadata_service.calls import ScrubCalls
 from metadata_service.leader import scrub as scrub_module
 from metadata_service.leader.claiming import lead
+from metadata_service.leader.journal import Journal
 from metadata_service.leader.scrub import AHEAD, TRIES, Scrubbing, scrub
+from metadata_service.leader.verdict import Verdict
 from metadata_service.quorum import DAMAGED
 from tests.support.clusters.waiting import wait_until
 from tests.support.models.quorum_members import ModelMember, ModelWays
@@ -107,3 +111,31 @@ def test_a_leader_has_its_members_compare_their_images(monkeypatch: pytest.Monke
         wait_until(lambda: members[2].state == DAMAGED)
     finally:
         leader.close()
+
+
+def test_a_journal_has_its_members_compared_by_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member can stand still at one place only."""
+    meeting, met = threading.Barrier(2), []
+
+    def compare(*_args: Any) -> Verdict:
+        try:
+            meeting.wait(0.3)
+        except threading.BrokenBarrierError:
+            meeting.reset()
+        else:
+            met.append("two")
+        return Verdict("x", (), ())
+
+    monkeypatch.setattr(scrub_module, "scrub", compare)
+    ways = ModelWays(*[ModelMember(name) for name in "abc"])
+    journal = Journal(ways, "namenode", 20.0, 1 << 20, lambda error: None)
+    journal.open()
+    try:
+        with ThreadPoolExecutor() as pool:
+            verdicts = [pool.submit(journal.compare_members) for _ in range(2)]
+        assert [verdict.result().sound for verdict in verdicts] == [True, True]
+    finally:
+        journal.close()
+    assert not met
