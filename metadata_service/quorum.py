@@ -83,12 +83,14 @@ class Stored(NamedTuple):
 
 class Proved(NamedTuple):
     """A member's answer to a leader that proves itself: the leader leads when a majority `promised`
-    its epoch. The id says whose word it is, for another disk may answer at the same address."""
+    its epoch. The id says whose word it is, for another disk may answer at the same address.
+    `wish` names a namenode that asks to lead instead, with its reason; mostly empty."""
 
     member_id: PerhapsLabel
     promised: Natural
     last_txid: Natural
     room: bool
+    wish: str
 
 
 class Tail(NamedTuple):

@@ -176,7 +176,7 @@ class MemberCore:
         promised = self.lease.prove(epoch, self.record.promised, now)
         if promised == epoch == self.record.log_epoch:
             self.decided = self._decided(self.record, decided)
-        return Proved(self.record.member_id, promised, self.record.last.txid, room)
+        return Proved(self.record.member_id, promised, self.record.last.txid, room, "")
 
     def release(self, epoch: int) -> None:
         """See MemberCalls.release."""

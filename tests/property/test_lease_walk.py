@@ -105,7 +105,7 @@ class Member:
         """A leader is heard."""
         if epoch == self.promised:
             self.heard_at = self.clock()
-        return Proved(self.name, self.promised, 1, True)
+        return Proved(self.name, self.promised, 1, True, "")
 
 
 class Claim(NamedTuple):

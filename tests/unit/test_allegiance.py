@@ -20,7 +20,7 @@ def told(asked: Dict[str, float], promised: int = EPOCH, to: object = None) -> A
     """Members that were asked at these moments have promised this epoch."""
     allegiance = to if isinstance(to, Allegiance) else Allegiance(EPOCH)
     for member, asked_at in asked.items():
-        allegiance.answered(Proved(member, promised, 1, True), asked_at)
+        allegiance.answered(Proved(member, promised, 1, True, ""), asked_at)
     return allegiance
 
 

@@ -121,7 +121,7 @@ class ModelMember:
         """See MemberCalls."""
         if epoch == self.promised == self.log_epoch:
             self._stored(decided)
-        return Proved(self.member_id, self.promised, len(self.lines), self.room)
+        return Proved(self.member_id, self.promised, len(self.lines), self.room, "")
 
     def release(self, epoch: int) -> None:
         """See MemberCalls."""
