@@ -11,7 +11,8 @@ from tests.support.browser import browser as driving
 from tests.support.browser import web_driver
 from tests.support.browser.browser import Browser
 
-PAGE = b"""<!doctype html><title>t</title>
+# Its icon is in it: one that is not named is asked for when a browser likes, long after the page.
+PAGE = b"""<!doctype html><title>t</title><link rel="icon" href="data:,">
 <label>Name <input id="name" value="old"></label><input type="file" hidden>
 <p hidden>never seen</p><button hidden>Go</button>
 <button onclick="document.querySelector('p').hidden = false">Go</button>
