@@ -59,7 +59,7 @@ class QuorumFaults:
         for member in self._members:
             member.loses_power = False
         for leader in self._leaders:
-            leader.dies_writing = False
+            leader.claimant.dies_writing = False
         for member in self._members:
             member.disk.full, member.disk.stalled_until = False, 0.0
         for process in self._processes:
@@ -108,7 +108,7 @@ class QuorumFaults:
     def _die(self) -> None:
         self._note("death of a leader that writes")
         for leader in self._leaders:
-            leader.dies_writing = True
+            leader.claimant.dies_writing = True
 
     def _change_begins(self) -> None:
         """Nothing is as delicate as a change of the members."""

@@ -12,13 +12,14 @@ from metadata_service.leader.majorities import is_majority
 from metadata_service.member.member_core import Change, MemberCore
 from metadata_service.member.member_lease import MemberLease
 from metadata_service.quorum import NOBODY, START, Configuration, MemberStatus
-from tests.simulation.quorum import leader as leader_module
+from tests.simulation.quorum import claimant as claimant_module
 from tests.simulation.quorum import member as member_module
 from tests.simulation.quorum import reign as reign_module
-from tests.simulation.quorum.leader import Leader
+from tests.simulation.quorum.claimant import Claimant
 from tests.simulation.quorum.member import MetadataMember
 from tests.simulation.quorum.model_disk import ModelDisk, blank_record
 from tests.simulation.quorum.reign import Reign
+from tests.simulation.quorum.reigning import Reigning
 from zookeeper.fabric.errors import Fenced
 
 
@@ -52,7 +53,7 @@ def _log_that_was_not_adopted(self: MemberCore, epoch: int) -> None:
         raise Fenced("another epoch")
 
 
-def _no_adoption(self: Leader, status: MemberStatus, reign: Reign) -> bool:
+def _no_adoption(self: Reigning, status: MemberStatus, reign: Reign) -> bool:
     """A log that agrees with the leader's is written to as it is."""
     return not reign.record.has(status.last)
 
@@ -167,8 +168,8 @@ def _lease_forgotten(self: MemberLease, seconds: float, owner: str, now: float) 
     _lease_init(self, seconds, "", now)
 
 
-def _dated_by_answer(self: Leader, asked_at: float) -> float:
-    return self.clock()
+def _dated_by_answer(self: Reigning, asked_at: float) -> float:
+    return self._process.clock()
 
 
 def _one_answer(self: Allegiance, configuration: Configuration) -> Optional[float]:
@@ -188,8 +189,8 @@ def _mutant(seed: int, *patches: Tuple[Any, str, Any]) -> QuorumMutant:
 
 
 _FEW_PROMISES: Sequence[Tuple[Any, str, Any]] = (
-    (leader_module, "is_majority", _no_majority_promised),
-    (Leader, "_counts", staticmethod(bool)),
+    (claimant_module, "is_majority", _no_majority_promised),
+    (Claimant, "_counts", staticmethod(bool)),
 )
 
 MUTANTS: Dict[str, QuorumMutant] = {
@@ -198,7 +199,7 @@ MUTANTS: Dict[str, QuorumMutant] = {
     "too few promises are believed": _mutant(15, *_FEW_PROMISES),
     "appended to a log that was not adopted": _mutant(
         1, (MemberCore, "_require_leader", _log_that_was_not_adopted),
-        (Leader, "_must_adopt", _no_adoption)),
+        (Reigning, "_must_adopt", _no_adoption)),
     "edits are applied when they are stored": _mutant(
         0, (MemberCore, "_decided", lambda self, record, told: record.last.txid)),
     "a promise is forgotten": _mutant(3, (MetadataMember, "_fresh", _forgetful)),
@@ -221,10 +222,10 @@ MUTANTS: Dict[str, QuorumMutant] = {
         47, (recovery, "newest_configuration", _configured_by_length)),
     "a member promises to whoever asks": _mutant(77, (MemberLease, "check_claim", _always(None))),
     "a member forgets at a restart": _mutant(23, (MemberLease, "__init__", _lease_forgotten)),
-    "a proof is dated by its answer": _mutant(53, (Leader, "_dated", _dated_by_answer)),
+    "a proof is dated by its answer": _mutant(53, (Reigning, "_dated", _dated_by_answer)),
     "one answer is a proof": _mutant(55, (Allegiance, "proved_at", _one_answer)),
     "a proof of who promised it to another counts": _mutant(
-        55, (Leader, "_has_adopted", _always(True))),
+        55, (Reigning, "_has_adopted", _always(True))),
     "an image is read while edits are applied, and not compared": _mutant(
         43, (MetadataMember, "_pin", _always(None)),
         (MetadataMember, "_require_digest", _always(None))),

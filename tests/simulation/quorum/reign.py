@@ -60,6 +60,10 @@ class Reign:
         """Of those who decide."""
         return {member_id for one in self.configuration.sets for member_id, _ in one}
 
+    def holds(self, now: float) -> bool:
+        """Whether its leader may answer anybody."""
+        return self.established and not self.over and self.lease.holds(now)
+
     def acknowledged(self) -> Dict[str, int]:
         """How far each member is that has adopted this epoch."""
         return {lane.member_id: lane.acked for lane in self.lanes.values() if lane.acked >= 0}

@@ -228,8 +228,8 @@ class Scenes(Stage):
     def _x_is_silent_until_y_claims(self) -> None:
         """Y begins to claim, as nobody was heard for long, and stops for a moment."""
         self._sever(self._x, *self._members)
-        claims = self._y.claims
-        self._need(lambda: self._y.claims > claims)
+        claims = self._y.claimant.claims
+        self._need(lambda: self._y.claimant.claims > claims)
         self._y.pause()
 
     def _x_proves_itself_late(self) -> None:
@@ -272,10 +272,10 @@ class Scenes(Stage):
         a, b, c = self._a, self._b, self._c
         self._crash(*self._leaders)
         self._pass(LEADER_SECONDS * LEASE_FACTOR)
-        claims = {one: one.claims for one in self._leaders}
+        claims = {one: one.claimant.claims for one in self._leaders}
         self._bounce(*self._leaders)
-        self._need(lambda: any(one.claims > claims[one] for one in self._leaders))
-        y = next(one for one in self._leaders if one.claims > claims[one])
+        self._need(lambda: any(one.claimant.claims > claims[one] for one in self._leaders))
+        y = next(one for one in self._leaders if one.claimant.claims > claims[one])
         x = next(one for one in self._leaders if one is not y)
         self._sever(y, a, b)
         self._sever(x, c)
