@@ -13,31 +13,39 @@ from data_service.namenode.leading.record_reader import RecordReader
 from data_service.namenode.namenode_core import Core
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import Edit, encode
+from metadata_service.member.member_database import MemberDatabase
 from metadata_service.record.metadata_db import MetadataDatabase
 from metadata_service.service import MetadataService
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models import namenode_core
 from tests.support.models.record_leader import append, lead, served
 from zookeeper.fabric.calls import Call
-from zookeeper.fabric.errors import OutOfStep, Unavailable
+from zookeeper.fabric.errors import CorruptData, OutOfStep, Unavailable
 from zookeeper.fabric.settings import Settings
 
 
 class Member:
-    """A real member of the record, without a connection; `away` when it does not answer."""
+    """A real member of the record, without a connection; `away` when it does not answer, `damaged`
+    when it gives nothing of its record."""
 
-    def __init__(self, directory: Path, keep_edits: int = 10_000) -> None:
+    def __init__(self, directory: Path, keep_edits: int = 10_000, blank: bool = False) -> None:
         directory.mkdir(exist_ok=True)
-        self.database = MetadataDatabase.open(str(directory), keep_edits)
+        if blank:
+            self.database: MetadataDatabase = MemberDatabase.begin(
+                str(directory), keep_edits, 1.0, "localhost:1")
+        else:
+            self.database = MetadataDatabase.open(str(directory), keep_edits)
         self.service: MetadataService = served(self.database)
-        self.epoch = lead(self.database)
-        self.away = False
+        self.epoch = 0 if blank else lead(self.database)
+        self.away = self.damaged = False
         self.asked: List[str] = []
         self.calls = MemberCalls(self._perform)
 
     def _perform(self, call: Call, args: Tuple[Any, ...], _seconds: Optional[float]) -> Any:
         if self.away:
             raise Unavailable("away")
+        if self.damaged and call.name in ("load", "tail"):
+            raise CorruptData("this member waits for the image of another one")
         self.asked.append(call.name)
         return getattr(self.service, call.name)(*args)
 
@@ -178,6 +186,45 @@ def test_the_image_comes_from_whoever_answers(leader: Leader, members: List[Memb
     wait_until(lambda: standby.told, what="the image")
     assert standby.told == [None] and standby.rows() == leader.rows()
     standby.following.stop()
+
+
+def test_a_damaged_member_is_left_for_another(leader: Leader, members: List[Member]) -> None:
+    """It gets another image by itself; meanwhile its peers have what is needed."""
+    members[0].damaged = True
+    standby = Standby(*members[:2])
+    wait_until(lambda: standby.told == [None], what="the image")
+    members[0].damaged, members[1].damaged = False, True
+    leader.mkdir("/more")
+    wait_until(lambda: standby.rows() == leader.rows(), what="the edit, by another member")
+    assert standby.told == [None]
+    standby.following.stop()
+
+
+def test_the_damage_of_all_members_is_told(leader: Leader, members: List[Member]) -> None:
+    leader.mkdir("/before")
+    for member in members:
+        member.damaged = True
+    assert isinstance(Standby(*members).ends(), CorruptData)
+
+
+def test_damage_ends_a_standby_of_one_member(leader: Leader, members: List[Member]) -> None:
+    standby = Standby(members[0])
+    wait_until(lambda: standby.told == [None], what="the image")
+    members[0].damaged = True
+    leader.mkdir("/more")
+    assert isinstance(standby.ends(), CorruptData)
+
+
+def test_an_emptied_member_is_left_for_one_that_has_a_record(
+    leader: Leader, members: List[Member], tmp_path: Path
+) -> None:
+    leader.mkdir("/before")
+    blank = Member(tmp_path / "blank", blank=True)
+    standby = Standby(blank, members[0])
+    wait_until(lambda: standby.told, what="the image")
+    assert standby.told == [None] and standby.rows() == leader.rows()
+    standby.following.stop()
+    blank.database.close()
 
 
 def test_a_record_that_is_out_of_reach_is_waited_for(

@@ -1,11 +1,13 @@
 """Reads the record for a namenode: a whole image at one place, and the decided edits behind it.
 
-Any member of the record will do, for only what is decided is read. One that does not answer, or
-that lags behind, is left for the next one.
+Any member of the record will do, for only what is decided is read. One that does not answer, that
+lags behind, or waits for the image of another as its own is damaged or not there yet, is left for
+the next one.
 """
 
 import time
 from array import array
+from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from data_service.namenode.leading.recent import recent
@@ -20,7 +22,7 @@ from metadata_service.exporting import ExportedImage, Page
 from metadata_service.quorum import MemberStatus
 from metadata_service.record.schema import JOURNAL
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, OutOfStep, Unavailable
+from zookeeper.fabric.errors import CorruptData, DfsError, OutOfStep, Unavailable
 
 log = logs.get("record_reader")
 
@@ -70,7 +72,8 @@ class RecordReader:
             try:
                 return self._load(make, stopped)
             except DfsError as error:
-                if stopped() or not error.retryable:
+                damaged = isinstance(error, CorruptData)
+                if stopped() or not (error.retryable or damaged):
                     raise
                 log.warning("load.elsewhere", error=error.message)
                 self.turn()
@@ -78,6 +81,8 @@ class RecordReader:
 
     def _load(self, make: Callable[[str], Core], stopped: Callable[[], bool]) -> Core:
         status = self._calls.status()
+        if not status.cluster_id:
+            self._require_new()
         core = make(status.cluster_id)
         with ExportedImage(self._calls) as image:
             yields = self._yields and status.silent_seconds < LED_SECONDS
@@ -88,11 +93,34 @@ class RecordReader:
             core.digest = image.place.digest
         return core
 
+    def _require_new(self) -> None:
+        """Raises Unavailable when only the member that is asked now has no record yet."""
+        for calls in self._members:
+            try:
+                cluster_id = calls.status().cluster_id
+            except DfsError as error:
+                log.debug("member.silent", error=error.message)
+            else:
+                if cluster_id:
+                    raise Unavailable("this metadata service has no record yet, and another has")
+
+    @contextmanager
+    def _elsewhere(self) -> Iterator[None]:
+        """What a damaged member cannot tell, another one can, if there is one: that raises
+        Unavailable."""
+        try:
+            yield
+        except CorruptData as error:
+            if len(self._members) == 1:
+                raise
+            raise Unavailable(f"a metadata service is damaged: {error.message}") from error
+
     def behind(self, txid: int, wait_seconds: float) -> News:
         """The next edits behind this one, as soon as there are any, at the latest when the time is
         up. Raises OutOfStep when the record goes on elsewhere, or keeps these no more, and
         Unavailable when this member does not know as much."""
-        tail = self._calls.tail(txid, PAGE_EDITS, wait_seconds)
+        with self._elsewhere():
+            tail = self._calls.tail(txid, PAGE_EDITS, wait_seconds)
         if not tail.behind:
             self._short.clear()
             return News(tail.decided, split_lines(tail.payload))
@@ -107,7 +135,10 @@ class RecordReader:
 
     def require_same(self, txid: int, digest: str) -> None:
         """Raises OutOfStep when edit `txid` of the record is none with this digest."""
-        rows = decode_rows(self._calls.load(JOURNAL.name, txid - 1, 1)) if txid and digest else ()
+        if not (txid and digest):
+            return
+        with self._elsewhere():
+            rows = decode_rows(self._calls.load(JOURNAL.name, txid - 1, 1))
         for row in rows:
             if row[0] == txid and row[2] != digest:
                 raise OutOfStep(f"edit {txid} of the record is another one than was followed")
