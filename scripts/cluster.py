@@ -11,8 +11,9 @@ a role, all are meant. Each daemon has a log and a record of its process in one 
 of the config file>` next to the data.
 
 `start` returns when the cluster can be used, or lacks only datanodes that it was not to start: then
-it says so. `secure` sets mode `secret` in a config.ini that names
-no mode; the first start of a cluster whose daemons are all on this machine makes its key.
+it says so. `restart` of several of a kind restarts one after the other, so that the cluster goes
+on; without a role, all are stopped first. `secure` sets mode `secret` in a config.ini that names no
+mode; the first start of a cluster whose daemons are all on this machine makes its key.
 Exit statuses: 0 all is well; 1 something does not run as it should, which is said, and the rest
 goes on; 2 a wrong command line or config.ini.
 """
@@ -37,11 +38,13 @@ from scripts.supervision.daemons import (  # noqa: E402
     Daemon,
     Failure,
     Site,
+    by_kind,
     choose,
     configured,
     of_unreadable,
 )
 from scripts.supervision.log_ends import follow, tail  # noqa: E402
+from scripts.supervision.restarting import restart, restart_in_turn  # noqa: E402
 from scripts.supervision.securing import choose_secret, make_key  # noqa: E402
 from scripts.supervision.starting import say, start  # noqa: E402
 from scripts.supervision.stopping import stop  # noqa: E402
@@ -160,15 +163,14 @@ def change(site: Site, arguments: argparse.Namespace) -> int:
     chosen = choose(site, arguments.role, arguments.data_nodes)
     if arguments.action == "start":
         return start(site, chosen)
-    done = stop(site, chosen)
+    several = [daemons for daemons in by_kind(chosen) if len(daemons) > 1]
     if arguments.action == "restart":
-        site = Site(site.settings, arguments.this_host)
-        done = max(done, start(site, [new for new in site.daemons if _is_among(new, chosen)]))
-    return done
-
-
-def _is_among(daemon: Daemon, chosen: Sequence[Daemon]) -> bool:
-    return any((daemon.kind, daemon.address) == (old.kind, old.address) for old in chosen)
+        if arguments.role and several:
+            return restart_in_turn(site, arguments.this_host, chosen)
+        return restart(site, arguments.this_host, chosen)
+    for daemons in several if arguments.role else ():
+        say(f"this ends {', '.join(daemon.role for daemon in daemons)}; for one of them, name it")
+    return stop(site, chosen)
 
 
 def act(arguments: argparse.Namespace) -> int:

@@ -144,13 +144,16 @@ class Site:
         self.folder = run_folder(settings)
         recorded = {(d.kind.name, d.address): d for d in self._recorded()}
         self.daemons: List[Daemon] = []
-        for kind, index, address in configured(settings):
+        everywhere = configured(settings)
+        several = {kind for kind, index, _ in everywhere if index}
+        for kind, index, address in everywhere:
             known = recorded.pop((kind.name, str(address)), None)
+            # Of several each has a number, also the first: a kind alone would be all of them.
+            role = f"{kind.name}_{index}" if kind in several else role_of(kind, index)
             if known:
-                known.index, known.role = index, role_of(kind, index)
+                known.index, known.role = index, role
             elif address.host in own_hosts or is_of_this_machine(address.host):
-                stem = self._free_stem(kind, index)
-                known = Daemon(kind, index, str(address), stem, role_of(kind, index))
+                known = Daemon(kind, index, str(address), self._free_stem(kind, index), role)
             if known:
                 if kind.name == GATEWAY:
                     known.page = f"http{'s' if settings.security.tls else ''}://{address}/"
@@ -227,7 +230,7 @@ def configured(settings: Settings) -> List[Tuple[Kind, int, Address]]:
 
 
 def role_of(kind: Kind, index: int) -> str:
-    """What people call a daemon: `name_node` and `name_node_1`, but `data_node_0`."""
+    """As what a daemon's files are known: `name_node` and `name_node_1`, but `data_node_0`."""
     return f"{kind.name}_{index}" if index or kind.name == "data_node" else kind.name
 
 
@@ -298,6 +301,12 @@ def choose(site: Site, words: Sequence[str], data_nodes: Optional[int]) -> List[
             raise Failure(f"no daemon {name} here; there are: {there}")
         chosen += [daemon for daemon in known[name] if daemon not in chosen]
     return sorted(chosen, key=(site.daemons + site.left).index)
+
+
+def by_kind(daemons: Iterable[Daemon]) -> List[List[Daemon]]:
+    """The same, those of each kind by themselves."""
+    found = [[daemon for daemon in daemons if daemon.kind == kind] for kind in KINDS]
+    return [of_kind for of_kind in found if of_kind]
 
 
 def _names(words: Sequence[str]) -> List[str]:

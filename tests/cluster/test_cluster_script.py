@@ -165,6 +165,10 @@ def test_one_daemon_is_restarted_alone(site: Site) -> None:
     assert done.status == 0, done
     after = site.records()
     assert {role for role in before if before[role] != after[role]} == {"data_node_1"}
+    done = site.cluster("restart", "data_node")
+    said = [(line.split()[0], line.endswith(" stopped")) for line in done.out.splitlines()]
+    in_turn = [(f"data_node_{index}", stopped) for index in range(3) for stopped in (True, False)]
+    assert said == in_turn and done.status == 0, done
     assert site.cluster("stop", "data_node_0", "data-node-2").status == 0
     assert set(site.records()) == set(before) - {"data_node_0", "data_node_2"}
 

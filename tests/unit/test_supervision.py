@@ -84,7 +84,7 @@ def test_each_daemon_is_told_its_index(tmp_path: Path) -> None:
     found = site(tmp_path)
     indexes = {d.role: d.command(found.settings)[2] for d in found.daemons}
     assert indexes == {
-        "zookeeper": "0", "metadata": "0", "name_node": "0", "name_node_1": "1",
+        "zookeeper": "0", "metadata": "0", "name_node_0": "0", "name_node_1": "1",
         "data_node_0": "0", "data_node_1": "1", "data_node_2": "2",
     }  # fmt: skip
 
@@ -96,8 +96,11 @@ def test_several_zookeepers_and_metadata_services_are_daemons_each(tmp_path: Pat
                         .replace(":9002", ":9002,127.0.0.1:9012,127.0.0.1:9022"))
     found = Site(load(str(path)))
     assert roles(found.daemons)[:5] == [
-        "zookeeper", "zookeeper_2", "metadata", "metadata_1", "metadata_2"
+        "zookeeper_0", "zookeeper_2", "metadata_0", "metadata_1", "metadata_2"
     ]
+    assert found.daemons[2].log_path.name == "metadata.log", "as before there were several"
+    assert roles(choose(found, ["metadata"], None)) == roles(found.daemons[2:5])
+    assert roles(choose(found, ["metadata_0", "namenode-0"], None)) == ["metadata_0", "name_node_0"]
     assert roles(choose(found, ["metadata", "2", "zookeeper_2"], None)) == [
         "zookeeper_2", "metadata_2"
     ]
@@ -120,8 +123,8 @@ def test_a_second_machine_runs_the_second_namenode(tmp_path: Path) -> None:
         ("data_node 1", "data_node_1"),
         ("datanode 01 zookeeper", "zookeeper data_node_1"),
         ("data-node-2 data_node_2", "data_node_2"),
-        ("name_node", "name_node name_node_1"),
-        ("namenode 0", "name_node"),
+        ("name_node", "name_node_0 name_node_1"),
+        ("namenode 0", "name_node_0"),
         ("NAME_NODE_1", "name_node_1"),
         ("data_node 0 1", None),
         ("data_node_7", None),
@@ -131,7 +134,7 @@ def test_a_second_machine_runs_the_second_namenode(tmp_path: Path) -> None:
 def test_words_name_daemons(tmp_path: Path, words: str, expected: Optional[str]) -> None:
     found = site(tmp_path)
     if expected is None:
-        with pytest.raises(Failure, match="there are: zookeeper, metadata, name_node"):
+        with pytest.raises(Failure, match="there are: zookeeper, metadata, name_node_0"):
             choose(found, words.split(), None)
     else:
         assert roles(choose(found, words.split(), None)) == expected.split()
