@@ -174,7 +174,8 @@ class NameNode(daemon.Daemon):
         )  # fmt: skip
 
     def _ask_members(self) -> Tuple[MemberRow, ...]:
-        rows = ask_members(self._members, self._keeper.known_txid, self._keeper.delays)
+        keeper = self._keeper
+        rows = ask_members(self._members, keeper.known_txid, keeper.delays, keeper.ailing)
         return rows if self._settings.metadata.admit_new_disks else tell_who_waits(rows)
 
     def _standby_trouble(self) -> str:

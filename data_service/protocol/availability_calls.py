@@ -24,7 +24,8 @@ class MemberRow(NamedTuple):
     """How a namenode finds one metadata service. `promised` is the newest epoch that it promised,
     `log_epoch` that of the leader whose log it has, which goes to `last_txid`; its tables stand at
     `applied_txid`. It lacks `lag` edits of those that are known. `state` says how it fares, or why
-    it cannot be asked; then the numbers say nothing."""
+    it cannot be asked; then the numbers say nothing. `words` tells what is wrong, behind its
+    name, and `advice` what to do about it; both are empty when nothing is."""
 
     address: Text
     member_id: Text
@@ -37,6 +38,8 @@ class MemberRow(NamedTuple):
     median_ms: float
     slow_ms: float
     room: bool
+    words: Text = ""
+    advice: Text = ""
 
 
 class Comparison(NamedTuple):

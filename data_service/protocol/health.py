@@ -5,6 +5,7 @@ from typing import NamedTuple, Tuple
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import FileStatus
 from data_service.protocol.nodes import NodeStats, host_and_port
+from metadata_service.ailments import Ailment
 from zookeeper.fabric.kinds import Natural, Port
 
 LIVE, STALE, DEAD = "live", "stale", "dead"
@@ -45,7 +46,8 @@ class ClusterStatus(NamedTuple):
     any corrupt replica; `urgent`: under-replicated ones with one good replica left; `lost_alone`:
     missing or corrupt ones that were to have one replica only; `pending_deletion`: deleted ones
     that some datanode may still hold; `pending_replication`: those being copied. `removals` are
-    replicas that a datanode was, or will be, told to remove and has not confirmed yet.
+    replicas that a datanode was, or will be, told to remove and has not confirmed yet. `ailing`:
+    what is wrong with metadata services; told to administrators and gateways only.
     """
 
     capacity: Natural
@@ -66,6 +68,7 @@ class ClusterStatus(NamedTuple):
     lost_alone: int = 0
     pending_replication: int = 0
     removals: int = 0
+    ailing: Tuple[Ailment, ...] = ()
 
     @property
     def other(self) -> int:

@@ -19,7 +19,9 @@ import threading
 import time
 from typing import Callable, Dict, List, Optional, Tuple, TypeVar, Union
 
+from metadata_service.ailments import Ailment
 from metadata_service.edits import Edit
+from metadata_service.leader.ailing_members import ailments
 from metadata_service.leader.append_queue import ATTEMPTS, AppendQueue, next_pause
 from metadata_service.leader.backlog import Pending
 from metadata_service.leader.claiming import lead
@@ -136,6 +138,10 @@ class Journal:
         """Why the members stay as they are although config.ini would have it otherwise; mostly
         empty."""
         return self._members.waits_for if self._members is not None else ""
+
+    def ailments(self) -> Tuple[Ailment, ...]:
+        """What is wrong with members of the record, though nothing need come of it."""
+        return ailments(self._members, time.monotonic()) if self._members is not None else ()
 
     def delays(self) -> Dict[str, Tuple[float, float]]:
         """See Members."""

@@ -105,6 +105,8 @@ class Lane:
         self.version = -1
         """Of the configuration that it has stored."""
         self.room = True
+        self.state = ""
+        """What it said of itself when it was last dialled; empty when it could not be."""
         self.refusal: Optional[DfsError] = None
         """Why it did not store what it was sent last; None when it did, or has not answered."""
         self.retry_at = self.pause = 0.0

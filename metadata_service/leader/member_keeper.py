@@ -109,7 +109,11 @@ class MemberKeeper:
 
     def _join(self) -> None:
         """Have the member take part; raises whatever keeps it from that."""
-        connection = self._members.ways.dial(self._lane.address)
+        try:
+            connection = self._members.ways.dial(self._lane.address)
+        except DfsError:
+            self._lane.state = ""
+            raise
         try:
             self._agree(connection)
         except BaseException:
@@ -157,8 +161,9 @@ class MemberKeeper:
         members, lane = self._members, self._lane
         reason = ""
         with members.changed:
+            lane.state = status.state
             if lane.member_id != status.member_id:
-                lane.member_id, lane.acked = status.member_id, -1
+                lane.member_id, lane.acked, lane.refusal = status.member_id, -1, None
         if status.member_id not in members.ids | members.candidates:
             reason = f"is another member now ({status.state})"
         elif status.state == DAMAGED:

@@ -25,7 +25,10 @@ def test_an_emptied_disk_waits_for_a_person_and_is_told_of(tmp_path: Path) -> No
         assert "cannot do without one more metadata service" in told
         assert "and admit_new_disks is no" in told
         rows = cluster.client("haadmin", "-members").text.splitlines()
-        assert [row.endswith("stranger, admit_new_disks is no") for row in rows[1:]] == [
+        assert [row.endswith("stranger, admit_new_disks is no") for row in rows[1:4]] == [
             False, True, False]
+        (said,) = rows[4:]
+        assert "has a new directory" in said and "another disk" in said
+        assert said[len("The m"):] in cluster.client("report").text
         status = Quorum(cluster).status("metadata")
         assert status is not None and status.configuration == before["metadata"].configuration

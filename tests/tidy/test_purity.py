@@ -25,6 +25,7 @@ PURE_MODULES = {
     "zookeeper.calls",
     "zookeeper.sessions",
     "zookeeper.views",
+    "metadata_service.ailments",
     "metadata_service.calls",
     "metadata_service.member.catch_up_plan",
     "metadata_service.leader.append_queue",

@@ -41,6 +41,12 @@ def test_every_daemon_is_told_apart_and_is_up_or_not() -> None:
     assert of(samples, "pyhdfs_info", version="0.1.0", role="name_node") == [1]
 
 
+def test_as_many_things_are_wrong_as_the_page_says() -> None:
+    assert of(parsed(exposition(look())), "pyhdfs_findings") == [0, 0]
+    samples = parsed(exposition(look(down=("localhost:18005",))))
+    assert of(samples, "pyhdfs_findings", severity="critical") == [1]
+
+
 def test_what_the_namenode_knows_of_datanodes_is_told_of_those_that_are_down() -> None:
     samples = parsed(exposition(look(
         nodes=(node(1801), node(1802, "dead")), down=("localhost:1802",))))
@@ -86,7 +92,8 @@ def test_a_label_cannot_break_out(value: str) -> None:
 ])  # fmt: skip
 def test_what_makes_no_sense_is_left_out(family: Family) -> None:
     samples = parsed(exposition(only(family)))
-    assert {name for name, _ in samples} == {"pyhdfs_up", "pyhdfs_answer_seconds"}
+    assert {name for name, _ in samples} == {
+        "pyhdfs_up", "pyhdfs_answer_seconds", "pyhdfs_findings"}
 
 
 def test_a_label_whose_name_is_none_is_left_out() -> None:

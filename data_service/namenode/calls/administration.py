@@ -26,6 +26,11 @@ class Administration:
         self._directory = directory
         self._refresh = refresh
 
+    @property
+    def _is_for_administrators(self) -> bool:
+        """Whether addresses are told: to a gateway, too, which knows them all."""
+        return bool(self._on.caller.superuser or self._on.caller.user == GATEWAY)
+
     def report_bad_block(self, block: Block, node_id: str) -> None:
         """See AdministrationCalls."""
         caller = self._on.caller
@@ -35,14 +40,17 @@ class Administration:
 
     def cluster_status(self) -> ClusterStatus:
         """See AdministrationCalls."""
-        return self._on.namesystem.cluster_status()
+        status = self._on.namesystem.cluster_status()
+        if not self._is_for_administrators:
+            return status
+        return status._replace(ailing=self._on.namesystem.journal.ailments())
 
     def datanode_reports(self) -> Tuple[DataNodeStatus, ...]:
         """See AdministrationCalls."""
         reports: Tuple[DataNodeStatus, ...] = self._on.namesystem.ask_blocks(
             lambda blocks: blocks.census.datanodes(time.monotonic())
         )
-        if self._on.caller.superuser or self._on.caller.user == GATEWAY:
+        if self._is_for_administrators:
             return reports
         return tuple([report.unnamed() for report in reports])
 

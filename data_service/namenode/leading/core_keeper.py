@@ -19,6 +19,7 @@ from data_service.namenode.listening import Listener
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem
 from data_service.namenode.standing_by import Standby
+from metadata_service.ailments import Ailment
 from metadata_service.calls import MemberCalls
 from metadata_service.leader.journal import Journal
 from metadata_service.leader.member_ways import MemberWays
@@ -87,6 +88,12 @@ class CoreKeeper:
         """How long appends take at each member of the record; nothing while no term runs."""
         journal = self._journal
         return journal.delays() if journal is not None else {}
+
+    @property
+    def ailing(self) -> Tuple[Ailment, ...]:
+        """What is wrong with members of the record, as the term finds them that runs."""
+        journal = self._journal
+        return journal.ailments() if journal is not None else ()
 
     @property
     def trouble(self) -> str:

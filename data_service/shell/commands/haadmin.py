@@ -9,6 +9,7 @@ from data_service.protocol.availability_calls import ACTIVE, MemberRow
 from data_service.shell.failures import UsageError
 from data_service.shell.formats import columns
 from data_service.shell.session import Session
+from metadata_service.ailments import FOREIGN
 from zookeeper.fabric.errors import DfsError, InvalidArgument, Unavailable
 from zookeeper.fabric.settings import Address
 
@@ -106,6 +107,9 @@ def _members(
     right = [place for place, (_, _, is_number) in enumerate(_MEMBER_COLUMNS) if is_number]
     for line in columns(cells, right):
         session.out.line(line)
+    for row in rows:
+        if row.words:
+            session.out.line(f"The metadata service {row.address} {row.words}. {row.advice}")
 
 
 def _member(row: MemberRow) -> List[str]:
@@ -113,6 +117,11 @@ def _member(row: MemberRow) -> List[str]:
     known = (row.address, row.state)
     cells = [show(row) for _, show, _ in _MEMBER_COLUMNS]
     return cells if row.member_id else [cell if cell in known else "-" for cell in cells]
+
+
+def _lag(row: MemberRow) -> str:
+    """How many edits it lacks; edits of another record are not to be counted."""
+    return "-" if row.state == FOREIGN else str(row.lag)
 
 
 def _verify(
@@ -164,7 +173,7 @@ _MEMBER_COLUMNS: Tuple[Tuple[str, Callable[[MemberRow], str], bool], ...] = (
     ("log epoch", lambda row: str(row.log_epoch), True),
     ("last", lambda row: str(row.last_txid), True),
     ("applied", lambda row: str(row.applied_txid), True),
-    ("lag", lambda row: str(row.lag), True),
+    ("lag", _lag, True),
     ("p50 ms", lambda row: f"{row.median_ms:.1f}", True),
     ("p99 ms", lambda row: f"{row.slow_ms:.1f}", True),
     ("room", lambda row: "yes" if row.room else "no", False),

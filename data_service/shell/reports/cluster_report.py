@@ -14,6 +14,7 @@ def head_lines(status: ClusterStatus) -> List[str]:
     """The cluster as a whole."""
     present = status.used + status.remaining
     lines = ["Safe mode is ON"] if status.safe_mode else []
+    lines += [f"Metadata service {one.address} {one.words}. {one.advice}" for one in status.ailing]
     return lines + [
         f"Configured Capacity: {bytes_long(status.capacity)}",
         f"Present Capacity: {bytes_long(present)}",
@@ -106,7 +107,8 @@ def record(status: ClusterStatus, nodes: Iterable[DataNodeStatus]) -> Dict[str, 
         for key in ("last_contact_seconds", "last_report_seconds"):
             row[key] = row[key] if _is_time(row[key]) else None
         found.append(row)
-    return dict(status._asdict(), datanodes=found)
+    ailing = [dict(one._asdict()) for one in status.ailing]
+    return dict(status._asdict(), datanodes=found, ailing=ailing)
 
 
 def _is_time(seconds: float) -> bool:

@@ -1,6 +1,6 @@
 """What is wrong with a cluster, in sentences, and what a person can do about it."""
 
-from typing import Iterator, List, NamedTuple, Sequence, Tuple
+from typing import AbstractSet, Iterator, List, NamedTuple, Sequence, Tuple
 
 from data_service.protocol.health import DEAD, LIVE, STALE, ClusterStatus, DataNodeStatus
 from data_service.web.figures.sightings import Look, Sighting
@@ -36,6 +36,7 @@ def findings(look: Look) -> List[Finding]:
         found += _of_blocks(leader.status, leader.nodes)
         found += _of_room(leader.status)
         found += _of_safe_mode(leader.status)
+        found += _of_members(leader.status, {*_silent(look.of(METADATA))})
     # Those of one severity stay in the order in which they were looked for.
     found.sort(key=lambda finding: finding.severity != CRITICAL)
     return found or [_all_is_well(look)]
@@ -86,6 +87,14 @@ def _of_daemons(look: Look) -> Iterator[Finding]:
         yield Finding(WARNING, f"{_subject('zookeeper', silent)} not answer: the cluster goes on, "
                       f"{'with the others' if fewer else 'but takes no datanode for dead'}.",
                       "Start it.")
+
+
+def _of_members(status: ClusterStatus, silent: AbstractSet[str]) -> Iterator[Finding]:
+    """What the namenode that leads finds wrong with metadata services, but for those which do not
+    answer this gateway either: of them it was told."""
+    for one in status.ailing:
+        if one.address not in silent:
+            yield Finding(WARNING, f"The metadata service {one.address} {one.words}.", one.advice)
 
 
 def _of_datanodes(

@@ -9,9 +9,10 @@ from math import inf, isnan
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 from data_service.protocol.health import DEAD, LIVE, STALE, DataNodeStatus
+from data_service.web.figures.condition import CRITICAL, WARNING, findings
 from data_service.web.figures.sightings import Look, Sighting
 from data_service.web.figures.sound_figures import DAEMON_TAG, ROLE_TAG
-from zookeeper.fabric.figures import COUNTER, GAUGE, HISTOGRAM, Family, Sample, Tags
+from zookeeper.fabric.figures import COUNTER, GAUGE, HISTOGRAM, Family, Sample, Tags, tagged
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -42,6 +43,7 @@ def _families(look: Look) -> Iterator[Tuple[Tags, Family]]:
         tags = ((ROLE_TAG, one.role), (DAEMON_TAG, one.address))
         for family in (*_of_answer(one), *one.families):
             yield tags, family
+    yield (), _of_condition(look)
     leader = look.leader
     if leader is not None:
         for family in _of_datanodes(leader.nodes):
@@ -54,6 +56,16 @@ def _of_answer(one: Sighting) -> Tuple[Family, ...]:
                (Sample((), (float(one.up),)),)),
         Family("pyhdfs_answer_seconds", GAUGE, "How long a daemon took to answer this gateway.",
                (Sample((), (one.seconds,)),)),
+    )  # fmt: skip
+
+
+def _of_condition(look: Look) -> Family:
+    """The same that the page says, for who wants to be woken by it."""
+    found = [one.severity for one in findings(look)]
+    return tagged(
+        GAUGE, "pyhdfs_findings", "What is wrong with the cluster, by severity: as many things as "
+        "the page names.", "severity",
+        {severity: float(found.count(severity)) for severity in (WARNING, CRITICAL)},
     )  # fmt: skip
 
 
