@@ -15,7 +15,7 @@ the namenode counts on that, and may have decided otherwise since (HDFS-1972).
 
 import random
 import threading
-from typing import Callable, Iterable
+from typing import Any, Callable, Iterable, Optional, Tuple
 
 from data_service.datanode.description import NodeDescription
 from data_service.datanode.full_report import FullReport
@@ -41,6 +41,7 @@ from data_service.protocol.nodes import (
 )
 from metadata_service.epochs import check_told
 from zookeeper.fabric import logs
+from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import (
     DfsError,
     Fenced,
@@ -95,7 +96,7 @@ class Duties:
         heard: Callable[["Duties"], None] = lambda _: None,
     ) -> None:
         self._namenode = namenode
-        self._calls = DataNodeReports(namenode.perform)
+        self._calls = DataNodeReports(self._perform)
         self._description = description
         self._volumes = store.volumes
         self._heartbeat_seconds = settings.heartbeat_seconds
@@ -167,6 +168,13 @@ class Duties:
 
     def __repr__(self) -> str:
         return f"<Duties for {self._namenode!r}, session {self.session}, {self._changes!r}>"
+
+    def _perform(self, call: Call, args: Tuple[Any, ...], seconds: Optional[float] = None) -> Any:
+        """Make a call of the namenode; what it answers while it leads tells that it is there."""
+        answer = self._namenode.perform(call, args, seconds)
+        if self.leads:
+            self._obedience.hear()
+        return answer
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
@@ -279,7 +287,10 @@ class Duties:
         calls = self._calls.within(interval + _HEARTBEAT_GRACE_SECONDS)
         # What a report says that is due is not told yet.
         acknowledged = 0 if self._report.is_due else self._acknowledged
-        orders = calls.heartbeat(session, self._description.stats(), interval, acknowledged)
+        stats = self._description.stats()
+        # Whoever stands by learns from that whether the one that leads can be heard.
+        stats = stats._replace(unheard_seconds=self._obedience.unheard_seconds)
+        orders = calls.heartbeat(session, stats, interval, acknowledged)
         if orders.leads:
             self._turn_to(orders.epoch)
         self._said(orders.leads)

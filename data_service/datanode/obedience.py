@@ -30,6 +30,8 @@ class Obedience:
         self._ended = threading.Condition()
         self._removals: Counts[int] = Counter()
         self._epoch_began = -inf
+        # Whoever has heard nobody yet waits since its start.
+        self._heard_at = time.monotonic()
 
     @property
     def epoch(self) -> int:
@@ -46,6 +48,16 @@ class Obedience:
         if epoch > self._volumes.epoch > 0:
             self._epoch_began = time.monotonic()
         self._volumes.remember_epoch(epoch)
+        self.hear()
+
+    def hear(self) -> None:
+        """The namenode that leads has answered something."""
+        self._heard_at = time.monotonic()
+
+    @property
+    def unheard_seconds(self) -> float:
+        """How long ago that was."""
+        return time.monotonic() - self._heard_at
 
     @property
     def is_new(self) -> bool:

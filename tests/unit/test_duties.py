@@ -268,7 +268,7 @@ def test_a_failed_volume_is_reported_at_once(
     assert namenode.methods() == FIRST_ROUND[1:]
     store.volumes.working[0].fail("pulled out, too")
     duties.attend()
-    assert stats(namenode) == NodeStats(0, 0, 0, 0, 3, 2, stats(namenode).uptime_seconds)
+    assert stats(namenode)[:6] == (0, 0, 0, 0, 3, 2)
     store.close()
 
 

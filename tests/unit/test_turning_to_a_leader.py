@@ -1,22 +1,24 @@
 """A datanode and a namenode that takes over: what it is told before it may count on anything."""
 
 import threading
+from types import SimpleNamespace
 from typing import Callable, Iterator, List
 
 import pytest
 
 from data_service.datanode import duties as duties_module
 from data_service.datanode import incremental_report
+from data_service.datanode import obedience as obedience_module
 from data_service.datanode.duties import Duties
 from data_service.datanode.incremental_report import DELETED
 from data_service.datanode.obedience import Obedience
 from data_service.datanode.store.block_store import BlockStore
 from data_service.protocol.blocks import Block
-from data_service.protocol.nodes import DELETE, REPORT, Command
+from data_service.protocol.nodes import DELETE, REPORT, Command, NodeStats
 from tests.support.clusters.waiting import wait_until
 from tests.support.disks.stores import put
 from tests.support.links.played_namenode import NameNode, duties_of
-from zookeeper.fabric.errors import InvalidArgument, SessionExpired
+from zookeeper.fabric.errors import InvalidArgument, SessionExpired, Unavailable
 
 FIRST_ROUND = ["register", "block_report", "block_report", "heartbeat"]
 
@@ -134,3 +136,39 @@ def test_too_much_news_ends_the_session(
     namenode.methods()
     duties.attend()
     assert namenode.methods() == FIRST_ROUND
+
+
+def test_all_namenodes_are_told_for_how_long_the_one_that_leads_was_not_heard(
+    store: BlockStore, namenode: NameNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=100.0)
+    monkeypatch.setattr(obedience_module, "time", clock)
+    obedience, other = Obedience(store.volumes), NameNode()
+    leader = duties_of(namenode, store, obedience=obedience)
+    standby = duties_of(other, store, obedience=obedience)
+    other.leads, other.epoch = False, 0
+
+    def told(seconds: float) -> float:
+        clock.now += seconds
+        standby.attend()
+        return NodeStats(*other.calls[-1][1][1]).unheard_seconds
+
+    assert told(7.0) == 7.0, "nobody was heard since the start"
+    leader.attend()
+    assert told(2.0) == 2.0
+    leader.tell(DELETED, [Block(1, 1, 1)])
+    assert told(3.0) == 3.0, "each answer counts"
+    namenode.fail("heartbeat", Unavailable("cut off"))
+    with pytest.raises(Unavailable):
+        leader.attend()
+    assert told(1.0) == 4.0
+    namenode.leads = False
+    leader.attend()
+    assert told(1.0) == 1.0, "as far as was known it led until it said that it does not"
+    leader.attend()
+    assert told(1.0) == 2.0
+    other.leads, other.epoch = True, 6
+    standby.attend()
+    assert obedience.unheard_seconds == 0.0
+    for duties in (leader, standby):
+        duties.stop()
