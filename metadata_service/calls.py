@@ -78,6 +78,11 @@ class MemberCalls(Calls, who=(NAME_NODE,)):
     def release(self, epoch: Epoch) -> None:
         """The leader of this epoch answers nobody any more: claims are welcome."""
 
+    @call(TELLS)
+    def wish(self, address: Owner, missed_by: Natural) -> None:
+        """The namenode at this address would lead: so many datanodes, most of them, hear it and
+        miss the one that does. That one learns of it when it proves itself, for a moment."""
+
     @call(READS, who=PEERS, waits=True)
     def tail(self, txid: Natural, limit: Limit, wait: float) -> Tail:
         """Decided edits behind `txid`, at most `limit`; waits up to `wait` seconds for one."""

@@ -84,13 +84,15 @@ class Stored(NamedTuple):
 class Proved(NamedTuple):
     """A member's answer to a leader that proves itself: the leader leads when a majority `promised`
     its epoch. The id says whose word it is, for another disk may answer at the same address.
-    `wish` names a namenode that asks to lead instead, with its reason; mostly empty."""
+    `wish` is the address of a namenode that asks to lead instead, mostly empty, since so many
+    datanodes as `missed_by` hear it, and not this leader."""
 
     member_id: PerhapsLabel
     promised: Natural
     last_txid: Natural
     room: bool
-    wish: str
+    wish: PerhapsLabel
+    missed_by: Natural = 0
 
 
 class Tail(NamedTuple):

@@ -52,6 +52,7 @@ class MetadataService(Service):
         self.append = database.append
         self.prove = database.prove
         self.release = database.release
+        self.wish = database.wish
         self.checkpoint = database.checkpoint
         self.begin_export = exports.begin
         self.end_export = exports.end

@@ -6,7 +6,7 @@ members was asked. One that has promised a newer epoch never takes that back.
 """
 
 from math import inf
-from typing import Dict, Optional
+from typing import Dict, NamedTuple, Optional
 
 from metadata_service.epochs import is_believable
 from metadata_service.leader.majorities import can_decide, reached
@@ -15,6 +15,20 @@ from metadata_service.quorum import Configuration, Proved
 DESERTED_SECONDS = 10.0
 """How long a leader goes on that some members have left, too few to follow another, while it has a
 majority. Without one it would only keep the rest from following another as well."""
+
+
+WISH_SECONDS = 1.0
+"""A member's word of a wish counts for so long after it was asked."""
+
+
+class Wish(NamedTuple):
+    """The address of a namenode that would lead, and how many datanodes miss the leader there."""
+
+    address: str
+    missed_by: int
+
+
+NO_WISH = Wish("", 0)
 
 
 class Allegiance:
@@ -27,6 +41,7 @@ class Allegiance:
         self._asked_at: Dict[str, float] = {}
         self._left: Dict[str, int] = {}
         self._left_since = inf
+        self._wishes: Dict[str, Wish] = {}
 
     def answered(self, answer: Proved, asked_at: float) -> None:
         """A member that was asked at this moment said this."""
@@ -35,6 +50,7 @@ class Allegiance:
             self.left(member, answer.promised, asked_at)
         elif answer.promised == self.epoch:
             self._asked_at[member] = max(asked_at, self._asked_at.get(member, -inf))
+            self._wishes[member] = Wish(answer.wish, answer.missed_by)
 
     def left(self, member: str, promised: int, now: float) -> None:
         """A member has promised this newer epoch. One that no namenode can have come to since is
@@ -47,6 +63,20 @@ class Allegiance:
     def proved_at(self, configuration: Configuration) -> Optional[float]:
         """The moment as of which majorities stand by this epoch; None before there was one."""
         return reached(configuration, self._asked_at)
+
+    def wish(self, configuration: Configuration, now: float) -> Wish:
+        """What one namenode wishes at majorities of the members, so that it can be the next one;
+        NO_WISH when there is no such."""
+        told = {
+            one: wish for one, wish in self._wishes.items()
+            if wish.address and now - self._asked_at[one] <= WISH_SECONDS
+        }  # fmt: skip
+        for address in sorted({wish.address for wish in told.values()}):
+            own = {one: wish.missed_by for one, wish in told.items() if wish.address == address}
+            missed_by = reached(configuration, own)
+            if missed_by is not None:
+                return Wish(address, missed_by)
+        return NO_WISH
 
     def fenced_by(self, configuration: Configuration) -> int:
         """The newest epoch that was promised since, when no majority is left to this one, or 0."""

@@ -22,6 +22,7 @@ from typing import Callable, Dict, List, Optional, Tuple, TypeVar, Union
 from metadata_service.ailments import Ailment
 from metadata_service.edits import Edit
 from metadata_service.leader.ailing_members import ailments
+from metadata_service.leader.allegiance import NO_WISH, Wish
 from metadata_service.leader.append_queue import ATTEMPTS, AppendQueue, next_pause
 from metadata_service.leader.backlog import Pending
 from metadata_service.leader.claiming import lead
@@ -126,6 +127,11 @@ class Journal:
         proved_at = self._proofs.renew(timeout)
         self._queue.room = self._members.has_room
         return proved_at
+
+    @property
+    def wish(self) -> Wish:
+        """Which other namenode would lead in place of this one, as of the last proof."""
+        return self._proofs.wish if self._proofs is not None else NO_WISH
 
     @property
     def risk(self) -> str:

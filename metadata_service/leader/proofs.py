@@ -5,7 +5,7 @@ import time
 from typing import Any, List
 
 from metadata_service.calls import MemberCalls
-from metadata_service.leader.allegiance import Allegiance
+from metadata_service.leader.allegiance import NO_WISH, Allegiance
 from metadata_service.leader.asking import ask_all
 from metadata_service.leader.lane import Lane
 from metadata_service.leader.members import Members
@@ -30,6 +30,8 @@ class Proofs:
         self._members = members
         self.allegiance = Allegiance(members.reign.epoch)
         self._released = False
+        self.wish = NO_WISH
+        """Which other namenode would lead, as of the last proof."""
 
     def renew(self, seconds: float) -> float:
         """The moment, in monotonic seconds, as of which a majority says that no later epoch has
@@ -67,6 +69,7 @@ class Proofs:
             if self.allegiance.is_deserted(now):
                 raise OutOfStep("some members have promised a later epoch, too few to follow it")
             if proved_at is not None and proved_at >= began:
+                self.wish = self.allegiance.wish(members.configuration, now)
                 return proved_at
             newer = self.allegiance.fenced_by(members.configuration)
             if newer:

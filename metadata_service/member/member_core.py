@@ -17,8 +17,9 @@ transaction.
 from typing import NamedTuple, Optional, Protocol, Sequence
 
 from metadata_service.epochs import check_told
-from metadata_service.member.member_lease import MemberLease
+from metadata_service.member.member_lease import MemberLease, address_of
 from metadata_service.member.member_record import Record, Witness
+from metadata_service.member.wishes import Wishes
 from metadata_service.quorum import (
     BLANK,
     FULL,
@@ -65,6 +66,7 @@ class MemberCore:
         self.record = record
         self.decided = record.last.txid if record.is_alone else record.applied.txid
         self.lease = MemberLease(lease_seconds, record.owner, now)
+        self.wishes = Wishes()
         self.still = False
         """Whether the image shall stay as it is for a while, for somebody who reads it."""
         self.halt: Optional[int] = None
@@ -103,6 +105,7 @@ class MemberCore:
             raise Fenced(f"epoch {record.promised} has been promised to {record.owner}")
         check_told(epoch, record.promised)
         self.lease.check_claim(owner, record.owner, now)
+        self.wishes.check_claim(address_of(owner), now)
         self.lease.pledge(epoch)
         cluster_id = cluster_id if self._is_blank else record.cluster_id
         record = record._replace(cluster_id=cluster_id, promised=epoch, owner=owner)
@@ -176,7 +179,8 @@ class MemberCore:
         promised = self.lease.prove(epoch, self.record.promised, now)
         if promised == epoch == self.record.log_epoch:
             self.decided = self._decided(self.record, decided)
-        return Proved(self.record.member_id, promised, self.record.last.txid, room, "")
+        record, wish = self.record, self.wishes.told(now)
+        return Proved(record.member_id, promised, record.last.txid, room, *wish)
 
     def release(self, epoch: int) -> None:
         """See MemberCalls.release."""

@@ -175,6 +175,11 @@ class MetadataDatabase:
         with self._guard:
             self._core.release(epoch)
 
+    def wish(self, address: str, missed_by: int) -> None:
+        """Hear of a namenode that it would lead."""
+        with self._guard:
+            self._core.wishes.file(address, missed_by, time.monotonic())
+
     # Reading.
 
     def tail(self, txid: int, limit: int, wait: float, bytes_max: int) -> Tail:

@@ -5,7 +5,13 @@ from typing import Dict
 import pytest
 
 from metadata_service.epochs import LEAP_MAX
-from metadata_service.leader.allegiance import DESERTED_SECONDS, Allegiance
+from metadata_service.leader.allegiance import (
+    DESERTED_SECONDS,
+    NO_WISH,
+    WISH_SECONDS,
+    Allegiance,
+    Wish,
+)
 from metadata_service.quorum import NOBODY, Configuration, Proved
 
 EPOCH = 7
@@ -84,3 +90,35 @@ def test_a_leader_that_some_have_left_for_long_should_claim_anew() -> None:
     assert not one.is_deserted(1.9 + DESERTED_SECONDS) and one.is_deserted(2.0 + DESERTED_SECONDS)
     assert one.has_lost_some
     assert repr(one) == "<Allegiance to 7 of 2, 1 left>"
+
+
+def wished(wishes: Dict[str, str], at: float = 5.0, missed_by: int = 3) -> Allegiance:
+    """Members that tell of these wishes (member -> address)."""
+    allegiance = Allegiance(EPOCH)
+    for member, address in wishes.items():
+        allegiance.answered(Proved(member, EPOCH, 1, True, address, missed_by), at)
+    return allegiance
+
+
+def test_a_wish_counts_that_majorities_tell_of() -> None:
+    three = of("abc")
+    assert Allegiance(EPOCH).wish(three, 0.0) == NO_WISH
+    assert wished({"a": "n:1", "b": ""}).wish(three, 5.0) == NO_WISH
+    assert wished({"a": "n:1", "b": "n:2"}).wish(three, 5.0) == NO_WISH
+    assert wished({"a": "n:1", "c": "n:1"}).wish(three, 5.0) == Wish("n:1", 3)
+    assert wished({"a": "n:2", "b": "n:1", "c": "n:2"}).wish(three, 5.0) == Wish("n:2", 3)
+    assert wished({"a": "n:1", "b": "n:1"}).wish(of("abc", "ade"), 5.0) == NO_WISH
+
+
+def test_members_that_count_differently_are_believed_as_far_as_a_majority_agrees() -> None:
+    one = wished({"a": "n:1", "b": "n:1"}, missed_by=2)
+    one.answered(Proved("c", EPOCH, 1, True, "n:1", 9), 5.0)
+    assert one.wish(of("abc"), 5.0) == Wish("n:1", 2)
+
+
+def test_a_wish_is_forgotten_that_is_not_told_of_any_more() -> None:
+    one = wished({"a": "n:1", "b": "n:1"})
+    assert one.wish(of("abc"), 5.0 + WISH_SECONDS) == Wish("n:1", 3)
+    assert one.wish(of("abc"), 5.1 + WISH_SECONDS) == NO_WISH
+    one.answered(Proved("b", EPOCH, 1, True, ""), 5.1)
+    assert one.wish(of("abc"), 5.1) == NO_WISH

@@ -219,7 +219,7 @@ def test_no_transaction_applies_more_than_it_should(monkeypatch: pytest.MonkeyPa
 def test_a_proof_tells_what_is_decided_in_the_log_of_its_epoch_only() -> None:
     member = led()
     append(member, 1, 5)
-    assert member.prove(1, 3) == ("m1", 1, 5, True, "") and member.status().decided == 3
+    assert member.prove(1, 3) == ("m1", 1, 5, True, "", 0) and member.status().decided == 3
     member.prove(1, 99)
     assert member.status().decided == 5
     member.claim(CLUSTER, 2, "a:1 again")

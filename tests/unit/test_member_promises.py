@@ -134,3 +134,14 @@ def test_only_who_was_promised_last_renews_the_lease(epoch: int, promised: int) 
     member.now = 7.0
     assert member.prove(epoch, 0).promised == promised
     assert (member.status().silent_seconds == 0.0) == (epoch == promised)
+
+
+def test_the_leader_is_told_who_wishes_to_lead_and_only_that_one_may_be_the_next() -> None:
+    member = led()
+    assert member.prove(1, 0)[4:] == ("", 0)
+    member.core.wishes.file("b:1", 2, member.now)
+    assert member.prove(1, 0)[4:] == ("b:1", 2)
+    member.release(1)
+    with pytest.raises(Busy, match="b:1"):
+        member.claim(CLUSTER, 2, "c:1 nonce")
+    assert member.claim(CLUSTER, 2, B).promised == 2
