@@ -21,6 +21,7 @@ from data_service.namenode.groups import Groups
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.candidacy import Candidacy
 from data_service.namenode.leading.core_keeper import CoreKeeper
+from data_service.namenode.leading.following import LAG_SECONDS
 from data_service.namenode.leading.inbox import Inbox
 from data_service.namenode.leading.inquiry import ask_members, tell_who_waits
 from data_service.namenode.leading.leadership import Leadership
@@ -39,10 +40,6 @@ from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Settings
 
 log = logs.get("name_node")
-
-
-LAG_SECONDS = 1.0
-"""A standby that is behind the record for so long says so."""
 
 
 class NameNode(daemon.Daemon):
@@ -65,7 +62,9 @@ class NameNode(daemon.Daemon):
             str(self.address), name_nodes, len(settings.metadata.hosts),
             settings.name_node.leader_seconds, random.Random(),
         )  # fmt: skip
-        self._lookout = Lookout(candidacy, self._members, self._on_vacancy, self._on_leader)
+        self._lookout = Lookout(
+            candidacy, self._members, self._on_vacancy, self._on_leader, self._keeper.missed_by
+        )
         # What follows is told of, and its readers wait, under this.
         self._changed = self._keeper.changed
         self._stopping = False

@@ -21,9 +21,10 @@ class Watch:
         self.members = PlainMembers("abc")
         self.vacant: List[int] = []
         self.leaders: List[str] = []
+        self.missed_by = 0
         candidacy = Candidacy("n:0", ("n:0", "n:1"), 3, 1.5, Random(0))
         self.lookout = Lookout(
-            candidacy, self.members, self.vacant.append, self._changed
+            candidacy, self.members, self.vacant.append, self._changed, lambda: self.missed_by
         )
 
     def _changed(self) -> None:
@@ -98,3 +99,28 @@ def test_members_that_config_ini_does_not_name_any_more_are_asked_too(watch: Wat
     watch.members.addresses = watch.members.addresses[:1]
     watch.lookout.campaign(0)
     wait_until(lambda: watch.vacant == [0])
+
+
+def test_while_datanodes_miss_the_leader_each_member_is_told_so(watch: Watch) -> None:
+    watch.lead("n:1")
+    watch.lookout.campaign(0)
+    wait_until(lambda: watch.members.times("status") > 9)
+    assert not watch.members.times("wish")
+    watch.missed_by = 2
+    wait_until(lambda: watch.members.times("wish") > 6)
+    assert {member.wish_of for member in watch.members.members.values()} == {("n:0", 2)}
+    watch.missed_by = 0
+    wait_until(lambda: not watch.lookout._count)
+    asked = watch.members.times("status")
+    wait_until(lambda: watch.members.times("status") > asked + 9)
+    wished = watch.members.times("wish")
+    wait_until(lambda: watch.members.times("status") > asked + 18)
+    assert watch.members.times("wish") == wished
+
+
+def test_who_hears_of_no_leader_wishes_nothing_of_him(watch: Watch) -> None:
+    watch.missed_by = 2
+    watch.members.of("a").error = watch.members.of("b").error = Unavailable("away")
+    watch.lookout.campaign(0)
+    wait_until(lambda: watch.members.times("status") > 18)
+    assert not watch.members.times("wish")

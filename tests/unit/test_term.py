@@ -13,6 +13,7 @@ from data_service.namenode import namenode_core as core_module
 from data_service.namenode.chores import Chores
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.leading.term import Term
+from data_service.namenode.leading.unheard import Unheard
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import Caller
@@ -31,9 +32,13 @@ from zookeeper.fabric.errors import (
     DiskFull,
     NotEnoughReplicas,
 )
-from zookeeper.fabric.settings import Settings
+from zookeeper.fabric.settings import NameNodeSettings, Settings
 
 ROOT = Caller("root", frozenset(), True)
+
+
+def _never() -> None:
+    raise AssertionError("nobody else wishes to lead")
 
 
 @pytest.fixture
@@ -42,7 +47,9 @@ def service() -> ModelService:
     return ModelService()
 
 
-def claimed(settings: Settings, service: ModelService, owner: str) -> Term:
+def claimed(
+    settings: Settings, service: ModelService, owner: str, hand_over: Callable[[], None] = _never
+) -> Term:
     """A term whose epoch is claimed, of a core that stands by and has everything."""
     ending = Ending(lambda cause: None)
     journal = Journal(OneWay(service), owner, PATIENCE_SECONDS, FRAME_BYTES, ending.set)
@@ -50,7 +57,10 @@ def claimed(settings: Settings, service: ModelService, owner: str) -> Term:
     core = Core(settings, journal.cluster_id, "root")
     core.state.blocks.loaded(time.monotonic())
     core.state.replay(map(decode, service.lines))
-    return Term(settings, core, journal, ending, lambda known: None)
+    unheard = Unheard(owner, settings.name_node.stale_seconds)
+    return Term(
+        settings, core, journal, ending, lambda known: None, unheard, hand_over
+    )
 
 
 @pytest.fixture
@@ -333,3 +343,31 @@ def test_long_work_leaves_others_as_much_time_as_it_takes(
 
     term.namesystem.core.in_slices(step)
     assert slept == [0.01]
+
+
+def test_a_leader_that_the_datanodes_miss_wants_another_one_to_lead_once(
+    service: ModelService,
+) -> None:
+    wanted: List[str] = []
+    settings = Settings(name_node=NameNodeSettings(
+        stale_seconds=0.05, replication_interval_seconds=0.02))
+    term = claimed(settings, service, "test", lambda: wanted.append("another"))
+    term.begin()
+    info = node_info("a", cluster_id="")
+    term.namesystem.tell_blocks(lambda blocks: blocks.register(info, time.monotonic()))
+    rounds: List[str] = []
+    look = term._housekeeping._look
+
+    def looked() -> None:
+        look()
+        rounds.append("one")
+
+    term._housekeeping._look = looked
+    wait_until(lambda: len(rounds) > 5)
+    assert not wanted
+    service.core.wishes.file("another", 1, service.now)
+    wait_until(lambda: wanted, what="that it gives way")
+    asked = len(rounds)
+    wait_until(lambda: len(rounds) > asked + 5)
+    assert wanted == ["another"], "once is enough"
+    term.end()

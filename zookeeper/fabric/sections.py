@@ -52,7 +52,9 @@ class NameNodeSettings(Section):
         "fraction of blocks that must be reported before changes are allowed")
     safe_mode_extension_seconds: float = setting(
         1.0, number("a number of seconds", 0.0, 86400.0), "how long safe mode goes on after that")
-    stale_seconds: float = setting(10.0, SECONDS, "silence after which a datanode is avoided")
+    stale_seconds: float = setting(
+        10.0, SECONDS, "silence after which a datanode is avoided, and a leader that most of them "
+        "miss gives way")
     dead_seconds: float = setting(
         600.0, SECONDS, "silence after which a datanode is dead and its blocks are copied: longer "
         "than a machine needs to start anew")

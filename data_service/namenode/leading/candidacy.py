@@ -42,7 +42,7 @@ class Candidacy:
         self, own: str, name_nodes: Sequence[str], members: int, leader_seconds: float,
         random: Random,
     ) -> None:  # fmt: skip
-        self._own = own
+        self.own = own
         self._name_nodes = tuple(name_nodes)
         self._members = members
         self.silence_seconds = leader_seconds * LEASE_FACTOR
@@ -69,7 +69,7 @@ class Candidacy:
     def leader(self, now: float) -> str:
         """The address of another one who is heard to lead; empty when nobody is."""
         newest = _newest([one for one in self._known(now) if not self._is_silent(one)])
-        return newest if newest != self._own else ""
+        return newest if newest != self.own else ""
 
     def _known(self, now: float) -> List[MemberStatus]:
         return [one.status for one in self._heard.values() if now - one.at <= FORGET_SECONDS]
@@ -86,7 +86,7 @@ class Candidacy:
         return is_majority(newest.configuration, free)
 
     def _may_be_claimed(self, status: MemberStatus) -> bool:
-        return self._is_silent(status) or address_of(status.owner) == self._own
+        return self._is_silent(status) or address_of(status.owner) == self.own
 
     def _is_silent(self, status: MemberStatus) -> bool:
         return status.silent_seconds >= self.silence_seconds
@@ -98,13 +98,13 @@ class Candidacy:
 
     def _rank(self, statuses: List[MemberStatus]) -> int:
         """How many go first: the last leader itself is the last one."""
-        own, former = self._name_nodes.index(self._own), _newest(statuses)
+        own, former = self._name_nodes.index(self.own), _newest(statuses)
         if former not in self._name_nodes:
             return own
         return (own - self._name_nodes.index(former) - 1) % len(self._name_nodes)
 
     def __repr__(self) -> str:
-        return f"<Candidacy of {self._own}, {len(self._heard)} members heard>"
+        return f"<Candidacy of {self.own}, {len(self._heard)} members heard>"
 
 
 def _newest(statuses: List[MemberStatus]) -> str:

@@ -12,9 +12,10 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.ending import Ending
-from data_service.namenode.leading.following import Following, Lag, catch_up
+from data_service.namenode.leading.following import LAG_SECONDS, Following, Lag, catch_up
 from data_service.namenode.leading.record_reader import RecordReader
 from data_service.namenode.leading.term import Term
+from data_service.namenode.leading.unheard import Unheard, beats_of
 from data_service.namenode.listening import Listener
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem
@@ -55,6 +56,7 @@ class CoreKeeper:
         self._members = members
         self._told = told
         self._show = show
+        self._unheard = Unheard(str(address), settings.name_node.stale_seconds)
         self.changed = threading.Condition()
         """Under it the end or begin of a term is told."""
         self.namesystem: Optional[Namesystem] = None
@@ -114,6 +116,16 @@ class CoreKeeper:
         if self.standby is None or following is None:
             return None
         return following.lag(time.monotonic())
+
+    def missed_by(self) -> int:
+        """How many datanodes miss the namenode that leads, when this one stands by and should take
+        its place; else 0."""
+        standby, lag, now = self.standby, self.lag, time.monotonic()
+        if standby is None or lag is None or lag.seconds >= LAG_SECONDS:
+            return 0
+        with standby.lock:
+            beats = beats_of(standby.core.state.blocks.census.nodes(), now)
+        return self._unheard.missed_by(beats, now)
 
     def listener(self) -> Optional[Listener]:
         """Who hears datanodes now: the namesystem that serves, or who stands by."""
@@ -239,6 +251,7 @@ class CoreKeeper:
             self._term = Term(
                 settings, core, journal, ending,
                 lambda known: self._told(leadership.Outlived(attempt, known, own)),
+                self._unheard, lambda: self._told(leadership.HandOver()),
             )  # fmt: skip
             self._term.begin()
         except BaseException:

@@ -36,6 +36,10 @@ SILENCE_SECONDS = 2.0
 """A record that is silent for so long, beyond the wait for news, is out of reach."""
 
 
+LAG_SECONDS = 1.0
+"""A standby that is behind the record for so long says so, and does not wish to lead."""
+
+
 class Lag(NamedTuple):
     """By how many edits that it has heard of a standby is behind the record, and since when, in
     seconds, it was not level with it; 0 when it is."""

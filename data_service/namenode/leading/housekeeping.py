@@ -26,7 +26,7 @@ PARTING_SECONDS = 2.0
 
 class Housekeeping:
     """One term's. `pause_seconds` lie between two rounds, `edit_seconds` is what an edit of one
-    may take to be durable."""
+    may take to be durable; `look` is called in each round, and waits for nothing either."""
 
     def __init__(
         self,
@@ -35,12 +35,14 @@ class Housekeeping:
         ending: Ending,
         pause_seconds: float,
         edit_seconds: float,
+        look: Callable[[], None],
     ) -> None:
         self._namesystem = namesystem
         self._chores = chores
         self._ending = ending
         self._pause_seconds = pause_seconds
         self._edit_seconds = edit_seconds
+        self._look = look
         self._threads = [
             threading.Thread(target=self._repeat, args=(step, name), name=name, daemon=True)
             for name, step in (
@@ -82,6 +84,7 @@ class Housekeeping:
             log.info(event.name, **dict(event.fields))
         if made.safe_mode:
             log.warning("safe_mode.lasts", **made.safe_mode)
+        self._look()
 
     def _record(self) -> None:
         with self._namesystem.lock:

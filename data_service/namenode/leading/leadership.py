@@ -81,7 +81,7 @@ class Outlived(NamedTuple):
 
 
 class HandOver(NamedTuple):
-    """An administrator wants another namenode to lead."""
+    """Another namenode should lead: an administrator wants it, or most datanodes hear only that."""
 
 
 class Failed(NamedTuple):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from math import inf
 from typing import Callable, Dict, Optional
 
 from data_service.namenode.leading.candidacy import LOOK_SECONDS, Candidacy
@@ -21,7 +22,9 @@ ANSWER_SECONDS = 1.0
 
 class Lookout:
     """One namenode's; `ways` lead to every member. In threads of its own it tells `vacant`, once
-    in each candidacy, that leadership can be claimed, and `changed` that another one leads."""
+    in each candidacy, that leadership can be claimed, and `changed` that another one leads.
+    `missed_by` says how many datanodes miss that one, when this namenode should lead instead: the
+    members are told of it, for the leader to hear; mostly it is 0."""
 
     def __init__(
         self,
@@ -29,10 +32,14 @@ class Lookout:
         ways: Ways,
         vacant: Callable[[int], None],
         changed: Callable[[], None],
+        missed_by: Callable[[], int],
     ) -> None:
         self._candidacy = candidacy
         self._ways = ways
         self._vacant, self._changed = vacant, changed
+        self._missed_by = missed_by
+        self._count = 0
+        self._counted_at = -inf
         self._lock = threading.Lock()
         self._number: Optional[int] = None
         self._questions: Optional[EachMember] = None
@@ -78,6 +85,7 @@ class Lookout:
     def _look(self, address: str, member: MemberCalls) -> None:
         try:
             self._heard(address, member.status())
+            self._wish(member)
         except DfsError as error:
             self._failed(address, error.message)
         except Exception as error:
@@ -110,6 +118,26 @@ class Lookout:
         if claims and number is not None:
             self.rest()
             self._vacant(number)
+
+    def _wish(self, member: MemberCalls) -> None:
+        """Have the leader hear that this namenode should lead, if that is so."""
+        missed_by = self._counted()
+        if missed_by:
+            member.wish(self._candidacy.own, missed_by)
+
+    def _counted(self) -> int:
+        """How many datanodes miss the leader; they are counted once for all members."""
+        now = time.monotonic()
+        with self._lock:
+            if not self.leader:
+                return 0
+            if now - self._counted_at < LOOK_SECONDS:
+                return self._count
+            before, self._counted_at = self._count, now
+        self._count = missed_by = self._missed_by()
+        if missed_by and not before:
+            log.warning("leader.unheard", leader=self.leader, missed_by=missed_by)
+        return missed_by
 
     def __repr__(self) -> str:
         return f"<Lookout by {self._candidacy!r}>"

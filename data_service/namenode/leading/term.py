@@ -6,9 +6,11 @@ from typing import Callable, Optional
 from data_service.namenode.chores import Chores
 from data_service.namenode.decisions import Decisions
 from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.giving_way import GivingWay
 from data_service.namenode.leading.housekeeping import Housekeeping
 from data_service.namenode.leading.leader_lease import LeaderLease
 from data_service.namenode.leading.lease_keeper import LeaseKeeper
+from data_service.namenode.leading.unheard import Unheard
 from data_service.namenode.leading.watchdog import Watchdog
 from data_service.namenode.namenode_core import Core
 from data_service.namenode.namesystem import Namesystem, edit_seconds
@@ -30,7 +32,7 @@ class Term:
     """In `journal.epoch`, which has been claimed, of a core that nobody else changes and that has
     everything that was recorded. `namesystem` may serve from `begin` until `end`.
 
-    See `Namesystem` for `on_later_epoch`.
+    See `Namesystem` for `on_later_epoch`, and `GivingWay` for `unheard` and `hand_over`.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class Term:
         journal: Journal,
         ending: Ending,
         on_later_epoch: Callable[[int], None],
+        unheard: Unheard,
+        hand_over: Callable[[], None],
     ) -> None:
         own = settings.name_node
         lease = LeaderLease(own.leader_seconds, len(own.hosts) == 1)
@@ -56,6 +60,7 @@ class Term:
         self._housekeeping = Housekeeping(
             self.namesystem, self._chores, ending,
             own.replication_interval_seconds, edit_seconds(settings),
+            GivingWay(self.namesystem, unheard, hand_over).look,
         )  # fmt: skip
 
     def begin(self) -> None:

@@ -23,6 +23,7 @@ class PlainMember:
         self.last_txid = 1
         self.silent_seconds, self.state = inf, OK
         self.asked: List[str] = []
+        self.wish_of: Tuple[str, int] = ("", 0)
 
     def status(self) -> tuple:
         """See MemberCalls."""
@@ -36,6 +37,10 @@ class PlainMember:
         """See MemberCalls."""
         if epoch == self.promised:
             self.silent_seconds = inf
+
+    def wish(self, address: str, missed_by: int) -> None:
+        """See MemberCalls."""
+        self.wish_of = address, missed_by
 
 
 class PlainMembers:
