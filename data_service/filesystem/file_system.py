@@ -20,6 +20,7 @@ from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.files import FileStatus
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
+from zookeeper.fabric.errors import NotLeader, Unavailable
 from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -103,12 +104,18 @@ class FileSystem(Names, Administration, Delegation, Conveniences):
         self._namenode.close()
 
     def knock(self) -> None:
-        """Ask the namenode once, briefly, whether it lets this user in.
+        """Ask each namenode once at most, briefly, whether it lets this user in.
 
         Raises AuthenticationFailed when it does not (any more), and whatever keeps it from saying:
-        Unavailable, NotLeader and so on.
+        Unavailable, NotLeader and so on, when none of them leads.
         """
-        self._namenode.parting.stat("/")
+        for left in range(len(self.settings.name_node.hosts) - 1, -1, -1):
+            try:
+                self._namenode.parting.stat("/")
+                return
+            except (Unavailable, NotLeader):
+                if not left:
+                    raise
 
     def ignoring_checksums(self) -> "FileSystem":
         """The same, on the same connections, for who wants what is left of damaged files: where a

@@ -6,6 +6,9 @@ good. A delegation token is shown to the namenode on connections of the gateway'
 then those of the token's owner. A session's cookie is such a token, which the user gets with his
 password, and which the gateway, as its renewer, prolongs while it is used. A client that was made
 so is kept, by a digest of what proved it, and serves until its key or token is refused.
+
+While no namenode leads nobody can say who a new visitor is. He is told so at once, unless it is for
+his files that he came: then he waits for one as he would for what he asks next.
 """
 
 import threading
@@ -22,6 +25,7 @@ from data_service.web.clients import Clients
 from data_service.web.exchange.remote_exceptions import (
     ACCESS_CONTROL,
     INVALID_TOKEN,
+    NOBODY_LEADS,
     UNAUTHENTICATED,
     RemoteException,
     refused,
@@ -31,7 +35,7 @@ from data_service.web.exchange.request import Request
 from data_service.web.visitors import Connect, Entered, on_behalf_of
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import SECRET
-from zookeeper.fabric.errors import AuthenticationFailed, DfsError
+from zookeeper.fabric.errors import AuthenticationFailed, DfsError, NotLeader, Unavailable
 from zookeeper.fabric.identity import GATEWAY
 
 log = logs.get("gateway")
@@ -59,7 +63,7 @@ class ProvenVisitors:
         self._proved_at: "WeakKeyDictionary[FileSystem, float]" = WeakKeyDictionary()
         self._renewed_at: "WeakKeyDictionary[FileSystem, float]" = WeakKeyDictionary()
 
-    def client(self, request: Request, held: ExitStack) -> FileSystem:
+    def client(self, request: Request, held: ExitStack, patient: bool = False) -> FileSystem:
         """See Visitors."""
         parameters = request.parameters
         claim = claim_of(request.head, parameters.text("delegation"))
@@ -72,7 +76,7 @@ class ProvenVisitors:
         other = on_behalf_of(parameters, user)
         if other and not user:
             raise refused("found both a token and doas: a token says for whom it is")
-        fs = held.enter_context(self._served(claim, other, request.head.visitor))
+        fs = held.enter_context(self._served(claim, other, request.head.visitor, patient))
         named, proved = parameters.user("user.name"), user or fs.user
         if named and named != proved:
             raise RemoteException(
@@ -103,12 +107,14 @@ class ProvenVisitors:
         self._clients.forget((claim.digest, ""))
 
     @contextmanager
-    def _served(self, claim: Claim, other: str, host: str) -> Iterator[FileSystem]:
+    def _served(
+        self, claim: Claim, other: str, host: str, patient: bool = False
+    ) -> Iterator[FileSystem]:
         """The client that a claim is good for. Raises RemoteException when it is not, also when
         that turns out within the block."""
         visitor = (claim.digest, other)
         try:
-            with self._clients.of(visitor, lambda: self._proved(claim, other, host)) as fs:
+            with self._kept(claim, other, host, patient) as fs:
                 if self._is_time(self._proved_at, fs, PROOF_SECONDS):
                     _prove_again(fs)
                 if isinstance(claim, Token) and claim.in_session:
@@ -123,8 +129,32 @@ class ProvenVisitors:
             kind = INVALID_TOKEN if own_word else UNAUTHENTICATED
             raise RemoteException(kind, error.message) from None
 
-    def _proved(self, claim: Claim, other: str, host: str) -> FileSystem:
-        """A new client, whose first call the namenode has answered. Raises AuthenticationFailed."""
+    @contextmanager
+    def _kept(
+        self, claim: Claim, other: str, host: str, patient: bool
+    ) -> Iterator[FileSystem]:
+        visitor = (claim.digest, other)
+        with ExitStack() as held:
+            make = lambda: self._proved(claim, other, host, _knock)  # noqa: E731
+            try:
+                fs = held.enter_context(self._clients.of(visitor, make))
+            except (Unavailable, NotLeader) as error:
+                if not patient:
+                    raise RemoteException(
+                        NOBODY_LEADS, "no namenode that leads answers this gateway, so that nobody "
+                        f"can say who you are: try again in a moment ({error.message})"
+                    ) from None
+                # By itself, since who has no patience must not wait for it. All who wait share it.
+                make = lambda: self._proved(claim, other, host, _wait)  # noqa: E731
+                fs = held.enter_context(self._clients.of((*visitor, "waiting"), make))
+                self._clients.forget((*visitor, "waiting"))
+            yield fs
+
+    def _proved(
+        self, claim: Claim, other: str, host: str, ask: Callable[[FileSystem], None]
+    ) -> FileSystem:
+        """A new client, whose first call, `ask`, the namenode has answered. Raises
+        AuthenticationFailed."""
         with self._lock:
             begun = self._attempts.begin(host, claim.digest, self._now())
         if not begun:
@@ -135,7 +165,7 @@ class ProvenVisitors:
         try:
             fs = self._connect("", _acting(claim), other)
             try:
-                fs.stat("/")
+                ask(fs)
             except BaseException:
                 fs.close()
                 raise
@@ -174,6 +204,16 @@ class ProvenVisitors:
             if is_time:
                 done_at[fs] = now
         return is_time
+
+
+def _knock(fs: FileSystem) -> None:
+    """Ask the namenodes, and wait for none that leads."""
+    fs.knock()
+
+
+def _wait(fs: FileSystem) -> None:
+    """Ask the namenode, and wait for one that leads."""
+    fs.stat("/")
 
 
 def _prove_again(fs: FileSystem) -> None:

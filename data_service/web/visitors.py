@@ -28,8 +28,9 @@ class Visitors(Protocol):
     mode: str
     """That of the cluster."""
 
-    def client(self, request: Request, held: ExitStack) -> FileSystem:
-        """The client of the user who asks, until `held` is closed. Raises RemoteException."""
+    def client(self, request: Request, held: ExitStack, patient: bool = False) -> FileSystem:
+        """The client of the user who asks, until `held` is closed. Raises RemoteException: that
+        nobody can say who he is while no namenode leads, unless he is so patient as to wait."""
 
     def enter(self, user: str, password: str, request: Request, held: ExitStack) -> Entered:
         """Begin a session of this user, until `held` is closed. Raises RemoteException."""
@@ -49,7 +50,7 @@ class NamedVisitors:
         self._connect = connect
         self._usual_user = usual_user
 
-    def client(self, request: Request, held: ExitStack) -> FileSystem:
+    def client(self, request: Request, held: ExitStack, patient: bool = False) -> FileSystem:
         """See Visitors."""
         parameters = request.parameters
         if parameters.text("delegation"):

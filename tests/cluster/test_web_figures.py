@@ -210,3 +210,13 @@ def test_a_gateways_own_key_opens_the_figures_of_all(secret: Cluster, tmp_path: 
         assert value_in(one.families, "process_threads") > 0
     leader = next(one for one in seen if one.status is not None)
     assert [node.host for node in leader.nodes] == ["127.0.0.1"], "it is told the names"
+
+
+def test_who_is_new_while_no_namenode_leads_is_told_so_at_once(secret: Cluster) -> None:
+    word = secret.client("issueKey", "--web", "carol").out.decode().strip()
+    proof = "Basic " + b64encode(f"carol:{word}".encode()).decode()
+    secret.kill("name_node")
+    for path in ("/metrics", "/jmx", "/cluster/overview", "/who"):
+        assert status(secret, path, Authorization=proof) == 503, path
+    secret.start_daemon("name_node")
+    wait_until(lambda: status(secret, "/who", Authorization=proof) == 200)

@@ -148,6 +148,19 @@ def test_while_the_namenode_does_not_answer_who_is_known_is_let_in(ask: ProvingA
         assert ask.status("bob").status == 200, "which was no failure of his"
 
 
+def test_who_is_new_while_nobody_leads_hears_so_and_waits_for_his_files(ask: ProvingAsker) -> None:
+    ask.down = ask.recovers = True
+    bob = ask.basic("bob", "pb")
+    for target in ("/who", "/files/open"):
+        reply = ask.raw("GET", target, Authorization=bob)
+        assert reply.status == 503 and "no namenode that leads" in reply.error, target
+    assert ask.down and ask.tried == []
+    assert all(client.closed for client in ask.clients)
+    assert ask.status("bob").status == 200, "who comes for his files waits"
+    assert all(client.closed for client in ask.clients), "it has done its work"
+    assert ask.status("bob").status == 200 and not ask.clients[-1].closed
+
+
 def test_who_errs_often_is_refused_without_asking_and_others_are_not(ask: ProvingAsker) -> None:
     wrong = ask.basic("alice", "wrong")
     errors = [ask.raw("GET", "/who", Authorization=wrong).error for _ in range(20)]

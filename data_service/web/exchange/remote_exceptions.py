@@ -57,6 +57,7 @@ LEASE_EXPIRED = Kind("LeaseExpiredException", "org.apache.hadoop.hdfs.server.nam
 SAFE_MODE = Kind("SafeModeException", "org.apache.hadoop.hdfs.server.namenode", 403)
 STANDBY = Kind("StandbyException", "org.apache.hadoop.ipc", 403)
 RETRIABLE = Kind("RetriableException", "org.apache.hadoop.ipc", 403)
+NOBODY_LEADS = Kind("RetriableException", "org.apache.hadoop.ipc", 503)
 BLOCK_MISSING = Kind("BlockMissingException", "org.apache.hadoop.hdfs", 403)
 CHECKSUM = Kind("ChecksumException", "org.apache.hadoop.fs", 403)
 IO = Kind("IOException", "java.io", 403)

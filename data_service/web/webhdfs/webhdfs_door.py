@@ -21,7 +21,7 @@ class WebHdfsDoor:
         """See Door."""
         path, op = _path_of(request.path), request.parameters.op
         try:
-            fs = self._visitors.client(request, held)
+            fs = self._visitors.client(request, held, patient=True)
             call = Call(path, request.parameters, fs, request.body, request.origin)
             return _perform(request, call)
         except DfsError as error:

@@ -16,7 +16,8 @@ class ProvingAsker(Asker):
     """Its users and their passwords are `passwords`, its tokens and their owners `tokens`; of whom
     a key or token was taken away since hears so at his next call. `hue` may act for everybody but
     root. `tried` is what was shown of whom the namenode was asked about, `renewed` which tokens
-    were; `moment` is now; `down` tells that the namenode does not answer."""
+    were; `moment` is now; `down` tells that the namenode does not answer, until who waits for it
+    has done so when it `recovers`."""
 
     def __init__(self) -> None:
         self.moment = 1000.0
@@ -26,7 +27,7 @@ class ProvingAsker(Asker):
         self.tried: List[str] = []
         self.renewed: List[str] = []
         self.clients: List[_Client] = []
-        self.down = False
+        self.down = self.recovers = False
 
     def _visitors(self) -> Visitors:
         return ProvenVisitors(Clients(), self._connect, lambda: self.moment)
@@ -74,6 +75,8 @@ class _Client(MemoryFileSystem):
             self._who = self.as_user(self.user)._who
 
     def _called(self, method: str) -> None:
+        if method != "knock" and self._cluster.recovers:
+            self._cluster.down = False
         real = self._cluster.judge(self._acting)
         if self._other and (real != "hue" or self._other == "root"):
             raise PermissionDenied(f"User: {real} is not allowed to impersonate {self._other}")
