@@ -93,7 +93,7 @@ class MemberKeeper:
     def _look_after(self) -> None:
         members, lane = self._members, self._lane
         if lane.writing.connection is None:
-            self._join()
+            self._take_in()
         if lane.version < members.configuration.version:
             self._tell_configuration()
         with members.changed:
@@ -102,10 +102,23 @@ class MemberKeeper:
                 asked = [line.connection] if line.busy else []
                 ready = members.ways.answering(asked, 0) if asked else []
                 members.exchange(ready, time.monotonic())
+        self._open_to_proofs()
+
+    def _open_to_proofs(self) -> None:
+        members, lane = self._members, self._lane
         if lane.proving.connection is None and not members.closed:
             lane.proving.connection = members.ways.dial(lane.address)
 
     # The way into step.
+
+    def _take_in(self) -> None:
+        try:
+            self._join()
+        except Fenced:
+            # It takes part in nothing any more until all are united in another epoch: to begin one
+            # the leader has to learn it, by the answer to a question for a proof.
+            self._open_to_proofs()
+            raise
 
     def _join(self) -> None:
         """Have the member take part; raises whatever keeps it from that."""

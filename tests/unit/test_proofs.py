@@ -77,6 +77,18 @@ def test_who_was_left_by_some_and_has_no_majority_any_more_gives_up_soon(quorum:
     assert quorum.members[1].claim(leader.reign.cluster_id, leader.reign.epoch + 2, "another:1 x")
 
 
+def test_who_had_left_before_he_was_reached_is_known_to_have_left(quorum: Quorum) -> None:
+    """He takes part in nothing until another epoch unites all, so the leader has to know."""
+    quorum.lead().close()
+    quorum.ways.dead.add("a:1")
+    leader = quorum.lead()
+    proofs = Proofs(leader)
+    quorum.members[0].claim(leader.reign.cluster_id, leader.reign.epoch + 1, "namenode:1 later")
+    assert proofs.renew(PATIENCE_SECONDS) and not proofs.allegiance.has_lost_some
+    quorum.ways.dead.clear()
+    wait_until(lambda: proofs.renew(PATIENCE_SECONDS) and proofs.allegiance.has_lost_some)
+
+
 def test_figures_tell_who_lags(quorum: Quorum) -> None:
     leader = quorum.lead()
     wait_until(lambda: len(leader.in_step()) == 3)
