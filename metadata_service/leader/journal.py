@@ -17,7 +17,7 @@ import math
 import os
 import threading
 import time
-from typing import Callable, Dict, List, Optional, Tuple, TypeVar, Union
+from typing import Callable, Dict, List, Optional, Tuple, Type, TypeVar, Union
 
 from metadata_service.ailments import Ailment
 from metadata_service.edits import Edit
@@ -36,7 +36,14 @@ from metadata_service.leader.verdict import Verdict
 from metadata_service.leader.waiters import Waiters
 from metadata_service.quorum import Place
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import DfsError, InternalError, NotLeader, OutOfStep, Unavailable
+from zookeeper.fabric.errors import (
+    Busy,
+    DfsError,
+    InternalError,
+    NotLeader,
+    OutOfStep,
+    Unavailable,
+)
 from zookeeper.fabric.figures import SIZES, Family, Histogram, gauge, histogram
 
 log = logs.get("journal")
@@ -87,9 +94,10 @@ class Journal:
         `at_least`: what a datanode knows of, should the members have lost it.
         All that may have been decided before is so now, and nothing else ever will be. Raises
         Unavailable when no majority of the members answers in time, Fenced when another namenode
-        claimed a still newer epoch at the same moment.
+        claimed a still newer epoch at the same moment, Busy while another may lead: to claim again
+        and again would only have the others promise epochs that nobody leads.
         """
-        members = self._patiently(lambda seconds: self._lead(at_least, seconds))
+        members = self._patiently(lambda seconds: self._lead(at_least, seconds), Busy)
         proofs = Proofs(members)
         self._members, self._proofs = members, proofs
         self._rows = RecordRows(members, proofs, self._timeout_seconds, self._closed)
@@ -360,8 +368,11 @@ class Journal:
             log.error("append.failed", exc_info=True, error=error)
             raise InternalError(f"the append broke: {error}") from error
 
-    def _patiently(self, attempt: Callable[[float], Result]) -> Result:
-        """What an attempt within so many seconds gives, made again until the time is over."""
+    def _patiently(
+        self, attempt: Callable[[float], Result], *final: Type[DfsError]
+    ) -> Result:
+        """What an attempt within so many seconds gives, made again until the time is over, unless
+        it raises one of the `final` errors."""
         deadline = time.monotonic() + self._timeout_seconds
         pause = 0.0
         while True:
@@ -371,7 +382,8 @@ class Journal:
                 return result
             except DfsError as error:
                 trouble = f"waits for the metadata service: {error.message}"
-                if not error.retryable or time.monotonic() >= deadline:
+                over = isinstance(error, final) or time.monotonic() >= deadline
+                if over or not error.retryable:
                     raise
                 if self._queue.trouble != trouble:  # Once is enough, however long it takes.
                     log.warning("metadata.awaited", error=error.message)

@@ -67,7 +67,7 @@ def test_a_namenode_starts_from_what_another_one_recorded(direct: DirectPool) ->
     for each in edits:
         first.submit(each)
     first.wait(60)
-    direct.failures = [Unavailable("restarting"), Busy("busy")]
+    direct.failures = [Unavailable("restarting"), DeadlineExceeded("late")]
     second = Opened(direct).journal
     assert (second.epoch, second.durable_txid) == (2, 60)
     for name, rows in image_after(edits).items():

@@ -5,10 +5,11 @@ from typing import Iterator
 
 import pytest
 
+from metadata_service.leader.journal import Journal
 from metadata_service.leader.member_figures import figures
 from metadata_service.leader.proofs import Proofs
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from tests.support.models.lettered_members import Quorum, write
+from tests.support.models.lettered_members import BYTES_MAX, Quorum, write
 from zookeeper.fabric.errors import Busy, Fenced, OutOfStep, Unavailable
 
 
@@ -87,6 +88,19 @@ def test_who_had_left_before_he_was_reached_is_known_to_have_left(quorum: Quorum
     assert proofs.renew(PATIENCE_SECONDS) and not proofs.allegiance.has_lost_some
     quorum.ways.dead.clear()
     wait_until(lambda: proofs.renew(PATIENCE_SECONDS) and proofs.allegiance.has_lost_some)
+
+
+def test_a_claim_that_comes_too_early_is_given_up(quorum: Quorum) -> None:
+    """Made again and again it would have a member that nobody leads yet promise ever later epochs,
+    and take part in nothing."""
+    quorum.lead().close()
+    quorum.ways.dead.add("a:1")
+    assert Proofs(quorum.lead()).renew(PATIENCE_SECONDS), "the others answer one leader"
+    quorum.ways.dead.clear()
+    other = Journal(quorum.ways, "another:1", PATIENCE_SECONDS, BYTES_MAX, lambda error: None)
+    with pytest.raises(Busy, match="lease of namenode:1 may run"):
+        other.open()
+    assert quorum.members[0].record.promised == 3
 
 
 def test_figures_tell_who_lags(quorum: Quorum) -> None:
