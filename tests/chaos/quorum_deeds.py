@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, NamedTuple
 from tests.chaos.history import OK, Call
 from tests.chaos.reckoning import WRITERS
 from tests.chaos.shapes import Shape
-from tests.chaos.survey import members_unrest
+from tests.chaos.survey import leader, members_unrest
 from tests.chaos.thrasher import Thrasher
 from tests.support.clusters.cluster import CLIENT
 from tests.support.disks.member_damage import break_the_log, flip_a_row
@@ -38,6 +38,7 @@ class QuorumThrasher(Thrasher):
         super().__init__(*arguments)
         self._shape = shape
         self._silent_since = -1.0
+        self._is_disk_at_stake = False
         self._orders: List["subprocess.Popen[bytes]"] = []
         self.silences: List[Silence] = []
 
@@ -45,8 +46,8 @@ class QuorumThrasher(Thrasher):
         """Those of every cluster, and those that need several of a kind."""
         return {
             **super().deeds(), self._crash_pair: 3, self._pause_name_node: 3, self._cut_off: 5,
-            self._empty_member: 2, self._damage_member: 2, self._crash_most_members: 1,
-            self._fail_over: 2, self._crash_zookeepers: 1,
+            self._leave_with_one: 3, self._empty_member: 2, self._damage_member: 2,
+            self._crash_most_members: 1, self._fail_over: 2, self._crash_zookeepers: 1,
         }  # fmt: skip
 
     def run(self, seconds: float, pause_seconds: float) -> None:
@@ -95,15 +96,50 @@ class QuorumThrasher(Thrasher):
             self._later(seconds, proxy.heal)
         return True
 
-    def _empty_member(self) -> bool:
-        role, seconds = self._random.choice(self._cluster.members), self._seconds()
+    def _leave_with_one(self) -> bool:
+        """The leader reaches one member only, and nobody else does: what is stored there has no
+        majority. Half of the time both are lost then, that member with its disk; the others must
+        have everything that was acknowledged."""
+        cluster, member = self._cluster, self._random.choice(self._cluster.members)
+        seconds, are_lost = self._seconds(), self._random.random() < 0.5
         if not self._may_lose_a_disk():
             return False
+        lonely = leader(cluster)
+        if lonely in self._down | self._paused | {""}:
+            return False
+        others = [one for one in cluster.members if one != member]
+        ways = [(lonely, one) for one in others] + [(member, one) for one in others]
+        ways += [(one, member) for one in self._shape.diallers(member) if one != lonely]
+        self._note(f"leave {lonely} with {member} only for {seconds:.1f} s"
+                   + are_lost * ", then both are lost")
+        for way in ways:
+            cluster.link(*way).cut()
+        self._is_disk_at_stake = are_lost
+
+        def bring_back() -> None:
+            if are_lost:
+                self._crash_one(lonely)
+                self._lose_disk(member)
+            self._is_disk_at_stake = False
+            for way in ways:
+                cluster.link(*way).heal()
+
+        self._later(seconds, bring_back)
+        return True
+
+    def _empty_member(self) -> bool:
+        role = self._random.choice(self._cluster.members)
+        if not self._may_lose_a_disk():
+            return False
+        self._lose_disk(role)
+        return True
+
+    def _lose_disk(self, role: str) -> None:
+        seconds = self._seconds()
         self._note(f"empty the disk of {role}, which is back in {seconds:.1f} s")
         self._kill(role)
         self._cluster.wipe(role)
         self._later(seconds, partial(self._start, role))
-        return True
 
     def _damage_member(self) -> bool:
         role, seconds = self._random.choice(self._cluster.members), self._seconds()
@@ -122,8 +158,10 @@ class QuorumThrasher(Thrasher):
         return True
 
     def _may_lose_a_disk(self) -> bool:
-        """Whether all members are there, and none of them misses anything."""
+        """Whether all members are there, and none of them misses anything, or is about to."""
         away = self._down | self._paused
+        if self._is_disk_at_stake:
+            return False
         return not away.intersection(self._cluster.members) and not members_unrest(self._cluster)
 
     def _crash_most_members(self) -> bool:

@@ -12,6 +12,7 @@ from data_service.protocol.availability_calls import ACTIVE, STANDBY
 from data_service.protocol.blocks import Block
 from data_service.protocol.health import FsckRow
 from metadata_service.edits import TABLES, decode
+from metadata_service.member.member_lease import address_of
 from metadata_service.quorum import OK
 from metadata_service.record.opening import NAME
 from tests.chaos.invariants import RecordedEdit, Vitals
@@ -54,6 +55,17 @@ def members_unrest(cluster: Cluster) -> str:
             return f"the members are {sets} to {role}, and {ids} are there"
     places = {status.applied for status in told.values() if status is not None}
     return f"the members stand at {sorted(places)}" if len(places) > 1 else ""
+
+
+def leader(cluster: Cluster) -> str:
+    """The namenode that the members of the record have promised the newest epoch; empty when they
+    tell of none."""
+    told = [Quorum(cluster).status(role) for role in cluster.members]
+    newest = max((one for one in told if one), key=lambda one: one.promised, default=None)
+    port = address_of(newest.owner if newest else "").rpartition(":")[2]
+    # The host is that of a crossing.
+    found = [one for one in cluster.name_nodes if str(cluster.address(one)[1]) == port]
+    return found[0] if found else ""
 
 
 def availability_unrest(cluster: Cluster, file_system: FileSystem) -> str:
