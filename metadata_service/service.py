@@ -15,7 +15,7 @@ from metadata_service.member.member_lease import LEASE_FACTOR
 from metadata_service.member.upkeep import Upkeep
 from metadata_service.quorum import Tail
 from metadata_service.record import incoming, setting_aside
-from metadata_service.record.backup import restore
+from metadata_service.record.backup import restore, version_of
 from metadata_service.record.exports import Exports
 from metadata_service.record.schema import JOURNAL, STATE
 from zookeeper.fabric import daemon, disk, logs
@@ -123,12 +123,14 @@ class Metadata(daemon.Daemon):
         with self._lock:
             if self._stopped:
                 return
+        # Before anything is touched: a backup that is refused leaves nothing behind.
+        backup = version_of(self._restore_from) if self._restore_from else None
         directory_lock = disk.take_directory(directory)
         try:
             setting_aside.resume(directory)
             incoming.resume(directory)
-            if self._restore_from:
-                restore(self._restore_from, directory)
+            if backup is not None:
+                restore(self._restore_from, backup, directory)
                 log.info("record.restored", backup=self._restore_from)
             if self._alone is not None:
                 go_alone(directory, str(self._advertised), self._alone)

@@ -182,8 +182,10 @@ class NameNode(daemon.Daemon):
         lag = self._keeper.lag
         if lag is None:
             return "loads the image"
-        late = lag.seconds >= LAG_SECONDS
-        return f"is {lag.edits} edits behind the record, for {lag.seconds:.0f} s" if late else ""
+        if lag.seconds >= LAG_SECONDS:
+            return f"is {lag.edits} edits behind the record, for {lag.seconds:.0f} s"
+        heard, there = self._keeper.heard
+        return f"hears from {heard} of {there} live datanodes" if heard < there else ""
 
     def _hand_over(self) -> None:
         if len(self._settings.name_node.hosts) == 1:

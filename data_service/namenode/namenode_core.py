@@ -16,6 +16,7 @@ from data_service.namenode.block_limits import policy_of
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.state import State
 from data_service.namenode.waiting import Waiting
+from data_service.protocol.health import LIVE
 from zookeeper.fabric.settings import Settings
 
 SUPERGROUP = "supergroup"
@@ -79,6 +80,13 @@ class Core:
         """What the zookeeper says of datanodes (address -> node id), or None: out of reach."""
         with self.lock:
             self.state.blocks.monitor.zookeeper_view(registered, time.monotonic())
+
+    def heard_of(self, registered: Mapping[str, str]) -> int:
+        """How many of those that the zookeeper names report to this namenode, too."""
+        with self.lock:
+            nodes = list(self.state.blocks.census.nodes())
+        live = {node.info.node_id for node in nodes if node.liveness == LIVE}
+        return sum(node_id in live for node_id in registered.values())
 
     def __repr__(self) -> str:
         return f"<Core of cluster {self.cluster_id}: {self.state!r}>"

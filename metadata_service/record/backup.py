@@ -10,6 +10,7 @@ What is made is a directory as the metadata service itself has one. Its VERSION 
 that was cut short has none, and is refused by whoever would use it.
 """
 
+import filecmp
 import os
 import shutil
 from typing import Dict, NamedTuple, Sequence
@@ -25,7 +26,7 @@ from metadata_service.record.schema import LAYOUT
 from metadata_service.record.sqlite import LOOK_WITHOUT_LOG, connect, translated
 from metadata_service.record.version_file import Version
 from zookeeper.fabric import disk
-from zookeeper.fabric.errors import CorruptData, StartRefused
+from zookeeper.fabric.errors import CorruptData, DiskFailed, StartRefused
 
 _EDITS_AT_ONCE = 1000
 
@@ -96,19 +97,41 @@ class Backup:
         self._copy.close()
 
 
-def restore(backup: str, directory: str) -> None:
-    """Put the backup of a record into the directory of a metadata service that has none.
-
-    The caller holds the lock of that directory. Raises StartRefused when the backup is not whole,
-    or when there is a record, which then stays as it is.
-    """
+def version_of(backup: str) -> Version:
+    """What the VERSION of a backup says. Raises StartRefused unless the backup is whole, and every
+    row in it is what was written once; only read."""
     version = version_file.read(backup)
-    source, path = os.path.join(backup, NAME), os.path.join(directory, NAME)
+    source = os.path.join(backup, NAME)
     if version is None or not os.path.exists(source):
         raise StartRefused(f"{backup} is no whole backup: there is no VERSION, or no {NAME} in it")
     if os.path.exists(source + "-wal"):
         raise StartRefused(f"{source} is in use, or was when it was copied: a backup is what "
                            "`client.py admin -backup` makes")
+    try:
+        connection = connect(source, LOOK_WITHOUT_LOG)
+        try:
+            with translated():
+                whole = is_complete(connection, source, version)
+                if whole:
+                    check_rows(connection, LAYOUTS[version.layout], EVERY_ROW)
+        finally:
+            connection.close()
+    except CorruptData as error:
+        raise StartRefused(f"the backup {backup} is damaged ({error.message}): take another one; "
+                           "nothing was changed") from None
+    if not whole:
+        raise StartRefused(f"the backup {backup} holds no record: take another one")
+    return version
+
+
+def restore(backup: str, version: Version, directory: str) -> None:
+    """Put the backup of a record, whose `version_of` that is, into the directory of a metadata
+    service that has none.
+
+    The caller holds the lock of that directory. Raises StartRefused when there is a record, which
+    then stays as it is, and DiskFailed when the disk gives back something else than was written.
+    """
+    source, path = os.path.join(backup, NAME), os.path.join(directory, NAME)
     copy = os.path.join(directory, RESTORING)
     begun = os.path.exists(copy)
     if os.path.exists(path) or (version_file.read(directory) is not None and not begun):
@@ -119,28 +142,10 @@ def restore(backup: str, directory: str) -> None:
         os.chmod(copy, 0o600)
         with open(copy, "rb+") as file:
             os.fsync(file.fileno())
-    _check(copy, backup, version)
+        same = filecmp.cmp(source, copy, shallow=False)
+    if not same:
+        raise DiskFailed(f"{copy} is not what was written: replace the disk of {directory}")
     version_file.write(directory, version)
     with disk.disk_errors(path, "write"):
         os.rename(copy, path)
     disk.fsync_directory(directory)
-
-
-def _check(copy: str, backup: str, version: Version) -> None:
-    """Raise StartRefused unless every row is what was written once; then there is no copy."""
-    try:
-        connection = connect(copy, LOOK_WITHOUT_LOG)
-        try:
-            with translated():
-                whole = is_complete(connection, copy, version)
-                if whole:
-                    check_rows(connection, LAYOUTS[version.layout], EVERY_ROW)
-        finally:
-            connection.close()
-    except CorruptData as error:
-        os.remove(copy)
-        raise StartRefused(f"the backup {backup} is damaged ({error.message}): take another one; "
-                           "nothing was changed") from None
-    if not whole:
-        os.remove(copy)
-        raise StartRefused(f"the backup {backup} holds no record: take another one")

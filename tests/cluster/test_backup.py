@@ -137,9 +137,10 @@ def test_no_record_is_written_over_and_no_half_backup_is_taken(tmp_path: Path) -
         (half / "VERSION").unlink()
         started = _start(cluster, half)
         assert started.returncode == 1 and "no whole backup" in started.stderr
-        assert not (cluster.directory("metadata") / "metadata.db").exists()
+        assert not cluster.directory("metadata").exists(), "not even a lock was left behind"
 
         # One that was cut short is neither taken for a new record nor in the way of the next try.
+        cluster.directory("metadata").mkdir()
         (cluster.directory("metadata") / "metadata.db.restoring").write_bytes(b"half")
         started = _start(cluster)
         assert started.returncode == 1 and "cut short" in started.stderr

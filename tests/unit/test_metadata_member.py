@@ -11,7 +11,7 @@ import pytest
 from metadata_service.edits import TABLES, decode_rows, join_lines
 from metadata_service.member import applier
 from metadata_service.quorum import START, Configuration, MemberStatus
-from metadata_service.record.backup import Backup, restore
+from metadata_service.record.backup import Backup, restore, version_of
 from metadata_service.record.exports import Exports
 from metadata_service.record.metadata_db import MetadataDatabase
 from metadata_service.record.opening import RESTORE_LEAP
@@ -246,7 +246,8 @@ def test_a_record_from_a_backup_is_another_member_and_leaps(tmp_path: Path) -> N
     backup.finish()
     before = database.status()
     database.close()
-    restore(str(tmp_path / "backup"), str(tmp_path / "new"))
+    backup = str(tmp_path / "backup")
+    restore(backup, version_of(backup), str(tmp_path / "new"))
     for _ in range(2):
         restored = MetadataDatabase.open(str(tmp_path / "new"), 1000, address="b:1")
         restored.check()

@@ -38,6 +38,21 @@ def test_a_datanode_registers_and_is_told_to_do_nothing(standby: Standby) -> Non
     assert command.action == REPORT and epoch == 0
 
 
+def test_whom_the_zookeeper_sees_and_this_namenode_does_not_hear_is_counted(
+    standby: Standby
+) -> None:
+    registered(standby, "a")
+    seen = {"a:1": node_info("a").node_id, "b:1": node_info("b").node_id}
+    assert standby.core.heard_of(seen) == 1
+    registered(standby, "b")
+    assert standby.core.heard_of(seen) == 2
+    with standby.lock:
+        now = time.monotonic()
+        for second in range(60):
+            standby.core.state.blocks.monitor.tick(now + second, standby.core.random)
+    assert standby.core.heard_of(seen) == 0, "who is silent is not heard"
+
+
 def test_a_heartbeat_that_waits_is_answered_when_this_namenode_leads(standby: Standby) -> None:
     """Datanodes were told only with the next beat, seconds later."""
     session, answers = registered(standby), []

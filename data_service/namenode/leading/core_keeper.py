@@ -117,6 +117,15 @@ class CoreKeeper:
             return None
         return following.lag(time.monotonic())
 
+    @property
+    def heard(self) -> Tuple[int, int]:
+        """How many datanodes report to this namenode while it stands by, of how many that the
+        zookeepers see."""
+        standby, registered = self.standby, self._datanodes
+        if standby is None or registered is None:
+            return 0, 0
+        return standby.core.heard_of(registered), len(registered)
+
     def missed_by(self) -> int:
         """How many datanodes miss the namenode that leads, when this one stands by and should take
         its place; else 0."""

@@ -33,7 +33,8 @@ def haadmin(session: Session, words: List[str]) -> None:
     names = [name for name in names if name not in ("--forcefence", "--forceactive")]
     count, perform = _ACTIONS[action]
     if len(names) != count:
-        raise UsageError(f"{action[1:]}: incorrect number of arguments")
+        said = _MISCOUNTED.get(action, "incorrect number of arguments")
+        raise UsageError(f"{action[1:]}: {said}")
     with session.filesystem.name_nodes() as name_nodes:
         try:
             addresses = [name_nodes.named(name) for name in names]
@@ -135,8 +136,11 @@ def _verify(
     for address in differing:
         session.complain(f"{address}: its rows differ from those of the others"
                          + (": it fetches them anew" if known else ""))
-    if not known:
+    if not known and differing:
         session.complain("no majority of the metadata services has the same rows")
+    elif not known:
+        session.complain("too few metadata services could tell what their rows are to compare "
+                         "them: see that more than half of them answer, and ask again")
     elif not (differing or silent):
         session.out.line("all metadata services have the same rows")
 
@@ -180,6 +184,12 @@ _MEMBER_COLUMNS: Tuple[Tuple[str, Callable[[MemberRow], str], bool], ...] = (
     ("state", lambda row: row.state, False),
 )
 """Head, what stands below it, and whether that is a number."""
+
+_MISCOUNTED = {
+    "-failover": "incorrect arguments: name the one that leads and the one that shall, as in "
+                 "-failover nn0 nn1",
+}  # fmt: skip
+"""What is said of too few names, or too many, where HDFS has its own words."""
 
 _Perform = Callable[[Session, NameNodes, List[str], List[Address]], None]
 
