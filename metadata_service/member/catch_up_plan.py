@@ -6,15 +6,22 @@ a leader or from a peer makes no difference to what they are, so nothing is agre
 
 A member that decides alone lacks nothing. What others have beyond its record was never decided by
 those who decide now: a person put the record back from a backup, or had this member go on alone.
+Whoever keeps a record of before that is asked by nobody: he promised no epoch as late as those that
+the others have promised since.
 """
 
 from typing import Mapping, NamedTuple, Optional, Tuple
 
-from metadata_service.quorum import BLANK, DAMAGED, MemberStatus
+from metadata_service.epochs import is_believable
+from metadata_service.quorum import BEHIND, BLANK, DAMAGED, FULL, OK, MemberStatus
 
 WAIT, PULL, IMAGE, RENEW = "wait", "pull", "image", "renew"
 """Nothing is to be done now; take edits; take an image; give up the identity, with all that belongs
 to it, and come back as another member, which is blank."""
+
+
+_MEMBERS = (OK, FULL, BEHIND)
+"""The states of those whose promises bind a leader."""
 
 
 class Step(NamedTuple):
@@ -71,16 +78,37 @@ def next_step(
 def _best(
     own: MemberStatus, peers: Mapping[str, MemberStatus]
 ) -> Tuple[str, Optional[MemberStatus]]:
-    """The peer that has applied most of the same record."""
+    """The peer that has applied most of the same record, by the log of the latest epoch."""
     found = {
         address: status
         for address, status in peers.items()
         if status.state not in (BLANK, DAMAGED)
         and own.cluster_id in ("", status.cluster_id)
         and own.member_id != status.member_id
+        and status.promised >= _least_promise(own, status, peers)
     }
-    best = max(found, key=lambda address: found[address].applied.txid, default="")
+
+    def rank(address: str) -> Mark:
+        return found[address].log_epoch, found[address].applied.txid
+
+    best = max(found, key=rank, default="")
     return best, found.get(best)
+
+
+def _least_promise(
+    own: MemberStatus, peer: MemberStatus, peers: Mapping[str, MemberStatus]
+) -> int:
+    """The epoch that this peer must have promised, if what it has shall be what is decided today:
+    a later one that others have promised may be that of another record. What no namenode can have
+    come to since is left out, for it would shut out everybody.
+
+    Only members count, whose leader hears of such promises and unites them in one epoch.
+    """
+    known = [
+        one.promised for one in (own, *peers.values())
+        if one.state in _MEMBERS and one.cluster_id == peer.cluster_id
+    ]
+    return max([one for one in known if is_believable(one, peer.promised)], default=0)
 
 
 def _keeps_from(status: MemberStatus) -> int:

@@ -28,6 +28,7 @@ from zookeeper.fabric.identity import METADATA, Principal
 from zookeeper.fabric.settings import Address, NetworkSettings
 
 EDITS = 30
+EPOCH = 7
 PEER = "localhost:23001"
 
 
@@ -36,7 +37,7 @@ def _peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StillMemb
     monkeypatch.setattr(catch_up_module, "PAGE_EDITS", 7)
     (tmp_path / "peer").mkdir()
     database = MetadataDatabase.open(str(tmp_path / "peer"), 1000)
-    lead(database, "test")
+    lead(database, "test", EPOCH)
     member = StillMember(database, lambda: 0.0)
     member.add(EDITS)
     yield member
@@ -74,13 +75,13 @@ def last_of(database: MetadataDatabase) -> int:
 
 
 def join(database: MemberDatabase, peer: StillMember, edits: int, decided: int) -> None:
-    """Have a leader of epoch 7 give a member the same log up to so many edits, of which so many
-    are decided; of two members that decide."""
+    """Have a leader of the same epoch give a member the same log up to so many edits, of which so
+    many are decided; of two members that decide."""
     status = peer.status()
     members = (*status.configuration.sets[0], (database.status().member_id, "own:1"))
-    database.claim(status.cluster_id, 7, "namenode:1")
+    database.claim(status.cluster_id, EPOCH, "namenode:1")
     payload = join_lines(lines_of(file_edits(1, edits)))
-    database.adopt(7, "namenode:1", START, payload, decided, Configuration(2, (members,)))
+    database.adopt(EPOCH, "namenode:1", START, payload, decided, Configuration(2, (members,)))
 
 
 def test_a_blank_member_takes_the_whole_record(

@@ -116,3 +116,35 @@ def test_who_decides_alone_takes_nothing_from_those_that_did_before() -> None:
         peer = peer._replace(configuration=others, witness=(("own", EPOCH, 15),))
         assert step(own, a=peer).deed == WAIT
         assert step(own._replace(configuration=others), a=peer).deed == RENEW
+
+
+def test_nothing_comes_from_a_record_of_before_a_restore() -> None:
+    """Somebody forgot to move it away, and it has more edits than the one that was put back."""
+    left, restored = status("left", 90), status("restored", 20)._replace(promised=EPOCH + 65536)
+    blank = status("own", 0, "blank", 0, "")
+    assert step(blank, left=left, restored=restored)[:2] == (IMAGE, "restored")
+    assert step(OWN, left=left, restored=restored)[:2] == (PULL, "restored")
+    assert step(OWN, left=left, restored=restored._replace(state="damaged")).peer == "left"
+    led = OWN._replace(promised=restored.promised, log_epoch=restored.promised)
+    assert step(led, left=left).deed == WAIT, "its own promise tells"
+
+
+def test_an_image_is_that_of_the_latest_log() -> None:
+    blank = status("own", 0, "blank", 0, "")
+    early = status("a", 20)._replace(log_epoch=EPOCH - 1)
+    assert step(blank, a=early, b=status("b", 15)).peer == "b"
+    assert step(blank, a=early).peer == "a"
+
+
+@pytest.mark.parametrize("state", ["blank", "stranger", "damaged"])
+def test_a_promise_that_binds_no_leader_shuts_out_nobody(state: str) -> None:
+    """Who wanted to lead may have got it from there alone; no leader would learn of it."""
+    peer = status("b", 0, state)._replace(promised=EPOCH + 1)
+    own = status("own", 10, state)._replace(promised=EPOCH + 1)
+    for one in (OWN, own):
+        assert step(one, a=status("a", 20), b=peer).peer == "a"
+
+
+def test_a_promise_that_nobody_can_have_asked_for_shuts_out_nobody() -> None:
+    peer = status("b", 0)._replace(promised=1 << 50)
+    assert step(OWN, a=status("a", 20), b=peer).peer == "a"
