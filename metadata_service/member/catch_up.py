@@ -60,11 +60,10 @@ class Member(Protocol):
 
     def install(self, image: IncomingImage, place: Place, peer: MemberStatus) -> None:
         """Go on with this image of a peer, which stands at that place, in the place of its own.
-        Raises CorruptData when what is to be kept cannot be read, OutOfStep when some of it would
-        be lost."""
+        Raises OutOfStep when some of what is to be kept would be lost."""
 
     def renew(self, why: str) -> None:
-        """Put the record aside, and be another member, which is blank."""
+        """Be another member, whose rows nobody trusts, until an image of a peer comes."""
 
 
 class CatchUp:
@@ -180,18 +179,11 @@ class CatchUp:
                 self._fetch_edits(incoming, image)
                 image.finish()
             incoming.check()
-            self._install(incoming, image.place, status)
+            self._member.install(incoming, image.place, status)
         finally:
             incoming.close()
         seconds = time.monotonic() - began
         log.info("image.installed", peer=peer, txid=image.place.txid, seconds=round(seconds, 1))
-
-    def _install(self, incoming: IncomingImage, place: Place, peer: MemberStatus) -> None:
-        try:
-            self._member.install(incoming, place, peer)
-        except CorruptData as error:
-            # What it promised, or acknowledged, is not known any more.
-            self._member.renew(error.message)
 
     def _fetch_edits(self, incoming: IncomingImage, image: ExportedImage) -> None:
         begun = False

@@ -16,8 +16,8 @@ from metadata_service.epochs import is_believable
 from metadata_service.quorum import BEHIND, BLANK, DAMAGED, FULL, OK, MemberStatus
 
 WAIT, PULL, IMAGE, RENEW = "wait", "pull", "image", "renew"
-"""Nothing is to be done now; take edits; take an image; give up the identity, with all that belongs
-to it, and come back as another member, which is blank."""
+"""Nothing is to be done now; take edits; take an image; give up the identity, as the disk went back
+in time: be another member, whose rows nobody trusts until an image has come."""
 
 
 _MEMBERS = (OK, FULL, BEHIND)
@@ -63,7 +63,7 @@ def next_step(
                     else "")
     if own.state in (BLANK, DAMAGED):
         # Its own edits must follow the image: by its word they may have been decided.
-        if status.applied.txid < _keeps_from(own) - 1:
+        if own.log_epoch and status.applied.txid < _keeps_from(own) - 1:
             return Step(WAIT, "", "no other member has applied what it has acknowledged")
         return Step(IMAGE, best, f"is {own.state}")
     # What it has stored behind what it has applied may be others than those that were decided.

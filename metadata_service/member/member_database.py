@@ -11,13 +11,13 @@ from metadata_service.edits import TABLES, Table, decode_rows, split_lines
 from metadata_service.member.member_core import Change
 from metadata_service.member.member_record import Record
 from metadata_service.quorum import DAMAGED, Stored, Tail
-from metadata_service.record import setting_aside
+from metadata_service.record import distrust, setting_aside
 from metadata_service.record.image_digest import ImageDigest
 from metadata_service.record.metadata_db import MetadataDatabase, log
 from metadata_service.record.opening import opened
 from metadata_service.record.schema import read_state
 from metadata_service.record.sqlite import Connection, translated
-from zookeeper.fabric.errors import Busy, CorruptData, OutOfStep
+from zookeeper.fabric.errors import Busy, CorruptData, DfsError, OutOfStep
 
 PLACE_SECONDS = 5.0
 """How long a member that is to stand at an edit may take to come there."""
@@ -76,12 +76,31 @@ class MemberDatabase(MetadataDatabase):
             self.wake()
 
     def distrust(self, error: CorruptData) -> None:
-        """Its rows are not what was written: serve nobody, until another image has come. A member
-        that is alone goes on, for nobody else has one."""
-        with self._lock, self._guard:
-            if not self._core.record.is_alone and self._core.trouble != DAMAGED:
-                self._core.trouble = DAMAGED
-                self._transactions.fail(error)
+        """Its rows are not what was written: serve nobody, until another image has come, also
+        after a start. A member that is alone goes on, for nobody else has one."""
+        with self._lock:
+            if self._core.record.is_alone or self._core.trouble == DAMAGED:
+                return
+            self._serve_nobody(error)
+            try:
+                distrust.note(self._directory, error.message)
+            except DfsError as failure:
+                log.error("distrust.not_noted", error=failure.message,
+                          effect="a start would forget it")
+
+    def _use(self, connection: Connection) -> None:
+        super()._use(connection)
+        why = distrust.noted(self._directory)
+        if why is not None and not self._core.record.is_alone:
+            self._serve_nobody(CorruptData(why))
+        elif why is not None:
+            log.warning("distrust.forgotten", was=why, because="nobody else has the rows")
+            distrust.forget(self._directory)
+
+    def _serve_nobody(self, error: CorruptData) -> None:
+        with self._guard:
+            self._core.trouble = DAMAGED
+            self._transactions.fail(error)
 
     def exchange(self, replace: Exchange) -> None:
         """Go on with another database, which `replace` puts in the place of this one: given its

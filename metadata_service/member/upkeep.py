@@ -1,4 +1,4 @@
-"""What a member does with its database to catch up: takes edits or an image, or begins anew."""
+"""What a member does with its database to catch up: takes edits or an image, or another name."""
 
 import os
 from typing import List
@@ -6,16 +6,23 @@ from typing import List
 from metadata_service.edits import Row
 from metadata_service.member.catch_up_plan import Mark
 from metadata_service.member.member_database import MemberDatabase
-from metadata_service.member.member_record import Record, rows_of
+from metadata_service.member.member_record import Record, changed_rows, rows_of
 from metadata_service.quorum import MemberStatus, Place
-from metadata_service.record import setting_aside
+from metadata_service.record import setting_aside, version_file
 from metadata_service.record.incoming import IncomingImage, install
-from metadata_service.record.opening import NAME, blank_record, create
-from metadata_service.record.schema import JOURNAL, LAYOUT, SQL, verified
-from metadata_service.record.sqlite import WRITE, Connection, close, connect, translated
+from metadata_service.record.opening import NAME, renamed
+from metadata_service.record.schema import JOURNAL, LAYOUT, SQL, STATE, put, verified
+from metadata_service.record.sqlite import (
+    WRITE,
+    Connection,
+    close,
+    connect,
+    transaction,
+    translated,
+)
 from metadata_service.record.version_file import Version
 from zookeeper.fabric import logs
-from zookeeper.fabric.errors import OutOfStep
+from zookeeper.fabric.errors import CorruptData, OutOfStep
 
 log = logs.get("upkeep")
 
@@ -54,13 +61,18 @@ class Upkeep:
         """Go on with this image, which stands at that place, in the place of the member's own.
 
         It stays who it is, and keeps what it promised, and its edits behind the image if they go on
-        from there: they may be decided, and this member was counted for them. One that was blank
-        knows from its peer who decides. Raises OutOfStep, and changes nothing, when edits between
-        the image and those that are kept would be lost.
+        from there: they may be decided, and this member was counted for them. Who cannot read
+        these is another member from then on, and its files are put aside. One that was blank knows
+        from its peer who decides. Raises OutOfStep, and changes nothing, when edits between the
+        image and those that are kept would be lost.
         """
 
         def exchange(record: Record, number: int, connection: Connection) -> Connection:
-            image.add_edits(_tail(record, connection, place))
+            member_id = record.member_id
+            try:
+                image.add_edits(_tail(record, connection, place))
+            except CorruptData as error:
+                record = self._renamed(record, error.message)
             base, last = image.log
             configuration = record.configuration
             if not configuration.sets:
@@ -71,29 +83,42 @@ class Upkeep:
             )  # fmt: skip
             image.finish({**rows_of(new), "log": str(number)})
             close(connection)
+            if record.member_id != member_id:
+                setting_aside.set_aside(self._directory, "damaged")
             install(self._directory, Version(peer.cluster_id, LAYOUT, number, record.member_id))
             return connect(os.path.join(self._directory, NAME), WRITE)
 
         self._database.exchange(exchange)
 
     def renew(self, why: str) -> None:
-        """Put the record aside, and be another member, which is blank."""
+        """Be another member, whose rows nobody trusts, until an image of a peer takes their place.
+        So there is no moment in which nothing is left of the record here."""
 
-        def exchange(record: Record, _number: int, connection: Connection) -> Connection:
-            close(connection)
-            folder = setting_aside.set_aside(self._directory, "damaged")
-            new = blank_record()
-            log.error("member.renewed", was=record.member_id, now=new.member_id, why=why,
-                      folder=folder)
-            return create(os.path.join(self._directory, NAME), new)
+        def exchange(record: Record, number: int, connection: Connection) -> Connection:
+            new = self._renamed(record, why)
+            # Whoever is killed in between starts all the same: no name contradicts any.
+            version_file.write(self._directory, Version(record.cluster_id, LAYOUT, number))
+            with transaction(connection):
+                for row in changed_rows(record, new).items():
+                    put(connection, STATE, row)
+            return connection
 
         self._database.exchange(exchange)
+        self._database.distrust(CorruptData(why))
+
+    def _renamed(self, record: Record, why: str) -> Record:
+        new = renamed(record)
+        log.error("member.renewed", was=record.member_id, now=new.member_id, why=why)
         self._furthest = (0, 0)
+        return new
 
 
 def _tail(record: Record, connection: Connection, place: Place) -> List[Row]:
     """The edits behind this place in the log of a member, if the place is in it. CorruptData when
-    they are not what was written, OutOfStep when some are not kept any more."""
+    they are not what was written, OutOfStep when some are not kept any more. Who has followed no
+    leader yet, by this name, was counted for none."""
+    if not record.log_epoch:
+        return []
     if place.txid < record.base.txid:
         raise OutOfStep(f"the image is of edit {place.txid}, and edits behind {record.base.txid} "
                         "are kept here: another one is needed")

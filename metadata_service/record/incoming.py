@@ -4,8 +4,8 @@ Theory of operation. Rows come page by page into `incoming.db`, a database that 
 When all have come and are what was sent, it gets what is the member's own: what it promised, its
 identity, and its edits behind the image. Then it is closed, synced, and called `installing.db`:
 from that moment it is the member's record. What follows can be done again: the old log goes (SQLite
-would apply it to whatever database lies beside it), VERSION is written, and the database gets its
-name. A start finishes what was begun, and deletes an image that never became whole.
+would apply it to whatever database lies beside it), and any distrust of the old rows; VERSION is
+written, and the database gets its name. A start finishes what was begun, and deletes an image that never became whole.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Iterable, Mapping, Sequence, Tuple
 
 from metadata_service.edits import Row, Table
 from metadata_service.quorum import Place
-from metadata_service.record import version_file
+from metadata_service.record import distrust, version_file
 from metadata_service.record.opening import NAME
 from metadata_service.record.record_copy import RecordCopy
 from metadata_service.record.schema import LAYOUT, read_state
@@ -85,7 +85,8 @@ def install(directory: str, version: Version, system: SystemCalls = SYSTEM) -> N
     May be done again after it was cut short anywhere.
     """
     path = os.path.join(directory, NAME)
-    _remove([path + suffix for suffix in _LOGS], system)
+    doubted = os.path.join(directory, distrust.NAME)
+    _remove([*(path + suffix for suffix in _LOGS), doubted], system)
     disk.fsync_directory(directory, system)
     version_file.write(directory, version, system)
     with disk.disk_errors(path, "rename"):

@@ -122,6 +122,11 @@ def blank_record() -> Record:
     return EMPTY._replace(member_id=_new_id())
 
 
+def renamed(record: Record) -> Record:
+    """The same rows as those of another member, which has acknowledged nothing by its name."""
+    return record._replace(member_id=_new_id(), log_epoch=0, witness=())
+
+
 def _founder(address: str) -> Record:
     member_id = _new_id()
     return blank_record()._replace(

@@ -4,8 +4,7 @@ image.
 Nobody looks into it before it is whole, so what is written need not be synced page by page.
 """
 
-import contextlib
-from typing import Dict, Iterator, Mapping, Sequence
+from typing import Dict, Mapping, Sequence
 
 from metadata_service.edits import TABLES, Row, Table, decode
 from metadata_service.member.member_record import place_text
@@ -15,7 +14,7 @@ from metadata_service.record.chain import following
 from metadata_service.record.inspection import EVERY_ROW, check_rows
 from metadata_service.record.opening import EMPTY, create
 from metadata_service.record.schema import JOURNAL, SQL, STATE, put, read_state, verified
-from metadata_service.record.sqlite import Connection, close, translated
+from metadata_service.record.sqlite import Connection, close, transaction, translated
 from zookeeper.fabric.errors import CorruptData, DiskFailed, ProtocolViolation
 
 _LOG_PAGES = 1000
@@ -40,7 +39,7 @@ class RecordCopy:
 
     def set_state(self, rows: Mapping[str, str]) -> None:
         """Store these rows of the table `state`."""
-        with self._transaction():
+        with transaction(self._connection):
             for row in rows.items():
                 put(self._connection, STATE, row)
 
@@ -51,7 +50,7 @@ class RecordCopy:
 
     def put_rows(self, table: Table, rows: Sequence[Row]) -> None:
         """Store a page of an image table. Raises ProtocolViolation for rows that are none of it."""
-        with self._transaction():
+        with transaction(self._connection):
             for row in rows:
                 _require(table, row)
                 put(self._connection, table, row)
@@ -65,7 +64,7 @@ class RecordCopy:
         """Store the next rows of the log; raises CorruptData when they do not follow `last_txid`:
         the record is another one by now, or its log was pruned faster than it was read."""
         last, digest = self.last_txid, self._digest
-        with self._transaction():
+        with transaction(self._connection):
             for row in rows:
                 _require(JOURNAL, row)
                 digest = following(digest, row[3])
@@ -79,7 +78,7 @@ class RecordCopy:
 
     def carry_out(self, txid: int, limit: int) -> int:
         """Make the changes of some edits behind this one; the last of them."""
-        with self._transaction():
+        with transaction(self._connection):
             rows = self._connection.execute(SQL[JOURNAL.name].behind, (txid, limit))
             edits = [row for row, _ in verified(JOURNAL, rows.fetchall())]
             image_tables.apply(self._connection, [decode(row[3]) for row in edits])
@@ -103,13 +102,6 @@ class RecordCopy:
     def close(self) -> None:
         """Close it."""
         close(self._connection)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
 
     def __repr__(self) -> str:
         return f"<RecordCopy to txid {self.last_txid}>"

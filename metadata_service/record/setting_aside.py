@@ -7,7 +7,7 @@ would be taken for one that lost its database.
 
 import os
 
-from metadata_service.record import spare_promise, version_file
+from metadata_service.record import distrust, spare_promise, version_file
 from metadata_service.record.opening import NAME
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.disk import SYSTEM, SystemCalls
@@ -17,7 +17,8 @@ log = logs.get("setting_aside")
 
 NOTE = "moving"
 _NOTE_BYTES_MAX = 255
-_FILES = (NAME, NAME + "-wal", NAME + "-shm", spare_promise.NAME, version_file.NAME)
+_FILES = (NAME, NAME + "-wal", NAME + "-shm", spare_promise.NAME, version_file.NAME,
+          distrust.NAME)
 
 
 def set_aside(directory: str, word: str, system: SystemCalls = SYSTEM) -> str:

@@ -119,6 +119,19 @@ def roll_back(connection: Connection) -> None:
             connection.execute("ROLLBACK")
 
 
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit what the block writes, or undo all of it. Raises our errors."""
+    with translated():
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            roll_back(connection)
+            raise
+
+
 def close(connection: Connection) -> None:
     """Close it; SQLite copies the log into the database if it can. Raises our errors."""
     with translated():

@@ -6,12 +6,14 @@ from typing import Iterator
 import pytest
 
 from metadata_service.edits import TABLES, join_lines
+from metadata_service.going_alone import go_alone
 from metadata_service.member import catch_up as catch_up_module
 from metadata_service.member import member_core as member_module
 from metadata_service.member.catch_up import CatchUp, _Pace
 from metadata_service.member.member_database import MemberDatabase
 from metadata_service.member.upkeep import Upkeep
 from metadata_service.quorum import BLANK, DAMAGED, OK, START, STRANGER, Configuration
+from metadata_service.record import distrust
 from metadata_service.record.metadata_db import MetadataDatabase
 from tests.support.models.record_leader import append, lead
 from tests.support.models.sample_edits import (
@@ -23,7 +25,7 @@ from tests.support.models.sample_edits import (
 )
 from tests.support.models.still_member import StillMember
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import CorruptData, DiskFailed, OutOfStep
+from zookeeper.fabric.errors import CorruptData, DiskFailed, DiskFull, OutOfStep
 from zookeeper.fabric.identity import METADATA, Principal
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -200,10 +202,11 @@ def test_who_cannot_read_what_it_acknowledged_is_another_member_from_then_on(
     lacking.distrust(CorruptData("row"))
     catch_up.look()
     after = lacking.status()
-    assert after.state == BLANK and after.member_id != before.member_id and not after.promised
+    assert after.state == STRANGER and after.member_id != before.member_id and not after.log_epoch
+    assert last_of(lacking) == after.last.txid == EDITS, "the image was there, and was not wasted"
     assert [path for path in (tmp_path / "own").iterdir() if path.name.startswith("damaged-")]
-    catch_up.look()
-    assert last_of(lacking) == EDITS and lacking.status().state == STRANGER
+    lacking.close()
+    begin(tmp_path / "own").close()
 
 
 def test_a_spoilt_image_is_not_installed(
@@ -218,15 +221,73 @@ def test_a_spoilt_image_is_not_installed(
     assert last_of(lacking) == EDITS
 
 
-def test_a_member_that_went_back_in_time_begins_anew(
-    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_member_that_went_back_in_time_is_another_one_and_keeps_what_it_has(
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Until it has an image: of two whose disks went back at a time, nothing shall be lost."""
     join(lacking, peer, 10, 10)
-    own = lacking.status().member_id
-    found = peer.status()._replace(witness=((own, 7, 11),))
+    before = lacking.status()
+    found = peer.status()._replace(witness=((before.member_id, EPOCH, 11),))
     monkeypatch.setattr(peer, "status", lambda: found)
     catch_up.look()
-    assert lacking.status().state == BLANK and lacking.status().member_id != own
+    after = lacking.status()
+    assert after.state == DAMAGED and after.member_id != before.member_id
+    assert (after.last, after.promised, after.log_epoch) == (before.last, before.promised, 0)
+    lacking.close()
+    again = begin(tmp_path / "own")
+    assert again.status().state == DAMAGED and again.status().member_id == after.member_id
+    catch_up._member = Upkeep(again, str(tmp_path / "own"))
+    catch_up.look()
+    assert last_of(again) == EDITS and again.status().state == STRANGER
+    again.close()
+
+
+def test_a_damaged_member_is_so_until_it_is_healed(
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase, tmp_path: Path
+) -> None:
+    """What only a comparison has found, no start finds."""
+    join(lacking, peer, 10, 10)
+    lacking.distrust(CorruptData("its rows differ"))
+    lacking.close()
+    again = begin(tmp_path / "own")
+    assert again.status().state == DAMAGED
+    with pytest.raises(DiskFailed, match="its rows differ"):
+        again.prove(EPOCH, 10)
+    catch_up._member = Upkeep(again, str(tmp_path / "own"))
+    catch_up.look()
+    assert last_of(again) == EDITS and again.status().state == OK
+    again.close()
+    whole = begin(tmp_path / "own")
+    assert whole.status().state == OK
+    whole.close()
+
+
+def test_who_goes_on_alone_trusts_what_it_has(
+    lacking: MemberDatabase, peer: StillMember, tmp_path: Path
+) -> None:
+    """A person said so, and nobody else is left who has the rows."""
+    join(lacking, peer, 10, 10)
+    lacking.distrust(CorruptData("its rows differ"))
+    lacking.close()
+    go_alone(str(tmp_path / "own"), "own:1", peer.database.cluster_id)
+    for _ in range(2):
+        again = begin(tmp_path / "own")
+        assert again.status().state == OK and distrust.noted(str(tmp_path / "own")) is None
+        again.close()
+
+
+def test_a_full_disk_forgets_damage_and_nothing_else(
+    lacking: MemberDatabase, peer: StillMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be noted down counts for as long as the process lives."""
+    def full(*_args: str) -> None:
+        raise DiskFull("no room")
+
+    monkeypatch.setattr(distrust, "note", full)
+    join(lacking, peer, 10, 10)
+    lacking.distrust(CorruptData("its rows differ"))
+    assert lacking.status().state == DAMAGED
 
 
 def test_a_damaged_database_is_put_aside_at_a_start(tmp_path: Path) -> None:

@@ -46,6 +46,10 @@ class MetadataMember(Process):
         self._disks += 1
         self.disk = ModelDisk(f"{self.name}-{self._disks}")
 
+    def _rename(self) -> None:
+        self._disks += 1
+        self.disk.rename(f"{self.name}-{self._disks}")
+
     def _fresh(self) -> MemberCore:
         return MemberCore(self.disk.record, KEEP_EDITS, LEASE_SECONDS, self.clock())
 
@@ -270,7 +274,7 @@ class MetadataMember(Process):
             self._pruned = False
         elif step.deed == RENEW:
             self.world.note(f"{self.name} is renewed: {step.why}")
-            self._soon(self.replace_disk)
+            self._soon(self._rename)
 
     def _ask(self, peer: str, method: str, *args: Any) -> Any:
         return self.network.call(self, peer, method, *args, timeout=CALL_SECONDS)
@@ -317,7 +321,7 @@ class MetadataMember(Process):
         """The image, and of the own log what goes on from it."""
         old = self.core.record
         configuration = old.configuration if old.configuration.version else peer.configuration
-        last = old.last if self._keeps_tail(place) else place
+        last = old.last if old.log_epoch and self._keeps_tail(place) else place
         record = old._replace(cluster_id=peer.cluster_id, base=place, applied=place, last=last,
                               configuration=configuration)
         self.disk.install(record, rows)

@@ -87,6 +87,11 @@ class ModelDisk:
         self.record = record
         self.health = SOUND
 
+    def rename(self, member_id: str) -> None:
+        """Another member's from now on, whose rows nobody trusts."""
+        self.record = self.record._replace(member_id=member_id, log_epoch=0, witness=())
+        self.health = ROTTEN_ROW
+
     def __repr__(self) -> str:
         return f"<ModelDisk to {self.record.last.txid}, {self.health}>"
 
