@@ -50,6 +50,7 @@ class MemberDatabase(MetadataDatabase):
         except CorruptData as error:
             log.error("member.damaged", directory=directory, error=error.message)
             setting_aside.set_aside(directory, "damaged")
+            setting_aside.keep_newest(directory, "damaged")
         with opened(directory, address, blank=True) as connection:
             return cls(directory, connection, keep_edits, lease_seconds)
 

@@ -85,6 +85,7 @@ class Upkeep:
             close(connection)
             if record.member_id != member_id:
                 setting_aside.set_aside(self._directory, "damaged")
+                setting_aside.keep_newest(self._directory, "damaged")
             install(self._directory, Version(peer.cluster_id, LAYOUT, number, record.member_id))
             return connect(os.path.join(self._directory, NAME), WRITE)
 

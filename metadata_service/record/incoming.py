@@ -4,8 +4,9 @@ Theory of operation. Rows come page by page into `incoming.db`, a database that 
 When all have come and are what was sent, it gets what is the member's own: what it promised, its
 identity, and its edits behind the image. Then it is closed, synced, and called `installing.db`:
 from that moment it is the member's record. What follows can be done again: the old log goes (SQLite
-would apply it to whatever database lies beside it), and any distrust of the old rows; VERSION is
-written, and the database gets its name. A start finishes what was begun, and deletes an image that never became whole.
+would apply it to whatever database lies beside it), and so does any distrust of the old rows;
+VERSION is written, and the database gets its name. A start finishes what was begun, and deletes an
+image that never became whole.
 """
 
 import os

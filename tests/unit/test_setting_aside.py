@@ -1,12 +1,13 @@
 """The files of a record that cannot be used any more are put aside, all of them, whatever dies."""
 
+import shutil
 from pathlib import Path
 from typing import Dict
 
 import pytest
 
 from metadata_service.record import setting_aside
-from metadata_service.record.setting_aside import _FILES, NOTE, resume, set_aside
+from metadata_service.record.setting_aside import _FILES, NOTE, keep_newest, resume, set_aside
 from tests.support.disks.forgetful_disk import Aftermath, aftermaths
 from zookeeper.fabric.disk import SystemCalls
 
@@ -45,6 +46,31 @@ def test_nothing_takes_the_place_of_what_was_put_aside_before(tmp_path: Path) ->
         folders.append(set_aside(str(tmp_path), "damaged"))
     assert [contents(Path(folder)) for folder in folders] == [
         {"VERSION": bytes([number])} for number in range(3)]
+
+
+def test_only_the_newest_stay_of_what_was_put_aside(tmp_path: Path) -> None:
+    names = ["damaged-9", "damaged-10", "damaged-11", "other-1", "damaged-x", "damaged"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "VERSION").touch()
+    keep_newest(str(tmp_path), "damaged")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+    keep_newest(str(tmp_path), "damaged")
+    assert len(list(tmp_path.iterdir())) == len(names) - 1
+
+
+def test_what_cannot_be_removed_keeps_nobody_from_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        (tmp_path / f"damaged-{number}").mkdir()
+
+    def refuse(_path: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    keep_newest(str(tmp_path), "damaged")
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def carried_out(world: Aftermath, directory: Path) -> Path:
