@@ -13,6 +13,9 @@ from zookeeper.fabric.errors import CorruptData, DfsError, ProtocolViolation
 
 log = logs.get("exporting")
 
+BEGIN_ROWS = 20
+"""The first page tells how large rows are."""
+
 PAGE_ROWS = 1000
 """A page keeps the metadata service for some 10 ms, during which it makes no change durable."""
 
@@ -37,8 +40,11 @@ class ExportedImage:
     time went by between two pages, and what the calls raise: then it is to be begun anew.
     """
 
-    def __init__(self, calls: MemberCalls) -> None:
+    def __init__(self, calls: MemberCalls, page_bytes: int = 1 << 30) -> None:
+        """`page_bytes`: about so large is a page at most, for who reads slowly on purpose."""
         self._calls = calls
+        self._page_bytes = page_bytes
+        self._page_rows = BEGIN_ROWS
         self._digest = ImageDigest()
         self._ended = False
 
@@ -54,12 +60,14 @@ class ExportedImage:
         for table in TABLES.values():
             after: Any = None
             while True:
-                payload = self._calls.load(table.name, after, PAGE_ROWS, self._export_id)
+                payload = self._calls.load(table.name, after, self._page_rows, self._export_id)
                 rows = self._rows(table, payload)
                 last = rows[-1][0] if rows else after
                 self._digest.add(table.name, after, split_lines(payload), last)
                 if not rows:
                     break
+                fitting = len(rows) * self._page_bytes // len(payload)
+                self._page_rows = max(1, min(fitting, PAGE_ROWS))
                 yield Page(table, rows, len(payload))
                 after = last
 

@@ -37,6 +37,10 @@ PAUSE_SECONDS_MAX = 30.0
 """After a failure it tries again later and later, at last each so many seconds."""
 
 PAGE_EDITS = 2000
+PAGE_SECONDS = 2.0
+"""About so long the next page of an image is waited for at most: who waits longer than the peer
+allows has read in vain."""
+
 EDITS_WITH_IMAGE = 10_000
 """So many of the newest edits come with an image: a namenode finds there whether a call that is
 repeated has been carried out already."""
@@ -171,13 +175,14 @@ class CatchUp:
         began = time.monotonic()
         incoming = self._member.begin_image()
         try:
-            with ExportedImage(self._peers[peer]) as image:
+            with ExportedImage(self._peers[peer], self._pace.bytes_in(PAGE_SECONDS)) as image:
                 log.info("image.begun", peer=peer, rows=image.count, txid=image.place.txid)
                 for page in image.pages():
                     incoming.put_rows(page.table, page.rows)
                     self._wait(page.size)
-                self._fetch_edits(incoming, image)
+                # Edits of before are kept in any case: the peer need not stand still for them.
                 image.finish()
+                self._fetch_edits(incoming, image)
             incoming.check()
             self._member.install(incoming, image.place, status)
         finally:
@@ -213,6 +218,10 @@ class _Pace:
     def __init__(self, bytes_per_second: int) -> None:
         self._bytes_per_second = bytes_per_second
         self._due = 0.0
+
+    def bytes_in(self, seconds: float) -> int:
+        """How many may come in that time."""
+        return int(self._bytes_per_second * seconds)
 
     def seconds_after(self, size: int, now: float) -> float:
         """How long to wait after so many bytes."""

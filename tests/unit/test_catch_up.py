@@ -1,10 +1,11 @@
 """A member that looks at its peers: what it asks them for, and what it does with that."""
 
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List
 
 import pytest
 
+from metadata_service import exporting
 from metadata_service.edits import TABLES, join_lines
 from metadata_service.going_alone import go_alone
 from metadata_service.member import catch_up as catch_up_module
@@ -207,6 +208,21 @@ def test_who_cannot_read_what_it_acknowledged_is_another_member_from_then_on(
     assert [path for path in (tmp_path / "own").iterdir() if path.name.startswith("damaged-")]
     lacking.close()
     begin(tmp_path / "own").close()
+
+
+def test_who_reads_slowly_reads_little_at_a_time(
+    catch_up: CatchUp, peer: StillMember, lacking: MemberDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the peer does not take it for gone between two pages."""
+    bytes_per_second, pages = 1000, [0]
+    monkeypatch.setattr(exporting, "BEGIN_ROWS", 2)
+    monkeypatch.setattr(catch_up, "_wait", pages.append)
+    monkeypatch.setattr(peer.exports, "_clock", lambda: sum(pages) / bytes_per_second)
+    peer.add(200)
+    catch_up._pace = _Pace(bytes_per_second)
+    catch_up.look()
+    assert last_of(lacking) == EDITS + 200 and len(pages) > 10
+    assert max(pages) > 20 * bytes_per_second, "the edits do not fit in between"
 
 
 def test_a_spoilt_image_is_not_installed(

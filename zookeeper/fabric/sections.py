@@ -126,7 +126,7 @@ class MetadataSettings(Section):
         30.0, SECONDS, "how long the namenode tries to get an edit recorded")
     keep_edits: int = setting(100000, count(1, 10**9), "how many of the newest edits are kept")
     catch_up_bytes_per_second: int = setting(
-        8 << 20, size("4K", "1T"), "bytes a second that one reads from the others to catch up")
+        8 << 20, size("16K", "1T"), "bytes a second that one reads from the others to catch up")
     admit_new_disks: bool = setting(
         True, BOOLEAN, "let another disk at the address of a lost one take its place by itself")
 
