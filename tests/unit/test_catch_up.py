@@ -1,7 +1,7 @@
 """A member that looks at its peers: what it asks them for, and what it does with that."""
 
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator
 
 import pytest
 

@@ -137,6 +137,11 @@ def _same_name(self: MetadataMember) -> None:
             cluster_id=old.cluster_id, configuration=old.configuration, last=START)
 
 
+def _renamed_to_itself(self: MetadataMember) -> None:
+    """Who went back in time goes on by the name by which it had acknowledged more."""
+    self.disk.rename(self.disk.record.member_id)
+
+
 _next = reign_module.next_configuration
 
 
@@ -213,7 +218,9 @@ MUTANTS: Dict[str, QuorumMutant] = {
     "an image replaces the own tail": _mutant(
         65, (MetadataMember, "_keeps_tail", _always(False))),
     "a pull takes over the log epoch": _mutant(13, (MemberCore, "pull", _pull_with_epoch)),
-    "a wiped member keeps its name": _mutant(126, (MetadataMember, "replace_disk", _same_name)),
+    "a wiped member keeps its name": _mutant(
+        105, (MetadataMember, "replace_disk", _same_name),
+        (MetadataMember, "_rename", _renamed_to_itself)),
     "members change without a joint decision": _mutant(
         129, (reign_module, "next_configuration", _no_joint)),
     "the joint configuration is left at once": _mutant(
