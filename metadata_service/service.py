@@ -3,7 +3,7 @@
 import argparse
 import threading
 import time
-from typing import List, Optional, Union
+from typing import Callable, List, Optional, TypeVar, Union
 
 from metadata_service.calls import MemberCalls, ScrubCalls
 from metadata_service.edits import TABLES
@@ -21,7 +21,7 @@ from metadata_service.record.schema import JOURNAL, STATE
 from zookeeper.fabric import daemon, disk, logs
 from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.calls import serves
-from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.errors import DiskFull, InvalidArgument
 from zookeeper.fabric.handshake import credentials_of
 from zookeeper.fabric.identity import METADATA, NAME_NODE, Principal
 from zookeeper.fabric.rpc import Service
@@ -29,6 +29,11 @@ from zookeeper.fabric.server import Server
 from zookeeper.fabric.settings import Address, Settings
 
 log = logs.get("metadata")
+
+Result = TypeVar("Result")
+
+ROOM_SECONDS = 0.5
+"""How often a disk that was too full to begin on is tried again."""
 
 READABLE = {table.name: table for table in (*TABLES.values(), JOURNAL, STATE)}
 """What can be read of the record row by row: a backup takes the log, and whose it is, as well."""
@@ -104,7 +109,7 @@ class Metadata(daemon.Daemon):
         self._advertised = daemon.address_at(settings.metadata.hosts, index, "metadata_hosts")
         self._directory = settings.metadata.directory_of(self._advertised)
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._directory_lock: Optional[disk.DirectoryLock] = None
         self._database: Optional[MemberDatabase] = None
         self._applier: Optional[Applier] = None
@@ -121,36 +126,55 @@ class Metadata(daemon.Daemon):
         """
         directory = self._directory
         with self._lock:
-            if self._stopped:
+            if self._stopped.is_set():
                 return
         # Before anything is touched: a backup that is refused leaves nothing behind.
         backup = version_of(self._restore_from) if self._restore_from else None
         directory_lock = disk.take_directory(directory)
         try:
-            setting_aside.resume(directory)
+            self._with_room(lambda: setting_aside.resume(directory))
             incoming.resume(directory)
             if backup is not None:
                 restore(self._restore_from, backup, directory)
                 log.info("record.restored", backup=self._restore_from)
             if self._alone is not None:
                 go_alone(directory, str(self._advertised), self._alone)
-            database = self._opened()
+            database = self._with_room(self._opened)
         except BaseException:
             directory_lock.close()
             raise
         with self._lock:
             self._directory_lock, self._database = directory_lock, database
-            if self._stopped:
+            if self._stopped.is_set():
                 self._release()
                 return
             self._serve(database)
+
+    @property
+    def _is_alone(self) -> bool:
+        return len(self._settings.metadata.hosts) == 1
+
+    def _with_room(self, deed: Callable[[], Result]) -> Result:
+        """What it gives. One of several waits while its disk is too full to put a damaged record
+        aside, or to begin a blank one: the others do without it, and nobody has to start it once
+        more."""
+        told = False
+        while True:
+            try:
+                return deed()
+            except DiskFull as error:
+                if self._is_alone or self._stopped.wait(ROOM_SECONDS):
+                    raise
+                if not told:  # Once is enough, however long it takes.
+                    log.warning("record.awaits_room", error=error.message)
+                told = True
 
     def _opened(self) -> MemberDatabase:
         metadata = self._settings.metadata
         lease_seconds = LEASE_FACTOR * self._settings.name_node.leader_seconds
         address = str(self._advertised)
         # Which of several members are the first ones, only their leader can know.
-        begin = MemberDatabase.open if len(metadata.hosts) == 1 else MemberDatabase.begin
+        begin = MemberDatabase.open if self._is_alone else MemberDatabase.begin
         return begin(self._directory, metadata.keep_edits, lease_seconds, address)
 
     def _serve(self, database: MemberDatabase) -> None:
@@ -182,7 +206,7 @@ class Metadata(daemon.Daemon):
     def stop(self) -> None:
         """Let running calls finish, close the database, free the directory."""
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             self._release()
 
     def _release(self) -> None:

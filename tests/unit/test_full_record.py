@@ -2,20 +2,30 @@
 
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator, Type
 
 import pytest
 
 from metadata_service.edits import Edit, encode
+from metadata_service.member.member_database import MemberDatabase
 from metadata_service.record.metadata_db import MetadataDatabase
+from metadata_service.record.opening import NAME as DATABASE
 from metadata_service.record.spare_promise import NAME, Promise
 from metadata_service.record.sqlite import require_alone
+from metadata_service.service import Metadata
+from tests.support.clusters.ports import Ports
+from tests.support.clusters.waiting import wait_until
 from tests.support.disks.small_disk import CannotMount, SmallDisk
 from tests.support.models import record_leader
 from tests.support.models.record_leader import lead, standing
 from zookeeper.fabric import disk
+from zookeeper.fabric.auth import Credentials
 from zookeeper.fabric.errors import Busy, DiskFull, Fenced, StartRefused
+from zookeeper.fabric.identity import Principal
+from zookeeper.fabric.settings import Address, MetadataSettings, Settings
 
 KEEP = 1000
 
@@ -151,3 +161,35 @@ def test_a_database_that_somebody_has_open_is_told_before_it_is_looked_at(tmp_pa
             require_alone(str(path))
         holder.kill()
     require_alone(str(path))
+
+
+def test_a_damaged_member_on_a_full_disk_waits_for_room(
+    small: SmallDisk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ended, and somebody had to start it again, although the others need it only later."""
+    ports = Ports()
+    hosts = tuple(Address(ports.host, ports.take()) for _ in range(3))
+    settings = Settings(metadata=MetadataSettings(hosts=hosts, metadata_dir=str(small.path)))
+    MemberDatabase.begin(str(small.path), KEEP, 1.0, str(hosts[0])).close()
+    (small.path / DATABASE).write_bytes(b"no database" * 1000)
+    small.fill()
+    for ends in (True, False):
+        caplog.clear()
+        daemon = Metadata(settings, Credentials(Principal("metadata")))
+        starting = threading.Thread(target=suppressing, args=(DiskFull, daemon.start))
+        starting.start()
+        wait_until(lambda: "awaits_room" in caplog.text, what="word of the full disk")
+        if not ends:
+            small.drain()
+            wait_until(lambda: list(small.path.glob("damaged-*/" + DATABASE)) != [])
+            wait_until(lambda: "cluster" in daemon.ready, what="a blank member")
+        daemon.stop()
+        starting.join(60)
+        assert not starting.is_alive()
+    ports.close()
+
+
+def suppressing(kind: Type[Exception], deed: Callable[[], None]) -> None:
+    """Do it, whether or not it ends by an error of this kind."""
+    with suppress(kind):
+        deed()
