@@ -7,7 +7,7 @@ from typing import Iterator, Optional
 
 from metadata_service.member.member_record import Record, alone, changed_rows, record_of, rows_of
 from metadata_service.quorum import NOBODY, START
-from metadata_service.record import version_file
+from metadata_service.record import previous_form, version_file
 from metadata_service.record.edit_log import EditLog
 from metadata_service.record.inspection import (
     ADVICE,
@@ -33,6 +33,9 @@ from zookeeper.fabric import disk
 from zookeeper.fabric.errors import Busy, CorruptData, StartRefused
 
 NAME = "metadata.db"
+
+_FILES = (NAME, NAME + "-wal", version_file.NAME)
+"""What a record consists of, while nobody has it open."""
 
 RESTORING = NAME + ".restoring"
 """What the database of a backup is called while it is put in the place of a lost one."""
@@ -76,7 +79,11 @@ def opened(directory: str, address: str, blank: bool) -> Iterator[Connection]:
                            "begin again with --restore")
     version = version_file.read(directory)
     try:
-        if _inspect(path, version):
+        layout = _inspect(path, version)
+        if layout:
+            if layout < LAYOUT:
+                # Before it is open here: whoever closes a copied file lets go of SQLite's locks.
+                previous_form.keep(directory, _FILES, layout)
             connection = connect(path, WRITE)
         else:
             connection = create(path, blank_record() if blank else _founder(address))
@@ -88,15 +95,15 @@ def opened(directory: str, address: str, blank: bool) -> Iterator[Connection]:
         raise StartRefused(f"another program has {path} open: end it first") from None
 
 
-def _inspect(path: str, version: Optional[Version]) -> bool:
-    """Whether a whole database is at `path`; False when one shall be created there."""
+def _inspect(path: str, version: Optional[Version]) -> int:
+    """The layout of the whole database that is at `path`; 0 when one shall be created there."""
     if not was_created(path, version):
-        return False
+        return 0
     require_alone(path)
     connection = connect(path, LOOK if is_logged(path) else LOOK_WITHOUT_LOG)
     try:
         with translated():
-            return is_complete(connection, path, version)
+            return layout_of(connection) if is_complete(connection, path, version) else 0
     finally:
         connection.close()
 
