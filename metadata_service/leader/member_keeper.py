@@ -176,7 +176,8 @@ class MemberKeeper:
         with members.changed:
             lane.state = status.state
             if lane.member_id != status.member_id:
-                lane.member_id, lane.acked, lane.refusal = status.member_id, -1, None
+                lane.member_id, lane.acked, lane.version = status.member_id, -1, -1
+                lane.refusal = None
         if status.member_id not in members.ids | members.candidates:
             reason = f"is another member now ({status.state})"
         elif status.state == DAMAGED:

@@ -162,6 +162,16 @@ def test_members_are_added_and_taken_away_while_edits_go_on(cluster: Cluster) ->
     assert cluster.lead(["a:1"]).record.last.txid == 3 + len(written)
 
 
+def test_nothing_is_known_of_another_disk_at_an_address(cluster: Cluster) -> None:
+    leader = cluster.lead()
+    write(leader, "abc")
+    lane = leader.lanes[2]
+    wait_until(lambda: lane.version == 1)
+    cluster.replace("c:1", "d").state = BLANK
+    wait_until(lambda: lane.member_id == "d")
+    assert (lane.acked, lane.version) == (-1, -1)
+
+
 def test_nobody_is_admitted_before_he_has_the_record(cluster: Cluster) -> None:
     leader = cluster.lead()
     write(leader, "abc")
