@@ -122,3 +122,19 @@ class PullTakesTheEpoch(LogModel):
         if member.log_epoch < other.log_epoch <= member.promised:
             return new._replace(log_epoch=other.log_epoch)
         return new
+
+
+class UnheardHaveNothing(LogModel):
+    """While a disk is full, members that were not heard count as if they had stored nothing."""
+
+    def spared(self, lengths: Sequence[int]) -> int:
+        """By those alone who were heard."""
+        return sorted([*lengths, *[0] * (self.count - len(lengths))])[-self.majority]
+
+
+class OnlyWhatAllHaveIsSpared(LogModel):
+    """While a disk is full, the record ends where the shortest log does."""
+
+    def spared(self, lengths: Sequence[int]) -> int:
+        """The least."""
+        return min(lengths)

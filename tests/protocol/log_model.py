@@ -156,11 +156,13 @@ class LogModel(Model[State]):
     def choose(self, state: State, k: int) -> Steps:
         """A candidate that has heard enough members takes over what the best of them has."""
         told = [member.told[k] for member in state.members if member.told[k] != UNKNOWN]
-        logs = {
-            max(heard, key=self.rank)[1]
-            for count in range(self.enough_promises, len(told) + 1)
-            for heard in combinations(told, count)
-        }
+        logs = set()
+        for count in range(self.enough_promises, len(told) + 1):
+            for heard in combinations(told, count):
+                log = max(heard, key=self.rank)[1]
+                logs.add(log)
+                # A disk may be full at any time, and who has no room is spared what need not be.
+                logs.add(log[: self.spared([len(one) for _, one in heard])])
         for log in sorted(logs):
             listening = [m._replace(told=put(m.told, k, UNKNOWN)) for m in state.members]
             new = Candidate(LEADS, len(log), log)
@@ -241,6 +243,12 @@ class LogModel(Model[State]):
         """Which log is best: that of the newest epoch, and of these the longest."""
         log_epoch, log = fact
         return log_epoch, len(log)
+
+    def spared(self, lengths: Sequence[int]) -> int:
+        """Up to which edit a majority may have stored a log, when those heard have so much and
+        nothing is known of the others."""
+        unheard = [self.edits] * (self.count - len(lengths))
+        return sorted([*lengths, *unheard])[-self.majority]
 
     def has_adopted(self, member: Member, k: int) -> bool:
         """Whether an adopt only repeats what was done: then nothing more is to be done."""
