@@ -3,10 +3,14 @@
 Theory of operation. A decision needs a majority of every set of the configuration. Members change
 in two steps within an epoch. First the configuration has two sets, the members of before and those
 wanted: from then on all that is decided is on majorities of both. When majorities of both have
-stored that, and what the old members decided alone is on a majority of the new ones, too, the new
-ones go on by themselves. Whoever dies in between, the next leader meets either configuration at a
-majority of whichever members its own needs. Until then the leader may also go back: what two sets
-decided, the old one has.
+stored that, and what the old members may have decided alone is on a majority of the new ones, too,
+the new ones go on by themselves. Whoever dies in between, the next leader meets either
+configuration at a majority of whichever members its own needs. Until then the leader may also go
+back: what two sets decided, the old one has.
+
+What the old ones may have decided alone is all that was sent to anybody before majorities were
+known to have stored the two sets. What was acknowledged is too little: a member that is the only
+one applies what it stores at once, and its answer may still be on its way, or lost.
 
 Wanted are the members that serve the addresses of config.ini. An address names a place; who is
 there is told by the identity on the disk that answers: an emptied disk is another member.
@@ -36,6 +40,16 @@ class Wanted(NamedTuple):
 
     members: Members
     waits_for: str = ""
+
+
+class Joint(NamedTuple):
+    """What a leader notes of a configuration of two sets: since when there is one, in monotonic
+    seconds, and where its record ended when majorities of both were first known to have stored it;
+    None: they are not yet."""
+
+    version: int
+    since: float
+    noted_txid: Optional[int] = None
 
 
 def wanted(
@@ -84,28 +98,49 @@ def _trouble(
     return ""
 
 
+def followed(
+    joint: Optional[Joint],
+    configuration: Configuration,
+    stored: Mapping[str, int],
+    last_txid: int,
+    now: float,
+) -> Optional[Joint]:
+    """What is to be noted by now; None while there is one set.
+
+    `stored` tells which version of the configuration each member has stored in this epoch, and
+    `last_txid` where the record ends, behind which nothing has been sent to anybody.
+    """
+    version, sets = configuration
+    if len(sets) < 2:
+        return None
+    if joint is None or joint.version != version:
+        joint = Joint(version, now)
+    if joint.noted_txid is None and (reached(configuration, stored) or 0) >= version:
+        joint = joint._replace(noted_txid=last_txid)
+    return joint
+
+
 def next_configuration(
     configuration: Configuration,
     members: Members,
     acknowledged: Mapping[str, int],
-    stored: Mapping[str, int],
-    joint_seconds: float,
+    joint: Optional[Joint],
+    now: float,
 ) -> Optional[Configuration]:
     """The configuration to go on with, of the members that are `wanted`; None: with this one.
 
-    `acknowledged` tells how far each member's log is known to go in this epoch, and `stored` the
-    version of the configuration that it has; `joint_seconds` for how long there have been two sets.
+    `acknowledged` tells how far each member's log is known to go in this epoch, and `joint` is what
+    was noted of this configuration.
     """
     version, sets = configuration
-    alone = [Configuration(version + 1, (one,)) for one in sets]
-    has = [reached(one, acknowledged) for one in alone]
-    if len(sets) == 2:
-        old, new = alone
-        known = reached(configuration, stored) or 0
-        if known >= version and has[0] is not None and has[1] is not None and has[1] >= has[0]:
+    if joint is not None:
+        old, new = [Configuration(version + 1, (one,)) for one in sets]
+        has = reached(new, acknowledged)
+        if joint.noted_txid is not None and has is not None and has >= joint.noted_txid:
             return new
-        return old if joint_seconds > JOINT_SECONDS_MAX else None
-    (present,), (txid,) = sets, has
+        return old if now - joint.since > JOINT_SECONDS_MAX else None
+    (present,) = sets
+    txid = reached(configuration, acknowledged)
     added = [member_id for member_id, _ in members if member_id not in dict(present)]
     if txid is None or frozenset(members) == frozenset(present):
         return None

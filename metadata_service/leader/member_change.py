@@ -12,7 +12,7 @@ from typing import Dict, Optional
 
 from metadata_service.calls import MemberCalls
 from metadata_service.leader.asking import ask_all
-from metadata_service.leader.joint_change import Wanted, next_configuration, wanted
+from metadata_service.leader.joint_change import Joint, Wanted, followed, next_configuration, wanted
 from metadata_service.leader.members import Members
 from metadata_service.quorum import Configuration, MemberStatus
 from zookeeper.fabric import logs
@@ -33,7 +33,7 @@ class MemberChange:
     def __init__(self, members: Members, admits: bool) -> None:
         """`admits`: whether another disk may take the place of a member's."""
         self._members, self._admits = members, admits
-        self._joint_since: Optional[float] = None
+        self._joint: Optional[Joint] = None
         self._told = Wanted(())
 
     @property
@@ -72,8 +72,10 @@ class MemberChange:
                 before, members.reign.cluster_id, addresses, heard.answers, self._admits)
             members.candidates = {member_id for member_id, _ in want.members}
             self._tell(want)
+            self._joint = followed(
+                self._joint, before, self._stored(), members.record.last.txid, now)
             after = next_configuration(
-                before, want.members, self._acknowledged(), self._stored(), self._joint(now))
+                before, want.members, self._acknowledged(), self._joint, now)
             if after is not None and not members.closed:
                 members.configure(after)
         if after is not None:
@@ -92,15 +94,6 @@ class MemberChange:
 
     def _stored(self) -> Dict[str, int]:
         return {lane.member_id: lane.version for lane in self._members.lanes}
-
-    def _joint(self, now: float) -> float:
-        """For how long there have been two sets."""
-        if len(self._members.configuration.sets) < 2:
-            self._joint_since = None
-            return 0.0
-        if self._joint_since is None:
-            self._joint_since = now
-        return now - self._joint_since
 
     def _tell(self, want: Wanted) -> None:
         if want.waits_for and want != self._told:

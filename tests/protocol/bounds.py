@@ -7,6 +7,7 @@ from tests.protocol.explorer import Model
 from tests.protocol.lease_model import LeaseModel
 from tests.protocol.log_model import LogModel
 from tests.protocol.members_model import MembersModel
+from tests.protocol.resize_model import GrowthModel, ShrinkModel
 
 
 class Bounds(NamedTuple):
@@ -29,13 +30,17 @@ BOUNDS: List[Bounds] = [
     Bounds("log: three edits, two undecided", lambda: LogModel(3, (1, 2), 3, 2), 27_027),
     Bounds("log: five members", lambda: LogModel(5, (1, 2), 1), 15_240),
     Bounds("log: three epochs, one edit", lambda: LogModel(3, (1, 2, 3), 1, led=True), 3_344, True),
-    Bounds("log: three epochs, two undecided", lambda: LogModel(3, (1, 2, 3), 2, 2), 92_562),
+    Bounds("log: three epochs, two undecided", lambda: LogModel(3, (1, 2, 3), 2, 2), 92_565),
     Bounds("log: epochs 1 2 2 3", lambda: LogModel(3, (1, 2, 2, 3), 1), 27_794),
     Bounds("log: four epochs", lambda: LogModel(3, (1, 2, 3, 4), 1), 107_315),
     Bounds("log: three epochs, three edits", lambda: LogModel(3, (1, 2, 3), 3), 354_383),
-    Bounds("members: under a leader", lambda: MembersModel((1, 2), 1, led=True), 285_759),
-    Bounds("members: a disk is replaced", lambda: MembersModel((1, 2), 1), 668_312),
-    Bounds("members: and given up", lambda: MembersModel((1, 2), 1, back=True), 2_570_297),
+    Bounds("members: one grows to three, under a leader",
+           lambda: GrowthModel((1, 2), 1, led=True), 45_060),
+    Bounds("members: three shrink to one, under a leader",
+           lambda: ShrinkModel((1, 2), 1, led=True), 34_210),
+    Bounds("members: under a leader", lambda: MembersModel((1, 2), 1, led=True), 283_050),
+    Bounds("members: a disk is replaced", lambda: MembersModel((1, 2), 1), 0),
+    Bounds("members: and given up", lambda: MembersModel((1, 2), 1, back=True), 0),
     Bounds("members: two edits", lambda: MembersModel((1, 2), 2), 0),
     Bounds("members: three epochs", lambda: MembersModel((1, 2, 3), 1), 0),
     Bounds("lease: two questions", lambda: LeaseModel(6, 2), 0, True),
@@ -69,6 +74,14 @@ MISTAKES: Dict[str, Callable[[], Model[Any]]] = {
     "the old members are not asked": lambda: members_mistakes.OldMembersAreNotAsked(
         (1, 2), 1, led=True),
     "the new members lack the log": lambda: members_mistakes.NewMembersLackTheLog(
+        (1, 2), 1, led=True),
+    "who was not heard has nothing": lambda: log_mistakes.UnheardHaveNothing(
+        3, (1, 2), 1),
+    "a full disk spares all but the shortest log": lambda: log_mistakes.OnlyWhatAllHaveIsSpared(
+        3, (1, 2), 1),
+    "what is on its way is forgotten": lambda: members_mistakes.WhatIsOnItsWayIsForgotten(
+        (1, 2), 1, led=True),
+    "the only member goes on alone": lambda: members_mistakes.OneOfTwoSetsDecides(
         (1, 2), 1, led=True),
     "a member promises to whoever asks": lambda: lease_model.PromisesToWhoeverAsks(4, 2),
     "a member forgets at a restart": lambda: lease_model.ForgetsAtARestart(4, 2),

@@ -4,8 +4,6 @@ from typing import FrozenSet, Sequence, Tuple
 
 from tests.protocol.log_model import put
 from tests.protocol.members_model import (
-    NEW,
-    START,
     Candidate,
     Configuration,
     Disk,
@@ -13,6 +11,7 @@ from tests.protocol.members_model import (
     State,
     is_quorum,
 )
+from tests.protocol.resize_model import GrowthModel
 
 
 class WipedMemberKeepsItsName(MembersModel):
@@ -24,11 +23,11 @@ class WipedMemberKeepsItsName(MembersModel):
 
     def after_wipe(self, disks: Tuple[Disk, ...]) -> Tuple[Disk, ...]:
         """Everything that disk 2 had promised and stored is gone."""
-        return put(disks, 2, Disk(0, 0, (), 0, START))
+        return put(disks, 2, Disk(0, 0, (), 0, (1, (self.old,))))
 
     def sets_of_a_change(self) -> Tuple[FrozenSet[int], ...]:
         """There is nothing to change."""
-        return START[1]
+        return (self.old,)
 
 
 class NoJointDecision(MembersModel):
@@ -36,7 +35,7 @@ class NoJointDecision(MembersModel):
 
     def sets_of_a_change(self) -> Tuple[FrozenSet[int], ...]:
         """Only the new set."""
-        return (NEW,)
+        return (self.new,)
 
 
 class LongestLogConfigures(MembersModel):
@@ -54,7 +53,7 @@ class OldMembersAreNotAsked(MembersModel):
         """A majority of the new set."""
         version, sets = candidate.configuration
         known = [m for m, stored in enumerate(candidate.versions) if stored >= version]
-        return is_quorum(known, (version, sets[1:]))
+        return len(sets) == 2 and is_quorum(known, (version, sets[1:]))
 
 
 class NewMembersLackTheLog(MembersModel):
@@ -63,3 +62,23 @@ class NewMembersLackTheLog(MembersModel):
     def may_leave_joint(self, candidate: Candidate) -> bool:
         """Only whether the configuration is known."""
         return self.is_known(candidate)
+
+
+class WhatIsOnItsWayIsForgotten(GrowthModel):
+    """The joint configuration is left when the new members have what the old one is known to have:
+    it may have applied more, of which its leader has not heard."""
+
+    def may_leave_joint(self, candidate: Candidate) -> bool:
+        """By what was heard."""
+        version, sets = candidate.configuration
+        old, new = (self.agreed(candidate._replace(configuration=(version, (some,))))
+                    for some in sets)
+        return self.is_known(candidate) and 0 <= old <= new
+
+
+class OneOfTwoSetsDecides(GrowthModel):
+    """The only member goes on applying what it stores when it has heard that others are to come."""
+
+    def decides_alone(self, m: int, disk: Disk) -> bool:
+        """Also while there are two sets."""
+        return frozenset((m,)) in disk.configuration[1]

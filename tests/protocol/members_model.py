@@ -4,6 +4,10 @@ Disks 0, 1 and 2 are the members at first. When 2 is wiped, the blank disk 3 com
 A configuration is (version, sets of members): what is decided needs a majority of every set. The
 change is a joint decision: first both sets count, then the new one alone. All this happens within
 an epoch, and leaders come and go meanwhile as in `log_model.py`, where messages are explained.
+
+One rule rests on what a leader has *not* heard: it may only end a change when nothing is lost that
+a member may have applied which decided alone. So the answer of such a member may be lost, too;
+elsewhere who hears less can only do less.
 """
 
 from itertools import combinations
@@ -13,9 +17,6 @@ from tests.protocol.explorer import Model, Step, demand
 from tests.protocol.log_model import CLAIMS, GONE, LEADS, Log, begins, put
 
 Configuration = Tuple[int, Tuple[FrozenSet[int], ...]]
-OLD, NEW = frozenset((0, 1, 2)), frozenset((0, 1, 3))
-DISKS = range(4)
-START: Configuration = (1, (OLD,))
 NOT_TOLD: Configuration = (0, ())
 
 
@@ -33,7 +34,8 @@ class Candidate(NamedTuple):
     """It claims, with what each disk told it; or it leads.
 
     `stored` and `versions` are, for each disk, how many edits and which configuration it said
-    that it has stored in this candidate's epoch.
+    that it has stored in this candidate's epoch. `noted` is how long the log was when both sets
+    of a change knew of it; NEVER: they do not yet, or there is no change.
     """
 
     phase: int
@@ -43,10 +45,13 @@ class Candidate(NamedTuple):
     configuration: Configuration
     stored: Tuple[int, ...]
     versions: Tuple[int, ...]
+    noted: int
 
 
 class State(NamedTuple):
-    """`newest` is the newest epoch in which anybody was established as the leader."""
+    """`decided` is the longest log that anybody could be told of: by a leader that counted it, or
+    by a member that decided alone. `newest` is the newest epoch in which anybody was established
+    as the leader."""
 
     disks: Tuple[Disk, ...]
     candidates: Tuple[Candidate, ...]
@@ -56,9 +61,8 @@ class State(NamedTuple):
 
 
 Steps = Iterator[Tuple[Step, State]]
-NOTHING = (None,) * 4
-SILENT = Candidate(GONE, (), 0, (), NOT_TOLD, (), ())
-QUORUMS = [frozenset(some) for count in (2, 3, 4) for some in combinations(DISKS, count)]
+NEVER = -1
+SILENT = Candidate(GONE, (), 0, (), NOT_TOLD, (), (), NEVER)
 
 
 def is_quorum(disks: Iterable[int], configuration: Configuration) -> bool:
@@ -72,6 +76,9 @@ class MembersModel(Model[State]):
     With `led`, all members have adopted the empty log of the first candidate when it begins.
     """
 
+    old = frozenset((0, 1, 2))
+    new = frozenset((0, 1, 3))
+
     def __init__(
         self, epochs: Sequence[int], edits: int, back: bool = False, led: bool = False
     ) -> None:
@@ -79,18 +86,30 @@ class MembersModel(Model[State]):
         self.edits = edits
         self.back = back
         self.led = led
+        self.disks = sorted(self.old | self.new)
+        self.nothing = (None,) * len(self.disks)
+        self.groups = [frozenset(some) for count in range(1, len(self.disks) + 1)
+                       for some in combinations(self.disks, count)]
 
     def first(self) -> State:
-        """Three members that have nothing, and a blank disk."""
-        member, blank = Disk(0, 0, (), 0, START), Disk(0, 0, (), 0, NOT_TOLD)
-        claiming = Candidate(CLAIMS, NOTHING, 0, (), NOT_TOLD, (-1,) * 4, (0,) * 4)
+        """Members that have nothing, and blank disks."""
+        start: Configuration = (1, (self.old,))
+        member, blank = Disk(0, 0, (), 0, start), Disk(0, 0, (), 0, NOT_TOLD)
+        none, count = NEVER, len(self.disks)
+        claiming = Candidate(
+            CLAIMS, self.nothing, 0, (), NOT_TOLD, (none,) * count, (0,) * count, none)
         candidates = (claiming,) * len(self.epochs)
+        are_old = [m in self.old for m in self.disks]
         if not self.led:
-            return State((member,) * 3 + (blank,), candidates, (), False, 0)
+            disks = tuple([member if is_old else blank for is_old in are_old])
+            return State(disks, candidates, (), False, 0)
         epoch = self.epochs[0]
-        leader = Candidate(LEADS, NOTHING, 0, (), START, (0, 0, 0, -1), (1, 1, 1, 0))
+        stored = tuple([0 if is_old else none for is_old in are_old])
+        leader = Candidate(
+            LEADS, self.nothing, 0, (), start, stored, tuple(map(int, are_old)), none)
         adopted = member._replace(promised=epoch, log_epoch=epoch)
-        return State((adopted,) * 3 + (blank,), put(candidates, 0, leader), (), False, epoch)
+        disks = tuple([adopted if is_old else blank for is_old in are_old])
+        return State(disks, put(candidates, 0, leader), (), False, epoch)
 
     def successors(self, state: State) -> Steps:
         """What a disk answers next, or loses, or a candidate does by itself."""
@@ -106,18 +125,21 @@ class MembersModel(Model[State]):
                     yield from self.append(state, k, m)
                 yield from self.propose(state, k)
                 yield from self.change(state, k)
+        yield from self.wipe(state)
+        for m in alive:
+            for source in alive:
+                if m != source and not self.decides_alone(m, state.disks[m]):
+                    yield from self.pull(state, m, source)
+
+    def wipe(self, state: State) -> Steps:
+        """Disk 2 is lost, once."""
         if not state.wiped:
             yield ("disk 2 is wiped",), self.made(state._replace(disks=self.after_wipe(state.disks),
                                                                  wiped=True))
-        for m in alive:
-            for source in alive:
-                if m != source:
-                    yield from self.pull(state, m, source)
 
     def made(self, state: State) -> State:
         """The state, without candidates that all members have left."""
-        last = state.disks[3 if state.wiped else 2]
-        least = min(state.disks[0].promised, state.disks[1].promised, last.promised)
+        least = min(state.disks[m].promised for m in self.alive(state))
         candidates = state.candidates
         for k, epoch in enumerate(self.epochs):
             if epoch < least and candidates[k].phase != GONE:
@@ -144,7 +166,7 @@ class MembersModel(Model[State]):
         """A candidate takes the best log, when a quorum of the newest configuration told it."""
         promises = state.candidates[k].promises
         chosen = {}
-        for some in QUORUMS:
+        for some in self.groups:
             told = [promises[m] for m in sorted(some)]
             if None in told:
                 continue
@@ -152,9 +174,14 @@ class MembersModel(Model[State]):
             best = [disk for disk in told if disk.log_epoch == newest]
             configuration = self.newest_configuration(best)
             if configuration[1] and is_quorum(some, configuration):
-                chosen[max((disk.log for disk in best), key=len), configuration] = None
+                log = max((disk.log for disk in best), key=len)
+                chosen[log, configuration] = None
+                # A disk may be full at any time, and who has no room is spared what need not be.
+                chosen[log[: self.spared(promises, some, configuration)], configuration] = None
         for log, configuration in chosen:
-            new = Candidate(LEADS, NOTHING, len(log), log, configuration, (-1,) * 4, (0,) * 4)
+            stored, versions = (NEVER,) * len(self.disks), (0,) * len(self.disks)
+            new = Candidate(
+                LEADS, self.nothing, len(log), log, configuration, stored, versions, NEVER)
             yield ("c{} chooses {} with {}", k, log, configuration), self.made(
                 state._replace(candidates=put(state.candidates, k, new)))
 
@@ -173,16 +200,18 @@ class MembersModel(Model[State]):
             return
         if disk.log_epoch == epoch:
             if candidate.configuration[0] > disk.configuration[0]:
-                yield ("{} stores {} of c{}", m, candidate.configuration, k), self.acknowledged(
-                    state, k, m, disk._replace(configuration=candidate.configuration),
-                    candidate.stored[m])
+                new = disk._replace(configuration=candidate.configuration)
+                yield from self.answered(
+                    ("{} stores {} of c{}", m, candidate.configuration, k),
+                    state, k, m, new, candidate.stored[m])
             return
         for upto in sorted({candidate.base, len(candidate.log)}):
             log = candidate.log[:upto]
             if begins(disk.log[: disk.applied], log):
                 new = Disk(epoch, epoch, log, disk.applied, candidate.configuration)
-                yield ("{} adopts {} of c{} with {}", m, log, k, candidate.configuration), (
-                    self.acknowledged(state, k, m, new, max(candidate.stored[m], upto)))
+                yield from self.answered(
+                    ("{} adopts {} of c{} with {}", m, log, k, candidate.configuration),
+                    state, k, m, new, max(candidate.stored[m], upto))
 
     def append(self, state: State, k: int, m: int) -> Steps:
         """A disk stores what is missing, and applies what the leader knows as decided."""
@@ -195,19 +224,32 @@ class MembersModel(Model[State]):
         for decided in sorted({0, max(0, self.agreed(candidate))}):
             new = disk._replace(log=log, applied=max(disk.applied, min(decided, len(log))))
             if new != disk or candidate.stored[m] < len(log):
-                yield ("{} appends {} of c{}, {} decided", m, log, k, decided), self.acknowledged(
+                yield from self.answered(
+                    ("{} appends {} of c{}, {} decided", m, log, k, decided),
                     state, k, m, new, max(candidate.stored[m], len(log)), told_version=False)
 
-    def acknowledged(
-        self, state: State, k: int, m: int, disk: Disk, stored: int, told_version: bool = True
-    ) -> State:
-        """The state when a leader has heard what a disk stored."""
+    def answered(
+        self, step: Step, state: State, k: int, m: int, disk: Disk, stored: int,
+        told_version: bool = True,
+    ) -> Steps:  # fmt: skip
+        """A disk has stored something, and the leader hears of it, or does not."""
         candidate = state.candidates[k]
-        versions = candidate.versions
+        versions, decided = candidate.versions, state.decided
+        is_alone = self.decides_alone(m, disk)
+        if is_alone:
+            disk = disk._replace(applied=len(disk.log))
+            if begins(decided, disk.log):
+                decided = disk.log
+        state = state._replace(disks=put(state.disks, m, disk), decided=decided)
+        if is_alone:
+            words, *gaps = step
+            yield (f"{words}, unheard", *gaps), self.made(state)
         if told_version:
             versions = put(versions, m, max(versions[m], disk.configuration[0]))
         candidate = candidate._replace(stored=put(candidate.stored, m, stored), versions=versions)
-        return self.counted(state._replace(disks=put(state.disks, m, disk)), k, candidate)
+        if candidate.noted == NEVER and self.is_known(candidate):
+            candidate = candidate._replace(noted=len(candidate.log))
+        yield step, self.counted(state, k, candidate)
 
     def counted(self, state: State, k: int, candidate: Candidate) -> State:
         """The state with all that this leader, as it is now, could have acknowledged."""
@@ -229,10 +271,11 @@ class MembersModel(Model[State]):
             news.append((version + 1, sets[:1]))
         if is_joint and self.may_leave_joint(candidate):
             news.append((version + 1, sets[1:]))
-        if sets == (OLD,) and state.wiped and version < 3 and self.agreed(candidate) >= 0:
+        if (sets == (self.old,) and version < 3 and self.wants_others(state)
+                and self.agreed(candidate) >= 0):
             news.append((version + 1, self.sets_of_a_change()))
         for configuration in news:
-            new = candidate._replace(configuration=configuration)
+            new = candidate._replace(configuration=configuration, noted=NEVER)
             yield ("c{} goes on with {}", k, configuration), self.counted(state, k, new)
 
     def pull(self, state: State, m: int, source: int) -> Steps:
@@ -255,29 +298,49 @@ class MembersModel(Model[State]):
         """What the disks have after the loss of one, whose old self never speaks again."""
         return disks
 
+    def spared(
+        self, promises: Sequence[Optional[Disk]], heard: FrozenSet[int],
+        configuration: Configuration,
+    ) -> int:  # fmt: skip
+        """Up to which edit a majority of any set may have stored a log, for all that these say."""
+        upto = 0
+        for some in configuration[1]:
+            told = [promises[m] if m in heard else None for m in some]
+            lengths = sorted(self.edits if disk is None else len(disk.log) for disk in told)
+            upto = max(upto, lengths[(len(lengths) - 1) // 2])
+        return upto
+
     def newest_configuration(self, best: Sequence[Disk]) -> Configuration:
         """Of the disks with the newest log epoch, the newest configuration counts."""
         return max((disk.configuration for disk in best), key=lambda found: found[0])
 
     def sets_of_a_change(self) -> Tuple[FrozenSet[int], ...]:
         """Who decides while members change: both."""
-        return (OLD, NEW)
+        return (self.old, self.new)
+
+    def wants_others(self, state: State) -> bool:
+        """Whether the members are to change."""
+        return state.wiped
+
+    def decides_alone(self, m: int, disk: Disk) -> bool:
+        """Whether what a member has stored is decided, and applied in the same transaction."""
+        return disk.configuration[1] == (frozenset((m,)),)
 
     def may_leave_joint(self, candidate: Candidate) -> bool:
-        """Both sets know of the change, and the new one has all that the old decided alone.
+        """Both sets know of the change, and the new one has all that was sent before they did.
 
-        The whole log need not be there: what nobody has yet is decided by both, or by the new one.
+        The old members may have decided any of that alone; a single one may even have applied it
+        before anybody heard so. What is sent later is decided by both, or by the new ones.
         """
         version, sets = candidate.configuration
-        old, new = (self.agreed(candidate._replace(configuration=(version, (some,))))
-                    for some in sets)
-        return self.is_known(candidate) and 0 <= old <= new
+        new = self.agreed(candidate._replace(configuration=(version, sets[1:])))
+        return 0 <= candidate.noted <= new
 
     def is_known(self, candidate: Candidate) -> bool:
         """Whether majorities of both sets have stored the joint configuration."""
-        version = candidate.configuration[0]
-        return is_quorum([m for m in DISKS if candidate.versions[m] >= version],
-                         candidate.configuration)
+        version, sets = candidate.configuration
+        return len(sets) == 2 and is_quorum(
+            [m for m in self.disks if candidate.versions[m] >= version], candidate.configuration)
 
     def check(self, state: State) -> None:
         """No two logs decided, none lost, and nothing applied that is not decided."""

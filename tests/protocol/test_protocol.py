@@ -3,13 +3,14 @@
 The larger bounds: `scripts/check_protocol.py`.
 """
 
-from typing import Iterator, Tuple
+from typing import Callable, Iterator, Tuple
 
 import pytest
 
 from tests.protocol.bounds import BOUNDS, MISTAKES, Bounds
 from tests.protocol.explorer import Model, Step, demand, explore
 from tests.protocol.members_model import MembersModel
+from tests.protocol.resize_model import GrowthModel, ShrinkModel
 
 STATES_MAX = 100_000
 
@@ -21,8 +22,11 @@ def test_the_rules_hold_in_every_state(bounds: Bounds) -> None:
     assert found.states == bounds.states or not bounds.states
 
 
-def test_the_rules_hold_in_the_nearest_states_while_members_change() -> None:
-    found = explore(MembersModel((1, 2), 1, led=True), 10_000)
+@pytest.mark.parametrize("model", [MembersModel, GrowthModel, ShrinkModel])
+def test_the_rules_hold_in_the_nearest_states_while_members_change(
+    model: Callable[..., MembersModel]
+) -> None:
+    found = explore(model((1, 2), 1, led=True), 10_000)
     assert found.broken == "" and found.states > 10_000
 
 

@@ -7,8 +7,10 @@ import pytest
 from metadata_service.leader.joint_change import (
     BEHIND_MAX,
     JOINT_SECONDS_MAX,
+    Joint,
     Members,
     Wanted,
+    followed,
     next_configuration,
     wanted,
 )
@@ -103,13 +105,23 @@ def step(
     configuration: Configuration,
     members: Members,
     acknowledged: Sequence[int],
-    stored: Sequence[int] = (0, 0, 0, 0),
+    noted_txid: Optional[int] = None,
     seconds: float = 0.0,
 ) -> Optional[Configuration]:
     """The next configuration; the numbers are of the members 1, 2, 3 and 4; -1 is none."""
     by_id = {str(number): txid for number, txid in enumerate(acknowledged, 1) if txid >= 0}
+    is_joint = len(configuration.sets) == 2
+    joint = Joint(configuration.version, 50.0, noted_txid) if is_joint else None
+    return next_configuration(configuration, members, by_id, joint, 50.0 + seconds)
+
+
+def noted(
+    joint: Optional[Joint], stored: Sequence[int], last_txid: int = 10, now: float = 0.0,
+    configuration: Configuration = JOINT,
+) -> Optional[Joint]:  # fmt: skip
+    """What is noted when the members 1, 2, 3 and 4 have stored these versions."""
     versions = {str(number): version for number, version in enumerate(stored, 1)}
-    return next_configuration(configuration, members, by_id, versions, seconds)
+    return followed(joint, configuration, versions, last_txid, now)
 
 
 def test_nothing_happens_while_the_members_are_those_wanted() -> None:
@@ -127,25 +139,46 @@ def test_it_waits_for_new_members_to_catch_up(new: int) -> None:
     assert step(OLD, (A, B, NEW_C), (last, last, 0, 5000)) == JOINT
 
 
-def test_new_members_go_on_alone_when_majorities_know_and_have_the_log() -> None:
-    assert step(JOINT, (A, B, NEW_C), (10, 10, -1, 10), (6, 6, 0, 6)) == (7, ((A, B, NEW_C),))
+def test_two_sets_are_noted_from_the_beginning_and_once_they_are_known() -> None:
+    begun = noted(None, (6, 5, 5, 5), 10, 3.0)
+    assert begun == Joint(6, 3.0, None) == noted(begun, (6, 5, 5, 5), 11, 4.0)
+    known = noted(begun, (6, 6, 5, 5), 12, 5.0)
+    assert known == Joint(6, 3.0, 12) == noted(known, (6, 6, 6, 6), 13, 6.0)
+    assert noted(known, (6, 6, 6, 6), 13, 7.0, OLD) is None
+    later = Configuration(8, JOINT.sets)
+    assert noted(known, (6, 6, 6, 6), 13, 8.0, later) == Joint(8, 8.0, None)
 
 
 @pytest.mark.parametrize("stored", [(6, 0, 0, 6), (0, 0, 6, 6), (6, 5, 5, 5), (6, 0, 6, 0)])
-def test_they_do_not_before_majorities_of_both_sets_know_of_it(stored: Sequence[int]) -> None:
-    assert step(JOINT, (A, B, NEW_C), (10, 10, 10, 10), stored) is None
+def test_two_sets_are_not_known_before_majorities_of_both_have_stored_them(
+    stored: Sequence[int]
+) -> None:
+    joint = noted(None, stored)
+    assert joint is not None and joint.noted_txid is None
 
 
-def test_they_do_not_before_they_have_what_the_old_ones_decided_alone() -> None:
-    assert step(JOINT, (A, B, NEW_C), (10, 9, 10, 9), (6, 6, 6, 6)) is None
-    assert step(JOINT, (A, B, NEW_C), (10, 9, 9, 9), (6, 6, 6, 6)) == (7, ((A, B, NEW_C),))
-    assert step(JOINT, (A, B, NEW_C), (-1, -1, -1, -1), (6, 6, 6, 6)) is None
+def test_new_members_go_on_alone_when_majorities_know_and_have_what_was_sent_before() -> None:
+    assert step(JOINT, (A, B, NEW_C), (10, 10, 10, 10)) is None
+    assert step(JOINT, (A, B, NEW_C), (10, 10, -1, 9), 10) == (7, ((A, B, NEW_C),))
+    assert step(JOINT, (A, B, NEW_C), (10, 9, 10, 9), 10) is None
+    assert step(JOINT, (A, B, NEW_C), (10, 9, 10, 9), 9) == (7, ((A, B, NEW_C),))
+    assert step(JOINT, (A, B, NEW_C), (-1, -1, -1, -1), 0) is None
+
+
+def test_what_the_only_member_may_have_applied_unheard_is_waited_for() -> None:
+    growing = Configuration(2, ((A,), (A, B, C)))
+    joint = noted(None, (2, 2, 2), 11, 0.0, growing)
+    heard = {"1": 10, "2": 10, "3": 10}
+    assert next_configuration(growing, (A, B, C), heard, joint, 1.0) is None
+    heard.update({"2": 11, "3": 11})
+    assert next_configuration(growing, (A, B, C), heard, joint, 1.0) == (3, ((A, B, C),))
 
 
 def test_the_old_ones_go_on_without_new_ones_that_do_not_agree() -> None:
-    assert step(JOINT, (A, B, NEW_C), (10, 9, 10, 9), (6, 6, 6, 6), JOINT_SECONDS_MAX) is None
-    back = step(JOINT, (A, B, NEW_C), (10, 9, 10, 9), (6, 6, 6, 6), JOINT_SECONDS_MAX + 1)
-    assert back == (7, ((A, B, C),))
+    for noted_txid in (None, 10):
+        lacking = (A, B, NEW_C), (10, 9, 10, 9), noted_txid
+        assert step(JOINT, *lacking, JOINT_SECONDS_MAX) is None
+        assert step(JOINT, *lacking, JOINT_SECONDS_MAX + 1) == (7, ((A, B, C),))
 
 
 def test_a_member_comes_in_at_another_address_by_the_same_two_steps() -> None:

@@ -5,7 +5,12 @@ from typing import Any, Dict, List, Optional, Set
 from data_service.namenode.leading.leader_lease import LeaderLease
 from metadata_service.calls import Witness
 from metadata_service.leader.allegiance import Allegiance
-from metadata_service.leader.joint_change import next_configuration, wanted
+from metadata_service.leader.joint_change import (
+    Joint,
+    followed,
+    next_configuration,
+    wanted,
+)
 from metadata_service.leader.majorities import reached
 from metadata_service.leader.ring import Ring
 from metadata_service.quorum import DAMAGED, Configuration, MemberStatus
@@ -46,7 +51,7 @@ class Reign:
         self.lease = LeaderLease(LEADER_SECONDS, False)
         self.candidates: Set[str] = set()
         """Who is wanted as a member, and is given the record already."""
-        self._joint_since: Optional[float] = None
+        self._joint: Optional[Joint] = None
         self.lanes: Dict[str, Lane] = {}
         self.look_at_addresses(())
 
@@ -117,15 +122,15 @@ class Reign:
         now = self._world.now
         members = wanted(self.configuration, self.cluster_id, hosts, statuses).members
         self.candidates = {member_id for member_id, _ in members}
-        joint_seconds = 0.0 if self._joint_since is None else now - self._joint_since
         stored = {lane.member_id: lane.version for lane in self.lanes.values() if lane.joined}
+        self._joint = followed(
+            self._joint, self.configuration, stored, self.record.last.txid, now)
         new = next_configuration(
-            self.configuration, members, self.acknowledged(), stored, joint_seconds)
+            self.configuration, members, self.acknowledged(), self._joint, now)
         if new is None:
             return
         self._world.note(f"{self.name} goes on with {new}")
         self.configuration = new
-        self._joint_since = now if len(new.sets) == 2 else None
         self.look_at_addresses(hosts)
         self.count()
         self.changed.ring()
