@@ -5,6 +5,7 @@ from typing import Any, List
 
 import pytest
 
+from metadata_service import edits
 from metadata_service.edits import (
     TABLES,
     Edit,
@@ -93,12 +94,25 @@ def test_the_model_of_the_malformed_ones_is_well_formed() -> None:
         json.dumps(GOOD[:4] + [None] + GOOD[5:]),
         json.dumps(GOOD[:5] + [{}]),
         json.dumps(GOOD[:5] + [["deleted_blocks"]]),
+        json.dumps(GOOD) + "]",
     ],
     ids=lambda text: text[:30],
 )  # fmt: skip
 def test_text_that_is_no_edit_is_refused(text: str) -> None:
     with pytest.raises(ProtocolViolation):
         decode(text)
+
+
+def test_without_an_encoder_in_c_the_text_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checksums on the disk are those of this text, whichever Python made it."""
+    values = [*map(file_edit, range(5)), *NAMES, (1, None, True, 0.5, -(2**63), NAMES), [], ()]
+    one = [encode_row(value) for value in values]  # type: ignore[arg-type]
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    plain = edits._encoder()
+    assert [plain(value) for value in values] == one
+    for encode_json in (encode_row, plain):
+        with pytest.raises(TypeError):
+            encode_json((b"bytes",))
 
 
 @pytest.mark.parametrize(
