@@ -13,7 +13,7 @@ from metadata_service.quorum import START, Place
 from metadata_service.record.chain import following
 from metadata_service.record.recent_entries import RecentEntries
 from metadata_service.record.schema import JOURNAL, SQL, put, verified
-from metadata_service.record.sqlite import Connection
+from metadata_service.record.sqlite import Connection, Cursor
 from zookeeper.fabric.errors import CorruptData
 
 _DROP_BEHIND = "DELETE FROM journal WHERE txid > ?"
@@ -60,17 +60,17 @@ class EditLog:
         """The same, from memory; None when they are not all there."""
         return self._recent.lines(txid, last)
 
-    def store(self, before: Record, change: Change) -> List[Edit]:
+    def store(self, cursor: Cursor, before: Record, change: Change) -> List[Edit]:
         """Cut, store and prune as the change says; the edits that shall be applied."""
         after = change.record
         if change.cut < before.last.txid:
-            self._connection.execute(_DROP_BEHIND, (change.cut,))
+            cursor.execute(_DROP_BEHIND, (change.cut,))
         for entry in change.entries:
             row = (entry.txid, after.log_epoch, entry.digest, entry.line)
-            put(self._connection, JOURNAL, row)
+            put(cursor, JOURNAL, row)
         edits = self._edits(before.applied.txid, after.applied.txid, change)
         if after.base != before.base:
-            self._connection.execute(_DROP_UP_TO, (after.base.txid,))
+            cursor.execute(_DROP_UP_TO, (after.base.txid,))
         return edits
 
     def remember(self, change: Change) -> None:

@@ -7,10 +7,10 @@ from typing import Any, Iterable, Iterator
 
 from metadata_service.edits import TABLES, Edit, Table
 from metadata_service.record.schema import SQL, put, verified
-from metadata_service.record.sqlite import Connection
+from metadata_service.record.sqlite import Connection, Cursor
 
 
-def apply(connection: Connection, edits: Iterable[Edit]) -> int:
+def apply(cursor: Cursor, edits: Iterable[Edit]) -> int:
     """Make the changes of these edits; how many rows that touched.
 
     Of a row that several of them change, the last state is written: files made at the same time in
@@ -19,9 +19,9 @@ def apply(connection: Connection, edits: Iterable[Edit]) -> int:
     last = {(name, key): row for edit in edits for name, key, row in edit.changes}
     for (name, key), row in last.items():
         if row is None:
-            connection.execute(SQL[name].drop, (key,))
+            cursor.execute(SQL[name].drop, (key,))
         else:
-            put(connection, TABLES[name], row)
+            put(cursor, TABLES[name], row)
     return len(last)
 
 

@@ -363,12 +363,12 @@ class MetadataDatabase:
     def _commit(self, change: Change) -> None:
         rows = 0
         self._transactions.begin_log_when_due()
-        with self._transactions.transaction():
-            edits = self._log.store(self._noted, change)
+        with self._transactions.transaction() as cursor:
+            edits = self._log.store(cursor, self._noted, change)
             if edits:
-                rows = image_tables.apply(self._connection, edits)
+                rows = image_tables.apply(cursor, edits)
             for row in changed_rows(self._noted, change.record).items():
-                put(self._connection, STATE, row)
+                put(cursor, STATE, row)
         self._noted = change.record
         if change.entries:
             self._batches.note(len(change.entries))

@@ -81,7 +81,7 @@ class RecordCopy:
         with transaction(self._connection):
             rows = self._connection.execute(SQL[JOURNAL.name].behind, (txid, limit))
             edits = [row for row, _ in verified(JOURNAL, rows.fetchall())]
-            image_tables.apply(self._connection, [decode(row[3]) for row in edits])
+            image_tables.apply(self._connection.cursor(), [decode(row[3]) for row in edits])
         return int(edits[-1][0])
 
     def checked(self) -> Dict[str, int]:

@@ -69,9 +69,9 @@ def stored(row: Row) -> Row:
     return (*row, checksum(encode_row(row)))
 
 
-def put(connection: Any, table: Table, row: Row) -> None:
+def put(cursor: Any, table: Table, row: Row) -> None:
     """Store a row in the place of the one with its key, if there is one."""
-    connection.execute(SQL[table.name].put, stored(row))
+    cursor.execute(SQL[table.name].put, stored(row))
 
 
 def read_rows(connection: Any) -> Dict[str, str]:

@@ -24,6 +24,7 @@ from zookeeper.fabric.errors import (
 )
 
 Connection = sqlite3.Connection
+Cursor = sqlite3.Cursor
 _LOCK_BYTES = (0x40000000, 512)
 """Where SQLite's locks lie in a database file: https://sqlite.org/src/file/src/os.h."""
 

@@ -17,7 +17,7 @@ from metadata_service.record import version_file
 from metadata_service.record.open_files import OpenFiles
 from metadata_service.record.opening import NAME
 from metadata_service.record.schema import LAYOUT, STATE, put
-from metadata_service.record.sqlite import Connection, close, roll_back, translated
+from metadata_service.record.sqlite import Connection, Cursor, close, roll_back, translated
 from metadata_service.record.version_file import Version
 from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import Busy, CorruptData, DfsError, DiskFailed, DiskFull
@@ -53,15 +53,18 @@ class Transactions:
             raise self.failure
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what the block wrote, durably, or roll all of it back and raise one of ours."""
+    def transaction(self) -> Iterator[Cursor]:
+        """Commit what the block wrote with this cursor, durably, or roll all of it back and raise
+        one of ours."""
         self.require_sound()
         try:
             with translated():
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield
+                # `Connection.execute` would make a new one for every statement.
+                cursor = self._connection.cursor()
+                cursor.execute("BEGIN IMMEDIATE")
+                yield cursor
                 began = time.monotonic()
-                self._connection.execute("COMMIT")
+                cursor.execute("COMMIT")
                 self._commits.note(time.monotonic() - began)
             self._files.require_present()
         except Exception as error:
@@ -144,8 +147,8 @@ class Transactions:
         with translated():
             self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
         number = self._log_number + 1
-        with self.transaction():
-            put(self._connection, STATE, ("log", str(number)))
+        with self.transaction() as cursor:
+            put(cursor, STATE, ("log", str(number)))
         self._log_number, self._log_rows = number, 0
         cluster_id, member_id = self.identity
         try:

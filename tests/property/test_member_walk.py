@@ -16,6 +16,7 @@ from metadata_service.quorum import START, Configuration, Place
 from metadata_service.record import edit_log, metadata_db
 from metadata_service.record.chain import places
 from metadata_service.record.edit_log import EditLog
+from metadata_service.record.sqlite import Cursor
 from metadata_service.record.metadata_db import MetadataDatabase
 from tests.support.models.model_member import BLANK, CLUSTER, ModelMember
 from tests.support.models.sample_edits import BYTES_MAX, file_edit, image_of, lines_of
@@ -238,8 +239,8 @@ def test_the_walks_go_somewhere(tmp_path: Path) -> None:
 
 
 def _never_cuts(real: Callable[..., Any]) -> Callable[..., Any]:
-    def store(self: EditLog, before: Record, change: Change) -> Any:
-        return real(self, before, change._replace(cut=before.last.txid))
+    def store(self: EditLog, cursor: Cursor, before: Record, change: Change) -> Any:
+        return real(self, cursor, before, change._replace(cut=before.last.txid))
 
     return store
 

@@ -58,6 +58,10 @@ class BrokenConnection:
             raise self._error
         return self._real.execute(statement, *values)
 
+    def cursor(self) -> "BrokenConnection":
+        """What is executed by a cursor goes the same way."""
+        return self
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 

@@ -73,6 +73,10 @@ class CopyingConnection:
         self._copy()
         return self._real.execute(statement, *values)
 
+    def cursor(self) -> "CopyingConnection":
+        """What is executed by a cursor goes the same way."""
+        return self
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
