@@ -39,7 +39,7 @@ class Configuration(NamedTuple):
 
     def is_of_only(self, member_id: str) -> bool:
         """Whether this member decides by itself."""
-        return len(self.sets) == 1 and [one for one, _ in self.sets[0]] == [member_id]
+        return len(self.sets) == 1 == len(self.sets[0]) and self.sets[0][0][0] == member_id
 
 
 NOBODY = Configuration(0, ())

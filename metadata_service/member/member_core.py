@@ -138,13 +138,12 @@ class MemberCore:
         entries = entries_of(behind, payload)
         cut = self._agreeing(behind, entries, log)
         self._require_undecided(cut)
-        entries = entries[cut - behind.txid :]
-        end = entries[-1].place if entries else Place(cut, self._known_digest(cut, log))
-        self.lease.pledge(epoch)
         record = record._replace(
-            promised=epoch, owner=owner, log_epoch=epoch, last=end, configuration=configuration
+            promised=epoch, owner=owner, log_epoch=epoch, configuration=configuration
         )
-        return self._change(record, decided, cut, entries, log)
+        change = self._change(record, decided, cut, entries[cut - behind.txid :], log)
+        self.lease.pledge(epoch)
+        return change
 
     def append(
         self,
@@ -167,18 +166,15 @@ class MemberCore:
         digest = entries[known - 1].digest if known else behind.digest
         if self._digest(common, log) != digest:
             raise OutOfStep(f"edit {common} here is another one, or not kept any more")
-        entries = entries[known:]
-        if entries:
-            record = record._replace(last=entries[-1].place)
         if witness and witness != record.witness:
             record = record._replace(witness=witness)
-        return self._change(record, decided, last, entries, log)
+        return self._change(record, decided, last, entries[known:] if known else entries, log)
 
     def prove(self, epoch: int, decided: int, room: bool, now: float) -> Proved:
         """Answer a leader that proves itself; see MemberCalls.prove."""
         promised = self.lease.prove(epoch, self.record.promised, now)
         if promised == epoch == self.record.log_epoch:
-            self.decided = self._decided(self.record, decided)
+            self.decided = self._decided(decided, self.record.last.txid)
         record, wish = self.record, self.wishes.told(now)
         return Proved(record.member_id, promised, record.last.txid, room, *wish)
 
@@ -213,14 +209,10 @@ class MemberCore:
         if end <= self.record.applied.txid:
             return None
         cut = self._agreeing(behind, entries, log)
-        record = self.record
         if cut == end:
-            cut, entries = record.last.txid, []
-        else:
-            self._require_undecided(cut)
-            entries = entries[cut - behind.txid :]
-            record = record._replace(last=entries[-1].place)
-        return self._change(record, end, cut, entries, log)
+            return self._change(self.record, end, self.record.last.txid, (), log)
+        self._require_undecided(cut)
+        return self._change(self.record, end, cut, entries[cut - behind.txid :], log)
 
     def settle(self, log: KeptLog) -> Optional[Change]:
         """Apply some of the edits that are decided and are not yet; None when there are none."""
@@ -309,33 +301,34 @@ class MemberCore:
         if cut < self.decided:
             raise OutOfStep(f"edits up to {self.decided} are decided, and these differ")
 
-    def _decided(self, record: Record, told: int) -> int:
-        """Up to where all is decided, when the leader of the log's epoch tells so much."""
-        if record.is_alone:
-            return record.last.txid
-        return max(self.decided, min(told, record.last.txid))
+    def _decided(self, told: int, last: int) -> int:
+        """Up to where all is decided of a log that ends at `last`, when the leader of its epoch
+        tells so much."""
+        return max(self.decided, min(told, last))
 
     def _change(
         self, record: Record, told: int, cut: int, entries: Sequence[Entry], log: KeptLog
     ) -> Change:
-        """The change to `record`, which applies what is decided by then, and prunes the log."""
-        decided = self._decided(record, told)
+        """The change to `record` and a log that ends with these entries behind `cut`: it applies
+        what is decided by then, and prunes the log."""
 
         def place(txid: int) -> Place:
-            if txid == record.last.txid:
-                return record.last
-            if entries and txid >= entries[0].txid:
-                return entries[txid - entries[0].txid].place
+            if entries and txid > cut:
+                return entries[txid - cut - 1].place
             return Place(txid, self._known_digest(txid, log))
 
-        upto = min(decided, record.applied.txid + max(APPLY_EDITS_MAX, len(entries)))
+        last = place(cut + len(entries))
+        applied, base = record.applied, record.base
+        decided = last.txid if record.is_alone else self._decided(told, last.txid)
+        upto = min(decided, applied.txid + max(APPLY_EDITS_MAX, len(entries)))
         if self.halt is not None:
             upto = min(upto, self.halt)
-        if upto > record.applied.txid and not self.still:
-            record = record._replace(applied=place(upto))
-        surplus = record.last.txid - record.base.txid - self._keep_edits
+        if upto > applied.txid and not self.still:
+            applied = last if upto == last.txid else place(upto)
+        surplus = last.txid - base.txid - self._keep_edits
         if surplus >= PRUNE_EDITS:
             # A bit at a time, yet never slower than edits come in.
-            base = record.base.txid + min(surplus, max(PRUNE_EDITS, 2 * len(entries)))
-            record = record._replace(base=place(min(base, record.applied.txid)))
+            upto = base.txid + min(surplus, max(PRUNE_EDITS, 2 * len(entries)))
+            base = place(min(upto, applied.txid))
+        record = record._replace(last=last, applied=applied, base=base)
         return Change(record, cut, entries, decided)

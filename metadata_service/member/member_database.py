@@ -163,12 +163,24 @@ class MemberDatabase(MetadataDatabase):
         with self._trusted():
             return super()._change(decide)
 
-    @contextmanager
-    def _trusted(self) -> Iterator[None]:
+    def _trusted(self) -> "_Trust":
         if self._core.trouble == DAMAGED:
             raise CorruptData("this member is damaged, and waits for the image of another one")
-        try:
-            yield
-        except CorruptData as error:
-            self.distrust(error)
-            raise
+        return _Trust(self)
+
+
+class _Trust:
+    """Ends when the block finds something damaged. (Every append is such a block, and a generator
+    in its place took longer than the member's decision.)"""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: MemberDatabase) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: Optional[BaseException], _trace: object) -> None:
+        if isinstance(error, CorruptData):
+            self._database.distrust(error)

@@ -27,9 +27,11 @@ class RecentEntries:
             self._bytes -= len(self._entries.pop()[2])
         while self._unapplied and self._unapplied[-1].txid > cut:
             self._unapplied.pop()
-        self._entries.extend([(entry.txid, entry.digest, entry.line) for entry in entries])
-        self._unapplied.extend([entry.edit for entry in entries if entry.txid > applied])
-        self._bytes += sum([len(entry.line) for entry in entries])
+        for entry in entries:
+            self._entries.append((entry.txid, entry.digest, entry.line))
+            self._bytes += len(entry.line)
+            if entry.txid > applied:
+                self._unapplied.append(entry.edit)
         while len(self._entries) > ENTRIES_MAX or self._bytes > BYTES_MAX:
             txid, _, line = self._entries.popleft()
             self._bytes -= len(line)

@@ -206,7 +206,7 @@ MUTANTS: Dict[str, QuorumMutant] = {
         1, (MemberCore, "_require_leader", _log_that_was_not_adopted),
         (Reigning, "_must_adopt", _no_adoption)),
     "edits are applied when they are stored": _mutant(
-        0, (MemberCore, "_decided", lambda self, record, told: record.last.txid)),
+        0, (MemberCore, "_decided", lambda self, told, last: last)),
     "a promise is forgotten": _mutant(3, (MetadataMember, "_fresh", _forgetful)),
     "the epoch is stored before the log": _mutant(173, (MetadataMember, "_torn", _epoch_first)),
     "adopt is two transactions": _mutant(35, (MetadataMember, "_torn", _cut_first)),
