@@ -44,6 +44,9 @@ log = logs.get("client")
 Awaited = Tuple[Type[DfsError], ...]
 
 _OUTAGES = (Unavailable, NotLeader, Busy)
+_ELSEWHERE = (Unavailable, NotLeader)
+"""After these another namenode is asked."""
+
 _SIGNS_OF_LIFE = (NotLeader, Busy, SafeMode, DeadlineExceeded)
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.05, 1.0
 _TAKEOVER_SECONDS = 0.25
@@ -97,6 +100,26 @@ class _Patience:
         return True
 
 
+class Pauses:
+    """The waits between the attempts of one call. None comes before the next of several namenodes
+    is asked, which may lead long since; then they grow."""
+
+    def __init__(self, servers: int) -> None:
+        self._servers = servers
+        self._asked = 1
+        self._longest = _PAUSE_SECONDS_MAX if servers == 1 else _TAKEOVER_SECONDS
+        self._next = _PAUSE_SECONDS_MIN
+
+    def after(self, error: DfsError) -> float:
+        """Seconds to wait behind an attempt that ended so."""
+        if isinstance(error, _ELSEWHERE) and self._asked < self._servers:
+            self._asked += 1
+            return 0.0
+        self._asked = 1
+        pause, self._next = self._next, min(2 * self._next, self._longest)
+        return pause
+
+
 class NameNodeClient(Forkable):
     """The line to the namenode that leads; thread-safe. A forked process is another client.
 
@@ -124,7 +147,6 @@ class NameNodeClient(Forkable):
             NAME_NODE, settings.name_node.hosts, credentials, settings.network,
             None if greeting is None else _on_each(greeting, settings), _epoch_of,
         )  # fmt: skip
-        self._pause_seconds_max = _PAUSE_SECONDS_MAX if self._servers == 1 else _TAKEOVER_SECONDS
         self.calls = NameNodeCalls(self._repeat)
         self.persistent = NameNodeCalls(partial(self._repeat, awaited=(SafeMode,)))
         self.parting = NameNodeCalls(self._pool.perform, PARTING_SECONDS)
@@ -210,7 +232,7 @@ class NameNodeClient(Forkable):
             raise InvalidArgument(f"{call.name}: this FileSystem was closed: make another one")
         patience = _Patience(self._settings, self._served, self._servers, time.monotonic())
         timeout = self._waiting_seconds if call.waits else seconds
-        pause, waited = _PAUSE_SECONDS_MIN, False
+        pauses, waited = Pauses(self._servers), False
         with self._numbered(call, args, operation) as sent:
             while True:
                 waited_out: Awaited = (*_OUTAGES, StartingUp, *awaited)
@@ -221,7 +243,7 @@ class NameNodeClient(Forkable):
                         tell_waiting(False)
                     return result
                 except waited_out as error:
-                    now = time.monotonic()
+                    now, pause = time.monotonic(), pauses.after(error)
                     if patience.is_over(error, pause, now) or self._closed.is_set():
                         raise
                     if isinstance(error, _OUTAGES):
@@ -232,7 +254,6 @@ class NameNodeClient(Forkable):
                 tell_waiting(True)
                 # Clients that lost the same namenode must not come back in step.
                 self._closed.wait(pause * random.uniform(0.5, 1.0))
-                pause = min(2 * pause, self._pause_seconds_max)
 
     @staticmethod
     def _note(call: Call, error: DfsError, aloud: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Optional
 import pytest
 
 from data_service.filesystem import namenode_client as module
-from data_service.filesystem.namenode_client import NameNodeClient
+from data_service.filesystem.namenode_client import NameNodeClient, Pauses
 from tests.support.clusters.inner_cluster import USER, InnerCluster
 from tests.support.links.loopback import Recorder
 from tests.support.models.plain_namenode import PlainNameNode
@@ -59,6 +59,19 @@ def test_a_call_is_repeated_with_the_same_operation(
     client.calls.delete("/a", False)
     assert namenode.called("delete")[-1][0] not in operations
     assert namenode.called("delete")[-1][0][0] == client.client_id
+
+
+def test_each_of_several_namenodes_is_asked_before_the_next_pause() -> None:
+    """One that had taken over was asked a pause later: after the one that was dead."""
+    pauses = Pauses(3)
+    errors = [NotLeader("x"), Unavailable("x"), NotLeader("x")] * 5
+    waits = [pauses.after(error) for error in errors]
+    assert waits[0::3] == waits[1::3] == [0.0] * 5
+    assert waits[2::3] == [0.05, 0.1, 0.2, 0.25, 0.25]
+    pauses = Pauses(2)
+    assert [pauses.after(Busy("x")) for _ in range(3)] == [0.05, 0.1, 0.2], "who is busy leads"
+    alone = Pauses(1)
+    assert [alone.after(Unavailable("x")) for _ in range(7)][-2:] == [1.0, 1.0]
 
 
 def test_whom_a_call_is_for_hears_that_it_waits_and_may_end_it(
