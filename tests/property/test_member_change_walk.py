@@ -11,7 +11,7 @@ from metadata_service.leader import member_change
 from metadata_service.leader.claiming import lead
 from metadata_service.leader.members import Members
 from tests.support.clusters.waiting import wait_until
-from tests.support.models.quorum_members import ModelMember, ModelWays, chance
+from tests.support.models.quorum_members import ListMember, ModelWays, chance
 from zookeeper.fabric.errors import DfsError
 
 SECONDS = 20.0
@@ -28,7 +28,7 @@ class Walk:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.ways = ModelWays(*[ModelMember(name) for name in "abc"])
+        self.ways = ModelWays(*[ListMember(name) for name in "abc"])
         self.ways.fate = chance(seed, 0.08)
         self.leaders: List[Members] = []
         self.acknowledged: List[str] = []
@@ -65,7 +65,7 @@ class Walk:
     def lose_a_disk(self) -> None:
         """One of the members loses everything; an empty disk takes its place, and fills itself."""
         address = self.random.choice(HOSTS)
-        new = ModelMember("d")
+        new = ListMember("d")
         with self.ways.lock:
             self.ways.members[address] = new
             others = [one for name, one in self.ways.members.items() if name != address]

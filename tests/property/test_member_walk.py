@@ -18,7 +18,7 @@ from metadata_service.record.chain import places
 from metadata_service.record.edit_log import EditLog
 from metadata_service.record.sqlite import Cursor
 from metadata_service.record.metadata_db import MetadataDatabase
-from tests.support.models.model_member import BLANK, CLUSTER, ModelMember
+from tests.support.models.memory_member import BLANK, CLUSTER, MemoryMember
 from tests.support.models.sample_edits import BYTES_MAX, file_edit, image_of, lines_of
 from zookeeper.fabric.errors import DfsError
 
@@ -49,7 +49,7 @@ class Walk:
         self._folder.mkdir()
         self._kills = 0
         self.database = self._open()
-        self.model = ModelMember(
+        self.model = MemoryMember(
             BLANK._replace(member_id=self.database.status().member_id), KEEP, 0.0)
         self._logs = [Log([])]
         self._owners: Dict[int, str] = {}

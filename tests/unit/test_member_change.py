@@ -13,7 +13,7 @@ from metadata_service.leader.member_change import MemberChange
 from metadata_service.leader.members import Members
 from metadata_service.quorum import BLANK
 from tests.support.clusters.waiting import wait_until
-from tests.support.models.quorum_members import ModelMember, ModelWays
+from tests.support.models.quorum_members import ListMember, ModelWays
 from zookeeper.fabric.errors import Unavailable
 
 PATIENCE_SECONDS = 20.0
@@ -29,7 +29,7 @@ class Cluster:
     """Members at addresses of their own, and whoever leads them."""
 
     def __init__(self, names: str) -> None:
-        self.ways = ModelWays(*[ModelMember(name) for name in names])
+        self.ways = ModelWays(*[ListMember(name) for name in names])
         self.leaders: List[Members] = []
 
     def lead(self, hosts: Sequence[str] = (), admits: bool = True) -> Members:
@@ -42,9 +42,9 @@ class Cluster:
         self.leaders.append(leader)
         return leader
 
-    def replace(self, address: str, name: str) -> ModelMember:
+    def replace(self, address: str, name: str) -> ListMember:
         """An emptied disk at this address, which has filled itself."""
-        new = ModelMember(name)
+        new = ListMember(name)
         with self.ways.lock:
             self.ways.members[address] = new
             source = max(self.ways.members.values(), key=lambda one: one.applied)

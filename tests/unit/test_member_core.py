@@ -19,13 +19,13 @@ from tests.support.models.led_member import (
     led,
     payload,
 )
-from tests.support.models.model_member import ALONE, CLUSTER, ModelMember
+from tests.support.models.memory_member import ALONE, CLUSTER, MemoryMember
 from tests.support.models.sample_edits import file_edit, file_edits, image_after, lines_of
 from zookeeper.fabric.errors import Fenced, OutOfStep, ProtocolViolation
 
 
 def test_a_log_is_adopted_by_who_has_the_promise() -> None:
-    member = ModelMember(ONE_OF_THREE)
+    member = MemoryMember(ONE_OF_THREE)
     member.claim(CLUSTER, 2, A)
     for epoch, owner in ((1, A), (2, B)):
         with pytest.raises(Fenced):
@@ -314,7 +314,7 @@ def test_a_member_tells_how_it_fares() -> None:
     assert member.status().state == FULL and not append(member, 1, 1).room
     member.core.trouble = BEHIND
     assert member.status().state == BEHIND
-    stranger = ModelMember(ONE_OF_THREE._replace(member_id="m9"))
+    stranger = MemoryMember(ONE_OF_THREE._replace(member_id="m9"))
     assert stranger.status().state == STRANGER
 
 

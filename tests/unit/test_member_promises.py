@@ -6,13 +6,13 @@ from metadata_service.epochs import LEAP_MAX
 from metadata_service.quorum import BLANK as IS_BLANK
 from metadata_service.quorum import NOBODY, OK, START
 from tests.support.models.led_member import ONE_OF_THREE, THREE, A, B, lead, led
-from tests.support.models.model_member import BLANK, CLUSTER, LEASE_SECONDS, ModelMember
+from tests.support.models.memory_member import BLANK, CLUSTER, LEASE_SECONDS, MemoryMember
 from zookeeper.fabric.errors import Busy, Fenced, ProtocolViolation
 
 
 
 def test_an_epoch_is_promised_to_one_owner() -> None:
-    member = ModelMember(ONE_OF_THREE)
+    member = MemoryMember(ONE_OF_THREE)
     for _ in range(2):
         status = member.claim(CLUSTER, 3, A)
         assert (status.promised, status.owner, status.log_epoch) == (3, A, 0)
@@ -26,7 +26,7 @@ def test_an_epoch_is_promised_to_one_owner() -> None:
 
 
 def test_an_epoch_beyond_belief_is_not_promised() -> None:
-    member = ModelMember(ONE_OF_THREE)
+    member = MemoryMember(ONE_OF_THREE)
     member.claim(CLUSTER, 5, A)
     for epoch in (5 + LEAP_MAX + 1, 1 << 60):
         with pytest.raises(ProtocolViolation):
@@ -37,11 +37,11 @@ def test_an_epoch_beyond_belief_is_not_promised() -> None:
 @pytest.mark.parametrize("cluster_id", ["", "another"])
 def test_a_claim_of_another_cluster_is_refused(cluster_id: str) -> None:
     with pytest.raises(ProtocolViolation, match="is of cluster"):
-        ModelMember(ONE_OF_THREE).claim(cluster_id, 1, A)
+        MemoryMember(ONE_OF_THREE).claim(cluster_id, 1, A)
 
 
 def test_a_blank_member_belongs_to_nobody_before_it_adopts() -> None:
-    member = ModelMember(BLANK)
+    member = MemoryMember(BLANK)
     assert member.status().state == IS_BLANK
     for epoch, cluster_id in ((1, "x"), (2, "y")):
         assert member.claim(cluster_id, epoch, A).cluster_id == cluster_id
@@ -105,7 +105,7 @@ def test_after_a_start_a_member_behaves_as_if_it_had_just_answered() -> None:
 
 
 def test_who_was_never_promised_anything_leaves_nobody_waiting() -> None:
-    assert ModelMember(ONE_OF_THREE).claim(CLUSTER, 1, A).promised == 1
+    assert MemoryMember(ONE_OF_THREE).claim(CLUSTER, 1, A).promised == 1
 
 
 def test_from_the_decision_to_promise_on_no_earlier_proof_counts() -> None:

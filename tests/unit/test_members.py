@@ -23,7 +23,7 @@ from tests.support.models.lettered_members import (
     text_of,
     write,
 )
-from tests.support.models.model_member import ALONE
+from tests.support.models.memory_member import ALONE
 from tests.support.models.quorum_members import chance
 from zookeeper.fabric.errors import (
     DfsError,

@@ -14,7 +14,7 @@ from metadata_service.leader.scrub import AHEAD, TRIES, Scrubbing, scrub
 from metadata_service.leader.verdict import Verdict
 from metadata_service.quorum import DAMAGED
 from tests.support.clusters.waiting import wait_until
-from tests.support.models.quorum_members import ModelMember, ModelWays
+from tests.support.models.quorum_members import ListMember, ModelWays
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import CorruptData, OutOfStep, Unavailable
 
@@ -96,7 +96,7 @@ def test_it_is_given_up_when_the_place_is_always_missed() -> None:
 
 
 def test_a_leader_has_its_members_compare_their_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    members = [ModelMember(name) for name in "abc"]
+    members = [ListMember(name) for name in "abc"]
     members[1].image = "rotten "
     leader = lead(ModelWays(*members), "namenode:1", 0, 20.0, 1 << 20, 5.0)
     try:
@@ -129,7 +129,7 @@ def test_a_journal_has_its_members_compared_by_one_at_a_time(
         return Verdict("x", (), ())
 
     monkeypatch.setattr(scrub_module, "scrub", compare)
-    ways = ModelWays(*[ModelMember(name) for name in "abc"])
+    ways = ModelWays(*[ListMember(name) for name in "abc"])
     journal = Journal(ways, "namenode", 20.0, 1 << 20, lambda error: None)
     journal.open()
     try:

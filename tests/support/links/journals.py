@@ -10,7 +10,7 @@ from metadata_service.leader.journal import Journal
 from metadata_service.quorum import Place, Stored
 from metadata_service.record.schema import JOURNAL
 from tests.support.clusters.waiting import PATIENCE_SECONDS
-from tests.support.models.model_member import ModelMember
+from tests.support.models.memory_member import MemoryMember
 from tests.support.models.sample_edits import file_edit
 from zookeeper.fabric.calls import Call, calls_of
 from zookeeper.fabric.errors import (
@@ -25,7 +25,7 @@ FRAME_BYTES = 1 << 20
 CALLS = calls_of(MemberCalls)
 
 
-class ModelService(ModelMember):
+class ModelService(MemoryMember):
     """A metadata service without a disk; also a pool to it."""
 
     def __init__(self) -> None:

@@ -8,8 +8,8 @@ from metadata_service.leader.members import Members
 from metadata_service.member.member_record import Record
 from metadata_service.quorum import Place, Stored
 from tests.support.clusters.waiting import PATIENCE_SECONDS
-from tests.support.models.model_member import BLANK as BLANK_RECORD
-from tests.support.models.model_member import ModelMember
+from tests.support.models.memory_member import BLANK as BLANK_RECORD
+from tests.support.models.memory_member import MemoryMember
 from tests.support.models.quorum_members import ModelWays
 from zookeeper.fabric.errors import DfsError
 
@@ -30,7 +30,7 @@ def text_of(lines: Sequence[str]) -> str:
     return "".join(decode(line).operation for line in lines)
 
 
-class LetteredMember(ModelMember):
+class LetteredMember(MemoryMember):
     """A member whose edits are letters. `refuses` is raised in place of storing anything."""
 
     def __init__(self, member_id: str, record: Record = BLANK_RECORD) -> None:
@@ -40,7 +40,7 @@ class LetteredMember(ModelMember):
         """How many edits came in each append."""
 
     @classmethod
-    def filled(cls, member_id: str, source: ModelMember) -> "LetteredMember":
+    def filled(cls, member_id: str, source: MemoryMember) -> "LetteredMember":
         """One whose empty disk was filled from another, and that has promised nothing yet."""
         source.settle()
         was = source.record
@@ -77,7 +77,7 @@ class LetteredMember(ModelMember):
         if self.refuses is not None:
             raise self.refuses
 
-    def catch_up(self, peer: ModelMember) -> None:
+    def catch_up(self, peer: MemoryMember) -> None:
         """Take from a peer what it has applied and this one lacks, and apply what is decided."""
         self.settle()
         mine = self.record.applied

@@ -33,7 +33,7 @@ from zookeeper.fabric.errors import (
 from zookeeper.fabric.frames import Request
 
 
-class ModelMember:
+class ListMember:
     """A member whose disk is a few lists. `refuses` is raised in place of storing anything."""
 
     def __init__(self, member_id: str, cluster_id: str = "") -> None:
@@ -146,7 +146,7 @@ class ModelMember:
         if digest != self.image_digest(epoch, len(self.lines)):
             self.state = DAMAGED
 
-    def pull(self, peer: "ModelMember") -> None:
+    def pull(self, peer: "ListMember") -> None:
         """Take from a peer what it has applied, as a member does by itself that was away."""
         if peer.applied > self.applied:
             known = peer.lines[: peer.applied]

@@ -43,7 +43,7 @@ class MemoryLog:
         return [self.entries[number] for number in numbers if number in self.entries]
 
 
-class ModelMember:
+class MemoryMember:
     """Answers as MemberCalls says. `now` is its clock, `room` its disk's."""
 
     def __init__(
