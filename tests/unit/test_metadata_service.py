@@ -128,6 +128,7 @@ def test_nobody_but_a_namenode_may_call(service: MetadataService, principal: str
         ("append", 1, START, b"", 0, ()), ("prove", 1, 0), ("release", 1), ("tail", 0, 1, 0.0),
         ("undecided", 1, 0, 1), ("checkpoint", 1), ("load", "inodes", None, 1),
         ("begin_export",), ("end_export", "id"), ("image_digest", 1, 0), ("doubt", 1, ""),
+        ("wish", "n:1", 2),
     ]  # fmt: skip
     exposed = {name for name in vars(MetadataService) if name.startswith("exposed_")}
     assert exposed == {"exposed_" + call[0] for call in calls}
