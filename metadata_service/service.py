@@ -13,7 +13,7 @@ from metadata_service.member.catch_up import CatchUp
 from metadata_service.member.member_database import MemberDatabase
 from metadata_service.member.member_lease import LEASE_FACTOR
 from metadata_service.member.upkeep import Upkeep
-from metadata_service.quorum import Tail
+from metadata_service.quorum import Export, Tail
 from metadata_service.record import incoming, setting_aside
 from metadata_service.record.backup import restore, version_of
 from metadata_service.record.exports import Exports
@@ -59,12 +59,15 @@ class MetadataService(Service):
         self.release = database.release
         self.wish = database.wish
         self.checkpoint = database.checkpoint
-        self.begin_export = exports.begin
         self.end_export = exports.end
 
     def tail(self, txid: int, limit: int, wait: float) -> Tail:
         """See MemberCalls."""
         return self._database.tail(txid, min(limit, ROWS_MAX), wait, self._bytes_max)
+
+    def begin_export(self) -> Export:
+        """See MemberCalls."""
+        return self._exports.begin(f"{self.peer.principal} at {self.peer.host}")
 
     def image_digest(self, epoch: int, txid: int) -> str:
         """See ScrubCalls."""

@@ -23,6 +23,10 @@ EXPORTS_MAX = 8
 """Readers at a time: some namenodes that start, and the other members."""
 
 
+EXPORTS_OF_ONE = 4
+"""So many of them for one caller: several of its processes, and some that are gone."""
+
+
 class Image(Protocol):
     """The record whose image is read."""
 
@@ -45,7 +49,8 @@ class Image(Protocol):
 class _Reader:
     """One export under way."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, caller: str, now: float) -> None:
+        self.caller = caller
         self.begun = self.used = now
         self.digest = ImageDigest()
 
@@ -61,18 +66,21 @@ class Exports:
         self._readers: Dict[str, _Reader] = {}
         self._place = Place(0, "")
 
-    def begin(self) -> Export:
-        """Stand still for one reader more; raises Busy."""
+    def begin(self, caller: str) -> Export:
+        """Stand still for one reader more, who is called so; raises Busy."""
         with self._lock:
             self._expire()
             if not self._image.is_still():
                 self._readers.clear()
             if len(self._readers) >= EXPORTS_MAX:
                 raise Busy(f"{EXPORTS_MAX} others read the image of this metadata service")
+            own = [one for one in self._readers.values() if one.caller == caller]
+            if len(own) >= EXPORTS_OF_ONE:
+                raise Busy(f"{caller} reads the image of this metadata service {len(own)} times")
             if not self._readers:
                 self._place = self._image.stand_still()
             export_id = str(uuid.uuid4())
-            self._readers[export_id] = _Reader(self._clock())
+            self._readers[export_id] = _Reader(caller, self._clock())
             return Export(export_id, self._place, tuple(self._image.count_rows().items()))
 
     def load(self, export_id: str, name: str, after: Union[int, str, None], limit: int) -> bytes:

@@ -8,7 +8,12 @@ import pytest
 from metadata_service import exporting
 from metadata_service.edits import TABLES
 from metadata_service.exporting import ExportedImage
-from metadata_service.record.exports import EXPORTS_MAX, IDLE_SECONDS, SECONDS_MAX
+from metadata_service.record.exports import (
+    EXPORTS_MAX,
+    EXPORTS_OF_ONE,
+    IDLE_SECONDS,
+    SECONDS_MAX,
+)
 from metadata_service.record.metadata_db import MetadataDatabase
 from tests.support.models.record_leader import lead
 from tests.support.models.sample_edits import Image, file_edits, image_after
@@ -114,10 +119,31 @@ def test_who_takes_too_long_has_ended(member: StillMember, clock: Clock) -> None
 
 
 def test_so_many_may_read_at_a_time(member: StillMember) -> None:
-    for _ in range(EXPORTS_MAX):
+    for number in range(EXPORTS_MAX):
+        member.caller = f"name_node at {number}"
         member.calls.begin_export()
+    member.caller = "one more"
     with pytest.raises(Busy):
         member.calls.begin_export()
+
+
+def test_nobody_keeps_all_others_from_reading(member: StillMember, clock: Clock) -> None:
+    for _ in range(10_000):
+        try:
+            export = member.calls.begin_export()
+        except Busy:
+            break
+    assert len(member.exports._readers) == EXPORTS_OF_ONE < EXPORTS_MAX
+    member.caller = "metadata at b"
+    with ExportedImage(member.calls) as image:
+        read(image)
+        image.finish()
+    member.caller = "name_node at a"
+    member.calls.end_export(export.export_id)
+    member.calls.begin_export()
+    clock.now += IDLE_SECONDS + 0.1
+    member.calls.begin_export()
+    assert len(member.exports._readers) == 1
 
 
 def test_what_came_otherwise_than_it_was_sent_is_told(member: StillMember) -> None:

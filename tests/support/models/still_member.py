@@ -25,6 +25,7 @@ class StillMember:
         self.database = database
         self.exports = Exports(self, BYTES_MAX, clock)
         self.calls = MemberCalls(self._perform)
+        self.caller = "name_node at a"
         self.before: Callable[[], None] = lambda: None
         self.spoil: Callable[[bytes], bytes] = lambda payload: payload
 
@@ -75,7 +76,7 @@ class StillMember:
         if call.name == "status":
             return self.status()
         if call.name == "begin_export":
-            return self.exports.begin()
+            return self.exports.begin(self.caller)
         if call.name == "end_export":
             return self.exports.end(*args)
         self.before()
