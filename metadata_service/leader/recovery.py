@@ -30,6 +30,10 @@ from metadata_service.quorum import (
 )
 from zookeeper.fabric.errors import StartRefused
 
+NAMED_MAX = 10
+"""So many addresses are believed besides those of config.ini: two sets of five members have them,
+and each is asked by a thread of its own."""
+
 Answers = Mapping[str, MemberStatus]
 """What members told, by their addresses or by their ids."""
 
@@ -123,7 +127,7 @@ def addresses_of(answers: Answers, hosts: Sequence[str]) -> Tuple[str, ...]:
         for some in status.configuration.sets
         for _, address in some
     ]
-    return tuple(dict.fromkeys((*hosts, *named)))
+    return tuple(dict.fromkeys((*hosts, *named)))[: len(hosts) + NAMED_MAX]
 
 
 def latest(members: Answers) -> MemberStatus:

@@ -1,6 +1,7 @@
 """The threads of a namenode that stands by: they look at every member until nobody leads."""
 
 import threading
+from itertools import count
 from random import Random
 from typing import Iterator, List
 
@@ -8,7 +9,9 @@ import pytest
 
 from data_service.namenode.leading import lookout as module
 from data_service.namenode.leading.candidacy import Candidacy
+from data_service.namenode.leading.each_member import ASKED_MAX
 from data_service.namenode.leading.lookout import Lookout
+from metadata_service.quorum import Configuration
 from tests.support.clusters.waiting import wait_until
 from tests.support.models.plain_members import PlainMembers
 from zookeeper.fabric.errors import Unavailable
@@ -124,3 +127,21 @@ def test_who_hears_of_no_leader_wishes_nothing_of_him(watch: Watch) -> None:
     watch.lookout.campaign(0)
     wait_until(lambda: watch.members.times("status") > 18)
     assert not watch.members.times("wish")
+
+
+def test_a_member_that_names_ever_more_others_has_few_of_them_asked(watch: Watch) -> None:
+    """Each is asked by a thread of its own; a stolen key would have them by the thousand."""
+    watch.lead("n:1")
+    liar = watch.members.of("a")
+    named = count()
+
+    def status() -> tuple:
+        others = tuple((f"{next(named)}", f"x:{next(named)}") for _ in range(50))
+        liar.configuration = Configuration(1, (others,))
+        return real()
+
+    real, liar.status = liar.status, status  # type: ignore[method-assign]
+    watch.lookout.campaign(0)
+    wait_until(lambda: next(named) > 500)
+    threads = [one for one in threading.enumerate() if one.name == "lookout"]
+    assert 3 < len(threads) <= ASKED_MAX

@@ -11,6 +11,10 @@ from metadata_service.calls import MemberCalls
 from metadata_service.leader.lane import Ways
 from zookeeper.fabric.calls import Call
 
+ASKED_MAX = 20
+"""So many addresses are asked at most: those of config.ini, and where members say that others are
+of two sets that change. Each has a thread, and a member could name more and more."""
+
 Ask = Callable[[str, MemberCalls], None]
 """What is asked of the member at an address; it copes with all errors that it may meet."""
 
@@ -39,6 +43,7 @@ class EachMember:
         """Ask at these addresses, too, from now on."""
         with self._lock:
             new = [address for address in addresses if address not in self._asked]
+            new = new[: ASKED_MAX - len(self._asked)]
             self._asked.update(new)
         for address in new:
             thread = threading.Thread(
