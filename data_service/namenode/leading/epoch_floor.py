@@ -11,8 +11,10 @@ from math import inf
 from metadata_service.epochs import MARGIN, is_believable
 from zookeeper.fabric.errors import StartRefused
 
-PAUSE_SECONDS = 60.0
-"""From one such end of a term to the next: who tells lies shall not keep the namenode busy."""
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 60.0, 86_400.0
+"""From one such end of a term to the next, twice as long each time, unless there was none for as
+long as the last: after a restore there are one or two, and who tells lies would have a term end
+every minute."""
 
 
 def require_own(known: int, own: int) -> None:
@@ -32,6 +34,7 @@ class EpochFloor:
     def __init__(self) -> None:
         self.value = 0
         self._raised_at = -inf
+        self._pause = 0.0
 
     def told(self, known: int, own: int, now: float) -> bool:
         """A datanode has obeyed epoch `known`, we are of epoch `own`: whether the term must end.
@@ -39,9 +42,12 @@ class EpochFloor:
         Raises StartRefused when the datanode cannot have obeyed one of ours.
         """
         require_own(known, own)
-        if known <= own or now - self._raised_at < PAUSE_SECONDS:
+        since = now - self._raised_at
+        if known <= own or since < self._pause:
             return False
         self.value = max(self.value, known + MARGIN)
+        calm = since > PAUSE_SECONDS_MAX
+        self._pause = min(max(0.0 if calm else 2 * self._pause, PAUSE_SECONDS), PAUSE_SECONDS_MAX)
         self._raised_at = now
         return True
 
