@@ -19,7 +19,6 @@ from zookeeper.fabric.errors import (
     DiskFull,
     InternalError,
     NotLeader,
-    Unavailable,
 )
 
 ATTEMPTS = 3
@@ -32,6 +31,11 @@ RETRY_SECONDS_MAX = 0.5
 def next_pause(seconds: float) -> float:
     """How long to wait after the next failure, when it was so long after this one."""
     return min(max(2 * seconds, RETRY_SECONDS_MIN), RETRY_SECONDS_MAX)
+
+
+FULL_SECONDS = 2.0
+"""So long an edit waits for room on the disks. Who asked for it waits, too, and can only be refused
+by the next term, which takes no changes then, and knows which edits there are."""
 
 
 class AppendQueue:
@@ -81,7 +85,8 @@ class AppendQueue:
     def check_wait(self, txid: int, deadline: float, now: float) -> None:
         """Raise what ends the wait for an edit that is not durable (deadline inf: never)."""
         if self.failure is not None:
-            raise Unavailable(f"the change may be lost: {self.failure.message}")
+            # No word of an outage: somebody is there, and the change can be asked for again.
+            raise DeadlineExceeded(f"the change may be lost: {self.failure.message}")
         if now >= deadline:
             reason = f" ({self.trouble})" if self.trouble else ""
             raise DeadlineExceeded(
@@ -129,7 +134,8 @@ class AppendQueue:
         self.trouble = f"waits for the metadata service: {error.message}"
         if self._failing_since is None:
             self._failing_since = started
-        if now - self._failing_since >= self._timeout_seconds:
+        patience = self._timeout_seconds
+        if now - self._failing_since >= (min(patience, FULL_SECONDS) if full else patience):
             self.fail(error)
             return
         self._retry_at = now + self._retry_seconds

@@ -50,6 +50,10 @@ log = logs.get("journal")
 
 Result = TypeVar("Result")
 
+CONFIRM_SECONDS = 1.5
+"""So long one try to confirm an epoch takes at most. Who is there answers at once; when too few of
+the others stand by it, another epoch is to be claimed, and nobody leads until then."""
+
 
 class Journal:
     """One namenode's right to write edits, from `open` until it fails or is closed.
@@ -122,7 +126,7 @@ class Journal:
     def confirm(self) -> None:
         """Raises Fenced when a newer epoch was claimed meanwhile. After it the members know what is
         decided."""
-        self._patiently(self.prove)
+        self._patiently(lambda seconds: self.prove(min(seconds, CONFIRM_SECONDS)))
 
     def prove(self, timeout: float) -> float:
         """Ask once whether this epoch still is the newest; since when, in monotonic seconds, that
@@ -249,7 +253,7 @@ class Journal:
     def wait(self, txid: int, timeout: Optional[float] = None) -> None:
         """Return when edit `txid` is durable.
 
-        Raises DeadlineExceeded after `timeout` seconds, Unavailable when the journal failed or was
+        Raises DeadlineExceeded after `timeout` seconds, or when the journal failed or was
         closed: in both cases the edit may become durable all the same, or be so already.
         """
         if txid <= self.durable_txid:

@@ -128,7 +128,7 @@ def test_a_refusal_is_for_ever(error: Exception) -> None:
     record(journal, 1)
     journal.check_room()
     raised = run_threads(*[lambda: record(journal, 2)] * 8)
-    assert [type(failed) for failed in raised] == [Unavailable] * 8
+    assert [type(failed) for failed in raised] == [DeadlineExceeded] * 8
     assert len(opened.failures) == 1 and journal.failure is opened.failures[0]
     with pytest.raises(NotLeader):
         journal.check_room()
@@ -275,7 +275,7 @@ def test_close_sends_everybody_home() -> None:
 
     waiting = [lambda: record(opened.journal, 1)] * 4
     raised = run_threads(close_once_they_wait, *waiting)
-    assert [type(error) for error in raised] == [Unavailable] * 4 and opened.failures == []
+    assert [type(error) for error in raised] == [DeadlineExceeded] * 4 and opened.failures == []
     with pytest.raises(NotLeader):
         opened.journal.check_room()
 

@@ -8,6 +8,7 @@ import pytest
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import decode_rows, join_lines
 from metadata_service.exporting import ExportedImage
+from metadata_service.leader.journal import CONFIRM_SECONDS
 from metadata_service.quorum import Export, MemberStatus, Place
 from metadata_service.record.metadata_db import MetadataDatabase
 from tests.support.links.journals import (
@@ -26,6 +27,7 @@ from zookeeper.fabric.errors import (
     DeadlineExceeded,
     DfsError,
     Fenced,
+    OutOfStep,
     ProtocolViolation,
     Unavailable,
 )
@@ -85,6 +87,23 @@ def test_an_image_that_another_namenode_may_have_changed_is_not_confirmed(
     Opened(direct)
     with pytest.raises(Fenced):
         first.confirm()
+
+
+def test_an_epoch_that_too_few_stand_by_is_given_up_soon(
+    direct: DirectPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody leads while it is confirmed."""
+    journal = Opened(direct).journal
+    journal._timeout_seconds, asked = 60.0, []
+
+    def renew(seconds: float) -> float:
+        asked.append(seconds)
+        raise OutOfStep("some members have promised a later epoch, and no majority is left")
+
+    monkeypatch.setattr(journal._proofs, "renew", renew)
+    with pytest.raises(OutOfStep):
+        journal.confirm()
+    assert asked == [CONFIRM_SECONDS]
 
 
 def test_an_epoch_that_was_overtaken_at_once_is_noticed(service: ModelService) -> None:
