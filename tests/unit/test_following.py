@@ -207,6 +207,14 @@ def test_the_damage_of_all_members_is_told(leader: Leader, members: List[Member]
     assert isinstance(Standby(*members).ends(), CorruptData)
 
 
+def test_a_member_that_may_come_back_is_waited_for_beside_damaged_ones(
+    leader: Leader, members: List[Member]
+) -> None:
+    leader.mkdir("/before")
+    members[0].away = members[1].damaged = members[2].damaged = True
+    assert isinstance(Standby(*members).ends(), Unavailable)
+
+
 def test_damage_ends_a_standby_of_one_member(leader: Leader, members: List[Member]) -> None:
     standby = Standby(members[0])
     wait_until(lambda: standby.told == [None], what="the image")

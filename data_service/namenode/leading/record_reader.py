@@ -67,8 +67,9 @@ class RecordReader:
 
     def load(self, make: Callable[[str], Core], stopped: Callable[[], bool]) -> Core:
         """A new core with all that a member has applied, of the first that can tell it. Raises
-        Unavailable when it is stopped, or no member can."""
-        for _ in self._members[1:]:
+        Unavailable when it is stopped, or no member can, and CorruptData when all are damaged."""
+        trouble: Optional[DfsError] = None
+        for _ in self._members:
             try:
                 return self._load(make, stopped)
             except DfsError as error:
@@ -77,7 +78,10 @@ class RecordReader:
                     raise
                 log.warning("load.elsewhere", error=error.message)
                 self.turn()
-        return self._load(make, stopped)
+                # Who does not answer may come back with a record that is whole.
+                trouble = error if trouble is None or error.retryable else trouble
+        assert trouble is not None, "there are members"
+        raise trouble
 
     def _load(self, make: Callable[[str], Core], stopped: Callable[[], bool]) -> Core:
         status = self._calls.status()
