@@ -24,7 +24,7 @@ def _seen(lane: Lane, counts: bool, members: Members, now: float) -> Seen:
         "" if counts else lane.trouble,
         max(members.decided - lane.acked, 0) if lane.acked >= 0 else 0,
         lane.room and not isinstance(lane.refusal, DiskFull),
-        now - lane.writing.asked_at if lane.writing.busy else 0.0,
+        max(now - line.asked_at if line.busy else 0.0 for line in (lane.writing, lane.proving)),
         lane.member_id in members.doubtful,
         not counts and isinstance(lane.refusal, OutOfStep),
         members.waits_for,

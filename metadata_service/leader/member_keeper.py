@@ -99,8 +99,12 @@ class MemberKeeper:
         with members.changed:
             if not members.turn_taken and not members.closed:
                 line = lane.writing
-                asked = [line.connection] if line.busy else []
+                asked = [line.connection] if line.connection is not None else []
                 ready = members.ways.answering(asked, 0) if asked else []
+                if ready and not line.busy:
+                    # It ends without a question: its process has ended, and the next edit would
+                    # be the first to meet that.
+                    lane.lose(Unavailable("closed the connection"))
                 members.exchange(ready, time.monotonic())
         self._open_to_proofs()
 

@@ -16,6 +16,7 @@ from metadata_service.ailments import (
 )
 from metadata_service.leader.ailing_members import ailments
 from metadata_service.leader.members import Members
+from metadata_service.leader.proofs import Proofs
 from metadata_service.quorum import BLANK, DAMAGED, FULL, OK, STRANGER
 from tests.support.clusters.waiting import wait_until
 from tests.support.models.lettered_members import LetteredMember, Quorum, write
@@ -80,6 +81,25 @@ def test_one_that_is_out_of_reach_is_told_of_until_it_is_back(quorum: Quorum) ->
     wait_until(lambda: words(leader) == [("c", AWAY)])
     quorum.ways.dead.clear()
     wait_until(lambda: not words(leader))
+
+
+def test_one_that_ends_is_told_of_though_nothing_is_written(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    quorum.ways.dead.add("c:1")
+    wait_until(lambda: words(leader) == [("c", AWAY)])
+
+
+def test_one_that_is_silent_is_told_of_though_nothing_is_written(quorum: Quorum) -> None:
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 3)
+    quorum.ways.held.add("c:1")
+    proofs = Proofs(leader)
+    wait_until(lambda: proofs.renew(1))
+    asked_at = leader.lanes[2].proving.asked_at
+    assert [one.word for one in ailments(leader, asked_at + 0.5)] == []
+    assert [(one.address, one.word) for one in ailments(leader, asked_at + 1.5)] == [
+        ("c:1", SILENT)]
 
 
 def test_one_without_room_is_told_of(quorum: Quorum) -> None:

@@ -117,16 +117,17 @@ class _Connection:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._asked: Any = None
+        self.asked: Any = None
 
     def begin(self, request: Request, timeout: float) -> None:
         """See Remote."""
         assert timeout > 0
-        self._asked = CALLS[request.method], request.args
+        self.asked = CALLS[request.method], request.args
 
     def finish(self, timeout: float) -> Any:
         """See Remote."""
-        return self._pool.perform(*self._asked, timeout)
+        asked, self.asked = self.asked, None
+        return self._pool.perform(*asked, timeout)
 
     def close(self) -> None:
         """See Remote."""
@@ -150,7 +151,7 @@ class OneWay:
 
     def answering(self, connections: Sequence[Any], _seconds: float) -> List[Any]:
         """See Ways."""
-        return list(connections)
+        return [one for one in connections if one.asked is not None]
 
 
 class Opened:
