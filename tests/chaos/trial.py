@@ -40,7 +40,10 @@ SETTINGS: Dict[str, Dict[str, object]] = {
         "complete_timeout_seconds": 5, "replication_timeout_seconds": 3,
     },
     "metadata": {"keep_edits": 20_000},
-    "data_node": {"scan_period_seconds": 3, "scan_bytes_per_second": "64M"},
+    "data_node": {
+        "scan_period_seconds": 3, "scan_bytes_per_second": "64M",
+        "trash_seconds": 60,  # What is kept for a day fills a small disk within minutes here.
+    },
     "client": {"retry_seconds": 8},
     "network": {"call_timeout_seconds": 3, "stall_timeout_seconds": 2},
 }  # fmt: skip
