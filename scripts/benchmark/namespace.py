@@ -18,7 +18,7 @@ from scripts.benchmark.burdens import Burdens
 from scripts.benchmark.latencies import Latency
 from scripts.benchmark.namespace_core import FLAT, FLAT_SHARE, TOP
 from scripts.benchmark.results import Goal, Results
-from scripts.benchmark.tiny_datanodes import NODES
+from scripts.benchmark.tiny_datanodes import NODES, tiny_datanodes
 from scripts.benchmark.trial import MIB, TrialCluster
 from scripts.benchmark.warm_client import warm_client
 from scripts.benchmark.worker import ROOT, Worker
@@ -66,8 +66,7 @@ class NamespaceBench:
                 self.latencies.append(latency)
 
     def _tiny_datanodes(self, cluster: TrialCluster) -> Worker:
-        module = "scripts.benchmark.tiny_datanodes"
-        return Worker(self._python, module, str(cluster.config), self._blocks)
+        return tiny_datanodes(self._python, cluster.config, self._blocks)
 
     def _served(self, cluster: TrialCluster, seconds: float) -> None:
         self._add("start of all daemons until a read is answered", seconds, "s", START_GOAL)

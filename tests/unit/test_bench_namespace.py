@@ -1,16 +1,18 @@
 """scripts/bench.py --namespace: the tree that it builds, and that a namenode can start from it."""
 
 from pathlib import Path
+from typing import Dict, List
 
 import pytest
 
-from data_service.namenode.namespace.image import BLOCKS, INODES
+from data_service.namenode.namespace.image import BLOCKS, COUNTERS, INODES
 from data_service.namenode.namespace.retries import Op
 from data_service.protocol.blocks import Block, unpack_blocks
-from metadata_service.edits import TABLES, split_lines
+from metadata_service.edits import TABLES, decode_rows, split_lines
 from metadata_service.record.metadata_db import MetadataDatabase
 from scripts import bench
-from scripts.benchmark import namespace_core
+from scripts.benchmark import filled_record, namespace_core
+from scripts.benchmark.filled_record import Filler
 from scripts.benchmark.namespace_core import (
     BRANCHES,
     FLAT_SHARE,
@@ -57,6 +59,35 @@ def test_the_database_holds_what_the_core_has(
     database.close()
     recorded = {row[:3] for row in rows[BLOCKS]}
     assert set(map(tuple, unpack_blocks(packed.read_bytes()))) == recorded
+
+
+def test_a_filled_record_is_as_if_its_files_had_been_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filled_record, "ROWS_AT_ONCE", 7)
+    builder = Builder(str(tmp_path / "built"), str(tmp_path / "blocks"))
+    builder.build(30)
+    builder.close()
+    Filler(str(tmp_path / "filled"), str(tmp_path / "packed")).fill(30)
+    assert (tmp_path / "packed").read_bytes() == (tmp_path / "blocks").read_bytes()
+    built, filled = [tables_in(tmp_path / name) for name in ("built", "filled")]
+    assert filled[INODES] == built[INODES] and filled[BLOCKS] == built[BLOCKS]
+    for name, number in filled[COUNTERS]:
+        assert number > max(row[0] for row in filled[{"inode_id": INODES, "block_id": BLOCKS}[name]])
+    assert {name for name, _ in filled[COUNTERS]} == {name for name, _ in built[COUNTERS]}
+
+
+def tables_in(directory: Path) -> Dict[str, List[tuple]]:
+    """The rows of a record, without the times of its inodes."""
+    database = MetadataDatabase.open(str(directory), 100)
+    database.check()
+    found = {
+        name: decode_rows(database.load(TABLES[name], None, 1000, 1 << 30))
+        for name in (INODES, BLOCKS, COUNTERS)
+    }
+    database.close()
+    found[INODES] = [(*row[:7], *row[9:]) for row in found[INODES]]
+    return {name: [tuple(row) for row in rows] for name, rows in found.items()}
 
 
 def test_an_ordinary_user_owns_what_they_shall_delete(tmp_path: Path) -> None:
