@@ -1,4 +1,4 @@
-"""A record with many files, as fast as its database takes them: of one block each, and nothing else.
+"""A record with many files, as fast as its database takes them: of one block each, nothing else.
 
 The tree is that of `namespace_core.py`, whose core makes every file by a writer's own operations,
 which is several times the work. Here the rows are written that it leaves behind, hundreds in an
