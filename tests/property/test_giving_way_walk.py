@@ -53,7 +53,7 @@ class World:
         self.suspended_until = -inf
         self.namenodes = [NameNode(address) for address in NAMES]
         self.members = {name: Wishes() for name in MEMBERS}
-        self.leader, self.led_since = self.namenodes[0], 0.0
+        self.leader, self.led_since = self.namenodes[0], self.now
         self.vacant_at = inf  # From when on another one may claim.
         self.record_away_until = -inf
         self.allegiance = Allegiance(1)
@@ -150,7 +150,9 @@ class World:
         links = [(d, self.leader.address) for d in DATANODES if d not in self.liars]
         well = [one for one in links
                 if self.works[one] and self.now - self.changed_at[one] > LONG + BEAT]
-        if 2 * len(well) > len(DATANODES):
+        # While they come back from a pause, who is reached by more of them may seem to be better.
+        coming_back = self.now - self.suspended_until < 2 * LONG
+        if len(well) > (len(DATANODES) - 1 if coming_back else len(DATANODES) // 2):
             raise Broken(f"{len(well)} datanodes hear it all the time")
         if self.given and self.now - self.given[-1] < KEEPS_SECONDS - WISH_SECONDS - 1.0:
             raise Broken("it goes to and fro")

@@ -30,6 +30,8 @@ def missed_by(*beats: Beat) -> int:
     ([MISSES, MISSES, HEARS], 2),
     ([MISSES, MISSES, AWAY], 2),
     ([MISSES, AWAY, AWAY], 0),  # It is this namenode that is cut off.
+    ([MISSES, MISSES, AWAY, AWAY], 2),  # Half of them are down.
+    ([MISSES, HEARS, AWAY, AWAY], 0),
     ([AWAY] * 3, 0),  # All datanodes are down.
     ([Beat(0.1, LONG - 0.1)] * 3, 0),
     ([Beat(LONG - 0.1, 1e9)] * 3, 3),

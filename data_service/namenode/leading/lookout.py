@@ -123,7 +123,10 @@ class Lookout:
         """Have the leader hear that this namenode should lead, if that is so."""
         missed_by = self._counted()
         if missed_by:
-            member.wish(self._candidacy.own, missed_by)
+            try:
+                member.wish(self._candidacy.own, missed_by)
+            except DfsError as error:
+                log.debug("wish.not_told", member=member, error=error.message)
 
     def _counted(self) -> int:
         """How many datanodes miss the leader; they are counted once for all members."""

@@ -3,9 +3,9 @@
 Theory of operation. A leader may be cut from datanodes and clients, and not from the members of the
 record: then it goes on proving that it leads, of no use to anybody. So each datanode tells every
 namenode, with each beat, for how long it has not heard the one that leads. One that stands by, is
-level with the record, and hears most of them say that this is long, wishes to lead; it says so to
-the members, again and again for as long as it is true. The leader finds it in their answers when it
-proves itself, and hands over as if an administrator had told it to.
+level with the record, hears them, and hears most of them say that this is long, wishes to lead. It
+says so to the members, again and again for as long as it is true. The leader finds it in their
+answers when it proves itself, and hands over as if an administrator had told it to.
 
 It does so only when it hears fewer datanodes itself than miss it. So it takes most of them to send
 it away: a few that tell lies cannot. A namenode that is cut off itself wishes nothing, and nobody
@@ -52,11 +52,11 @@ class Unheard:
 
     def missed_by(self, beats: Iterable[Beat], now: float) -> int:
         """How many datanodes are heard here, while this namenode stands by, and miss the one that
-        leads; 0 unless they are most of all: only then to wish is right."""
+        leads; 0 when to wish is not right: unless it hears half of all, and most of these do."""
         beats = list(beats)
-        missing = sum(1 for beat in beats
-                      if self._is_fresh(beat) and beat.unheard_seconds >= self._seconds)
-        if 2 * missing <= len(beats):
+        heard = [beat for beat in beats if self._is_fresh(beat)]
+        missing = sum(1 for beat in heard if beat.unheard_seconds >= self._seconds)
+        if 2 * len(heard) < len(beats) or 2 * missing <= len(heard):
             return 0
         self._wished_at = now
         return missing
