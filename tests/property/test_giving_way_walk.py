@@ -126,7 +126,7 @@ class World:
         wish = self.allegiance.wish(CONFIGURATION, self.now)
         beats = self.leader.beats(self.now)
         if self.leader.unheard.gives_way(wish, beats, self.led_since, self.now):
-            self._require_deserved()
+            self._require_deserved(wish)
             self.given.append(self.now)
             self.asked, self.leader.rests_until = wish, self.now + REST
             self.vacant_at = self.now + STEP
@@ -146,7 +146,10 @@ class World:
             self.allegiance = Allegiance(1)
             return
 
-    def _require_deserved(self) -> None:
+    def _require_deserved(self, wish: Wish) -> None:
+        heard = self.namenodes[NAMES.index(wish.address)].beats(self.now - 2 * WISH_SECONDS)
+        if 2 * sum(1 for beat in heard if beat.age < LONG) < len(DATANODES):
+            raise Broken(f"{wish.address} is cut off, and will lead")
         links = [(d, self.leader.address) for d in DATANODES if d not in self.liars]
         well = [one for one in links
                 if self.works[one] and self.now - self.changed_at[one] > LONG + BEAT]
@@ -209,6 +212,7 @@ MISTAKES: Dict[str, Tuple[Any, str, Any]] = {
     "a leader trusts whoever wishes": (Unheard, "gives_way", _whatever_it_hears),
     "a leader does not wait to be heard": (Unheard, "gives_way", _from_its_first_moment),
     "who has wished gives way": (rules, "KEEPS_SECONDS", 0.0),
+    "what was said long ago counts": (Unheard, "missed_by", _heard_or_not),
     "a few are enough": (Unheard, "missed_by", _whoever_says_so),
     "a wish is kept": (Wishes, "_forget", lambda *_: None),
     "nobody wishes": (Unheard, "missed_by", lambda *_: 0),
