@@ -59,6 +59,7 @@ describe() {
 
 make_service() {
     unit=$(describe unit "$1" "$(id -un)") || exit
+    name=$(describe service "$1") || exit
     describe directories "$1" | while IFS= read -r directory; do
         [ -e "$directory" ] || {
             $as_root mkdir -p -- "$directory"
@@ -66,10 +67,10 @@ make_service() {
             echo "made $directory: if a disk belongs there, mount it before the service starts"
         }
     done
-    printf '%s\n' "$unit" | $as_root tee "/etc/systemd/system/pyhdfs-$1.service" >/dev/null
+    printf '%s\n' "$unit" | $as_root tee "/etc/systemd/system/$name.service" >/dev/null
     $as_root systemctl daemon-reload
-    $as_root systemctl enable "pyhdfs-$1"
-    echo "pyhdfs-$1 starts at boot; now: $as_root systemctl start pyhdfs-$1"
+    $as_root systemctl enable "$name"
+    echo "$name starts at boot; now: $as_root systemctl start $name"
 }
 
 case ${1:-} in
@@ -97,7 +98,8 @@ This machine is prepared. What is left, once for the cluster:
 
 1. One config.ini for all machines ($root/config.ini). Replace localhost by names or addresses
    that every machine and every client can reach; a public address is fine, the daemon behind it
-   listens on all interfaces then. Each machine's disks are its datanode's:
+   listens on all interfaces then. Each machine's disks are its datanode's. (With three machines the
+   loss of any one is survived, when these lines name all of them: see the README.)
 
        [zookeeper]
        zookeeper_hosts = 10.0.0.1:18861
@@ -123,6 +125,9 @@ This machine is prepared. What is left, once for the cluster:
 
        .venv/bin/pyhdfs issueKey -o data/node0.key --datanode 0
        scp -p data/node0.key 10.0.0.2:$key
+
+   A machine with several daemons and no namenode has one file for all of them:
+   issueKey -o data/node2.key --datanode 2 --zookeeper --metadata
 
 3. The security group: these ports open among the machines, and to clients; to nobody else.
 

@@ -2,6 +2,7 @@
 
     python -m scripts.supervision.systemd_unit unit ROLE USER      the unit's text
     python -m scripts.supervision.systemd_unit directories ROLE    one a line
+    python -m scripts.supervision.systemd_unit service ROLE        its name, one for each daemon
 
 Used by scripts/setup_ec2.sh. The exit status is 2 for a role that config.ini does not have.
 """
@@ -42,6 +43,10 @@ WantedBy=multi-user.target
 def find(settings: Settings, role: str) -> Tuple[Kind, int, Address]:
     """The daemon of this role, on whatever machine it is. Raises SettingsError."""
     found = {role_of(kind, index): (kind, index, at) for kind, index, at in configured(settings)}
+    # The first of several has a number, too, where people see it.
+    numbered = {f"{kind.name}_{index}": (kind, index, at) for kind, index, at in found.values()}
+    if role in numbered:
+        return numbered[role]
     if role not in found:
         raise SettingsError(
             f"{settings.path}: found no {role}, expected one of: {', '.join(found)}"
@@ -55,12 +60,18 @@ def unit(settings: Settings, role: str, user: str) -> str:
     words = [str(ROOT / ".venv" / "bin" / "python"), str(ROOT / kind.launcher)]
     words += [str(index), "--config", settings.path]
     return UNIT.format(
-        role=role,
+        role=role_of(kind, index),
         address=address,
         user=user,
         folder=str(ROOT).replace("%", "%%"),
         command=" ".join(map(quoted, words)),
     )
+
+
+def service(settings: Settings, role: str) -> str:
+    """The name of the service, however the role is written. Raises SettingsError."""
+    kind, index, _ = find(settings, role)
+    return f"pyhdfs-{role_of(kind, index)}"
 
 
 def quoted(word: str) -> str:
@@ -89,8 +100,11 @@ def main(argv: List[str]) -> int:
             print(unit(settings, argv[1], argv[2]), end="")
         elif len(argv) == 2 and argv[0] == "directories":
             print("\n".join(directories(settings, argv[1])))
+        elif len(argv) == 2 and argv[0] == "service":
+            print(service(settings, argv[1]))
         else:
-            print("usage: systemd_unit unit ROLE USER | directories ROLE", file=sys.stderr)
+            print("usage: systemd_unit unit ROLE USER | directories ROLE | service ROLE",
+                  file=sys.stderr)
             return 2
     except SettingsError as error:
         print(f"systemd_unit: {error.message}", file=sys.stderr)

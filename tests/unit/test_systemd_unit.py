@@ -77,9 +77,17 @@ def test_several_of_a_kind_have_a_directory_each(settings: Settings) -> None:
     assert 'metadata.py" "2" "--config"' in systemd_unit.unit(several, "metadata_2", "hdfs")
 
 
+def test_one_daemon_is_one_service_however_it_is_called(settings: Settings) -> None:
+    for words in (("name_node", "name_node_0"), ("metadata", "metadata_0"), ("name_node_1",)):
+        assert {systemd_unit.service(settings, word) for word in words} == {f"pyhdfs-{words[0]}"}
+        assert len({systemd_unit.unit(settings, word, "hdfs") for word in words}) == 1
+    assert systemd_unit.service(settings, "data_node_0") == "pyhdfs-data_node_0"
+
+
 def test_the_command_line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYHDFS_CONFIG", settings.path)
     assert systemd_unit.main(["unit", "data_node_0", "hdfs"]) == 0
     assert systemd_unit.main(["directories", "data_node_0"]) == 0
+    assert systemd_unit.main(["service", "metadata_0"]) == 0
     assert systemd_unit.main(["unit", "data_node_9", "hdfs"]) == 2
     assert systemd_unit.main([]) == 2
