@@ -52,6 +52,7 @@ from zookeeper.fabric import key_file  # noqa: E402
 from zookeeper.fabric.auth import SECRET  # noqa: E402
 from zookeeper.fabric.credentials import place  # noqa: E402
 from zookeeper.fabric.errors import DfsError, SettingsError  # noqa: E402
+from zookeeper.fabric.identity import METADATA, NAME_NODE  # noqa: E402
 from zookeeper.fabric.settings import (  # noqa: E402
     ENVIRONMENT_VARIABLE,
     Settings,
@@ -169,8 +170,16 @@ def change(site: Site, arguments: argparse.Namespace) -> int:
             return restart_in_turn(site, arguments.this_host, chosen)
         return restart(site, arguments.this_host, chosen)
     for daemons in several if arguments.role else ():
-        say(f"this ends {', '.join(daemon.role for daemon in daemons)}; for one of them, name it")
+        say(f"this ends {', '.join(daemon.role for daemon in daemons)}: to end one of them, say "
+            f"its own name{_WITHOUT.get(daemons[0].kind.name, '')}")
     return stop(site, chosen)
+
+
+_WITHOUT = {
+    METADATA: "; without most of them nothing can be read or changed",
+    NAME_NODE: "; without any nothing can be read or changed",
+}
+"""What several of a kind are needed for, if people's files wait for it."""
 
 
 def act(arguments: argparse.Namespace) -> int:

@@ -152,9 +152,11 @@ def _settle_in(connection: Connection, address: str) -> None:
         rows = read_state(connection)
         before = record = record_of(rows, EditLog(connection).last())
         if record.owner == BACKUP:
-            member_id = _new_id()
+            member_id, leap = _new_id(), record.promised + RESTORE_LEAP
+            # Its log is newer than any of before, too, or a member that was left over, whose record
+            # goes further, would say who decides.
             record = record._replace(
-                member_id=member_id, promised=record.promised + RESTORE_LEAP, owner="restored",
+                member_id=member_id, promised=leap, log_epoch=leap, owner="restored",
                 configuration=alone(member_id, address), witness=(),
             )  # fmt: skip
         if record.configuration == alone(record.member_id, ""):

@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.waiting import wait_until
 
 
-def test_one_begins_with_the_backup_and_the_others_fill_themselves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left_over", [False, True])
+def test_one_begins_with_the_backup_and_the_others_fill_themselves(
+    tmp_path: Path, left_over: bool
+) -> None:
+    """Also when somebody forgot to move the record of one of them away."""
     backup = tmp_path / "backup"
     with Cluster(tmp_path / "cluster", data_nodes=1, members=3) as cluster:
         assert cluster.client("put", "-", "/kept", stdin=b"kept").status == 0
@@ -14,7 +20,7 @@ def test_one_begins_with_the_backup_and_the_others_fill_themselves(tmp_path: Pat
         assert cluster.client("put", "-", "/later", stdin=b"later").status == 0
         for role in ("name_node", *cluster.members):
             cluster.terminate(role)
-        for role in cluster.members:
+        for role in cluster.members[:2] if left_over else cluster.members:
             cluster.directory(role).rename(tmp_path / role)
         first = cluster.daemons["metadata"]
         usual = list(first.command)
@@ -23,6 +29,13 @@ def test_one_begins_with_the_backup_and_the_others_fill_themselves(tmp_path: Pat
         first.command = usual
         for role in ("metadata_1", "metadata_2", "name_node"):
             cluster.start_daemon(role)
+        if left_over:
+            wait_until(lambda: "keeps another record, and does not count" in cluster.client(
+                "haadmin", "-members").text, what="what is said of it")
+            assert cluster.client("cat", "/kept").out == b"kept", "it is in nobody's way"
+            cluster.terminate("metadata_2")
+            cluster.wipe("metadata_2")
+            cluster.start_daemon("metadata_2")
         leader = cluster.daemons["name_node"]
         wait_until(lambda: "members.changed " in leader.output(), what="three that decide")
         cluster.kill("metadata")

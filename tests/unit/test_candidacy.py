@@ -165,3 +165,25 @@ def test_who_leads_is_seen() -> None:
     assert one.leader(0.0) == "n:0"
     assert one.leader(FORGET_SECONDS + 1.0) == ""
     assert "n:1" in repr(one)
+
+
+def test_who_is_missed_of_those_that_decide_is_named_while_they_are_no_majority() -> None:
+    one = candidacy()
+    assert one.missing(0.0) == (), "nobody has said yet who decides"
+    one.heard("a:1", status("a", SILENT), 0.0)
+    assert one.missing(0.0) == ("b:1 (disk b)", "c:1 (disk c)")
+    one.heard("b:1", status("z", SILENT, configuration=NOBODY), 0.0)
+    assert one.missing(0.0) == ("b:1 (disk b)", "c:1 (disk c)"), "another disk is at its address"
+    one.heard("c:1", status("c", 0.1), 0.0)
+    assert one.missing(0.0) == (), "whoever leads, these can decide"
+    assert one.missing(FORGET_SECONDS + 0.1) == ()
+
+
+def test_a_restored_record_says_who_decides_whoever_was_left_over() -> None:
+    one = candidacy()
+    one.heard("c:1", status("c", SILENT), 0.0)
+    alone = members("r")
+    one.heard("a:1", status("r", SILENT, promised=70000, log_epoch=70000, configuration=alone), 0.0)
+    assert one.missing(0.0) == ()
+    assert claims(one, {"a": status("r", SILENT, promised=70000, log_epoch=70000,
+                                    configuration=alone)})

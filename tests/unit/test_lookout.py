@@ -145,3 +145,13 @@ def test_a_member_that_names_ever_more_others_has_few_of_them_asked(watch: Watch
     wait_until(lambda: next(named) > 500)
     threads = [one for one in threading.enumerate() if one.name == "lookout"]
     assert 3 < len(threads) <= ASKED_MAX
+
+
+def test_why_nobody_can_lead_is_told(watch: Watch) -> None:
+    for name in "bc":
+        watch.members.of(name).configuration = Configuration(0, ())
+        watch.members.of(name).name = f"new-{name}"
+    watch.lookout.campaign(1)
+    wait_until(lambda: watch.lookout.trouble == "waits for most of those metadata services that "
+               "decide: b:1 (disk b), c:1 (disk c)")
+    assert watch.vacant == []

@@ -12,7 +12,7 @@ as its address shows, is not waited for by the members: its predecessor at this 
 """
 
 from random import Random
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from metadata_service.leader.majorities import is_majority
 from metadata_service.member.member_lease import LEASE_FACTOR, address_of
@@ -71,6 +71,20 @@ class Candidacy:
         newest = _newest([one for one in self._known(now) if not self._is_silent(one)])
         return newest if newest != self.own else ""
 
+    def missing(self, now: float) -> Tuple[str, ...]:
+        """Who is not heard of those that decide, each an address and the beginning of the id of its
+        disk, while no majority of them is: then nobody can lead. Another disk at the same address
+        is not the one that is missed."""
+        statuses = self._known(now)
+        heard = {one.member_id for one in statuses}
+        informed = [one for one in statuses if one.configuration.sets]
+        if not informed or is_majority(_newest_of(informed).configuration, heard):
+            return ()
+        sets = _newest_of(informed).configuration.sets
+        lost = {(address, member_id) for one in sets for member_id, address in one
+                if member_id not in heard}
+        return tuple([f"{address} (disk {member_id[:8]})" for address, member_id in sorted(lost)])
+
     def _known(self, now: float) -> List[MemberStatus]:
         return [one.status for one in self._heard.values() if now - one.at <= FORGET_SECONDS]
 
@@ -82,8 +96,7 @@ class Candidacy:
             # The very first start: whoever claims must make all of them one quorum.
             blank = [one for one in statuses if one.state == BLANK and one.member_id in free]
             return len(blank) == self._members
-        newest = max(informed, key=lambda one: (one.log_epoch, one.configuration.version))
-        return is_majority(newest.configuration, free)
+        return is_majority(_newest_of(informed).configuration, free)
 
     def _may_be_claimed(self, status: MemberStatus) -> bool:
         return self._is_silent(status) or address_of(status.owner) == self.own
@@ -105,6 +118,11 @@ class Candidacy:
 
     def __repr__(self) -> str:
         return f"<Candidacy of {self.own}, {len(self._heard)} members heard>"
+
+
+def _newest_of(informed: List[MemberStatus]) -> MemberStatus:
+    """The one that knows best who decides."""
+    return max(informed, key=lambda one: (one.log_epoch, one.configuration.version))
 
 
 def _newest(statuses: List[MemberStatus]) -> str:

@@ -53,9 +53,12 @@ class Lookout:
         "it"; or empty."""
         with self._lock:
             failures = list(self._failures.values())
-        if 2 * len(failures) <= len(self._ways.addresses):
-            return ""
-        return f"waits for the metadata service: {failures[0]}"
+            missing = self._candidacy.missing(time.monotonic())
+        if 2 * len(failures) > len(self._ways.addresses):
+            return f"waits for the metadata service: {failures[0]}"
+        if missing:
+            return f"waits for most of those metadata services that decide: {', '.join(missing)}"
+        return ""
 
     def campaign(self, candidacy: int) -> None:
         """Be a candidate from now on; what is told of it has this number."""
