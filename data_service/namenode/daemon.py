@@ -185,7 +185,10 @@ class NameNode(daemon.Daemon):
         if lag.seconds >= LAG_SECONDS:
             return f"is {lag.edits} edits behind the record, for {lag.seconds:.0f} s"
         heard, there = self._keeper.heard
-        return f"hears from {heard} of {there} live datanodes" if heard < there else ""
+        if heard < there:
+            return f"hears from {heard} of {there} live datanodes"
+        lacks_reports = self._keeper.lacks_reports
+        return "would lead in safe mode, for lack of block reports" if lacks_reports else ""
 
     def _hand_over(self) -> None:
         if len(self._settings.name_node.hosts) == 1:

@@ -101,3 +101,19 @@ def test_who_leads_again_does_not_wait_again_for_what_is_reported() -> None:
     mode.update(10, 5, 33.0)
     mode.lead()
     assert not mode.update(10, 10, 34.0) and mode.on, "what was lost meanwhile must come back"
+
+
+def test_who_stands_by_tells_whether_it_could_change_anything_at_once() -> None:
+    """One that was told to lead before the reports were in refused what clients wanted."""
+    mode = SafeMode(0.999, 30.0)
+    mode.stand_by()
+    assert not mode.would_last(0.0), "there is nothing to wait for"
+    mode.loaded()
+    mode.update(10, 9, 0.0)
+    assert mode.would_last(100.0)
+    mode.update(10, 10, 100.0)
+    assert mode.would_last(129.0) and not mode.would_last(130.0)
+    mode.lead()
+    assert mode.update(10, 10, 130.0)
+    mode.stand_by()
+    assert not mode.would_last(130.0), "it has waited once"

@@ -126,6 +126,15 @@ class CoreKeeper:
             return 0, 0
         return standby.core.heard_of(registered), len(registered)
 
+    @property
+    def lacks_reports(self) -> bool:
+        """Whether this namenode, which stands by, would be in safe mode if it were to lead now."""
+        standby = self.standby
+        if standby is None:
+            return False
+        with standby.lock:
+            return standby.core.state.blocks.safe_mode_would_last(time.monotonic())
+
     def missed_by(self) -> int:
         """How many datanodes miss the namenode that leads, when this one stands by and should take
         its place; else 0."""

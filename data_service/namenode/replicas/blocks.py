@@ -368,6 +368,10 @@ class Blocks:
         """Why it is on, in HDFS's words; empty when it is off."""
         return self._safe_mode.reason(now)
 
+    def safe_mode_would_last(self, now: float) -> bool:
+        """Whether a namenode that stands by would change nothing yet if it were to lead now."""
+        return self._safe_mode.would_last(now)
+
     def enter_safe_mode(self) -> None:
         """Turn it on by hand, until it is turned off by hand."""
         self._safe_mode.enter()

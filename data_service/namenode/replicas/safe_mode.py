@@ -66,6 +66,12 @@ class SafeMode:
         """It ends as that of a start does, from what was counted while this one stood by."""
         self._stands_by = False
 
+    def would_last(self, now: float) -> bool:
+        """Whether it would still be on if this namenode, which stands by, were to lead now."""
+        if self._state != STARTING or not self._total:
+            return False
+        return self._reached is None or now - self._reached < self._extension_seconds
+
     def update(self, total: int, safe: int, now: float) -> bool:
         """Note the numbers; True when this ended the safe mode of the start.
 
