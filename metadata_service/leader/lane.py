@@ -8,9 +8,6 @@ from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.figures import Histogram
 from zookeeper.fabric.frames import Request
 
-SEND_SECONDS = 1.0
-"""How long a member may take to receive a message: who does not read keeps nobody longer."""
-
 ANSWER_SECONDS = 1.0
 """How long the rest of an answer may take that has begun to come."""
 
@@ -67,11 +64,12 @@ class Line:
         return self.asked_at != math.inf
 
     def ask(self, now: float, request: Request) -> None:
-        """Send a question; raises Unavailable."""
+        """Send a question, and wait for nobody: who does not read gets the rest while answers are
+        waited for. Raises Unavailable."""
         connection = self.connection
         if connection is None:
             raise Unavailable("there is no connection")
-        connection.begin(request, SEND_SECONDS)
+        connection.begin(request, 0.0)
         self.asked_at = now
 
     def answer(self, meaning: Callable[[Any], Any]) -> Any:

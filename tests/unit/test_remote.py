@@ -1,5 +1,6 @@
 """The calling side: deadlines, and servers that do not keep to the protocol."""
 
+import contextlib
 import random
 import socket
 import struct
@@ -301,6 +302,50 @@ def test_an_answer_that_is_not_finished_in_time_closes(impostor: Impostor) -> No
     assert answering([impostor.remote], PATIENCE_SECONDS) == [impostor.remote]
     with pytest.raises(DeadlineExceeded):
         impostor.remote.finish(0.1)
+    assert impostor.remote.closed
+
+
+def test_who_does_not_read_keeps_nobody(impostor: Impostor, loopback: Loopback) -> None:
+    """What it does not take at once goes on its way while answers are waited for."""
+    quick = loopback.remote()
+    impostor.remote.begin(Request("echo", (LARGE,)), 0)
+    quick.begin(Request("echo", ("now",)), 0)
+    assert answering([impostor.remote, quick], PATIENCE_SECONDS) == [quick]
+    assert quick.finish(1) == "now" and not impostor.remote.closed
+    heard = bytearray()
+
+    def hear() -> None:
+        while len(heard) < len(LARGE):
+            heard.extend(impostor.socket.recv(1 << 16))
+        impostor.socket.settimeout(0.2)
+        with contextlib.suppress(socket.timeout):
+            heard.extend(impostor.socket.recv(1 << 16))
+        impostor.say(reply("all"))
+
+    reader = threading.Thread(target=hear)
+    reader.start()
+    assert answering([impostor.remote], PATIENCE_SECONDS) == [impostor.remote]
+    assert impostor.remote.finish(1) == "all" and bytes(heard).count(LARGE) == 1
+    reader.join()
+
+
+def test_who_goes_in_the_middle_of_a_message_is_over(impostor: Impostor) -> None:
+    impostor.remote.begin(Request("echo", (LARGE,)), 0)
+    assert answering([impostor.remote], 0) == []
+    impostor.socket.close()
+    assert answering([impostor.remote], PATIENCE_SECONDS) == [impostor.remote]
+    with pytest.raises(Unavailable):
+        impostor.remote.finish(1)
+
+
+def test_who_answers_in_the_middle_of_a_message_is_asked_nothing_more(impostor: Impostor) -> None:
+    """The rest of it would become the beginning of the next one."""
+    impostor.say(reply("early"))
+    impostor.remote.begin(Request("echo", (LARGE,)), 0)
+    assert answering([impostor.remote], PATIENCE_SECONDS) == [impostor.remote]
+    assert impostor.remote.finish(1) == "early"
+    with pytest.raises(Unavailable, match="not heard to the end"):
+        impostor.remote.begin(Request("echo", (1,)), 0)
     assert impostor.remote.closed
 
 

@@ -6,34 +6,20 @@ import socket
 import threading
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Iterator, Tuple
 
 import pytest
 
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from tests.support.links import certificates
-from tests.support.links.ends import STALL_SECONDS, Ends, plain, with_tls
+from tests.support.links.ends import STALL_SECONDS, Ends, pair, plain, with_tls
 from zookeeper.fabric import stream as stream_module
 from zookeeper.fabric.errors import (
     CorruptData, DeadlineExceeded, DiskFailed, ProtocolViolation, Unavailable)
-from zookeeper.fabric.identity import DATA_NODE
 from zookeeper.fabric.packets import PACKET_BYTES_MAX, PacketReader, PacketWriter
-from zookeeper.fabric.sockets import adopt
-from zookeeper.fabric.settings import NetworkSettings
 from zookeeper.fabric.stream import Stream
-from zookeeper.fabric.tls import Tls
 
 LARGE = bytes(range(256)) * 40_000  # 10 MB: more than the kernel holds for a connection.
-
-
-def secured(tls: Tls, near: Stream, far: Stream) -> Tuple[Stream, Stream]:
-    """TLS between two ends of this process."""
-    with ThreadPoolExecutor(1) as pool:
-        answered = pool.submit(tls.answer, far, patient())
-        called = tls.call(near, DATA_NODE, "localhost", patient())
-        return called, answered.result()
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -48,10 +34,7 @@ def ends(request: pytest.FixtureRequest, certified: Path) -> Iterator[Ends]:
 @pytest.fixture(params=["plain", "tls"])
 def streams(request: pytest.FixtureRequest, certified: Path) -> Iterator[Tuple[Stream, Stream]]:
     """Both ends of a connection as streams."""
-    near, far = plain()
-    ends = near, adopt(far, NetworkSettings(), "near")
-    if request.param == "tls":
-        ends = secured(Tls(certificates.settings(certified, DATA_NODE), DATA_NODE), *ends)
+    ends = pair(certified if request.param == "tls" else None)
     yield ends
     for stream in ends:
         stream.close()

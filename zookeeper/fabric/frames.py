@@ -86,6 +86,10 @@ class Frames(Channel):
         head = self.FRAME_HEADER.pack(len(message), 0)
         self.stream.write_by(deadline, head, message, self.FLUSHER)
 
+    def post(self, message: bytes) -> None:
+        """Send it without waiting; see Stream."""
+        self.stream.post(self.FRAME_HEADER.pack(len(message), 0), message, self.FLUSHER)
+
     def encode(self, kind: int, sequence: int, content: Any) -> bytes:
         """A message; raises ValueError when a value cannot cross, or there is too much."""
         return self.numbered(kind, sequence, brine.dump(content))

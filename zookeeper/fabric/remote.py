@@ -136,12 +136,16 @@ class Remote(Forkable):
     def begin(self, request: Request, timeout: float) -> None:
         """Send a call and do not wait for its answer, which `finish` takes before any other call.
 
-        `timeout` is for the other side to take the message. So one thread can ask several servers
-        at once: `answering` says which of them have answered.
+        So one thread can ask several servers at once: `answering` says which of them have answered.
+        `timeout` is for the other side to take the message. With 0 nobody is waited for: what it
+        does not take at once goes on its way in `answering`.
         """
         message = self._message(request)
         with self.guard:
-            self._frames.send(message, time.monotonic() + timeout)
+            if timeout:
+                self._frames.send(message, time.monotonic() + timeout)
+            else:
+                self._frames.post(message)
 
     def finish(self, timeout: float) -> Any:
         """The result of the call that was begun; raises what the server raised."""

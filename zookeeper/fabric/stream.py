@@ -52,6 +52,7 @@ class Stream:
         self._descriptor = sock.fileno()
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLIN)
+        self._unsent: Sequence[Buffer] = ()
         self.stall_seconds = stall_seconds
         self.peer = peer
 
@@ -183,7 +184,9 @@ class Stream:
     def write_by(self, deadline: float, *parts: Buffer) -> None:
         """All parts in order by `deadline`, however slowly the peer takes them."""
         rest: Sequence[Buffer] = parts
-        left = sum(map(len, parts))
+        if self._unsent:
+            rest, self._unsent = (*self._unsent, *parts), ()
+        left = sum(map(len, rest))
         while True:
             try:
                 sent = self._socket().sendmsg(rest, (), DO_NOT_WAIT)
@@ -199,6 +202,30 @@ class Stream:
             poll.register(self._descriptor, select.POLLOUT)
             if not poll.poll(_milliseconds(deadline - time.monotonic())):
                 raise self._fail(DeadlineExceeded(f"{self.peer} reads too slowly"))
+
+    @property
+    def unsent(self) -> bool:
+        """Whether the peer has not taken all yet that was posted."""
+        return bool(self._unsent)
+
+    def post(self, *parts: Buffer) -> None:
+        """All parts in order, and no wait: what the peer does not take at once goes by `push`, or
+        with what is written next. The parts must not change until then."""
+        if self._unsent:
+            raise self._fail(Unavailable(f"{self.peer} answered what it had not heard to the end"))
+        self._unsent = parts
+        self.push()
+
+    def push(self) -> None:
+        """Send as much as the peer takes now of what was posted."""
+        while self._unsent:
+            try:
+                sent = self._socket().sendmsg(self._unsent, (), DO_NOT_WAIT)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                raise self._broken(error) from None
+            self._unsent = parts_after(self._unsent, sent)
 
     def send_file(self, descriptor: int, offset: int, count: int) -> None:
         """`count` bytes of a file from `offset`, copied by the kernel only.
@@ -278,8 +305,8 @@ class Stream:
 
 def readable(streams: Sequence[Stream], seconds: float) -> List[Stream]:
     """Those of which something (bytes, or the end) can be read: waits for the first one for so
-    long, and gives none when the time is over."""
-    if len(streams) == 1:
+    long, and gives none when the time is over. Meanwhile what was posted goes on its way."""
+    if len(streams) == 1 and not streams[0].unsent:
         return [stream for stream in streams if stream.poll(seconds)]
     deadline = time.monotonic() + seconds
     while True:
@@ -293,14 +320,27 @@ def readable(streams: Sequence[Stream], seconds: float) -> List[Stream]:
                 found.append(stream)
             else:
                 by_descriptor[stream._descriptor] = stream
-                poll.register(stream._descriptor, select.POLLIN)
+                events = select.POLLIN | select.POLLOUT if stream.unsent else select.POLLIN
+                poll.register(stream._descriptor, events)
         left = 0.0 if found else deadline - time.monotonic()
-        for descriptor, _ in poll.poll(_milliseconds(left)):
+        for descriptor, events in poll.poll(_milliseconds(left)):
             stream = by_descriptor[descriptor]
-            if stream.plain or stream.poll(0):
+            if events == select.POLLOUT:
+                if _is_over(stream):
+                    found.append(stream)
+            elif stream.plain or stream.poll(0):
                 found.append(stream)
         if found or time.monotonic() >= deadline:
             return found
+
+
+def _is_over(stream: Stream) -> bool:
+    """Whether the peer, who could take more of what was posted, is gone."""
+    try:
+        stream.push()
+    except DfsError:
+        return True
+    return False
 
 
 def _milliseconds(seconds: float) -> int:

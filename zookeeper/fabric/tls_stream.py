@@ -163,6 +163,13 @@ class TlsStream(Stream):
                 self._flush(deadline)
                 view = view[_PIECE_BYTES:]
 
+    def post(self, *parts: Buffer) -> None:
+        """See Stream; all of it is encrypted at once."""
+        self._socket()  # Of a closed one nothing is.
+        for part in parts:
+            self._encrypt(memoryview(part))
+        super().post(self._outgoing.read())
+
     def send_file(self, descriptor: int, offset: int, count: int) -> None:
         """See Stream; the bytes come by way of this process, which encrypts them."""
         deadline = time.monotonic() + self.stall_seconds

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Tuple
+from typing import Optional, Tuple
 
 from tests.support.clusters.waiting import PATIENCE_SECONDS
 from tests.support.links import certificates
@@ -42,3 +42,17 @@ def with_tls(folder: Path) -> Ends:
         called = pool.submit(call)
         far = context.wrap_socket(far, server_side=True)
         return called.result(), far
+
+
+def pair(folder: Optional[Path]) -> Tuple[Stream, Stream]:
+    """Both ends of a connection; with TLS by the certificates of a folder."""
+    near, socket_there = plain()
+    far = adopt(socket_there, NetworkSettings(), "near")
+    if folder is None:
+        return near, far
+    tls = Tls(certificates.settings(folder, DATA_NODE), DATA_NODE)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(tls.answer, far, deadline)
+        called = tls.call(near, DATA_NODE, "localhost", deadline)
+        return called, answered.result()

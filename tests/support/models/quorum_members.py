@@ -177,7 +177,7 @@ class ModelConnection:
 
     def begin(self, request: Request, timeout: float) -> None:
         """See Remote."""
-        assert timeout > 0 and self._asked is None, "one question at a time"
+        assert timeout >= 0 and self._asked is None, "one question at a time"
         if self.closed or self.address in self.ways.dead:
             self.close()
             raise Unavailable("the connection broke")
