@@ -10,6 +10,7 @@ import os
 from metadata_service.epochs import EPOCH_MAX
 from metadata_service.member.member_record import Record, changed_rows, record_of
 from metadata_service.quorum import Configuration
+from metadata_service.record import distrust
 from metadata_service.record.edit_log import EditLog
 from metadata_service.record.opening import NAME, RESTORE_LEAP, opened_whole
 from metadata_service.record.schema import STATE, put, read_state
@@ -58,10 +59,12 @@ def _require(directory: str, record: Record, cluster_id: str) -> None:
     if not record.configuration.sets:
         raise StartRefused(f"{path} holds no record: choose a member that has one")
     if record.cluster_id != cluster_id:
+        why = distrust.noted(directory)
+        doubt = f"Its rows are not what was decided ({why}). " if why else ""
         members = len(record.configuration.sets[-1])
         raise StartRefused(
             f"{path} is the record of cluster {record.cluster_id} up to edit {record.last.txid}, "
             f"kept by {members} members. What only the others have is lost for good if this one "
             "goes on alone: start the others if you can, or else choose the member with the latest "
-            f"edit. To go on alone, say so: --alone {record.cluster_id}"
+            f"edit. {doubt}To go on alone, say so: --alone {record.cluster_id}"
         )

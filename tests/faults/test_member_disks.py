@@ -12,7 +12,8 @@ from typing import Callable, Iterator
 
 import pytest
 
-from metadata_service.quorum import FULL
+from metadata_service.going_alone import go_alone
+from metadata_service.quorum import FULL, STRANGER
 from tests.support.clusters.cluster import Cluster
 from tests.support.clusters.quorum import Load, Quorum
 from tests.support.clusters.waiting import wait_until
@@ -124,23 +125,72 @@ def test_a_damaged_disk_is_healed(
 def test_an_old_copy_of_a_disk_is_noticed_and_filled_anew(
     cluster: Cluster, quorum: Quorum, tmp_path: Path
 ) -> None:
-    directory = cluster.directory(VICTIM)
     before = quorum.wait_whole()
-    cluster.terminate(VICTIM)
-    shutil.copytree(directory, tmp_path / "copy")
-    cluster.start_daemon(VICTIM)
+    copies = OldCopies(cluster, tmp_path, VICTIM)
     quorum.wait_whole()
     with Load(cluster, "copied") as load:
         load.wait_more(50)
-    # A leader would give it again what it has forgotten, and so hear of no loss at all.
-    cluster.kill("name_node")
-    cluster.kill(VICTIM)
-    cluster.wipe(VICTIM)
-    shutil.copytree(tmp_path / "copy", directory, dirs_exist_ok=True)
-    cluster.start_daemon(VICTIM)
+    copies.put_back()
     wait_until(lambda: _is_another(quorum, before[VICTIM].member_id))
     cluster.start_daemon("name_node")
     quorum.wait_whole()
     quorum.wait_equal()
     with cluster.file_system() as file_system:
         load.check(file_system)
+
+
+def test_two_old_copies_at_a_time_take_nothing_from_the_third(
+    cluster: Cluster, quorum: Quorum, tmp_path: Path
+) -> None:
+    """They are filled from it, and do not count. It goes on when a person says so."""
+    victims = [role for role in cluster.members if role != "metadata"]
+    before = quorum.wait_whole()
+    copies = OldCopies(cluster, tmp_path, *victims)
+    quorum.wait_whole()
+    with Load(cluster, "twice") as load:
+        load.wait_more(50)
+    copies.put_back()
+    whole = quorum.status("metadata")
+    assert whole is not None
+
+    def are_filled() -> bool:
+        found = [quorum.status(role) for role in victims]
+        return all(
+            one is not None and one.state == STRANGER and one.applied == whole.applied
+            and one.member_id not in [status.member_id for status in before.values()]
+            for one in found
+        )  # fmt: skip
+
+    wait_until(are_filled, what="both being filled from the one that is whole")
+    cluster.terminate("metadata")
+    own = "{}:{}".format(*cluster.address("metadata"))
+    go_alone(str(cluster.directory("metadata")), own, whole.cluster_id)
+    cluster.start_daemon("metadata")
+    cluster.start_daemon("name_node")
+    quorum.wait_whole()
+    quorum.wait_equal()
+    with cluster.file_system() as file_system:
+        load.check(file_system)
+
+
+class OldCopies:
+    """Of members' directories, as they are when this is made."""
+
+    def __init__(self, cluster: Cluster, folder: Path, *victims: str) -> None:
+        self._cluster, self._folder, self._victims = cluster, folder, victims
+
+        for victim in victims:
+            cluster.terminate(victim)
+            shutil.copytree(cluster.directory(victim), folder / victim)
+            cluster.start_daemon(victim)
+
+    def put_back(self) -> None:
+        """Stop them, and the namenode: a leader would give them again what they have forgotten,
+        and so hear of no loss at all."""
+        for role in ("name_node", *self._victims):
+            self._cluster.kill(role)
+        for victim in self._victims:
+            self._cluster.wipe(victim)
+            shutil.copytree(
+                self._folder / victim, self._cluster.directory(victim), dirs_exist_ok=True)
+            self._cluster.start_daemon(victim)

@@ -12,7 +12,7 @@ from metadata_service.record.opening import RESTORE_LEAP
 from metadata_service.record.spare_promise import Promise, SparePromise
 from tests.support.models.record_leader import lead
 from tests.support.models.sample_edits import file_edits, image_after, image_of, lines_of
-from zookeeper.fabric.errors import StartRefused
+from zookeeper.fabric.errors import CorruptData, StartRefused
 
 EPOCH, OWNER = 3, "namenode:1 x"
 
@@ -65,6 +65,15 @@ def test_an_epoch_that_had_no_room_in_the_database_is_not_forgotten(directory: s
     go_alone(directory, "own:1", "cluster")
     status = status_of(directory)
     assert (status.promised, status.log_epoch) == (EPOCH + 2 + RESTORE_LEAP, EPOCH + 2)
+
+
+def test_a_person_is_told_that_the_rows_are_damaged(directory: str) -> None:
+    member = begin(directory)
+    member.distrust(CorruptData("they differ"))
+    member.close()
+    with pytest.raises(StartRefused, match="not what was decided .they differ.") as refused:
+        go_alone(directory, "own:1", "")
+    assert str(refused.value).endswith("--alone cluster")
 
 
 @pytest.mark.parametrize("cluster_id", ["", "another"])
