@@ -147,14 +147,17 @@ class Journal:
 
     @property
     def risk(self) -> str:
-        """Which members of the record are away, when without one more nothing could be recorded;
-        empty while one may be lost, and when there is one only."""
+        """See Members."""
         return self._members.risk if self._members is not None else ""
 
     @property
+    def in_step(self) -> Tuple[str, ...]:
+        """The addresses of the members that are written to, and so answer."""
+        return tuple(lane.address for lane in self._members.in_step()) if self._members else ()
+
+    @property
     def waits_for(self) -> str:
-        """Why the members stay as they are although config.ini would have it otherwise; mostly
-        empty."""
+        """See Members."""
         return self._members.waits_for if self._members is not None else ""
 
     def ailments(self) -> Tuple[Ailment, ...]:

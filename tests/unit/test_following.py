@@ -215,6 +215,33 @@ def test_a_member_that_may_come_back_is_waited_for_beside_damaged_ones(
     assert isinstance(Standby(*members).ends(), Unavailable)
 
 
+class LongJournal:
+    """The journal of who takes over, which keeps no edit in memory any more."""
+
+    def __init__(self, durable_txid: int) -> None:
+        self.durable_txid = durable_txid
+
+    def confirm(self) -> None:
+        """See Journal."""
+
+    def kept_behind(self, _txid: int, _digest: str) -> None:
+        """See Journal."""
+
+
+def test_who_takes_over_catches_up_by_any_member(leader: Leader, members: List[Member]) -> None:
+    """The first one may be lost together with the last leader, and the next one lag behind."""
+    standby = Standby(members[2])
+    wait_until(lambda: standby.told == [None], what="the image")
+    core = standby.following.stop()
+    assert core is not None
+    members[0].away = True
+    leader.core.mkdir("/only-here")
+    members[2].record(leader.core.metadata.edits)
+    journal: Any = LongJournal(leader.core.metadata.edits[-1].txid)
+    module.catch_up(core, journal, RecordReader([one.calls for one in members], False))
+    assert core.state.image.rows() == leader.rows()
+
+
 def test_damage_ends_a_standby_of_one_member(leader: Leader, members: List[Member]) -> None:
     standby = Standby(members[0])
     wait_until(lambda: standby.told == [None], what="the image")

@@ -8,7 +8,7 @@ namesystem of a term that serves, or who listens to datanodes while this namenod
 import threading
 import time
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.ending import Ending
@@ -265,7 +265,7 @@ class CoreKeeper:
                 core.state.blocks.loaded(time.monotonic())
             if journal.cluster_id != core.cluster_id:
                 raise OutOfStep(f"the record is that of cluster {journal.cluster_id} by now")
-            catch_up(core, journal, RecordReader(self._record(), False))
+            catch_up(core, journal, RecordReader(self._record(journal.in_step), False))
             self._term = Term(
                 settings, core, journal, ending,
                 lambda known: self._told(leadership.Outlived(attempt, known, own)),
@@ -278,12 +278,13 @@ class CoreKeeper:
             self.end_term()
             raise
 
-    def _record(self) -> List[MemberCalls]:
+    def _record(self, first: Sequence[str] = ()) -> List[MemberCalls]:
+        """The members, those at these addresses first: who may be lost is not waited for then."""
         seconds = self._settings.name_node.replication_interval_seconds + PATIENCE_SECONDS
         ways = self._members
         return [
             MemberCalls(partial(_perform, ways, address)).within(seconds)
-            for address in ways.addresses
+            for address in sorted(ways.addresses, key=lambda one: one not in first)
         ]
 
     def _lost(self, error: Exception) -> None:

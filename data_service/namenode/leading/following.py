@@ -198,7 +198,7 @@ def catch_up(core: Core, journal: Journal, reader: RecordReader) -> None:
     while state.commits.last_txid < journal.durable_txid:
         lines = journal.kept_behind(state.commits.last_txid, core.digest)
         if lines is None:
-            lines = reader.behind(state.commits.last_txid, PAUSE_SECONDS).lines
+            lines = reader.recorded(state.commits.last_txid)
         core.digest = digest_behind(core.digest, lines)
         with core.lock:
             replay(core, [decode(line) for line in lines])

@@ -137,6 +137,21 @@ class RecordReader:
             raise OutOfStep(f"the record ends before edit {txid}, which was followed")
         raise Unavailable(f"this metadata service does not know of edit {txid} yet")
 
+    def recorded(self, txid: int) -> List[str]:
+        """Some of the edits behind this one, of the first member that has any; whoever is asked
+        first may be the one that was lost together with the last leader."""
+        trouble = Unavailable(f"no metadata service has told of an edit behind {txid}")
+        for _ in self._members:
+            try:
+                lines = self.behind(txid, 0.0).lines
+            except Unavailable as error:
+                trouble = error
+            else:
+                if lines:
+                    return lines
+            self.turn()
+        raise trouble
+
     def require_same(self, txid: int, digest: str) -> None:
         """Raises OutOfStep when edit `txid` of the record is none with this digest."""
         if not (txid and digest):
