@@ -170,6 +170,9 @@ def change(site: Site, arguments: argparse.Namespace) -> int:
             return restart_in_turn(site, arguments.this_host, chosen)
         return restart(site, arguments.this_host, chosen)
     for daemons in several if arguments.role else ():
+        daemons = [daemon for daemon in daemons if daemon.record()]
+        if len(daemons) < 2:
+            continue
         say(f"this ends {', '.join(daemon.role for daemon in daemons)}: to end one of them, say "
             f"its own name{_WITHOUT.get(daemons[0].kind.name, '')}")
     return stop(site, chosen)
