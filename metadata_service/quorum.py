@@ -74,11 +74,19 @@ class MemberStatus(NamedTuple):
 
 class Stored(NamedTuple):
     """Where a member's log and image stand, durably, after `adopt` or `append`; and whether its
-    disk has room for more edits. A `last` before what was sent says that edits are missing."""
+    disk has room for more edits. A `last` before what was sent says that edits are missing.
 
-    last: Place
+    It is flat: a row of plain values is checked at a glance, and there is one for every append."""
+
+    last_txid: Natural
+    last_digest: Digest
     applied_txid: Natural
     room: bool
+
+    @property
+    def last(self) -> Place:
+        """Where the log stands."""
+        return Place(self.last_txid, self.last_digest)
 
 
 class Proved(NamedTuple):

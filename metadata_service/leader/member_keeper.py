@@ -154,7 +154,8 @@ class MemberKeeper:
                 raise Unavailable("the members have been left")
             if status.log_epoch == epoch:
                 self._require_kept(status.last)
-            lane.acked, lane.version = acked, version
+            members.acknowledge(lane, acked)
+            lane.version = version
             lane.room = status.room
             if acked >= members.record.last.txid:
                 lane.refusal, lane.trouble = None, ""  # Otherwise what it is sent next will show.

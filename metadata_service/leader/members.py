@@ -116,7 +116,6 @@ class Members:
             while not self.closed:
                 acked = reached(self.configuration, self._acked())
                 if acked is not None and acked >= goal:
-                    self.decided = max(self.decided, goal)
                     return
                 self._require_possible()
                 left = deadline - time.monotonic()
@@ -167,8 +166,8 @@ class Members:
             ready = self._wait_for_answers(seconds)
 
     def _asked(self) -> List[Any]:
-        lanes = [lane.writing for lane in self.lanes if lane.writing.busy]
-        return [line.connection for line in lanes if line.connection is not None]
+        lines = [lane.writing for lane in self.lanes]
+        return [line.connection for line in lines if line.busy and line.connection is not None]
 
     def _wait_for_answers(self, seconds: float) -> List[Any]:
         asked = self._asked()
@@ -185,17 +184,22 @@ class Members:
         hang up on those who are silent, and write to all that lack something."""
         for lane in self.lanes:
             line = lane.writing
-            if not line.busy:
-                continue
-            if line.connection in ready:
+            if line.busy and line.connection in ready:
                 self._hear(lane, now)
             elif now - line.asked_at > self.silence_seconds:
                 self._lose(lane, Unavailable(f"did not answer for {self.silence_seconds:g} s"))
-        acked = self._acked()
-        self.decided = max(self.decided, reached(self.configuration, acked) or 0)
         for lane in self.lanes:
             if self._is_due(lane, now):
-                self._write(lane, acked, now)
+                self._write(lane, now)
+
+    def acknowledge(self, lane: Lane, txid: int) -> None:
+        """Under the lock: the log of a member is that of this epoch, durably, up to this edit."""
+        lane.acked = txid
+        if txid > self.decided:
+            self._decide()
+
+    def _decide(self) -> None:
+        self.decided = max(self.decided, reached(self.configuration, self._acked()) or 0)
 
     def _acked(self) -> Dict[str, int]:
         return {lane.member_id: lane.acked for lane in self.lanes if lane.acked >= 0}
@@ -205,8 +209,8 @@ class Members:
             return False
         return lane.acked < self.record.last.txid or now - lane.heard_at > IDLE_SECONDS
 
-    def _write(self, lane: Lane, acked: Dict[str, int], now: float) -> None:
-        witness = self._witness(lane, acked, now)
+    def _write(self, lane: Lane, now: float) -> None:
+        witness = self._witness(lane, now)
         try:
             message = self._appends.message(lane.acked, self.decided, witness)
             lane.asked_to = message.last
@@ -216,30 +220,32 @@ class Members:
         except DfsError as error:
             self._lose(lane, error)
 
-    def _witness(self, lane: Lane, acked: Dict[str, int], now: float) -> Witness:
+    def _witness(self, lane: Lane, now: float) -> Witness:
         """What the others have acknowledged, for this one to remember; none if it has just been
         told, since in every append it would be the largest part of the work."""
         if now - lane.told_at < WITNESS_SECONDS:
             return ()
         lane.told_at = now
         epoch, own = self.reign.epoch, lane.member_id
-        return tuple([(one, epoch, txid) for one, txid in acked.items() if one != own])
+        return tuple([(one, epoch, txid) for one, txid in self._acked().items() if one != own])
 
     def _hear(self, lane: Lane, now: float) -> None:
         asked_at = lane.writing.asked_at
         try:
             stored: Stored = lane.writing.answer(self._appends.meaning)
-            if stored.last.txid < lane.asked_to:
+            last = stored.last
+            if last.txid < lane.asked_to:
                 raise ProtocolViolation(
-                    f"answered an append up to edit {lane.asked_to} by {stored.last.txid}")
-            if stored.last.txid >= self.record.base.txid and not self.record.has(stored.last):
-                raise ProtocolViolation(f"its log is another one at edit {stored.last.txid}")
+                    f"answered an append up to edit {lane.asked_to} by {last.txid}")
+            if last.txid >= self.record.base.txid and not self.record.has(last):
+                raise ProtocolViolation(f"its log is another one at edit {last.txid}")
         except DfsError as error:
             self._refuse(lane, error, now)
             return
         lane.appends.note(now - asked_at)
         lane.heard_at = now
-        lane.acked, lane.applied_txid = stored.last.txid, stored.applied_txid
+        self.acknowledge(lane, last.txid)
+        lane.applied_txid = stored.applied_txid
         lane.room, lane.refusal, lane.pause = stored.room, None, 0.0
         lane.trouble = ""
 
@@ -313,6 +319,7 @@ class Members:
         named |= set(self.ways.addresses)
         # Another list: who has the turn may be going through the one of before.
         self.lanes = [lane for lane in self.lanes if lane.address in named]
+        self._decide()
         self.changed.notify_all()
 
     def in_step(self) -> List[Lane]:

@@ -87,7 +87,7 @@ class MemberCore:
 
     def stored(self, room: bool) -> Stored:
         """What it answers a leader that sent edits."""
-        return Stored(self.record.last, self.record.applied.txid, room)
+        return Stored(*self.record.last, self.record.applied.txid, room)
 
     # What a leader does.
 

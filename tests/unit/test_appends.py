@@ -60,20 +60,20 @@ def test_equal_answers_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None
         return result(answer)
 
     monkeypatch.setattr(appends.APPEND, "result", heed)
-    stored = found.meaning(((4, "ab"), 3, True))
-    assert stored == Stored(Place(4, "ab"), 3, True) and stored.last.digest == "ab"
-    assert found.meaning(((4, "ab"), 3, True)) is stored
-    assert found.meaning(((4, "ab"), 4, False)) == Stored(Place(4, "ab"), 4, False)
+    stored = found.meaning((4, "ab", 3, True))
+    assert stored == Stored(4, "ab", 3, True) and stored.last == Place(4, "ab")
+    assert found.meaning((4, "ab", 3, True)) is stored
+    assert found.meaning((4, "ab", 4, False)) == Stored(4, "ab", 4, False)
     assert len(checked) == 2
 
 
-@pytest.mark.parametrize("answer", [None, (), ((4, "ab"), 3, "yes"), ((4, 5), 3, True)])
+@pytest.mark.parametrize("answer", [None, (), (4, "ab", 3, "yes"), (4, 5, 3, True)])
 def test_what_is_no_answer_is_refused_however_often_it_comes(answer: Any) -> None:
     found = appends_of()
     for _ in range(2):
         with pytest.raises(ProtocolViolation):
             found.meaning(answer)
-    assert found.meaning(((4, "ab"), 3, True)).room
+    assert found.meaning((4, "ab", 3, True)).room
 
 
 @pytest.mark.parametrize("number", [1, 300, 10**9])

@@ -30,7 +30,7 @@ def test_a_log_is_adopted_by_who_has_the_promise() -> None:
     for epoch, owner in ((1, A), (2, B)):
         with pytest.raises(Fenced):
             member.adopt(epoch, owner, START, payload(1, 3), 0, THREE)
-    assert member.adopt(2, A, START, payload(1, 3), 2, THREE) == (PLACES[3], 2, True)
+    assert member.adopt(2, A, START, payload(1, 3), 2, THREE) == (*PLACES[3], 2, True)
     assert member.status().log_epoch == 2 and member.status().decided == 2
 
 
@@ -46,7 +46,7 @@ def test_what_differs_goes_and_what_agrees_stays() -> None:
     append(member, 11, 11, decided=2)
     member.claim(CLUSTER, 2, B)
     stored = member.adopt(2, B, PLACES[2], payload(3, 6, OTHERS), 4, THREE)
-    assert stored == (OTHER_PLACES[6], 4, True)
+    assert stored == (*OTHER_PLACES[6], 4, True)
     assert member.lines == OTHERS[:6]
 
 
@@ -87,7 +87,7 @@ def test_in_the_same_epoch_only_a_later_configuration_is_taken() -> None:
     append(member, 1, 4)
     later = Configuration(3, (THREE.sets[0], (("m1", "a:1"),)))
     earlier = Configuration(2, (THREE.sets[0],))
-    assert member.adopt(1, A, START, b"", 2, later) == (PLACES[4], 2, True)
+    assert member.adopt(1, A, START, b"", 2, later) == (*PLACES[4], 2, True)
     member.adopt(1, A, START, b"", 0, earlier)
     assert member.status().configuration == later and member.lines == LINES[:4]
 
@@ -103,17 +103,17 @@ def test_a_new_leaders_configuration_is_taken_whatever_its_version() -> None:
 
 def test_edits_are_stored_at_once_and_applied_when_they_are_decided() -> None:
     member = led()
-    assert append(member, 1, 5) == (PLACES[5], 0, True)
+    assert append(member, 1, 5) == (*PLACES[5], 0, True)
     assert member.tables == image_after([])
-    assert append(member, 6, 9, decided=5) == (PLACES[9], 5, True)
+    assert append(member, 6, 9, decided=5) == (*PLACES[9], 5, True)
     assert member.tables == image_after(file_edits(1, 5))
-    assert append(member, 10, 9, decided=99) == (PLACES[9], 9, True), "no more than there are"
+    assert append(member, 10, 9, decided=99) == (*PLACES[9], 9, True), "no more than there are"
     assert member.tables == image_after(file_edits(1, 9))
 
 
 def test_a_member_that_is_alone_decides_by_itself() -> None:
     member = led(ALONE)
-    assert append(member, 1, 5) == (PLACES[5], 5, True)
+    assert append(member, 1, 5) == (*PLACES[5], 5, True)
     assert member.status().decided == 5 and member.tables == image_after(file_edits(1, 5))
     member.restart()
     assert member.status().decided == 5
@@ -237,7 +237,7 @@ def test_while_its_image_is_read_it_stores_and_applies_nothing() -> None:
         append(member, 4, 4, decided=3)
         applied = member.record.applied
         member.core.still = True
-        assert append(member, 5, 8, decided=4) == (PLACES[8], applied.txid, True)
+        assert append(member, 5, 8, decided=4) == (*PLACES[8], applied.txid, True)
         assert member.core.settle(member.log) is None
         member.restart()
         member.settle()
@@ -249,7 +249,7 @@ def test_a_member_pulls_what_is_decided_elsewhere() -> None:
     member = led()
     append(member, 1, 5)
     append(member, 6, 6, decided=3)
-    assert member.pull(PLACES[3], payload(4, 9)) == (PLACES[9], 9, True)
+    assert member.pull(PLACES[3], payload(4, 9)) == (*PLACES[9], 9, True)
     assert (member.record.promised, member.record.log_epoch) == (1, 1)
 
 
@@ -258,8 +258,8 @@ def test_a_pull_keeps_an_own_tail_that_agrees_and_cuts_one_that_differs() -> Non
     for member in (agreeing, differing):
         append(member, 1, 9)
         append(member, 10, 10, decided=2)
-    assert agreeing.pull(PLACES[2], payload(3, 5)) == (PLACES[10], 5, True)
-    assert differing.pull(PLACES[2], payload(3, 5, OTHERS)) == (OTHER_PLACES[5], 5, True)
+    assert agreeing.pull(PLACES[2], payload(3, 5)) == (*PLACES[10], 5, True)
+    assert differing.pull(PLACES[2], payload(3, 5, OTHERS)) == (*OTHER_PLACES[5], 5, True)
     assert differing.lines == OTHERS[:5]
 
 

@@ -163,7 +163,7 @@ class ListMember:
     def _stored(self, decided: int) -> tuple:
         self.decided = max(self.decided, min(decided, len(self.lines)))
         self.applied = max(self.applied, self.decided)
-        return Stored(self.place(len(self.lines)), self.applied, self.room)
+        return Stored(*self.place(len(self.lines)), self.applied, self.room)
 
 
 class ModelConnection:
