@@ -113,7 +113,7 @@ def test_what_a_signal_handler_raises_while_an_answer_is_read_is_its_callers(
         raise error("time is up")
 
     remote = loopback.remote()
-    message = b"\x02" + brine.dump((1, (1, "value")))
+    message = b"\x02" + brine.dump((1, (1, f"what came before {error.__name__}")))
     with monkeypatch.context() as patched:
         patched.setattr(brine, "_load", handler)
         with pytest.raises(error, match="time is up"):

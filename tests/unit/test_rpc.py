@@ -3,7 +3,7 @@
 import enum
 import socket
 import struct
-from typing import Any, Iterator, NamedTuple, Type
+from typing import Any, Iterator, List, NamedTuple, Type
 
 import pytest
 import rpyc
@@ -284,6 +284,27 @@ def test_integers_have_a_bounded_number_of_digits() -> None:
 def test_a_message_that_is_no_answer_is_refused(message: bytes) -> None:
     with pytest.raises(ProtocolViolation):
         frames.reply_outcome(message, 1)
+
+
+def test_equal_answers_of_several_servers_are_taken_apart_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: List[bytes] = []
+    real = brine._load
+
+    def load(data: Any) -> Any:
+        taken.append(data)
+        return real(data)
+
+    answers = [b"\x02" + brine.dump((number, (1, ("the same", 1)))) for number in (3, 300, 10**9)]
+    wrong = b"\x02" + brine.dump((3, (1, ("the same", True))))
+    monkeypatch.setattr(brine, "_load", load)
+    found = [frames.reply_outcome(message, number)
+             for message, number in zip(answers, (3, 300, 10**9))]
+    assert found == [("the same", 1)] * 3 and len(taken) < 8
+    assert frames.reply_outcome(wrong, 3)[1] is True
+    with pytest.raises(ProtocolViolation):
+        frames.reply_outcome(answers[1], 3)
 
 
 @pytest.mark.parametrize("code, kind", [("path_not_found", PathNotFound), ("news", DfsError)])

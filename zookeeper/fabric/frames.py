@@ -8,6 +8,7 @@ sent is taken apart with care: whatever is malformed is a ProtocolViolation, and
 import io
 import sys
 import threading
+from functools import lru_cache
 from typing import Any, Callable, Optional, Tuple
 
 from zookeeper.fabric.release import without_rpyc
@@ -27,6 +28,7 @@ REQUEST_PIECES_MAX = 200_000
 
 _SCALARS = frozenset((type(None), bool, int, float, str, bytes))
 _SMALL_FRAME_BYTES = 65536
+_SMALL_CONTENT_BYTES = 256
 _taking_apart = threading.Lock()
 """Held while a large request becomes objects, which for a moment are many times its size: one at a
 time, and since Python takes apart one at a time anyway, nobody waits for longer."""
@@ -96,10 +98,16 @@ class Frames(Channel):
 
     def numbered(self, kind: int, sequence: int, content: bytes) -> bytes:
         """A message whose content is encoded already; raises ValueError when it is too much."""
-        message = b"".join((brine.I1.pack(kind), brine.TAG_TUP2, brine.dump(sequence), content))
+        message = b"".join((brine.I1.pack(kind), _numbering(sequence), content))
         if len(message) > self._bytes_max:
             raise ValueError(f"a message of {len(message)} bytes; {self._bytes_max} allowed")
         return message
+
+
+@lru_cache(maxsize=64)
+def _numbering(sequence: int) -> bytes:
+    """What stands between a message's kind and its content, with which its number is a pair."""
+    return bytes(brine.TAG_TUP2 + brine.dump(sequence))
 
 
 class _Pieces(io.BytesIO):
@@ -146,9 +154,13 @@ def _decode(message: bytes, pieces: Callable[[bytes], io.BytesIO]) -> Tuple[int,
         if type(sequence) is not int:
             raise TypeError("a message's number is an integer")
     except Exception as error:  # Whatever brine meets in a stranger's bytes.
-        _require_own(error)
-        raise ProtocolViolation(f"a malformed message: {type(error).__name__}") from None
+        raise _malformed(error) from None
     return kind, sequence, content
+
+
+def _malformed(error: Exception) -> ProtocolViolation:
+    _require_own(error)
+    return ProtocolViolation(f"a malformed message: {type(error).__name__}")
 
 
 class Request:
@@ -191,18 +203,36 @@ def ping_message(frames: Frames, sequence: int) -> bytes:
     )
 
 
+def _content(rest: bytes) -> Any:
+    """What a message says behind its number; raises ProtocolViolation."""
+    try:
+        return brine._load(io.BytesIO(rest))
+    except Exception as error:  # Whatever brine meets in a stranger's bytes.
+        raise _malformed(error) from None
+
+
+@lru_cache(maxsize=16)
+def _small_content(rest: bytes) -> Any:
+    """The same of a few bytes, of which several servers mostly say the same."""
+    return _content(rest)
+
+
 def reply_outcome(message: bytes, sequence: int) -> Any:
     """The result in the reply to this request, or the DfsError that is in its place.
 
     Raises ProtocolViolation on any other message, also on the reply to another request.
     """
-    kind, answered, content = _decode(message, io.BytesIO)
+    numbering = _numbering(sequence)
+    if not message.startswith(numbering, 1):
+        raise ProtocolViolation("a message that does not answer what was asked")
+    kind, rest = message[0], message[1 + len(numbering) :]
+    content = _small_content(rest) if len(rest) <= _SMALL_CONTENT_BYTES else _content(rest)
     try:
-        if answered == sequence and kind == consts.MSG_EXCEPTION:
+        if kind == consts.MSG_EXCEPTION:
             _, (code, text), _, _ = content
             return from_wire(code, text)
         label, value = content
-        if answered == sequence and (kind, label) == (consts.MSG_REPLY, consts.LABEL_VALUE):
+        if (kind, label) == (consts.MSG_REPLY, consts.LABEL_VALUE):
             return value
     except (TypeError, ValueError):
         pass  # Of another shape.
