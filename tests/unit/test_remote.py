@@ -177,11 +177,26 @@ def test_a_violation_that_the_server_reports_is_a_clean_error(impostor: Impostor
 
 def test_a_second_answer_is_not_taken_for_the_next_calls(impostor: Impostor) -> None:
     impostor.say(reply("first"))
-    impostor.say(reply("again"))
     assert impostor.remote.call("echo", 1, timeout=PATIENCE_SECONDS) == "first"
+    impostor.say(reply("again"))
     assert impostor.remote.stale
     with pytest.raises(ProtocolViolation):
         impostor.remote.call("echo", 2, timeout=PATIENCE_SECONDS)
+
+
+def test_who_answers_twice_at_once_is_left(impostor: Impostor) -> None:
+    impostor.say(reply("first"))
+    impostor.say(reply("again"))
+    with pytest.raises(ProtocolViolation, match="more than it was asked"):
+        impostor.remote.call("echo", 1, timeout=PATIENCE_SECONDS)
+    assert impostor.remote.closed
+
+
+@pytest.mark.parametrize("size", [0, 4000, 4085, 4086, 4087, 100_000])
+def test_an_answer_of_any_length_comes_as_it_was_sent(impostor: Impostor, size: int) -> None:
+    impostor.say(reply("x" * size))
+    assert impostor.remote.call("echo", 1, timeout=PATIENCE_SECONDS) == "x" * size
+    assert not impostor.remote.stale
 
 
 def test_an_interrupted_call_does_not_leave_its_answer_to_the_next(

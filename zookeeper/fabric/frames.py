@@ -29,6 +29,8 @@ REQUEST_PIECES_MAX = 200_000
 _SCALARS = frozenset((type(None), bool, int, float, str, bytes))
 _SMALL_FRAME_BYTES = 65536
 _SMALL_CONTENT_BYTES = 256
+_ANSWER_BYTES = 4096
+"""Most answers are shorter, so that one read takes one from the system."""
 _taking_apart = threading.Lock()
 """Held while a large request becomes objects, which for a moment are many times its size: one at a
 time, and since Python takes apart one at a time anyway, nobody waits for longer."""
@@ -72,16 +74,29 @@ class Frames(Channel):
 
     def recv(self, deadline: float) -> bytes:
         """The next message, with RPyC's newline at its end; all of it is here by `deadline`."""
-        head = self.stream.read_by(self.FRAME_HEADER.size, deadline)
-        length, compressed = self.FRAME_HEADER.unpack(head)
-        if length > self._received_max or compressed:
-            raise ProtocolViolation(f"{self.stream.peer} sent a frame that is not allowed")
+        length = self._length(self.stream.read_by(self.FRAME_HEADER.size, deadline))
         if self._account is None:
             return self.stream.read_by(length + len(self.FLUSHER), deadline)
         self._account.hold_request(length)
         message = self.stream.read_by(length + len(self.FLUSHER), deadline)
         self._account.settle()
         return message
+
+    def recv_last(self, deadline: float) -> bytes:
+        """The same of a message behind which nothing comes unasked: mostly one read takes it."""
+        least = self.FRAME_HEADER.size
+        read = self.stream.read_between(least, _ANSWER_BYTES, deadline)
+        missing = least + self._length(read) + len(self.FLUSHER) - len(read)
+        if missing < 0:
+            raise ProtocolViolation(f"{self.stream.peer} says more than it was asked")
+        return read[least:] + (self.stream.read_by(missing, deadline) if missing else b"")
+
+    def _length(self, head: bytes) -> int:
+        """Of the message that begins with these bytes."""
+        length, compressed = self.FRAME_HEADER.unpack_from(head)
+        if length > self._received_max or compressed:
+            raise ProtocolViolation(f"{self.stream.peer} sent a frame that is not allowed")
+        return int(length)
 
     def send(self, message: bytes, deadline: float) -> None:
         """Send what `encode` made, all of it by `deadline`."""

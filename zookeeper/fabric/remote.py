@@ -187,7 +187,7 @@ class Remote(Forkable):
 
     def _outcome(self, deadline: float) -> Any:
         try:
-            outcome = reply_outcome(self._frames.recv(deadline), self._sequence)
+            outcome = reply_outcome(self._frames.recv_last(deadline), self._sequence)
         except ProtocolViolation as error:
             self.close()
             raise ProtocolViolation(f"{self.peer}: {error.message}") from None

@@ -119,10 +119,14 @@ class Stream:
 
     def read_by(self, count: int, deadline: float) -> bytes:
         """Exactly `count` bytes by `deadline`, however they drip."""
+        return self.read_between(count, count, deadline)
+
+    def read_between(self, least: int, most: int, deadline: float) -> bytes:
+        """At least so many bytes by `deadline`, and what has come with them, up to `most`."""
         parts: List[bytes] = []
-        while count:
+        while least > 0:
             try:
-                part = self._socket().recv(min(count, _PIECE_BYTES), DO_NOT_WAIT)
+                part = self._socket().recv(min(most, _PIECE_BYTES), DO_NOT_WAIT)
             except BlockingIOError:
                 self.await_readable(deadline)
                 continue
@@ -131,7 +135,7 @@ class Stream:
             if not part:
                 raise self._gone()
             parts.append(part)
-            count -= len(part)
+            least, most = least - len(part), most - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def read_some(self, view: memoryview, deadline: float) -> int:

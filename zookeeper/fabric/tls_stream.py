@@ -106,17 +106,17 @@ class TlsStream(Stream):
         """See Stream."""
         return self.read_by(count, time.monotonic() + self.stall_seconds)
 
-    def read_by(self, count: int, deadline: float) -> bytes:
+    def read_between(self, least: int, most: int, deadline: float) -> bytes:
         """See Stream."""
         parts: List[bytes] = []
-        if count and self._ahead:
+        if least > 0 and self._ahead:
             parts.append(self._ahead)
             self._ahead = b""
-            count -= 1
-        while count:
-            part = self._decrypted(deadline, min(count, _RECORD_BYTES))
+            least, most = least - 1, most - 1
+        while least > 0:
+            part = self._decrypted(deadline, min(most, _RECORD_BYTES))
             parts.append(part)
-            count -= len(part)
+            least, most = least - len(part), most - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def read_some(self, view: memoryview, deadline: float) -> int:
