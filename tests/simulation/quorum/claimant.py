@@ -53,6 +53,7 @@ class Claimant:
         if first is not None:
             members = {status.member_id: status for status in answers.values()}
             configuration = first
+        members = recovery.deciding(members, configuration)
         if not is_majority(configuration, members.keys()):
             raise Unavailable(f"no majority promised {epoch}")
         record = yield from self._record(epoch, answers, members, configuration)

@@ -1,6 +1,6 @@
 """A namenode as the quorum sees it: it claims, leads, numbers edits, answers, and hands over."""
 
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from data_service.namenode.leading.candidacy import LOOK_SECONDS, Candidacy
 from metadata_service.edits import Edit, encode
@@ -26,6 +26,8 @@ class Leader(Process):
     ) -> None:
         super().__init__(network.world, name)
         self.names, self.members, self.witness = names, members, witness
+        self.hosts = list(members)
+        """The addresses of those who shall be members; who else was one is found all the same."""
         self.claimant = Claimant(self, network, members, witness)
         self.reign: Optional[Reign] = None
         self.quiet = False
@@ -73,7 +75,7 @@ class Leader(Process):
 
     def _lead(self, reign: Reign) -> Script:
         """Until the reign is over."""
-        reigning = Reigning(self, self.claimant, reign, self.members, self._statuses)
+        reigning = Reigning(self, self.claimant, reign, self.hosts, self._statuses)
         reigning.begin()
         self.spawn(self._work(reign, reigning))
         yield from reigning.last()
@@ -133,3 +135,9 @@ class Leader(Process):
             if self.reign is not None and self.holds(self.reign):
                 self.reads += 1
                 self.witness.answered(self.name, self.reign.decided)
+
+
+def want(leaders: Sequence[Leader], members: Sequence[Process]) -> None:
+    """These shall be the members, by the config.ini of every leader."""
+    for leader in leaders:
+        leader.hosts[:] = [member.name for member in members]

@@ -126,6 +126,10 @@ class MetadataMember(Process):
 
     def _carry_out(self, change: Change) -> None:
         self.disk.carry_out(change)
+        record = change.record
+        if record.configuration.is_of_only(record.member_id):
+            kept = self.disk.lines(record.base.txid, record.last.txid)
+            self._witness.decide(self.name, record.last, kept)
         self._witness.require_applied(self.name, change.record.applied)
 
     def _torn(self, change: Change) -> Change:

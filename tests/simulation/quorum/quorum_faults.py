@@ -8,7 +8,7 @@ from typing import Callable, Dict, List
 
 from tests.simulation.network import Network
 from tests.simulation.quorum.decided import Decided
-from tests.simulation.quorum.leader import Leader
+from tests.simulation.quorum.leader import Leader, want
 from tests.simulation.quorum.member import MetadataMember
 from tests.simulation.quorum.model_disk import ROTTEN_EDIT, ROTTEN_ROW, SOUND, ModelDisk
 from tests.simulation.world import Process, World
@@ -35,7 +35,7 @@ class QuorumFaults:
             self._pause: 3.0, self._cut_link: 2.0, self._cut_one_way: 2.0, self._isolate: 3.0,
             self._split: 2.0, self._crash_all: 0.3, self._fill: 1.0, self._stall: 1.5,
             self._wipe: 2.0, self._rot_edit: 1.0, self._rot_row: 2.0, self._copy: 2.0,
-            self._restore: 2.0,
+            self._restore: 2.0, self._resize: 2.0,
         }  # fmt: skip
         self._deeds = [deed for deed in deeds if self._random.random() < 0.6] or [self._crash]
         self._weights = [deeds[deed] for deed in self._deeds]
@@ -60,6 +60,7 @@ class QuorumFaults:
             member.loses_power = False
         for leader in self._leaders:
             leader.claimant.dies_writing = False
+        want(self._leaders, self._members)
         for member in self._members:
             member.disk.full, member.disk.stalled_until = False, 0.0
         for process in self._processes:
@@ -113,9 +114,10 @@ class QuorumFaults:
     def _change_begins(self) -> None:
         """Nothing is as delicate as a change of the members."""
         if self._disturbs_changes and not self._over and self._random.random() < 0.5:
-            self._world.at(
-                self._random.random() * 0.3,
-                self._random.choice((self._split, self._isolate, self._crash, self._cut_power)))
+            seconds = self._random.random() * 0.3
+            deed = self._random.choice((self._split, self._isolate, self._crash, self._cut_power))
+            # All may have been healed by then, and nobody would mend what is broken later.
+            self._world.at(seconds, lambda: None if self._over else deed())
 
     def _crash_all(self) -> None:
         self._note("crash of all")
@@ -190,15 +192,35 @@ class QuorumFaults:
     def _are_whole(self) -> bool:
         """Whether any one disk could be lost now."""
         records = [member.disk.record for member in self._members]
+        return (
+            self._are_all_members()
+            and all(record.last.txid >= len(self._witness.lines) for record in records)
+            and len({(r.promised, r.log_epoch, r.configuration) for r in records}) == 1
+            and records[0].promised == records[0].log_epoch
+            and all(m.up and not m.core.trouble for m in self._members)
+        )
+
+    def _are_all_members(self) -> bool:
+        """Whether these very disks decide, are sound, and shall go on so: a disk that is chosen to
+        be the only one may not be lost any more."""
+        records = [member.disk.record for member in self._members]
         newest = max(records, key=lambda r: (r.log_epoch, r.configuration.version)).configuration
         ids = [{member_id for member_id, _ in one} for one in newest.sets]
         return (
             ids == [{record.member_id for record in records}]
-            and all(record.last.txid >= len(self._witness.lines) for record in records)
-            and len({(r.promised, r.log_epoch, r.configuration) for r in records}) == 1
-            and records[0].promised == records[0].log_epoch
-            and all(m.up and not m.core.trouble and m.disk.health == SOUND for m in self._members)
+            and len(self._leaders[0].hosts) == len(self._members)
+            and all(member.disk.health == SOUND for member in self._members)
         )
+
+    def _resize(self) -> None:
+        """Somebody has one member go on alone, or all of them share the record again."""
+        if len(self._leaders[0].hosts) == 1:
+            self._note("growth to all")
+            want(self._leaders, self._members)
+        elif self._are_all_members():
+            self._note("shrinking to one")
+            self._copies.clear()  # One of those would believe itself alone, or one of all.
+            want(self._leaders, [self._random.choice(self._members)])
 
     def _wipe(self) -> None:
         if self._are_whole():
@@ -214,7 +236,7 @@ class QuorumFaults:
 
     def _rot_row(self) -> None:
         """The log is there, and the promise: more can be broken meanwhile."""
-        if all(m.disk.health == SOUND and m.disk.record.is_member for m in self._members):
+        if self._are_all_members():
             self._decay(self._random.choice(self._members), ROTTEN_ROW)
 
     def _decay(self, member: MetadataMember, health: str) -> None:
@@ -227,7 +249,7 @@ class QuorumFaults:
     def _copy(self) -> None:
         """Somebody copies a directory, which is put back one day."""
         member = self._random.choice(self._members)
-        if member.disk.record.log_epoch and member.disk.health == SOUND:
+        if member.disk.record.log_epoch and self._are_all_members():
             self._note("copied disk")
             self._copies[member.name] = member.disk.copied()
 

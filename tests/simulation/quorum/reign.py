@@ -122,6 +122,7 @@ class Reign:
         now = self._world.now
         members = wanted(self.configuration, self.cluster_id, hosts, statuses).members
         self.candidates = {member_id for member_id, _ in members}
+        self.look_at_addresses(hosts)
         stored = {lane.member_id: lane.version for lane in self.lanes.values() if lane.joined}
         self._joint = followed(
             self._joint, self.configuration, stored, self.record.last.txid, now)
@@ -131,7 +132,6 @@ class Reign:
             return
         self._world.note(f"{self.name} goes on with {new}")
         self.configuration = new
-        self.look_at_addresses(hosts)
         self.count()
         self.changed.ring()
         self._witness.change_begins()
@@ -144,3 +144,8 @@ class Reign:
         if not takes_part or status.state == DAMAGED or status.member_id in self.doubtful:
             lane.acked = -1
             raise Unavailable(f"{lane.address} is {status.state}, or doubtful")
+
+    def leave_removed(self, lane: Lane) -> None:
+        """Who is no member any more, and shall not be one, is written to no longer."""
+        if lane.joined and lane.member_id not in self.ids | self.candidates:
+            lane.joined, lane.acked = False, -1

@@ -1,6 +1,6 @@
 """What a leader of the simulation does for the members in one epoch: writes, proves, changes."""
 
-from typing import Dict, List
+from typing import Dict, List, Set
 
 from metadata_service.edits import join_lines
 from metadata_service.leader import recovery
@@ -19,7 +19,8 @@ NO_MAJORITY_SECONDS = 10.0
 
 class Reigning:
     """As `leader/members.py` and its keepers. `hosts` are the addresses of those wanted as
-    members, and `statuses` what each that answers tells, kept by who watches them."""
+    members, which may change, and `statuses` what each that answers tells, kept by who watches
+    them."""
 
     def __init__(
         self, process: Process, claimant: Claimant, reign: Reign, hosts: List[str],
@@ -29,19 +30,23 @@ class Reigning:
         self._claimant, self._ask = claimant, claimant.ask
         self._reign, self._hosts, self._statuses = reign, hosts, statuses
         self._unable_since = process.clock()
+        self._kept: Set[str] = set()
 
     def begin(self) -> None:
-        """Bring every member into step, and ask it for proofs."""
-        for lane in list(self._reign.lanes.values()):
-            self._process.spawn(self._keep(self._reign, lane))
-            self._process.spawn(self._prove(self._reign, lane))
+        """Bring every member into step that is not looked after yet, and ask it for proofs."""
+        for address, lane in list(self._reign.lanes.items()):
+            if address not in self._kept:
+                self._kept.add(address)
+                self._process.spawn(self._keep(self._reign, lane))
+                self._process.spawn(self._configure(self._reign, lane))
+                self._process.spawn(self._prove(self._reign, lane))
 
     def last(self) -> Script:
         """Until the reign is over."""
         reign = self._reign
         self._unable_since = self._process.clock()
         while not reign.over:
-            yield reign.changed.wait(1.0)
+            yield reign.changed.wait(LOOK_SECONDS)
             self._look(self._process.clock())
 
     def _look(self, now: float) -> None:
@@ -54,17 +59,15 @@ class Reigning:
             reign.end("no majority")
         if reign.established:
             reign.change_members(self._hosts, dict(self._statuses))
-            for address in reign.lanes:
-                assert address in self._hosts, "addresses stay the same in this simulation"
+            self.begin()
 
     def _keep(self, reign: Reign, lane: Lane) -> Script:
         """Bring a member into step, and write to it."""
         while not reign.over:
             try:
+                reign.leave_removed(lane)
                 if not lane.joined:
                     yield from self._join(reign, lane)
-                elif lane.version < reign.configuration.version:
-                    yield from self._tell_configuration(reign, lane)
                 elif lane.acked < reign.record.last.txid or lane.told < reign.decided:
                     yield from self._append(reign, lane)
                 else:
@@ -110,11 +113,24 @@ class Reigning:
         """Whether the log of a member is not of this epoch yet, whatever is in it."""
         return status.log_epoch != reign.epoch
 
+    def _configure(self, reign: Reign, lane: Lane) -> Script:
+        """Have a member store who decides by now, beside what is written to it."""
+        while not reign.over:
+            if not lane.joined or lane.version >= reign.configuration.version:
+                yield reign.changed.wait(LOOK_SECONDS)
+                continue
+            try:
+                yield from self._tell_configuration(reign, lane)
+            except DfsError as error:
+                self._world.note(f"{lane.address} is configured later: {error.code}")
+                yield self._world.sleep(RETRY_SECONDS)
+
     def _tell_configuration(self, reign: Reign, lane: Lane) -> Script:
         configuration = reign.configuration
         yield self._ask(lane.address, "adopt", reign.epoch, reign.owner, reign.record.base, b"",
                         reign.decided, configuration)
         lane.version = max(lane.version, configuration.version)
+        reign.changed.ring()
 
     def _append(self, reign: Reign, lane: Lane) -> Script:
         decided, first = reign.decided, lane.acked
@@ -166,7 +182,7 @@ class Reigning:
 
     def release(self) -> Script:
         """Let others lead; a member that does not hear it lets its lease run out."""
-        for member in self._hosts:
+        for member in list(self._reign.lanes):
             try:
                 yield self._ask(member, "release", self._reign.epoch)
             except DfsError as error:

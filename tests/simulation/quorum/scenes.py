@@ -7,7 +7,7 @@ What it waits for may not come about, then the run just goes on. Nothing here ju
 somebody must lead: `decided.py` does, as in every run.
 """
 
-from typing import Callable, Tuple
+from typing import Callable, Sequence, Tuple
 
 from metadata_service.member.member_lease import LEASE_FACTOR
 from tests.simulation.auditor import demand
@@ -223,6 +223,26 @@ class Scenes(Stage):
         led = self._go_on_with(b, c)
         demand(led, "nobody leads, though a majority of the last configuration is well")
 
+    def _shrink(self) -> None:
+        """Only a is a member any more."""
+        a = self._a
+        self._want(a)
+        self._need(lambda: a.core.record.is_alone
+                   and self._reign(self._x).configuration == a.core.record.configuration)
+
+    def _edit_amid_growth(self) -> None:
+        """An edit reaches only the old member, which knows by then that it is the only one no
+        more."""
+        a, b, c, x = self._a, self._b, self._c, self._x
+        self._shrink()
+        self._want(*self._members)
+        self._need(lambda: len(a.core.record.configuration.sets) == 2)
+        self._sever(x, b, c)
+        x.quiet = False
+        self._until(lambda: self._txid(a) > self._n)
+        self._silence(x)
+        self._go_on_with(*self._members)
+
     # Leases.
 
     def _x_is_silent_until_y_claims(self) -> None:
@@ -292,6 +312,13 @@ SCENES: Tuple[Callable[[Scenes], None], ...] = (
     Scenes._image_behind_the_tail, Scenes._adopted_again, Scenes._pulled_after_a_promise,
     Scenes._old_copy, Scenes._change_behind_a_claim, Scenes._configured_before,
     Scenes._early_claim, Scenes._claim_after_a_restart, Scenes._late_proof,
-    Scenes._one_epoch_twice,
+    Scenes._one_epoch_twice, Scenes._edit_amid_growth,
 )  # fmt: skip
-"""In turn, by the seed."""
+"""In turn, by every second seed."""
+
+
+def seeds_of(name: str, count: int) -> Sequence[int]:
+    """The first so many seeds that play this scene; ValueError when there is none of that name."""
+    names = [scene.__name__.strip("_") for scene in SCENES]
+    step = 2 * len(names)
+    return range(2 * names.index(name) + 1, step * count, step)

@@ -4,7 +4,7 @@ from typing import Callable, List
 
 from tests.simulation.network import Network
 from tests.simulation.quorum.decided import Decided
-from tests.simulation.quorum.leader import Leader
+from tests.simulation.quorum.leader import Leader, want
 from tests.simulation.quorum.member import MetadataMember
 from tests.simulation.quorum.reign import Reign
 from tests.simulation.world import Process, World
@@ -69,6 +69,7 @@ class Stage:
     def _end(self) -> None:
         """All is well again."""
         self._network.heal()
+        self._want(*self._members)
         for leader in self._leaders:
             leader.quiet = False
         for member in self._members:
@@ -78,6 +79,10 @@ class Stage:
                 process.start()
             if process.paused:
                 process.resume()
+
+    def _want(self, *members: MetadataMember) -> None:
+        """These shall be the members, by every config.ini."""
+        want(self._leaders, members)
 
     def _holders(self) -> List[Leader]:
         return [one for one in self._leaders if one.up and not one.paused
