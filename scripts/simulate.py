@@ -2,6 +2,7 @@
 
     python3 scripts/simulate.py [--quorum] [--seeds N] [--first S] [--steps K]
     python3 scripts/simulate.py [--quorum] --seed S [--steps K] [--trace]
+    python3 scripts/simulate.py [--quorum] --seek WORD
 
 Every seed is another run of a whole cluster in virtual time, in which anything may crash, pause,
 lose, repeat or reorder; afterwards nothing may be lost (see tests/simulation/simulation.py). With
@@ -9,13 +10,16 @@ lose, repeat or reorder; afterwards nothing may be lost (see tests/simulation/si
 that fill, hang, rot, are emptied or restored (see tests/simulation/quorum/quorum_run.py). The same
 seed is the same run. A seed that fails is printed with its last events, the rule that was
 broken, and the command that shows it again. The exit status is 1 when any seed failed.
+
+`--seek` plants each of the mistakes in whose names WORD is (pytest is needed for that), and tells
+the first seed that notices it, as the tests look for one. The exit status is 1 when none does.
 """
 
 import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -36,6 +40,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
         help=f"deeds of the world until all faults are healed ({simulation.STEPS})",
     )  # fmt: skip
     parser.add_argument("--quorum", action="store_true", help="only the metadata quorum")
+    parser.add_argument("--seek", metavar="WORD", help="which seeds notice planted mistakes")
     parser.add_argument("--seed", type=int, metavar="S", help="only this one")
     parser.add_argument("--trace", action="store_true", help="print every event of --seed")
     arguments = parser.parse_args(argv)
@@ -77,9 +82,28 @@ def run_many(seeds: range, steps: int, quorum: bool) -> int:
     return 1 if failures else 0
 
 
+def seek(word: str, quorum: bool) -> int:
+    """Look for seeds that notice planted mistakes; the exit status."""
+    from tests.simulation.mutants import MUTANTS
+    from tests.simulation.quorum.quorum_mutants import MUTANTS as QUORUM_MUTANTS
+    from tests.simulation.seeking import first_notice
+
+    mistakes: Dict[str, Any] = dict(QUORUM_MUTANTS) if quorum else dict(MUTANTS)
+    run: Any = quorum_run.run if quorum else simulation.run
+    missed = 0
+    for name in [name for name in mistakes if word in name]:
+        notice = first_notice(mistakes[name], run)
+        missed += notice is None
+        told = f"seed {notice.seed}, after {notice.tried} others" if notice else "NOT NOTICED"
+        print(f"{name}: {told}", flush=True)
+    return min(1, missed)
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     """The exit status."""
     arguments = parse(argv)
+    if arguments.seek is not None:
+        return seek(arguments.seek, arguments.quorum)
     usual = quorum_run.STEPS if arguments.quorum else simulation.STEPS
     steps = usual if arguments.steps is None else arguments.steps
     if arguments.seed is not None:

@@ -23,6 +23,9 @@ def test_nobody_minds_odd_messages(tmp_path: Path, security: str) -> None:
     assert report.outcomes["invalid_argument"] > 500 and report.outcomes["done"] > 20
 
 
+SEEDS = (13, 14, 15)
+"""Of the attacks on a cluster with a planted hole, one after the other until it is found."""
+
 HOLES = {
     "a check that lets texts pass for numbers": (
         "zookeeper/fabric/kinds.py", "if type(value) is not int:", "if value is None:",
@@ -59,4 +62,7 @@ def test_who_minds_is_found_out(
     cluster = Cluster(tmp_path / "cluster", data_nodes=1)
     cluster.run_from(root, *cluster.roles)
     with pytest.raises(Found, match=told), cluster:
-        Campaign(cluster, seed=13).run(0, 2 * WARM_UP + 900, NEVER)
+        # The first one met every hole when this was written. What shots a seed draws changes with
+        # the calls that there are, and then another may be needed.
+        for seed in SEEDS:
+            Campaign(cluster, seed=seed).run(0, 2 * WARM_UP + 900, NEVER)

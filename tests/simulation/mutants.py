@@ -44,6 +44,18 @@ class Mutant(NamedTuple):
     seed: int
     patches: Tuple[Patch, ...]
 
+    def seeds(self) -> Iterable[int]:
+        """The one that noticed it, and what comes after: a change elsewhere makes other runs."""
+        return range(self.seed, self.seed + SEEDS)
+
+    def notices(self, error: AssertionError) -> bool:
+        """Whether it complains as expected."""
+        return self.complaint in str(error.__cause__)
+
+
+SEEDS = 600
+"""How many seeds are tried, at most."""
+
 
 _decide = Decisions.decide
 

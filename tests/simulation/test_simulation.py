@@ -10,13 +10,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
-
 import pytest
 
 from tests.simulation import simulation
 from tests.simulation.auditor import Violation
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.seeking import first_notice
 
 SEEDS = 200
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,26 +52,12 @@ def test_seeds_are_different_runs() -> None:
     assert len(hashes) == 5 and hashlib.sha256().hexdigest() not in hashes
 
 
-def complaints_about(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> List[str]:
-    """What the first seed that notices the mutant in the expected way says."""
-    for patch in mutant.patches:
-        monkeypatch.setattr(*patch)
-    # The seed that noticed it when this was written comes first. When a change elsewhere makes
-    # other runs of the same seeds, a later one does.
-    for offset in range(3 * SEEDS):
-        try:
-            simulation.run(mutant.seed + offset)
-        except AssertionError as error:
-            if mutant.complaint in str(error.__cause__):
-                return str(error).splitlines()
-    return []
-
-
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_planted_defect_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = complaints_about(MUTANTS[name], monkeypatch)
-    assert lines, f"no seed noticed: {name}"
-    assert lines[-1].startswith("python3 scripts/simulate.py --seed ")
+def test_a_planted_defect_is_found(name: str) -> None:
+    notice = first_notice(MUTANTS[name], simulation.run)
+    assert notice is not None, f"no seed noticed: {name}"
+    last_line = notice.complaint.splitlines()[-1]
+    assert last_line.startswith(f"python3 scripts/simulate.py --seed {notice.seed} ")
 
 
 def test_a_failed_run_says_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) -> None:

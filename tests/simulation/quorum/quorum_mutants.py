@@ -4,13 +4,15 @@ Most are those of the exhaustive models (tests/protocol), in the real code this 
 are of what those leave out: images, witnesses, and whose promise a proof is.
 """
 
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
+import itertools
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 
 from metadata_service.leader import recovery
 from metadata_service.leader.allegiance import Allegiance
 from metadata_service.leader.majorities import is_majority
 from metadata_service.member.member_core import Change, MemberCore
 from metadata_service.member.member_lease import MemberLease
+from metadata_service.member.member_record import Record
 from metadata_service.quorum import NOBODY, START, Configuration, MemberStatus
 from tests.simulation.quorum import claimant as claimant_module
 from tests.simulation.quorum import member as member_module
@@ -20,7 +22,8 @@ from tests.simulation.quorum.member import MetadataMember
 from tests.simulation.quorum.model_disk import ModelDisk, blank_record
 from tests.simulation.quorum.reign import Reign
 from tests.simulation.quorum.reigning import Reigning
-from zookeeper.fabric.errors import Fenced
+from tests.simulation.quorum.scenes import seeds_of
+from zookeeper.fabric.errors import DfsError, Fenced
 
 
 class QuorumPatch(NamedTuple):
@@ -32,10 +35,26 @@ class QuorumPatch(NamedTuple):
 
 
 class QuorumMutant(NamedTuple):
-    """Patches, and a seed that noticed them when this was written: the search begins there."""
+    """Patches, and the scene that is about them; none: chance alone meets them."""
 
-    seed: int
+    scene: str
     patches: Tuple[QuorumPatch, ...]
+
+    def seeds(self) -> Iterable[int]:
+        """First those that play the scene, then all."""
+        playing = seeds_of(self.scene, SCENE_SEEDS) if self.scene else ()
+        return itertools.chain(playing, range(SEEDS))
+
+    def notices(self, error: AssertionError) -> bool:
+        """A defect of the mutant itself would be no discovery."""
+        if not isinstance(error.__cause__, (AssertionError, DfsError)):
+            raise error
+        return True
+
+
+SEEDS = 200
+SCENE_SEEDS = 40
+"""How many seeds are tried, at most: of all, and of those that play the scene."""
 
 
 def _longest(members: recovery.Answers) -> MemberStatus:
@@ -160,6 +179,11 @@ def _leaves_joint_at_once(configuration: Configuration, *rest: Any) -> Optional[
     return _next(configuration, *rest)
 
 
+def _is_one_of_two_sets(self: Record) -> bool:
+    """Who was the only member goes on by itself until it is told of one set."""
+    return any([one for one, _ in some] == [self.member_id] for some in self.configuration.sets)
+
+
 def _configured_by_length(members: recovery.Answers) -> Configuration:
     best = max(members.values(), default=None,
                key=lambda status: (status.last.txid, -status.configuration.version))
@@ -189,8 +213,8 @@ def _always(value: Any) -> Callable[..., Any]:
     return lambda *_args: value
 
 
-def _mutant(seed: int, *patches: Tuple[Any, str, Any]) -> QuorumMutant:
-    return QuorumMutant(seed, tuple([QuorumPatch(*patch) for patch in patches]))
+def _mutant(scene: str, *patches: Tuple[Any, str, Any]) -> QuorumMutant:
+    return QuorumMutant(scene, tuple([QuorumPatch(*patch) for patch in patches]))
 
 
 _FEW_PROMISES: Sequence[Tuple[Any, str, Any]] = (
@@ -199,45 +223,52 @@ _FEW_PROMISES: Sequence[Tuple[Any, str, Any]] = (
 )
 
 MUTANTS: Dict[str, QuorumMutant] = {
-    "the longest log is chosen": _mutant(57, (recovery, "latest", _longest)),
-    "one member's word decides": _mutant(3, (reign_module, "reached", _any_member)),
-    "too few promises are believed": _mutant(15, *_FEW_PROMISES),
+    "the longest log is chosen": _mutant("two_logs", (recovery, "latest", _longest)),
+    "one member's word decides": _mutant("", (reign_module, "reached", _any_member)),
+    "too few promises are believed": _mutant("", *_FEW_PROMISES),
     "appended to a log that was not adopted": _mutant(
-        1, (MemberCore, "_require_leader", _log_that_was_not_adopted),
+        "", (MemberCore, "_require_leader", _log_that_was_not_adopted),
         (Reigning, "_must_adopt", _no_adoption)),
     "edits are applied when they are stored": _mutant(
-        0, (MemberCore, "_decided", lambda self, told, last: last)),
-    "a promise is forgotten": _mutant(3, (MetadataMember, "_fresh", _forgetful)),
-    "the epoch is stored before the log": _mutant(173, (MetadataMember, "_torn", _epoch_first)),
-    "adopt is two transactions": _mutant(35, (MetadataMember, "_torn", _cut_first)),
+        "", (MemberCore, "_decided", lambda self, told, last: last)),
+    "a promise is forgotten": _mutant(
+        "promise_and_restart", (MetadataMember, "_fresh", _forgetful)),
+    "the epoch is stored before the log": _mutant(
+        "torn_adopt", (MetadataMember, "_torn", _epoch_first)),
+    "adopt is two transactions": _mutant("torn_cut", (MetadataMember, "_torn", _cut_first)),
     "two candidates share an epoch": _mutant(
-        10, (MemberCore, "claim", _shared_epoch), (MemberCore, "_require_owner", _any_owner)),
-    "a repeated adopt cuts the log": _mutant(39, (MemberCore, "adopt", _adopts_again)),
+        "", (MemberCore, "claim", _shared_epoch), (MemberCore, "_require_owner", _any_owner)),
+    "a repeated adopt cuts the log": _mutant("adopted_again", (MemberCore, "adopt", _adopts_again)),
     "what is not decided is pulled": _mutant(
-        2, (MetadataMember, "exposed_log_behind", _undecided_to_peers)),
+        "", (MetadataMember, "exposed_log_behind", _undecided_to_peers)),
     "an image replaces the own tail": _mutant(
-        65, (MetadataMember, "_keeps_tail", _always(False))),
-    "a pull takes over the log epoch": _mutant(13, (MemberCore, "pull", _pull_with_epoch)),
+        "image_behind_the_tail", (MetadataMember, "_keeps_tail", _always(False))),
+    "a pull takes over the log epoch": _mutant(
+        "pulled_after_a_promise", (MemberCore, "pull", _pull_with_epoch)),
     "a wiped member keeps its name": _mutant(
-        105, (MetadataMember, "replace_disk", _same_name),
+        "", (MetadataMember, "replace_disk", _same_name),
         (MetadataMember, "_rename", _renamed_to_itself)),
     "members change without a joint decision": _mutant(
-        129, (reign_module, "next_configuration", _no_joint)),
+        "change_behind_a_claim", (reign_module, "next_configuration", _no_joint)),
     "the joint configuration is left at once": _mutant(
-        17, (reign_module, "next_configuration", _leaves_joint_at_once)),
+        "change_behind_a_claim", (reign_module, "next_configuration", _leaves_joint_at_once)),
+    "the only member goes on alone": _mutant(
+        "edit_amid_growth", (Record, "is_alone", property(_is_one_of_two_sets))),
     "the longest log configures": _mutant(
-        47, (recovery, "newest_configuration", _configured_by_length)),
-    "a member promises to whoever asks": _mutant(77, (MemberLease, "check_claim", _always(None))),
-    "a member forgets at a restart": _mutant(23, (MemberLease, "__init__", _lease_forgotten)),
-    "a proof is dated by its answer": _mutant(53, (Reigning, "_dated", _dated_by_answer)),
-    "one answer is a proof": _mutant(55, (Allegiance, "proved_at", _one_answer)),
+        "configured_before", (recovery, "newest_configuration", _configured_by_length)),
+    "a member promises to whoever asks": _mutant(
+        "early_claim", (MemberLease, "check_claim", _always(None))),
+    "a member forgets at a restart": _mutant(
+        "claim_after_a_restart", (MemberLease, "__init__", _lease_forgotten)),
+    "a proof is dated by its answer": _mutant("late_proof", (Reigning, "_dated", _dated_by_answer)),
+    "one answer is a proof": _mutant("one_epoch_twice", (Allegiance, "proved_at", _one_answer)),
     "a proof of who promised it to another counts": _mutant(
-        55, (Reigning, "_has_adopted", _always(True))),
+        "one_epoch_twice", (Reigning, "_has_adopted", _always(True))),
     "an image is read while edits are applied, and not compared": _mutant(
-        43, (MetadataMember, "_pin", _always(None)),
+        "", (MetadataMember, "_pin", _always(None)),
         (MetadataMember, "_require_digest", _always(None))),
     "an old copy of a disk is believed": _mutant(
-        15, (recovery, "contradicted", _always(set()))),
+        "old_copy", (recovery, "contradicted", _always(set()))),
 }
 """By what is wrong."""
 

@@ -10,15 +10,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
-
 import pytest
 
 from tests.simulation.auditor import Violation
 from tests.simulation.quorum import quorum_run
-from tests.simulation.quorum.quorum_mutants import MUTANTS, QuorumMutant
+from tests.simulation.quorum.quorum_mutants import MUTANTS
 from tests.simulation.quorum.scenes import SCENES
-from zookeeper.fabric.errors import DfsError
+from tests.simulation.seeking import first_notice
 
 SEEDS = 200
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,28 +54,12 @@ def test_a_seed_is_the_same_run_in_every_process(hash_seed: str) -> None:
     assert ran.stdout.decode().strip() == quorum_run.run(7, 2000).trace_hash
 
 
-def complaint_about(mutant: QuorumMutant, monkeypatch: pytest.MonkeyPatch) -> List[str]:
-    """What the first seed that notices the mutant says."""
-    for patch in mutant.patches:
-        monkeypatch.setattr(*patch)
-    # The seed that noticed it when this was written comes first. When a change elsewhere makes
-    # other runs of the same seeds, a later one does; likely one that plays the same scene.
-    for offset in sorted(range(SEEDS), key=lambda offset: offset % (2 * len(SCENES)) != 0):
-        try:
-            quorum_run.run(mutant.seed + offset)
-        except AssertionError as error:
-            # A defect of the mutant itself would be no discovery.
-            if isinstance(error.__cause__, (AssertionError, DfsError)):
-                return str(error).splitlines()
-            raise
-    return []
-
-
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_planted_mistake_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = complaint_about(MUTANTS[name], monkeypatch)
-    assert lines, f"no seed noticed: {name}"
-    assert lines[-1].startswith("python3 scripts/simulate.py --quorum --seed ")
+def test_a_planted_mistake_is_found(name: str) -> None:
+    notice = first_notice(MUTANTS[name], quorum_run.run)
+    assert notice is not None, f"no seed noticed: {name}"
+    last_line = notice.complaint.splitlines()[-1]
+    assert last_line.startswith(f"python3 scripts/simulate.py --quorum --seed {notice.seed} ")
 
 
 def test_a_failed_run_says_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
