@@ -105,6 +105,8 @@ def _promises(ways: Ways, owner: str, at_least: int, seconds: float) -> Promised
     def enough(answers: Dict[str, MemberStatus]) -> bool:
         return len(answers) == len(ways.addresses) if first is not None else _enough(answers)
 
+    if first is None:
+        asked = tuple(recovery.without_strangers(asked, heard.answers))
     heard = ask_all(ways, asked, CLAIM, reign, seconds, enough)
     if first is not None:
         members = {one.member_id: one for one in heard.answers.values()}

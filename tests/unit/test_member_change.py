@@ -14,7 +14,7 @@ from metadata_service.leader.members import Members
 from metadata_service.quorum import BLANK
 from tests.support.clusters.waiting import wait_until
 from tests.support.models.quorum_members import ListMember, ModelWays
-from zookeeper.fabric.errors import Unavailable
+from zookeeper.fabric.errors import Busy, Unavailable
 
 PATIENCE_SECONDS = 20.0
 BYTES_MAX = 1 << 20
@@ -99,6 +99,24 @@ def test_an_emptied_disk_stays_outside_where_config_ini_says_so(cluster: Cluster
     with cluster.ways.lock:
         new.pull(cluster.ways.members["a:1"])
     wait_until(lambda: ids(later) == [["a", "b", "d"]] and not later.waits_for)
+
+
+def test_who_does_not_decide_promises_nothing_to_a_candidate_that_loses(cluster: Cluster) -> None:
+    write(cluster.lead(admits=False), "abc")
+    new = cluster.replace("c:1", "d")
+
+    def refuse(address: str, method: str) -> bool:
+        if method == "claim" and address != "c:1":
+            raise Busy("the lease of another runs")
+        return False
+
+    cluster.ways.fate = refuse
+    with pytest.raises(Busy):
+        cluster.lead()
+    assert new.promised == 0
+    cluster.ways.fate = lambda *_: False
+    leader = cluster.lead()
+    wait_until(lambda: ids(leader) == [["a", "b", "d"]])
 
 
 def test_a_look_that_breaks_is_not_the_last_one(
