@@ -39,7 +39,7 @@ BOUNDS: List[Bounds] = [
     Bounds("members: three shrink to one, under a leader",
            lambda: ShrinkModel((1, 2), 1, led=True), 34_228),
     Bounds("members: under a leader", lambda: MembersModel((1, 2), 1, led=True), 283_050),
-    Bounds("members: a disk is replaced", lambda: MembersModel((1, 2), 1), 0),
+    Bounds("members: a disk is replaced", lambda: MembersModel((1, 2), 1), 668_312),
     Bounds("members: and given up", lambda: MembersModel((1, 2), 1, back=True), 0),
     Bounds("members: two edits", lambda: MembersModel((1, 2), 2), 0),
     Bounds("members: three epochs", lambda: MembersModel((1, 2, 3), 1), 0),
