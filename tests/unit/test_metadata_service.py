@@ -238,11 +238,13 @@ def test_room_is_not_measured_for_every_append(
 
     monkeypatch.setattr(room.disk, "space", measure)
     monkeypatch.setattr(room, "ROOM_SECONDS", 3600.0)
-    service._database._room._measure_at = 0.0
+    own = service._database._room
+    own._measure_at = 0.0
     lead(service._database)
     for txid, line in enumerate(lines_of(file_edits(1, 5)), 1):
         assert append(service._database, 1, txid, [line]) == txid
-    assert len(measures) == 1
+    # Others in this process may measure theirs meanwhile.
+    assert measures.count(own._directory) == 1
 
 
 def test_a_restart_keeps_everything(settings: Settings) -> None:
