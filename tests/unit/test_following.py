@@ -16,6 +16,7 @@ from metadata_service.edits import Edit, encode
 from metadata_service.member.member_database import MemberDatabase
 from metadata_service.record.metadata_db import MetadataDatabase
 from metadata_service.service import MetadataService
+from metadata_service.quorum import Tail
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.models import namenode_core
 from tests.support.models.record_leader import append, lead, served
@@ -229,7 +230,8 @@ class LongJournal:
 
 
 def test_who_takes_over_catches_up_by_any_member(leader: Leader, members: List[Member]) -> None:
-    """The first one may be lost together with the last leader, and the next one lag behind."""
+    """The first one may be lost together with the last leader, the next one lag behind, and
+    another keep no old edits, since it got an image."""
     standby = Standby(members[2])
     wait_until(lambda: standby.told == [None], what="the image")
     core = standby.following.stop()
@@ -238,7 +240,9 @@ def test_who_takes_over_catches_up_by_any_member(leader: Leader, members: List[M
     leader.core.mkdir("/only-here")
     members[2].record(leader.core.metadata.edits)
     journal: Any = LongJournal(leader.core.metadata.edits[-1].txid)
-    module.catch_up(core, journal, RecordReader([one.calls for one in members], False))
+    imaged = MemberCalls(lambda *_: Tail(journal.durable_txid, b"", True))
+    calls = [imaged, *(one.calls for one in members)]
+    module.catch_up(core, journal, RecordReader(calls, False))
     assert core.state.image.rows() == leader.rows()
 
 

@@ -139,12 +139,12 @@ class RecordReader:
 
     def recorded(self, txid: int) -> List[str]:
         """Some of the edits behind this one, of the first member that has any; whoever is asked
-        first may be the one that was lost together with the last leader."""
-        trouble = Unavailable(f"no metadata service has told of an edit behind {txid}")
+        first may be the one that was lost together with the last leader, or has a new image."""
+        trouble: DfsError = Unavailable(f"no metadata service has told of an edit behind {txid}")
         for _ in self._members:
             try:
                 lines = self.behind(txid, 0.0).lines
-            except Unavailable as error:
+            except (Unavailable, OutOfStep) as error:
                 trouble = error
             else:
                 if lines:
