@@ -30,6 +30,7 @@ class QuorumFaults:
         self._over = True  # Until it begins: scenes are not disturbed.
         self.done: Dict[str, int] = {}
         self._copies: Dict[str, ModelDisk] = {}
+        self._resized = False
         deeds: Dict[Callable[[], None], float] = {
             self._crash: 3.0, self._bounce: 2.0, self._cut_power: 3.0, self._die: 4.0,
             self._pause: 3.0, self._cut_link: 2.0, self._cut_one_way: 2.0, self._isolate: 3.0,
@@ -201,14 +202,15 @@ class QuorumFaults:
         )
 
     def _are_all_members(self) -> bool:
-        """Whether these very disks decide, are sound, and shall go on so: a disk that is chosen to
-        be the only one may not be lost any more."""
+        """Whether these very disks decide, and are sound. None is lost in a run where one was ever
+        chosen to be the only one, for that one may not be lost."""
         records = [member.disk.record for member in self._members]
         newest = max(records, key=lambda r: (r.log_epoch, r.configuration.version)).configuration
         ids = [{member_id for member_id, _ in one} for one in newest.sets]
         return (
             ids == [{record.member_id for record in records}]
-            and len(self._leaders[0].hosts) == len(self._members)
+            and not self._resized
+            and all(record.is_member for record in records)
             and all(member.disk.health == SOUND for member in self._members)
         )
 
@@ -217,9 +219,9 @@ class QuorumFaults:
         if len(self._leaders[0].hosts) == 1:
             self._note("growth to all")
             want(self._leaders, self._members)
-        elif self._are_all_members():
+        elif self._resized or self._are_whole():  # Else it might be one that went back in time.
             self._note("shrinking to one")
-            self._copies.clear()  # One of those would believe itself alone, or one of all.
+            self._resized = True
             want(self._leaders, [self._random.choice(self._members)])
 
     def _wipe(self) -> None:
