@@ -120,12 +120,19 @@ def deciding(members: Answers, configuration: Configuration) -> Dict[str, Member
 
 
 def without_strangers(hosts: Sequence[str], answers: Answers) -> List[str]:
-    """The hosts at which a promise is asked for: not those where a disk answered that does not
-    decide. It adopts the record of whoever leads; but a promise to one who comes to lead nothing
-    would keep it from that until all are united in another epoch."""
-    configuration = newest_configuration(counted(answers))
-    ids = {member_id for some in configuration.sets for member_id, _ in some}
-    return [one for one in hosts if one not in answers or answers[one].member_id in ids]
+    """The hosts at which a promise is asked for: not those where a disk answered that, for all that
+    anybody knows, never decided. It adopts the record of whoever leads; but a promise to one who
+    comes to lead nothing would keep it from that until all are united in another epoch.
+
+    One that decides no more is asked: it may be the only one that knows who does.
+    """
+    known = {
+        member_id
+        for status in answers.values()
+        for some in status.configuration.sets
+        for member_id, _ in some
+    }
+    return [one for one in hosts if one not in answers or answers[one].member_id in known]
 
 
 def addresses_of(answers: Answers, hosts: Sequence[str]) -> Tuple[str, ...]:

@@ -127,6 +127,15 @@ def test_the_configuration_of_the_latest_log_counts() -> None:
     assert recovery.newest_configuration(members) == later, "of one epoch the later version"
 
 
+def test_who_never_decided_is_not_asked_for_a_promise_and_who_does_no_more_is() -> None:
+    """While three become one, the first who leaves may be the only one that knows of it."""
+    hosts = ("a:1", "b:1", "c:1", "d:1")
+    alone = Configuration(9, ((("b", "b:1"),),))
+    answers = by_address(status("a", state=STRANGER, configuration=alone), status("b"), status("x"))
+    answers["c:1"] = answers.pop("x:1")
+    assert recovery.without_strangers(hosts, answers) == ["a:1", "b:1", "d:1"]
+
+
 # A cluster begins.
 
 

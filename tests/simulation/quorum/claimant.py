@@ -1,6 +1,6 @@
 """How a namenode of the simulation comes to reign over members: promises, the record, a reign."""
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
 from metadata_service.edits import split_lines
 from metadata_service.leader import recovery
@@ -35,7 +35,7 @@ class Claimant:
         process = self._process
         self.claims += 1
         owner = f"{process.name} {process.generation}.{self.claims}"
-        known = yield from self._ask_all("status", (), self._counts)
+        known = yield from self._ask_all(self._members, "status", (), self._counts)
         cluster_id = recovery.cluster_of(known)
         first = None
         if not cluster_id:
@@ -45,8 +45,11 @@ class Claimant:
             cluster_id = recovery.first_cluster_id(first)
         epoch = recovery.next_epoch(known, at_least)
         whole = len(self._members)
+        asked = self._members
+        if first is None:
+            asked = recovery.without_strangers(asked, known)
         answers = yield from self._ask_all(
-            "claim", (cluster_id, epoch, owner),
+            asked, "claim", (cluster_id, epoch, owner),
             (lambda found: len(found) == whole) if first is not None else self._counts)
         members = recovery.counted(answers)
         configuration = recovery.newest_configuration(members)
@@ -93,7 +96,9 @@ class Claimant:
         """One question to one member."""
         return self._network.call(self._process, member, method, *args, timeout=CALL_SECONDS)
 
-    def _ask_all(self, method: str, args: tuple, enough: Callable[[Any], bool]) -> Script:
+    def _ask_all(
+        self, asked: Sequence[str], method: str, args: tuple, enough: Callable[[Any], bool]
+    ) -> Script:
         """Answers by address, once there are enough, or no more can come."""
         process, world = self._process, self._process.world
         answers: Dict[str, MemberStatus] = {}
@@ -107,10 +112,10 @@ class Claimant:
                 refused.append(member)
             bell.ring()
 
-        for member in self._members:
+        for member in asked:
             process.spawn(ask(member))
         deadline = process.clock() + CLAIM_SECONDS
-        while not enough(answers) and len(answers) + len(refused) < len(self._members):
+        while not enough(answers) and len(answers) + len(refused) < len(asked):
             if not (yield bell.wait(deadline - process.clock())):
                 break
         if enough(answers):
