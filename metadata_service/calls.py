@@ -14,7 +14,7 @@ from metadata_service.quorum import (
 )
 from zookeeper.fabric.calls import READS, TELLS, Calls, call
 from zookeeper.fabric.identity import METADATA, NAME_NODE
-from zookeeper.fabric.kinds import INTEGER_MAX, Between, Length, Natural, PerhapsLabel
+from zookeeper.fabric.kinds import INTEGER_MAX, Between, Label, Length, Natural, PerhapsLabel
 
 Epoch = Annotated[int, Between(1, INTEGER_MAX)]
 Owner = Annotated[str, Length(1, 200)]
@@ -79,7 +79,7 @@ class MemberCalls(Calls, who=(NAME_NODE,)):
         """The leader of this epoch answers nobody any more: claims are welcome."""
 
     @call(TELLS)
-    def wish(self, address: Owner, missed_by: Natural) -> None:
+    def wish(self, address: Label, missed_by: Natural) -> None:
         """The namenode at this address would lead: so many datanodes, most of them, hear it and
         miss the one that does. That one learns of it when it proves itself, for a moment."""
 

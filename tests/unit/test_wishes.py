@@ -2,8 +2,11 @@
 
 import pytest
 
+from metadata_service.calls import MemberCalls
 from metadata_service.member.wishes import WISH_SECONDS, WISHES_MAX, Wishes
-from zookeeper.fabric.errors import Busy
+from metadata_service.quorum import Proved
+from zookeeper.fabric.calls import calls_of
+from zookeeper.fabric.errors import Busy, InvalidArgument
 
 
 def test_a_wish_is_told_as_long_as_it_is_said_again() -> None:
@@ -44,3 +47,14 @@ def test_nobody_else_may_claim_while_one_stands() -> None:
     with pytest.raises(Busy, match="n:1"):
         wishes.check_claim("n:2", 1.0)
     wishes.check_claim("n:2", WISH_SECONDS + 0.1)
+
+
+@pytest.mark.parametrize("address", ["n:1\n", "", "n\x7f:1", "n" * 256])
+def test_a_member_hears_of_no_wish_that_its_leader_could_not_be_told(address: str) -> None:
+    """With it no answer to a question for a proof would be understood any more."""
+    calls = calls_of(MemberCalls)
+    with pytest.raises(InvalidArgument):
+        calls["wish"].checked((address, 1))
+    told = Proved("a", 1, 1, True, "[::1]:1", 1)
+    assert calls["wish"].checked((told.wish, told.missed_by)) == (told.wish, told.missed_by)
+    assert calls["prove"].result(tuple(told)) == told
