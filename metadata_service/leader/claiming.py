@@ -8,7 +8,7 @@ fails is over: the next one claims another epoch, so that no two leaders ever sh
 """
 
 import time
-from typing import Dict, List, NamedTuple
+from typing import AbstractSet, Dict, List, NamedTuple
 
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import split_lines
@@ -105,8 +105,9 @@ def _promises(ways: Ways, owner: str, at_least: int, seconds: float) -> Promised
     def enough(answers: Dict[str, MemberStatus]) -> bool:
         return len(answers) == len(ways.addresses) if first is not None else _enough(answers)
 
+    before = heard.answers
     if first is None:
-        asked = tuple(recovery.without_strangers(asked, heard.answers))
+        asked = tuple(recovery.without_strangers(asked, before))
     heard = ask_all(ways, asked, CLAIM, reign, seconds, enough)
     if first is not None:
         members = {one.member_id: one for one in heard.answers.values()}
@@ -116,7 +117,7 @@ def _promises(ways: Ways, owner: str, at_least: int, seconds: float) -> Promised
         configuration = recovery.newest_configuration(members)
         members = recovery.deciding(members, configuration)
     if not is_majority(configuration, members.keys()):
-        raise _refusal(ways, heard)
+        raise _refusal(ways, heard, before.keys() - set(asked))
     return Promised(reign, configuration, members, heard)
 
 
@@ -125,8 +126,8 @@ def _enough(answers: Dict[str, MemberStatus]) -> bool:
     return is_majority(recovery.newest_configuration(members), members.keys())
 
 
-def _refusal(ways: Ways, heard: Heard) -> DfsError:
-    """Why there is no majority of promises."""
+def _refusal(ways: Ways, heard: Heard, unasked: AbstractSet[str]) -> DfsError:
+    """Why there is no majority of promises; at these addresses none was asked for."""
     for kind in (Fenced, Busy):
         for error in heard.errors.values():
             if isinstance(error, kind):
@@ -134,17 +135,20 @@ def _refusal(ways: Ways, heard: Heard) -> DfsError:
     for error in heard.errors.values():
         if not error.retryable:
             return error
-    return Unavailable(f"no majority of the members of the record answers: {_why(ways, heard)}")
+    why = _why(ways, heard, unasked)
+    return Unavailable(f"no majority of the members of the record answers: {why}")
 
 
-def _why(ways: Ways, heard: Heard) -> str:
+def _why(ways: Ways, heard: Heard, strangers: AbstractSet[str] = frozenset()) -> str:
     """What each member that does not count is about, for a person."""
     counts = recovery.counted(heard.answers)
     doubtful = recovery.contradicted(heard.answers)
     found: List[str] = []
     for address in ways.addresses:
         status = heard.answers.get(address)
-        if status is None:
+        if address in strangers:
+            found.append(f"{address} has another disk than before")
+        elif status is None:
             error = heard.errors.get(address)
             found.append(f"{address} {error.message if error else 'does not answer'}")
         elif status.member_id in doubtful:

@@ -119,6 +119,20 @@ def test_who_does_not_decide_promises_nothing_to_a_candidate_that_loses(cluster:
     wait_until(lambda: ids(leader) == [["a", "b", "d"]])
 
 
+def test_a_candidate_does_not_call_silent_whom_it_asks_for_nothing(cluster: Cluster) -> None:
+    write(cluster.lead(admits=False), "abc")
+    cluster.replace("c:1", "d")
+
+    def lose(address: str, method: str) -> bool:
+        if method == "claim" and address == "b:1":
+            raise Unavailable("lost the connection")
+        return False
+
+    cluster.ways.fate = lose
+    with pytest.raises(Unavailable, match="b:1 lost the connection; c:1 has another disk than"):
+        cluster.lead()
+
+
 def test_a_look_that_breaks_is_not_the_last_one(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
