@@ -51,9 +51,10 @@ class MemberStatus(NamedTuple):
 
     `promised` is the newest epoch promised, to `owner`; `log_epoch` is that of the leader whose
     log this is. The log goes from `first_txid` (0: it keeps none) to `last`; the image tables stand
-    at `applied`; everything up to `decided` is known to be decided. `witness` is what the other
-    members had acknowledged, as (member id, log epoch, txid). `silent_seconds` is how long ago a
-    leader last proved itself here, infinite after it let go; `state` is one of the words above.
+    at `applied`; everything up to `decided` is known to be decided. `witness` is what the members
+    had acknowledged, as (member id, log epoch, txid): that of the others counts. `silent_seconds`
+    is how long ago a leader last proved itself here, infinite after it let go; `state` is one of
+    the words above.
     """
 
     cluster_id: PerhapsLabel

@@ -4,7 +4,7 @@ So a message is encoded once, however many get it, and an answer is checked once
 three members, both took a quarter of the processor time that an append takes the leader.
 """
 
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional
 
 from metadata_service.calls import MemberCalls, Witness
 from metadata_service.edits import join_lines
@@ -17,10 +17,12 @@ APPEND = calls_of(MemberCalls)["append"]
 
 
 class Message(NamedTuple):
-    """An append, and up to which edit it brings a member."""
+    """An append that brings a member from behind one edit up to another; and with which witness."""
 
     request: Request
+    behind: int
     last: int
+    witness: Witness
 
 
 class Appends:
@@ -28,18 +30,22 @@ class Appends:
 
     def __init__(self, epoch: int, record: Ring, bytes_max: int) -> None:
         self._epoch, self._record, self._bytes_max = epoch, record, bytes_max
-        self._made: Optional[Tuple[Tuple[int, int, int, Witness], Message]] = None
+        self._made: Optional[Message] = None
         self._understood: Optional[Tuple[Any, Stored]] = None
 
     def message(self, behind: int, decided: int, witness: Witness) -> Message:
         """For a member that has the edits up to `behind`. KeyError when what follows is not kept
         (any more)."""
-        key = behind, self._record.last.txid, decided, witness
-        if self._made is None or self._made[0] != key:
-            lines = self._record.behind(behind, self._bytes_max)
-            args = self._epoch, self._record.place(behind), join_lines(lines), decided, witness
-            self._made = key, Message(Request(APPEND.name, args), behind + len(lines))
-        return self._made[1]
+        made, end = self._made, self._record.last.txid
+        # Who is a moment late is sent what the others were, though more may be decided by now.
+        if made is not None and behind == made.behind < end == made.last:
+            if witness in ((), made.witness):
+                return made
+        lines = self._record.behind(behind, self._bytes_max)
+        args = self._epoch, self._record.place(behind), join_lines(lines), decided, witness
+        request = Request(APPEND.name, args)
+        self._made = Message(request, behind, behind + len(lines), witness)
+        return self._made
 
     def meaning(self, answer: Any) -> Stored:
         """What a member answered; raises ProtocolViolation."""

@@ -114,7 +114,7 @@ class Lane:
         self.heard_at = 0.0
         """When it last answered, in monotonic seconds; in the beginning, when it was made."""
         self.told_at = -math.inf
-        """When it was told last what the others have acknowledged."""
+        """When it was told last what all have acknowledged."""
         self.refusals = 0
         self.appends = Histogram()
 

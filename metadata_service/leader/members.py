@@ -221,13 +221,12 @@ class Members:
             self._lose(lane, error)
 
     def _witness(self, lane: Lane, now: float) -> Witness:
-        """What the others have acknowledged, for this one to remember; none if it has just been
-        told, since in every append it would be the largest part of the work."""
-        if now - lane.told_at < WITNESS_SECONDS:
+        """What all have acknowledged, for this one to remember; none if it has just been told,
+        since in every append it would be the largest part of the work, or if it is alone."""
+        if now - lane.told_at < WITNESS_SECONDS or len(self.lanes) == 1:
             return ()
         lane.told_at = now
-        epoch, own = self.reign.epoch, lane.member_id
-        return tuple([(one, epoch, txid) for one, txid in self._acked().items() if one != own])
+        return tuple([(one, self.reign.epoch, txid) for one, txid in self._acked().items()])
 
     def _hear(self, lane: Lane, now: float) -> None:
         asked_at = lane.writing.asked_at

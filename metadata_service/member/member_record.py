@@ -7,7 +7,7 @@ from metadata_service.quorum import START, Configuration, Place
 from zookeeper.fabric.errors import CorruptData
 
 Witness = Tuple[Tuple[str, int, int], ...]
-"""(member id, log epoch, txid) of the other members, as the leader told."""
+"""(member id, log epoch, txid) of all members, as the leader told; that of the others counts."""
 
 _APPLIED = "applied"
 _PLACES = ("last", _APPLIED)

@@ -38,17 +38,28 @@ def test_a_message_ends_where_it_would_be_too_long() -> None:
     assert (message.last, message.request.args[2]) == (2, join_lines(LINES[1:2]))
 
 
-def test_another_message_is_sent_when_anything_in_it_differs() -> None:
+def test_another_message_is_sent_when_other_edits_or_another_witness_are_due() -> None:
     ring = Ring(START, LINES[:4])
     found = Appends(7, ring, 1 << 20)
     assert found.message(2, 3, ()).request.args[3:] == (3, ())
-    assert found.message(2, 4, ()).request.args[3:] == (4, ())
-    assert found.message(2, 4, WITNESS).request.args[3:] == (4, WITNESS)
+    assert found.message(2, 3, WITNESS).request.args[3:] == (3, WITNESS)
     assert found.message(3, 4, WITNESS).request.args[2] == join_lines(LINES[3:4])
     ring.add(LINES[4:])
     assert found.message(3, 4, WITNESS).last == 5
     with pytest.raises(KeyError):
         found.message(7, 4, WITNESS)
+
+
+def test_who_is_late_is_sent_what_the_others_were_though_more_is_decided() -> None:
+    found = appends_of()
+    message = found.message(2, 3, WITNESS)
+    assert found.message(2, 4, ()) is message and found.message(2, 4, WITNESS) is message
+
+
+def test_who_lacks_nothing_is_told_what_is_decided_by_now() -> None:
+    found = appends_of()
+    for decided in (3, 4):
+        assert found.message(4, decided, ()).request.args[2:] == (b"", decided, ())
 
 
 def test_equal_answers_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
