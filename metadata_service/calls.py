@@ -14,10 +14,10 @@ from metadata_service.quorum import (
 )
 from zookeeper.fabric.calls import READS, TELLS, Calls, call
 from zookeeper.fabric.identity import METADATA, NAME_NODE
-from zookeeper.fabric.kinds import INTEGER_MAX, Between, Label, Length, Natural, PerhapsLabel
+from zookeeper.fabric.kinds import INTEGER_MAX, Between, Label, Natural, PerhapsLabel, Printable
 
 Epoch = Annotated[int, Between(1, INTEGER_MAX)]
-Owner = Annotated[str, Length(1, 200)]
+Owner = Annotated[str, Printable(1, 200)]
 Limit = Annotated[int, Between(1, INTEGER_MAX)]
 Witness = Tuple[Tuple[str, int, int], ...]
 """(member id, log epoch, txid) of each other member, as far as it has acknowledged."""

@@ -4,7 +4,7 @@ So a message is encoded once, however many get it, and an answer is checked once
 three members, both took a quarter of the processor time that an append takes the leader.
 """
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Tuple
 
 from metadata_service.calls import MemberCalls, Witness
 from metadata_service.edits import join_lines

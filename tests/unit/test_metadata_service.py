@@ -147,6 +147,8 @@ class Text(str):
         ("claim", "", 1, None), ("claim", "", 1, Text("me")), ("claim", "", 1, "x" * 201),
         ("claim", "", 1, b"me"), ("claim", "", 1, ""), ("claim", "", 0, "me"),
         ("claim", "", True, "me"), ("claim", None, 1, "me"),
+        # What all are told of must be something that they can be told.
+        ("claim", "", 1, "me\n"), ("wish", "h:1\n", 1), ("wish", "\x1b[2J", 1),
         ("adopt", 1, "me", START, b"", 0, (1,)), ("adopt", 1, "me", (0,), b"", 0, NOBODY),
         ("adopt", 1, "me", START, b"", 0, (1, ((("m", 1),),))),
         ("append", True, START, b"", 0, ()), ("append", "1", START, b"", 0, ()),
