@@ -1,5 +1,6 @@
 """What is sent without waiting for who does not read: it goes on its way by and by, whole."""
 
+import socket
 import threading
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Iterator, Tuple
 import pytest
 
 from tests.support.clusters.waiting import PATIENCE_SECONDS
-from tests.support.links.ends import pair
+from tests.support.links.ends import pair, with_tls
 from zookeeper.fabric.errors import Unavailable
 from zookeeper.fabric.stream import Stream, readable
 
@@ -62,3 +63,15 @@ def test_nothing_is_posted_behind_what_was_not_heard_to_the_end(
     with pytest.raises(Unavailable):
         stream.post(b"more")
     assert stream.closed
+
+
+def test_a_small_message_is_one_record_of_tls(certified: Path) -> None:
+    """Each has a checksum, and is encrypted and decrypted by itself."""
+    stream, far = with_tls(certified)
+    raw = socket.socket(fileno=far.detach())
+    with raw:
+        raw.settimeout(PATIENCE_SECONDS)
+        stream.post(b"head", b"x" * 1000, b"\n")
+        first = raw.recv(1 << 16)
+        stream.close()
+    assert len(first) == 5 + int.from_bytes(first[3:5], "big") > 1005

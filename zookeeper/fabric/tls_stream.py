@@ -12,7 +12,7 @@ so what was cut off is seen.
 import os
 import ssl
 import time
-from typing import Any, List
+from typing import Any, List, Sequence
 
 from zookeeper.fabric.auth import begins_tls
 from zookeeper.fabric.errors import (
@@ -154,9 +154,7 @@ class TlsStream(Stream):
 
     def write_by(self, deadline: float, *parts: Buffer) -> None:
         """See Stream."""
-        if sum(map(len, parts)) <= _RECORD_BYTES:
-            parts = (b"".join(parts),)
-        for part in parts:
+        for part in _in_few_records(parts):
             view = memoryview(part)
             while view:
                 self._encrypt(view[:_PIECE_BYTES])
@@ -166,7 +164,7 @@ class TlsStream(Stream):
     def post(self, *parts: Buffer) -> None:
         """See Stream; all of it is encrypted at once."""
         self._socket()  # Of a closed one nothing is.
-        for part in parts:
+        for part in _in_few_records(parts):
             self._encrypt(memoryview(part))
         super().post(self._outgoing.read())
 
@@ -254,6 +252,10 @@ class TlsStream(Stream):
             why = f"{self.peer} does not accept the certificate of this process: {words}"
             return self._fail(AuthenticationFailed(why))
         return self._fail(Unavailable(f"lost the connection to {self.peer}: {words}"))
+
+
+def _in_few_records(parts: Sequence[Buffer]) -> Sequence[Buffer]:
+    return (b"".join(parts),) if sum(map(len, parts)) <= _RECORD_BYTES else parts
 
 
 def _words(error: ssl.SSLError) -> str:
