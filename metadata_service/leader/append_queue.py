@@ -52,6 +52,8 @@ class AppendQueue:
         self.turn_taken = False
         # While appends fail: since when, and when to try again after how long a pause.
         self._failing_since: Optional[float] = None
+        # And since when for want of room.
+        self._full_since: Optional[float] = None
         self._retry_at = 0.0
         self._retry_seconds = 0.0
         self.failure: Optional[DfsError] = None
@@ -115,7 +117,7 @@ class AppendQueue:
         self.turn_taken = False
         self.backlog.drop(durable_txid)
         self.durable_txid = max(self.durable_txid, durable_txid)
-        self._failing_since, self.trouble = None, ""
+        self._failing_since, self._full_since, self.trouble = None, None, ""
         self._retry_at = self._retry_seconds = 0.0
         self.room = room
 
@@ -134,8 +136,12 @@ class AppendQueue:
         self.trouble = f"waits for the metadata service: {error.message}"
         if self._failing_since is None:
             self._failing_since = started
-        patience = self._timeout_seconds
-        if now - self._failing_since >= (min(patience, FULL_SECONDS) if full else patience):
+        if not full:
+            self._full_since = None
+        elif self._full_since is None:
+            self._full_since = now
+        waits_for_room = 0.0 if self._full_since is None else now - self._full_since
+        if now - self._failing_since >= self._timeout_seconds or waits_for_room >= FULL_SECONDS:
             self.fail(error)
             return
         self._retry_at = now + self._retry_seconds

@@ -88,6 +88,17 @@ def test_it_gives_up_when_the_time_since_the_first_failure_is_over(
     assert queue.failure is error
 
 
+def test_what_waited_for_a_member_waits_for_room_as_long_as_anything() -> None:
+    queue, full = new_queue(1), DiskFull("full")
+    for now, error in ((0.0, AWAY), (3.0, AWAY), (3.5, full), (5.0, AWAY), (6.0, full)):
+        assert taken(queue, now) == [1]
+        queue.refused(error, now, now)
+    assert queue.failure is None
+    assert taken(queue, 6.0 + FULL_SECONDS) == [1]
+    queue.refused(full, 6.0 + FULL_SECONDS, 6.0 + FULL_SECONDS)
+    assert queue.failure is full
+
+
 def test_a_success_begins_the_time_anew() -> None:
     queue = new_queue(1)
     for round_number in range(5):
