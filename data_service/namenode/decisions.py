@@ -7,7 +7,7 @@ wait until `depends` is durable, and only then reply.
 """
 
 from random import Random
-from typing import Any, Callable, NamedTuple, Optional, Protocol, Tuple
+from typing import Any, Callable, Iterable, NamedTuple, Optional, Protocol, Tuple
 
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.retries import Op
@@ -17,6 +17,7 @@ from data_service.protocol.health import DEAD, ClusterStatus
 from data_service.protocol.nodes import NodeStats
 from metadata_service.edits import Edit
 from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.kinds import INTEGER_MAX
 
 Operation = Callable[[State], Outcome]
 
@@ -122,9 +123,9 @@ class Decisions:
         counts = blocks.census.counts()
         nodes = [node.stats for node in blocks.census.datanodes(now) if node.state != DEAD]
         return ClusterStatus(
-            capacity=sum(stats.capacity for stats in nodes),
-            used=sum(stats.used for stats in nodes),
-            remaining=sum(stats.remaining for stats in nodes),
+            capacity=_sum(stats.capacity for stats in nodes),
+            used=_sum(stats.used for stats in nodes),
+            remaining=_sum(stats.remaining for stats in nodes),
             safe_mode=blocks.safe_mode,
             safe_mode_reason=blocks.safe_mode_reason(now) if blocks.safe_mode else "",
             under_replicated=counts.under_replicated,
@@ -148,3 +149,9 @@ class Decisions:
 
     def __repr__(self) -> str:
         return f"<Decisions of epoch {self.log.epoch}: {self.state!r}>"
+
+
+def _sum(sizes: Iterable[int]) -> int:
+    """Of what datanodes claim to have, as much as a message can tell: one that lies must not keep
+    everybody from learning how the others are."""
+    return min(sum(sizes), INTEGER_MAX)

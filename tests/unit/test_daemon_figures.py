@@ -10,6 +10,8 @@ from data_service.datanode.store.activity import COPIED, Activity
 from data_service.datanode.store.volumes import DIRECTORY
 from data_service.namenode.decisions import Decisions
 from data_service.namenode.figures import figures_of, leading, standing_by
+from data_service.protocol.health import ClusterStatus
+from data_service.protocol.nodes import NodeInfo, NodeStats
 from data_service.web.figures import datanode_rows, overview
 from metadata_service.edits import Edit
 from metadata_service.leader.journal import Journal
@@ -21,7 +23,7 @@ from tests.support.models.namenode_core import Core
 from tests.support.models.record_leader import append, lead
 from tests.support.models.sample_edits import file_edit, file_edits, lines_of
 from zookeeper.fabric.figures import Family, value_in
-from zookeeper.fabric.kinds import decode
+from zookeeper.fabric.kinds import INTEGER_MAX, decode
 from zookeeper.service import Coordination
 
 
@@ -112,6 +114,17 @@ def test_a_namenode_tells_of_names_blocks_and_datanodes() -> None:
                       "pyhdfs_standby_lag_edits": 7, "pyhdfs_standby_lag_seconds": 1.5}
     for name in (overview.FILES, overview.DIRECTORIES, overview.OPEN_FILES):
         assert name in found, "the page asks for it"
+
+
+def test_what_datanodes_claim_to_have_can_be_told_of_together() -> None:
+    """Each number is one that it may tell; their sum would be none that crosses the wire."""
+    core = Core(datanodes=3)
+    blocks, most = core.state.blocks, INTEGER_MAX
+    session = blocks.register(NodeInfo("liar", "1", "h", 9, "/r", ""), core.now)
+    blocks.heartbeat(session, NodeStats(most, most, most, most, most, most), core.now, 0)
+    status = Decisions(core.state, _Log(), Random(1)).cluster_status(core.now)
+    assert decode(ClusterStatus, tuple(status)) == status
+    assert status.capacity == status.remaining == most
 
 
 def test_a_datanode_tells_of_its_blocks(tmp_path: Path) -> None:
