@@ -71,5 +71,6 @@ def _parse(data: bytes) -> Optional[Version]:
         )
     except (ValueError, KeyError):
         return None
-    named = version.cluster_id or version.member_id
+    # A blank member that is to have another name has neither for a moment.
+    named = version.cluster_id or version.layout >= _FIRST_WITH_MEMBERS
     return version if named and version.lines().encode("ascii") == data else None

@@ -10,6 +10,7 @@ from metadata_service.edits import TABLES, join_lines
 from metadata_service.going_alone import go_alone
 from metadata_service.member import catch_up as catch_up_module
 from metadata_service.member import member_core as member_module
+from metadata_service.member import upkeep as upkeep_module
 from metadata_service.member.catch_up import CatchUp, _Pace
 from metadata_service.member.member_database import MemberDatabase
 from metadata_service.member.upkeep import Upkeep
@@ -257,6 +258,22 @@ def test_a_member_that_went_back_in_time_is_another_one_and_keeps_what_it_has(
     catch_up.look()
     assert last_of(again) == EDITS and again.status().state == STRANGER
     again.close()
+
+
+def test_a_blank_member_that_went_back_in_time_starts_wherever_it_was_killed(
+    lacking: MemberDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(upkeep_module, "put", _kill)
+        Upkeep(lacking, str(tmp_path / "own")).renew("an old copy")
+    lacking.close()
+    again = begin(tmp_path / "own")
+    assert again.status().state == BLANK
+    again.close()
+
+
+def _kill(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_damaged_member_is_so_until_it_is_healed(
