@@ -156,7 +156,6 @@ class MemberKeeper:
                 self._require_kept(status.last)
             members.acknowledge(lane, acked)
             lane.version = version
-            lane.room = status.room
             if acked >= members.record.last.txid:
                 lane.refusal, lane.trouble = None, ""  # Otherwise what it is sent next will show.
             lane.writing.connection, lane.heard_at = connection, time.monotonic()
@@ -179,7 +178,8 @@ class MemberKeeper:
         members, lane = self._members, self._lane
         reason = ""
         with members.changed:
-            lane.state = status.state
+            # Also of one that is too full to take part: none of its room may be counted on.
+            lane.state, lane.room = status.state, status.room
             if lane.member_id != status.member_id:
                 lane.member_id, lane.acked, lane.version = status.member_id, -1, -1
                 lane.refusal = None

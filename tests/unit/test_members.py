@@ -277,6 +277,18 @@ def test_room_is_what_a_majority_has(quorum: Quorum) -> None:
         assert leader.has_room == has_room
 
 
+def test_who_cannot_take_part_for_want_of_room_has_none(quorum: Quorum) -> None:
+    """Changes would be taken that nobody can decide, and end one leader after the other."""
+    quorum.lead()
+    for one in quorum.members[:2]:
+        one.room = False
+    quorum.members[0].refuses = DiskFull("full")
+    leader = quorum.lead()
+    wait_until(lambda: len(leader.in_step()) == 2 and not leader.has_room)
+    quorum.members[0].refuses, quorum.members[0].room = None, True
+    wait_until(lambda: leader.has_room)
+
+
 def test_who_lacks_more_than_is_kept_fetches_it_by_himself(
     quorum: Quorum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
