@@ -129,6 +129,15 @@ def test_who_hears_of_no_leader_wishes_nothing_of_him(watch: Watch) -> None:
     assert not watch.members.times("wish")
 
 
+def test_what_was_missed_of_one_leader_is_not_said_of_the_next(watch: Watch) -> None:
+    watch.lead("n:1")
+    watch.missed_by = 2
+    watch.lookout.campaign(0)
+    wait_until(lambda: watch.lookout._count == 2)
+    watch.lead("n:1", silent_seconds=99.0)
+    wait_until(lambda: not watch.lookout.leader and not watch.lookout._count)
+
+
 def test_a_member_that_names_ever_more_others_has_few_of_them_asked(watch: Watch) -> None:
     """Each is asked by a thread of its own; a stolen key would have them by the thousand."""
     watch.lead("n:1")

@@ -136,6 +136,8 @@ class Lookout:
         now = time.monotonic()
         with self._lock:
             if not self.leader:
+                # What was counted of the one before is not to be said of the next.
+                self._count, self._counted_at = 0, -inf
                 return 0
             if now - self._counted_at < LOOK_SECONDS:
                 return self._count
