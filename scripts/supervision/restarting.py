@@ -25,7 +25,8 @@ def restart(site: Site, own_hosts: Sequence[str], chosen: Sequence[Daemon]) -> i
 
 def restart_in_turn(site: Site, own_hosts: Sequence[str], chosen: Sequence[Daemon]) -> int:
     """Restart each when the one before serves again; the exit status. One that does not is the
-    last: with the next one the cluster might end."""
+    last: with the next one the cluster might end. So those that are down come first."""
+    chosen = sorted(chosen, key=lambda daemon: daemon.record() is not None)
     for place, daemon in enumerate(chosen):
         failed = restart(site, own_hosts, [daemon])
         if not failed and daemon.kind.name == METADATA and not _counts(site.settings, daemon):

@@ -171,6 +171,9 @@ def test_one_daemon_is_restarted_alone(site: Site) -> None:
     assert said == in_turn and done.status == 0, done
     assert site.cluster("stop", "data_node_0", "data-node-2").status == 0
     assert set(site.records()) == set(before) - {"data_node_0", "data_node_2"}
+    done = site.cluster("restart", "data_node")
+    ready = [line.split()[0] for line in done.out.splitlines() if " is ready" in line]
+    assert ready == ["data_node_0", "data_node_2", "data_node_1"], "who is down comes first"
 
 
 def test_a_daemon_whose_line_has_left_the_config_is_told_and_stopped(site: Site) -> None:
