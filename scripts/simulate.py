@@ -5,7 +5,8 @@
     python3 scripts/simulate.py [--quorum] --seek WORD
 
 Every seed is another run of a whole cluster in virtual time, in which anything may crash, pause,
-lose, repeat or reorder; afterwards nothing may be lost (see tests/simulation/simulation.py). With
+lose, repeat or reorder, and disks of the metadata services fail; afterwards nothing may be lost
+(see tests/simulation/simulation.py). With
 `--quorum` it is the metadata quorum alone: three members, and leaders that come and go, with disks
 that fill, hang, rot, are emptied or restored (see tests/simulation/quorum/quorum_run.py). The same
 seed is the same run. A seed that fails is printed with its last events, the rule that was

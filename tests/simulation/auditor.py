@@ -7,28 +7,18 @@ is told of every removal before it happens and of every acknowledgement when it 
 from typing import Any, Dict, List, Tuple
 
 from data_service.protocol.nodes import TRASH
-from tests.simulation.services import MetadataService
+from tests.simulation.durable_record import DurableRecord
+from tests.simulation.violation import demand
 
 STALE_SECONDS = 3.0
 """After this silence a datanode's replicas are no reason to remove others."""
 
 
-class Violation(AssertionError):
-    """A rule that may never be broken was."""
-
-
-def demand(condition: bool, *facts: object) -> None:
-    """Raise Violation with the facts unless the condition holds."""
-    if not condition:
-        raise Violation(" ".join(map(str, facts)))
-
-
 class Auditor:
     """The rules for what happens on the way; `checks.py` has those for the end."""
 
-    def __init__(self, metadata: MetadataService) -> None:
-        self._metadata = metadata
-        metadata.witness = self.storing
+    def __init__(self, record: DurableRecord) -> None:
+        self._record = record
         self.datanodes: List[Any] = []
         self.namenodes: List[Any] = []
         self.lateness = 0.0
@@ -38,10 +28,6 @@ class Auditor:
         self._edits_seen = 0
         self.removals = 0
 
-    def storing(self, epoch: int, newest: int) -> None:
-        """An edit is about to become durable: of one epoch, only one namenode's are."""
-        demand(epoch == newest, "an edit of epoch", epoch, "is stored although", newest, "began")
-
     def removing(self, node: Any, order: Any) -> None:
         """A datanode is about to obey an order to remove a replica (HDFS-1972, HDFS-15200)."""
         self.removals += 1
@@ -50,9 +36,9 @@ class Auditor:
         replica = node.disk.get(block.block_id)
         if replica is None or replica.block.generation != block.generation:
             return
-        row = self._metadata.tables["blocks"].get(block.block_id)
+        row = self._record.tables["blocks"].get(block.block_id)
         if row is None:
-            if block.block_id in self._metadata.deleted_ever or order.action == TRASH:
+            if block.block_id in self._record.deleted_ever or order.action == TRASH:
                 return
         kept = [other.name for other in self.datanodes
                 if other is not node and self._keeps(other, replica.block, order)]
@@ -86,13 +72,18 @@ class Auditor:
 
     def _wanted(self, inode_id: int) -> int:
         """The least replication that the file ever durably had: an order may be a little old."""
-        for edit in self._metadata.edits[self._edits_seen :]:
+        for edit in self._record.edits[self._edits_seen :]:
             for table, key, row in edit.changes:
                 if table == "inodes" and row is not None:
                     least = self._least_wanted.get(key, row[9])
                     self._least_wanted[key] = min(least, row[9])
-        self._edits_seen = len(self._metadata.edits)
+        self._edits_seen = len(self._record.edits)
         return self._least_wanted[inode_id]
+
+    def look(self) -> None:
+        """Two namenodes that could answer at one moment could contradict each other."""
+        holders = [one.name for one in self.namenodes if one.up and not one.paused and one.holds]
+        demand(len(holders) < 2, "two namenodes hold a lease at once:", holders)
 
     def learned(self, name: str, epoch: int) -> None:
         """A datanode obeys the namenode of this epoch from now on."""
@@ -105,6 +96,6 @@ class Auditor:
 
     def heard_of_damage(self, name: str, block_id: int, namenode: str) -> None:
         """This namenode was told that a replica is damaged."""
-        if block_id in self._metadata.tables["blocks"]:
+        if block_id in self._record.tables["blocks"]:
             key = (name, block_id, namenode)
-            self._damage_heard.setdefault(key, self._metadata.world.now)
+            self._damage_heard.setdefault(key, self._record.world.now)

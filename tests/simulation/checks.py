@@ -5,25 +5,32 @@ from typing import Any, Dict, List, Optional
 from data_service.namenode.namespace.image import Image
 from data_service.namenode.namespace.permissions import Caller
 from data_service.protocol.files import LocatedBlock
-from tests.simulation.auditor import demand
+from metadata_service.edits import TABLES
+from metadata_service.quorum import OK
+from tests.simulation.violation import demand
 from tests.simulation.client import Client
 from tests.simulation.data_node import DataNode
 from tests.simulation.history import History
 from tests.simulation.name_node import NameNode
 from tests.simulation.plain_tree import DIRECTORY, view_of
-from tests.simulation.services import MetadataService, Tables
+from tests.simulation.durable_record import DurableRecord
+from tests.simulation.quorum.member import MetadataMember
+from tests.simulation.quorum.model_disk import Tables
 from tests.simulation.term import ModelTerm
 
 ROOT = Caller("root", frozenset(), True)
-FRESH = Image("root", "supergroup").rows()
+FRESH: Tables = {name: {} for name in TABLES}
+"""The rows of a namespace that nobody has changed, which no edit tells of."""
+for _name, _rows in Image("root", "supergroup").rows().items():
+    FRESH[_name] = {row[0]: row for row in _rows}
 
 
-def leader_of(namenodes: List[NameNode], metadata: MetadataService) -> Optional[ModelTerm]:
+def leader_of(namenodes: List[NameNode], record: DurableRecord) -> Optional[ModelTerm]:
     """The term that serves in the newest epoch, if there is one."""
     for namenode in namenodes:
         term = namenode.term
         if namenode.up and term is not None and not term.over:
-            if term.journal.epoch == metadata.epoch:
+            if term.journal.epoch == record.epoch:
                 return term
     return None
 
@@ -49,12 +56,32 @@ def check_term(term: ModelTerm, datanodes: List[DataNode]) -> None:
             demand(known, term, "does not know", replica, "of", datanode)
 
 
+def unrest_of_members(term: ModelTerm, members: List[MetadataMember]) -> str:
+    """Why the members are not quiet yet; empty when each is one, and has everything."""
+    reign = term.journal.reign
+    if len(reign.configuration.sets) != 1 or reign.decided != reign.record.last.txid:
+        return f"{reign.configuration}, decided {reign.decided} of {reign.record.last.txid}"
+    for member in members:
+        status = member.status()
+        if status.state != OK or status.member_id not in reign.ids:
+            return f"{member.name} is {status.state}"
+        if not status.last == status.applied == reign.record.last:
+            return f"{member.name} stands at {status.applied}, has {status.last}"
+    return ""
+
+
 def unrest(
-    term: Optional[ModelTerm], clients: List[Client], datanodes: List[DataNode]
+    term: Optional[ModelTerm], clients: List[Client], datanodes: List[DataNode],
+    members: List[MetadataMember], namenodes: List[NameNode],
 ) -> str:
     """Why the cluster is not quiet yet; empty when it is."""
     if term is None:
         return "nobody leads"
+    reason = unrest_of_members(term, members)
+    if reason:
+        return reason
+    if any(one.core is None for one in namenodes if one.term is not term):
+        return "nobody stands by"
     if any(not client.idle for client in clients):
         return "clients are busy"
     if any(datanode.busy for datanode in datanodes):
@@ -77,11 +104,14 @@ def unrest(
 
 
 def check_quiet(
-    term: ModelTerm, metadata: MetadataService, datanodes: List[DataNode], history: History
+    term: ModelTerm, record: DurableRecord, datanodes: List[DataNode], history: History,
+    members: List[MetadataMember],
 ) -> None:
     """The log explains all answers; namenode, record and disks say the same."""
     tables = history.check()
-    demand(tables == metadata.tables, "the tables are not what the edits make")
+    demand(tables == record.tables, "the tables are not what the edits make")
+    for member in members:
+        demand(member.disk.tables == tables, member.name, "has other rows than were decided")
     _check_image(term, tables)
     check_term(term, datanodes)
     expected: Dict[int, str] = {}
@@ -115,7 +145,5 @@ def _check_block(
 
 def _check_image(term: ModelTerm, tables: Tables) -> None:
     for name, rows in term.state.image.rows().items():
-        # A namespace that nobody has changed has a root and counters, and no rows of them.
-        stored = {row[0]: row for row in FRESH[name]}
-        stored.update(tables[name])
+        stored = {**FRESH[name], **tables[name]}
         demand({row[0]: row for row in rows} == stored, "the image is not what is stored:", name)

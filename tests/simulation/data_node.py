@@ -62,7 +62,7 @@ class Order(NamedTuple):
 
 
 class DataNode(Process):
-    """`disk`, `trash` and `epoch` are durable; the rest a crash forgets."""
+    """`disk`, `trash`, `epoch` and `cluster_id` are durable; the rest a crash forgets."""
 
     def __init__(self, network: Network, auditor: Auditor, name: str, namenodes: List[str]) -> None:
         super().__init__(network.world, name)
@@ -72,6 +72,7 @@ class DataNode(Process):
         self.disk: Dict[int, Replica] = {}
         self.trash: Dict[int, Replica] = {}
         self.epoch = 0
+        self.cluster_id = ""
         self._forget_all()
 
     def _forget_all(self) -> None:

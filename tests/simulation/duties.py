@@ -5,7 +5,6 @@ from typing import Any, Dict, Tuple
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import NodeInfo, NodeStats
 from tests.simulation.network import Network
-from tests.simulation.services import CLUSTER_ID
 from tests.simulation.world import Bell, Script
 from zookeeper.fabric.errors import DfsError, NotLeader, SessionExpired, Unavailable
 
@@ -65,8 +64,10 @@ class ModelDuties:
     def _register(self) -> Script:
         node = self._datanode
         self._acknowledged = 0
-        info = NodeInfo(node.name, str(node.generation), node.name, 1800, "/rack", CLUSTER_ID)
+        info = NodeInfo(node.name, str(node.generation), node.name, 1800, "/rack",
+                        node.cluster_id)
         registration = yield from self._call("register", info)
+        node.cluster_id = node.cluster_id or registration.cluster_id
         if registration.leads:
             node.learn(registration.epoch)
             node.drop_orders()

@@ -7,8 +7,12 @@ everything happens at once mostly tests that nothing works at all.
 from typing import Callable, Dict, List
 
 from tests.simulation.data_node import DataNode
+from tests.simulation.durable_record import DurableRecord
+from tests.simulation.name_node import NameNode
 from tests.simulation.network import Network
-from tests.simulation.services import METADATA, ZOOKEEPER, MetadataService
+from tests.simulation.quorum.disk_faults import DiskFaults
+from tests.simulation.quorum.member import MetadataMember
+from tests.simulation.services import ZOOKEEPER
 from tests.simulation.world import Process, World
 
 PAUSE_SECONDS = (1.0, 2.0, 4.0)
@@ -20,24 +24,29 @@ class Faults:
 
     def __init__(
         self, world: World, network: Network, processes: List[Process],
-        datanodes: List[DataNode], metadata: MetadataService,
+        datanodes: List[DataNode], members: List[MetadataMember], record: DurableRecord,
     ) -> None:  # fmt: skip
         self._world = world
         self._random = world.random
         self._network = network
         self._datanodes = datanodes
-        self._metadata = metadata
+        self._members, self._record = members, record
         # Namenodes are what this is about: they come three times.
-        self._namenodes = [p for p in processes if p.name.startswith("name_node")]
-        self._judges = [p for p in processes if p.name in (METADATA, ZOOKEEPER)]
+        self._namenodes = [p for p in processes if isinstance(p, NameNode)]
+        self._zookeepers = [p for p in processes if p.name == ZOOKEEPER]
         self._victims = processes + self._namenodes * 2
         self._processes = processes
         self._over = False
         deeds: Dict[Callable[[], None], float] = {
             self._crash: 3.0, self._pause: 2.0, self._isolate: 2.0, self._cut_link: 2.0,
             self._cut_one_way: 2.0, self._split: 5.0, self._lose_datanode: 3.0, self._rot: 2.0,
-            self._bad_network: 1.0, self._crash_all: 0.2,
+            self._bad_network: 1.0, self._crash_all: 0.2, self._hand_over: 1.0,
         }  # fmt: skip
+        self._disks = DiskFaults(world, members, record, world.note, self._seconds)
+        if self._random.random() < 0.5:
+            deeds.update({self._die: 2.0, self._cut_power: 1.0})
+            # What the only member loses is lost.
+            deeds.update(self._disks.deeds if len(members) > 1 else {})
         self._pause_seconds = self._random.choice(PAUSE_SECONDS)
         self._deeds = [deed for deed in deeds if self._random.random() < 0.6] or [self._crash]
         self._weights = [deeds[deed] for deed in self._deeds]
@@ -54,6 +63,11 @@ class Faults:
         self._over = True
         self._world.note("all is healed")
         self._network.heal()
+        self._disks.heal()
+        for namenode in self._namenodes:
+            namenode.claimant.dies_writing = False
+        for member in self._members:
+            member.loses_power = False
         for process in self._processes:
             self._restart(process)
             self._wake(process)
@@ -96,6 +110,22 @@ class Faults:
                 self._seconds(),
                 lambda: process.generation == generation and self._wake(process))
 
+    def _hand_over(self) -> None:
+        """An administrator wants the one that leads to let another one do so."""
+        for namenode in self._namenodes:
+            if namenode.up and namenode.holds:
+                self._world.note(f"{namenode.name} shall hand over")
+                namenode.hand_over()
+
+    def _die(self) -> None:
+        """A namenode ends while it writes to the members."""
+        for namenode in self._namenodes:
+            namenode.claimant.dies_writing = True
+
+    def _cut_power(self) -> None:
+        """A member ends in the middle of its next transaction."""
+        self._random.choice(self._members).loses_power = True
+
     def _restart(self, process: Process) -> None:
         if not process.up:
             process.start()
@@ -118,8 +148,12 @@ class Faults:
         """Cut a namenode off from those who would tell it that another leads now."""
         namenode = self._random.choice(self._namenodes)
         seconds = 6.0 + self._seconds()
-        # Cut off from the zookeeper alone it is deposed, and hears so from the other only.
-        for judge in self._random.choice((self._judges, self._judges[:1], self._judges[1:])):
+        members: List[Process] = list(self._members)
+        judges = self._random.choice((
+            members, members + self._zookeepers, self._zookeepers,
+            self._random.sample(members, len(members) // 2),
+        ))  # fmt: skip
+        for judge in judges:
             self._cut(namenode, judge, seconds)
             self._cut(judge, namenode, seconds)
 
@@ -169,5 +203,5 @@ class Faults:
 
     def _wanted(self, block_id: int) -> int:
         """How many replicas a block shall have; 0 while its file is being written."""
-        row = self._metadata.tables["blocks"].get(block_id)
-        return 0 if row is None else self._metadata.tables["inodes"][row[3]][9]
+        row = self._record.tables["blocks"].get(block_id)
+        return 0 if row is None else self._record.tables["inodes"][row[3]][9]

@@ -10,9 +10,10 @@ comes back, and what is indeterminate does not flicker.
 from typing import Any, Container, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from metadata_service.edits import TABLES, Edit
-from tests.simulation.auditor import Violation, demand
+from tests.simulation.violation import Violation, demand
 from tests.simulation.plain_tree import View, after, is_true, view_of
-from tests.simulation.services import MetadataService, Tables
+from tests.simulation.durable_record import DurableRecord
+from tests.simulation.quorum.model_disk import Tables
 from zookeeper.fabric.errors import NotADirectory, PathExists
 
 Op = Tuple[str, int]
@@ -48,9 +49,9 @@ class Moment(NamedTuple):
 class History:
     """All records of a run, in the order in which they ended."""
 
-    def __init__(self, metadata: MetadataService, repeated: Container[Op]) -> None:
+    def __init__(self, record: DurableRecord, repeated: Container[Op]) -> None:
         """`repeated` tells operations that may run again after they were answered."""
-        self._metadata = metadata
+        self._record = record
         self.repeated = repeated
         self._step = 0
         self.all: List[Record] = []
@@ -73,12 +74,12 @@ class History:
         """A client was answered, or gave up. An acknowledged change is durable by now."""
         self._step += 1
         record.ended, record.outcome, record.result = self._step, outcome, result
-        record.newest_txid = self._metadata.last_txid
+        record.newest_txid = self._record.last_txid
         self.ended.append(record)
 
     def check(self) -> Tables:
         """Explain every answer by the log; the tables that the log makes."""
-        return _Explanation(self, self._metadata.edits).check()
+        return _Explanation(self, self._record.edits).check()
 
 
 class _Explanation:

@@ -4,10 +4,11 @@ A mutant replaces one method, of a core or of a model that stands for the code a
 """
 
 from random import Random
-from typing import Any, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from data_service.namenode.decisions import Decided, Decisions, Operation
 from data_service.namenode.leading.leader_lease import LeaderLease
+from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.retries import Answer, Op, RetryCache
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.namenode.replicas.deletion import Deletions
@@ -18,10 +19,15 @@ from data_service.namenode.replicas.replication import Replication
 from data_service.namenode.replicas.verification import Verifications
 from data_service.namenode.writers.open_files import OpenFiles
 from data_service.protocol.blocks import Block
+from metadata_service.edits import Edit, join_lines
 from metadata_service.leader.append_queue import AppendQueue
+from metadata_service.member.member_core import MemberCore
+from metadata_service.member.member_lease import MemberLease
+from metadata_service.quorum import Tail
 from tests.simulation.data_node import DataNode
 from tests.simulation.duties import ModelDuties
-from tests.simulation.services import MetadataService
+from tests.simulation.following import ModelReader
+from tests.simulation.quorum.member import MetadataMember
 from tests.simulation.term import ModelTerm
 from tests.simulation.world import Script
 
@@ -82,8 +88,8 @@ def _obey_anybody(self: DataNode, epoch: int) -> None:
     self.epoch = epoch
 
 
-def _admit_anybody(_self: MetadataService, _epoch: int) -> None:
-    """The metadata service does not mind the epoch."""
+def _follow_anybody(_self: MemberCore, _epoch: int) -> None:
+    """A member stores the edits of whoever sends some."""
 
 
 def _counts_unless_dead(self: Node) -> bool:
@@ -142,6 +148,36 @@ def _command_anyway(_self: ModelTerm) -> Script:
     yield
 
 
+def _promise(_self: MemberLease, *_: Any) -> None:
+    """A member does not mind that another may still lead."""
+
+
+def _tell_undecided(self: MetadataMember, _source: str, txid: int, limit: int) -> Tail:
+    """A member tells a standby all that it has stored."""
+    record = self.core.record
+    upto = min(record.last.txid, txid + limit)
+    if upto < txid or record.base.txid > txid:
+        return Tail(upto, b"", True)
+    return Tail(upto, join_lines(self.disk.lines(txid, upto)), False)
+
+
+def _forget_edit(_self: Commits, _edit: Edit) -> None:
+    """Of what it follows a standby keeps only what became of it."""
+
+
+def _take_for_recorded(_self: ModelTerm) -> bool:
+    """Who ends a term goes on with what is in memory, recorded or not."""
+    return True
+
+
+def _apply_on(_self: MetadataMember) -> None:
+    """A member goes on while its image is read."""
+
+
+def _compare_nothing(_self: ModelReader, _rows: List[tuple], _digest: str) -> None:
+    """An image is believed as it came."""
+
+
 def _proved_anyway(_self: LeaderLease, _now: float) -> bool:
     """A namenode that was suspended answers from its old memory."""
     return True
@@ -174,16 +210,32 @@ MUTANTS: Dict[str, Mutant] = {
     "acknowledge before the journal is durable": Mutant(
         "", 0, (Patch(Decisions, "decide", _answer_at_once),)),
     "delete before the replacement is confirmed": Mutant(
-        "", 87, (Patch(Replication, "plan", _count_what_is_ordered),)),
+        "", 89, (Patch(Replication, "plan", _count_what_is_ordered),)),
     "a datanode obeys an older epoch": Mutant(
-        "obeys epoch", 43, (
+        "obeys epoch", 47, (
             Patch(DataNode, "check_epoch", _obey_anybody),
             Patch(ModelTerm, "require_command", _command_anyway),
         )),
-    "the metadata service accepts an older epoch": Mutant(
-        "is stored although", 81, (Patch(MetadataService, "admit", _admit_anybody),)),
+    "a member stores what an older leader sends": Mutant(
+        "beside", 81, (Patch(MemberCore, "_require_leader", _follow_anybody),)),
+    "a member promises to whoever asks": Mutant(
+        "hold a lease at once", 0, (Patch(MemberLease, "check_claim", _promise),)),
+    "a standby follows what is not decided": Mutant(
+        "and decided are only", 4, (Patch(MetadataMember, "exposed_tail", _tell_undecided),)),
+    "a standby forgets what repeated calls were answered": Mutant(
+        "took effect twice", 54, (Patch(Commits, "_remember_edit", _forget_edit),)),
+    "hand over before the last edit is decided": Mutant(
+        "", 0, (
+            Patch(ModelTerm, "drain", _command_anyway),
+            Patch(ModelTerm, "_is_recorded", _take_for_recorded),
+        )),
+    "an image is read while edits are applied, and not compared": Mutant(
+        "than were decided", 0, (
+            Patch(MetadataMember, "_pin", _apply_on),
+            Patch(ModelReader, "_require_digest", _compare_nothing),
+        )),
     "count stale replicas": Mutant(
-        "removes Replica", 31, (
+        "removes Replica", 54, (
             Patch(Node, "replicas_count", property(_counts_unless_dead)),
             Patch(Node, "may_take_replicas", property(_counts_unless_dead)),
             Patch(Deletions, "_is_surplus", _is_surplus),
@@ -192,25 +244,25 @@ MUTANTS: Dict[str, Mutant] = {
     "apply half a block report": Mutant(
         "does not know Replica", 0, (Patch(FullReports, "part", _settle_each_part),)),
     "order deletions before they are durable": Mutant(
-        "removes Replica", 0, (Patch(Decisions, "txid_for_orders", property(_order_at_once)),)),
+        "removes Replica", 9, (Patch(Decisions, "txid_for_orders", property(_order_at_once)),)),
     "resume a write that has ended": Mutant(
         "is complete and open", 951, (
             Patch(OpenFiles, "was_ended", _never_ended),
             Patch(OpenFiles, "exists", _never_ended),
         )),
     "forget the answers to repeated calls": Mutant(
-        "took effect twice", 0, (Patch(RetryCache, "get", _forgetful),)),
+        "took effect twice", 2, (Patch(RetryCache, "get", _forgetful),)),
     "answer without a proof of leadership": Mutant(
         "was never true between", 266, (Patch(LeaderLease, "holds", _proved_anyway),)),
     "take an append that was not answered for done": Mutant(
-        "", 0, (Patch(AppendQueue, "refused", _take_silence_for_success),)),
+        "", 2, (Patch(AppendQueue, "refused", _take_silence_for_success),)),
     "take over without acknowledged epochs": Mutant(
         "removes Replica", 1464, (
             Patch(Blocks, "lead", _lead_unacknowledged),
             Patch(Verifications, "sure", _never_ask),
         )),
     "drop the news for a standby": Mutant(
-        "does not know Replica", 0, (Patch(ModelDuties, "add", _tell_who_leads),)),
+        "does not know Replica", 1, (Patch(ModelDuties, "add", _tell_who_leads),)),
     "obey orders of an earlier session": Mutant(
         "obeys epoch", 56, (Patch(DataNode, "drop_orders", _keep_orders),)),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """A namenode process: what the zookeeper, the machine that leads, and callers have it do."""
 
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.candidacy import LOOK_SECONDS, Candidacy
@@ -14,13 +14,17 @@ from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import Tail
 from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
-from tests.simulation.following import ModelFollowing
+from tests.simulation.core import ModelCore
+from tests.simulation.durable_record import DurableRecord
+from tests.simulation.following import ModelFollowing, ModelReader
 from tests.simulation.journal import ModelJournal
 from tests.simulation.network import Network
-from tests.simulation.services import CLUSTER_ID, LEADER_SECONDS, METADATA, Coordination
+from tests.simulation.quorum.claimant import Claimant
+from tests.simulation.quorum.member import LEADER_SECONDS
+from tests.simulation.services import Coordination
 from tests.simulation.term import ModelTerm
 from tests.simulation.world import Bell, Process, Script
-from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, OutOfStep
+from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, OutOfStep, SessionExpired
 
 ROOT = Caller("root", frozenset(), True)
 BEAT_SECONDS = 1.0
@@ -33,10 +37,14 @@ BLOCK_SIZE = 100
 class NameNode(Process):
     """One of the namenodes that compete: the real `Leadership`, and scripts that carry it out."""
 
-    def __init__(self, network: Network, name: str, name_nodes: Sequence[str]) -> None:
+    def __init__(
+        self, network: Network, record: DurableRecord, name: str, name_nodes: Sequence[str],
+        members: List[str],
+    ) -> None:  # fmt: skip
         super().__init__(network.world, name)
-        self._network = network
-        self._name_nodes = name_nodes
+        self._network, self._record = network, record
+        self._name_nodes, self._members = name_nodes, members
+        self.claimant = Claimant(self, network, members, record)
         self._forget()
 
     def _forget(self) -> None:
@@ -44,13 +52,13 @@ class NameNode(Process):
         self.leadership = Leadership(False, self.world.random)
         self._events: Dict[type, leadership.Event] = {}
         self._candidacy = Candidacy(
-            self.name, self._name_nodes, 1, LEADER_SECONDS, self.world.random
+            self.name, self._name_nodes, len(self._members), LEADER_SECONDS, self.world.random
         )
         self._number: Optional[int] = None
         """Of the present candidacy, until it ends or a leader is missed."""
         self._coordination = Coordination(self, self._network.call, f"/name_nodes/{self.name}")
         # What is in memory while nobody follows; who follows; the term that is about to begin.
-        self._core: Optional[State] = None
+        self._core: Optional[ModelCore] = None
         self._following: Optional[ModelFollowing] = None
         self._begun: Optional[ModelTerm] = None
         self.term: Optional[ModelTerm] = None
@@ -59,7 +67,8 @@ class NameNode(Process):
         """Know nothing."""
         self._forget()
         self.spawn(self._coordinate())
-        self.spawn(self._look())
+        for member in self._members:
+            self.spawn(self._look(member))
         self.spawn(self._lead())
 
     # The session with the zookeeper; as `zookeeper/coordinator.py` keeps one.
@@ -76,28 +85,32 @@ class NameNode(Process):
 
     # Standing by; as `leading/lookout.py` does it.
 
-    def _look(self) -> Script:
+    def _look(self, member: str) -> Script:
         while True:
             yield self.world.sleep(LOOK_SECONDS)
             number = self._number
             if number is None:
                 continue
             try:
-                status = yield self._network.call(self, METADATA, "member_status", timeout=1.0)
+                status = yield self.claimant.ask(member, "status")
             except DfsError:
                 continue
             now = self.clock()
-            self._candidacy.heard(METADATA, status, now)
+            self._candidacy.heard(member, status, now)
             if number == self._number and self._candidacy.claims(now):
                 self._number = None
                 self.world.note(f"{self.name} misses a leader")
                 self._put(leadership.Vacant(number))
 
     def _see(self, datanodes: Optional[Dict[str, str]]) -> None:
-        following = self._following
-        state = self._core if following is None else following.state
-        if state is not None:
-            state.blocks.monitor.zookeeper_view(datanodes, self.clock())
+        core = self.core
+        if core is not None:
+            core.state.blocks.monitor.zookeeper_view(datanodes, self.clock())
+
+    @property
+    def core(self) -> Optional[ModelCore]:
+        """What is in memory while no term leads it."""
+        return self._core if self._following is None else self._following.core
 
     # Leading; as `daemon.py` carries it out.
 
@@ -135,6 +148,8 @@ class NameNode(Process):
             self._see(self._coordination.datanodes)
             self.term = self._begun
         elif isinstance(action, leadership.EndTerm):
+            if self._begun is not None:
+                yield from self._begun.drain()
             self._end_term()
         elif isinstance(action, leadership.Refuse):
             raise AssertionError(f"{self.name} cannot use the record: {action.error!r}")
@@ -145,28 +160,27 @@ class NameNode(Process):
                 self._see(self._coordination.datanodes)
                 self._put(leadership.Loaded(attempt))
             else:
-                assert error.retryable or isinstance(error, OutOfStep), error
+                passes = isinstance(error, (OutOfStep, SessionExpired))
+                assert error.retryable or passes, error
                 self._put(leadership.Lost(attempt, error))
 
-        self._following = ModelFollowing(self, self._network, self._unfollow(), told)
+        reader = ModelReader(self, self._network, self._members)
+        self._following = ModelFollowing(self, reader, self._unfollow(), told, self._record)
         self.spawn(self._following.run())
 
-    def _unfollow(self) -> Optional[State]:
+    def _unfollow(self) -> Optional[ModelCore]:
         following, self._following = self._following, None
         return self._core if following is None else following.stop()
 
     def _take_over(self, attempt: int, at_least: int) -> Script:
         self._core = self._unfollow()
         ending = Ending(lambda error: self._put(leadership.TermOver(attempt, error)))
-        journal = ModelJournal(self, self._network, ending.set)
+        journal = ModelJournal(self, self.claimant, self._members, ending.set)
         try:
-            if self._core is None:
-                raise OutOfStep("what was in memory is lost")
-            yield from journal.open(at_least)
-            self._begun = ModelTerm(self, self._core, journal, ending)
-            yield from self._begun.begin()
+            yield from self._begin_term(journal, ending, at_least)
         except DfsError as error:
             assert error.retryable or isinstance(error, (Fenced, OutOfStep)), error
+            journal.close()
             self._end_term()
             if isinstance(error, OutOfStep):
                 self._core = None
@@ -174,11 +188,35 @@ class NameNode(Process):
         else:
             self._put(leadership.TookOver(attempt))
 
+    def _begin_term(self, journal: ModelJournal, ending: Ending, at_least: int) -> Script:
+        core = self._core
+        if core is None:
+            raise OutOfStep("what was in memory is lost")
+        yield from journal.open(at_least)
+        if not core.cluster_id:
+            core = self._core = ModelCore(journal.cluster_id, self.world.random)
+            core.state.blocks.loaded(self.clock())
+        if journal.cluster_id != core.cluster_id:
+            raise OutOfStep("the record is that of another cluster by now")
+        reader = ModelReader(self, self._network, self._members)
+        yield from journal.catch_up(core, reader.tail)
+        self._begun = ModelTerm(self, core, journal, ending)
+        yield from self._begun.begin()
+
     def _end_term(self) -> None:
         term, self._begun, self.term = self._begun, None, None
         if term is not None:
             self.world.note(f"{self.name} ends epoch {term.journal.epoch}")
             self._core = term.end()
+
+    def hand_over(self) -> None:
+        """An administrator wants another one to lead."""
+        self._put(leadership.HandOver())
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may answer anybody now."""
+        return self.term is not None and self.term.holds
 
     def leading(self) -> ModelTerm:
         """The current term; raises NotLeader when there is none."""
@@ -299,10 +337,10 @@ class NameNode(Process):
         there is nothing in memory."""
         if self.term is not None and not self.term.over:
             return None
-        state = self._core if self._following is None else self._following.state
-        if state is None or state.blocks.leads:
+        core = self.core
+        if core is None or not core.cluster_id or core.state.blocks.leads:
             raise NotLeader(f"{self.name} knows nothing (yet)")
-        return state.blocks
+        return core.state.blocks
 
     def _hear(self, operation: Callable[[Blocks], Any]) -> Any:
         standby = self._standby()
@@ -314,7 +352,7 @@ class NameNode(Process):
         if standby is None:
             return self._register_at(self.leading(), info)
         session = standby.register(info, self.clock())
-        return Registration(session, standby.epoch, CLUSTER_ID, False)
+        return Registration(session, standby.epoch, self.core.cluster_id, False)
 
     def _register_at(self, term: ModelTerm, info: NodeInfo) -> Script:
         session = yield from term.tell_blocks(lambda blocks: blocks.register(info, self.clock()))

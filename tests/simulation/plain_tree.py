@@ -8,7 +8,7 @@ says that all models are made of. What else a file's entry has beside its replic
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from data_service.namenode.namespace.inodes import ROOT_ID
-from tests.simulation.services import Tables
+from tests.simulation.quorum.model_disk import Tables
 from tests.support.models.nodes import Directory, File, join
 from tests.support.models.tree import Tree
 from zookeeper.fabric.errors import DfsError

@@ -4,52 +4,32 @@ What is decided here in no other way than in a namenode's process: `Decisions`, 
 `LeaderLease`. What is here instead of threads, locks and the machine's clock is only waiting.
 """
 
-from itertools import count
-from random import Random
 from typing import Any, Callable, Dict, Optional
 
 from data_service.namenode.chores import Chores
 from data_service.namenode.decisions import Decisions, Operation
 from data_service.namenode.leading.ending import Ending
-from data_service.namenode.leading.leader_lease import LeaderLease
-from data_service.namenode.replicas.block_policy import BlockPolicy
 from data_service.namenode.replicas.blocks import Blocks
-from data_service.namenode.state import State
 from data_service.protocol.nodes import NodeStats
-from tests.simulation.auditor import STALE_SECONDS
+from tests.simulation.core import TICK_SECONDS, ModelCore
 from tests.simulation.journal import ModelJournal
-from tests.simulation.services import LEADER_SECONDS
 from tests.simulation.world import Bell, Process, Script
-from zookeeper.fabric.errors import DfsError, Fenced, NotEnoughReplicas, NotLeader, Unavailable
-
-LEASE_SOFT_SECONDS = 4.0
-LEASE_HARD_SECONDS = 12.0
-TICK_SECONDS = 1.0
-POLICY = BlockPolicy(
-    heartbeat_seconds=1.0, stale_seconds=STALE_SECONDS, dead_seconds=8.0, tick_seconds=TICK_SECONDS,
-    safe_mode_threshold=0.999, safe_mode_extension_seconds=1.0, max_replications=20,
-    max_replication_streams=2, replication_seconds=5.0, command_repeat_seconds=3.0,
-    trash_grace_seconds=LEASE_HARD_SECONDS, return_grace_seconds=6.0,
-)  # fmt: skip
+from zookeeper.fabric.errors import DfsError, NotEnoughReplicas, NotLeader
 
 PURGE_INODES = 4
 SLICE_PAUSE_SECONDS = 0.02
 PATIENCE_SECONDS = 3.0
 COMPLETE_SECONDS = 3.0
 WALL_MS = 1
-
-
-def new_state(cluster_id: str, random: Random) -> State:
-    """That of a namenode which knows nothing yet."""
-    blocks = Blocks(cluster_id, POLICY, count(1 + random.getrandbits(40)))
-    return State(blocks, "root", "supergroup", LEASE_SOFT_SECONDS, LEASE_HARD_SECONDS)
+DRAIN_SECONDS = 1.0
+LOOK_SECONDS = 0.2
 
 
 class ModelTerm:
     """In `journal.epoch`, which has been claimed; it may serve from `begin` until `end`."""
 
     def __init__(
-        self, process: Process, state: State, journal: ModelJournal, ending: Ending
+        self, process: Process, core: ModelCore, journal: ModelJournal, ending: Ending
     ) -> None:
         self.journal = journal
         self._process = process
@@ -57,8 +37,10 @@ class ModelTerm:
         self._proved = Bell(process.world)
         self._reported = Bell(process.world)
         self._ordered = Bell(process.world)
-        self.state = state
-        self.lease = LeaderLease(LEADER_SECONDS, False)
+        self._core = core
+        self.state = core.state
+        # What the answers of the members prove.
+        self.lease = journal.reign.lease
         self.decisions = Decisions(self.state, journal, process.world.random)
         self.chores = Chores(self.decisions, PURGE_INODES)
 
@@ -68,26 +50,38 @@ class ModelTerm:
         return self._ending.is_set
 
     def begin(self) -> Script:
-        """Take over what is recorded, check that no newer epoch began, keep house and lease."""
+        """Check that no newer epoch began meanwhile, lead, keep house and lease. What is in memory
+        has caught up with the record."""
         self._process.spawn(self._keep_lease())
-        yield from self.journal.catch_up(self.state)
         yield from self.journal.confirm()
         self.state.lead(self.journal.epoch, self._process.clock())
         for repeated in (self._round, self._record, self._purge):
             self._process.spawn(self._repeat(repeated))
 
-    def end(self) -> Optional[State]:
+    def drain(self) -> Script:
+        """Decide nothing any more, and wait a while until what was decided is durable."""
+        if self.over:
+            return
+        self.decisions.closed = True
+        try:
+            yield from self.journal.wait(self.state.commits.last_txid, DRAIN_SECONDS)
+        except DfsError as error:
+            self._process.world.note(f"{self._process.name} is not drained: {error.code}")
+
+    def end(self) -> Optional[ModelCore]:
         """Stop: every waiting call is sent home with an error. What is in memory, if all of it is
         recorded."""
         self._ending.set(NotLeader("the term was ended"))
-        recorded = self.journal.durable_txid >= self.state.commits.last_txid
+        recorded = self._is_recorded()
         if recorded:
             self.state.stand_by()
         self.journal.close()
-        self._process.spawn(self.journal.release())
         for bell in (self._proved, self._reported, self._ordered):
             bell.ring()
-        return self.state if recorded else None
+        return self._core if recorded else None
+
+    def _is_recorded(self) -> bool:
+        return self.journal.durable_txid >= self.state.commits.last_txid
 
     # Calls.
 
@@ -97,6 +91,8 @@ class ModelTerm:
             self.journal.check_room()
         yield from self._require_proof()
         self._require_term()
+        if self.decisions.closed:
+            raise NotLeader("this namenode hands over")
         decided = self.decisions.decide(operation, WALL_MS)
         yield from self.journal.wait(decided.depends)
         self._require_term()
@@ -170,12 +166,14 @@ class ModelTerm:
 
     # The lease.
 
-    def _holds(self) -> bool:
+    @property
+    def holds(self) -> bool:
+        """Whether leadership is proved as of now."""
         return not self.over and self.lease.holds(self._process.clock())
 
     def _require_proof(self) -> Script:
         deadline = self._process.clock() + PATIENCE_SECONDS
-        while not self._holds():
+        while not self.holds:
             left = deadline - self._process.clock()
             if left <= 0 or self.over:
                 raise NotLeader("this namenode cannot be sure that it leads; ask again")
@@ -187,16 +185,12 @@ class ModelTerm:
 
     def _keep_lease(self) -> Script:
         while not self.over:
-            asked_at = self._process.clock()
             try:
-                yield from self.journal.prove(self.lease.seconds)
-                self.lease.proved(asked_at)
-            except Fenced as error:
+                self.journal.require_reign()
+            except DfsError as error:
                 self._ending.set(error)
-            except Unavailable as error:
-                self._process.world.note(f"{self._process.name} has no proof: {error.code}")
             self._proved.ring()
-            yield from self._sleep(self.lease.renewal_seconds)
+            yield self.journal.reign.changed.wait(LOOK_SECONDS)
 
     # Housekeeping.
 

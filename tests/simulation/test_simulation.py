@@ -1,8 +1,9 @@
 """The cluster under a seeded scheduler: nothing is lost, whatever the seed lets happen.
 
 Each seed is a run of a whole cluster with crashes, pauses, partitions, lost, late and repeated
-messages and damaged replicas; see `simulation.py` for what is real and `checks.py`, `auditor.py`
-and `history.py` for what must hold. More seeds: `scripts/simulate.py`.
+messages, damaged replicas, and disks of members that fill, hang, rot, are emptied or go back in
+time; see `simulation.py` for what is real and `checks.py`, `auditor.py` and `history.py` for what
+must hold. More seeds: `scripts/simulate.py`.
 """
 
 import hashlib
@@ -13,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation import simulation
-from tests.simulation.auditor import Violation
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.seeking import first_notice
+from tests.simulation.violation import Violation
 
 SEEDS = 200
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +31,7 @@ def test_nothing_is_lost(first: int) -> None:
 
 def test_the_runs_reach_what_they_are_about() -> None:
     figures = [simulation.run(seed) for seed in range(12)]
-    assert sum(run.edits for run in figures) > 300
+    assert sum(run.edits for run in figures) > 200
     assert sum(run.epochs for run in figures) > 24
     assert sum(run.answers for run in figures) > 400
     assert sum(run.removals for run in figures) > 50

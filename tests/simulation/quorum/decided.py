@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Tuple
 from metadata_service.edits import TABLES, decode
 from metadata_service.quorum import Place
 from metadata_service.record.chain import following
-from tests.simulation.auditor import demand
+from tests.simulation.violation import demand
 
 Tables = Dict[str, Dict[Any, tuple]]
 

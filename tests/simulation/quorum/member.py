@@ -62,8 +62,8 @@ class MetadataMember(Process):
             self.core.trouble = DAMAGED
         self.acknowledged: Mark = self._stands
         self._last_seen, self._pruned = -1, False
-        self._export: Optional[Export] = None
-        self._export_used = 0.0
+        # When each reader of the image last asked, by the id of its export.
+        self._readers: Dict[str, float] = {}
         self._pending: Optional[Change] = None
         self._busy = False
         self._free = Bell(self.world)
@@ -140,8 +140,9 @@ class MetadataMember(Process):
         """Apply what is decided, and end what was read by somebody who is gone."""
         while True:
             yield self.world.sleep(0.2)
-            if self._export is not None and self.clock() - self._export_used > EXPORT_SECONDS:
-                self._end_export()
+            for export_id, used_at in list(self._readers.items()):
+                if self.clock() - used_at > EXPORT_SECONDS:
+                    self._leave(export_id)
             try:
                 yield from self._write(lambda: self.core.settle(self.disk))
             except DfsError as error:
@@ -190,6 +191,8 @@ class MetadataMember(Process):
 
     def exposed_tail(self, _source: str, txid: int, limit: int) -> Tail:
         """Decided edits behind one."""
+        if self.core.trouble:
+            raise CorruptData(f"{self.name} is {self.core.trouble}")
         record, decided = self.core.record, self.core.decided
         if decided < txid or record.base.txid > txid:
             return Tail(decided, b"", True)
@@ -205,12 +208,10 @@ class MetadataMember(Process):
         if self.core.trouble:
             raise CorruptData(f"{self.name} is {self.core.trouble}")
         self._pin()
-        self._export_used = self.clock()
         count = self._read(lambda: len(self.disk.rows()))
-        if self._export is None:
-            export_id = f"export-{self.world.random.randrange(1 << 30)}"
-            self._export = Export(export_id, self.core.record.applied, (("all", count),))
-        return self._export
+        export_id = f"export-{self.world.random.randrange(1 << 30)}"
+        self._readers[export_id] = self.clock()
+        return Export(export_id, self.core.record.applied, (("all", count),))
 
     def _pin(self) -> None:
         self.core.still = True
@@ -223,16 +224,17 @@ class MetadataMember(Process):
     def exposed_end_export(self, _source: str, export_id: str) -> str:
         """Go on; the digest of all rows."""
         self._require_export(export_id)
-        self._end_export()
+        self._leave(export_id)
         return digest_of(self._read(self.disk.rows))
 
     def _require_export(self, export_id: str) -> None:
-        if self._export is None or self._export.export_id != export_id:
+        if export_id not in self._readers:
             raise SessionExpired("this export is over")
-        self._export_used = self.clock()
+        self._readers[export_id] = self.clock()
 
-    def _end_export(self) -> None:
-        self._export, self.core.still = None, False
+    def _leave(self, export_id: str) -> None:
+        del self._readers[export_id]
+        self.core.still = self.core.still and bool(self._readers)
 
     def exposed_log_behind(self, _source: str, txid: int, upto: int) -> bytes:
         """Edits that were applied here."""

@@ -1,16 +1,12 @@
-"""What goes wrong with members, leaders, disks and the network between them, drawn from the seed.
-
-Disks fail one after the other: the next may be lost, rot or go back in time only when all members
-are whole again, because what a majority has lost is lost.
-"""
+"""What goes wrong with members, leaders and the network between them, drawn from the seed."""
 
 from typing import Callable, Dict, List
 
 from tests.simulation.network import Network
 from tests.simulation.quorum.decided import Decided
+from tests.simulation.quorum.disk_faults import DiskFaults
 from tests.simulation.quorum.leader import Leader, want
 from tests.simulation.quorum.member import MetadataMember
-from tests.simulation.quorum.model_disk import ROTTEN_EDIT, ROTTEN_ROW, SOUND, ModelDisk
 from tests.simulation.world import Process, World
 
 PAUSE_SECONDS = (0.5, 1.5, 4.0)
@@ -29,14 +25,11 @@ class QuorumFaults:
         self._processes: List[Process] = [*members, *leaders]
         self._over = True  # Until it begins: scenes are not disturbed.
         self.done: Dict[str, int] = {}
-        self._copies: Dict[str, ModelDisk] = {}
-        self._resized = False
+        self._disks = DiskFaults(world, members, witness, self._note, self._seconds)
         deeds: Dict[Callable[[], None], float] = {
             self._crash: 3.0, self._bounce: 2.0, self._cut_power: 3.0, self._die: 4.0,
             self._pause: 3.0, self._cut_link: 2.0, self._cut_one_way: 2.0, self._isolate: 3.0,
-            self._split: 2.0, self._crash_all: 0.3, self._fill: 1.0, self._stall: 1.5,
-            self._wipe: 2.0, self._rot_edit: 1.0, self._rot_row: 2.0, self._copy: 2.0,
-            self._restore: 2.0, self._resize: 2.0,
+            self._split: 2.0, self._crash_all: 0.3, **self._disks.deeds, self._resize: 2.0,
         }  # fmt: skip
         self._deeds = [deed for deed in deeds if self._random.random() < 0.6] or [self._crash]
         self._weights = [deeds[deed] for deed in self._deeds]
@@ -62,8 +55,7 @@ class QuorumFaults:
         for leader in self._leaders:
             leader.claimant.dies_writing = False
         want(self._leaders, self._members)
-        for member in self._members:
-            member.disk.full, member.disk.stalled_until = False, 0.0
+        self._disks.heal()
         for process in self._processes:
             if not process.up:
                 process.start()
@@ -177,97 +169,15 @@ class QuorumFaults:
         all_names = [p.name for p in self._processes]
         self._cut([(a, b) for a in all_names for b in all_names if (a in left) != (b in left)])
 
-    # Disks.
-
-    def _fill(self) -> None:
-        disk = self._random.choice(self._members).disk
-        self._note("full disk")
-        disk.full = True
-        self._later(lambda: setattr(disk, "full", False))
-
-    def _stall(self) -> None:
-        self._note("stalled disk")
-        disk = self._random.choice(self._members).disk
-        disk.stalled_until = self._world.now + self._seconds()
-
-    def _are_whole(self) -> bool:
-        """Whether any one disk could be lost now."""
-        records = [member.disk.record for member in self._members]
-        return (
-            self._are_all_members()
-            and all(record.last.txid >= len(self._witness.lines) for record in records)
-            and len({(r.promised, r.log_epoch, r.configuration) for r in records}) == 1
-            and records[0].promised == records[0].log_epoch
-            and all(m.up and not m.core.trouble for m in self._members)
-        )
-
-    def _are_all_members(self) -> bool:
-        """Whether these very disks decide, and are sound. None is lost in a run where one was ever
-        chosen to be the only one, for that one may not be lost."""
-        records = [member.disk.record for member in self._members]
-        newest = max(records, key=lambda r: (r.log_epoch, r.configuration.version)).configuration
-        ids = [{member_id for member_id, _ in one} for one in newest.sets]
-        return (
-            ids == [{record.member_id for record in records}]
-            and not self._resized
-            and all(record.is_member for record in records)
-            and all(member.disk.health == SOUND for member in self._members)
-        )
+    # Members.
 
     def _resize(self) -> None:
         """Somebody has one member go on alone, or all of them share the record again."""
+        disks = self._disks
         if len(self._leaders[0].hosts) == 1:
             self._note("growth to all")
             want(self._leaders, self._members)
-        elif self._resized or self._are_whole():  # Else it might be one that went back in time.
+        elif disks.one_was_chosen or disks.are_whole():  # Else it might be one that went back.
             self._note("shrinking to one")
-            self._resized = True
+            disks.one_was_chosen = True
             want(self._leaders, [self._random.choice(self._members)])
-
-    def _wipe(self) -> None:
-        if self._are_whole():
-            self._note("wiped disk")
-            member = self._random.choice(self._members)
-            member.crash()
-            member.replace_disk()
-            self._later(lambda: self._restart(member))
-
-    def _rot_edit(self) -> None:
-        if self._are_whole():
-            self._decay(self._random.choice(self._members), ROTTEN_EDIT)
-
-    def _rot_row(self) -> None:
-        """The log is there, and the promise: more can be broken meanwhile."""
-        if self._are_all_members():
-            self._decay(self._random.choice(self._members), ROTTEN_ROW)
-
-    def _decay(self, member: MetadataMember, health: str) -> None:
-        self._note(health)
-        member.disk.health = health
-        if member.up and self._random.random() < 0.7:  # Otherwise it is noticed when it is read.
-            member.crash()
-            self._world.at(0.1, lambda: self._restart(member))
-
-    def _copy(self) -> None:
-        """Somebody copies a directory, which is put back one day."""
-        member = self._random.choice(self._members)
-        if member.disk.record.log_epoch and self._are_all_members():
-            self._note("copied disk")
-            self._copies[member.name] = member.disk.copied()
-
-    def _restore(self) -> None:
-        """An old copy is put back, while both others remember what it had acknowledged."""
-        member = self._random.choice(self._members)
-        copy, record = self._copies.get(member.name), member.disk.record
-        stands = (record.member_id, record.log_epoch, record.last.txid)
-        remembered = all(stands in other.disk.record.witness
-                         for other in self._members if other is not member)
-        if copy is not None and copy.record.member_id == record.member_id:
-            is_older = copy.record.last.txid < record.last.txid
-            if is_older and remembered and self._are_whole():
-                self._note("old copy put back")
-                member.crash()
-                del self._copies[member.name]
-                member.disk = copy
-                copy.full, copy.stalled_until = False, 0.0
-                self._world.at(0.1, lambda: self._restart(member))

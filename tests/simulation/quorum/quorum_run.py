@@ -8,7 +8,7 @@ a few counters: what they say does not matter here, only that all members agree 
 
 from typing import Dict, List, NamedTuple
 
-from tests.simulation.auditor import Violation, demand
+from tests.simulation.violation import Violation, demand
 from tests.simulation.network import Network
 from tests.simulation.quorum.decided import Decided
 from tests.simulation.quorum.leader import Leader

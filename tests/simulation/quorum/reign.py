@@ -19,6 +19,9 @@ from tests.simulation.quorum.member import LEADER_SECONDS
 from tests.simulation.world import Bell, World
 from zookeeper.fabric.errors import Unavailable
 
+FENCED = "fenced"
+"""Why a reign ends that another one has followed."""
+
 
 class Lane:
     """A member as its leader sees it."""
@@ -106,7 +109,7 @@ class Reign:
     def look_at_allegiance(self, now: float) -> None:
         """When too few members are left, or some have been gone for long, this is over."""
         if self.allegiance.fenced_by(self.configuration):
-            self.end("fenced")
+            self.end(FENCED)
         elif self.allegiance.is_deserted(now):
             self.end("deserted")
 

@@ -20,16 +20,17 @@ NO_MAJORITY_SECONDS = 10.0
 class Reigning:
     """As `leader/members.py` and its keepers. `hosts` are the addresses of those wanted as
     members, which may change, and `statuses` what each that answers tells, kept by who watches
-    them."""
+    them. After so much patience without a majority the reign is over."""
 
     def __init__(
         self, process: Process, claimant: Claimant, reign: Reign, hosts: List[str],
-        statuses: Dict[str, MemberStatus],
+        statuses: Dict[str, MemberStatus], patience_seconds: float = NO_MAJORITY_SECONDS,
     ) -> None:  # fmt: skip
         self._process, self._world = process, process.world
         self._claimant, self._ask = claimant, claimant.ask
         self._reign, self._hosts, self._statuses = reign, hosts, statuses
         self._unable_since = process.clock()
+        self._patience_seconds = patience_seconds
         self._kept: Set[str] = set()
 
     def begin(self) -> None:
@@ -55,7 +56,7 @@ class Reigning:
             self._unable_since = now
         elif reign.allegiance.has_lost_some and now - self._unable_since > LEADER_SECONDS:
             reign.end("left, and without a majority")
-        elif now - self._unable_since > NO_MAJORITY_SECONDS:
+        elif now - self._unable_since > self._patience_seconds:
             reign.end("no majority")
         if reign.established:
             reign.change_members(self._hosts, dict(self._statuses))

@@ -10,7 +10,7 @@ somebody must lead: `decided.py` does, as in every run.
 from typing import Callable, Sequence, Tuple
 
 from metadata_service.member.member_lease import LEASE_FACTOR
-from tests.simulation.auditor import demand
+from tests.simulation.violation import demand
 from tests.simulation.quorum.leader import UNDECIDED_MAX
 from tests.simulation.quorum.member import LEADER_SECONDS, MetadataMember
 from tests.simulation.quorum.model_disk import ROTTEN_ROW, ModelDisk

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 import pytest
 
-from tests.simulation.auditor import Violation
+from tests.simulation.violation import Violation
 from tests.simulation.quorum import quorum_run
 from tests.simulation.quorum.quorum_mutants import MUTANTS
 from tests.simulation.quorum.scenes import SCENES
