@@ -112,6 +112,19 @@ class ModelReader:
             raise OutOfStep(f"the record ends before edit {txid}, which was followed")
         raise Unavailable(f"the member does not know of edit {txid} yet")
 
+    def recorded(self, txid: int) -> Script:
+        """Some of the edits behind this one, of the first member that has any."""
+        trouble: DfsError = Unavailable(f"no member has told of an edit behind {txid}")
+        for _ in self._members:
+            try:
+                lines = yield from self.behind(txid)
+                if lines:
+                    return lines
+            except (Unavailable, OutOfStep) as error:
+                trouble = error
+            self.turn()
+        raise trouble
+
     def tail(self, txid: int) -> Script:
         """What the member tells; Unavailable when it is damaged and others are not."""
         try:

@@ -1,13 +1,13 @@
 """The namenode's journal in virtual time: the real `AppendQueue` before the members' quorum."""
 
 from math import inf
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 from data_service.namenode.leading.following import digest_behind
-from metadata_service.edits import Edit, decode, split_lines
+from metadata_service.edits import Edit, decode
 from metadata_service.leader.append_queue import ATTEMPTS, AppendQueue, next_pause
 from metadata_service.leader.backlog import Pending
-from metadata_service.quorum import MemberStatus, Place, Tail
+from metadata_service.quorum import MemberStatus, Place
 from tests.simulation.core import ModelCore
 from tests.simulation.quorum.claimant import Claimant
 from tests.simulation.quorum.reign import FENCED, Reign
@@ -113,17 +113,14 @@ class ModelJournal:
             kind = Fenced if reign.why == FENCED else OutOfStep
             raise kind(f"epoch {reign.epoch} is over: {reign.why}")
 
-    def catch_up(self, core: ModelCore, tail: Callable[[int], Any]) -> Script:
-        """Carry out what is recorded and not in memory yet; `tail` asks a member for it."""
+    def catch_up(self, core: ModelCore, recorded: Callable[[int], Script]) -> Script:
+        """Carry out what is recorded and not in memory yet; `recorded` asks members for it."""
         state = core.state
         yield from self.confirm()
         while state.commits.last_txid < self.durable_txid:
             lines = self._kept_behind(Place(state.commits.last_txid, core.digest))
             if lines is None:
-                found: Tail = yield from tail(state.commits.last_txid)
-                lines = split_lines(found.payload)
-                if not lines:
-                    yield self._process.world.sleep(LOOK_SECONDS)
+                lines = yield from recorded(state.commits.last_txid)
             core.digest = digest_behind(core.digest, lines)
             state.replay([decode(line) for line in lines])
         if state.commits.last_txid > self.durable_txid:

@@ -219,7 +219,7 @@ MUTANTS: Dict[str, Mutant] = {
     "a member stores what an older leader sends": Mutant(
         "beside", 81, (Patch(MemberCore, "_require_leader", _follow_anybody),)),
     "a member promises to whoever asks": Mutant(
-        "hold a lease at once", 0, (Patch(MemberLease, "check_claim", _promise),)),
+        "hold a lease at once", 123, (Patch(MemberLease, "check_claim", _promise),)),
     "a standby follows what is not decided": Mutant(
         "and decided are only", 4, (Patch(MetadataMember, "exposed_tail", _tell_undecided),)),
     "a standby forgets what repeated calls were answered": Mutant(
@@ -246,7 +246,7 @@ MUTANTS: Dict[str, Mutant] = {
     "order deletions before they are durable": Mutant(
         "removes Replica", 9, (Patch(Decisions, "txid_for_orders", property(_order_at_once)),)),
     "resume a write that has ended": Mutant(
-        "is complete and open", 951, (
+        "is complete and open", 1105, (
             Patch(OpenFiles, "was_ended", _never_ended),
             Patch(OpenFiles, "exists", _never_ended),
         )),
@@ -264,5 +264,5 @@ MUTANTS: Dict[str, Mutant] = {
     "drop the news for a standby": Mutant(
         "does not know Replica", 1, (Patch(ModelDuties, "add", _tell_who_leads),)),
     "obey orders of an earlier session": Mutant(
-        "obeys epoch", 56, (Patch(DataNode, "drop_orders", _keep_orders),)),
+        "obeys epoch", 138, (Patch(DataNode, "drop_orders", _keep_orders),)),
 }  # fmt: skip

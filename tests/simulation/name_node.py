@@ -199,7 +199,7 @@ class NameNode(Process):
         if journal.cluster_id != core.cluster_id:
             raise OutOfStep("the record is that of another cluster by now")
         reader = ModelReader(self, self._network, self._members)
-        yield from journal.catch_up(core, reader.tail)
+        yield from journal.catch_up(core, reader.recorded)
         self._begun = ModelTerm(self, core, journal, ending)
         yield from self._begun.begin()
 
