@@ -8,10 +8,11 @@ no older one.
 """
 
 from collections import deque
-from typing import Any, Deque, Dict, List, NamedTuple, Set, Tuple
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Set, Tuple
 
 from data_service.protocol.blocks import Block
 from data_service.protocol.nodes import (
+    DELETE,
     DELETE_CORRUPT,
     REPLICATE,
     TRASH,
@@ -73,6 +74,10 @@ class DataNode(Process):
         self.trash: Dict[int, Replica] = {}
         self.epoch = 0
         self.cluster_id = ""
+        self.stalled_until = 0.0
+        """Until when the disk lets every order wait."""
+        self.told_to_delete: Callable[[DataNode, int], None] = lambda _datanode, _block_id: None
+        """Told of every block of which it shall delete the replica."""
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -174,6 +179,8 @@ class DataNode(Process):
         for block in command.blocks:
             self.orders.append(
                 Order(command.action, block, command.targets, epoch, given_at, giver))
+            if command.action == DELETE:
+                self.told_to_delete(self, block.block_id)
         self._ordered.ring()
 
     # Orders.
@@ -185,6 +192,8 @@ class DataNode(Process):
             # A repeated order, whose replica is gone, costs nothing.
             slowness = self._slowness if self.orders[0].block.block_id in self.disk else 0.01
             yield self.world.sleep(self.world.random.random() * slowness)
+            while self.stalled_until > self.world.now:
+                yield self.world.sleep(0.1)
             if self.orders:
                 order = self.orders.popleft()
                 if order.action == REPLICATE:

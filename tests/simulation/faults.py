@@ -13,6 +13,7 @@ from tests.simulation.network import Network
 from tests.simulation.quorum.disk_faults import DiskFaults
 from tests.simulation.quorum.member import MetadataMember
 from tests.simulation.services import ZOOKEEPER
+from tests.simulation.takeovers import Takeovers
 from tests.simulation.world import Process, World
 
 PAUSE_SECONDS = (1.0, 2.0, 4.0)
@@ -47,6 +48,9 @@ class Faults:
             deeds.update({self._die: 2.0, self._cut_power: 1.0})
             # What the only member loses is lost.
             deeds.update(self._disks.deeds if len(members) > 1 else {})
+        self._takeovers = Takeovers(
+            world, network, members, self._namenodes, datanodes, record)
+        deeds.update(self._takeovers.deeds)
         self._pause_seconds = self._random.choice(PAUSE_SECONDS)
         self._deeds = [deed for deed in deeds if self._random.random() < 0.6] or [self._crash]
         self._weights = [deeds[deed] for deed in self._deeds]
@@ -64,6 +68,7 @@ class Faults:
         self._world.note("all is healed")
         self._network.heal()
         self._disks.heal()
+        self._takeovers.heal()
         for namenode in self._namenodes:
             namenode.claimant.dies_writing = False
         for member in self._members:

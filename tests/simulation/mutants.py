@@ -179,8 +179,14 @@ def _compare_nothing(_self: ModelReader, _rows: List[tuple], _digest: str) -> No
 
 
 def _proved_anyway(_self: LeaderLease, _now: float) -> bool:
-    """A namenode that was suspended answers from its old memory."""
+    """A proof of leadership lasts for ever."""
     return True
+
+
+def _answer_anyway(_self: ModelTerm) -> Script:
+    """A namenode that was suspended answers from its old memory."""
+    return
+    yield
 
 
 def _take_silence_for_success(self: AppendQueue, *_: Any) -> None:
@@ -253,11 +259,13 @@ MUTANTS: Dict[str, Mutant] = {
     "forget the answers to repeated calls": Mutant(
         "took effect twice", 2, (Patch(RetryCache, "get", _forgetful),)),
     "answer without a proof of leadership": Mutant(
-        "was never true between", 266, (Patch(LeaderLease, "holds", _proved_anyway),)),
+        "was never true between", 0, (Patch(ModelTerm, "_require_proof", _answer_anyway),)),
+    "a proof of leadership lasts for ever": Mutant(
+        "hold a lease at once", 0, (Patch(LeaderLease, "holds", _proved_anyway),)),
     "take an append that was not answered for done": Mutant(
         "", 2, (Patch(AppendQueue, "refused", _take_silence_for_success),)),
     "take over without acknowledged epochs": Mutant(
-        "removes Replica", 1464, (
+        "removes Replica", 0, (
             Patch(Blocks, "lead", _lead_unacknowledged),
             Patch(Verifications, "sure", _never_ask),
         )),
