@@ -6,7 +6,7 @@ from data_service.namenode.leading.following import digest_behind
 from data_service.namenode.namespace.retries import ENTRIES_MAX
 from metadata_service.edits import TABLES, Edit, decode, split_lines
 from metadata_service.quorum import Export, MemberStatus, Tail
-from tests.simulation.core import ModelCore
+from tests.simulation.model_core import ModelCore
 from tests.simulation.durable_record import DurableRecord
 from tests.simulation.network import Network
 from tests.simulation.quorum.model_disk import digest_of

@@ -8,7 +8,7 @@ from metadata_service.edits import Edit, decode
 from metadata_service.leader.append_queue import ATTEMPTS, AppendQueue, next_pause
 from metadata_service.leader.backlog import Pending
 from metadata_service.quorum import MemberStatus, Place
-from tests.simulation.core import ModelCore
+from tests.simulation.model_core import ModelCore
 from tests.simulation.quorum.claimant import Claimant
 from tests.simulation.quorum.reign import FENCED, Reign
 from tests.simulation.quorum.reigning import Reigning

@@ -14,7 +14,7 @@ from data_service.namenode.state import State
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import Tail
 from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
-from tests.simulation.core import ModelCore
+from tests.simulation.model_core import ModelCore
 from tests.simulation.durable_record import DurableRecord
 from tests.simulation.following import ModelFollowing, ModelReader
 from tests.simulation.journal import ModelJournal

@@ -11,7 +11,7 @@ from data_service.namenode.decisions import Decisions, Operation
 from data_service.namenode.leading.ending import Ending
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.nodes import NodeStats
-from tests.simulation.core import TICK_SECONDS, ModelCore
+from tests.simulation.model_core import TICK_SECONDS, ModelCore
 from tests.simulation.journal import ModelJournal
 from tests.simulation.world import Bell, Process, Script
 from zookeeper.fabric.errors import DfsError, NotEnoughReplicas, NotLeader
