@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import List
 
 from data_service.filesystem import FileSystem
+from scripts.supervision.processes import identity
 from tests.support.clusters.ports import Ports
 from tests.support.clusters.scripted import Site
 from tests.support.clusters.waiting import wait_until
@@ -108,9 +109,10 @@ def has_grown(site: Site) -> bool:
 def lose_the_first_disk(site: Site) -> None:
     """The metadata service that once was the only one, with all that it kept."""
     settings = load(str(site.config))
-    os.kill(site.records()["metadata"], signal.SIGKILL)
+    pid = site.records()["metadata"]
+    os.kill(pid, signal.SIGKILL)
     place = Path(settings.metadata.directory_of(settings.metadata.hosts[0]))
-    wait_until(lambda: "metadata " in site.cluster("status", "metadata").out)
+    wait_until(lambda: not identity(pid))
     shutil.rmtree(place)
 
 

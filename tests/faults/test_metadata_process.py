@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
@@ -19,7 +20,7 @@ from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.links.journals import edits_of, rows_of
 from tests.support.models.sample_edits import file_edit, file_edits, image_after
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import DfsError
+from zookeeper.fabric.errors import Busy, DfsError
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.settings import Address, NetworkSettings
 
@@ -59,9 +60,16 @@ class Process:
         credentials = Credentials(own)
         ways = MemberWays((self.address,), credentials, network)
         self.ways.append(ways)
-        journal = Journal(ways, str(own), 60.0, network.max_frame_bytes, on_failure)
-        journal.open()
-        return journal
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            journal = Journal(ways, str(own), 60.0, network.max_frame_bytes, on_failure)
+            try:
+                journal.open()
+                return journal
+            except Busy:
+                # The one before was killed, and its lease runs.
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
 
     def close(self) -> None:
         """Leave nothing behind."""
