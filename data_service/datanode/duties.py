@@ -289,8 +289,8 @@ class Duties:
         acknowledged = 0 if self._report.is_due else self._acknowledged
         stats = self._description.stats()
         # Whoever stands by learns from that whether the one that leads can be heard.
-        stats = stats._replace(unheard_seconds=self._obedience.unheard_seconds)
-        orders = calls.heartbeat(session, stats, interval, acknowledged)
+        unheard_seconds = self._obedience.unheard_seconds
+        orders = calls.heartbeat(session, stats, interval, acknowledged, unheard_seconds)
         if orders.leads:
             self._turn_to(orders.epoch)
         self._said(orders.leads)

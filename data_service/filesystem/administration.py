@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Optional, Sequence, Tuple
 
 from data_service.filesystem.namenode_client import LIST_ROWS
-from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
+from data_service.protocol.health import AilingMember, ClusterStatus, DataNodeStatus, FsckRow
 from data_service.protocol.namenode_calls import NameNodeCalls
-from zookeeper.fabric.errors import PermissionDenied
+from zookeeper.fabric.errors import InvalidArgument, PermissionDenied
 
 if TYPE_CHECKING:
     from metadata_service.record.backup import BackedUp
@@ -21,6 +21,14 @@ class Administration:
     def cluster_status(self) -> ClusterStatus:
         """Capacity, health, safe mode."""
         return self._calls.cluster_status()
+
+    def ailing_members(self) -> Tuple[AilingMember, ...]:
+        """What is wrong with metadata services, as far as who asks is told; a namenode of an older
+        release knows nothing of that."""
+        try:
+            return self._calls.ailing_members()
+        except InvalidArgument:
+            return ()
 
     def datanodes(self) -> Tuple[DataNodeStatus, ...]:
         """Every datanode that the namenode knows; PermissionDenied for who may not administer."""

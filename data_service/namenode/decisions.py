@@ -102,11 +102,12 @@ class Decisions:
         return result, bool(self.state.blocks.monitor.refill(now, self.random))
 
     def beat(
-        self, session: int, stats: NodeStats, now: float, acknowledged: int = 0
-    ) -> Tuple[Any, ...]:
+        self, session: int, stats: NodeStats, now: float, acknowledged: int = 0,
+        unheard_seconds: float = 0.0,
+    ) -> Tuple[Any, ...]:  # fmt: skip
         """A datanode lives, and obeys the namenode of this epoch: the commands for it."""
         return self.state.blocks.heartbeat(
-            session, stats, now, self.txid_for_orders, acknowledged)
+            session, stats, now, self.txid_for_orders, acknowledged, unheard_seconds)
 
     def orders(self, session: int, now: float) -> Tuple[Any, ...]:
         """The commands for a datanode that has waited for some."""

@@ -52,7 +52,9 @@ class Listener:
         new orders for datanodes). Under the lock."""
         raise NotImplementedError
 
-    def _beat(self, session: int, stats: NodeStats, acknowledged: int) -> Tuple[Any, ...]:
+    def _beat(
+        self, session: int, stats: NodeStats, acknowledged: int, unheard_seconds: float
+    ) -> Tuple[Any, ...]:
         """A datanode lives, and obeys the namenode of this epoch: the commands for it. Under the
         lock."""
         raise NotImplementedError
@@ -100,6 +102,7 @@ class Listener:
         wait_seconds: float,
         gone: Callable[[], bool] = lambda: False,
         acknowledged: int = 0,
+        unheard_seconds: float = 0.0,
     ) -> Tuple[int, Tuple[Any, ...]]:
         """(epoch, commands): at once when there are commands, or the datanode does not know yet
         that this namenode leads; else when they come or time is up."""
@@ -108,7 +111,7 @@ class Listener:
         self._admit()
         with self.lock:
             self._require()
-            commands = self._beat(session, stats, acknowledged)
+            commands = self._beat(session, stats, acknowledged, unheard_seconds)
             if not commands and not self._must_acknowledge(session):
                 commands = self._await_orders(session, deadline, gone)
         if commands:

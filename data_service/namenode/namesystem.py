@@ -100,8 +100,11 @@ class Namesystem(Listener):
     def _hear(self, operation: Operate) -> Tuple[Any, bool]:
         return self.decisions.hear(operation, time.monotonic())
 
-    def _beat(self, session: int, stats: NodeStats, acknowledged: int) -> Tuple[Any, ...]:
-        return self.decisions.beat(session, stats, time.monotonic(), acknowledged)
+    def _beat(
+        self, session: int, stats: NodeStats, acknowledged: int, unheard_seconds: float
+    ) -> Tuple[Any, ...]:
+        now = time.monotonic()
+        return self.decisions.beat(session, stats, now, acknowledged, unheard_seconds)
 
     def _orders(self, session: int) -> Tuple[Any, ...]:
         return self.decisions.orders(session, time.monotonic())

@@ -45,9 +45,12 @@ class Standby(Listener):
     def _hear(self, operation: Operate) -> Tuple[Any, bool]:
         return operation(self.core.state.blocks), False
 
-    def _beat(self, session: int, stats: NodeStats, acknowledged: int) -> Tuple[Any, ...]:
+    def _beat(
+        self, session: int, stats: NodeStats, acknowledged: int, unheard_seconds: float
+    ) -> Tuple[Any, ...]:
         blocks = self.core.state.blocks
-        return blocks.heartbeat(session, stats, time.monotonic(), NOTHING_DURABLE, acknowledged)
+        return blocks.heartbeat(
+            session, stats, time.monotonic(), NOTHING_DURABLE, acknowledged, unheard_seconds)
 
     def _orders(self, session: int) -> Tuple[Any, ...]:
         return self.core.state.blocks.take_commands(session, time.monotonic(), NOTHING_DURABLE)

@@ -57,9 +57,11 @@ class DataNodeReports(Calls, who=(DATA_NODE,)):
         stats: NodeStats,
         wait_seconds: float,
         acknowledged: Natural = 0,
+        unheard_seconds: float = 0.0,
     ) -> Orders:
         """It lives; waits up to `wait_seconds` for commands. It has `acknowledged` the namenode of
-        this epoch: what an earlier one ordered is done and told, or will not be done."""
+        this epoch: what an earlier one ordered is done and told, or will not be done; and has not
+        heard the namenode that leads, whichever that is, for `unheard_seconds`."""
 
     @call(TELLS)
     def block_report(

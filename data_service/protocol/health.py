@@ -5,8 +5,7 @@ from typing import NamedTuple, Tuple
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import FileStatus
 from data_service.protocol.nodes import NodeStats, host_and_port
-from metadata_service.ailments import Ailment
-from zookeeper.fabric.kinds import Natural, Port
+from zookeeper.fabric.kinds import Natural, Port, Text
 
 LIVE, STALE, DEAD = "live", "stale", "dead"
 """Whether a datanode reports: what its state is."""
@@ -46,8 +45,7 @@ class ClusterStatus(NamedTuple):
     any corrupt replica; `urgent`: under-replicated ones with one good replica left; `lost_alone`:
     missing or corrupt ones that were to have one replica only; `pending_deletion`: deleted ones
     that some datanode may still hold; `pending_replication`: those being copied. `removals` are
-    replicas that a datanode was, or will be, told to remove and has not confirmed yet. `ailing`:
-    what is wrong with metadata services; told to administrators and gateways only.
+    replicas that a datanode was, or will be, told to remove and has not confirmed yet.
     """
 
     capacity: Natural
@@ -68,12 +66,21 @@ class ClusterStatus(NamedTuple):
     lost_alone: int = 0
     pending_replication: int = 0
     removals: int = 0
-    ailing: Tuple[Ailment, ...] = ()
 
     @property
     def other(self) -> int:
         """What else than replicas takes room on the disks of datanodes."""
         return max(0, self.capacity - self.used - self.remaining)
+
+
+class AilingMember(NamedTuple):
+    """What is wrong with a metadata service: a word, a sentence's rest behind its name, and another
+    sentence about what to do."""
+
+    address: Text
+    word: Text
+    words: Text
+    advice: Text
 
 
 class Health(NamedTuple):

@@ -16,7 +16,7 @@ from data_service.protocol.files import (
     QuotaUsage,
     Tail,
 )
-from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
+from data_service.protocol.health import AilingMember, ClusterStatus, DataNodeStatus, FsckRow
 from data_service.protocol.nodes import Ticket
 from zookeeper.fabric.calls import CHANGES, READS, TELLS, Calls, call
 from zookeeper.fabric.identity import DATA_NODE, PEOPLE
@@ -215,6 +215,11 @@ class AdministrationCalls(Calls, who=PEOPLE):
     @call(READS)
     def cluster_status(self) -> ClusterStatus:
         """Capacity and health as of now."""
+
+    @call(READS)
+    def ailing_members(self) -> Tuple[AilingMember, ...]:
+        """What is wrong with metadata services; nothing, for who is neither administrator nor a
+        gateway."""
 
     @call(READS)
     def datanode_reports(self) -> Tuple[DataNodeStatus, ...]:

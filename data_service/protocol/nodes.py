@@ -69,8 +69,7 @@ class Ticket(NamedTuple):
 class NodeStats(NamedTuple):
     """What a datanode tells with every heartbeat; sizes in bytes.
 
-    Its process runs for `uptime_seconds`, and has not heard the namenode that leads, whichever that
-    is, for `unheard_seconds`; an older release tells nothing of them.
+    Its process runs for `uptime_seconds`; an older release tells nothing of it.
     """
 
     capacity: Natural
@@ -80,7 +79,6 @@ class NodeStats(NamedTuple):
     streams: Natural
     failed_volumes: Natural
     uptime_seconds: Natural = 0
-    unheard_seconds: float = 0.0
 
     @property
     def other(self) -> int:

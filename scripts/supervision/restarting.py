@@ -50,7 +50,7 @@ def _counts(settings: Settings, daemon: Daemon) -> bool:
     with FileSystem(settings) as file_system:
         while time.monotonic() < deadline:
             try:
-                ailing = [one.address for one in file_system.cluster_status().ailing]
+                ailing = [one.address for one in file_system.ailing_members()]
             except DfsError as error:
                 say(f"the namenode does not answer: {error.message}")
                 return False

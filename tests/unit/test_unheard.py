@@ -9,7 +9,7 @@ from data_service.namenode.leading.unheard import KEEPS_SECONDS, Beat, Unheard, 
 from data_service.namenode.replicas.node import Node
 from data_service.protocol.health import DEAD
 from metadata_service.leader.allegiance import NO_WISH, Wish
-from tests.support.models.model_datanodes import node_info, node_stats
+from tests.support.models.model_datanodes import node_info
 
 LONG = 10.0
 HEARS, MISSES = Beat(0.1, 0.2), Beat(0.1, LONG)
@@ -74,7 +74,7 @@ def test_who_has_wished_does_not_give_way_for_a_minute() -> None:
 
 def test_beats_of_datanodes() -> None:
     node = Node(0, node_info("a"), 5.0)
-    node.stats = node_stats()._replace(unheard_seconds=7.0)
+    node.unheard_seconds = 7.0
     assert beats_of([node], 6.0) == [Beat(1.0, 0.0)], "its blocks are not known yet"
     node.reported = True
     assert beats_of([node], 6.0) == [Beat(1.0, 7.0)]

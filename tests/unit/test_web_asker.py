@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
+from data_service.protocol.health import AilingMember
 from data_service.web.figures.asker import Asker, daemons_of
 from tests.support.models.seen_cluster import NODES, STATUS, process
 from zookeeper.fabric.auth import Credentials
@@ -23,6 +24,7 @@ from zookeeper.fabric.settings import Address, NameNodeSettings, Settings
 
 PLACE = Address("localhost", 1800)
 FIGURES = tuple(map(tuple, process()))
+AILMENT = AilingMember("localhost:2", "lags", "lags by 7 edits.", "Wait.")
 
 
 class Pool:
@@ -59,10 +61,18 @@ def play(asker: Asker, role: str, **answers: Any) -> None:
 
 def test_a_namenode_that_leads_tells_of_the_cluster(asker: Asker) -> None:
     play(asker, NAME_NODE, figures=FIGURES, cluster_status=tuple(STATUS),
-         datanode_reports=tuple(map(tuple, NODES)))
+         datanode_reports=tuple(map(tuple, NODES)), ailing_members=(tuple(AILMENT),))
     seen = asker(NAME_NODE, PLACE)
     assert (seen.status, seen.nodes, seen.families) == (STATUS, NODES, process())
+    assert seen.ailing == (AILMENT,)
     assert seen.up and seen.address == "localhost:1800" and seen.seconds >= 0
+
+
+def test_a_leader_of_an_older_release_knows_nothing_of_ailing_members(asker: Asker) -> None:
+    play(asker, NAME_NODE, figures=FIGURES, cluster_status=tuple(STATUS), datanode_reports=(),
+         ailing_members=InvalidArgument("no such method: ailing_members"))
+    seen = asker(NAME_NODE, PLACE)
+    assert (seen.status, seen.ailing) == (STATUS, ())
 
 
 def test_one_that_does_not_lead_is_up_all_the_same(asker: Asker) -> None:

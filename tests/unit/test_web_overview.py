@@ -5,13 +5,12 @@ from typing import Any, Dict, Tuple
 
 import pytest
 
-from data_service.protocol.health import ClusterStatus
+from data_service.protocol.health import AilingMember, ClusterStatus
 from data_service.web.figures.condition import CRITICAL, GOOD, WARNING, findings
 from data_service.web.figures.datanode_rows import READ, WRITTEN, datanode_rows
 from data_service.web.figures.history import POINTS_MAX, History, increase, point_of
 from data_service.web.figures.overview import overview
 from data_service.web.figures.sightings import Look, Sighting
-from metadata_service.ailments import Ailment
 from tests.support.models.seen_cluster import (
     ADDRESSES,
     NODES,
@@ -33,7 +32,7 @@ MANY = {
 TWO = {**ADDRESSES, "name_node": (NAME_NODE, "localhost:1810")}
 
 
-FOREIGN = Ailment("localhost:2", "of another record", "keeps another record", "Stop it.")
+FOREIGN = AilingMember("localhost:2", "of another record", "keeps another record", "Stop it.")
 
 
 def having(**changed: Any) -> ClusterStatus:
@@ -71,7 +70,7 @@ CASES = [
     ("one zookeeper", look(down=("localhost:4", "localhost:5"), addresses=MANY), WARNING,
      "The zookeepers localhost:4, localhost:5 do not answer: the cluster goes on, with the "
      "others."),
-    ("a metadata service that does not count", look(status=having(ailing=(FOREIGN,))), WARNING,
+    ("a metadata service that does not count", look(ailing=(FOREIGN,)), WARNING,
      "The metadata service localhost:2 keeps another record."),
     ("no datanodes", look(nodes=()), CRITICAL,
      "No datanode is there: files can be neither read nor written."),
@@ -133,9 +132,9 @@ def test_health_in_a_sentence(seen: Look, severity: str, sentence: str) -> None:
 
 
 def test_a_metadata_service_that_nobody_reaches_is_told_of_once() -> None:
-    seen = look(down=("localhost:2",), addresses=MANY, status=having(ailing=(FOREIGN,)))
+    seen = look(down=("localhost:2",), addresses=MANY, ailing=(FOREIGN,))
     assert len(findings(seen)) == 1
-    seen = look(down=("localhost:3",), addresses=MANY, status=having(ailing=(FOREIGN,)))
+    seen = look(down=("localhost:3",), addresses=MANY, ailing=(FOREIGN,))
     assert [one.advice for one in findings(seen)][1:] == ["Stop it."]
 
 

@@ -9,7 +9,13 @@ from data_service.namenode.metasave import metasave_lines
 from data_service.namenode.namespace.commits import Outcome
 from data_service.namenode.namespace.permissions import check_name
 from data_service.protocol.blocks import Block
-from data_service.protocol.health import DEAD, ClusterStatus, DataNodeStatus, FsckRow
+from data_service.protocol.health import (
+    DEAD,
+    AilingMember,
+    ClusterStatus,
+    DataNodeStatus,
+    FsckRow,
+)
 from zookeeper.fabric import disk
 from zookeeper.fabric.errors import InvalidArgument
 from zookeeper.fabric.identity import GATEWAY
@@ -40,10 +46,13 @@ class Administration:
 
     def cluster_status(self) -> ClusterStatus:
         """See AdministrationCalls."""
-        status = self._on.namesystem.cluster_status()
+        return self._on.namesystem.cluster_status()
+
+    def ailing_members(self) -> Tuple[AilingMember, ...]:
+        """See AdministrationCalls."""
         if not self._is_for_administrators:
-            return status
-        return status._replace(ailing=self._on.namesystem.journal.ailments())
+            return ()
+        return tuple([AilingMember(*one) for one in self._on.namesystem.journal.ailments()])
 
     def datanode_reports(self) -> Tuple[DataNodeStatus, ...]:
         """See AdministrationCalls."""

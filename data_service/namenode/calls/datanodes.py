@@ -33,13 +33,14 @@ class DataNodes:
         self._on.listener.outlive(epoch)
 
     def heartbeat(
-        self, session: int, stats: NodeStats, wait_seconds: float, acknowledged: int = 0
-    ) -> Orders:
+        self, session: int, stats: NodeStats, wait_seconds: float, acknowledged: int = 0,
+        unheard_seconds: float = 0.0,
+    ) -> Orders:  # fmt: skip
         """See DataNodeReports."""
         wait = min(max(0.0, wait_seconds), HEARTBEAT_WAIT_SECONDS_MAX)
         listener = self._on.listener
         epoch, commands = listener.heartbeat(
-            session, stats, wait, self._on.gone, acknowledged)
+            session, stats, wait, self._on.gone, acknowledged, unheard_seconds)
 
         def digest_of(block_id: int) -> bytes:
             digest: bytes = listener.ask_blocks(lambda blocks: blocks.digest(block_id))

@@ -36,7 +36,7 @@ def beats_of(nodes: Iterable[Node], now: float) -> List[Beat]:
     """Those of these datanodes. The word of one that has not fully reported here does not count:
     it would not be of use to this namenode yet."""
     return [
-        Beat(now - node.last_heartbeat, node.stats.unheard_seconds if node.reported else 0.0)
+        Beat(now - node.last_heartbeat, node.unheard_seconds if node.reported else 0.0)
         for node in nodes if not node.dead
     ]  # fmt: skip
 

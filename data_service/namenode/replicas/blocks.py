@@ -281,12 +281,13 @@ class Blocks:
         self._nodes.require_own(session, principal)
 
     def heartbeat(self, session: int, stats: NodeStats, now: float, durable_txid: int,
-                  acknowledged: int = 0) -> Tuple[Command, ...]:
+                  acknowledged: int = 0, unheard_seconds: float = 0.0) -> Tuple[Command, ...]:
         """A datanode lives, and has `acknowledged` the namenode of this epoch: it does nothing any
-        more that an earlier one ordered, and has told what it did. What it shall do now. Raises
-        SessionExpired."""
+        more that an earlier one ordered, and has told what it did. It has not heard the namenode
+        that leads for `unheard_seconds`. What it shall do now. Raises SessionExpired."""
         self._parts.now = now
         node = self._parts.liveness.heartbeat(session, stats, now)
+        node.unheard_seconds = unheard_seconds
         if self.leads and acknowledged == self.epoch and not node.settled:
             node.settled = True
             self._parts.events.note("node.settled", node=node.info.node_id, epoch=self.epoch)

@@ -39,14 +39,15 @@ class Node:
     process that served its disk before; `principal` is who registered it last, and alone may speak
     in its session; `removed` when another disk is served at its address. It is `settled` when it
     has learned that this namenode leads: nothing is done there by the word of another any more.
-    `misses` and `avoided_until` are about copies that did not reach it.
+    `misses` and `avoided_until` are about copies that did not reach it. When it beat last, it had
+    not heard the namenode that leads for `unheard_seconds`.
     """
 
     __slots__ = ("index", "info", "target", "session", "stats", "liveness", "service_state",
                  "last_heartbeat", "zookeeper_lost", "reported", "settled", "last_report",
                  "last_report_id", "report", "replicas", "unknown", "unasked", "expected",
                  "scheduled", "streams", "outbox", "verifying", "verified", "former", "principal",
-                 "removed", "misses", "avoided_until")
+                 "removed", "misses", "avoided_until", "unheard_seconds")
 
     def __init__(self, index: int, info: NodeInfo, now: float) -> None:
         self.index = index
@@ -57,6 +58,7 @@ class Node:
         self.liveness = LIVE
         self.service_state = IN_SERVICE
         self.last_heartbeat = now
+        self.unheard_seconds = 0.0
         self.zookeeper_lost: Optional[float] = None
         self.reported = False
         self.settled = False

@@ -22,13 +22,14 @@ def report(session: Session, words: List[str]) -> None:
     """Show the cluster's capacity and health, and every datanode."""
     options = parse(words, " ".join(SECTIONS) + f" slownodes {JSON}", most=0)
     status = session.filesystem.cluster_status()
+    ailing = session.filesystem.ailing_members()
     if not options.has(JSON):
         # As HDFS: this is for everybody, and what follows for administrators.
-        for line in cluster_report.head_lines(status):
+        for line in cluster_report.head_lines(status, ailing):
             session.out.line(line)
     nodes = sorted(session.filesystem.datanodes(), key=lambda node: (node.host, node.port))
     if options.has(JSON):
-        document(session.out, cluster_report.record(status, nodes))
+        document(session.out, cluster_report.record(status, ailing, nodes))
         return
     lines: List[str] = []
     listed = [flag for flag in SECTIONS if options.has(flag)]

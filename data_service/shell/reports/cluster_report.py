@@ -3,18 +3,18 @@
 import math
 from typing import Any, Dict, Iterable, List, Sequence
 
-from data_service.protocol.health import STALE, ClusterStatus, DataNodeStatus
+from data_service.protocol.health import STALE, AilingMember, ClusterStatus, DataNodeStatus
 from data_service.shell.formats import bytes_long, calendar, percent
 
 RULE = "-" * 49
 DEFAULT_RACK = "/default-rack"
 
 
-def head_lines(status: ClusterStatus) -> List[str]:
-    """The cluster as a whole."""
+def head_lines(status: ClusterStatus, ailing: Iterable[AilingMember]) -> List[str]:
+    """The cluster as a whole, and what is wrong with its metadata services."""
     present = status.used + status.remaining
     lines = ["Safe mode is ON"] if status.safe_mode else []
-    lines += [f"Metadata service {one.address} {one.words}. {one.advice}" for one in status.ailing]
+    lines += [f"Metadata service {one.address} {one.words}. {one.advice}" for one in ailing]
     return lines + [
         f"Configured Capacity: {bytes_long(status.capacity)}",
         f"Present Capacity: {bytes_long(present)}",
@@ -98,7 +98,9 @@ def topology_lines(nodes: Iterable[DataNodeStatus]) -> List[str]:
     return lines
 
 
-def record(status: ClusterStatus, nodes: Iterable[DataNodeStatus]) -> Dict[str, Any]:
+def record(
+    status: ClusterStatus, ailing: Iterable[AilingMember], nodes: Iterable[DataNodeStatus]
+) -> Dict[str, Any]:
     """The report for `--json`; sizes in bytes, times in seconds ago (null: never)."""
     found = []
     for node in nodes:
@@ -107,8 +109,8 @@ def record(status: ClusterStatus, nodes: Iterable[DataNodeStatus]) -> Dict[str, 
         for key in ("last_contact_seconds", "last_report_seconds"):
             row[key] = row[key] if _is_time(row[key]) else None
         found.append(row)
-    ailing = [dict(one._asdict()) for one in status.ailing]
-    return dict(status._asdict(), datanodes=found, ailing=ailing)
+    ills = [dict(one._asdict()) for one in ailing]
+    return dict(status._asdict(), datanodes=found, ailing=ills)
 
 
 def _is_time(seconds: float) -> bool:

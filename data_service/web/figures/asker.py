@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Dict, List, Tuple
 
-from data_service.protocol.health import ClusterStatus, DataNodeStatus
+from data_service.protocol.health import AilingMember, ClusterStatus, DataNodeStatus
 from data_service.protocol.namenode_calls import AdmissionCalls, NameNodeCalls
 from data_service.protocol.nodes import Ticket
 from data_service.stubs.tickets import TicketCredentials
@@ -36,7 +36,7 @@ ANSWER_SECONDS = 2.0
 IDLE_SECONDS = 30.0
 """How long a connection is kept for the next look: it holds a thread of its daemon."""
 
-Leading = Tuple[ClusterStatus, Tuple[DataNodeStatus, ...]]
+Leading = Tuple[ClusterStatus, Tuple[DataNodeStatus, ...], Tuple[AilingMember, ...]]
 
 
 def daemons_of(settings: Settings) -> List[Tuple[str, Address]]:
@@ -85,8 +85,8 @@ class Asker:
         try:
             sighting = sighting._replace(families=_figures(perform))
             if role == NAME_NODE:
-                status, nodes = _leading(perform)
-                sighting = sighting._replace(status=status, nodes=nodes)
+                status, nodes, ailing = _leading(perform)
+                sighting = sighting._replace(status=status, nodes=nodes, ailing=ailing)
         except NotLeader:
             pass  # It answers all the same.
         except (AuthenticationFailed, PermissionDenied) as error:
@@ -124,4 +124,8 @@ def _figures(perform: Perform) -> Tuple[Family, ...]:
 
 def _leading(perform: Perform) -> Leading:
     calls = NameNodeCalls(perform, ANSWER_SECONDS)
-    return calls.cluster_status(), calls.datanode_reports()
+    status, nodes = calls.cluster_status(), calls.datanode_reports()
+    try:
+        return status, nodes, calls.ailing_members()
+    except InvalidArgument:
+        return status, nodes, ()  # As above.

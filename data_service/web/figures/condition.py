@@ -2,7 +2,14 @@
 
 from typing import AbstractSet, Iterator, List, NamedTuple, Sequence, Tuple
 
-from data_service.protocol.health import DEAD, LIVE, STALE, ClusterStatus, DataNodeStatus
+from data_service.protocol.health import (
+    DEAD,
+    LIVE,
+    STALE,
+    AilingMember,
+    ClusterStatus,
+    DataNodeStatus,
+)
 from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.identity import DATA_NODE, METADATA, NAME_NODE, ZOOKEEPER
 
@@ -36,7 +43,7 @@ def findings(look: Look) -> List[Finding]:
         found += _of_blocks(leader.status, leader.nodes)
         found += _of_room(leader.status)
         found += _of_safe_mode(leader.status)
-        found += _of_members(leader.status, {*_silent(look.of(METADATA))})
+        found += _of_members(leader.ailing, {*_silent(look.of(METADATA))})
     # Those of one severity stay in the order in which they were looked for.
     found.sort(key=lambda finding: finding.severity != CRITICAL)
     return found or [_all_is_well(look)]
@@ -89,10 +96,10 @@ def _of_daemons(look: Look) -> Iterator[Finding]:
                       "Start it.")
 
 
-def _of_members(status: ClusterStatus, silent: AbstractSet[str]) -> Iterator[Finding]:
+def _of_members(ailing: Sequence[AilingMember], silent: AbstractSet[str]) -> Iterator[Finding]:
     """What the namenode that leads finds wrong with metadata services, but for those which do not
     answer this gateway either: of them it was told."""
-    for one in status.ailing:
+    for one in ailing:
         if one.address not in silent:
             yield Finding(WARNING, f"The metadata service {one.address} {one.words}.", one.advice)
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Optional, Tuple
 
-from data_service.protocol.health import ClusterStatus, DataNodeStatus
+from data_service.protocol.health import AilingMember, ClusterStatus, DataNodeStatus
 from zookeeper.fabric.figures import INFO, START_TIME, VERSION_TAG, Family, value_in
 from zookeeper.fabric.identity import NAME_NODE
 
@@ -11,7 +11,8 @@ class Sighting(NamedTuple):
     """One daemon's answer, or the `error` in its place, a sentence.
 
     `barred` says that it is there, and does not let this gateway in. `seconds` is how long the
-    answer took. `status` and `nodes` are what a namenode tells that leads.
+    answer took. `status`, `nodes` and `ailing`, what is wrong with metadata services, are what a
+    namenode tells that leads.
     """
 
     role: str
@@ -22,6 +23,7 @@ class Sighting(NamedTuple):
     families: Tuple[Family, ...] = ()
     status: Optional[ClusterStatus] = None
     nodes: Tuple[DataNodeStatus, ...] = ()
+    ailing: Tuple[AilingMember, ...] = ()
 
     @property
     def up(self) -> bool:

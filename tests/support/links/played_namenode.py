@@ -76,8 +76,9 @@ class NameNode:
         pass
 
     def _heartbeat(
-        self, session: int, stats: NodeStats, wait_seconds: float, acknowledged: int
-    ) -> tuple:
+        self, session: int, stats: NodeStats, wait_seconds: float, acknowledged: int,
+        unheard_seconds: float,
+    ) -> tuple:  # fmt: skip
         assert session == self.session
         return self.epoch, (), self.leads
 

@@ -6,6 +6,7 @@ from data_service.filesystem.paths import AnyPath
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import FileStatus
 from data_service.protocol.health import (
+    AilingMember,
     BlockHealth,
     ClusterStatus,
     DataNodeStatus,
@@ -39,6 +40,11 @@ class MemoryCluster:
         """As FileSystem.cluster_status."""
         self._called("cluster_status")
         return self.status
+
+    def ailing_members(self) -> Tuple[AilingMember, ...]:
+        """As FileSystem.ailing_members."""
+        self._called("ailing_members")
+        return ()
 
     def datanodes(self) -> Tuple[DataNodeStatus, ...]:
         """As FileSystem.datanodes."""

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Mapping, Tuple
 
-from data_service.protocol.health import ClusterStatus, DataNodeStatus
+from data_service.protocol.health import AilingMember, ClusterStatus, DataNodeStatus
 from data_service.protocol.nodes import NodeStats
 from data_service.web.figures.sightings import Look, Sighting
 from zookeeper.fabric.figures import (
@@ -77,6 +77,7 @@ def look(
     families: Mapping[str, Tuple[Family, ...]] = MappingProxyType({}),
     leads: bool = True,
     addresses: Mapping[str, Tuple[str, ...]] = ADDRESSES,
+    ailing: Tuple[AilingMember, ...] = (),
 ) -> Look:
     """All daemons at one moment: those `down` do not answer, the others tell `families`."""
     sightings = []
@@ -87,7 +88,8 @@ def look(
                 sightings.append(Sighting(role, place, f"cannot reach {place}"))
             elif place == first and leads:
                 told = families.get(place, process())
-                sightings.append(Sighting(role, place, "", False, 0.01, told, status, nodes))
+                sightings.append(
+                    Sighting(role, place, "", False, 0.01, told, status, nodes, ailing))
             else:
                 told = families.get(place, process())
                 sightings.append(Sighting(role, place, "", False, 0.01, told))
