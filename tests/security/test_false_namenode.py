@@ -11,7 +11,12 @@ from typing import Any, Dict, Iterator, List, Tuple
 import pytest
 
 from data_service.protocol.files import ContentSummary, FileStatus, Locations
-from data_service.protocol.health import ClusterStatus, DataNodeStatus, FsckRow
+from data_service.protocol.health import (
+    AilingMember,
+    ClusterStatus,
+    DataNodeStatus,
+    FsckRow,
+)
 from data_service.protocol.namenode_calls import NameNodeCalls
 from data_service.protocol.nodes import NodeStats
 from tests.support.clusters.cluster import ROOT
@@ -76,6 +81,10 @@ class FalseNameNode(Service):
     def cluster_status(self) -> ClusterStatus:
         """All is well, in its own words."""
         return ClusterStatus(1, 1, 0, True, self.name, 0, 0, 0, 0, 1, self.name)
+
+    def ailing_members(self) -> Tuple[AilingMember, ...]:
+        """One, of whom every word is ugly."""
+        return (AilingMember(self.name, self.name, self.name, self.name),)
 
     def groups(self, user: str) -> Tuple[str, ...]:
         """One, with that name."""
