@@ -184,8 +184,8 @@ class PlainService(PlainRewriting):
             core.nodes[node.info.node_id] = node
             return Registration(node.session, core.epoch, CLUSTER_ID)
 
-    def exposed_heartbeat(self, session: int, stats: tuple, wait: float, _: int = 0) -> tuple:
-        """Commands, or none after a while."""
+    def exposed_heartbeat(self, session: int, stats: tuple, wait: float, *_: float) -> tuple:
+        """Commands, or none after a while; nothing is made of what else is told."""
         core = self._core
         core.enter("heartbeat", (session, stats, wait))
         with core.lock:
