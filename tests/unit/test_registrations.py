@@ -101,7 +101,7 @@ def test_nobody_speaks_in_the_session_of_another(service: Any, whose: str) -> No
     blocks = service._connection.namesystem.blocks
     service.peer = Peer(Principal.parse(whose), "127.0.0.1")
     given = {"session": session, "stats": tuple(NodeStats(*range(1, 7))), "wait_seconds": 0.0,
-             "acknowledged": 1,
+             "acknowledged": 1, "unheard_seconds": 0.0,
              "report_id": 1, "part": 0, "parts": 1, "payload": bytes(24), "digests": b"",
              "received": (), "deleted": ((1, 1, 1),), "corrupt": (), "verified": (), "block_id": 1,
              "unreached": ()}
