@@ -12,6 +12,7 @@ from data_service.datanode.store.block_store import BlockStore
 from data_service.datanode.store.disk_threads import DiskCall
 from data_service.protocol.blocks import Block
 from data_service.protocol.checksums import CHUNK_BYTES
+from tests.support.clusters.waiting import PATIENCE_SECONDS
 from tests.support.disks.faulty_disk import FaultyDisk
 from tests.support.disks.replicas import noise
 from tests.support.disks.stores import fill, get, names, opened, path_of, put
@@ -25,6 +26,12 @@ from zookeeper.fabric.errors import (
 )
 
 DATA = noise(2 * CHUNK_BYTES + 777)
+
+
+@pytest.fixture(name="patient", autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No disk is called silent because this process had to wait for the processor."""
+    monkeypatch.setattr(space_module, "MEASURE_SECONDS", PATIENCE_SECONDS)
 
 
 def test_the_roomiest_volume_takes_the_next_replica(
