@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Dict, List, Tuple
 
+from data_service.filesystem.administration import Administration
 from data_service.protocol.health import AilingMember, ClusterStatus, DataNodeStatus
 from data_service.protocol.namenode_calls import AdmissionCalls, NameNodeCalls
 from data_service.protocol.nodes import Ticket
@@ -23,7 +24,7 @@ from zookeeper.fabric.errors import (
     Unavailable,
 )
 from zookeeper.fabric.figures import Family
-from zookeeper.fabric.identity import DATA_NODE, METADATA, NAME_NODE, ZOOKEEPER
+from zookeeper.fabric.identity import DATA_NODE, GATEWAY, METADATA, NAME_NODE, ZOOKEEPER
 from zookeeper.fabric.meter import ServerCalls
 from zookeeper.fabric.pools import ConnectionPool, LeaderPool
 from zookeeper.fabric.settings import Address, Settings
@@ -123,9 +124,5 @@ def _figures(perform: Perform) -> Tuple[Family, ...]:
 
 
 def _leading(perform: Perform) -> Leading:
-    calls = NameNodeCalls(perform, ANSWER_SECONDS)
-    status, nodes = calls.cluster_status(), calls.datanode_reports()
-    try:
-        return status, nodes, calls.ailing_members()
-    except InvalidArgument:
-        return status, nodes, ()  # As above.
+    cluster = Administration(NameNodeCalls(perform, ANSWER_SECONDS), GATEWAY)
+    return cluster.cluster_status(), cluster.datanode_rooms(), cluster.ailing_members()
