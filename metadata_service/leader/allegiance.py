@@ -17,7 +17,7 @@ DESERTED_SECONDS = 10.0
 majority. Without one it would only keep the rest from following another as well."""
 
 
-WISH_SECONDS = 1.0
+WISH_HEARD_SECONDS = 1.0
 """A member's word of a wish counts for so long after it was asked."""
 
 
@@ -69,7 +69,7 @@ class Allegiance:
         NO_WISH when there is no such."""
         told = {
             one: wish for one, wish in self._wishes.items()
-            if wish.address and now - self._asked_at[one] <= WISH_SECONDS
+            if wish.address and now - self._asked_at[one] <= WISH_HEARD_SECONDS
         }  # fmt: skip
         for address in sorted({wish.address for wish in told.values()}):
             own = {one: wish.missed_by for one, wish in told.items() if wish.address == address}

@@ -14,7 +14,7 @@ import pytest
 
 from data_service.namenode.leading import unheard as rules
 from data_service.namenode.leading.unheard import KEEPS_SECONDS, Beat, Unheard
-from metadata_service.leader.allegiance import WISH_SECONDS, Allegiance, Wish
+from metadata_service.leader.allegiance import WISH_HEARD_SECONDS, Allegiance, Wish
 from metadata_service.member.wishes import Wishes
 from metadata_service.quorum import Configuration, Proved
 from zookeeper.fabric.errors import Busy
@@ -22,7 +22,7 @@ from zookeeper.fabric.errors import Busy
 STEP, BEAT, LONG, REST, LEASE = 0.1, 1.0, 10.0, 5.0, 1.65
 DATANODES, NAMES, MEMBERS = range(5), ("n:0", "n:1", "n:2"), "abc"
 CONFIGURATION = Configuration(1, (tuple((one, f"{one}:1") for one in MEMBERS),))
-FOUND_SECONDS = LONG + BEAT + WISH_SECONDS + LEASE + 1.0
+FOUND_SECONDS = LONG + BEAT + WISH_HEARD_SECONDS + LEASE + 1.0
 """By then the datanodes have said that they miss the leader, and another one leads."""
 
 
@@ -147,7 +147,7 @@ class World:
             return
 
     def _require_deserved(self, wish: Wish) -> None:
-        heard = self.namenodes[NAMES.index(wish.address)].beats(self.now - 2 * WISH_SECONDS)
+        heard = self.namenodes[NAMES.index(wish.address)].beats(self.now - 2 * WISH_HEARD_SECONDS)
         if 2 * sum(1 for beat in heard if beat.age < LONG) < len(DATANODES):
             raise Broken(f"{wish.address} is cut off, and will lead")
         links = [(d, self.leader.address) for d in DATANODES if d not in self.liars]
@@ -157,7 +157,7 @@ class World:
         coming_back = self.now - self.suspended_until < 2 * LONG
         if len(well) > (len(DATANODES) - 1 if coming_back else len(DATANODES) // 2):
             raise Broken(f"{len(well)} datanodes hear it all the time")
-        if self.given and self.now - self.given[-1] < KEEPS_SECONDS - WISH_SECONDS - 1.0:
+        if self.given and self.now - self.given[-1] < KEEPS_SECONDS - WISH_HEARD_SECONDS - 1.0:
             raise Broken("it goes to and fro")
 
     def _require_useful(self) -> None:

@@ -8,7 +8,7 @@ from metadata_service.epochs import LEAP_MAX
 from metadata_service.leader.allegiance import (
     DESERTED_SECONDS,
     NO_WISH,
-    WISH_SECONDS,
+    WISH_HEARD_SECONDS,
     Allegiance,
     Wish,
 )
@@ -118,7 +118,7 @@ def test_members_that_count_differently_are_believed_as_far_as_a_majority_agrees
 
 def test_a_wish_is_forgotten_that_is_not_told_of_any_more() -> None:
     one = wished({"a": "n:1", "b": "n:1"})
-    assert one.wish(of("abc"), 5.0 + WISH_SECONDS) == Wish("n:1", 3)
-    assert one.wish(of("abc"), 5.1 + WISH_SECONDS) == NO_WISH
+    assert one.wish(of("abc"), 5.0 + WISH_HEARD_SECONDS) == Wish("n:1", 3)
+    assert one.wish(of("abc"), 5.1 + WISH_HEARD_SECONDS) == NO_WISH
     one.answered(Proved("b", EPOCH, 1, True, ""), 5.1)
     assert one.wish(of("abc"), 5.1) == NO_WISH
