@@ -4,7 +4,7 @@ A member is one metadata service with a disk of its own. An edit is decided when
 majority have stored it in the log of the leader's epoch.
 """
 
-from typing import Annotated, NamedTuple, Tuple
+from typing import Annotated, FrozenSet, NamedTuple, Tuple
 
 from zookeeper.fabric.kinds import Length, Natural, PerhapsLabel
 
@@ -36,6 +36,16 @@ class Configuration(NamedTuple):
 
     version: Natural
     sets: Tuple[Tuple[Tuple[str, str], ...], ...]
+
+    @property
+    def ids(self) -> FrozenSet[str]:
+        """Of all members, in whichever set they are."""
+        return frozenset([member_id for some in self.sets for member_id, _ in some])
+
+    @property
+    def addresses(self) -> Tuple[str, ...]:
+        """Of all members, each once, in the order of the sets."""
+        return tuple(dict.fromkeys([address for some in self.sets for _, address in some]))
 
     def is_of_only(self, member_id: str) -> bool:
         """Whether this member decides by itself."""

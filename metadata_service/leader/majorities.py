@@ -28,5 +28,4 @@ def is_majority(configuration: Configuration, members: AbstractSet[str]) -> bool
 
 def can_decide(configuration: Configuration, lost: AbstractSet[str]) -> bool:
     """Whether the members but the lost ones are a majority of every set."""
-    everybody = {one for members in configuration.sets for one, _ in members}
-    return is_majority(configuration, everybody - lost)
+    return is_majority(configuration, configuration.ids - lost)

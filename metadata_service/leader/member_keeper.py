@@ -183,7 +183,7 @@ class MemberKeeper:
             if lane.member_id != status.member_id:
                 lane.member_id, lane.acked, lane.version = status.member_id, -1, -1
                 lane.refusal = None
-        if status.member_id not in members.ids | members.candidates:
+        if status.member_id not in members.configuration.ids | members.candidates:
             reason = f"is another member now ({status.state})"
         elif status.state == DAMAGED:
             reason = "is damaged"

@@ -93,8 +93,8 @@ class Members:
         self.decided = decided
         """Up to which edit a majority has all."""
         self.bytes_max, self.doubtful, self.silence_seconds = bytes_max, doubtful, silence_seconds
-        addresses = [address for one in configuration.sets for _, address in one]
-        self.lanes = [Lane(one) for one in dict.fromkeys((*ways.addresses, *addresses))]
+        addresses = dict.fromkeys((*ways.addresses, *configuration.addresses))
+        self.lanes = [Lane(one) for one in addresses]
         for lane in self.lanes:
             lane.heard_at = time.monotonic()
         self.candidates: Set[str] = set()
@@ -306,16 +306,10 @@ class Members:
         full = {lane.member_id for lane in self.lanes if not lane.room}
         return not full or can_decide(self.configuration, full)
 
-    @property
-    def ids(self) -> Set[str]:
-        """Of those who decide."""
-        return {member_id for one in self.configuration.sets for member_id, _ in one}
-
     def configure(self, configuration: Configuration) -> None:
         """Under the lock: from now on these decide. The keepers have all members store it."""
         self.configuration = configuration
-        named = {address for one in configuration.sets for _, address in one}
-        named |= set(self.ways.addresses)
+        named = {*configuration.addresses, *self.ways.addresses}
         # Another list: who has the turn may be going through the one of before.
         self.lanes = [lane for lane in self.lanes if lane.address in named]
         self._decide()
@@ -325,7 +319,7 @@ class Members:
         """Those that are written to, and count."""
         return [
             lane for lane in self.lanes
-            if lane.writing.connection is not None and lane.member_id in self.ids
+            if lane.writing.connection is not None and lane.member_id in self.configuration.ids
         ]  # fmt: skip
 
     def awaited(self) -> str:

@@ -78,8 +78,8 @@ def first_configuration(hosts: Sequence[str], answers: Answers) -> Optional[Conf
 
 def first_cluster_id(configuration: Configuration) -> str:
     """The id of a cluster that begins with these members: who tries again finds the same."""
-    ids = sorted(member_id for members in configuration.sets for member_id, _ in members)
-    return hashlib.blake2b("\n".join(ids).encode("ascii"), digest_size=16).hexdigest()
+    text = "\n".join(sorted(configuration.ids)).encode("ascii")
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def counted(answers: Answers) -> Dict[str, MemberStatus]:
@@ -115,7 +115,7 @@ def newest_configuration(members: Answers) -> Configuration:
 
 def deciding(members: Answers, configuration: Configuration) -> Dict[str, MemberStatus]:
     """Those of these members, by their ids, that the configuration names."""
-    ids = {member_id for some in configuration.sets for member_id, _ in some}
+    ids = configuration.ids
     return {one: status for one, status in members.items() if one in ids}
 
 
@@ -126,23 +126,13 @@ def without_strangers(hosts: Sequence[str], answers: Answers) -> List[str]:
 
     One that decides no more is asked: it may be the only one that knows who does.
     """
-    known = {
-        member_id
-        for status in answers.values()
-        for some in status.configuration.sets
-        for member_id, _ in some
-    }
+    known = {one for status in answers.values() for one in status.configuration.ids}
     return [one for one in hosts if one not in answers or answers[one].member_id in known]
 
 
 def addresses_of(answers: Answers, hosts: Sequence[str]) -> Tuple[str, ...]:
     """These hosts, and where else members are that those who answered know of."""
-    named = [
-        address
-        for status in answers.values()
-        for some in status.configuration.sets
-        for _, address in some
-    ]
+    named = [one for status in answers.values() for one in status.configuration.addresses]
     return tuple(dict.fromkeys((*hosts, *named)))[: len(hosts) + NAMED_MAX]
 
 

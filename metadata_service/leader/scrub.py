@@ -68,7 +68,8 @@ class Scrubbing:
                 address: ScrubCalls(partial(_perform, members, address), SECONDS_MAX)
                 for address in there.answers
             }
-            verdict = scrub(asked, members.reign.epoch, lambda: members.decided, len(members.ids))
+            count = len(members.configuration.ids)
+            verdict = scrub(asked, members.reign.epoch, lambda: members.decided, count)
             absent = set(addresses) - set(asked)
             return verdict._replace(silent=tuple(sorted({*verdict.silent, *absent})))
 

@@ -36,8 +36,7 @@ class Record(NamedTuple):
     @property
     def is_member(self) -> bool:
         """Whether its word counts anywhere, as far as it knows."""
-        sets = self.configuration.sets
-        return any(self.member_id == member_id for one in sets for member_id, _ in one)
+        return self.member_id in self.configuration.ids
 
 
 def rows_of(record: Record) -> Dict[str, str]:

@@ -96,7 +96,7 @@ class Walk:
             best = max(everybody, key=lambda one: one.applied)
             for one in everybody:
                 one.pull(best)
-        return sorted(leader.ids) == sorted(one.member_id for one in everybody)
+        return sorted(leader.configuration.ids) == sorted(one.member_id for one in everybody)
 
     def close(self) -> None:
         """Nobody leads."""

@@ -63,7 +63,7 @@ def unrest_of_members(term: ModelTerm, members: List[MetadataMember]) -> str:
         return f"{reign.configuration}, decided {reign.decided} of {reign.record.last.txid}"
     for member in members:
         status = member.status()
-        if status.state != OK or status.member_id not in reign.ids:
+        if status.state != OK or status.member_id not in reign.configuration.ids:
             return f"{member.name} is {status.state}"
         if not status.last == status.applied == reign.record.last:
             return f"{member.name} stands at {status.applied}, has {status.last}"

@@ -63,7 +63,7 @@ def _longest(members: recovery.Answers) -> MemberStatus:
 
 def _any_member(configuration: Configuration, marks: Any) -> Optional[Any]:
     """The word of one member is enough."""
-    ids = {member_id for one in configuration.sets for member_id, _ in one}
+    ids = configuration.ids
     return max([mark for member_id, mark in marks.items() if member_id in ids], default=None)
 
 

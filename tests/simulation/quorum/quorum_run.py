@@ -130,7 +130,7 @@ class QuorumRun:
             return f"{reign.configuration}, decided {reign.decided} of {reign.record.last.txid}"
         for member in self.members:
             status = member.status()
-            if status.state != "ok" or member.core.record.member_id not in reign.ids:
+            if status.state != "ok" or member.core.record.member_id not in reign.configuration.ids:
                 return f"{member.name} is {status.state}"
             if status.applied.txid != len(self.decided.lines):
                 return f"{member.name} stands at {status.applied.txid} of {reign.decided}"

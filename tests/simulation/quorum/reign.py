@@ -60,13 +60,8 @@ class Reign:
 
     def look_at_addresses(self, hosts: Any) -> None:
         """A lane for each member and each address that is to be one."""
-        for address in (*hosts, *(a for one in self.configuration.sets for _, a in one)):
+        for address in (*hosts, *self.configuration.addresses):
             self.lanes.setdefault(address, Lane(address))
-
-    @property
-    def ids(self) -> Set[str]:
-        """Of those who decide."""
-        return {member_id for one in self.configuration.sets for member_id, _ in one}
 
     def holds(self, now: float) -> bool:
         """Whether its leader may answer anybody."""
@@ -143,12 +138,12 @@ class Reign:
         """Note who is there; raises Unavailable when its word does not count."""
         if lane.member_id != status.member_id:
             lane.member_id, lane.acked, lane.version = status.member_id, -1, 0
-        takes_part = status.member_id in self.ids | self.candidates
+        takes_part = status.member_id in self.configuration.ids | self.candidates
         if not takes_part or status.state == DAMAGED or status.member_id in self.doubtful:
             lane.acked = -1
             raise Unavailable(f"{lane.address} is {status.state}, or doubtful")
 
     def leave_removed(self, lane: Lane) -> None:
         """Who is no member any more, and shall not be one, is written to no longer."""
-        if lane.joined and lane.member_id not in self.ids | self.candidates:
+        if lane.joined and lane.member_id not in self.configuration.ids | self.candidates:
             lane.joined, lane.acked = False, -1
