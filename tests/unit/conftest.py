@@ -1,7 +1,7 @@
 """What the tests of more than one module of a part stand on."""
 
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 import pytest
 
@@ -13,10 +13,12 @@ from tests.support.clusters.inner_cluster import InnerCluster
 from tests.support.disks.faulty_disk import FaultyDisk
 from tests.support.disks.stores import open_volume, opened
 from tests.support.links import certificates
+from tests.support.links.ends import pair
 from tests.support.links.loopback import Loopback
 from tests.support.links.played_namenode import NameNode
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, ZOOKEEPER
 from zookeeper.fabric.remote import Remote
+from zookeeper.fabric.stream import Stream
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,15 @@ def loopback() -> Iterator[Loopback]:
     """One server for all tests of a file: none of them may hurt it."""
     with Loopback() as served:
         yield served
+
+
+@pytest.fixture(params=["plain", "tls"])
+def streams(request: pytest.FixtureRequest, certified: Path) -> Iterator[Tuple[Stream, Stream]]:
+    """Both ends of a connection as streams."""
+    ends = pair(certified if request.param == "tls" else None)
+    yield ends
+    for stream in ends:
+        stream.close()
 
 
 @pytest.fixture

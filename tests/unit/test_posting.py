@@ -2,32 +2,15 @@
 
 import socket
 import threading
-import time
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Tuple
 
 import pytest
 
 from tests.support.clusters.waiting import PATIENCE_SECONDS
-from tests.support.links.ends import pair, with_tls
+from tests.support.links.ends import LARGE, patient, with_tls
 from zookeeper.fabric.errors import Unavailable
 from zookeeper.fabric.stream import Stream, readable
-
-LARGE = bytes(range(256)) * 40_000  # 10 MB: more than the kernel holds for a connection.
-
-
-@pytest.fixture(params=["plain", "tls"])
-def streams(request: pytest.FixtureRequest, certified: Path) -> Iterator[Tuple[Stream, Stream]]:
-    """Both ends of a connection as streams."""
-    ends = pair(certified if request.param == "tls" else None)
-    yield ends
-    for stream in ends:
-        stream.close()
-
-
-def patient() -> float:
-    """A deadline that no honest step reaches."""
-    return time.monotonic() + PATIENCE_SECONDS
 
 
 def test_what_was_posted_goes_on_its_way_while_somebody_waits(

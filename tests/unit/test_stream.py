@@ -12,14 +12,12 @@ from typing import Callable, Iterator, Tuple
 import pytest
 
 from tests.support.clusters.waiting import PATIENCE_SECONDS, wait_until
-from tests.support.links.ends import STALL_SECONDS, Ends, pair, plain, with_tls
+from tests.support.links.ends import LARGE, STALL_SECONDS, Ends, patient, plain, with_tls
 from zookeeper.fabric import stream as stream_module
 from zookeeper.fabric.errors import (
     CorruptData, DeadlineExceeded, DiskFailed, ProtocolViolation, Unavailable)
 from zookeeper.fabric.packets import PACKET_BYTES_MAX, PacketReader, PacketWriter
 from zookeeper.fabric.stream import Stream
-
-LARGE = bytes(range(256)) * 40_000  # 10 MB: more than the kernel holds for a connection.
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -31,25 +29,11 @@ def ends(request: pytest.FixtureRequest, certified: Path) -> Iterator[Ends]:
     far.close()
 
 
-@pytest.fixture(params=["plain", "tls"])
-def streams(request: pytest.FixtureRequest, certified: Path) -> Iterator[Tuple[Stream, Stream]]:
-    """Both ends of a connection as streams."""
-    ends = pair(certified if request.param == "tls" else None)
-    yield ends
-    for stream in ends:
-        stream.close()
-
-
 def in_thread(target: Callable[..., object], *args: object) -> threading.Thread:
     """A running daemon thread."""
     thread = threading.Thread(target=target, args=args, daemon=True)
     thread.start()
     return thread
-
-
-def patient() -> float:
-    """A deadline that no honest step reaches."""
-    return time.monotonic() + PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize("size", [1, 5, 70_000, len(LARGE)])

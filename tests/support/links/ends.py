@@ -18,7 +18,14 @@ from zookeeper.fabric.tls import Tls
 
 STALL_SECONDS = 0.3
 
+LARGE = bytes(range(256)) * 40_000  # 10 MB: more than the kernel holds for a connection.
+
 Ends = Tuple[Stream, socket.socket]
+
+
+def patient() -> float:
+    """A deadline that no honest step reaches."""
+    return time.monotonic() + PATIENCE_SECONDS
 
 
 def plain() -> Ends:
