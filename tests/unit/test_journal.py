@@ -1,7 +1,7 @@
 """The journal: no edit is lost, doubled or reordered, whatever the way to the service does."""
 
 import threading
-from typing import Any
+from typing import Any, Iterator
 
 import pytest
 
@@ -16,6 +16,7 @@ from tests.support.links.journals import (
     OneWay,
     Opened,
     ScriptedPool,
+    close_journals,
     edit,
     record,
     run_threads,
@@ -33,6 +34,12 @@ from zookeeper.fabric.errors import (
     ProtocolViolation,
     Unavailable,
 )
+
+
+@pytest.fixture(autouse=True)
+def _closed_journals() -> Iterator[None]:
+    yield
+    close_journals()
 
 
 @pytest.fixture(name="service")

@@ -15,6 +15,7 @@ from tests.support.links.journals import (
     FRAME_BYTES,
     ModelService,
     Opened,
+    close_journals,
     edits_of,
     record,
     rows_of,
@@ -33,6 +34,12 @@ from zookeeper.fabric.errors import (
 )
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
+
+
+@pytest.fixture(autouse=True)
+def _closed_journals() -> Iterator[None]:
+    yield
+    close_journals()
 
 
 @pytest.fixture(name="service")

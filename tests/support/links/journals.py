@@ -154,6 +154,15 @@ class OneWay:
         return [one for one in connections if one.asked is not None]
 
 
+_journals: List[Journal] = []
+
+
+def close_journals() -> None:
+    """Close all that was opened here: their keepers would dial on through the tests after this."""
+    while _journals:
+        _journals.pop().close()
+
+
 class Opened:
     """A journal on a pool, with what it told by `on_failure`."""
 
@@ -167,6 +176,7 @@ class Opened:
         self.failures: List[DfsError] = []
         self.ways = OneWay(pool)
         self.journal = kind(self.ways, "test", timeout, FRAME_BYTES, self.failures.append)
+        _journals.append(self.journal)
         self.journal.open(at_least)
 
 
