@@ -3,7 +3,7 @@ the commands and the web page tell alike."""
 
 from typing import NamedTuple, Optional, Tuple
 
-from metadata_service.quorum import BLANK, DAMAGED, FULL, STRANGER
+from metadata_service.quorum import BLANK, DAMAGED, DISPUTED, FULL, STRANGER
 from zookeeper.fabric.kinds import Text
 
 AWAY, SILENT, OLD, FOREIGN, LAGS, REFUSES = (
@@ -72,6 +72,10 @@ def _judged(seen: Seen) -> Tuple[str, str, str]:
         return DAMAGED, "is damaged, and does not count", (
             "It fetches a new image from another one by itself; if it is damaged again, replace "
             "its disk.")
+    if seen.state == DISPUTED:
+        return DISPUTED, "differs from another one in what both have applied", (
+            "Start those that are away: the one that most of them contradict takes the record of "
+            "the others. If all are there, see in its log who differs.")
     if seen.state in (BLANK, STRANGER):
         waits = f" Now it waits: {seen.waits_for}." if seen.waits_for else ""
         return seen.state, "has a new directory, and does not count yet", (

@@ -12,11 +12,12 @@ DIGEST_CHARACTERS_MAX = 64
 
 Digest = Annotated[str, Length(0, DIGEST_CHARACTERS_MAX)]
 
-OK, BLANK, STRANGER, BEHIND, DAMAGED, FULL = (
-    "ok", "blank", "stranger", "behind", "damaged", "full"
+OK, BLANK, STRANGER, BEHIND, DAMAGED, FULL, DISPUTED = (
+    "ok", "blank", "stranger", "behind", "damaged", "full", "disputed"
 )  # fmt: skip
 """How a member fares: all is well; it has no record yet; its id is in no set that it knows of; it
-lacks edits that its peers have applied; its rows are not what was written; its disk is full."""
+lacks edits that its peers have applied; its rows are not what was written; its disk is full; its
+log differs from that of a peer, and nobody can tell who is right."""
 
 
 class Place(NamedTuple):

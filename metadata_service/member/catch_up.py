@@ -12,12 +12,21 @@ must not keep the peers from their service.
 import threading
 import time
 from functools import partial
-from typing import Dict, Optional, Protocol, Sequence
+from typing import Dict, FrozenSet, Mapping, Optional, Protocol, Sequence, Set
 
 from metadata_service.calls import MemberCalls
 from metadata_service.edits import decode_rows, join_lines
 from metadata_service.exporting import ExportedImage
-from metadata_service.member.catch_up_plan import IMAGE, PULL, RENEW, Mark, Step, next_step
+from metadata_service.member import disputes
+from metadata_service.member.catch_up_plan import (
+    IMAGE,
+    PULL,
+    RENEW,
+    WAIT,
+    Mark,
+    Step,
+    next_step,
+)
 from metadata_service.quorum import START, MemberStatus, Place
 from metadata_service.record.chain import places
 from metadata_service.record.incoming import IncomingImage
@@ -46,7 +55,7 @@ EDITS_WITH_IMAGE = 10_000
 repeated has been carried out already."""
 
 
-class Member(Protocol):
+class Member(disputes.Member, Protocol):
     """The member that catches up."""
 
     def status(self) -> MemberStatus:
@@ -93,6 +102,9 @@ class CatchUp:
         self._last_txid = -1
         self._pruned = False
         self._told: Optional[Step] = None
+        self._disputes = disputes.Disputes(member, self._peers)
+        # The peers from which nothing could be taken, until all have been tried.
+        self._failed: Set[str] = set()
 
     def start(self) -> None:
         """Begin to look after it."""
@@ -123,11 +135,36 @@ class CatchUp:
     def look(self) -> None:
         """One look at the others, and what follows from it. Raises what came of that."""
         peers = self._statuses()
+        differing = self._disputes.look(self._member.status(), peers)
         own = self._member.status()
         stuck = own.last.txid == self._last_txid
         self._last_txid = own.last.txid
-        step = next_step(own, self._member.acknowledged(), peers, stuck, self._pruned)
+        step = self._next_step(own, peers, stuck, differing)
         self._tell(step)
+        try:
+            self._take(step, own, peers)
+        except DfsError as error:
+            self._failed.add(step.peer)
+            if step.deed == PULL and isinstance(error, CorruptData):
+                self._disputes.suspect(step.peer)
+            raise
+
+    def _next_step(
+        self,
+        own: MemberStatus,
+        peers: Mapping[str, MemberStatus],
+        stuck: bool,
+        differing: FrozenSet[str],
+    ) -> Step:
+        acknowledged = self._member.acknowledged()
+        while True:
+            shunned = differing | self._failed
+            step = next_step(own, acknowledged, peers, stuck, self._pruned, shunned)
+            if step.deed != WAIT or not self._failed:
+                return step
+            self._failed.clear()
+
+    def _take(self, step: Step, own: MemberStatus, peers: Mapping[str, MemberStatus]) -> None:
         if step.deed == PULL:
             self._pull(step.peer, own.applied, peers[step.peer].applied.txid)
         elif step.deed == IMAGE:

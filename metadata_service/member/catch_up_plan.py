@@ -10,17 +10,17 @@ Whoever keeps a record of before that is asked by nobody: he promised no epoch a
 the others have promised since.
 """
 
-from typing import Mapping, NamedTuple, Optional, Tuple
+from typing import AbstractSet, Mapping, NamedTuple, Optional, Tuple
 
 from metadata_service.epochs import is_believable
-from metadata_service.quorum import BEHIND, BLANK, DAMAGED, FULL, OK, MemberStatus
+from metadata_service.quorum import BEHIND, BLANK, DAMAGED, DISPUTED, FULL, OK, MemberStatus
 
 WAIT, PULL, IMAGE, RENEW = "wait", "pull", "image", "renew"
 """Nothing is to be done now; take edits; take an image; give up the identity, as the disk went back
 in time: be another member, whose rows nobody trusts until an image has come."""
 
 
-_MEMBERS = (OK, FULL, BEHIND)
+_MEMBERS = (OK, FULL, BEHIND, DISPUTED)
 """The states of those whose promises bind a leader."""
 
 
@@ -42,11 +42,13 @@ def next_step(
     peers: Mapping[str, MemberStatus],
     stuck: bool,
     pruned: bool,
+    shunned: AbstractSet[str] = frozenset(),
 ) -> Step:
     """What this member does next; `peers` are what others told before it looked at itself.
 
     `acknowledged` is the furthest that it knows to have said that it has. It is `stuck` when it got
     no edits since it looked before, and `pruned` when a peer had none that follow its own.
+    From those at the `shunned` addresses nothing is taken.
     """
     if own.configuration.is_of_only(own.member_id):
         return Step(WAIT)
@@ -57,7 +59,7 @@ def next_step(
     clusters = {status.cluster_id for status in peers.values() if status.state != BLANK}
     if own.state == BLANK and len(clusters) > 1:
         return Step(WAIT, "", "the others keep records of different clusters")
-    best, status = _best(own, peers)
+    best, status = _best(own, peers, shunned)
     if status is None:
         return Step(WAIT, "", "no other member has a whole record" if own.state in (BLANK, DAMAGED)
                     else "")
@@ -76,20 +78,23 @@ def next_step(
 
 
 def _best(
-    own: MemberStatus, peers: Mapping[str, MemberStatus]
+    own: MemberStatus, peers: Mapping[str, MemberStatus], shunned: AbstractSet[str]
 ) -> Tuple[str, Optional[MemberStatus]]:
-    """The peer that has applied most of the same record, by the log of the latest epoch."""
+    """The peer that has applied most of the same record, by the log of the latest epoch; one whose
+    log another contradicts only if there is no other."""
     found = {
         address: status
         for address, status in peers.items()
-        if status.state not in (BLANK, DAMAGED)
+        if address not in shunned
+        and status.state not in (BLANK, DAMAGED)
         and own.cluster_id in ("", status.cluster_id)
         and own.member_id != status.member_id
         and status.promised >= _least_promise(own, status, peers)
     }
 
-    def rank(address: str) -> Mark:
-        return found[address].log_epoch, found[address].applied.txid
+    def rank(address: str) -> Tuple[bool, int, int]:
+        status = found[address]
+        return status.state != DISPUTED, status.log_epoch, status.applied.txid
 
     best = max(found, key=rank, default="")
     return best, found.get(best)

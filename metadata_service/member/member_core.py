@@ -72,7 +72,7 @@ class MemberCore:
         self.halt: Optional[int] = None
         """The edit behind which none is applied for a while; None when there is no such."""
         self.trouble = ""
-        """What ails the member besides what follows from its record: BEHIND, DAMAGED."""
+        """What ails the member besides what follows from its record: DAMAGED, DISPUTED."""
         self._keep_edits = keep_edits
 
     def status(self, room: bool, now: float) -> MemberStatus:
@@ -164,7 +164,7 @@ class MemberCore:
         common = min(last, behind.txid + len(entries))
         known = common - behind.txid
         digest = entries[known - 1].digest if known else behind.digest
-        if self._digest(common, log) != digest:
+        if self.digest(common, log) != digest:
             raise OutOfStep(f"edit {common} here is another one, or not kept any more")
         if witness and witness != record.witness:
             record = record._replace(witness=witness)
@@ -193,6 +193,14 @@ class MemberCore:
         if not record.base.txid <= txid <= record.last.txid:
             raise OutOfStep(f"edits behind {record.base.txid} are kept, up to {record.last.txid}, "
                             f"not those behind {txid}")
+
+    def digest(self, txid: int, log: KeptLog) -> Optional[str]:
+        """That of an edit in the log, or of the one before its first; None when it is not kept."""
+        record = self.record
+        for place in (record.last, record.applied, record.base):
+            if place.txid == txid:
+                return place.digest
+        return log.digest(txid) if record.base.txid < txid < record.last.txid else None
 
     # What it does by itself.
 
@@ -267,15 +275,8 @@ class MemberCore:
         if behind.txid < applied.txid:
             raise OutOfStep(f"edits up to {applied.txid} are decided, not only to {behind.txid}")
 
-    def _digest(self, txid: int, log: KeptLog) -> Optional[str]:
-        record = self.record
-        for place in (record.last, record.applied, record.base):
-            if place.txid == txid:
-                return place.digest
-        return log.digest(txid) if record.base.txid < txid < record.last.txid else None
-
     def _known_digest(self, txid: int, log: KeptLog) -> str:
-        digest = self._digest(txid, log)
+        digest = self.digest(txid, log)
         if digest is None:
             raise CorruptData(f"edit {txid} is missing")
         return digest
@@ -283,14 +284,14 @@ class MemberCore:
     def _agreeing(self, behind: Place, entries: Sequence[Entry], log: KeptLog) -> int:
         """The last edit that these, behind that place, and the log have in common. Raises OutOfStep
         when the place itself is none of the log's."""
-        if self._digest(behind.txid, log) != behind.digest:
+        if self.digest(behind.txid, log) != behind.digest:
             raise OutOfStep(f"edit {behind.txid} here is another one, or not kept")
         # Logs agree up to some edit, and nowhere behind it.
         same, other = 0, min(self.record.last.txid - behind.txid, len(entries)) + 1
         while other - same > 1:
             middle = (same + other) // 2
             entry = entries[middle - 1]
-            if self._digest(entry.txid, log) == entry.digest:
+            if self.digest(entry.txid, log) == entry.digest:
                 same = middle
             else:
                 other = middle

@@ -10,12 +10,13 @@ from typing import Any, Callable, Iterator, Optional
 from metadata_service.edits import TABLES, Table, decode_rows, split_lines
 from metadata_service.member.member_core import Change
 from metadata_service.member.member_record import Record
-from metadata_service.quorum import DAMAGED, Stored, Tail
+from metadata_service.quorum import DAMAGED, DISPUTED, Stored, Tail
 from metadata_service.record import distrust, setting_aside
+from metadata_service.record.chain import check_follows
 from metadata_service.record.image_digest import ImageDigest
 from metadata_service.record.metadata_db import MetadataDatabase, log
 from metadata_service.record.opening import opened
-from metadata_service.record.schema import read_state
+from metadata_service.record.schema import JOURNAL, read_state
 from metadata_service.record.sqlite import Connection, translated
 from zookeeper.fabric.errors import Busy, CorruptData, DfsError, OutOfStep
 
@@ -89,6 +90,17 @@ class MemberDatabase(MetadataDatabase):
                 log.error("distrust.not_noted", error=failure.message,
                           effect="a start would forget it")
 
+    def dispute(self, disputed: bool) -> None:
+        """Whether its log differs from that of a peer, and nobody can tell who is right."""
+        with self._guard:
+            if self._core.trouble != DAMAGED:
+                self._core.trouble = DISPUTED if disputed else ""
+
+    def digest(self, txid: int) -> Optional[str]:
+        """That of an edit in the log; None when it is not kept (any more)."""
+        with self._trusted(), self._lock, translated():
+            return self._core.digest(txid, self._log)
+
     def _use(self, connection: Connection) -> None:
         super()._use(connection)
         why = distrust.noted(self._directory)
@@ -145,9 +157,12 @@ class MemberDatabase(MetadataDatabase):
     # What is read of a damaged record is damaged, too, perhaps.
 
     def load(self, table: Table, after: Any, limit: int, bytes_max: int) -> bytes:
-        """See MetadataDatabase."""
+        """See MetadataDatabase; edits of the log that do not follow each other are damage, too."""
         with self._trusted():
-            return super().load(table, after, limit, bytes_max)
+            payload = super().load(table, after, limit, bytes_max)
+            if table is JOURNAL:
+                check_follows(decode_rows(payload))
+            return payload
 
     def tail(self, txid: int, limit: int, wait: float, bytes_max: int) -> Tail:
         """See MetadataDatabase."""

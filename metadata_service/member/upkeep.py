@@ -1,7 +1,7 @@
 """What a member does with its database to catch up: takes edits or an image, or another name."""
 
 import os
-from typing import List
+from typing import List, Optional
 
 from metadata_service.edits import Row
 from metadata_service.member.catch_up_plan import Mark
@@ -48,6 +48,19 @@ class Upkeep:
         status = self._database.status()
         self._furthest = max(self._furthest, (status.log_epoch, status.last.txid))
         return self._furthest
+
+    def digest(self, txid: int) -> Optional[str]:
+        """That of an edit in its log; None when it is not kept (any more)."""
+        return self._database.digest(txid)
+
+    def distrust(self, error: CorruptData) -> None:
+        """Serve nobody until an image of a peer comes."""
+        log.error("member.damaged", directory=self._directory, error=error.message)
+        self._database.distrust(error)
+
+    def dispute(self, disputed: bool) -> None:
+        """Whether its log differs from that of a peer, and nobody can tell who is right."""
+        self._database.dispute(disputed)
 
     def take(self, behind: Place, payload: bytes) -> None:
         """Take edits that are decided, behind a place that this member has applied."""

@@ -5,11 +5,11 @@ continued differently is known at once.
 """
 
 import hashlib
-from typing import Iterable, Iterator, List, NamedTuple
+from typing import Iterable, Iterator, List, NamedTuple, Sequence
 
-from metadata_service.edits import Edit, decode, split_lines
+from metadata_service.edits import Edit, Row, decode, split_lines
 from metadata_service.quorum import Place
-from zookeeper.fabric.errors import ProtocolViolation
+from zookeeper.fabric.errors import CorruptData, ProtocolViolation
 
 _DIGEST_BYTES = 16
 
@@ -40,6 +40,13 @@ def places(behind: Place, lines: Iterable[str]) -> Iterator[Place]:
     for line in lines:
         txid, digest = txid + 1, following(digest, line)
         yield Place(txid, digest)
+
+
+def check_follows(rows: Sequence[Row]) -> None:
+    """Raise CorruptData unless each of these rows of the log follows the one before it."""
+    for (_, _, before, _), (txid, _, digest, line) in zip(rows, rows[1:]):
+        if following(before, line) != digest:
+            raise CorruptData(f"edit {txid} does not follow the one before it")
 
 
 def entries_of(behind: Place, payload: bytes) -> List[Entry]:

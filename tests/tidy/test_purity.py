@@ -28,6 +28,7 @@ PURE_MODULES = {
     "metadata_service.ailments",
     "metadata_service.calls",
     "metadata_service.member.catch_up_plan",
+    "metadata_service.member.comparison",
     "metadata_service.leader.append_queue",
     "metadata_service.leader.backlog",
     "metadata_service.record.chain",
