@@ -5,10 +5,9 @@ import struct
 import time
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from rpyc.core import brine, consts
-
 from tests.fuzzing.shots import LET_IN, NOBODY, Shot
 from zookeeper.fabric.auth import Credentials, Introduction
+from zookeeper.fabric.frames import brine, consts
 from zookeeper.fabric.handshake import greet
 from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.packets import starts_packet

@@ -3,12 +3,11 @@
 from random import Random
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
-from rpyc.core import brine
-
 from data_service.namenode.namespace import paths
 from tests.support.models.sample_messages import draw, newer, older, sent
 from zookeeper.fabric.calls import Call
 from zookeeper.fabric.errors import InvalidArgument
+from zookeeper.fabric.frames import brine
 
 SURROGATE = "\udc80"
 _STAND_IN = "\ufdd0"

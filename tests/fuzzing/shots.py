@@ -5,8 +5,6 @@ import zlib
 from random import Random
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Type
 
-from rpyc.core import consts
-
 from data_service.protocol.datanode_calls import DataNodeCalls
 from data_service.protocol.datanode_reports import DataNodeReports
 from data_service.protocol.namenode_calls import NameNodeCalls
@@ -15,6 +13,7 @@ from tests.fuzzing.oddities import arguments, encoded, must_be_refused, odd_valu
 from tests.support.links.loopback import mutate
 from zookeeper.calls import ZooKeeperCalls
 from zookeeper.fabric.calls import Call, Calls, calls_of
+from zookeeper.fabric.frames import consts
 from zookeeper.fabric.identity import DATA_NODE, METADATA, NAME_NODE, USER, ZOOKEEPER, Principal
 from zookeeper.fabric.meter import ServerCalls
 

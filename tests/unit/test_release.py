@@ -27,6 +27,13 @@ def test_who_forgot_to_activate_is_told_in_a_sentence(launcher: str) -> None:
     assert "RPyC is not installed for" in done.stderr and ".venv/bin/activate" in done.stderr
 
 
+@pytest.mark.parametrize("script", ["bench", "chaos", "fuzz", "simulate"])
+def test_a_script_says_it_in_a_sentence_too(script: str) -> None:
+    done = without_packages(f"scripts/{script}.py")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "RPyC is not installed for" in done.stderr
+
+
 def test_another_program_can_catch_it() -> None:
     body = (
         "try: from data_service.filesystem import FileSystem\n"
