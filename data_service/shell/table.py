@@ -216,8 +216,8 @@ COMMANDS: Dict[str, Command] = {
     ),
     "haadmin": _row(
         "haadmin",
-        "[-getServiceState <id>] [-getAllServiceState] [-checkHealth <id>] [-failover <id> <id>] "
-        "[-members] [-verify]",
+        "[-getServiceState <id>] [-getAllServiceState] [-checkHealth <id>] "
+        "[-failover [--forceactive] <id> <id>] [-members] [-verify]",
         "ask which namenode leads, have another one lead, see and compare the metadata services",
         "haadmin",
     ),

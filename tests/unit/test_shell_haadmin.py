@@ -1,12 +1,20 @@
 """haadmin: what it says of metadata services, and of names that are missing."""
 
 from contextlib import nullcontext
+from math import inf
 from pathlib import Path
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import pytest
 
-from data_service.protocol.availability_calls import ACTIVE, Comparison, MemberRow, ServiceState
+from data_service.protocol.availability_calls import (
+    ACTIVE,
+    STANDBY,
+    Comparison,
+    MemberRow,
+    ServiceState,
+)
+from data_service.shell.commands import haadmin
 from metadata_service.ailments import FOREIGN
 from tests.support.terminal.shell import Shell
 from zookeeper.fabric.settings import Address
@@ -91,3 +99,65 @@ def test_a_failover_without_a_target_says_what_is_missing(
     having(shell, monkeypatch, WELL)
     said = shell.bad("haadmin", "-failover", "nn0", status=255)
     assert "failover: incorrect arguments: name the one that leads and the one that shall" in said
+
+
+class _Pair:
+    """As NameNodes: two, of which the first leads, if anybody does; the other one has a trouble,
+    for so many answers, and takes the lead when it is given up."""
+
+    addresses: Tuple[Address, ...] = (Address("a", 1), Address("b", 1))
+
+    def __init__(self, trouble: str, answers: float = inf, led: bool = True) -> None:
+        self._trouble, self._answers = trouble, answers
+        self.leader = 0 if led else None
+        self.asked = 0
+
+    def named(self, name: str) -> Address:
+        """See NameNodes."""
+        return self.addresses[int(name[-1])]
+
+    def state(self, address: Address) -> ServiceState:
+        """See NameNodes."""
+        if self.addresses.index(address) == self.leader:
+            return ServiceState(ACTIVE, 1, "")
+        self.asked += 1
+        if self.leader is None and self.asked > 3:
+            self.leader = 1
+        return ServiceState(STANDBY, 0, self._trouble if self.asked <= self._answers else "")
+
+    def hand_over(self, _address: Address) -> None:
+        """See NameNodes."""
+        self.leader = 1
+
+
+def failing_over(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, pair: _Pair, *flags: str
+) -> Tuple[Any, Optional[int]]:
+    """What the command comes to, and who leads then."""
+    monkeypatch.setattr(haadmin, "READY_SECONDS", 0.5)
+    monkeypatch.setattr(
+        shell.filesystem, "name_nodes", lambda: nullcontext(pair), raising=False)
+    return shell.run("haadmin", "-failover", *flags, "nn0", "nn1"), pair.leader
+
+
+TROUBLE = "would lead in safe mode, for lack of block reports"
+
+
+def test_who_is_not_ready_to_lead_does_not_take_the_place_of_who_leads(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did, and nobody could change anything until its safe mode ended."""
+    done, leader = failing_over(shell, monkeypatch, _Pair(TROUBLE))
+    assert done.status == 255 and leader == 0
+    assert f"nn1 is not ready to become active: it {TROUBLE}. The one that leads" in done.err
+
+
+@pytest.mark.parametrize("pair, flags", [
+    (_Pair(TROUBLE), ("--forceactive",)), (_Pair(TROUBLE, answers=2), ()),
+    (_Pair(TROUBLE, led=False), ()),
+], ids=["forced", "ready soon", "nobody leads"])  # fmt: skip
+def test_who_is_forced_or_ready_in_a_moment_or_the_only_one_leads(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, pair: _Pair, flags: Tuple[str, ...]
+) -> None:
+    done, leader = failing_over(shell, monkeypatch, pair, *flags)
+    assert (done.status, leader) == (0, 1), done

@@ -2,7 +2,7 @@
 
 import time
 from contextlib import suppress
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, NamedTuple, Tuple
 
 from data_service.filesystem.name_nodes import NameNodes
 from data_service.protocol.availability_calls import ACTIVE, MemberRow
@@ -17,7 +17,21 @@ TAKE_OVER_SECONDS = 60.0
 """How long the one that shall lead may take: a dead leader must be missed first, and one that did
 not stand by in memory has all names to load."""
 
+READY_SECONDS = 3.0
+"""How long one that stands by may be about to be ready: news are on their way to it."""
+
 _PAUSE_SECONDS = 0.1
+
+
+class _Asked(NamedTuple):
+    """What a command line names: namenodes, as they are called there, and their addresses; and
+    whether one shall lead that is not ready to."""
+
+    session: Session
+    name_nodes: NameNodes
+    names: List[str]
+    addresses: List[Address]
+    forced: bool
 
 
 def haadmin(session: Session, words: List[str]) -> None:
@@ -29,6 +43,7 @@ def haadmin(session: Session, words: List[str]) -> None:
         return
     if action not in _ACTIONS:
         raise UsageError(f"{action[1:]}: Unknown command" if action else "expected what to do")
+    forced = "--forceactive" in names
     # A leader that is gone is fenced here in any case.
     names = [name for name in names if name not in ("--forcefence", "--forceactive")]
     count, perform = _ACTIONS[action]
@@ -42,75 +57,82 @@ def haadmin(session: Session, words: List[str]) -> None:
             session.complain(f"Illegal argument: {error.message}")
             return
         try:
-            perform(session, name_nodes, names, addresses)
+            perform(_Asked(session, name_nodes, names, addresses, forced))
         except DfsError as error:
             session.complain(f"Operation failed: {error.message}")
 
 
-def _state(
-    session: Session, name_nodes: NameNodes, _names: List[str], addresses: List[Address]
-) -> None:
-    session.out.line(name_nodes.state(addresses[0]).state)
+def _state(asked: _Asked) -> None:
+    asked.session.out.line(asked.name_nodes.state(asked.addresses[0]).state)
 
 
-def _all_states(
-    session: Session, name_nodes: NameNodes, _names: List[str], _addresses: List[Address]
-) -> None:
-    for address in name_nodes.addresses:
+def _all_states(asked: _Asked) -> None:
+    for address in asked.name_nodes.addresses:
         try:
-            told = name_nodes.state(address).state
+            told = asked.name_nodes.state(address).state
         except DfsError as error:
             told = f"Failed to connect: {error.message}"
-        session.out.line(f"{address!s:50} {told:10}")
+        asked.session.out.line(f"{address!s:50} {told:10}")
 
 
-def _health(
-    session: Session, name_nodes: NameNodes, names: List[str], addresses: List[Address]
-) -> None:
-    trouble = name_nodes.state(addresses[0]).trouble
+def _health(asked: _Asked) -> None:
+    trouble = asked.name_nodes.state(asked.addresses[0]).trouble
     if trouble:
-        session.complain(f"Health check failed: {names[0]} {trouble}")
+        asked.session.complain(f"Health check failed: {asked.names[0]} {trouble}")
 
 
-def _fail_over(
-    session: Session, name_nodes: NameNodes, names: List[str], addresses: List[Address]
-) -> None:
-    former, chosen = addresses
-    try:
-        state = name_nodes.state(chosen).state
-    except Unavailable:
-        session.complain(
-            f"Failover failed: Unable to get service state for NameNode at {chosen}"
-        )
+def _fail_over(asked: _Asked) -> None:
+    trouble = _cannot_lead(asked)
+    if trouble:
+        asked.session.complain(f"Failover failed: {trouble}")
         return
-    if state == ACTIVE or former == chosen:
-        session.complain("Failover failed: Can't failover to an active service")
-        return
+    chosen = asked.addresses[1]
     deadline = time.monotonic() + TAKE_OVER_SECONDS
-    while name_nodes.state(chosen).state != ACTIVE:
+    while asked.name_nodes.state(chosen).state != ACTIVE:
         if time.monotonic() > deadline:
-            session.complain(f"Failover failed: {names[1]} did not take over within "
-                             f"{TAKE_OVER_SECONDS:g} s")  # fmt: skip
+            asked.session.complain(f"Failover failed: {asked.names[1]} did not take over within "
+                                   f"{TAKE_OVER_SECONDS:g} s")  # fmt: skip
             return
-        _clear_the_way(name_nodes, chosen)
+        _clear_the_way(asked.name_nodes, chosen)
         time.sleep(_PAUSE_SECONDS)
-    session.out.line(f"Failover from {names[0]} to {names[1]} successful")
+    asked.session.out.line(f"Failover from {asked.names[0]} to {asked.names[1]} successful")
 
 
-def _members(
-    session: Session, name_nodes: NameNodes, _names: List[str], _addresses: List[Address]
-) -> None:
+def _cannot_lead(asked: _Asked) -> str:
+    """Why the second one shall not take the place of the one that leads, for a person; or empty."""
+    former, chosen = asked.addresses
+    name_nodes, ready_by = asked.name_nodes, time.monotonic() + READY_SECONDS
+    try:
+        found = name_nodes.state(chosen)
+        if found.state == ACTIVE or former == chosen:
+            return "Can't failover to an active service"
+        # Where nobody leads, one that is not ready is better than none.
+        if asked.forced or not any(_leads(name_nodes, one) for one in name_nodes.addresses):
+            return ""
+        while found.trouble and time.monotonic() < ready_by:
+            time.sleep(_PAUSE_SECONDS)
+            found = name_nodes.state(chosen)
+    except Unavailable:
+        return f"Unable to get service state for NameNode at {chosen}"
+    if not found.trouble:
+        return ""
+    name = asked.names[1]
+    return (f"{name} is not ready to become active: it {found.trouble}. The one that leads goes "
+            f"on. Ask again when `haadmin -checkHealth {name}` says nothing, or have it lead all "
+            "the same by --forceactive")  # fmt: skip
+
+
+def _members(asked: _Asked) -> None:
     """As the one that leads finds them, which knows best; else as any other does."""
-    asked = sorted(name_nodes.addresses, key=lambda one: not _leads(name_nodes, one))
-    rows = _first_answer(name_nodes, asked)
+    rows = _first_answer(asked.name_nodes, _leader_first(asked.name_nodes))
     cells = [[head for head, _, _ in _MEMBER_COLUMNS]]
     cells += [_member(row) for row in rows]
     right = [place for place, (_, _, is_number) in enumerate(_MEMBER_COLUMNS) if is_number]
     for line in columns(cells, right):
-        session.out.line(line)
+        asked.session.out.line(line)
     for row in rows:
         if row.words:
-            session.out.line(f"The metadata service {row.address} {row.words}. {row.advice}")
+            asked.session.out.line(f"The metadata service {row.address} {row.words}. {row.advice}")
 
 
 def _member(row: MemberRow) -> List[str]:
@@ -125,12 +147,10 @@ def _lag(row: MemberRow) -> str:
     return "-" if row.state == FOREIGN else str(row.lag)
 
 
-def _verify(
-    session: Session, name_nodes: NameNodes, _names: List[str], _addresses: List[Address]
-) -> None:
+def _verify(asked: _Asked) -> None:
     """By the one that leads; the others refuse, and say so."""
-    leading = sorted(name_nodes.addresses, key=lambda one: not _leads(name_nodes, one))
-    known, differing, silent = name_nodes.compare_members(leading[0])
+    session, name_nodes = asked.session, asked.name_nodes
+    known, differing, silent = name_nodes.compare_members(_leader_first(name_nodes)[0])
     for address in silent:
         session.complain(f"{address}: could not tell what its rows are: see its log")
     for address in differing:
@@ -163,6 +183,10 @@ def _clear_the_way(name_nodes: NameNodes, chosen: Address) -> None:
             name_nodes.hand_over(address)
 
 
+def _leader_first(name_nodes: NameNodes) -> List[Address]:
+    return sorted(name_nodes.addresses, key=lambda one: not _leads(name_nodes, one))
+
+
 def _leads(name_nodes: NameNodes, address: Address) -> bool:
     try:
         return name_nodes.state(address).state == ACTIVE
@@ -191,9 +215,7 @@ _MISCOUNTED = {
 }  # fmt: skip
 """What is said of too few names, or too many, where HDFS has its own words."""
 
-_Perform = Callable[[Session, NameNodes, List[str], List[Address]], None]
-
-_ACTIONS: Dict[str, Tuple[int, _Perform]] = {
+_ACTIONS: Dict[str, Tuple[int, Callable[[_Asked], None]]] = {
     "-getServiceState": (1, _state),
     "-getAllServiceState": (0, _all_states),
     "-checkHealth": (1, _health),
