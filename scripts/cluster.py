@@ -19,7 +19,6 @@ goes on; 2 a wrong command line or config.ini.
 """
 
 import argparse
-import fcntl
 import getpass
 import importlib.util
 import io
@@ -34,7 +33,6 @@ if not __package__:
     sys.path[0] = str(ROOT)
 
 from scripts.supervision.daemons import (  # noqa: E402
-    FOLDER_MODE,
     Daemon,
     Failure,
     Site,
@@ -42,12 +40,14 @@ from scripts.supervision.daemons import (  # noqa: E402
     choose,
     configured,
     of_unreadable,
+    say,
 )
 from scripts.supervision.log_ends import follow, tail  # noqa: E402
 from scripts.supervision.restarting import restart, restart_in_turn  # noqa: E402
 from scripts.supervision.securing import choose_secret, make_key  # noqa: E402
-from scripts.supervision.starting import say, start  # noqa: E402
+from scripts.supervision.starting import begin, wait  # noqa: E402
 from scripts.supervision.stopping import stop  # noqa: E402
+from scripts.supervision.turn import turn  # noqa: E402
 from zookeeper.fabric import key_file  # noqa: E402
 from zookeeper.fabric.auth import SECRET  # noqa: E402
 from zookeeper.fabric.credentials import place  # noqa: E402
@@ -140,42 +140,33 @@ def have_key(site: Site) -> None:
     key_file.read(place(site.settings))  # Said once, before each daemon would say it.
 
 
-def change(site: Site, arguments: argparse.Namespace) -> int:
-    """Start, stop or restart, while nobody else does."""
+def change(site: Site, chosen: Sequence[Daemon], arguments: argparse.Namespace) -> int:
+    """Start, stop or restart."""
     if arguments.action != "stop" and site.settings.security.mode == SECRET:
         have_key(site)
-    try:
-        site.folder.mkdir(parents=True, exist_ok=True)
-        os.chmod(site.folder, FOLDER_MODE)
-        folder = os.open(site.folder, os.O_RDONLY)
-    except OSError as error:
-        raise Failure(
-            f"cannot keep logs and records in {site.folder}: {error.strerror}: be the user who "
-            "owns it, or name another zookeeper_dir in config.ini, next to which it lies"
-        ) from None
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say("another cluster.py is at work here: waiting for its end")
-        # Two starts at once would both find every daemon down; the lock ends with the process.
-        fcntl.flock(folder, fcntl.LOCK_EX)
-    # What the other one did counts: records are read again.
-    site = Site(site.settings, arguments.this_host)
-    chosen = choose(site, arguments.role, arguments.data_nodes)
-    if arguments.action == "start":
-        return start(site, chosen)
-    several = [daemons for daemons in by_kind(chosen) if len(daemons) > 1]
     if arguments.action == "restart":
-        if arguments.role and several:
-            return restart_in_turn(site, arguments.this_host, chosen)
-        return restart(site, arguments.this_host, chosen)
-    for daemons in several if arguments.role else ():
-        daemons = [daemon for daemon in daemons if daemon.record()]
-        if len(daemons) < 2:
-            continue
-        say(f"this ends {', '.join(daemon.role for daemon in daemons)}: to end one of them, say "
-            f"its own name{_WITHOUT.get(daemons[0].kind.name, '')}")
-    return stop(site, chosen)
+        several = any(len(daemons) > 1 for daemons in by_kind(chosen))
+        in_turn = restart_in_turn if arguments.role and several else restart
+        return in_turn(site, arguments.this_host, chosen)
+    with turn(site.folder):
+        # What others did meanwhile counts: records are read again.
+        site = Site(site.settings, arguments.this_host)
+        chosen = choose(site, arguments.role, arguments.data_nodes)
+        if arguments.action == "stop":
+            if arguments.role:
+                tell_several(chosen)
+            return stop(site, chosen)
+        begun = begin(site, chosen)
+    # Others may repair now what this one waits for.
+    return wait(begun)
+
+
+def tell_several(chosen: Sequence[Daemon]) -> None:
+    """Say that more than one of a kind is going to end, which is not what everybody means."""
+    for daemons in by_kind([daemon for daemon in chosen if daemon.record()]):
+        if len(daemons) > 1:
+            say(f"this ends {', '.join(daemon.role for daemon in daemons)}: to end one of them, "
+                f"say its own name{_WITHOUT.get(daemons[0].kind.name, '')}")
 
 
 _WITHOUT = {
@@ -197,7 +188,7 @@ def act(arguments: argparse.Namespace) -> int:
         return calls(site, chosen)
     if arguments.action == "secure":
         return secure(site)
-    return change(site, arguments)
+    return change(site, chosen, arguments)
 
 
 def settings_for(arguments: argparse.Namespace) -> Settings:

@@ -34,11 +34,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LOG_OPTION = "--log-file"
 
-FOLDER_MODE = 0o700  # Logs name users, paths and addresses.
-
-
 class Failure(Exception):
     """What the script says in its last line before it exits with status 1."""
+
+
+def say(sentence: str) -> None:
+    """Tell the person what is not as it should be."""
+    print(f"cluster: {sentence}", file=sys.stderr, flush=True)
 
 
 class Kind(NamedTuple):

@@ -3,9 +3,10 @@
 import time
 from typing import Sequence
 
-from scripts.supervision.daemons import Daemon, Site
-from scripts.supervision.starting import QUIET_SECONDS, say, start
+from scripts.supervision.daemons import Daemon, Site, say
+from scripts.supervision.starting import QUIET_SECONDS, begin, wait
 from scripts.supervision.stopping import stop
+from scripts.supervision.turn import turn
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.identity import METADATA
 from zookeeper.fabric.settings import Settings
@@ -15,12 +16,17 @@ PAUSE_SECONDS = 0.2
 
 def restart(site: Site, own_hosts: Sequence[str], chosen: Sequence[Daemon]) -> int:
     """Stop all of these, then start them; the exit status."""
-    stopped = stop(site, chosen)
-    # Records are read again; one that has left config.ini is not started.
-    site = Site(site.settings, own_hosts)
     places = {(daemon.kind, daemon.address) for daemon in chosen}
-    again = [daemon for daemon in site.daemons if (daemon.kind, daemon.address) in places]
-    return max(stopped, start(site, again))
+    with turn(site.folder):
+        # What others did meanwhile counts: records are read again, before and after.
+        site = Site(site.settings, own_hosts)
+        stopped = stop(site, [daemon for daemon in site.daemons + site.left
+                              if (daemon.kind, daemon.address) in places])  # fmt: skip
+        site = Site(site.settings, own_hosts)
+        # One that has left config.ini is not started.
+        begun = begin(site, [daemon for daemon in site.daemons
+                             if (daemon.kind, daemon.address) in places])  # fmt: skip
+    return max(stopped, wait(begun))
 
 
 def restart_in_turn(site: Site, own_hosts: Sequence[str], chosen: Sequence[Daemon]) -> int:

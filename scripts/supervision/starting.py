@@ -10,13 +10,13 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import time
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from scripts.supervision.daemons import ROOT, Daemon, Record, Site
+from scripts.supervision.daemons import ROOT, Daemon, Record, Site, say
 from scripts.supervision.log_ends import LogReader, tail
 from scripts.supervision.processes import Effort, effort_of, identity
+from scripts.supervision.turn import is_free
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.identity import METADATA
 from zookeeper.fabric.settings import Settings
@@ -36,9 +36,11 @@ TELL_SECONDS = 10.0
 END_SECONDS = 10.0
 PAUSE_SECONDS = 0.05
 
-# What a process that only waits does not reach within the time above.
+# What a process that only waits does not reach within so many seconds: a namenode that looks for
+# metadata services computes for half a second a minute.
 _CPU_SECONDS = 0.5
 _BYTES_MOVED = 1 << 20
+_LOOK_SECONDS = 10.0
 
 _LINES_OF_THE_ENDED = 20
 _LINES_OF_THE_WAITING = 3
@@ -51,7 +53,7 @@ class Waiting:
         self.daemon = daemon
         self.record = record
         self._log = log
-        self._began = self._progress_at = time.monotonic()
+        self._began = self._progress_at = self._looked_at = time.monotonic()
         self._effort = Effort(0.0, 0)
 
     def is_ready(self) -> bool:
@@ -60,7 +62,8 @@ class Waiting:
         if not any(mark in line for line in self._log.lines()):
             return False
         try:
-            self.daemon.remember(self.record._replace(ready=True))
+            if self.daemon.record() == self.record:
+                self.daemon.remember(self.record._replace(ready=True))
         except OSError as error:
             # Then the next start reads the log again.
             say(f"cannot note that {self.daemon.role} is ready: {error.strerror}")
@@ -73,7 +76,10 @@ class Waiting:
             effort.cpu_seconds - self._effort.cpu_seconds >= _CPU_SECONDS
             or effort.bytes_moved - self._effort.bytes_moved >= _BYTES_MOVED
         ):
-            self._progress_at, self._effort = now, effort
+            self._progress_at = self._looked_at = now
+            self._effort = effort
+        elif now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at, self._effort = now, effort
         return now - self._progress_at
 
     def waited_seconds(self) -> float:
@@ -85,21 +91,28 @@ class Start(NamedTuple):
     """One start: whom it is about, whom to wait for, and the roles that failed."""
 
     site: Site
+    chosen: Sequence[Daemon]
     waiting: List[Waiting]
     failed: Dict[str, str]
     """Role -> kind, of what does not run, or is not waited for any more."""
 
 
-def start(site: Site, chosen: Sequence[Daemon]) -> int:
-    """Start all that do not run and wait; the exit status, 0 when the cluster can be used, or lacks
-    only datanodes that somebody else is going to start."""
-    state = Start(site, [], {})
+def begin(site: Site, chosen: Sequence[Daemon]) -> Start:
+    """Start all that do not run."""
+    state = Start(site, chosen, [], {})
     for daemon in chosen:
         if daemon in site.left:
             say(f"{daemon.role} {daemon.address} runs, though it is not in config.ini any more: "
                 "stop ends it")
         else:
             _begin(state, daemon)
+    return state
+
+
+def wait(state: Start) -> int:
+    """Wait for what was started; the exit status, 0 when the cluster can be used, or lacks only
+    datanodes that somebody else is going to start."""
+    site, chosen = state.site, state.chosen
     _await_ready(state)
     namenodes = [daemon for daemon in site.daemons if daemon.kind.name == "name_node"]
     if any(_serves(state, daemon) for daemon in namenodes):
@@ -196,9 +209,9 @@ def _await_ready(state: Start) -> None:
             if waiting.is_ready():
                 print(f"{daemon.role} {daemon.address} is ready, pid {pid}", flush=True)
             elif not waiting.record.lives:
-                _fail(state, daemon, f"{daemon.role} ended{_how(pid)}\n"
-                      + tail(daemon.log_path, _LINES_OF_THE_ENDED))
-                daemon.forget()
+                if not is_free(state.site.folder):
+                    continue  # Another cluster.py ends it, and perhaps starts it again.
+                _ended(state, waiting)
             elif waiting.quiet_seconds() > _patience(state, daemon):
                 _fail(state, daemon, f"{daemon.role} {daemon.address} is not ready after "
                       f"{waiting.waited_seconds():.0f} s and is left running, pid {pid}: it serves "
@@ -208,6 +221,17 @@ def _await_ready(state: Start) -> None:
                 continue
             state.waiting.remove(waiting)
         time.sleep(PAUSE_SECONDS)
+
+
+def _ended(state: Start, waiting: Waiting) -> None:
+    daemon = waiting.daemon
+    again = daemon.record()
+    if again:  # Whoever repairs something has restarted it.
+        state.waiting.append(Waiting(daemon, again, LogReader(daemon.log_path, 0)))
+        return
+    _fail(state, daemon, f"{daemon.role} ended{_how(waiting.record.pid)}\n"
+          + tail(daemon.log_path, _LINES_OF_THE_ENDED))
+    daemon.forget()
 
 
 def _how(pid: int) -> str:
@@ -275,8 +299,3 @@ def await_changes(settings: Settings, lacks_datanodes: bool) -> bool:
                     "state: pyhdfs safemode get; to end it by hand: pyhdfs safemode leave")
                 return answers and lacks_datanodes and not final
             time.sleep(PAUSE_SECONDS)
-
-
-def say(sentence: str) -> None:
-    """Tell the person what is not as it should be."""
-    print(f"cluster: {sentence}", file=sys.stderr, flush=True)

@@ -5,8 +5,7 @@ import signal
 import time
 from typing import List, Sequence
 
-from scripts.supervision.daemons import KINDS, Daemon, Record, Site
-from scripts.supervision.starting import say
+from scripts.supervision.daemons import KINDS, Daemon, Record, Site, say
 
 STOP_SECONDS = 30.0
 PAUSE_SECONDS = 0.02

@@ -3,15 +3,18 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Tuple
 
 import pytest
 
 from scripts.supervision.processes import identity
 from tests.support.clusters.scripted import ROLES, ROOT, Site
+from tests.support.clusters.waiting import wait_until
 
 TWO_NAMENODES = ("zookeeper", "metadata", "name_node", "name_node_1", "data_node_0")
 
@@ -134,6 +137,23 @@ def test_a_cluster_can_be_used_when_start_returns(site: Site) -> None:
         assert site.cluster("restart").status == 0
         done = site.client("put", "-f", str(site.config), "/kept")
         assert done.status == 0, done
+
+
+def test_who_repairs_does_not_wait_for_a_start_that_waits(site: Site) -> None:
+    """It waited for as long as that one did, a minute or without end."""
+    assert site.cluster("start", "zookeeper", "metadata").status == 0
+    metadata = site.records()["metadata"]
+    os.kill(metadata, signal.SIGSTOP)
+    with ThreadPoolExecutor() as threads:
+        try:
+            starting = threads.submit(site.cluster, "start", "name_node")
+            wait_until(lambda: "name_node" in site.records(), what="what was started")
+            stopped = site.cluster("stop", "name_node")
+        finally:
+            os.kill(metadata, signal.SIGCONT)
+        done = starting.result()
+    assert stopped.status == 0 and stopped.out.endswith(" stopped\n"), stopped
+    assert done.status == 1 and "name_node ended" in done.err, done
 
 
 def test_start_says_why_nothing_can_be_changed(site: Site) -> None:
