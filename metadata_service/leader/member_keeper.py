@@ -18,6 +18,7 @@ from metadata_service.leader.append_queue import next_pause
 from metadata_service.leader.lane import Lane
 from metadata_service.leader.members import Members
 from metadata_service.leader.recovery import resumes_at
+from metadata_service.leader.redialling import Redialling
 from metadata_service.quorum import BLANK, DAMAGED, MemberStatus, Place
 from zookeeper.fabric import logs
 from zookeeper.fabric.calls import Call, calls_of
@@ -51,6 +52,7 @@ class MemberKeeper:
         self._lane = lane
         self._pause = 0.0
         self._told = ""
+        self._joining, self._proving = Redialling(), Redialling()
 
     def start(self) -> None:
         """Begin, in a thread."""
@@ -85,14 +87,17 @@ class MemberKeeper:
     def _sleep(self) -> None:
         members, lane = self._members, self._lane
         with members.changed:
-            if self._pause:
-                members.changed.wait_for(lambda: members.closed, self._pause)
+            pause = self._pause
+            if lane.writing.connection is None:
+                pause = max(pause, self._joining.seconds_left(time.monotonic()))
+            if pause:
+                members.changed.wait_for(lambda: members.closed, pause)
             elif not members.closed and lane.writing.connection is not None:
                 members.changed.wait(LOOK_SECONDS)
 
     def _look_after(self) -> None:
         members, lane = self._members, self._lane
-        if lane.writing.connection is None:
+        if lane.writing.connection is None and self._joining.is_due(time.monotonic()):
             self._take_in()
         if lane.version < members.configuration.version:
             self._tell_configuration()
@@ -110,8 +115,11 @@ class MemberKeeper:
 
     def _open_to_proofs(self) -> None:
         members, lane = self._members, self._lane
-        if lane.proving.connection is None and not members.closed:
+        if lane.proving.connection is not None or members.closed:
+            return
+        if self._proving.is_due(time.monotonic()):
             lane.proving.connection = members.ways.dial(lane.address)
+            self._proving.opened(time.monotonic())
 
     # The way into step.
 
@@ -160,6 +168,7 @@ class MemberKeeper:
                 lane.refusal, lane.trouble = None, ""  # Otherwise what it is sent next will show.
             lane.writing.connection, lane.heard_at = connection, time.monotonic()
             lane.told_at = -math.inf
+            self._joining.opened(lane.heard_at)
             members.changed.notify_all()
         self._told = ""
         log.info("member.joined", member=lane.address, last=acked, epoch=epoch)
