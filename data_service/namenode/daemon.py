@@ -255,7 +255,7 @@ class NameNode(daemon.Daemon):
     def _carry_out(self, action: leadership.Action) -> None:
         try:
             if isinstance(action, leadership.Campaign):
-                self._lookout.campaign(action.candidacy)
+                self._lookout.campaign(action.candidacy, action.yields)
             elif isinstance(action, leadership.Resign):
                 self._lookout.rest()
             elif isinstance(action, leadership.Follow):

@@ -135,6 +135,7 @@ class NameNode(Process):
 
     def _carry_out(self, action: leadership.Action) -> Script:
         if isinstance(action, leadership.Campaign):
+            self._candidacy.begin(self.clock() + action.yields)
             self._number = action.candidacy
         elif isinstance(action, leadership.Resign):
             self._number = None

@@ -138,6 +138,32 @@ def test_who_was_the_last_leader_itself_is_not_waited_for() -> None:
     assert not claims(candidacy(own=1), told)
 
 
+def test_who_handed_over_lets_others_go_first_for_a_while() -> None:
+    one = candidacy(own=0)
+    one.begin(5.0)
+    released = {name: status(name, inf) for name in "abc"}
+    assert not claims(one, released, now=0.0, late=4.9)
+    assert claims(one, released, now=5.0)
+
+
+def test_who_handed_over_stands_by_as_any_other_once_that_one_leads() -> None:
+    one = candidacy(own=0)
+    one.begin(5.0)
+    assert not claims(one, {name: status(name, inf) for name in "abc"}, now=0.1, late=0.1)
+    led = {name: status(name, 0.0, "n:1 y", promised=6) for name in "abc"}
+    assert not claims(one, led, now=0.3)
+    assert claims(one, {name: status(name, inf, "n:1 y", promised=6) for name in "abc"}, now=2.4)
+
+
+def test_a_leader_that_was_heard_before_the_term_is_none_that_took_over() -> None:
+    one = candidacy(own=0)
+    one.heard("a:1", status("a", 0.0, "n:1 y", promised=4), 0.0)
+    one.heard("b:1", status("b", 0.0, "n:1 y", promised=4), 0.0)
+    one.begin(5.0)
+    assert not claims(one, {"a": status("a", inf)}, now=0.2, late=1.0)
+    assert not claims(one, {name: status(name, inf) for name in "abc"}, now=1.5, late=1.0)
+
+
 def test_the_only_namenode_claims_at_once() -> None:
     told = {name: status(name, 0.1, "n:0 earlier") for name in "abc"}
     assert claims(candidacy(0, ("n:0",)), told, late=0.0)

@@ -310,13 +310,17 @@ def test_pauses_grow_to_a_limit_and_a_good_term_ends_them() -> None:
     assert pauses.after_failure() <= RETRY_SECONDS
 
 
-def test_who_is_told_to_hand_over_ends_his_term_and_follows_as_no_candidate_for_a_while() -> None:
+def test_who_is_told_to_hand_over_ends_his_term_and_is_the_last_candidate_for_a_while() -> None:
     member = Member().lead()
     assert member.on(HandOver(), 5.0) == [EndTerm(), Resign(), Follow(3)]
-    assert member.on(Loaded(3), 5.1) == []
-    assert member.machine.standing is Standing.RESTING
-    assert member.on(Woke(), 5.0 + HAND_OVER_SECONDS - 0.1) == []
-    assert member.on(Woke(), 5.0 + HAND_OVER_SECONDS) == [Campaign(2)]
+    assert member.on(Loaded(3), 6.0) == [Campaign(2, HAND_OVER_SECONDS - 1.0)]
+    assert member.machine.standing is Standing.FOLLOWING
+
+
+def test_who_handed_over_and_loads_for_long_yields_no_more() -> None:
+    member = Member().lead()
+    member.on(HandOver(), 5.0)
+    assert member.on(Loaded(3), 60.0) == [Campaign(2)]
 
 
 def test_the_only_namenode_hands_over_to_nobody() -> None:

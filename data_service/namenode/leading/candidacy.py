@@ -7,10 +7,13 @@ has heard none for longer than the proof of any leader can last. A claim that is
 at the same time as another's, is refused by the members; looking first only keeps peace.
 
 Of several that stand by the next one behind the last leader, in the order of config.ini, goes
-first. (Who has the names to load yet is no candidate.) A namenode that was the last leader itself,
+first. (Who has the names to load yet is no candidate.) Who has just handed over lets any other one
+go first, until one leads: then it stands by as they all do, since that one may be lost or hand over
+in the next second. A namenode that was the last leader itself,
 as its address shows, is not waited for by the members: its predecessor at this address is gone.
 """
 
+from math import inf
 from random import Random
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -51,6 +54,14 @@ class Candidacy:
         self._heard: Dict[str, Heard] = {}
         self._vacant_since: Optional[float] = None
         self._chance = 0.0
+        self._yields_until = -inf
+
+    def begin(self, yields_until: float) -> None:
+        """Be a candidate anew: what was heard before counts no more, since whoever led then may
+        have handed over to this one. Nothing is claimed before `yields_until`, unless another one
+        has been heard to lead by then."""
+        self._heard.clear()
+        self._yields_until = yields_until
 
     def heard(self, member: str, status: MemberStatus, now: float) -> None:
         """The member at this address told this."""
@@ -59,7 +70,9 @@ class Candidacy:
     def claims(self, now: float) -> bool:
         """Whether to claim now; to be asked after every answer."""
         statuses = self._known(now)
-        if not self._is_vacant(statuses):
+        if self.leader(now):
+            self._yields_until = -inf
+        if now < self._yields_until or not self._is_vacant(statuses):
             self._vacant_since = None
             return False
         if self._vacant_since is None:

@@ -29,8 +29,8 @@ FENCED_PAUSE_SECONDS = 1.0
 """How long a fenced namenode is no candidate, so that another one can claim."""
 
 HAND_OVER_SECONDS = 5.0
-"""How long a namenode that handed over is no candidate: another one takes the role at once, and if
-none can, this one must have it again."""
+"""How long a namenode that handed over lets another one go first, at most: when none takes the
+role, this one must have it again; when one does, this one stands by for it at once."""
 
 
 class Vacant(NamedTuple):
@@ -100,9 +100,11 @@ Event = Union[
 
 
 class Campaign(NamedTuple):
-    """Be a candidate; what is heard of leaders is told with this number."""
+    """Be a candidate; what is heard of leaders is told with this number. For `yields` seconds any
+    other one goes first, unless one has been heard to lead by then."""
 
     candidacy: int
+    yields: float = 0.0
 
 
 class Resign(NamedTuple):
@@ -168,6 +170,7 @@ class Leadership:
         self._has_role = False
         self._attempt = 0
         self._rests_until = -inf
+        self._yields_until = -inf
         # What ended the term before it was served.
         self._over: Optional[TermOver] = None
         self._began_at = 0.0
@@ -226,7 +229,7 @@ class Leadership:
             return []
         self._candidacy += 1
         self._is_candidate = True
-        return [Campaign(self._candidacy)]
+        return [Campaign(self._candidacy, max(0.0, self._yields_until - now))]
 
     def _lost(self, error: Exception, now: float) -> List[Action]:
         """It has no image: also a candidate is none any more until it has one."""
@@ -299,7 +302,8 @@ class Leadership:
     def _hand_over(self, now: float) -> List[Action]:
         if self._alone or not self.serves:
             return []
-        return self._end_and_rest(HAND_OVER_SECONDS, now)
+        self._yields_until = now + HAND_OVER_SECONDS
+        return self._end_and_rest(0.0, now)
 
     def _failed(self, error: Exception, now: float) -> List[Action]:
         """Also a defect must not leave us the role, serving nothing, in everybody's way."""

@@ -60,9 +60,11 @@ class Lookout:
             return f"waits for most of those metadata services that decide: {', '.join(missing)}"
         return ""
 
-    def campaign(self, candidacy: int) -> None:
-        """Be a candidate from now on; what is told of it has this number."""
+    def campaign(self, candidacy: int, yields: float = 0.0) -> None:
+        """Be a candidate from now on; what is told of it has this number. Any other one goes first
+        for `yields` seconds."""
         with self._lock:
+            self._candidacy.begin(time.monotonic() + yields)
             before, self._number = self._questions, candidacy
             self._questions = EachMember(
                 self._ways, "lookout", LOOK_SECONDS, ANSWER_SECONDS, self._look
