@@ -110,10 +110,13 @@ def test_the_replicas_of_a_volume_that_failed_are_gone(
 def test_spares_take_turns_until_one_is_good(replicas: ReplicaMap, volume: Volume) -> None:
     other = Volume("/nowhere/b", 0)
     replicas.fill({7: replica(volume, 7)}, {7: [replica(other, 7, 90)]})
-    assert replicas.doubles() == [Block(7, 1, 100)] and replicas.spare_count(7) == 1
+    assert replicas.doubles() == [Block(7, 1, 100)] and len(replicas.spares(7)) == 1
     for used in (other, volume, other):
         replicas.use_next(7)
         assert replicas.find(7, 1).volume is used
         replicas.check()
-    assert replicas.forget_spares(7) == [replica(volume, 7)]
-    assert replicas.doubles() == [] and replicas.forget_spares(7) == []
+    (spare,) = replicas.spares(7)
+    assert spare == replica(volume, 7)
+    replicas.forget_spare(spare)
+    assert replicas.doubles() == [] and replicas.spares(7) == []
+    replicas.forget_spare(spare)

@@ -8,6 +8,7 @@ from typing import Iterable, Iterator, List, Tuple
 import pytest
 
 from data_service.datanode.store.block_store import BlockStore
+from data_service.datanode.store.trash_folder import TrashFolder
 from data_service.datanode.incremental_report import CORRUPT, VERIFIED
 from data_service.datanode.background.verifier import Verifier
 from data_service.protocol.blocks import Block, Told, sealed
@@ -15,7 +16,7 @@ from data_service.protocol.checksums import block_digest, crc32
 from tests.support.disks.damage import DAMAGES, flip_in
 from tests.support.disks.stores import names, opened, path_of, put
 from tests.support.clusters.waiting import wait_until
-from zookeeper.fabric.errors import BlockMissing, CorruptData
+from zookeeper.fabric.errors import BlockMissing, Busy, CorruptData
 
 DATA = b"0123456789" * 100
 DIGEST = block_digest(len(DATA), [crc32(DATA)])
@@ -98,7 +99,7 @@ def test_orders_wait_for_each_other_and_their_number_is_limited(
 def doubled(tmp_path: Path) -> Tuple[BlockStore, Block]:
     """A replica that was copied to a second directory while the first was away, and both."""
     first = opened(tmp_path / "a")
-    block = put(first, 1, DATA)
+    block = put(first, 1, DATA, generation=2)
     first.close()
     shutil.copytree(tmp_path / "a" / "finalized", tmp_path / "copied")
     both = opened(tmp_path / "a", tmp_path / "b")
@@ -143,6 +144,55 @@ def test_a_replica_deleted_while_a_damaged_double_lay_beside_it_leaves_none(
         flip_in(path_of(tmp_path / "b", block), 500)
     store = opened(tmp_path / "a", tmp_path / "b")
     assert store.settle_double(block)
+    store.remove(block)
+    assert all(names(tmp_path / folder, ["finalized"]) == [] for folder in "ab")
+    store.close()
+
+
+def replace(root: Path, block: Block, data: bytes, generation: int) -> None:
+    """Have a directory keep another replica of a block than it does."""
+    path_of(root, block).unlink()
+    store = opened(root)
+    put(store, block.block_id, data, generation)
+    store.close()
+
+
+def test_a_double_of_before_the_last_change_goes_to_the_trash(tmp_path: Path) -> None:
+    store, block = doubled(tmp_path)
+    store.close()
+    replace(tmp_path / "b", block, DATA, block.generation - 1)
+    store = opened(tmp_path / "a", tmp_path / "b")
+    assert store.replicas.doubles() == [block] and store.settle_double(block)
+    store.remove(block)
+    assert all(names(tmp_path / folder, ["finalized"]) == [] for folder in "ab")
+    assert len(names(tmp_path / "b", ["trash"])) == 1
+    store.close()
+
+
+def test_a_double_that_could_not_be_put_aside_goes_with_the_replica(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, block = doubled(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(Busy):
+        patch.setattr(TrashFolder, "take_in", _refuse)
+        store.settle_double(block)
+    store.remove(block)
+    assert all(names(tmp_path / folder, ["finalized"]) == [] for folder in "ab")
+    store.close()
+
+
+def _refuse(*_args: object) -> None:
+    raise Busy("the disk does not answer")
+
+
+def test_a_good_double_of_another_length_goes_with_the_replica(tmp_path: Path) -> None:
+    """Nobody can tell which is right, so neither is put aside."""
+    store, block = doubled(tmp_path)
+    store.close()
+    replace(tmp_path / "b", block, DATA[:10], block.generation)
+    store = opened(tmp_path / "a", tmp_path / "b")
+    assert store.settle_double(block)
+    assert all(names(tmp_path / folder, ["trash"]) == [] for folder in "ab")
     store.remove(block)
     assert all(names(tmp_path / folder, ["finalized"]) == [] for folder in "ab")
     store.close()

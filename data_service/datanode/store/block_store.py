@@ -171,25 +171,23 @@ class BlockStore:
         return digest
 
     def settle_double(self, block: Block) -> bytes:
-        """Keep a good one of several replicas of a block, in use, and put its equals, and what is
-        damaged of them, into the trash of their directories; its digest, as `verify`, and with the
-        same errors.
+        """Keep a good one of several replicas of a block, in use, and put those that it stands for
+        into the trash of their directories; its digest, as `verify`, and with the same errors.
 
         Nothing goes before what stays has been read, and nothing is unlinked (HDFS-8486).
         """
-        for _ in range(1 + self.replicas.spare_count(block.block_id)):
+        for _ in range(1 + len(self.replicas.spares(block.block_id))):
             digest = self.verify(block)
             if digest:
                 break
             self.replicas.use_next(block.block_id)
         else:
             return b""
-        for spare in self.replicas.forget_spares(block.block_id):
-            # Of a damaged one even the length may not be known.
-            equal = spare.block == block or (spare.problem and spare.block[:2] == block[:2])
-            if equal and not spare.volume.failed:
-                spare.volume.trash.take_in(block)
-                log.info("replica.double", block=block.name, root=spare.volume.root)
+        for spare in self.replicas.spares(block.block_id):
+            if spare.is_replaced_by(block) and not spare.volume.failed:
+                spare.volume.trash.take_in(spare.block)
+                log.info("replica.double", block=spare.block.name, root=spare.volume.root)
+                self.replicas.forget_spare(spare)
         return digest
 
     # Removing.

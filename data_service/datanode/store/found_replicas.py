@@ -19,6 +19,13 @@ class Replica(NamedTuple):
     has_meta: bool = False
     digest: bytes = b""
 
+    def is_replaced_by(self, good: Block) -> bool:
+        """Whether it is of no use beside this good replica of the block: an equal, or one of before
+        the block was changed last. Of a damaged one even the length may not be known."""
+        if self.block.generation != good.generation:
+            return self.block.generation < good.generation
+        return bool(self.problem) or self.block.length == good.length
+
     @property
     def footprint(self) -> int:
         """Bytes on disk."""

@@ -142,10 +142,10 @@ class ReplicaMap:
             return [self._replicas[block_id].block for block_id in self._spares
                     if block_id in self._replicas]
 
-    def spare_count(self, block_id: int) -> int:
-        """How many other replicas of a block there are."""
+    def spares(self, block_id: int) -> List[Replica]:
+        """The other replicas of a block."""
         with self._lock:
-            return len(self._spares.get(block_id, ()))
+            return list(self._spares.get(block_id, ()))
 
     def use_next(self, block_id: int) -> None:
         """The replica in use is damaged: use the next one, and keep the other behind all."""
@@ -155,10 +155,13 @@ class ReplicaMap:
                 replica, spares[:] = spares[0], spares[1:] + [self._replicas[block_id]]
                 self._put(replica)
 
-    def forget_spares(self, block_id: int) -> List[Replica]:
-        """The replica in use is good: the others of the block, which are not known any more."""
+    def forget_spare(self, spare: Replica) -> None:
+        """It is not there any more."""
+        block_id = spare.block.block_id
         with self._lock:
-            return self._spares.pop(block_id, [])
+            left = [one for one in self._spares.pop(block_id, ()) if one is not spare]
+            if left:
+                self._spares[block_id] = left
 
     # Telling.
 
