@@ -8,9 +8,6 @@ from zookeeper.fabric.errors import DfsError, Unavailable
 from zookeeper.fabric.figures import Histogram
 from zookeeper.fabric.frames import Request
 
-ANSWER_SECONDS = 1.0
-"""How long the rest of an answer may take that has begun to come."""
-
 
 class Connection(Protocol):
     """As much of a Remote as a lane needs."""
@@ -73,11 +70,11 @@ class Line:
         self.asked_at = now
 
     def answer(self, meaning: Callable[[Any], Any]) -> Any:
-        """What the answer means, which has begun to come; raises what the member raised."""
+        """What the answer means, which has come; raises what the member raised."""
         connection = self.connection
         assert connection is not None and self.busy
         self.asked_at = math.inf
-        return meaning(connection.finish(ANSWER_SECONDS))
+        return meaning(connection.finish(0.0))
 
     def hang_up(self) -> None:
         """Close the connection; whoever keeps the lane dials again."""

@@ -14,6 +14,7 @@ from tests.support.disks.faulty_disk import FaultyDisk
 from tests.support.disks.stores import open_volume, opened
 from tests.support.links import certificates
 from tests.support.links.ends import pair
+from tests.support.links.impostor import Impostor
 from tests.support.links.loopback import Loopback
 from tests.support.links.played_namenode import NameNode
 from zookeeper.fabric.identity import DATA_NODE, NAME_NODE, ZOOKEEPER
@@ -35,6 +36,15 @@ def streams(request: pytest.FixtureRequest, certified: Path) -> Iterator[Tuple[S
     yield ends
     for stream in ends:
         stream.close()
+
+
+@pytest.fixture
+def impostor() -> Iterator[Impostor]:
+    """A server that means no good."""
+    made = Impostor()
+    yield made
+    made.remote.close()
+    made.socket.close()
 
 
 @pytest.fixture

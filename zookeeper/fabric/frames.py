@@ -20,8 +20,8 @@ except ModuleNotFoundError:
 from rpyc.core.channel import Channel
 
 from zookeeper.fabric.budget import Account
-from zookeeper.fabric.errors import InvalidArgument, ProtocolViolation, from_wire
-from zookeeper.fabric.stream import Stream
+from zookeeper.fabric.errors import DfsError, InvalidArgument, ProtocolViolation, from_wire
+from zookeeper.fabric.stream import Buffer, Stream
 
 REQUEST_PIECES_MAX = 200_000
 """Reads that taking a request apart may need: one of a byte makes 64 bytes of objects."""
@@ -56,7 +56,8 @@ def plain(value: Any) -> Any:
 class Frames(Channel):
     """RPyC's frames, bounded and uncompressed, each sent with one gathered write."""
 
-    __slots__ = ("_bytes_max", "_received_max", "_account")
+    __slots__ = ("_bytes_max", "_received_max", "_account", "_begun", "_piece", "_failure",
+                 "whole")
 
     def __init__(
         self,
@@ -71,6 +72,24 @@ class Frames(Channel):
         self._bytes_max = bytes_max
         self._received_max = bytes_max if received_max is None else received_max
         self._account = account
+        self._begun = bytearray()
+        self._piece: Optional[memoryview] = None
+        self._failure: Optional[DfsError] = None
+        self.whole = False
+        """Whether `gather` has found that `recv_last` need not wait: the message is here, or what
+        keeps it from coming is known."""
+
+    def gather(self) -> None:
+        """Take of the next message what has come, of a stream that is readable; wait for nothing.
+        """
+        if self._piece is None:
+            self._piece = memoryview(bytearray(_ANSWER_BYTES))
+        try:
+            count = self.stream.read_some(self._piece, 0.0)
+            self._begun += self._piece[:count]
+            self.whole = not count or self._missing(self._begun) <= 0
+        except DfsError as error:
+            self._failure, self.whole = error, True
 
     def recv(self, deadline: float) -> bytes:
         """The next message, with RPyC's newline at its end; all of it is here by `deadline`."""
@@ -84,14 +103,27 @@ class Frames(Channel):
 
     def recv_last(self, deadline: float) -> bytes:
         """The same of a message behind which nothing comes unasked: mostly one read takes it."""
+        if self._failure is not None:
+            raise self._failure
         least = self.FRAME_HEADER.size
-        read = self.stream.read_between(least, _ANSWER_BYTES, deadline)
-        missing = least + self._length(read) + len(self.FLUSHER) - len(read)
+        read = bytes(self._begun)
+        if len(read) < least:
+            read += self.stream.read_between(least - len(read), _ANSWER_BYTES, deadline)
+        self._begun.clear()
+        self.whole = False
+        missing = self._missing(read)
         if missing < 0:
             raise ProtocolViolation(f"{self.stream.peer} says more than it was asked")
         return read[least:] + (self.stream.read_by(missing, deadline) if missing else b"")
 
-    def _length(self, head: bytes) -> int:
+    def _missing(self, read: Buffer) -> int:
+        """How much is missing of the message that begins so, as far as that can be known."""
+        least = self.FRAME_HEADER.size
+        if len(read) < least:
+            return least - len(read)
+        return least + self._length(read) + len(self.FLUSHER) - len(read)
+
+    def _length(self, head: Buffer) -> int:
         """Of the message that begins with these bytes."""
         length, compressed = self.FRAME_HEADER.unpack_from(head)
         if length > self._received_max or compressed:

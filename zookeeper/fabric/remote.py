@@ -197,10 +197,18 @@ class Remote(Forkable):
 
 
 def answering(remotes: Sequence[Remote], seconds: float) -> List[Remote]:
-    """Those whose answers have come, or whose connections are over: waits for the first one for so
-    long, and gives none when the time is over."""
-    found = readable([remote._stream for remote in remotes], seconds)
-    return [remote for remote in remotes if remote._stream in found]
+    """Those whose whole answers have come, or whose connections are over: waits for the first one
+    for so long, and gives none when the time is over. Who has said half a message keeps nobody."""
+    deadline = time.monotonic() + seconds
+    while True:
+        rest = {one._stream: one for one in remotes if not one._frames.whole}
+        left = deadline - time.monotonic() if len(rest) == len(remotes) else 0.0
+        for stream in readable(list(rest), left):
+            with rest[stream].guard:
+                rest[stream]._frames.gather()
+        come = [remote for remote in remotes if remote._frames.whole]
+        if come or time.monotonic() >= deadline:
+            return come
 
 
 class _Body:

@@ -141,12 +141,14 @@ class Stream:
     def read_some(self, view: memoryview, deadline: float) -> int:
         """What has come, as much as fits into `view`, at least one byte by `deadline`: how many;
         none at the end."""
-        if not self.poll(deadline - time.monotonic()):
-            raise self._fail(DeadlineExceeded(f"{self.peer} did not go on in time"))
-        try:
-            return int(self._socket().recv_into(view))
-        except OSError as error:
-            raise self._broken(error) from None
+        while True:
+            try:
+                return int(self._socket().recv_into(view, 0, DO_NOT_WAIT))
+            except BlockingIOError:
+                if not self.poll(deadline - time.monotonic()):
+                    raise self._fail(DeadlineExceeded(f"{self.peer} did not go on in time"))
+            except OSError as error:
+                raise self._broken(error) from None
 
     def peek(self, deadline: float) -> bytes:
         """The next byte without taking it; empty when the peer closed or stayed silent."""

@@ -110,6 +110,9 @@ class GatedPool(ModelService):
         return super().perform(call, args, seconds)
 
 
+ANSWER_SECONDS = 1.0
+
+
 class _Connection:
     """What is asked by it happens when the answer is taken, by a pool's `perform`."""
 
@@ -127,7 +130,7 @@ class _Connection:
     def finish(self, timeout: float) -> Any:
         """See Remote."""
         asked, self.asked = self.asked, None
-        return self._pool.perform(*asked, timeout)
+        return self._pool.perform(*asked, ANSWER_SECONDS)
 
     def close(self) -> None:
         """See Remote."""
