@@ -197,6 +197,17 @@ def test_a_port_is_taken_once(loopback: Loopback) -> None:
         listen(*loopback.address)
 
 
+def test_a_daemon_may_have_the_port_that_a_caller_was_given() -> None:
+    """Who dialled one that was down, again and again, could keep its port for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stream = dial(Address(*server.getsockname()), NetworkSettings(), "server")
+        accepted, place = server.accept()
+    for end in (stream, accepted):
+        for listener in listen(*place):
+            listener.close()
+        end.close()
+
+
 @pytest.mark.parametrize("host", ["a..b", "x" * 70, "192.0.2.1"])
 def test_a_host_that_is_not_ours_is_none(host: str) -> None:
     assert numeric_host(host) is None

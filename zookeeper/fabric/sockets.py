@@ -190,6 +190,8 @@ def _begin_to_connect(target: _Target) -> Tuple[socket.socket, Optional[OSError]
     """A socket that is on its way, or the reason why it is not."""
     sock = socket.socket(target.family, socket.SOCK_STREAM)
     try:
+        # The system may give it the port of a daemon that is down just now, which must come back.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setblocking(False)
         sock.connect(target.place)
     except BlockingIOError:
