@@ -20,7 +20,6 @@ from data_service.protocol.checksums import CHUNK_BYTES
 from data_service.protocol.files import FileStatus
 from zookeeper.fabric import logs
 from zookeeper.fabric.auth import Credentials
-from zookeeper.fabric.errors import NotLeader, Unavailable
 from zookeeper.fabric.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -109,13 +108,14 @@ class FileSystem(Names, Administration, Delegation, Conveniences):
         Raises AuthenticationFailed when it does not (any more), and whatever keeps it from saying:
         Unavailable, NotLeader and so on, when none of them leads.
         """
-        for left in range(len(self.settings.name_node.hosts) - 1, -1, -1):
-            try:
-                self._namenode.parting.stat("/")
-                return
-            except (Unavailable, NotLeader):
-                if not left:
-                    raise
+        self._namenode.brief.stat("/")
+
+    def briefly(self) -> "FileSystem":
+        """The same, on the same connections, for who would rather hear that no namenode leads than
+        wait for one: each is asked once at most, for two seconds."""
+        other = copy.copy(self)
+        other._calls = self._namenode.brief
+        return other
 
     def ignoring_checksums(self) -> "FileSystem":
         """The same, on the same connections, for who wants what is left of damaged files: where a

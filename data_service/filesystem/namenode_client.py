@@ -13,7 +13,7 @@ import os
 import random
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Callable, Iterator, Optional, Set, Tuple, Type
 
@@ -65,8 +65,8 @@ moment, but with lost blocks it takes until somebody turns safe mode off."""
 SILENT_SECONDS = 2.0
 """How long a client waits without a word about why."""
 
-PARTING_SECONDS = 2.0
-"""How long a client that goes waits for a namenode to hear its last words."""
+BRIEF_SECONDS = 2.0
+"""How long a namenode may take to answer who does not wait for one that leads."""
 
 
 class _Patience:
@@ -125,8 +125,9 @@ class NameNodeClient(Forkable):
 
     `calls` are repeated while the namenode is out of reach, and raise what it answers. Those of
     `persistent`, for a write in progress, also wait for the end of a restarted namenode's safe
-    mode. Those of `parting` are made once, briefly: for what it finds out by itself if it does not
-    hear it. `greeting` is said on each new connection, before all calls.
+    mode. Those of `brief` are made once of each namenode at most, for who would rather hear that
+    none leads, and for what it finds out by itself if it does not hear it. `greeting` is said on
+    each new connection, before all calls.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class NameNodeClient(Forkable):
         )  # fmt: skip
         self.calls = NameNodeCalls(self._repeat)
         self.persistent = NameNodeCalls(partial(self._repeat, awaited=(SafeMode,)))
-        self.parting = NameNodeCalls(self._pool.perform, PARTING_SECONDS)
+        self.brief = NameNodeCalls(self._ask_each)
         self._begin()
         watch(self)
 
@@ -254,6 +255,16 @@ class NameNodeClient(Forkable):
                 tell_waiting(True)
                 # Clients that lost the same namenode must not come back in step.
                 self._closed.wait(pause * random.uniform(0.5, 1.0))
+
+    def _ask_each(
+        self, call: Call, args: Tuple[Any, ...], _seconds: Optional[float] = None
+    ) -> Any:
+        """Call until a namenode answers that leads, each once at most."""
+        with self._numbered(call, args, None) as sent:
+            for _ in range(self._servers - 1):
+                with suppress(*_ELSEWHERE):
+                    return self._pool.call(call.name, *sent, timeout=BRIEF_SECONDS)
+            return self._pool.call(call.name, *sent, timeout=BRIEF_SECONDS)
 
     @staticmethod
     def _note(call: Call, error: DfsError, aloud: bool) -> None:

@@ -61,10 +61,8 @@ class IdentityDoor:
 def _is_superuser(fs: FileSystem) -> bool:
     """Whether the namenode takes the user for one; False while it cannot say."""
     try:
-        # Asked first, since this one does not ride out an outage, amid which the page must come up.
-        fs.knock()
         # To others the namenode does not tell which datanodes there are.
-        return any(node.host for node in fs.datanode_rooms())
+        return any(node.host for node in fs.briefly().datanode_rooms())
     except DfsError as error:
         if not error.retryable:
             raise

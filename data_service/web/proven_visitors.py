@@ -90,7 +90,7 @@ class ProvenVisitors:
         fs = held.enter_context(self._served(claim, "", request.head.visitor))
         # Of the session before nobody else knows the token, and a user has only so many.
         self.leave(request)
-        return Entered(fs, fs.delegation_token(renewer=GATEWAY))
+        return Entered(fs, fs.briefly().delegation_token(renewer=GATEWAY))
 
     def leave(self, request: Request) -> None:
         """See Visitors."""
@@ -100,10 +100,11 @@ class ProvenVisitors:
         claim = Token(session, in_session=True)
         try:
             with self._served(claim, "", request.head.visitor) as fs:
-                fs.cancel_delegation_token(session)
-        except RemoteException as error:
-            if error.kind is not UNAUTHENTICATED:
-                raise  # Else it is over already, which is what was asked for.
+                fs.briefly().cancel_delegation_token(session)
+        except DfsError as error:
+            if not _is_over(error):
+                # Its cookie is forgotten in any case; nobody prolongs the token, which ends so.
+                log.warning("session.not_ended", error=error.message)
         self._clients.forget((claim.digest, ""))
 
     @contextmanager
@@ -187,7 +188,7 @@ class ProvenVisitors:
         try:
             own = self._connect("", ByRole(GATEWAY), "")
             try:
-                own.renew_delegation_token(token)
+                own.briefly().renew_delegation_token(token)
             finally:
                 own.close()
         except DfsError as error:
@@ -204,6 +205,11 @@ class ProvenVisitors:
             if is_time:
                 done_at[fs] = now
         return is_time
+
+
+def _is_over(error: DfsError) -> bool:
+    """Whether this is said of a session that has ended."""
+    return isinstance(error, RemoteException) and error.kind is UNAUTHENTICATED
 
 
 def _knock(fs: FileSystem) -> None:

@@ -222,7 +222,7 @@ def test_the_leader_is_found_among_several(namenode: PlainNameNode) -> None:
 def test_last_words_are_said_once(namenode: PlainNameNode, client: NameNodeClient) -> None:
     namenode.errors["abandon_file"] = [Unavailable("away")]
     with pytest.raises(Unavailable):
-        client.parting.abandon_file("me", 1)
+        client.brief.abandon_file("me", 1)
     assert len(namenode.calls) == 1
 
 

@@ -49,6 +49,19 @@ def test_a_session_is_a_token_of_the_visitor_and_ends_with_it(ask: ProvingAsker)
     assert ask.raw("POST", "/logout", **PAGE).status == 200
 
 
+def test_a_page_waits_for_nobody_while_nobody_leads(ask: ProvingAsker) -> None:
+    """To be told whom it shows itself to, and to log out, took as long as one waits for files."""
+    page = session(log_in(ask, "root", "pr"))
+    assert ask.raw("GET", "/who", **page).body["superuser"]
+    ask.down = ask.recovers = True
+    who = ask.raw("GET", "/who", **page)
+    assert (who.status, who.body["superuser"]) == (200, False)
+    left = ask.raw("POST", "/logout", **page)
+    assert left.status == 200 and "Max-Age=0" in left.headers["Set-Cookie"]
+    assert log_in(ask, "alice", "pa").status == 503
+    assert ask.down, "nobody has waited"
+
+
 def test_who_logs_in_anew_ends_the_session_before(ask: ProvingAsker) -> None:
     page = session(log_in(ask, "alice", "pa"))
     page.pop("X_Requested_By")

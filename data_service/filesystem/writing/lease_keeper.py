@@ -8,7 +8,7 @@ import weakref
 from collections import deque
 from typing import Callable, Deque, Optional
 
-from data_service.filesystem.namenode_client import PARTING_SECONDS, NameNodeClient
+from data_service.filesystem.namenode_client import BRIEF_SECONDS, NameNodeClient
 from zookeeper.fabric import logs
 from zookeeper.fabric.errors import DfsError
 from zookeeper.fabric.forks import Forkable, watch
@@ -68,7 +68,7 @@ class LeaseKeeper(Forkable):
                 return
         said = threading.Event()
         self._lost.put(said.set)
-        said.wait(2 * PARTING_SECONDS)
+        said.wait(2 * BRIEF_SECONDS)
 
     def close(self) -> None:
         """End the thread, when it has given up what was lost."""

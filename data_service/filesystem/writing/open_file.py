@@ -266,7 +266,7 @@ class OpenFile(Forkable):
         if not self._end():
             return
         try:
-            self._namenode.parting.abandon_file(self._namenode.client_id, self._opened.file_id)
+            self._namenode.brief.abandon_file(self._namenode.client_id, self._opened.file_id)
         except DfsError as error:
             log.info("file.not_abandoned", path=self.path, error=error.message)
 
