@@ -90,7 +90,10 @@ class ProvenVisitors:
         fs = held.enter_context(self._served(claim, "", request.head.visitor))
         # Of the session before nobody else knows the token, and a user has only so many.
         self.leave(request)
-        return Entered(fs, fs.briefly().delegation_token(renewer=GATEWAY))
+        try:
+            return Entered(fs, fs.briefly().delegation_token(renewer=GATEWAY))
+        except (Unavailable, NotLeader) as error:
+            raise _nobody_leads(error) from None
 
     def leave(self, request: Request) -> None:
         """See Visitors."""
@@ -141,10 +144,7 @@ class ProvenVisitors:
                 fs = held.enter_context(self._clients.of(visitor, make))
             except (Unavailable, NotLeader) as error:
                 if not patient:
-                    raise RemoteException(
-                        NOBODY_LEADS, "no namenode that leads answers this gateway, so that nobody "
-                        f"can say who you are: try again in a moment ({error.message})"
-                    ) from None
+                    raise _nobody_leads(error) from None
                 # By itself, since who has no patience must not wait for it. All who wait share it.
                 make = lambda: self._proved(claim, other, host, _wait)  # noqa: E731
                 fs = held.enter_context(self._clients.of((*visitor, "waiting"), make))
@@ -205,6 +205,13 @@ class ProvenVisitors:
             if is_time:
                 done_at[fs] = now
         return is_time
+
+
+def _nobody_leads(error: DfsError) -> RemoteException:
+    return RemoteException(
+        NOBODY_LEADS, "no namenode that leads answers this gateway, so that nobody can say who you "
+        f"are: try again in a moment ({error.message})"
+    )  # fmt: skip
 
 
 def _is_over(error: DfsError) -> bool:

@@ -58,7 +58,9 @@ def test_a_page_waits_for_nobody_while_nobody_leads(ask: ProvingAsker) -> None:
     assert (who.status, who.body["superuser"]) == (200, False)
     left = ask.raw("POST", "/logout", **page)
     assert left.status == 200 and "Max-Age=0" in left.headers["Set-Cookie"]
-    assert log_in(ask, "alice", "pa").status == 503
+    for user, password in (("root", "pr"), ("alice", "pa")):
+        entered = log_in(ask, user, password)
+        assert entered.status == 503 and "no namenode that leads" in entered.error, user
     assert ask.down, "nobody has waited"
 
 

@@ -97,6 +97,7 @@ class _Client(MemoryFileSystem):
     def delegation_token(self, renewer: str = "") -> str:
         """One more."""
         assert isinstance(self._acting, ByKey)
+        self._called("delegation_token")
         token = f"token{len(self._cluster.tokens)}-{self.user}-{renewer}"
         self._cluster.tokens[token] = self.user
         return token
