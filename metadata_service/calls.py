@@ -81,7 +81,8 @@ class MemberCalls(Calls, who=(NAME_NODE,)):
     @call(TELLS)
     def wish(self, address: Label, missed_by: Natural) -> None:
         """The namenode at this address would lead: so many datanodes, most of them, hear it and
-        miss the one that does. That one learns of it when it proves itself, for a moment."""
+        miss the one that does. That one learns of it when it proves itself, for a moment. Raises
+        InvalidArgument when the member's config.ini names no such namenode."""
 
     @call(READS, who=PEERS, waits=True)
     def tail(self, txid: Natural, limit: Limit, wait: float) -> Tail:

@@ -3,7 +3,7 @@
 import argparse
 import threading
 import time
-from typing import Callable, List, Optional, TypeVar, Union
+from typing import AbstractSet, Callable, List, Optional, TypeVar, Union
 
 from metadata_service.calls import MemberCalls, ScrubCalls
 from metadata_service.edits import TABLES
@@ -46,7 +46,15 @@ ROWS_MAX = 10_000
 class MetadataService(Service):
     """Answers a namenode or another member, on one connection."""
 
-    def __init__(self, database: MemberDatabase, exports: Exports, bytes_max: int) -> None:
+    def __init__(
+        self,
+        database: MemberDatabase,
+        exports: Exports,
+        bytes_max: int,
+        name_nodes: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """`name_nodes` are the addresses of those that may lead."""
+        self.name_nodes = name_nodes
         self._database = database
         self._exports = exports
         self._bytes_max = bytes_max
@@ -57,9 +65,15 @@ class MetadataService(Service):
         self.append = database.append
         self.prove = database.prove
         self.release = database.release
-        self.wish = database.wish
         self.checkpoint = database.checkpoint
         self.end_export = exports.end
+
+    def wish(self, address: str, missed_by: int) -> None:
+        """See MemberCalls."""
+        if address not in self.name_nodes:
+            raise InvalidArgument(f"{address} is not in name_node_hosts of this metadata service: "
+                                  "have the same there everywhere, and restart it")
+        self._database.wish(address, missed_by)
 
     def tail(self, txid: int, limit: int, wait: float) -> Tail:
         """See MemberCalls."""
@@ -184,12 +198,13 @@ class Metadata(daemon.Daemon):
         network = self._settings.network
         bytes_max = network.max_frame_bytes // 2
         exports = Exports(database, bytes_max, time.monotonic)
+        name_nodes = frozenset(map(str, self._settings.name_node.hosts))
         self._applier = Applier(database, exports)
         self._server = Server(
             f"{METADATA}@{self._advertised}",
             daemon.bind_host(self._settings, self._advertised),
             self._advertised.port,
-            lambda: MetadataService(database, exports, bytes_max),
+            lambda: MetadataService(database, exports, bytes_max, name_nodes),
             self._credentials,
             network,
             large_requests_of=NAME_NODE,

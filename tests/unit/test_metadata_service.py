@@ -137,6 +137,18 @@ def test_nobody_but_a_namenode_may_call(service: MetadataService, principal: str
             getattr(service, "exposed_" + name)(*args)
 
 
+def test_only_a_namenode_of_this_cluster_is_wished_for(service: MetadataService) -> None:
+    """Whoever it is, nobody else could claim an epoch while its wish stands."""
+    service.name_nodes = frozenset(["n:1", "n:2"])
+    with pytest.raises(InvalidArgument, match="n:3"):
+        service.exposed_wish("n:3", 2)
+    cluster_id = service.exposed_status().cluster_id
+    epoch = service.exposed_claim(cluster_id, 1, "n:1 x").promised
+    assert service.exposed_prove(epoch, 0).wish == ""
+    service.exposed_wish("n:2", 2)
+    assert service.exposed_prove(epoch, 0).wish == "n:2"
+
+
 class Text(str):
     """A string that is not exactly one."""
 

@@ -46,6 +46,8 @@ class Lookout:
         self.leader = ""
         """The address of another one who leads, as far as is known; empty when nobody does."""
         self._failures: Dict[str, str] = {}
+        self._refusal = ""
+        """Why a wish was not told last, for a person, who hears it once."""
 
     @property
     def trouble(self) -> str:
@@ -131,7 +133,9 @@ class Lookout:
             try:
                 member.wish(self._candidacy.own, missed_by)
             except DfsError as error:
-                log.debug("wish.not_told", member=member, error=error.message)
+                known, self._refusal = self._refusal, error.message
+                tell = log.debug if error.retryable or known == error.message else log.warning
+                tell("wish.not_told", member=member, error=error.message)
 
     def _counted(self) -> int:
         """How many datanodes miss the leader; they are counted once for all members."""
