@@ -23,7 +23,7 @@ def test_nobody_minds_odd_messages(tmp_path: Path, security: str) -> None:
     assert report.outcomes["invalid_argument"] > 500 and report.outcomes["done"] > 20
 
 
-SEEDS = (13, 201, 14, 15, 16, 17)
+SEEDS = (201, 13, 14, 15, 16, 17)
 """Of the attacks on a cluster with a planted hole, one after the other until it is found."""
 
 HOLES = {
