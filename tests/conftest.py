@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("tests.support")
 from tests.support.clusters.cluster import Cluster  # noqa: E402
 from tests.support.clusters.ports import Ports  # noqa: E402
 from tests.support.clusters.scripted import Site  # noqa: E402
+from zookeeper.fabric import logs  # noqa: E402
 
 _TESTS = Path(__file__).parent
 _MARKED_FOLDERS = ("cluster", "faults", "security", "web")
@@ -72,8 +73,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Forget the clusters of the test before; the shared one stays, because it runs."""
+    """Forget the clusters of the test before; the shared one stays, because it runs.
+
+    And how often the tests before have logged an event: what a test waits for would be dropped.
+    """
     Cluster.recent[:] = [made for made in Cluster.recent if made.running]
+    for log in logs._logs.values():
+        log._windows.clear()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -68,9 +68,12 @@ class EventLog:
             return 1, max(0, count - EVENTS_PER_SECOND)
 
 
+_logs: Dict[str, EventLog] = {}
+
+
 def get(layer: str) -> EventLog:
-    """The log of a layer, such as `namenode` or `rpc`."""
-    return EventLog(layer)
+    """The log of a layer, such as `namenode` or `rpc`: one, in however many modules it is."""
+    return _logs.setdefault(layer, EventLog(layer))
 
 
 def format_event(event: str, fields: Dict[str, object]) -> str:
