@@ -24,9 +24,6 @@ from metadata_service.record.schema import (
     verified,
 )
 from metadata_service.record.sqlite import Connection
-from zookeeper.fabric import logs
-
-log = logs.get("migrations")
 
 
 class Layout(NamedTuple):
@@ -75,7 +72,6 @@ def migrate(connection: Connection, layout: int) -> None:
     for older in range(layout, LAYOUT):
         _STEPS[older](connection)
         put(connection, STATE, ("layout", str(older + 1)))
-        log.info("database.migrated", layout=older + 1)
 
 
 def _chain_edits(connection: Connection) -> None:

@@ -29,8 +29,10 @@ from metadata_service.record.sqlite import (
     translated,
 )
 from metadata_service.record.version_file import Version
-from zookeeper.fabric import disk
+from zookeeper.fabric import disk, logs
 from zookeeper.fabric.errors import Busy, CorruptData, StartRefused
+
+log = logs.get("migrations")
 
 NAME = "metadata.db"
 
@@ -176,3 +178,4 @@ def _carry_forward(connection: Connection) -> None:
             connection.execute("BEGIN IMMEDIATE")
             migrate(connection, layout)
             connection.execute("COMMIT")
+            log.info("database.migrated", was=layout, layout=LAYOUT)

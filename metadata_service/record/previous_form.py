@@ -2,7 +2,8 @@
 
 They are in a folder beside it, whole or not at all: with them the older program can be gone back
 to, though what was changed since is lost. A start that was cut short finds them there, and lets
-them be: the database may be half of the new form by then, or look so.
+them be: the database may be half of the new form by then, or look so. When the older program has
+run since, VERSION is another one, since it tells of each start: then they are copied anew.
 """
 
 import os
@@ -29,7 +30,7 @@ def keep(
     folder = os.path.join(directory, NAME)
     if system.isdir(folder):
         kept = version_file.read(folder)
-        if kept is not None and kept.layout == layout:
+        if kept is not None and kept == version_file.read(directory):
             return
         _make_way(directory, folder, system)
     sizes = [os.path.getsize(path) for path in _paths(directory, names) if os.path.exists(path)]
@@ -56,7 +57,7 @@ def _paths(directory: str, names: Sequence[str]) -> Sequence[str]:
 
 
 def _make_way(directory: str, folder: str, system: SystemCalls) -> None:
-    """What an upgrade of long ago left stays, under a name with a number."""
+    """What an earlier upgrade left stays, under a name with a number."""
     number = 2
     while system.isdir(f"{folder}-{number}"):
         number += 1

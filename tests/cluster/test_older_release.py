@@ -195,7 +195,7 @@ def test_what_a_cluster_of_an_older_layout_kept_is_there(
             cluster.terminate(role)
         cluster.run_from(ROOT, *cluster.roles)
         cluster.start()
-        assert "database.migrated layout=2" in cluster.daemons["metadata"].output()
+        assert "database.migrated was=1" in cluster.daemons["metadata"].output()
         with cluster.file_system() as fs:
             assert [status.name for status in fs.list("/d")] == ["large"]
             assert fs.open("/d/large").read() == LARGE

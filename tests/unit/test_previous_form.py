@@ -12,11 +12,12 @@ import pytest
 from metadata_service.record import migrations, previous_form, version_file
 from metadata_service.record.metadata_db import MetadataDatabase
 from metadata_service.record.opening import NAME
-from metadata_service.record.schema import LAYOUT
+from metadata_service.record.schema import LAYOUT, STATE, put
 from metadata_service.record.version_file import Version
 from tests.support.models.sample_edits import file_edits, image_after, image_of
 from zookeeper.fabric import disk
 from zookeeper.fabric.disk import Space, SystemCalls
+from zookeeper.fabric.errors import DiskFull
 
 DUMP = Path(__file__).parent.parent / "support" / "layout_1.sql"
 CLUSTER = "a4aac58b-d5ad-41be-aa57-d313d5a3e7ef"
@@ -115,6 +116,36 @@ def test_one_goes_back_with_it(old: Path, tmp_path: Path) -> None:
     (directory / previous_form.NAME).rmdir()
     open_and_look(directory)
     assert contents(directory / previous_form.NAME) == contents(old), "when it comes again"
+
+
+def refuse(*_: object) -> None:
+    """A step of a migration that fails."""
+    raise DiskFull("no room")
+
+
+def test_what_the_older_program_wrote_after_an_upgrade_that_failed_is_kept(
+    old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = tmp_path / "m"
+    shutil.copytree(old, directory)
+    caplog.set_level("INFO")
+    with monkeypatch.context() as patch, pytest.raises(DiskFull):
+        patch.setitem(migrations._STEPS, LAYOUT - 1, refuse)
+        open_and_look(directory)
+    assert "database.migrated" not in caplog.text, "nothing was"
+    connection = sqlite3.connect(str(directory / NAME))
+    with connection:
+        put(connection, STATE, ("owner", "the older one"))
+        put(connection, STATE, ("log", "2"))
+    connection.close()
+    version_file.write(str(directory), Version(CLUSTER, 1, 2))
+    written = contents(directory)
+    for _ in range(2):
+        open_and_look(directory)
+        assert contents(directory / "previous") == written
+        assert contents(directory / "previous-2") == contents(old)
+        assert not (directory / "previous-3").exists()
+    assert caplog.text.count("database.migrated") == 1
 
 
 def test_that_of_another_upgrade_makes_way(old: Path, tmp_path: Path) -> None:
