@@ -93,7 +93,7 @@ class MemberChange:
         return {lane.member_id: lane.acked for lane in self._members.lanes if lane.acked >= 0}
 
     def _stored(self) -> Dict[str, int]:
-        return {lane.member_id: lane.version for lane in self._members.lanes}
+        return {lane.member_id: lane.version for lane in self._members.lanes if lane.acked >= 0}
 
     def _tell(self, want: Wanted) -> None:
         if want.waits_for and want != self._told:

@@ -160,6 +160,7 @@ class MemberKeeper:
         with members.changed:
             if members.closed:
                 raise Unavailable("the members have been left")
+            self._require_only()
             if status.log_epoch == epoch:
                 self._require_kept(status.last)
             members.acknowledge(lane, acked)
@@ -172,6 +173,15 @@ class MemberKeeper:
             members.changed.notify_all()
         self._told = ""
         log.info("member.joined", member=lane.address, last=acked, epoch=epoch)
+
+    def _require_only(self) -> None:
+        """Raises Unavailable when this member takes part at another address already: then one of
+        the two directories is a copy. (One process may be known by an old address, too.)"""
+        lane, addresses = self._lane, self._members.ways.addresses
+        for one in self._members.in_step():
+            twin = one is not lane and one.member_id == lane.member_id
+            if twin and one.address in addresses and lane.address in addresses:
+                raise Unavailable(f"and {one.address} are one member, of a copied directory")
 
     def _require_kept(self, last: Place) -> None:
         """Raises OutOfStep unless this is a place of the record, and Unavailable when what follows

@@ -222,6 +222,22 @@ def test_a_member_that_cannot_be_believed_takes_no_part(
     assert "a:1" in second.awaited() and "d" not in quorum.logs()[0]
 
 
+def test_a_copied_directory_does_not_count_beside_the_one_that_it_was_copied_from(
+    quorum: Quorum
+) -> None:
+    leader = quorum.lead()
+    write(leader, "ab")
+    wait_until(lambda: len(leader.in_step()) == 3)
+    quorum.ways.dead.add("c:1")
+    wait_until(lambda: len(leader.in_step()) == 2)
+    quorum.ways.members["c:1"] = copy.deepcopy(quorum.members[0])
+    quorum.ways.dead.clear()
+    wait_until(lambda: leader.lanes[2].trouble.endswith("are one member, of a copied directory"))
+    write(leader, "cd")
+    assert [lane.address for lane in leader.in_step()] == ["a:1", "b:1"]
+    assert quorum.logs() == ["abcd", "abcd", "ab"]
+
+
 def test_a_copied_directory_is_named_when_no_majority_is_left(quorum: Quorum) -> None:
     quorum.lead().close()
     quorum.ways.members["c:1"] = copy.deepcopy(quorum.members[1])
