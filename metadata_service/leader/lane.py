@@ -100,6 +100,9 @@ class Lane:
         self.version = -1
         """Of the configuration that it has stored."""
         self.room = True
+        self.rival = False
+        """Whether it has promised this epoch to another claim, of the same number. It takes part in
+        nothing then until all are united in another epoch."""
         self.state = ""
         """What it said of itself when it was last dialled; empty when it could not be."""
         self.refusal: Optional[DfsError] = None

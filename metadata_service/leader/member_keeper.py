@@ -195,8 +195,10 @@ class MemberKeeper:
     def _require_member(self, status: MemberStatus) -> None:
         """Raises Unavailable, and forgets what the member had, unless it takes part."""
         members, lane = self._members, self._lane
+        _, epoch, owner = members.reign
         reason = ""
         with members.changed:
+            lane.rival = status.promised == epoch and status.owner != owner
             # Also of one that is too full to take part: none of its room may be counted on.
             lane.state, lane.room = status.state, status.room
             if lane.member_id != status.member_id:
@@ -208,10 +210,9 @@ class MemberKeeper:
             reason = "is damaged"
         elif status.member_id in members.doubtful:
             reason = "has forgotten what it had acknowledged: its disk is an old copy"
-        elif status.promised > members.reign.epoch:
+        elif status.promised > epoch or lane.rival:
             raise Fenced(
-                f"epoch {members.reign.epoch} is over, {status.promised} has been promised to "
-                f"{status.owner}")
+                f"epoch {epoch} is over, {status.promised} has been promised to {status.owner}")
         if reason:
             with members.changed:
                 lane.acked = -1

@@ -117,6 +117,8 @@ class Proofs:
         else:
             lane.room = proved.room
             self.allegiance.answered(proved, asked_at)
+            if lane.rival:  # To it, the epoch of this number is another's.
+                self.allegiance.left(lane.member_id, self.allegiance.epoch + 1, asked_at)
 
     def _lose(self, lane: Lane) -> None:
         """Its keeper dials again, and it may be asked again."""

@@ -90,6 +90,26 @@ def test_who_had_left_before_he_was_reached_is_known_to_have_left(quorum: Quorum
     wait_until(lambda: proofs.renew(PATIENCE_SECONDS) and proofs.allegiance.has_lost_some)
 
 
+def test_who_has_promised_the_same_epoch_to_another_claim_is_known_to_have_left(
+    quorum: Quorum,
+) -> None:
+    """A claim that only one of them heard, and the next one, of those that did not hear it, have
+    the same number. It was fenced off for ever, while its answers to proofs said that all is well:
+    a disk in the place of another never came to count."""
+    quorum.lead().close()
+    quorum.ways.dead.add("a:1")
+    leader = quorum.lead()
+    proofs = Proofs(leader)
+    quorum.members[0].claim(leader.reign.cluster_id, leader.reign.epoch, "namenode:1 earlier")
+    assert proofs.renew(PATIENCE_SECONDS) and not proofs.allegiance.has_lost_some
+    quorum.ways.dead.clear()
+    wait_until(lambda: proofs.renew(PATIENCE_SECONDS) and proofs.allegiance.has_lost_some)
+    leader.close()
+    after = quorum.lead()
+    assert after.reign.epoch == leader.reign.epoch + 1
+    wait_until(lambda: len(after.in_step()) == 3)
+
+
 def test_a_claim_that_comes_too_early_is_given_up(quorum: Quorum) -> None:
     """Made again and again it would have a member that nobody leads yet promise ever later epochs,
     and take part in nothing."""
