@@ -12,13 +12,14 @@ nobody has it, by the keepers, under the lock.
 
 import threading
 import time
-from typing import AbstractSet, Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 from metadata_service.calls import Witness
 from metadata_service.leader.append_queue import next_pause
 from metadata_service.leader.appends import Appends
 from metadata_service.leader.lane import Lane, Ways
 from metadata_service.leader.majorities import can_decide, is_majority, reached
+from metadata_service.leader.refusals import ending
 from metadata_service.leader.ring import EDITS_MAX, Ring
 from metadata_service.quorum import Configuration, Stored
 from zookeeper.fabric import logs
@@ -176,7 +177,7 @@ class Members:
         with self.changed:
             # Unless one came back in between, which nobody tells again.
             if not any(self._is_due(lane, time.monotonic()) for lane in self.lanes):
-                self.changed.wait(min(seconds, BUSY_SECONDS) if self._refused() else seconds)
+                self.changed.wait(min(seconds, BUSY_SECONDS) if self._refusals() else seconds)
         return []
 
     def exchange(self, ready: Sequence[Any], now: float) -> None:
@@ -268,22 +269,19 @@ class Members:
         lane.lose(error)
         self.changed.notify_all()
 
-    def _refused(self) -> List[Lane]:
-        """Those that refused, and have not been asked again yet."""
-        return [one for one in self.lanes if one.refusal is not None and not one.writing.busy]
+    def _refusals(self) -> Dict[str, DfsError]:
+        """Why members refused, by their ids, that have not been asked again yet."""
+        return {
+            one.member_id: one.refusal for one in self.lanes
+            if one.refusal is not None and not one.writing.busy
+        }  # fmt: skip
 
     def _require_possible(self) -> None:
         """Raise why no majority can be had: a later epoch, a lasting error, or full disks."""
-        refused = self._refused()
-        if not refused:
-            return
-        lost: Set[str] = set()
-        for kind in (_is_fenced, _is_lasting, _is_full):
-            found = [lane for lane in refused if kind(lane.refusal)]
-            lost |= {lane.member_id for lane in found}
-            if found and not can_decide(self.configuration, lost):
-                assert found[0].refusal is not None
-                raise found[0].refusal
+        refusals = self._refusals()
+        error = ending(self.configuration, refusals) if refusals else None
+        if error is not None:
+            raise error
 
     def _wait_for_laggards(self) -> None:
         """Who lags far behind, and is well, catches up: a turn gives it a moment."""
@@ -379,15 +377,3 @@ class Members:
 
     def __repr__(self) -> str:
         return f"<Members of epoch {self.reign.epoch}, {len(self.in_step())} in step>"
-
-
-def _is_fenced(error: Optional[DfsError]) -> bool:
-    return isinstance(error, Fenced)
-
-
-def _is_lasting(error: Optional[DfsError]) -> bool:
-    return error is not None and not error.retryable and not isinstance(error, DiskFull)
-
-
-def _is_full(error: Optional[DfsError]) -> bool:
-    return isinstance(error, DiskFull)

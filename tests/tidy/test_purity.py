@@ -46,6 +46,7 @@ PURE_MODULES = {
     "metadata_service.quorum",
     "metadata_service.leader.recovery",
     "metadata_service.leader.redialling",
+    "metadata_service.leader.refusals",
     "metadata_service.leader.ring",
     "metadata_service.leader.verdict",
     "data_service.datanode.store.layout",
