@@ -323,7 +323,10 @@ class Members:
     def awaited(self) -> str:
         """Who is not in step, and why, for a person; empty when all are."""
         there = self.in_step()
-        away = [f"{one.address} {one.trouble}" for one in self.lanes if one not in there]
+        away = [
+            f"{one.address} {one.trouble or 'has another disk, which does not count yet'}"
+            for one in self.lanes if one not in there
+        ]  # fmt: skip
         silent = [
             f"{one.address} {one.trouble or 'is silent'}" for one in there
             if one.writing.busy or one.refusal is not None

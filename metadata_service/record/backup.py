@@ -135,8 +135,9 @@ def restore(backup: str, version: Version, directory: str) -> None:
     copy = os.path.join(directory, RESTORING)
     begun = os.path.exists(copy)
     if os.path.exists(path) or (version_file.read(directory) is not None and not begun):
-        raise StartRefused(f"{directory} has a record of its own: move it away first; nothing was "
-                           "changed")
+        raise StartRefused(f"{directory} has a record of its own: if the backup was put there "
+                           "before, start without --restore; else move it away first; nothing was "
+                           "changed")  # fmt: skip
     with disk.disk_errors(copy, "write"):
         shutil.copyfile(source, copy)
         os.chmod(copy, 0o600)

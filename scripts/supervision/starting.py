@@ -267,35 +267,43 @@ def _fail(state: Start, daemon: Daemon, sentence: str) -> None:
     say(sentence)
 
 
+_OF_SAFE_MODE = ("What is missing: pyhdfs fsck /; the state: pyhdfs safemode get; to end it by "
+                 "hand: pyhdfs safemode leave")  # fmt: skip
+_OF_SILENCE = "What the namenodes wait for: pyhdfs haadmin -members"
+"""What to do about a cluster that cannot be changed, or does not answer."""
+
+
 def await_changes(settings: Settings, lacks_datanodes: bool) -> bool:
     """Wait for the end of safe mode; whether it ended, or the cluster `lacks_datanodes`, which
     have blocks to report. Says why it does not end."""
     # Imported here, because it needs RPyC: who only asks for the status may not have it.
     from data_service.filesystem import FileSystem
 
-    trouble: Optional[str] = None
+    known: Optional[str] = None
     changed_at = time.monotonic()
     tell_at = changed_at + TELL_SECONDS
-    quiet = QUIET_WITHOUT_NEEDED_SECONDS if lacks_datanodes else QUIET_SAFE_MODE_SECONDS
+    in_safe_mode = QUIET_WITHOUT_NEEDED_SECONDS if lacks_datanodes else QUIET_SAFE_MODE_SECONDS
     with FileSystem(settings) as file_system:
         while True:
             try:
-                status = file_system.cluster_status()
+                status = file_system.briefly().cluster_status()
                 if not status.safe_mode:
                     return True
-                now = f"the cluster is in safe mode, which lets nobody change anything: " \
-                      f"{status.safe_mode_reason}"
-                answers, final = True, "manually" in status.safe_mode_reason
+                reason = status.safe_mode_reason
+                trouble = f"the cluster is in safe mode, and lets nobody change anything: {reason}"
+                answers, final = True, "manually" in reason
+                quiet, remedy = in_safe_mode, _OF_SAFE_MODE
             except DfsError as error:
-                now = f"the namenode does not answer: {error.message}"
+                # Of several namenodes now one, now another says why.
+                reason, trouble = "", f"the namenode does not answer: {error.message}"
                 answers = final = False
-            if now != trouble:
-                trouble, changed_at = now, time.monotonic()
+                quiet, remedy = QUIET_SECONDS, _OF_SILENCE
+            if reason != known:
+                known, changed_at = reason, time.monotonic()
             if time.monotonic() > tell_at:
                 say(f"waiting: {trouble}")
                 tell_at = math.inf
             if final or time.monotonic() - changed_at > quiet:
-                say(f"{trouble}\nEverything is left running. What is missing: pyhdfs fsck /; the "
-                    "state: pyhdfs safemode get; to end it by hand: pyhdfs safemode leave")
+                say(f"{trouble}\nEverything is left running. {remedy}")
                 return answers and lacks_datanodes and not final
             time.sleep(PAUSE_SECONDS)

@@ -78,6 +78,17 @@ def test_what_is_wrong_with_a_member_is_told_with_what_to_do(
     assert said == "The metadata service b:1 keeps another record. Stop it."
 
 
+def test_of_members_that_nobody_leads_it_is_told_why(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new disk was said to be taken in by itself, when most of the old ones were lost."""
+    pair: Any = _Pair("waits for a:1", led=False)
+    pair.members = lambda _: (WELL,)
+    monkeypatch.setattr(shell.filesystem, "name_nodes", lambda: nullcontext(pair), raising=False)
+    *_, first, _ = shell.good("haadmin", "-members").splitlines()
+    assert first == "The namenode a:1 does not lead: it waits for a:1."
+
+
 @pytest.mark.parametrize("known, differing, silent, said", [
     (True, (), ("b:1",), "b:1: could not tell what its rows are"),
     (True, ("b:1",), (), "it fetches them anew"),
@@ -121,7 +132,7 @@ class _Pair:
         if self.addresses.index(address) == self.leader:
             return ServiceState(ACTIVE, 1, "")
         self.asked += 1
-        if self.leader is None and self.asked > 3:
+        if self.leader is None and self.asked > 9:
             self.leader = 1
         return ServiceState(STANDBY, 0, self._trouble if self.asked <= self._answers else "")
 

@@ -133,6 +133,21 @@ def _members(asked: _Asked) -> None:
     for row in rows:
         if row.words:
             asked.session.out.line(f"The metadata service {row.address} {row.words}. {row.advice}")
+    for line in _led_by_nobody(asked.name_nodes):
+        asked.session.out.line(line)
+
+
+def _led_by_nobody(name_nodes: NameNodes) -> List[str]:
+    """What keeps each namenode from leading, if none does: nobody takes members in then."""
+    lines = []
+    for address in name_nodes.addresses:
+        with suppress(Unavailable):
+            found = name_nodes.state(address)
+            if found.state == ACTIVE:
+                return []
+            lines.append(f"The namenode {address} does not lead: it "
+                         f"{found.trouble or 'stands by'}.")  # fmt: skip
+    return lines
 
 
 def _member(row: MemberRow) -> List[str]:
