@@ -301,12 +301,13 @@ class Cluster:
         return FileSystem(str(self._config_of(CLIENT)), user, on_warning=self.warnings.append)
 
     def wait_live(self, count: int, timeout: float = PATIENCE_SECONDS) -> None:
-        """Wait until exactly `count` datanodes are live and the namenode takes changes."""
+        """Wait until exactly `count` datanodes live, have told their room, and changes are taken."""
         with self.file_system() as file_system:
 
             def is_so() -> bool:
                 live = [node for node in file_system.datanodes() if node.state == "live"]
-                return len(live) == count and not file_system.cluster_status().safe_mode
+                heard = len(live) == count and all(node.stats.capacity for node in live)
+                return heard and not file_system.cluster_status().safe_mode
 
             wait_until(is_so, timeout, f"{count} live datanodes and the end of safe mode")
 
