@@ -301,7 +301,7 @@ class Cluster:
         return FileSystem(str(self._config_of(CLIENT)), user, on_warning=self.warnings.append)
 
     def wait_live(self, count: int, timeout: float = PATIENCE_SECONDS) -> None:
-        """Wait until exactly `count` datanodes live, have told their room, and changes are taken."""
+        """Wait until just `count` datanodes live, have told their room, and changes are taken."""
         with self.file_system() as file_system:
 
             def is_so() -> bool:
