@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS_MAX = 180
+SECONDS_MAX = 600
 
 BURDENS = (
     "start: first block reports",

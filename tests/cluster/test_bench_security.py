@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS_MAX = 180
+SECONDS_MAX = 600
 
 MODES = ("simple", "secret", "TLS")
 
