@@ -98,9 +98,26 @@ def test_who_leads_again_does_not_wait_again_for_what_is_reported() -> None:
     mode.lead()
     assert mode.update(10, 10, 32.0) and not mode.on
     mode.stand_by()
-    mode.update(10, 5, 33.0)
+    mode.update(10, 5, 35.0)
     mode.lead()
-    assert not mode.update(10, 10, 34.0) and mode.on, "what was lost meanwhile must come back"
+    assert not mode.update(10, 10, 36.0) and mode.on, "what was lost meanwhile must come back"
+
+
+def test_what_is_just_being_written_keeps_nobody_who_stands_by_from_leading() -> None:
+    """Under load one of a few blocks always was on its way, and each takeover led to safe mode."""
+    mode = SafeMode(0.999, 1.0)
+    mode.stand_by()
+    mode.loaded()
+    assert not mode.update(10, 9, 0.0) and mode.would_last(9.0), "these were there before"
+    for moment in range(10, 20):
+        mode.update(10, 10, moment)
+        mode.update(10, 9, moment + 0.5)
+    assert not mode.would_last(19.5)
+    mode.lead()
+    assert not mode.update(10, 9, 19.6) and mode.update(10, 10, 19.7), "it has waited before"
+    mode.stand_by()
+    mode.update(10, 9, 21.8)
+    assert mode.would_last(30.0), "one of them does not come"
 
 
 def test_who_stands_by_tells_whether_it_could_change_anything_at_once() -> None:

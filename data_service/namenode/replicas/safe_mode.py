@@ -11,6 +11,9 @@ has to wait.
 from math import ceil, inf
 from typing import Optional
 
+NEWS_SECONDS = 2.0
+"""How long a replica that was just written may take to be told also to who stands by."""
+
 STARTING = "starting"
 MANUAL = "manual"
 OFF = "off"
@@ -34,6 +37,8 @@ class SafeMode:
         self._total = 0
         self._safe = 0
         self._reached: Optional[float] = None
+        # When enough were reported for the last time.
+        self._enough_at = -inf
         self.calm_since = 0.0
 
     def __repr__(self) -> str:
@@ -81,8 +86,10 @@ class SafeMode:
         if self._state != STARTING or not self._loaded:
             return False
         if safe < self._needed:
-            self._reached = None
+            if now - self._enough_at >= NEWS_SECONDS:
+                self._reached = None
             return False
+        self._enough_at = now
         if self._reached is None:
             self._reached = now
         if self._stands_by or (total and now - self._reached < self._extension_seconds):
