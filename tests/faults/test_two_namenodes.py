@@ -218,7 +218,8 @@ def test_who_cannot_prove_that_he_leads_is_not_called_active(pair: Pair) -> None
     wait_until(lambda: states() == ["standby", "standby"], 10, "nobody who leads")
     unwell = haadmin("haadmin", "-checkHealth", "nn0")
     assert unwell.status == 255 and "Health check failed: nn0 " in unwell.err, unwell
-    _, row, said = haadmin("haadmin", "-members").text.splitlines()
+    _, row, said, *led = haadmin("haadmin", "-members").text.splitlines()
+    assert len(led) == 2 and all("does not lead: it " in line for line in led)
     assert "does not take part: cannot reach" in said and "Start it" in said
     _, *numbers = row.partition(" cannot reach ")[0].split()
     assert set(numbers) == {"-"}, "of a member that is not there nothing is known"
