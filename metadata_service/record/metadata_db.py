@@ -33,7 +33,7 @@ from metadata_service.record.inspection import check_rows
 from metadata_service.record.opening import opened_whole
 from metadata_service.record.room import Room
 from metadata_service.record.schema import STATE, bounded, put, read_state
-from metadata_service.record.spare_promise import Promise, SparePromise, newest
+from metadata_service.record.spare_promise import Promise, SparePromise, kept_beside, newest
 from metadata_service.record.sqlite import Connection, translated
 from metadata_service.record.transactions import Transactions
 from zookeeper.fabric import logs
@@ -338,16 +338,13 @@ class MetadataDatabase:
         try:
             self._commit(change)
         except DiskFull as error:
-            promise = Promise(change.record.promised, change.record.owner, change.record.log_epoch)
-            rest = newest(before, promise)
-            if change.entries or change.cut < before.last.txid or rest == before or (
-                rest != change.record._replace(applied=before.applied)
-            ):
+            rest = kept_beside(before, change)
+            if rest is None:
                 self._core.lease.withdraw()
                 raise
             log.warning("disk.full", error=error.message, effect="no change until it has room")
             try:
-                self._spare.write(promise)
+                self._spare.write(Promise(rest.promised, rest.owner, rest.log_epoch))
             except DiskFull:
                 self._core.lease.withdraw()
                 raise

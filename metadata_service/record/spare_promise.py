@@ -8,8 +8,9 @@ first change that it has room for.
 
 import json
 import os
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
+from metadata_service.member.member_core import Change
 from metadata_service.member.member_record import Record
 from zookeeper.fabric.errors import CorruptData
 from zookeeper.fabric.spare import SpareRecord
@@ -35,6 +36,16 @@ def newest(record: Record, spare: Promise) -> Record:
     return record._replace(
         promised=spare.promised, owner=spare.owner, log_epoch=spare.log_epoch
     )
+
+
+def kept_beside(before: Record, change: Change) -> Optional[Record]:
+    """What is known after a change of which only the promise is kept; None when there is more to
+    it than that, or no promise."""
+    new = change.record
+    rest = newest(before, Promise(new.promised, new.owner, new.log_epoch))
+    is_more = change.entries or change.cut < before.last.txid
+    is_all = rest == new._replace(applied=before.applied)
+    return None if is_more or not is_all or rest == before else rest
 
 
 class SparePromise:
