@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type
 from data_service.protocol.blocks import Block
 from data_service.protocol.files import LocatedBlock, Tail
 from tests.simulation.history import OK, REFUSED, UNKNOWN, History, Record
-from tests.simulation.name_node import BLOCK_SIZE
+from tests.simulation.name_node_calls import BLOCK_SIZE
 from tests.simulation.network import Network
 from tests.simulation.world import Process, Script
 from zookeeper.fabric.errors import (
@@ -117,6 +117,14 @@ class Client(Process):
 
     # Short operations.
 
+    def make(self, path: str) -> Script:
+        """Make a directory, and the ones on the way."""
+        return self._ask("mkdir", path, True)
+
+    def look(self, path: str) -> Script:
+        """Ask what is there."""
+        return self._note(self._history.begin("stat", path), self._stat)
+
     def _mkdir(self) -> Script:
         return self._ask("mkdir", self._path(), self.world.chance(0.7))
 
@@ -132,7 +140,7 @@ class Client(Process):
 
     def _look(self) -> Script:
         if self.world.chance(0.5):
-            return self._note(self._history.begin("stat", self._path()), self._stat)
+            return self.look(self._path())
         return self._note(self._history.begin("list", "/"), self._list)
 
     def _ask(self, method: str, *args: Any) -> Script:

@@ -86,6 +86,7 @@ class DataNode(Process):
         self.orders: Deque[Order] = deque()
         self._ordered = Bell(self.world)
         self._writing: Set[int] = set()
+        self._heard_at = self.clock()
         self._slowness = self.world.random.choice((0.1, 0.1, 2.0))
 
     def on_start(self) -> None:
@@ -144,6 +145,7 @@ class DataNode(Process):
         before = self.epoch
         self.check_epoch(epoch)
         self._auditor.learned(self.name, epoch)
+        self.hear()
         if epoch != before:
             self.drop_orders()
 
@@ -152,6 +154,15 @@ class DataNode(Process):
         if epoch < self.epoch:
             raise Fenced(f"a namenode of epoch {epoch} commands, {self.epoch} is known")
         self.epoch = epoch
+
+    def hear(self) -> None:
+        """The namenode that leads has answered something."""
+        self._heard_at = self.clock()
+
+    @property
+    def unheard_seconds(self) -> float:
+        """How long ago that was, or the start."""
+        return self.clock() - self._heard_at
 
     def drop_orders(self) -> None:
         """With a new session, or another leader, the orders of earlier ones are void."""

@@ -147,7 +147,7 @@ class ModelDuties:
         stats = NodeStats(CAPACITY, 0, remaining, len(self._datanode.disk), 0, 0)
         epoch, commands, given_at, leads = yield from self._call(
             "heartbeat", session, stats, HEARTBEAT_SECONDS, self._acknowledged,
-            timeout=HEARTBEAT_SECONDS + GRACE_SECONDS,
+            self._datanode.unheard_seconds, timeout=HEARTBEAT_SECONDS + GRACE_SECONDS,
         )
         self.leads = leads
         if not leads:
@@ -159,8 +159,11 @@ class ModelDuties:
             self._datanode.take(command, epoch, given_at, self)
 
     def _call(self, method: str, *args: Any, timeout: float = CALL_SECONDS) -> Script:
-        return (yield self._network.call(
-            self._datanode, self.namenode, method, *args, timeout=timeout))
+        answer = yield self._network.call(
+            self._datanode, self.namenode, method, *args, timeout=timeout)
+        if self.leads:
+            self._datanode.hear()
+        return answer
 
 
 def _by_kind(changes: Dict[int, Tuple[str, Block]]) -> Tuple[Tuple[Block, ...], ...]:

@@ -1,12 +1,13 @@
 """A namenode that stands by: it loads the image and follows the record, in virtual time."""
 
+from math import inf
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from data_service.namenode.leading.following import digest_behind
 from data_service.namenode.namespace.retries import ENTRIES_MAX
 from metadata_service.edits import TABLES, Edit, decode, split_lines
 from metadata_service.quorum import Export, MemberStatus, Tail
-from tests.simulation.model_core import ModelCore
+from tests.simulation.model_core import TICK_SECONDS, ModelCore
 from tests.simulation.durable_record import DurableRecord
 from tests.simulation.network import Network
 from tests.simulation.quorum.model_disk import digest_of
@@ -146,6 +147,9 @@ class ModelFollowing:
         self.core = core
         self._told = told
         self._record = record
+        self.level_at = -inf
+        """When it last had all that the member knew as decided, by the process's clock."""
+        self._next_round = -inf
         self._stopped = False
 
     def stop(self) -> Optional[ModelCore]:
@@ -185,9 +189,19 @@ class ModelFollowing:
         if not self._stopped:
             core.digest = digest_behind(core.digest, lines)
             core.state.replay([decode(line) for line in lines])
-            core.state.blocks.monitor.reports_came(self._process.clock())
+            self._keep_time(core, len(lines) < PAGE)
             if lines:
                 self._audit(core)
+
+    def _keep_time(self, core: ModelCore, level: bool) -> None:
+        now = self._process.clock()
+        if level:
+            self.level_at = now
+        if now >= self._next_round:
+            self._next_round = now + TICK_SECONDS
+            core.state.commits.retries.tick(now)
+            for event in core.state.blocks.monitor.tick(now, self._process.world.random):
+                self._process.world.note(f"{self._process.name}: {event.name} {event.fields}")
 
     def _audit(self, core: ModelCore) -> None:
         state = core.state

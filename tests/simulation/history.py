@@ -14,7 +14,7 @@ from tests.simulation.violation import Violation, demand
 from tests.simulation.plain_tree import View, after, is_true, view_of
 from tests.simulation.durable_record import DurableRecord
 from tests.simulation.quorum.model_disk import Tables
-from zookeeper.fabric.errors import NotADirectory, PathExists
+from zookeeper.fabric.errors import DiskFull, NotADirectory, PathExists
 
 Op = Tuple[str, int]
 
@@ -172,8 +172,8 @@ class _Explanation:
         if record.kind in ("complete", "append"):
             demand(record.outcome != OK, record, "is lost")
             return
-        if self._is_refused_for_a_writer(record):
-            return
+        if self._is_refused_for_a_writer(record) or record.result is DiskFull:
+            return  # Of the disks of the members no tree tells; `acts.py` looks at them.
         for witness in range(least, record.newest_txid + 1):
             if is_true(record, self._views[witness], self._history.contents):
                 self._learn(record, witness)

@@ -83,7 +83,7 @@ class ModelJournal:
         for host in self._hosts:
             self._process.spawn(self._watch(reign, host))
         try:
-            yield from self._await(lambda: reign.established, ATTEMPT_SECONDS)
+            yield from self._await_decided(lambda: reign.established, ATTEMPT_SECONDS)
         except DfsError:
             reign.end("not established")
             raise
@@ -105,10 +105,12 @@ class ModelJournal:
             return proved_at is not None and proved_at >= began
 
         yield from self._patiently(lambda: self._await(is_proved, ATTEMPT_SECONDS))
+        self.require_reign()
 
     def require_reign(self) -> None:
-        """Raises what has ended the epoch, Fenced or OutOfStep."""
+        """Raises what has ended the epoch, Fenced or OutOfStep; else notes what members tell."""
         reign = self.reign
+        self._queue.room = reign.has_room
         if reign.over:
             kind = Fenced if reign.why == FENCED else OutOfStep
             raise kind(f"epoch {reign.epoch} is over: {reign.why}")
@@ -180,7 +182,7 @@ class ModelJournal:
         except DfsError as error:
             self._queue.refused(error, started, self._process.clock())
         else:
-            self._queue.appended(batch[-1].txid, True)
+            self._queue.appended(batch[-1].txid, self.reign.has_room)
         self._tell_failure()
         self._changed.ring()
 
@@ -191,7 +193,7 @@ class ModelJournal:
         record.add([pending.line for pending in batch[known:]])
         goal = record.last.txid
         self.reign.changed.ring()
-        yield from self._await(lambda: self.reign.decided >= goal, seconds)
+        yield from self._await_decided(lambda: self.reign.decided >= goal, seconds)
 
     def _tell_failure(self) -> None:
         failure: Optional[DfsError] = self._queue.failure
@@ -202,6 +204,17 @@ class ModelJournal:
             self._on_failure(failure)
 
     # Waiting.
+
+    def _await_decided(self, condition: Callable[[], bool], seconds: float) -> Script:
+        """The same; raises DiskFull when the disks of too many members are full for it."""
+
+        def is_decided() -> bool:
+            if condition():
+                return True
+            self.reign.require_possible()
+            return False
+
+        return self._await(is_decided, seconds)
 
     def _await(self, condition: Callable[[], bool], seconds: float) -> Script:
         """Until it is so; raises what ended the reign, and Unavailable when the time is up."""

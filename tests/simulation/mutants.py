@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 
 from data_service.namenode.decisions import Decided, Decisions, Operation
 from data_service.namenode.leading.leader_lease import LeaderLease
+from data_service.namenode.leading.unheard import Unheard
 from data_service.namenode.namespace.commits import Commits
 from data_service.namenode.namespace.retries import Answer, Op, RetryCache
 from data_service.namenode.replicas.blocks import Blocks
@@ -20,11 +21,16 @@ from data_service.namenode.replicas.verification import Verifications
 from data_service.namenode.writers.open_files import OpenFiles
 from data_service.protocol.blocks import Block
 from metadata_service.edits import Edit, join_lines
+from metadata_service.leader import recovery
 from metadata_service.leader.append_queue import AppendQueue
-from metadata_service.quorum import Tail
+from metadata_service.member.member_core import Change
+from metadata_service.member.member_record import Record
+from metadata_service.member.wishes import Wishes
+from metadata_service.quorum import Configuration, MemberStatus, Tail
 from tests.simulation.data_node import DataNode
 from tests.simulation.duties import ModelDuties
 from tests.simulation.following import ModelReader
+from tests.simulation.quorum import member as member_module
 from tests.simulation.quorum.member import MetadataMember
 from tests.simulation.term import ModelTerm
 from tests.simulation.world import Script
@@ -33,7 +39,7 @@ from tests.simulation.world import Script
 class Patch(NamedTuple):
     """`owner.attribute` is replaced by `replacement`."""
 
-    owner: type
+    owner: Any
     attribute: str
     replacement: Any
 
@@ -202,6 +208,35 @@ def _tell_who_leads(self: ModelDuties, kind: str, block: Block) -> None:
 
 _add = ModelDuties.add
 
+_require_room = AppendQueue.require_room
+
+
+def _take_anyway(self: AppendQueue) -> None:
+    """A leader takes changes for which there is no room."""
+    room, self.room = self.room, True
+    _require_room(self)
+    self.room = room
+
+
+def _keep_nothing_beside(_before: Record, _change: Change) -> Optional[Record]:
+    """What does not fit into a full disk is not kept elsewhere."""
+    return None
+
+
+def _take_all(_configuration: Configuration, _members: Any, log: MemberStatus) -> int:
+    """Also what cannot have been decided is recorded, though there is no room for it."""
+    return log.last.txid
+
+
+def _stay(_self: Unheard, *_: Any) -> bool:
+    """A leader does not mind that most datanodes hear another one."""
+    return False
+
+
+def _let_anybody_claim(_self: Wishes, _claimant: str, _now: float) -> None:
+    """Members promise an epoch to whoever comes first, whatever is wished."""
+
+
 MUTANTS: Dict[str, Mutant] = {
     "acknowledge before the journal is durable": Mutant(
         "", 0, (Patch(Decisions, "decide", _answer_at_once),)),
@@ -257,6 +292,16 @@ MUTANTS: Dict[str, Mutant] = {
         )),
     "drop the news for a standby": Mutant(
         "does not know Replica", 1, (Patch(ModelDuties, "add", _tell_who_leads),)),
+    "take changes for which there is no room": Mutant(
+        "while most disks are full", 4, (Patch(AppendQueue, "require_room", _take_anyway),)),
+    "promise nothing while the disk is full": Mutant(
+        "leads on full disks", 4, (Patch(member_module, "kept_beside", _keep_nothing_beside),)),
+    "record on full disks what cannot have been decided": Mutant(
+        "", 4, (Patch(recovery, "spared", _take_all),)),
+    "lead on although most datanodes hear another one": Mutant(
+        "leads on, whom most", 7, (Patch(Unheard, "gives_way", _stay),)),
+    "promise anybody what another one wishes for": Mutant(
+        "leads next, whom most", 7, (Patch(Wishes, "check_claim", _let_anybody_claim),)),
     "obey orders of an earlier session": Mutant(
         "obeys epoch", 138, (Patch(DataNode, "drop_orders", _keep_orders),)),
 }  # fmt: skip

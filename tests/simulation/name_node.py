@@ -1,40 +1,32 @@
 """A namenode process: what the zookeeper, the machine that leads, and callers have it do."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence
 
 from data_service.namenode.leading import leadership
 from data_service.namenode.leading.candidacy import LOOK_SECONDS, Candidacy
 from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.following import LAG_SECONDS
 from data_service.namenode.leading.leadership import Leadership
-from data_service.namenode.namespace.commits import Outcome
-from data_service.namenode.namespace.permissions import Caller
-from data_service.namenode.namespace.retries import Op
+from data_service.namenode.leading.unheard import Unheard, beats_of
 from data_service.namenode.replicas.blocks import Blocks
-from data_service.namenode.state import State
-from data_service.protocol.blocks import Block
-from data_service.protocol.files import Tail
-from data_service.protocol.nodes import NodeInfo, NodeStats, Registration
+from tests.simulation.auditor import STALE_SECONDS
 from tests.simulation.model_core import ModelCore
 from tests.simulation.durable_record import DurableRecord
 from tests.simulation.following import ModelFollowing, ModelReader
 from tests.simulation.journal import ModelJournal
+from tests.simulation.name_node_calls import NameNodeCalls
 from tests.simulation.network import Network
 from tests.simulation.quorum.claimant import Claimant
 from tests.simulation.quorum.member import LEADER_SECONDS
 from tests.simulation.services import Coordination
 from tests.simulation.term import ModelTerm
-from tests.simulation.world import Bell, Process, Script
-from zookeeper.fabric.errors import DfsError, Fenced, NotLeader, OutOfStep, SessionExpired
+from tests.simulation.world import Bell, Script
+from zookeeper.fabric.errors import DfsError, DiskFull, Fenced, NotLeader, OutOfStep, SessionExpired
 
-ROOT = Caller("root", frozenset(), True)
 BEAT_SECONDS = 1.0
-STANDBY_SECONDS = 0.3
-"""So long a heartbeat waits for orders that cannot come."""
-
-BLOCK_SIZE = 100
 
 
-class NameNode(Process):
+class NameNode(NameNodeCalls):
     """One of the namenodes that compete: the real `Leadership`, and scripts that carry it out."""
 
     def __init__(
@@ -57,6 +49,7 @@ class NameNode(Process):
         self._number: Optional[int] = None
         """Of the present candidacy, until it ends or a leader is missed."""
         self._coordination = Coordination(self, self._network.call, f"/name_nodes/{self.name}")
+        self.unheard = Unheard(self.name, STALE_SECONDS)
         # What is in memory while nobody follows; who follows; the term that is about to begin.
         self._core: Optional[ModelCore] = None
         self._following: Optional[ModelFollowing] = None
@@ -101,6 +94,23 @@ class NameNode(Process):
                 self._number = None
                 self.world.note(f"{self.name} misses a leader")
                 self._put(leadership.Vacant(number))
+            yield from self._wish(member, now)
+
+    def _wish(self, member: str, now: float) -> Script:
+        """Have the leader hear that this namenode should lead, if that is so."""
+        core = self.core
+        if core is None or not self._candidacy.leader(now) or not self._is_level(now):
+            return
+        missed_by = self.unheard.missed_by(beats_of(core.state.blocks.census.nodes(), now), now)
+        if missed_by:
+            try:
+                yield self.claimant.ask(member, "wish", self.name, missed_by)
+            except DfsError as error:
+                self.world.note(f"{self.name} could not tell {member} its wish: {error.code}")
+
+    def _is_level(self, now: float) -> bool:
+        following = self._following
+        return following is not None and now - following.level_at < LAG_SECONDS
 
     def _see(self, datanodes: Optional[Dict[str, str]]) -> None:
         core = self.core
@@ -180,7 +190,8 @@ class NameNode(Process):
         try:
             yield from self._begin_term(journal, ending, at_least)
         except DfsError as error:
-            assert error.retryable or isinstance(error, (Fenced, OutOfStep)), error
+            passes = isinstance(error, (Fenced, OutOfStep, DiskFull))
+            assert error.retryable or passes, error
             journal.close()
             self._end_term()
             if isinstance(error, OutOfStep):
@@ -201,7 +212,8 @@ class NameNode(Process):
             raise OutOfStep("the record is that of another cluster by now")
         reader = ModelReader(self, self._network, self._members)
         yield from journal.catch_up(core, reader.recorded)
-        self._begun = ModelTerm(self, core, journal, ending)
+        self._begun = ModelTerm(
+            self, core, journal, ending, self.unheard, self.hand_over)
         yield from self._begun.begin()
 
     def _end_term(self) -> None:
@@ -225,115 +237,7 @@ class NameNode(Process):
             raise NotLeader(f"{self.name} does not lead (yet)")
         return self.term
 
-    def _read(self, operation: Callable[[State], Outcome]) -> Script:
-        return self.leading().run(operation, False)
-
-    def _change(self, operation: Callable[[State], Outcome]) -> Script:
-        return self.leading().run(operation, True)
-
-    # What clients ask.
-
-    def exposed_stat(self, _source: str, path: str) -> Script:
-        """FileStatus of a path."""
-        return self._read(lambda state: state.reading.stat(ROOT, path))
-
-    def exposed_list(self, _source: str, path: str) -> Script:
-        """(the statuses of a directory's entries, whether more follow)."""
-        return self._read(lambda state: state.reading.list(ROOT, path, "", 1000))
-
-    def exposed_block_locations(self, _source: str, path: str) -> Script:
-        """Locations of a whole file."""
-        return self._read(lambda state: state.reading.block_locations(ROOT, path, 0, 1 << 40))
-
-    def exposed_mkdir(self, _source: str, op: Op, path: str, parents: bool) -> Script:
-        """Make a directory."""
-        return self._change(lambda state: state.mkdir(
-            ROOT, op, path, parents, 0o755, 1, self.clock()))
-
-    def exposed_delete(self, _source: str, op: Op, path: str) -> Script:
-        """Delete a path."""
-        return self._change(lambda state: state.delete(ROOT, op, path, True, 1))
-
-    def exposed_rename(self, _source: str, op: Op, path: str, target: str) -> Script:
-        """Rename."""
-        return self._change(lambda state: state.rename(
-            ROOT, op, path, target, 1, self.clock()))
-
-    def exposed_set_replication(self, _source: str, op: Op, path: str, count: int) -> Script:
-        """Raise or lower how many replicas a file shall have."""
-        return self._change(lambda state: state.set_replication(ROOT, op, path, count))
-
-    def exposed_create(
-        self, _source: str, op: Op, path: str, overwrite: bool, replication: int
-    ) -> Script:
-        """Open a file for writing."""
-        return self._change(lambda state: state.writing.create(
-            ROOT, op, path, overwrite, replication, BLOCK_SIZE, 0o644, self.clock()))
-
-    def exposed_add_block(
-        self, source: str, client_id: str, file_id: int, position: int, excluded: tuple
-    ) -> Script:
-        """The LocatedBlock for one position of an open file."""
-        return self._change(lambda state: state.writing.add_block(
-            client_id, file_id, position, excluded, source, self.clock(), self.world.random))
-
-    def exposed_abandon_block(
-        self, _source: str, client_id: str, file_id: int, block_id: int
-    ) -> Script:
-        """Give a block up."""
-        return self._change(
-            lambda state: state.writing.abandon_block(client_id, file_id, block_id))
-
-    def exposed_complete(
-        self, _source: str, op: Op, file_id: int, blocks: Tuple[Block, ...]
-    ) -> Script:
-        """Make a file appear."""
-        return self.leading().complete(
-            lambda state: state.writing.complete(ROOT, op, file_id, blocks, self.clock(), 1))
-
-    def exposed_flush(
-        self, _source: str, op: Op, file_id: int, blocks: Tuple[Block, ...]
-    ) -> Script:
-        """Make visible what was written so far."""
-        return self.leading().complete(
-            lambda state: state.writing.flush(ROOT, op, file_id, blocks, self.clock(), 1))
-
-    def exposed_append(self, _source: str, op: Op, path: str) -> Script:
-        """Open a file to write behind its end."""
-        return self._change(lambda state: state.rewriting.append(ROOT, op, path, self.clock()))
-
-    def exposed_resume_visible(
-        self, _source: str, client_id: str, file_id: int, tail: tuple, blocks: tuple
-    ) -> Script:
-        """Present a file in progress that readers see."""
-        return self._change(lambda state: state.rewriting.resume(
-            ROOT, client_id, file_id, Tail(*tail), dict(blocks), self.clock()))
-
-    def exposed_resume(
-        self, _source: str, client_id: str, path: str, file_id: int, overwrite: bool,
-        replication: int, replaces: int, blocks: tuple,
-    ) -> Script:  # fmt: skip
-        """Present a file in progress."""
-        return self._change(lambda state: state.writing.resume(
-            ROOT, client_id, path, file_id, overwrite, replication, BLOCK_SIZE, 0o644,
-            replaces, dict(blocks), self.clock()))
-
-    def exposed_abandon_file(self, _source: str, client_id: str, file_id: int) -> Script:
-        """Give a file up."""
-        return self._change(lambda state: state.writing.abandon_file(client_id, file_id))
-
-    def exposed_renew_lease(self, _source: str, client_id: str) -> Script:
-        """Keep all files that a client has open."""
-        return self._read(lambda state: Outcome(
-            state.writing.renew_lease(client_id, self.clock()), None, 0))
-
-    def exposed_report_bad_block(self, _source: str, block: Block, node_id: str) -> Script:
-        """A reader met a damaged replica."""
-        return self.leading().tell_blocks(lambda blocks: blocks.report_bad(block, node_id))
-
-    # What datanodes tell, whether this one leads or stands by.
-
-    def _standby(self) -> Optional[Blocks]:
+    def standby(self) -> Optional[Blocks]:
         """What hears datanodes while no term leads it; None when one does. Raises NotLeader while
         there is nothing in memory."""
         if self.term is not None and not self.term.over:
@@ -342,57 +246,3 @@ class NameNode(Process):
         if core is None or not core.cluster_id or core.state.blocks.leads:
             raise NotLeader(f"{self.name} knows nothing (yet)")
         return core.state.blocks
-
-    def _hear(self, operation: Callable[[Blocks], Any]) -> Any:
-        standby = self._standby()
-        return self.leading().tell_blocks(operation) if standby is None else operation(standby)
-
-    def exposed_register(self, _source: str, info: NodeInfo) -> Any:
-        """A datanode introduces itself."""
-        standby = self._standby()
-        if standby is None:
-            return self._register_at(self.leading(), info)
-        session = standby.register(info, self.clock())
-        return Registration(session, standby.epoch, self.core.cluster_id, False)
-
-    def _register_at(self, term: ModelTerm, info: NodeInfo) -> Script:
-        session = yield from term.tell_blocks(lambda blocks: blocks.register(info, self.clock()))
-        return Registration(session, term.journal.epoch, term.journal.cluster_id)
-
-    def exposed_heartbeat(
-        self, _source: str, session: int, stats: NodeStats, seconds: float, acknowledged: int
-    ) -> Script:
-        """(epoch, commands, when they were given, whether this one leads)."""
-        standby = self._standby()
-        if standby is None:
-            return self.leading().heartbeat(session, stats, seconds, acknowledged)
-        assert not standby.heartbeat(session, stats, self.clock(), -1, acknowledged)
-        return self._beaten(standby.epoch)
-
-    def _beaten(self, epoch: int) -> Script:
-        yield self.world.sleep(STANDBY_SECONDS)
-        return epoch, (), self.world.now, False
-
-    def exposed_block_report(self, _source: str, *report: Any) -> Any:
-        """One part of a full report."""
-        standby = self._standby()
-        if standby is None:
-            return self.leading().tell_blocks_in_slices(
-                lambda blocks: blocks.block_report(*report, self.clock())
-            )
-        while not standby.block_report(*report, self.clock()):
-            pass
-        return None
-
-    def exposed_block_changes(
-        self, _source: str, session: int, received: tuple, deleted: tuple, corrupt: tuple,
-        verified: tuple,
-    ) -> Script:  # fmt: skip
-        """What happened to single replicas."""
-        return self._hear(lambda blocks: blocks.block_changes(
-            session, received, deleted, corrupt, self.clock(), verified))
-
-    def exposed_copy_failed(self, _source: str, session: int, block_id: int) -> Script:
-        """A copy that was ordered could not be made."""
-        return self._hear(
-            lambda blocks: blocks.copy_failed(session, block_id, self.clock()))

@@ -19,7 +19,7 @@ REPEATABLE: FrozenSet[str] = frozenset(
     "create complete mkdir delete rename set_replication "
     "renew_lease abandon_block abandon_file resume stat list "
     "block_locations status claim_epoch append load edits_since heartbeat register "
-    "claim adopt prove release tail undecided log_behind".split()
+    "claim adopt prove wish release tail undecided log_behind".split()
 )
 """What may be carried out twice: calls with an operation id, and those that are repeated by
 their callers themselves. A datanode's reports are not: it sees to it that none runs late."""

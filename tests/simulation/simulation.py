@@ -2,9 +2,10 @@
 
 Real is what decides: of a namenode its leadership, lease, state, chores, the queue of its journal
 and what it concludes of the members of the record; of each member its core; of the zookeeper its
-sessions. Around them stand models of all that does input and output: two namenodes that compete,
-five datanodes with disks, four clients, three members (or a single one), a zookeeper and a network
-between them. See `world.py` for how it is one thread and one seed, and `quorum/` for the members.
+sessions. Around them stand models of all that does input and output: two or three namenodes that
+compete, five datanodes with disks, four clients, three members (or a single one), a zookeeper and
+a network between them. See `world.py` for how it is one thread and one seed, `quorum/` for the
+members, and `acts.py` for what is played in the peace of some runs.
 """
 
 from typing import List, NamedTuple
@@ -13,6 +14,7 @@ from tests.simulation import checks
 from data_service.namenode.leading.leadership import Standing
 from metadata_service.member.member_record import alone
 from metadata_service.quorum import OK
+from tests.simulation.acts import Acts, namenodes_of
 from tests.simulation.auditor import Auditor
 from tests.simulation.client import Client, Habits
 from tests.simulation.data_node import DataNode
@@ -40,7 +42,6 @@ MEMBERS = ["member_0", "member_1", "member_2"]
 ALONE = 0.1
 """How many runs have a single member."""
 
-NAMENODES = ["name_node_0", "name_node_1"]
 DATANODES = 5
 CLIENTS = 4
 READY = (Standing.FOLLOWING, Standing.LEADING)
@@ -71,17 +72,18 @@ class Simulation:
         self.members = self._made_members()
         self.auditor = Auditor(self.record)
         self.history = History(self.record, self.network.repeated)
+        names = namenodes_of(seed)
         self.namenodes = [
-            NameNode(self.network, self.record, name, NAMENODES, [m.name for m in self.members])
-            for name in NAMENODES
+            NameNode(self.network, self.record, name, names, [m.name for m in self.members])
+            for name in names
         ]
         self.datanodes = [
-            DataNode(self.network, self.auditor, f"node_{number}", NAMENODES)
+            DataNode(self.network, self.auditor, f"node_{number}", names)
             for number in range(DATANODES)
         ]
         habits = Habits(self.world.random)
         self.clients = [
-            Client(self.network, self.history, f"client_{number}", NAMENODES, habits)
+            Client(self.network, self.history, f"client_{number}", names, habits)
             for number in range(CLIENTS)
         ]
         self.processes: List[Process] = [
@@ -93,6 +95,9 @@ class Simulation:
         self.auditor.namenodes = list(self.namenodes)
         self.faults = Faults(
             self.world, self.network, self.processes, self.datanodes, self.members, self.record)
+        self.acts = Acts(
+            self.world, self.network, self._step, self.namenodes, self.datanodes, self.members,
+            self.clients, self.history, self.record)
         self.auditor.lateness = LATE_SECONDS if self.network.late else 0.1
 
     def _made_members(self) -> List[MetadataMember]:
@@ -115,6 +120,8 @@ class Simulation:
         while self.world.deeds < steps:
             self._step()
         self.faults.heal()
+        self._await_leader()
+        self.acts.play()
         for client in self.clients:
             client.wanted = False
         self._await_leader()

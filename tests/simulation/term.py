@@ -9,6 +9,8 @@ from typing import Any, Callable, Dict, Optional
 from data_service.namenode.chores import Chores
 from data_service.namenode.decisions import Decisions, Operation
 from data_service.namenode.leading.ending import Ending
+from data_service.namenode.leading.unheard import Unheard, beats_of
+from data_service.namenode.namespace.retries import Op
 from data_service.namenode.replicas.blocks import Blocks
 from data_service.protocol.nodes import NodeStats
 from tests.simulation.model_core import TICK_SECONDS, ModelCore
@@ -29,11 +31,13 @@ class ModelTerm:
     """In `journal.epoch`, which has been claimed; it may serve from `begin` until `end`."""
 
     def __init__(
-        self, process: Process, core: ModelCore, journal: ModelJournal, ending: Ending
-    ) -> None:
+        self, process: Process, core: ModelCore, journal: ModelJournal, ending: Ending,
+        unheard: Unheard, hand_over: Callable[[], None],
+    ) -> None:  # fmt: skip
         self.journal = journal
         self._process = process
         self._ending = ending
+        self._unheard, self._hand_over = unheard, hand_over
         self._proved = Bell(process.world)
         self._reported = Bell(process.world)
         self._ordered = Bell(process.world)
@@ -57,6 +61,7 @@ class ModelTerm:
         self.state.lead(self.journal.epoch, self._process.clock())
         for repeated in (self._round, self._record, self._purge):
             self._process.spawn(self._repeat(repeated))
+        self._process.spawn(self._give_way())
 
     def drain(self) -> Script:
         """Decide nothing any more, and wait a while until what was decided is durable."""
@@ -85,10 +90,8 @@ class ModelTerm:
 
     # Calls.
 
-    def run(self, operation: Operation, changes: bool) -> Script:
+    def run(self, operation: Operation) -> Script:
         """Run an operation; the reply waits until what it reveals is durable."""
-        if changes:
-            self.journal.check_room()
         yield from self._require_proof()
         self._require_term()
         if self.decisions.closed:
@@ -98,12 +101,18 @@ class ModelTerm:
         self._require_term()
         return decided.reply()
 
-    def complete(self, operation: Operation) -> Script:
+    def change(self, operation: Operation, op: Optional[Op] = None) -> Script:
+        """The same for one that may make an edit; DiskFull, as Namesystem.change says it."""
+        if self.journal.has_room or not self.decisions.is_decided(op):
+            self.journal.check_room()
+        return self.run(operation)
+
+    def complete(self, operation: Operation, op: Op) -> Script:
         """Like a change, but while replicas are not confirmed yet, wait for the datanodes."""
         deadline = self._process.clock() + COMPLETE_SECONDS
         while True:
             try:
-                return (yield from self.run(operation, True))
+                return (yield from self.change(operation, op))
             except NotEnoughReplicas:
                 left = deadline - self._process.clock()
                 if left <= 0 or self.over:
@@ -131,15 +140,16 @@ class ModelTerm:
         return self._process.name
 
     def heartbeat(
-        self, session: int, stats: NodeStats, seconds: float, acknowledged: int
-    ) -> Script:
+        self, session: int, stats: NodeStats, seconds: float, acknowledged: int,
+        unheard_seconds: float,
+    ) -> Script:  # fmt: skip
         """(epoch, commands, when they were given, whether this is who leads): at once when there
         are any, or the datanode does not know that, or in time."""
         clock = self._process.clock
         deadline = clock() + seconds
         yield from self.require_command()
         self._require_term()
-        commands = self.decisions.beat(session, stats, clock(), acknowledged)
+        commands = self.decisions.beat(session, stats, clock(), acknowledged, unheard_seconds)
         must_acknowledge = self.state.blocks.must_acknowledge
         while not (commands or must_acknowledge(session)) and deadline > clock():
             if not (yield self._ordered.wait(deadline - clock())):
@@ -191,6 +201,20 @@ class ModelTerm:
                 self._ending.set(error)
             self._proved.ring()
             yield self.journal.reign.changed.wait(LOOK_SECONDS)
+
+    def _give_way(self) -> Script:
+        """Hand over to a namenode that most datanodes hear instead of this one; as GivingWay."""
+        clock = self._process.clock
+        led_since, gives = clock(), False
+        while not (self.over or gives):
+            yield self._process.world.sleep(LOOK_SECONDS)
+            now, wish = clock(), self.journal.reign.wish(clock())
+            led_since = led_since if self.holds else now
+            beats = beats_of(self.state.blocks.census.nodes(), now)
+            gives = self._unheard.gives_way(wish, beats, led_since, now)
+        if gives:
+            self._process.world.note(f"{self.namenode} gives way to {wish.address}")
+            self._hand_over()
 
     # Housekeeping.
 

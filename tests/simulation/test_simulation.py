@@ -2,8 +2,9 @@
 
 Each seed is a run of a whole cluster with crashes, pauses, partitions, lost, late and repeated
 messages, damaged replicas, and disks of members that fill, hang, rot, are emptied or go back in
-time; see `simulation.py` for what is real and `checks.py`, `auditor.py` and `history.py` for what
-must hold. More seeds: `scripts/simulate.py`.
+time; in every fifth run one more fault is played alone when all is healed (`acts.py`). See
+`simulation.py` for what is real and `checks.py`, `auditor.py` and `history.py` for what must hold.
+More seeds: `scripts/simulate.py`.
 """
 
 import hashlib

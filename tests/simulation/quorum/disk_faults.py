@@ -24,15 +24,17 @@ class DiskFaults:
         self._members, self._witness = members, witness
         self._note, self._seconds = note, seconds
         self._copies: Dict[str, ModelDisk] = {}
+        self._over = False
         self.one_was_chosen = False
         """Whether one member was ever to go on alone."""
         self.deeds: Dict[Callable[[], None], float] = {
-            self._fill: 1.0, self._stall: 1.5, self._wipe: 2.0, self._rot_edit: 1.0,
-            self._rot_row: 2.0, self._copy: 2.0, self._restore: 2.0,
+            self._fill: 1.0, self._fill_most: 1.0, self._stall: 1.5, self._wipe: 2.0,
+            self._rot_edit: 1.0, self._rot_row: 2.0, self._copy: 2.0, self._restore: 2.0,
         }  # fmt: skip
 
     def heal(self) -> None:
         """Disks have room and answer from now on."""
+        self._over = True
         for member in self._members:
             member.disk.full, member.disk.stalled_until = False, 0.0
 
@@ -44,10 +46,25 @@ class DiskFaults:
             member.start()
 
     def _fill(self) -> None:
-        disk = self._random.choice(self._members).disk
         self._note("full disk")
-        disk.full = True
-        self._later(lambda: setattr(disk, "full", False))
+        self._fill_some(1)
+
+    def _fill_most(self) -> None:
+        """Nothing can be changed for a while; what is there can be read."""
+        self._note("most disks full")
+        self._fill_some(self._random.randint(len(self._members) // 2 + 1, len(self._members)))
+
+    def _fill_some(self, count: int) -> None:
+        disks = [member.disk for member in self._random.sample(self._members, count)]
+        for disk in disks:
+            disk.full = True
+
+        def make_room() -> None:
+            # Somebody else may have filled them since all was healed.
+            for disk in () if self._over else disks:
+                disk.full = False
+
+        self._later(make_room)
 
     def _stall(self) -> None:
         self._note("stalled disk")

@@ -7,6 +7,7 @@ from metadata_service.member.catch_up_plan import IMAGE, PULL, RENEW, Mark, next
 from metadata_service.member.member_core import Change, MemberCore
 from metadata_service.member.member_lease import LEASE_FACTOR
 from metadata_service.quorum import DAMAGED, Export, MemberStatus, Place, Tail
+from metadata_service.record.spare_promise import kept_beside
 from tests.simulation.network import Network
 from tests.simulation.quorum.decided import Decided
 from tests.simulation.quorum.model_disk import ROTTEN_EDIT, SOUND, ModelDisk, digest_of
@@ -103,7 +104,7 @@ class MetadataMember(Process):
 
     def _make_durable(self, change: Change) -> Script:
         if self.disk.full:
-            raise DiskFull("there is no room")
+            change = self._beside(change)
         self._pending = change
         yield self.world.sleep(self.world.random.random() * 0.01)
         if self.loses_power:
@@ -115,6 +116,14 @@ class MetadataMember(Process):
         self._carry_out(change)
         self.core.done(change)
         self.core.check()
+
+    def _beside(self, change: Change) -> Change:
+        """What is left of a change on a full disk; raises DiskFull unless it is but a promise."""
+        rest = kept_beside(self.core.record, change)
+        if rest is None:
+            self.core.lease.withdraw()
+            raise DiskFull("there is no room")
+        return change._replace(record=rest)
 
     def _lose_power(self) -> None:
         """In the middle of a transaction."""
@@ -156,12 +165,7 @@ class MetadataMember(Process):
 
     def exposed_claim(self, _source: str, cluster_id: str, epoch: int, owner: str) -> Script:
         """Promise an epoch."""
-        try:
-            yield from self._write(
-                lambda: self.core.claim(cluster_id, epoch, owner, self.clock()))
-        except DiskFull:
-            self.core.lease.withdraw()
-            raise
+        yield from self._write(lambda: self.core.claim(cluster_id, epoch, owner, self.clock()))
         self.world.note(f"{self.name} promises {epoch} to {owner}")
         return self.status()
 
@@ -178,6 +182,10 @@ class MetadataMember(Process):
     def exposed_prove(self, _source: str, epoch: int, decided: int) -> Any:
         """Whether the leader of that epoch still leads."""
         return self.core.prove(epoch, decided, not self.disk.full, self.clock())
+
+    def exposed_wish(self, _source: str, address: str, missed_by: int) -> None:
+        """A namenode would lead, as so many datanodes miss who does."""
+        self.core.wishes.file(address, missed_by, self.clock())
 
     def exposed_release(self, _source: str, epoch: int) -> None:
         """The leader lets go."""

@@ -1,23 +1,23 @@
 """What a leader knows of the members in one epoch: how far each is, and so, what is decided."""
 
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from data_service.namenode.leading.leader_lease import LeaderLease
 from metadata_service.calls import Witness
-from metadata_service.leader.allegiance import Allegiance
+from metadata_service.leader.allegiance import Allegiance, Wish
 from metadata_service.leader.joint_change import (
     Joint,
     followed,
     next_configuration,
     wanted,
 )
-from metadata_service.leader.majorities import reached
+from metadata_service.leader.majorities import can_decide, reached
 from metadata_service.leader.ring import Ring
 from metadata_service.quorum import DAMAGED, Configuration, MemberStatus
 from tests.simulation.quorum.decided import Decided
 from tests.simulation.quorum.member import LEADER_SECONDS
 from tests.simulation.world import Bell, World
-from zookeeper.fabric.errors import Unavailable
+from zookeeper.fabric.errors import DiskFull, Unavailable
 
 FENCED = "fenced"
 """Why a reign ends that another one has followed."""
@@ -33,6 +33,8 @@ class Lane:
         self.version = 0
         self.joined = False
         self.told = 0
+        self.room, self.is_full = True, False
+        """What it says of its disk, and whether that was too full for what it was sent last."""
 
 
 class Reign:
@@ -96,6 +98,24 @@ class Reign:
         """Up to which edit all is on majorities in this epoch."""
         return reached(self.configuration, self.acknowledged())
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the disks of a majority have room, as far as is known."""
+        return self._can_decide_without(lambda lane: not lane.room)
+
+    def require_possible(self) -> None:
+        """Raises DiskFull when too many disks are full for anything to be decided."""
+        if not self._can_decide_without(lambda lane: lane.is_full):
+            raise DiskFull("the disks of too many members are full")
+
+    def _can_decide_without(self, is_lost: Callable[[Lane], bool]) -> bool:
+        lost = {lane.member_id for lane in self.lanes.values() if is_lost(lane)}
+        return not lost or can_decide(self.configuration, lost)
+
+    def wish(self, now: float) -> Wish:
+        """Who would lead in its leader's place."""
+        return self.allegiance.wish(self.configuration, now)
+
     def left(self, member_id: str, now: float) -> None:
         """A member has promised a later epoch."""
         self.allegiance.left(member_id, self.epoch + 1, now)
@@ -136,6 +156,7 @@ class Reign:
 
     def require_member(self, lane: Lane, status: MemberStatus) -> None:
         """Note who is there; raises Unavailable when its word does not count."""
+        lane.room = status.room
         if lane.member_id != status.member_id:
             lane.member_id, lane.acked, lane.version = status.member_id, -1, 0
         takes_part = status.member_id in self.configuration.ids | self.candidates
