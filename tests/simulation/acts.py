@@ -147,8 +147,12 @@ class Acts:
 
     def _await_peace(self) -> None:
         """Everybody can be of use: one more fault is one alone."""
-        self._await_change("nothing can be changed in peace")
-        self._await(self._all_are_in_step, PEACE_SECONDS, "not all members are in step")
+
+        def is_peace() -> bool:
+            self._pass(0.5)
+            return self._make().outcome == OK and self._all_are_in_step()
+
+        self._await(is_peace, PEACE_SECONDS, "in peace there are no changes, or not at all members")
 
     def _all_are_in_step(self) -> bool:
         statuses = [member.status() for member in self._members]

@@ -250,7 +250,7 @@ MUTANTS: Dict[str, Mutant] = {
     "a standby follows what is not decided": Mutant(
         "and decided are only", 1, (Patch(MetadataMember, "exposed_tail", _tell_undecided),)),
     "a standby forgets what repeated calls were answered": Mutant(
-        "took effect twice", 20, (Patch(Commits, "_remember_edit", _forget_edit),)),
+        "took effect twice", 47, (Patch(Commits, "_remember_edit", _forget_edit),)),
     "hand over before the last edit is decided": Mutant(
         "", 1, (
             Patch(ModelTerm, "drain", _command_anyway),
@@ -262,7 +262,7 @@ MUTANTS: Dict[str, Mutant] = {
             Patch(ModelReader, "_require_digest", _compare_nothing),
         )),
     "count stale replicas": Mutant(
-        "removes Replica", 57, (
+        "removes Replica", 419, (
             Patch(Node, "replicas_count", property(_counts_unless_dead)),
             Patch(Node, "may_take_replicas", property(_counts_unless_dead)),
             Patch(Deletions, "_is_surplus", _is_surplus),
@@ -286,7 +286,7 @@ MUTANTS: Dict[str, Mutant] = {
     "take an append that was not answered for done": Mutant(
         "", 1, (Patch(AppendQueue, "refused", _take_silence_for_success),)),
     "take over without acknowledged epochs": Mutant(
-        "removes Replica", 169, (
+        "removes Replica", 559, (
             Patch(Blocks, "lead", _lead_unacknowledged),
             Patch(Verifications, "sure", _never_ask),
         )),
@@ -295,13 +295,13 @@ MUTANTS: Dict[str, Mutant] = {
     "take changes for which there is no room": Mutant(
         "while most disks are full", 4, (Patch(AppendQueue, "require_room", _take_anyway),)),
     "promise nothing while the disk is full": Mutant(
-        "leads on full disks", 4, (Patch(member_module, "kept_beside", _keep_nothing_beside),)),
+        "full", 4, (Patch(member_module, "kept_beside", _keep_nothing_beside),)),
     "record on full disks what cannot have been decided": Mutant(
-        "", 4, (Patch(recovery, "spared", _take_all),)),
+        "", 14, (Patch(recovery, "spared", _take_all),)),
     "lead on although most datanodes hear another one": Mutant(
         "leads on, whom most", 7, (Patch(Unheard, "gives_way", _stay),)),
     "promise anybody what another one wishes for": Mutant(
         "leads next, whom most", 7, (Patch(Wishes, "check_claim", _let_anybody_claim),)),
     "obey orders of an earlier session": Mutant(
-        "obeys epoch", 138, (Patch(DataNode, "drop_orders", _keep_orders),)),
+        "obeys epoch", 198, (Patch(DataNode, "drop_orders", _keep_orders),)),
 }  # fmt: skip
