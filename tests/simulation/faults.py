@@ -19,6 +19,9 @@ from tests.simulation.world import Process, World
 PAUSE_SECONDS = (1.0, 2.0, 4.0)
 """About the time from one fault to the next: one of these for a whole run."""
 
+GROWING_SECONDS = 4.0
+"""So long after one namenode another one is restarted."""
+
 TAKEOVERS_EVERY = 10
 """In so many runs there is one in which nothing but `takeovers.py` goes wrong."""
 
@@ -28,13 +31,15 @@ class Faults:
 
     def __init__(
         self, world: World, network: Network, processes: List[Process],
-        datanodes: List[DataNode], members: List[MetadataMember], record: DurableRecord,
+        datanodes: List[DataNode], members: List[MetadataMember], hosts: List[str],
+        record: DurableRecord,
     ) -> None:  # fmt: skip
         self._world = world
         self._random = world.random
         self._network = network
         self._datanodes = datanodes
-        self._members, self._record = members, record
+        self._members, self._hosts, self._record = members, hosts, record
+        self._grows = len(hosts) < len(members)
         # Namenodes are what this is about: they come three times.
         self._namenodes = [p for p in processes if isinstance(p, NameNode)]
         self._zookeepers = [p for p in processes if p.name == ZOOKEEPER]
@@ -54,6 +59,8 @@ class Faults:
         self._takeovers = Takeovers(
             world, network, members, self._namenodes, datanodes, record)
         deeds.update(self._takeovers.deeds)
+        if self._grows:
+            deeds[self._grow] = 3.0
         self._pause_seconds = self._random.choice(PAUSE_SECONDS)
         self._deeds = [deed for deed in deeds if self._random.random() < 0.6] or [self._crash]
         if world.seed % TAKEOVERS_EVERY == TAKEOVERS_EVERY - 1:
@@ -78,6 +85,10 @@ class Faults:
             namenode.claimant.dies_writing = False
         for member in self._members:
             member.loses_power = False
+        if self._grows:
+            self._name_all()
+            for namenode in self._namenodes:
+                self._bounce(namenode)
         for process in self._processes:
             self._restart(process)
             self._wake(process)
@@ -126,6 +137,24 @@ class Faults:
             if namenode.up and namenode.holds:
                 self._world.note(f"{namenode.name} shall hand over")
                 namenode.hand_over()
+
+    def _grow(self) -> None:
+        """Every config.ini names all members; one namenode after the other starts anew with it."""
+        if len(self._hosts) < len(self._members):
+            self._name_all()
+            for number, namenode in enumerate(self._namenodes):
+                self._world.at(
+                    number * GROWING_SECONDS,
+                    lambda one=namenode: self._over or self._bounce(one))
+
+    def _name_all(self) -> None:
+        self._world.note("all members shall share the record")
+        self._hosts[:] = [member.name for member in self._members]
+
+    def _bounce(self, process: Process) -> None:
+        if process.up:
+            process.crash()
+        process.start()
 
     def _die(self) -> None:
         """A namenode ends while it writes to the members."""

@@ -31,15 +31,17 @@ class NameNode(NameNodeCalls):
 
     def __init__(
         self, network: Network, record: DurableRecord, name: str, name_nodes: Sequence[str],
-        members: List[str],
+        hosts: List[str],
     ) -> None:  # fmt: skip
         super().__init__(network.world, name)
         self._network, self._record = network, record
-        self._name_nodes, self._members = name_nodes, members
-        self.claimant = Claimant(self, network, members, record)
+        self._name_nodes, self._hosts = name_nodes, hosts
         self._forget()
 
     def _forget(self) -> None:
+        # As config.ini names them at the start.
+        self._members = list(self._hosts)
+        self.claimant = Claimant(self, self._network, self._members, self._record)
         self._wake = Bell(self.world)
         self.leadership = Leadership(False, self.world.random)
         self._events: Dict[type, leadership.Event] = {}

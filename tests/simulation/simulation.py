@@ -39,8 +39,8 @@ PAUSE_SECONDS_MAX = 45.0
 """The same when somebody lacks an image, or has failed so often that it pauses."""
 
 MEMBERS = ["member_0", "member_1", "member_2"]
-ALONE = 0.1
-"""How many runs have a single member."""
+ALONE, GROWS = 0.1, 0.5
+"""How many runs have a single member at first, and how many of these have all of them later."""
 
 DATANODES = 5
 CLIENTS = 4
@@ -69,12 +69,13 @@ class Simulation:
         self.network = Network(self.world)
         self.zookeeper = ZooKeeper(self.world)
         self.record = DurableRecord(self.world, checks.FRESH)
+        self.hosts: List[str] = list(MEMBERS)
         self.members = self._made_members()
         self.auditor = Auditor(self.record)
         self.history = History(self.record, self.network.repeated)
         names = namenodes_of(seed)
         self.namenodes = [
-            NameNode(self.network, self.record, name, names, [m.name for m in self.members])
+            NameNode(self.network, self.record, name, names, self.hosts)
             for name in names
         ]
         self.datanodes = [
@@ -94,18 +95,22 @@ class Simulation:
         self.auditor.datanodes = list(self.datanodes)
         self.auditor.namenodes = list(self.namenodes)
         self.faults = Faults(
-            self.world, self.network, self.processes, self.datanodes, self.members, self.record)
+            self.world, self.network, self.processes, self.datanodes, self.members, self.hosts,
+            self.record)
         self.acts = Acts(
             self.world, self.network, self._step, self.namenodes, self.datanodes, self.members,
             self.clients, self.history, self.record)
         self.auditor.lateness = LATE_SECONDS if self.network.late else 0.1
 
     def _made_members(self) -> List[MetadataMember]:
-        names = MEMBERS[:1] if self.world.chance(ALONE) else MEMBERS
+        names = MEMBERS
+        if self.world.chance(ALONE):
+            del self.hosts[1:]
+            names = MEMBERS if self.world.chance(GROWS) else MEMBERS[:1]
         members = [MetadataMember(self.network, name, self.record) for name in names]
         for member in members:
             member.peers = [name for name in names if name != member.name]
-        if len(members) == 1:
+        if len(self.hosts) == 1:
             # Where there are no others, a record begins with the first start.
             disk = members[0].disk
             disk.record = disk.record._replace(
