@@ -1,6 +1,6 @@
 """What a leader knows of the members in one epoch: how far each is, and so, what is decided."""
 
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional, Set
 
 from data_service.namenode.leading.leader_lease import LeaderLease
 from metadata_service.calls import Witness
@@ -12,6 +12,7 @@ from metadata_service.leader.joint_change import (
     wanted,
 )
 from metadata_service.leader.majorities import can_decide, reached
+from metadata_service.leader.refusals import ending
 from metadata_service.leader.ring import Ring
 from metadata_service.quorum import DAMAGED, Configuration, MemberStatus
 from tests.simulation.quorum.decided import Decided
@@ -33,8 +34,10 @@ class Lane:
         self.version = 0
         self.joined = False
         self.told = 0
-        self.room, self.is_full = True, False
-        """What it says of its disk, and whether that was too full for what it was sent last."""
+        self.room = True
+        """What it says of its disk."""
+        self.refusal: Optional[DiskFull] = None
+        """Its answer to what it was sent last, if there was no room for that."""
 
 
 class Reign:
@@ -101,16 +104,15 @@ class Reign:
     @property
     def has_room(self) -> bool:
         """Whether the disks of a majority have room, as far as is known."""
-        return self._can_decide_without(lambda lane: not lane.room)
+        full = {lane.member_id for lane in self.lanes.values() if not lane.room}
+        return not full or can_decide(self.configuration, full)
 
     def require_possible(self) -> None:
         """Raises DiskFull when too many disks are full for anything to be decided."""
-        if not self._can_decide_without(lambda lane: lane.is_full):
-            raise DiskFull("the disks of too many members are full")
-
-    def _can_decide_without(self, is_lost: Callable[[Lane], bool]) -> bool:
-        lost = {lane.member_id for lane in self.lanes.values() if is_lost(lane)}
-        return not lost or can_decide(self.configuration, lost)
+        refusals = {lane.member_id: lane.refusal for lane in self.lanes.values() if lane.refusal}
+        error = ending(self.configuration, refusals)
+        if error is not None:
+            raise error
 
     def wish(self, now: float) -> Wish:
         """Who would lead in its leader's place."""

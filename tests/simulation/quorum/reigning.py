@@ -75,7 +75,7 @@ class Reigning:
                     yield reign.changed.wait(LOOK_SECONDS)
                     continue
             except DfsError as error:
-                lane.is_full = isinstance(error, DiskFull)
+                lane.refusal = error if isinstance(error, DiskFull) else None
                 if isinstance(error, (OutOfStep, Fenced)):
                     lane.acked = -1
                 if isinstance(error, Fenced):
@@ -109,7 +109,7 @@ class Reigning:
         elif not reign.record.has(status.last):
             raise OutOfStep(f"the log of {lane.address} is another one at {status.last}")
         if lane.member_id == status.member_id:
-            lane.acked, lane.version, lane.joined, lane.is_full = acked, version, True, False
+            lane.acked, lane.version, lane.joined, lane.refusal = acked, version, True, None
 
     def _must_adopt(self, status: MemberStatus, reign: Reign) -> bool:
         """Whether the log of a member is not of this epoch yet, whatever is in it."""
@@ -146,7 +146,7 @@ class Reigning:
         if not reign.record.has(stored.last):
             raise OutOfStep(f"the log of {lane.address} is another one at {stored.last}")
         lane.acked, lane.told = stored.last.txid, decided
-        lane.room, lane.is_full = stored.room, False
+        lane.room, lane.refusal = stored.room, None
 
     def _die(self) -> None:
         """While some members have what it wrote, and others have not."""
