@@ -273,7 +273,7 @@ MUTANTS: Dict[str, Mutant] = {
     "order deletions before they are durable": Mutant(
         "removes Replica", 0, (Patch(Decisions, "txid_for_orders", property(_order_at_once)),)),
     "resume a write that has ended": Mutant(
-        "is complete and open", 353, (
+        "is complete and open", 1016, (
             Patch(OpenFiles, "was_ended", _never_ended),
             Patch(OpenFiles, "exists", _never_ended),
         )),
