@@ -6,11 +6,11 @@
 
 Every seed is another run of a whole cluster in virtual time, in which anything may crash, pause,
 lose, repeat or reorder, and disks of the metadata services fail; afterwards nothing may be lost
-(see tests/simulation/simulation.py). With
-`--quorum` it is the metadata quorum alone: three members, and leaders that come and go, with disks
-that fill, hang, rot, are emptied or restored (see tests/simulation/quorum/quorum_run.py). The same
-seed is the same run. A seed that fails is printed with its last events, the rule that was
-broken, and the command that shows it again. The exit status is 1 when any seed failed.
+(see tests/simulation/simulation.py). With `--quorum` it is the metadata quorum alone: three
+members, and leaders that come and go, with disks that fill, hang, rot, are emptied or restored (see
+tests/simulation/quorum/quorum_run.py). The same seed is the same run. A seed that fails is printed
+with its last events, the rule that was broken, and the command that shows it again. The exit status
+is 1 when any seed failed.
 
 `--seek` plants each of the mistakes in whose names WORD is (pytest is needed for that), and tells
 the first seed that notices it, as the tests look for one. The exit status is 1 when none does.

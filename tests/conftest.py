@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("tests.support")
 from tests.support.clusters.cluster import Cluster  # noqa: E402
 from tests.support.clusters.ports import Ports  # noqa: E402
 from tests.support.clusters.scripted import Site  # noqa: E402
+from tests.support.links.journals import close_journals  # noqa: E402
 from zookeeper.fabric import logs  # noqa: E402
 
 _TESTS = Path(__file__).parent
@@ -46,6 +47,13 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
         data_node={"heartbeat_seconds": 0.5},
     ) as started:
         yield started
+
+
+@pytest.fixture
+def closed_journals() -> Iterator[None]:
+    """Nothing that the test opened as `Opened` dials on."""
+    yield
+    close_journals()
 
 
 @pytest.fixture

@@ -12,21 +12,11 @@ from metadata_service.leader import append_queue
 from metadata_service.leader.append_queue import AppendQueue
 from metadata_service.leader.journal import Journal
 from tests.support.clusters.waiting import PATIENCE_SECONDS
-from tests.support.links.journals import (
-    ChancyPool,
-    ModelService,
-    Opened,
-    close_journals,
-    edit,
-    run_threads,
-)
+from tests.support.links.journals import ChancyPool, ModelService, Opened, edit, run_threads
 from zookeeper.fabric.errors import DfsError
 
 
-@pytest.fixture(autouse=True)
-def _closed_journals() -> Iterator[None]:
-    yield
-    close_journals()
+pytestmark = pytest.mark.usefixtures("closed_journals")
 
 
 def walk_on_a_bad_connection(

@@ -1,7 +1,7 @@
 """The journal: no edit is lost, doubled or reordered, whatever the way to the service does."""
 
 import threading
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 
@@ -16,7 +16,6 @@ from tests.support.links.journals import (
     OneWay,
     Opened,
     ScriptedPool,
-    close_journals,
     edit,
     record,
     run_threads,
@@ -36,10 +35,7 @@ from zookeeper.fabric.errors import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _closed_journals() -> Iterator[None]:
-    yield
-    close_journals()
+pytestmark = pytest.mark.usefixtures("closed_journals")
 
 
 @pytest.fixture(name="service")

@@ -15,7 +15,6 @@ from tests.support.links.journals import (
     FRAME_BYTES,
     ModelService,
     Opened,
-    close_journals,
     edits_of,
     record,
     rows_of,
@@ -36,10 +35,7 @@ from zookeeper.fabric.identity import Principal
 from zookeeper.fabric.rpc import Peer
 
 
-@pytest.fixture(autouse=True)
-def _closed_journals() -> Iterator[None]:
-    yield
-    close_journals()
+pytestmark = pytest.mark.usefixtures("closed_journals")
 
 
 @pytest.fixture(name="service")

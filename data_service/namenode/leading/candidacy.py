@@ -9,8 +9,8 @@ at the same time as another's, is refused by the members; looking first only kee
 Of several that stand by the next one behind the last leader, in the order of config.ini, goes
 first. (Who has the names to load yet is no candidate.) Who has just handed over lets any other one
 go first, until one leads: then it stands by as they all do, since that one may be lost or hand over
-in the next second. A namenode that was the last leader itself,
-as its address shows, is not waited for by the members: its predecessor at this address is gone.
+in the next second. A namenode that was the last leader itself, as its address shows, is not waited
+for by the members: its predecessor at this address is gone.
 """
 
 from math import inf
